@@ -1,0 +1,1 @@
+"""Text and time to feature columns; the simulated sample."""

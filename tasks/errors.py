@@ -1,0 +1,83 @@
+"""Every error a person may meet, as one tree.
+
+RaptorflowError                    the work failed                        exit status 1
+├── WarehouseError                 the store cannot be used
+│   ├── WarehouseUnreachableError  nothing answers at the configured address
+│   └── SchemaOutdatedError        the schema is not the one this code expects
+└── InputError (ValueError)        what was asked or given is wrong       exit status 2
+    ├── UnknownNameError           a name that is not among those known, with the nearest one
+    └── OutOfRangeError            a number outside its bounds
+
+Capabilities add their own beneath these, in their `errors.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class RaptorflowError(Exception):
+    """Base of all errors that are shown to a person as one line, without a traceback."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class WarehouseError(RaptorflowError):
+    """The warehouse cannot be used."""
+
+
+class WarehouseUnreachableError(WarehouseError):
+    """Raised when no database answers at the configured address."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = address
+        super().__init__(f"no database answers at {address} ({reason}); start it or change RAPTORFLOW_DATABASE_URL")
+
+
+class SchemaOutdatedError(WarehouseError):
+    """Raised when the database holds another schema revision than this code expects."""
+
+    def __init__(self, found: str | None, expected: str) -> None:
+        self.found, self.expected = found, expected
+        super().__init__(
+            f"the warehouse has schema revision {found or 'none'}, this version needs {expected}; run `raptorflow init`"
+        )
+
+
+class InputError(RaptorflowError, ValueError):
+    """Raised when an argument, a file or a parameter is wrong; nothing was written."""
+
+    exit_status: ClassVar[int] = 2
+
+
+class UnknownNameError(InputError):
+    """Raised when a name is not among the known ones."""
+
+    def __init__(self, what: str, name: object, known: Iterable[str] = (), fix: str = "") -> None:
+        self.what, self.name, self.known = what, name, sorted(known)
+        near = get_close_matches(str(name), self.known, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        if not near and self.known:
+            hint = f"; known: {', '.join(self.known[:8])}{', …' if len(self.known) > 8 else ''}"
+        super().__init__(f"unknown {what} '{name}'{hint}{f'; {fix}' if fix else ''}")
+
+    @classmethod
+    def for_workspace(cls, workspace_id: object) -> UnknownNameError:
+        """Name no other workspace: a tenant's name is not for another tenant's error."""
+        return cls("workspace", workspace_id, fix="add it with `raptorflow ingest workspaces FILE`")
+
+
+class OutOfRangeError(InputError):
+    """Raised when a number lies outside its bounds."""
+
+    def __init__(self, name: str, value: object, expected: str) -> None:
+        self.name, self.value, self.expected = name, value, expected
+        super().__init__(f"{name} must be {expected}, not {value!r}")
+
+
+def require_between(name: str, value: float, low: float, high: float) -> None:
+    """Raise `OutOfRangeError` unless low ≤ value ≤ high; a NaN is never between."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise OutOfRangeError(name, value, f"between {low} and {high}")

@@ -1,0 +1,1 @@
+"""Predictive models: drift, retraining, registry."""

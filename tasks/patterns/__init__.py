@@ -1,0 +1,1 @@
+"""What makes a workspace's content win or lose."""

@@ -1,0 +1,1 @@
+"""Expert agents and their debates."""

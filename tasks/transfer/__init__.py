@@ -1,0 +1,1 @@
+"""What similar workspaces know, privately."""

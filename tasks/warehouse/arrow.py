@@ -1,0 +1,79 @@
+"""Arrow in and out of the database through ADBC: whole columns, no Python object per cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import JSON, URL, Boolean, Float, Integer, Select, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
+
+from tasks.warehouse.schema import UtcDateTime
+
+# SQLite has no column types: the driver infers them from its first batch, so there must be only one.
+SQLITE_BATCH_ROWS = 1 << 30
+SQLITE_INSTANT = "%Y-%m-%d %H:%M:%S%.f"
+
+
+@contextmanager
+def connection(url: str) -> Iterator[Any]:
+    """An ADBC connection to the warehouse at a SQLAlchemy address; nothing is committed by itself."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        from adbc_driver_sqlite import dbapi as driver
+
+        uri = f"file:{address.database}"
+    else:
+        from adbc_driver_postgresql import dbapi as driver
+
+        uri = _libpq(address)
+    with driver.connect(uri) as opened:
+        yield opened
+
+
+def read(url: str, statement: Select[Any]) -> pl.DataFrame:
+    """Run a select and return its rows with the types its columns declare."""
+    is_sqlite = make_url(url).get_backend_name() == "sqlite"
+    sql, parameters = _compile(statement, is_sqlite)
+    with connection(url) as opened, opened.cursor() as cursor:
+        if is_sqlite:
+            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(SQLITE_BATCH_ROWS)})
+        cursor.execute(sql, parameters or None)
+        frame = pl.DataFrame(pl.from_arrow(cursor.fetch_arrow_table()))
+    return frame.select(
+        _typed(name, frame.schema[name], column.type)
+        for name, column in zip(frame.columns, statement.selected_columns, strict=True)
+    )
+
+
+def _compile(statement: Select[Any], is_sqlite: bool) -> tuple[str, tuple[Any, ...]]:
+    dialect = sqlite.dialect(paramstyle="qmark") if is_sqlite else postgresql.dialect(paramstyle="numeric_dollar")
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    processors = compiled._bind_processors
+    names = compiled.positiontup or []
+    values = (
+        processors[name](compiled.params[name]) if name in processors else compiled.params[name] for name in names
+    )
+    return str(compiled), tuple(values)
+
+
+def _typed(name: str, found: pl.DataType, declared: TypeEngine[Any]) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(declared, UtcDateTime):
+        if found == pl.String:
+            return column.str.to_datetime(SQLITE_INSTANT, time_unit="us").dt.replace_time_zone("UTC")
+        return column.cast(pl.Datetime("us", "UTC"))
+    if isinstance(declared, JSON):
+        return column.cast(pl.String)
+    for kind, dtype in ((Boolean, pl.Boolean), (Integer, pl.Int64), (Float, pl.Float64)):
+        if isinstance(declared, kind):
+            return column.cast(dtype)
+    return column.cast(pl.String) if declared.python_type in (str, datetime) else column
+
+
+def _libpq(address: URL) -> str:
+    return address.set(drivername="postgresql").render_as_string(hide_password=False)

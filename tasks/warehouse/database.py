@@ -1,0 +1,121 @@
+"""One warehouse: SQLite in WAL mode or PostgreSQL, with Arrow reads and idempotent writes on both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, Engine, Executable, Select, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import DeclarativeBase
+
+from tasks.errors import WarehouseUnreachableError
+from tasks.settings import get_settings
+from tasks.warehouse import arrow
+
+BUSY_TIMEOUT_SECONDS = 60
+ROWS_PER_STATEMENT = 500  # keeps SQLite under its limit of bound variables
+
+
+class Warehouse:
+    """A handle on one warehouse; cheap to make, safe to share between threads.
+
+    Args:
+        url: SQLAlchemy address, `sqlite:///…` or `postgresql+psycopg://…`; None takes the settings'.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self.url = url or get_settings().database_url
+        self.engine = _engine(self.url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded kind."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One write transaction: all of it or none. On SQLite the write lock is taken at once."""
+        with _reachable(self.url), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection to read with; takes no write lock."""
+        with _reachable(self.url), self.engine.connect() as connection:
+            yield connection.execution_options(raptorflow_read=True)
+
+    def rows(self, statement: Executable) -> list[dict[str, Any]]:
+        """Few rows as dictionaries; for frames use `read`."""
+        with self.connect() as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()]
+
+    def read(self, statement: Select[Any]) -> pl.DataFrame:
+        """Many rows as a frame, through Arrow; column types are those of the schema."""
+        with _reachable(self.url):
+            return arrow.read(self.url, statement)
+
+    def upsert(
+        self,
+        connection: Connection,
+        table: type[DeclarativeBase],
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        keep_existing: bool = False,
+    ) -> int:
+        """Write rows by primary key: update what is there, or leave it with `keep_existing`; returns rows touched."""
+        insert = sqlite.insert if self.is_sqlite else postgresql.insert
+        keys = [column.name for column in table.__table__.primary_key]
+        touched = 0
+        for start in range(0, len(rows), ROWS_PER_STATEMENT):
+            chunk = [dict(row) for row in rows[start : start + ROWS_PER_STATEMENT]]
+            statement = insert(table).values(chunk)
+            changed = {name: statement.excluded[name] for name in chunk[0] if name not in keys}
+            if keep_existing or not changed:
+                final = statement.on_conflict_do_nothing(index_elements=keys)
+            else:
+                final = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+            touched += connection.execute(final).rowcount
+        return touched
+
+
+@lru_cache(maxsize=32)
+def _engine(url: str) -> Engine:
+    """One engine an address and process: pools are worth sharing."""
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite":
+        return create_engine(address, pool_pre_ping=True)
+    if address.database and address.database != ":memory:":
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(address, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy emits BEGIN itself, see _begin_sqlite
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that reads and then writes fails at once with 'database is locked', whatever the timeout.
+    reads = connection.get_execution_options().get("raptorflow_read", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _reachable(url: str) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if "connect" not in str(error.orig).lower() and "unable to open" not in str(error.orig).lower():
+            raise
+        address = make_url(url).render_as_string(hide_password=True)
+        raise WarehouseUnreachableError(address, str(error.orig).splitlines()[0]) from error

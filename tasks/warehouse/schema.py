@@ -1,0 +1,193 @@
+"""Every table of the warehouse, one section a capability.
+
+Conventions: instants are `UtcDateTime` (aware in, aware out, UTC at rest); a row's key says what it is about, so that
+writing the same thing twice is one row; `run_id` says which run wrote it last and is never part of a result's key.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Index, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant. PostgreSQL keeps `timestamptz`; SQLite keeps UTC text, which sorts in time order."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive datetimes: nobody can tell later which zone they meant."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}: give it a zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give every instant back in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Key = String(128)
+Label = String(64)
+
+
+class Base(DeclarativeBase):
+    """Declares how Python types become columns."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime(),
+        int: BigInteger(),
+        float: Double(),
+        dict[str, Any]: JSON(none_as_null=True),
+        list[Any]: JSON(none_as_null=True),
+    }
+
+
+# ── ingestion ────────────────────────────────────────────────────────────────────────────────────────────────────────
+class Workspace(Base):
+    """A tenant: whose content it is, and who may learn from it."""
+
+    __tablename__ = "workspace"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    name: Mapped[str] = mapped_column(String(256))
+    industry: Mapped[str] = mapped_column(Label)
+    size: Mapped[str] = mapped_column(Label)
+    timezone: Mapped[str] = mapped_column(Label, default="UTC")
+    organisation_id: Mapped[str | None] = mapped_column(Key)
+    shares_insights: Mapped[bool] = mapped_column(default=True)
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class Content(Base):
+    """One published post, e-mail or ad: its words, its results so far, and the features derived from it."""
+
+    __tablename__ = "content"
+    __table_args__ = (Index("content_by_time", "workspace_id", "published_at"),)
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    content_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    content_type: Mapped[str] = mapped_column(Label)
+    channel: Mapped[str] = mapped_column(Label)
+    published_at: Mapped[datetime]
+    title: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[str | None] = mapped_column(Text)
+    media_type: Mapped[str | None] = mapped_column(Label)
+    impressions: Mapped[int | None]
+    engagements: Mapped[int | None]
+    clicks: Mapped[int | None]
+    conversions: Mapped[int | None]
+    audience_size: Mapped[int | None]
+    tone: Mapped[str | None] = mapped_column(Label)
+    sentiment: Mapped[str | None] = mapped_column(Label)
+    topic: Mapped[str | None] = mapped_column(Label)
+    measured_at: Mapped[datetime | None]
+    attributes: Mapped[dict[str, Any] | None]
+    run_id: Mapped[str] = mapped_column(Key)
+    # Features, derived once at ingestion; tasks/content/catalogue.py documents each.
+    title_words: Mapped[int | None]
+    body_words: Mapped[int | None]
+    word_count: Mapped[int | None]
+    character_count: Mapped[int | None]
+    emoji_count: Mapped[int | None]
+    hashtag_count: Mapped[int | None]
+    mention_count: Mapped[int | None]
+    link_count: Mapped[int | None]
+    exclamation_count: Mapped[int | None]
+    question_count: Mapped[int | None]
+    number_count: Mapped[int | None]
+    capitals_share: Mapped[float | None]
+    has_cta: Mapped[bool | None]
+    readability: Mapped[float | None]
+    sentiment_score: Mapped[float | None]
+    local_hour: Mapped[int]
+    local_weekday: Mapped[int]
+    is_weekend: Mapped[bool]
+
+
+class Touch(Base):
+    """One contact or visit that may convert."""
+
+    __tablename__ = "touch"
+    __table_args__ = (Index("touch_by_time", "workspace_id", "occurred_at"),)
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    touch_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    occurred_at: Mapped[datetime]
+    channel: Mapped[str] = mapped_column(Label)
+    content_id: Mapped[str | None] = mapped_column(Key)
+    converted: Mapped[bool]
+    attributes: Mapped[dict[str, Any] | None]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class ExperimentArm(Base):
+    """One arm of an experiment that was run and aggregated elsewhere."""
+
+    __tablename__ = "experiment_arm"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    experiment_name: Mapped[str] = mapped_column(Key, primary_key=True)
+    variant_name: Mapped[str] = mapped_column(Key, primary_key=True)
+    metric_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    metric_kind: Mapped[str] = mapped_column(Label)
+    n: Mapped[int]
+    sum: Mapped[float]
+    sum_of_squares: Mapped[float | None]
+    is_control: Mapped[bool]
+    started_at: Mapped[datetime | None]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class IngestionRun(Base):
+    """What became of one file: counts, and where its rejected rows lie."""
+
+    __tablename__ = "ingestion_run"
+    run_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    kind: Mapped[str] = mapped_column(Label)
+    source: Mapped[str] = mapped_column(Text)
+    source_sha256: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(Label)
+    read: Mapped[int] = mapped_column(default=0)
+    written: Mapped[int] = mapped_column(default=0)
+    unchanged: Mapped[int] = mapped_column(default=0)
+    rejected: Mapped[int] = mapped_column(default=0)
+    rejects_path: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+# ── extraction ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+# ── patterns ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+# ── transfer ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+# ── models ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+# ── experiments ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+# ── swarm ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+# ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+class StepOutcome(Base):
+    """How one step of a run ended for one workspace; the closing summary is read from here."""
+
+    __tablename__ = "step_outcome"
+    run_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    step: Mapped[str] = mapped_column(Label, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    status: Mapped[str] = mapped_column(Label)
+    reason: Mapped[str | None] = mapped_column(Text)
+    recorded_at: Mapped[datetime]

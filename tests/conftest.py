@@ -1,0 +1,71 @@
+"""Fixtures every room uses: an empty home, and an empty warehouse on each database."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from tasks.settings import get_settings
+from tasks.warehouse import Warehouse, upgrade
+
+POSTGRES_URL = os.environ.get("RAPTORFLOW_TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty RAPTORFLOW_HOME for each test, so that none sees another's state or the developer's."""
+    for name in ("RAPTORFLOW_DATABASE_URL", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAPTORFLOW_HOME", str(tmp_path / "home"))
+    get_settings.cache_clear()
+    yield tmp_path / "home"
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def sqlite_warehouse(tmp_path: Path) -> Warehouse:
+    """An empty embedded warehouse."""
+    warehouse = Warehouse(f"sqlite:///{tmp_path / 'warehouse.db'}")
+    upgrade(warehouse)
+    return warehouse
+
+
+@pytest.fixture
+def postgres_warehouse() -> Iterator[Warehouse]:
+    """An empty warehouse in a PostgreSQL database of its own; skips where no server answers."""
+    name = f"raptorflow_{uuid.uuid4().hex[:12]}"
+    admin = create_engine(POSTGRES_URL, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
+    try:
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    except OperationalError as error:
+        pytest.skip(f"no PostgreSQL at RAPTORFLOW_TEST_POSTGRES_URL ({type(error).__name__})")
+    warehouse = Warehouse(make_url(POSTGRES_URL).set(database=name).render_as_string(hide_password=False))
+    upgrade(warehouse)
+    yield warehouse
+    warehouse.engine.dispose()
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def warehouse(request: pytest.FixtureRequest) -> Warehouse:
+    """The same test on both databases."""
+    found: Warehouse = request.getfixturevalue(f"{request.param}_warehouse")
+    return found
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data sets; skips where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("no ../shared/data beside this checkout")
+    return SHARED_DATA

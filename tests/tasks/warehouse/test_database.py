@@ -1,0 +1,113 @@
+"""Both databases give back what was written, once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import polars as pl
+import pytest
+from sqlalchemy import select
+
+from tasks.errors import SchemaOutdatedError, WarehouseUnreachableError
+from tasks.warehouse import Warehouse, open_warehouse, upgrade
+from tasks.warehouse.schema import Content, Touch, Workspace
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def workspace_row(**changes: object) -> dict[str, object]:
+    row = {"workspace_id": "acme", "name": "Acme", "industry": "saas", "size": "smb", "timezone": "UTC"}
+    return row | {"organisation_id": None, "shares_insights": True, "run_id": "r1"} | changes
+
+
+def test_writing_twice_is_one_row(warehouse: Warehouse) -> None:
+    for name in ("Acme", "Acme Inc"):
+        with warehouse.begin() as connection:
+            warehouse.upsert(connection, Workspace, [workspace_row(name=name)])
+    assert [row["name"] for row in warehouse.rows(select(Workspace.name))] == ["Acme Inc"]
+
+
+def test_existing_rows_can_be_left_alone(warehouse: Warehouse) -> None:
+    for name in ("Acme", "Acme Inc"):
+        with warehouse.begin() as connection:
+            warehouse.upsert(connection, Workspace, [workspace_row(name=name)], keep_existing=True)
+    assert [row["name"] for row in warehouse.rows(select(Workspace.name))] == ["Acme"]
+
+
+def test_arrow_reads_have_the_schema_s_types_and_bound_parameters(warehouse: Warehouse) -> None:
+    rows = [
+        {
+            "workspace_id": "acme",
+            "touch_id": f"t{i}",
+            "occurred_at": NOON + timedelta(hours=i, microseconds=i),
+        }
+        | {
+            "channel": "o'brien",
+            "content_id": None if i < 2000 else "c",
+            "converted": i % 2 == 0,
+            "run_id": "r1",
+        }
+        | {"attributes": {"i": i}}
+        for i in range(3000)
+    ]
+    with warehouse.begin() as connection:
+        warehouse.upsert(connection, Touch, rows)
+    statement = (
+        select(Touch.touch_id, Touch.occurred_at, Touch.converted, Touch.content_id)
+        .where(Touch.occurred_at >= NOON, Touch.channel == "o'brien", Touch.workspace_id.in_(["acme", "b"]))
+        .order_by(Touch.occurred_at)
+    )
+    frame = warehouse.read(statement)
+    text, instant = pl.String, pl.Datetime("us", "UTC")
+    assert frame.schema == {"touch_id": text, "occurred_at": instant, "converted": pl.Boolean, "content_id": text}
+    assert frame.height == 3000
+    assert frame["occurred_at"][1] == NOON + timedelta(hours=1, microseconds=1)
+    assert frame["content_id"].null_count() == 2000
+
+
+def test_empty_arrow_read_keeps_types(warehouse: Warehouse) -> None:
+    frame = warehouse.read(select(Content.published_at, Content.impressions, Content.title))
+    assert frame.schema == {
+        "published_at": pl.Datetime("us", "UTC"),
+        "impressions": pl.Int64,
+        "title": pl.String,
+    }
+
+
+def test_instants_are_utc_and_never_naive(warehouse: Warehouse) -> None:
+    tokyo = datetime(2026, 3, 1, 21, tzinfo=timezone(timedelta(hours=9)))
+    row = {"workspace_id": "acme", "touch_id": "t", "channel": "x", "converted": True, "run_id": "r"}
+    with warehouse.begin() as connection:
+        warehouse.upsert(connection, Touch, [row | {"occurred_at": tokyo}])
+    assert warehouse.rows(select(Touch.occurred_at))[0]["occurred_at"] == NOON
+    with pytest.raises(Exception, match="naive datetime"), warehouse.begin() as connection:
+        warehouse.upsert(connection, Touch, [row | {"occurred_at": NOON.replace(tzinfo=None)}])
+
+
+def test_a_failed_transaction_writes_nothing(warehouse: Warehouse) -> None:
+    with pytest.raises(RuntimeError), warehouse.begin() as connection:
+        warehouse.upsert(connection, Workspace, [workspace_row()])
+        raise RuntimeError
+    assert warehouse.rows(select(Workspace)) == []
+
+
+def test_an_empty_embedded_warehouse_creates_itself_and_an_old_one_names_the_command(
+    sqlite_warehouse: Warehouse,
+) -> None:
+    open_warehouse(Warehouse())
+    with sqlite_warehouse.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(SchemaOutdatedError, match="raptorflow init"):
+        open_warehouse(sqlite_warehouse)
+
+
+def test_upgrading_twice_changes_nothing(warehouse: Warehouse) -> None:
+    assert upgrade(warehouse) == upgrade(warehouse)
+
+
+def test_unreachable_database_is_one_line_without_the_password() -> None:
+    absent = Warehouse("postgresql+psycopg://u:secret@127.0.0.1:1/none")
+    with pytest.raises(WarehouseUnreachableError) as caught:
+        open_warehouse(absent)
+    assert "secret" not in str(caught.value)
+    assert "RAPTORFLOW_DATABASE_URL" in str(caught.value)
