@@ -23,15 +23,16 @@ SQLITE_INSTANT = "%Y-%m-%d %H:%M:%S%.f"
 def connection(url: str) -> Iterator[Any]:
     """An ADBC connection to the warehouse at a SQLAlchemy address; nothing is committed by itself."""
     address = make_url(url)
+    opened: Any
     if address.get_backend_name() == "sqlite":
-        from adbc_driver_sqlite import dbapi as driver
+        import adbc_driver_sqlite.dbapi
 
-        uri = f"file:{address.database}"
+        opened = adbc_driver_sqlite.dbapi.connect(f"file:{address.database}")
     else:
-        from adbc_driver_postgresql import dbapi as driver
+        import adbc_driver_postgresql.dbapi
 
-        uri = _libpq(address)
-    with driver.connect(uri) as opened:
+        opened = adbc_driver_postgresql.dbapi.connect(_libpq(address))
+    with opened:
         yield opened
 
 
@@ -51,14 +52,13 @@ def read(url: str, statement: Select[Any]) -> pl.DataFrame:
 
 
 def _compile(statement: Select[Any], is_sqlite: bool) -> tuple[str, tuple[Any, ...]]:
-    dialect = sqlite.dialect(paramstyle="qmark") if is_sqlite else postgresql.dialect(paramstyle="numeric_dollar")
-    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    processors = compiled._bind_processors
-    names = compiled.positiontup or []
-    values = (
-        processors[name](compiled.params[name]) if name in processors else compiled.params[name] for name in names
-    )
-    return str(compiled), tuple(values)
+    """The statement's text with positional parameters, as ADBC wants them, and their values."""
+    make: Any = sqlite.dialect if is_sqlite else postgresql.dialect
+    dialect = make(paramstyle="qmark" if is_sqlite else "numeric_dollar")
+    compiled: Any = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    to_driver = compiled._bind_processors
+    values = ((name, compiled.params[name]) for name in compiled.positiontup or [])
+    return str(compiled), tuple(to_driver[name](value) if name in to_driver else value for name, value in values)
 
 
 def _typed(name: str, found: pl.DataType, declared: TypeEngine[Any]) -> pl.Expr:
