@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 from sqlalchemy import JSON, URL, Boolean, Float, Integer, Select, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
@@ -44,11 +45,20 @@ def read(url: str, statement: Select[Any]) -> pl.DataFrame:
         if is_sqlite:
             cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(SQLITE_BATCH_ROWS)})
         cursor.execute(sql, parameters or None)
-        frame = pl.DataFrame(pl.from_arrow(cursor.fetch_arrow_table()))
+        frame = pl.DataFrame(pl.from_arrow(_storage(cursor.fetch_arrow_table())))
     return frame.select(
         _typed(name, frame.schema[name], column.type)
         for name, column in zip(frame.columns, statement.selected_columns, strict=True)
     )
+
+
+def _storage(table: pa.Table) -> pa.Table:
+    """PostgreSQL's JSON arrives as an Arrow extension type, which polars does not cast; its storage is plain text."""
+    for index, field in enumerate(table.schema):
+        if isinstance(field.type, pa.BaseExtensionType):
+            chunks = [chunk.storage for chunk in table.column(index).chunks]
+            table = table.set_column(index, field.name, pa.chunked_array(chunks, field.type.storage_type))
+    return table
 
 
 def _compile(statement: Select[Any], is_sqlite: bool) -> tuple[str, tuple[Any, ...]]:

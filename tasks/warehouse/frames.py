@@ -1,0 +1,76 @@
+"""The rows capabilities read, from the warehouse or from a snapshot of it: same columns, same types, same order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Select, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from tasks.errors import UnknownNameError
+from tasks.warehouse.database import Warehouse
+from tasks.warehouse.schema import Base, Content, Touch, Workspace
+from tasks.warehouse.snapshots import Snapshot
+
+Source = Warehouse | Snapshot
+
+
+def content_frame(
+    source: Source,
+    workspace_id: str,
+    *,
+    content_type: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pl.DataFrame:
+    """Content of one workspace by `published_at`, ties by `content_id`; `since` inclusive, `until` exclusive."""
+    keep = {"workspace_id": workspace_id} | ({"content_type": content_type} if content_type else {})
+    return _frame(source, Content, keep, Content.published_at, Content.content_id, (since, until))
+
+
+def touch_frame(
+    source: Source, workspace_id: str, *, since: datetime | None = None, until: datetime | None = None
+) -> pl.DataFrame:
+    """Touches of one workspace by `occurred_at`, ties by `touch_id`; `since` inclusive, `until` exclusive."""
+    keep = {"workspace_id": workspace_id}
+    return _frame(source, Touch, keep, Touch.occurred_at, Touch.touch_id, (since, until))
+
+
+def find_workspace(warehouse: Warehouse, workspace_id: str) -> dict[str, Any]:
+    """The workspace's row.
+
+    Raises:
+        UnknownNameError: if there is no such workspace.
+    """
+    found = warehouse.rows(select(Workspace.__table__).where(Workspace.workspace_id == workspace_id))
+    if not found:
+        raise UnknownNameError.for_workspace(workspace_id)
+    return found[0]
+
+
+def workspace_frame(warehouse: Warehouse) -> pl.DataFrame:
+    """All workspaces, by id."""
+    return warehouse.read(select(Workspace.__table__).order_by(Workspace.workspace_id))
+
+
+def _frame(
+    source: Source,
+    table: type[Base],
+    keep: dict[str, str],
+    time: InstrumentedAttribute[datetime],
+    key: InstrumentedAttribute[str],
+    window: tuple[datetime | None, datetime | None],
+) -> pl.DataFrame:
+    since, until = window
+    if isinstance(source, Warehouse):
+        statement: Select[Any] = select(table.__table__).order_by(time, key)
+        for name, value in keep.items():
+            statement = statement.where(table.__table__.c[name] == value)
+        statement = statement if since is None else statement.where(time >= since)
+        return source.read(statement if until is None else statement.where(time < until))
+    rows = source.scan().filter(pl.col(name) == value for name, value in keep.items())
+    rows = rows if since is None else rows.filter(pl.col(time.key) >= since)
+    rows = rows if until is None else rows.filter(pl.col(time.key) < until)
+    return rows.sort(time.key, key.key).collect()

@@ -1,0 +1,30 @@
+"""A snapshot: rows of one window, frozen as Parquet, that tasks hand to each other instead of frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A reference to frozen rows.
+
+    Attributes:
+        path: Parquet file or folder of Parquet files, with the columns of the table it was taken from.
+        rows: number of rows.
+        sha256: hash of the rows' content, equal for equal rows.
+        window: first (inclusive) and last (exclusive) instant of the rows, in UTC.
+    """
+
+    path: Path
+    rows: int
+    sha256: str
+    window: tuple[datetime, datetime]
+
+    def scan(self) -> pl.LazyFrame:
+        """The rows, read only as far as a query needs them."""
+        return pl.scan_parquet(self.path)
