@@ -1,0 +1,80 @@
+"""How a step ended for each workspace: one that fails is recorded with its reason, and the rest goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from tasks.errors import RaptorflowError
+from tasks.warehouse.database import Warehouse
+from tasks.warehouse.schema import StepOutcome
+
+logger = logging.getLogger("raptorflow")
+
+DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One workspace's end of one step.
+
+    Attributes:
+        status: `done`, `skipped` (with the reason, such as too few rows) or `failed` (with the error).
+        result: what the work returned; stays in the process, only the rest is stored.
+    """
+
+    workspace_id: str
+    status: str
+    reason: str | None = None
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+Work = Callable[[str], Outcome]
+
+
+def each_workspace(
+    warehouse: Warehouse, run_id: str, step: str, workspace_ids: Sequence[str], work: Work
+) -> list[Outcome]:
+    """Do the work for each workspace and record how it ended; never raises for one workspace's sake.
+
+    Work that was recorded as done by an earlier, killed attempt is done again: every write is idempotent, and an
+    outcome alone does not prove that its results are from the same input.
+    """
+    outcomes = [_attempt(work, workspace_id, step) for workspace_id in workspace_ids]
+    record(warehouse, run_id, step, outcomes)
+    return outcomes
+
+
+def record(warehouse: Warehouse, run_id: str, step: str, outcomes: Sequence[Outcome]) -> None:
+    """Store outcomes; the last one of a workspace and step counts."""
+    now = datetime.now(UTC)
+    rows = [
+        {"run_id": run_id, "step": step, "workspace_id": outcome.workspace_id, "status": outcome.status}
+        | {"reason": outcome.reason, "recorded_at": now}
+        for outcome in outcomes
+    ]
+    with warehouse.begin() as connection:
+        warehouse.upsert(connection, StepOutcome, rows)
+
+
+def outcomes_of(warehouse: Warehouse, run_id: str) -> list[dict[str, Any]]:
+    """All outcomes of a run, by step and workspace."""
+    table = StepOutcome.__table__
+    return warehouse.rows(
+        select(table).where(StepOutcome.run_id == run_id).order_by(StepOutcome.step, StepOutcome.workspace_id)
+    )
+
+
+def _attempt(work: Work, workspace_id: str, step: str) -> Outcome:
+    try:
+        return work(workspace_id)
+    except RaptorflowError as error:
+        return Outcome(workspace_id, FAILED, str(error))
+    except Exception as error:
+        logger.exception("%s failed for one workspace", step)
+        return Outcome(workspace_id, FAILED, f"{type(error).__name__}: {error}")
