@@ -14,7 +14,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 class Settings(BaseSettings):
     """Addresses and places. README's table says the same in words."""
 
-    model_config = SettingsConfigDict(env_file=CHECKOUT / ".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(env_file=CHECKOUT / ".env", extra="ignore")
 
     home: Path = Field(default=CHECKOUT / ".raptorflow", validation_alias=AliasChoices("RAPTORFLOW_HOME"))
     warehouse_url: str | None = Field(default=None, validation_alias=AliasChoices("RAPTORFLOW_DATABASE_URL"))

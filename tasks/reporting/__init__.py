@@ -1,1 +1,27 @@
-"""How results look: artifacts, charts, events."""
+"""How results look: Prefect artifacts, events, progress and summaries, in one place."""
+
+from tasks.reporting.artifacts import (
+    artifact_key,
+    figure,
+    markdown_table,
+    publish_link,
+    publish_markdown,
+    publish_table,
+)
+from tasks.reporting.events import emit
+from tasks.reporting.progress import announce, step
+from tasks.reporting.summary import as_markdown, summarise
+
+__all__ = [
+    "announce",
+    "artifact_key",
+    "as_markdown",
+    "emit",
+    "figure",
+    "markdown_table",
+    "publish_link",
+    "publish_markdown",
+    "publish_table",
+    "step",
+    "summarise",
+]

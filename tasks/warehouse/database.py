@@ -34,6 +34,11 @@ class Warehouse:
         self.engine = _engine(self.url)
 
     @property
+    def address(self) -> str:
+        """The address as it may be shown: without its password."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    @property
     def is_sqlite(self) -> bool:
         """Whether this is the embedded kind."""
         return self.engine.dialect.name == "sqlite"

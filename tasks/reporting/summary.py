@@ -1,0 +1,52 @@
+"""The closing summary of a run: which workspaces are done, failed or skipped, and why."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.reporting.artifacts import markdown_table
+from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED
+
+WORST_FIRST = (FAILED, SKIPPED, DONE)
+
+
+def summarise(outcomes: Sequence[Mapping[str, Any]], seconds: Mapping[str, float]) -> dict[str, Any]:
+    """Count workspaces by their worst step, keep every reason.
+
+    Args:
+        outcomes: rows of `step_outcome` of one run.
+        seconds: duration of each step.
+    """
+    by_workspace: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in outcomes:
+        by_workspace[row["workspace_id"]][row["step"]] = row["status"]
+    worst = {name: min(steps.values(), key=WORST_FIRST.index) for name, steps in by_workspace.items()}
+    counts = Counter(worst.values())
+    return {
+        "workspaces": {status: counts.get(status, 0) for status in (DONE, SKIPPED, FAILED)},
+        "seconds": dict(seconds),
+        "reasons": [
+            {"workspace": row["workspace_id"], "step": row["step"], "status": row["status"], "why": row["reason"]}
+            for row in outcomes
+            if row["reason"]
+        ],
+        "by_workspace": [{"workspace": name} | steps for name, steps in sorted(by_workspace.items())],
+    }
+
+
+def as_markdown(title: str, summary: Mapping[str, Any]) -> str:
+    """The summary as a person reads it in Prefect."""
+    counts = summary["workspaces"]
+    parts = [
+        f"# {title}",
+        " · ".join(f"**{count}** {status}" for status, count in counts.items()),
+        "A workspace counts by its worst step.",
+        markdown_table([{"step": name, "seconds": value} for name, value in summary["seconds"].items()]),
+        "## Workspaces",
+        markdown_table(summary["by_workspace"]),
+    ]
+    if summary["reasons"]:
+        parts += ["## Why", markdown_table(summary["reasons"])]
+    return "\n\n".join(parts)
