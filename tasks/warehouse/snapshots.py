@@ -28,3 +28,20 @@ class Snapshot:
     def scan(self) -> pl.LazyFrame:
         """The rows, read only as far as a query needs them."""
         return pl.scan_parquet(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSnapshot:
+    """Frozen rows of some workspaces: what one task works through."""
+
+    workspace_ids: list[str]
+    content: Snapshot
+    touches: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What the nightly chain hands to the flows it calls, so that all of them learn from the same rows."""
+
+    run_id: str
+    chunks: list[ChunkSnapshot]

@@ -1,0 +1,85 @@
+"""What people fill in: one model a flow, shown as a form by the Prefect UI and read from `--param` by the CLI."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _split(value: Any) -> Any:
+    """Let the command line say `a,b` where the form takes a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Form = TypeVar("Form", bound=BaseModel)
+Names = Annotated[list[str], BeforeValidator(_split)]
+
+
+class Parameters(BaseModel):
+    """Base of every form: unknown names are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Scope(Parameters):
+    """Which workspaces, and which stretch of time."""
+
+    workspace_ids: Names = Field(default=[], title="Workspaces", description="Ids; empty for all.")
+    lookback_days: int = Field(default=365, ge=28, le=3650, title="Look back", description="Days of history.")
+    as_of: datetime | None = Field(
+        default=None, title="As of", description="Only data before this instant; empty: up to the newest row."
+    )
+    workspaces_per_chunk: int = Field(
+        default=25, ge=1, le=1000, title="Workspaces per chunk", description="How many one task works through."
+    )
+
+    def __str__(self) -> str:
+        """Name a run: for whom, and over how long."""
+        whom = ", ".join(self.workspace_ids[:3]) + (" …" if len(self.workspace_ids) > 3 else "")
+        return f"{whom or 'all workspaces'} · {self.lookback_days} d"
+
+
+class ContentIngestion(Parameters):
+    """Files to take into the warehouse."""
+
+    kind: str = Field(
+        default="content",
+        title="Kind",
+        description="What the rows are.",
+        pattern="^(workspaces|content|touches|experiments)$",
+    )
+    files: Names = Field(default=[], title="Files", description="CSV, Parquet or JSON Lines, on the worker's disk.")
+    mapping: str | None = Field(
+        default=None, title="Mapping file", description="YAML that renames and combines columns."
+    )
+
+
+class PatternLearning(Scope):
+    """How patterns are looked for."""
+
+    content_types: Names = Field(
+        default=[], title="Content types", description="Such as social, blog, email; empty for all there are."
+    )
+
+
+class TransferLearning(Scope):
+    """What is learned across workspaces."""
+
+
+class ModelRefresh(Scope):
+    """Which models are checked for drift and retrained."""
+
+    model_types: Names = Field(
+        default=[], title="Model types", description="Such as ENGAGEMENT_PREDICTOR; empty for all."
+    )
+    force_retrain: bool = Field(default=False, title="Retrain anyway", description="Also where no drift was found.")
+
+
+class MetaLearning(PatternLearning, ModelRefresh):
+    """The nightly chain: patterns, transfer and models over the same frozen rows."""
+
+    def for_step(self, form: type[Form]) -> Form:
+        """The part of this form that one of the chained flows asks for."""
+        return form(**{name: getattr(self, name) for name in form.model_fields})
