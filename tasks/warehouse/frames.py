@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tasks.errors import UnknownNameError
@@ -53,6 +53,15 @@ def find_workspace(warehouse: Warehouse, workspace_id: str) -> dict[str, Any]:
 def workspace_frame(warehouse: Warehouse) -> pl.DataFrame:
     """All workspaces, by id."""
     return warehouse.read(select(Workspace.__table__).order_by(Workspace.workspace_id))
+
+
+def newest_instant(warehouse: Warehouse) -> datetime | None:
+    """When the newest content or touch happened; None in an empty warehouse."""
+    newest = [
+        warehouse.rows(select(func.max(column).label("at")))[0]["at"]
+        for column in (Content.published_at, Touch.occurred_at)
+    ]
+    return max((instant for instant in newest if instant is not None), default=None)
 
 
 def _frame(

@@ -53,9 +53,15 @@ def each_workspace(
 def record(warehouse: Warehouse, run_id: str, step: str, outcomes: Sequence[Outcome]) -> None:
     """Store outcomes; the last one of a workspace and step counts."""
     now = datetime.now(UTC)
-    rows = [
-        {"run_id": run_id, "step": step, "workspace_id": outcome.workspace_id, "status": outcome.status}
-        | {"reason": outcome.reason, "recorded_at": now}
+    rows: list[dict[str, Any]] = [
+        {
+            "run_id": run_id,
+            "step": step,
+            "workspace_id": outcome.workspace_id,
+            "status": outcome.status,
+            "reason": outcome.reason,
+            "recorded_at": now,
+        }
         for outcome in outcomes
     ]
     with warehouse.begin() as connection:
