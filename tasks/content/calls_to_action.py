@@ -1,26 +1,34 @@
-"""The phrases that count as a call to action. English; a phrase must stand on word boundaries."""
+"""The phrases that count as a call to action. English; a phrase stands on word boundaries."""
 
 from __future__ import annotations
 
-# Each line asks the reader to act. Verbs that news use in the third person ('vote for', 'get your') need their object.
+# Ask the reader wherever they stand.
 PHRASES = (
-    r"click (?:here|below|the link|on the link|through|to \w+)",
-    r"tap (?:here|below|the link|to \w+)|swipe (?:up|left|right)|(?:link|links) (?:is )?in (?:our |the |my )?bio",
-    r"(?:learn|read|see|discover|find out) more|find out (?:how|why|what|here)|more info(?:rmation)? (?:here|at|below)",
-    r"sign up|subscribe|register (?:now|today|here|for|at|online|your)|rsvp|join (?:us|now|today|our|here)",
-    r"(?:shop|buy|order|book|apply|donate|enrol|enroll|pre-?order) (?:now|today|here|online|yours|your|at)",
-    r"(?:reserve|claim|grab|save|secure) your|grab (?:one|yours|a seat)|get yours|get started|get in touch|get a quote",
+    r"click (?:here|below|the link|on the link|through|to \w+)|find out here|read it here",
+    r"tap (?:here|below|the link|to \w+)|swipe (?:up|left|right)|links? (?:is )?in (?:our |the |my )?bio",
+    r"(?:learn|read|see|discover|find out|watch) more|more info(?:rmation)? (?:here|at|below)",
+    r"sign up|subscribe|register (?:now|today|here|online|your)|rsvp|join (?:now|today|here)",
+    r"(?:shop|buy|order|book|apply|donate|enrol|enroll|pre-?order) (?:now|today|here|online|yours|your)",
+    r"grab (?:one|yours|a seat)|get yours|get in touch|get a quote|save your (?:seat|spot|place)",
     r"get your (?:\w+ )?(?:ticket|tickets|copy|copies|pass|seat|discount|quote|spot|free)",
-    r"download (?:now|today|here|the|our|your|it|a free)|install (?:now|the app|our app)",
-    r"try (?:it (?:now|today|free|for free|out)|for free|now|today)|start (?:your free|now|today|your trial|for free)",
+    r"download (?:now|today|here|our|your|it here|a free)|install (?:now|the app|our app)",
+    r"try (?:it (?:now|today|free|for free)|for free|now|today)|start (?:your free|today|your trial|for free)",
     r"request (?:a|your) (?:demo|quote|call)|schedule (?:a|your) (?:call|demo|visit)|add to (?:cart|basket)",
-    r"(?:contact|call|message|dm|email|e-mail|follow|visit|text|tell) us|visit our|reply to this",
-    r"(?:tag|share (?:this )?with) (?:a friend|your friends|someone|us)|share (?:this|if you|your)",
-    r"like (?:and|&) share|take (?:our|the|this) (?:quiz|poll|survey)",
-    r"(?:leave a|leave your|post your|comment|comments) (?:comment|comments|below)|let us know|tell me in the comments",
-    r"enter (?:now|here|to win|for a chance|today)|vote (?:now|here|below|today|online)",
-    r"(?:watch|listen|tune in) (?:now|here|live|below|on|the full|to the full|today|tonight)|play now",
+    r"(?:contact|message|dm|follow) us|visit our|reply to this|tune in (?:now|live|tonight|today)",
+    r"(?:tag|share (?:this )?with) (?:a friend|your friends|someone)|share this|like (?:and|&) share",
+    r"(?:leave a|leave your|post your|comment|comments) (?:comment|comments|below)|let us know",
+    r"enter (?:now|here|to win|for a chance)|vote (?:now|here|below|online)|take (?:our|the|this) (?:quiz|poll|survey)",
+    r"(?:watch|listen) (?:now|here|live|below|the full|to the full)|play now",
     r"check (?:it|them|us|this) out|check out (?:our|the|this|these|what|how|all|more|my)|do(?:n't|n’t| not) miss",
 )
 
-CALL_TO_ACTION = rf"(?i)(?-u:\b)(?:{'|'.join(PHRASES)})(?-u:\b)"
+# Ask the reader only where a clause begins: elsewhere they tell of somebody else ('to find out what they think').
+OPENERS = (
+    r"find out (?:how|why|what|who|where|when)|tell us|call us|email us|text us|join us|get started|learn how",
+    r"(?:reserve|claim|grab|secure|download|watch|pre-order|order|book|try|explore|discover) (?:the|your|our|it)",
+    r"(?:shop|buy|subscribe|register|donate|apply|share|comment|visit|click|tap)",
+)
+
+_CLAUSE = r"(?:^|[\n.!?:;…»–—|>]\s*|[\"“(]|(?:please|now|so|today|and|then) )"
+
+CALL_TO_ACTION = rf"(?i)(?-u:\b)(?:{'|'.join(PHRASES)})(?-u:\b)|{_CLAUSE}(?:{'|'.join(OPENERS)})(?-u:\b)"
