@@ -1,0 +1,64 @@
+"""Where a unit falls on [0, 1): by our keyed hash, or by the hash of the platform an experiment came from."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from hashlib import blake2b, sha1
+from itertools import accumulate
+from typing import Final
+
+FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
+Hash = Callable[[str, str], float]
+
+
+def keyed_blake2b(salt: str, unit_id: str) -> float:
+    """Ours: 53 bits of BLAKE2b keyed by the experiment's salt, so that arms of two experiments are independent."""
+    digest = blake2b(unit_id.encode(), key=salt.encode(), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 11) / 9007199254740992
+
+
+def growthbook_v1(salt: str, unit_id: str) -> float:
+    """GrowthBook's first hash: a thousand buckets; correlated between experiments, only for those already running."""
+    return _fnv1a(unit_id + salt) % 1000 / 1000
+
+
+def growthbook_v2(salt: str, unit_id: str) -> float:
+    """GrowthBook's second hash: ten thousand buckets."""
+    return _fnv1a(str(_fnv1a(salt + unit_id))) % 10000 / 10000
+
+
+def planout_choice(salt: str, unit_id: str, choices: int) -> int:
+    """The index PlanOut's UniformChoice takes; the salt is `experiment.parameter`."""
+    return int(sha1(f"{salt}.{unit_id}".encode(), usedforsecurity=False).hexdigest()[:15], 16) % choices
+
+
+HASHES: Final[dict[str, Hash]] = {
+    "blake2b": keyed_blake2b,
+    "growthbook-v1": growthbook_v1,
+    "growthbook-v2": growthbook_v2,
+}
+
+
+def cumulative(weights: Sequence[float]) -> tuple[float, ...]:
+    """Upper ends of the arms' ranges; the last is infinite, so that rounding leaves no hole."""
+    return (*list(accumulate(weights))[:-1], float("inf"))
+
+
+def choose(position: float, upper_ends: Sequence[float]) -> int:
+    """Index of the arm whose range holds a position; lower ends belong to the range."""
+    return bisect_right(upper_ends, position)
+
+
+def covered_ranges(weights: Sequence[float], coverage: float) -> list[tuple[float, float]]:
+    """Each arm's range when only a share of the traffic takes part, as platforms lay them out."""
+    share = min(max(coverage, 0.0), 1.0)
+    starts = accumulate(weights, initial=0.0)
+    return [(start, start + share * weight) for start, weight in zip(starts, weights, strict=False)]
+
+
+def _fnv1a(text: str) -> int:
+    value = FNV_OFFSET
+    for byte in text.encode():
+        value = (value ^ byte) * FNV_PRIME & 0xFFFFFFFF
+    return value
