@@ -149,9 +149,9 @@ class IngestionRun(Base):
 
     __tablename__ = "ingestion_run"
     run_id: Mapped[str] = mapped_column(Key, primary_key=True)
-    kind: Mapped[str] = mapped_column(Label)
+    kind: Mapped[str] = mapped_column(Label, primary_key=True)
+    source_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     source: Mapped[str] = mapped_column(Text)
-    source_sha256: Mapped[str] = mapped_column(String(64))
     status: Mapped[str] = mapped_column(Label)
     read: Mapped[int] = mapped_column(default=0)
     written: Mapped[int] = mapped_column(default=0)

@@ -1,0 +1,65 @@
+"""Columns that are nobody's: kept as one JSON object a row, names sorted, typed the same through a whole file. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+
+import polars as pl
+
+from tasks.warehouse.checking import ATTRIBUTE
+
+WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"  # not 007: that is a name
+DECIMAL = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+READINGS: tuple[tuple[pl.DataType, str], ...] = (
+    (pl.Boolean(), r"^(true|false)$"),
+    (pl.Int64(), WHOLE),
+    (pl.Float64(), DECIMAL),
+)
+
+Readings = dict[str, set[pl.DataType]]
+
+
+def possible_readings(passed: pl.DataFrame) -> Readings:
+    """For each attribute that is text: the types that all of its values here can be read as."""
+    names = [name for name in passed.columns if name.startswith(ATTRIBUTE)]
+    return {
+        name: {dtype for dtype, form in READINGS if passed.select(_all_match(name, form)).item()}
+        if passed.schema[name] == pl.String
+        else set()
+        for name in names
+    }
+
+
+def narrowed(readings: Iterable[Readings]) -> Readings:
+    """What remains possible over all batches."""
+    return reduce(lambda known, more: known | {n: known.get(n, more[n]) & more[n] for n in more}, readings, {})
+
+
+def with_attributes(passed: pl.DataFrame, readings: Readings) -> pl.DataFrame:
+    """Replace the attribute columns by one `attributes` column of JSON text; null where a file has none."""
+    if not readings:
+        return passed.with_columns(pl.lit(None, pl.String).alias("attributes"))
+    present = passed.with_columns(pl.lit(None, pl.String).alias(n) for n in readings if n not in passed.columns)
+    values = [_value(name, present.schema[name], readings[name]) for name in sorted(readings)]
+    encoded = pl.struct(values).struct.json_encode().alias("attributes")
+    return present.with_columns(encoded).drop(list(readings))
+
+
+def _value(name: str, dtype: pl.DataType, possible: set[pl.DataType]) -> pl.Expr:
+    value, plain = pl.col(name), name.removeprefix(ATTRIBUTE)
+    if dtype.is_float():
+        value = pl.when(value.is_finite()).then(value)
+    elif dtype == pl.String and possible:
+        value = _read(value, next(kind for kind, _ in READINGS if kind in possible))
+    elif not (dtype.is_integer() or dtype.is_nested() or dtype == pl.Boolean):
+        value = value.cast(pl.String, strict=False)
+    return value.alias(plain)
+
+
+def _read(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    return value == "true" if dtype == pl.Boolean else value.cast(dtype, strict=False)
+
+
+def _all_match(name: str, form: str) -> pl.Expr:
+    return pl.col(name).str.contains(form).all()

@@ -1,0 +1,224 @@
+"""What each kind of file must hold, as data: its columns, what a value may be, and the reason given when it is not.
+
+`coercion` gives values their types, a `pandera` schema a kind then judges them. Limits are those of `schema.py`'s
+columns, so that what passes here fits both databases; beyond them:
+
+- ids: 1–128 characters, no control or direction-changing character, no `..` path segment
+- texts: at most 1 MiB each (a longer one is a dump, not a post), no NUL (PostgreSQL cannot store it)
+- instants: from 1990 on and at most a day ahead of this machine's clock: what is not yet published has no results
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from zoneinfo import available_timezones
+
+import pandera.polars as pa
+import polars as pl
+
+from tasks.errors import UnknownNameError
+from tasks.warehouse.schema import Base, Content, ExperimentArm, Touch, Workspace
+
+LONGEST_TEXT_BYTES = 1 << 20
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+LATEST_AHEAD = timedelta(days=1)
+SUM_TOLERANCE = 1e-9  # relative: sums of floats may have been added in another order
+
+TEXT, COUNT, NUMBER, INSTANT, BOOLEAN = pl.String(), pl.Int64(), pl.Float64(), pl.Datetime("us", "UTC"), pl.Boolean()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One canonical column: its type, whether a row needs it, and the checks a present value must pass."""
+
+    dtype: pl.DataType
+    required: bool = False
+    checks: tuple[pa.Check, ...] = ()
+    trimmed: bool = False
+    default: str | bool | None = None
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """A condition between columns that makes a row wrong, the column to blame, and the reason."""
+
+    column: str
+    broken: pl.Expr
+    reason: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One kind of file.
+
+    Attributes:
+        kind: its name.
+        table: where its rows go.
+        columns: canonical columns by name.
+        keeps_attributes: whether other columns are kept (as `attributes`) or an error.
+        row_rules: what must not be between the columns of one row.
+    """
+
+    kind: str
+    table: type[Base]
+    columns: Mapping[str, Column]
+    keeps_attributes: bool = False
+    row_rules: tuple[RowRule, ...] = ()
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """Columns that say which row it is."""
+        return [column.name for column in self.table.__table__.primary_key]
+
+    @property
+    def required(self) -> list[str]:
+        """Columns a file must have."""
+        return [name for name, column in self.columns.items() if column.required]
+
+    @cached_property
+    def schema(self) -> pa.DataFrameSchema:
+        """The judge of typed rows."""
+        columns = {
+            name: pa.Column(column.dtype, list(column.checks), nullable=True) for name, column in self.columns.items()
+        }
+        return pa.DataFrameSchema(columns)
+
+
+def contract_of(kind: str) -> Contract:
+    """The contract of a kind.
+
+    Raises:
+        UnknownNameError: if there is no such kind.
+    """
+    if kind not in CONTRACTS:
+        raise UnknownNameError("kind", kind, CONTRACTS)
+    return CONTRACTS[kind]
+
+
+def _check(holds: Callable[[pl.Expr], pl.Expr], reason: str) -> pa.Check:
+    return pa.Check(lambda data: data.lazyframe.select(holds(pl.col(data.key))), error=reason)
+
+
+def _shorter_than(limit: int) -> pa.Check:
+    return _check(lambda value: value.str.len_chars() <= limit, f"longer than {limit} characters")
+
+
+def _one_of(*choices: str) -> pa.Check:
+    return _check(lambda value: value.is_in(choices), f"expected one of {', '.join(choices)}")
+
+
+NO_CONTROL = _check(
+    lambda value: ~value.str.contains(r"[\p{Cc}\u{2028}-\u{202E}\u{2066}-\u{2069}]"),
+    "holds a control character",
+)
+NO_PATH = _check(lambda value: ~value.str.contains(r"(^|[/\\])\.\.([/\\]|$)"), "holds the path segment '..'")
+NOT_NEGATIVE = _check(lambda value: value >= 0, "negative, expected 0 or more")
+PLAUSIBLE = (
+    _check(lambda value: value >= EARLIEST, f"before {EARLIEST:%Y}"),
+    _check(lambda value: value <= datetime.now(UTC) + LATEST_AHEAD, "more than a day in the future"),
+)
+STORABLE = (
+    _check(lambda value: value.str.len_bytes() <= LONGEST_TEXT_BYTES, "longer than 1 MiB"),
+    _check(lambda value: ~value.str.contains("\x00", literal=True), "holds a NUL character"),
+)
+ZONE = _check(
+    lambda value: value.is_in(sorted(available_timezones())), "unknown timezone, expected an IANA name (Europe/Berlin)"
+)
+
+ID = Column(TEXT, True, (_shorter_than(128), NO_CONTROL, NO_PATH), trimmed=True)
+LABEL = Column(TEXT, checks=(_shorter_than(64), NO_CONTROL), trimmed=True)
+WORDS = Column(TEXT, checks=STORABLE)
+COUNTED = Column(COUNT, checks=(NOT_NEGATIVE,))
+MEASURED = Column(INSTANT, checks=PLAUSIBLE)
+YES_NO = Column(BOOLEAN, required=True)
+
+
+def _required(column: Column) -> Column:
+    return replace(column, required=True)
+
+
+WORKSPACES = Contract(
+    "workspaces",
+    Workspace,
+    {
+        "workspace_id": ID,
+        "name": Column(TEXT, True, (_shorter_than(256), NO_CONTROL), trimmed=True),
+        "industry": _required(LABEL),
+        "size": Column(TEXT, True, (_one_of("smb", "mid", "enterprise"),), trimmed=True),
+        "timezone": Column(TEXT, checks=(ZONE,), trimmed=True, default="UTC"),
+        "organisation_id": replace(ID, required=False),
+        "shares_insights": Column(BOOLEAN, default=True),
+    },
+)
+
+CONTENT = Contract(
+    "content",
+    Content,
+    {
+        "workspace_id": ID,
+        "content_id": ID,
+        "content_type": _required(LABEL),
+        "channel": _required(LABEL),
+        "published_at": _required(MEASURED),
+        "title": WORDS,
+        "body": WORDS,
+        "media_type": LABEL,
+        "impressions": COUNTED,
+        "engagements": COUNTED,
+        "clicks": COUNTED,
+        "conversions": COUNTED,
+        "audience_size": COUNTED,
+        "tone": LABEL,
+        "sentiment": LABEL,
+        "topic": LABEL,
+        "measured_at": MEASURED,
+    },
+    keeps_attributes=True,
+)
+
+TOUCHES = Contract(
+    "touches",
+    Touch,
+    {
+        "workspace_id": ID,
+        "touch_id": ID,
+        "occurred_at": _required(MEASURED),
+        "channel": _required(LABEL),
+        "content_id": replace(ID, required=False),
+        "converted": YES_NO,
+    },
+    keeps_attributes=True,
+)
+
+_N, _SUM, _SQUARES, _KIND = pl.col("n"), pl.col("sum"), pl.col("sum_of_squares"), pl.col("metric_kind")
+_SMALLEST_SQUARES = _SUM**2 / _N * (1 - SUM_TOLERANCE)
+
+EXPERIMENTS = Contract(
+    "experiments",
+    ExperimentArm,
+    {
+        "workspace_id": ID,
+        "experiment_name": ID,
+        "variant_name": ID,
+        "metric_name": _required(LABEL),
+        "metric_kind": Column(TEXT, True, (_one_of("binary", "rate", "continuous", "count"),), trimmed=True),
+        "n": _required(COUNTED),
+        "sum": Column(NUMBER, required=True),
+        "sum_of_squares": Column(NUMBER, checks=(NOT_NEGATIVE,)),
+        "is_control": YES_NO,
+        "started_at": MEASURED,
+    },
+    row_rules=(
+        RowRule("sum", (_KIND == "binary") & ((_SUM > _N) | (_SUM < 0)), "binary: expected 0 ≤ sum ≤ n"),
+        RowRule("sum", (_KIND == "count") & (_SUM < 0), "count: negative, expected 0 or more"),
+        RowRule("sum", (_N == 0) & (_SUM != 0), "n is 0, so sum must be 0"),
+        RowRule("sum_of_squares", (_KIND == "binary") & _SQUARES.is_not_null(), "binary: sum says it all, leave empty"),
+        RowRule("sum_of_squares", (_KIND == "continuous") & _SQUARES.is_null(), "continuous: needed for the variance"),
+        RowRule("sum_of_squares", (_N > 0) & (_SQUARES < _SMALLEST_SQUARES), "less than sum² / n, which cannot be"),
+    ),
+)
+
+CONTRACTS = {contract.kind: contract for contract in (WORKSPACES, CONTENT, TOUCHES, EXPERIMENTS)}

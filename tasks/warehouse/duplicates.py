@@ -1,0 +1,57 @@
+"""Rows of one file that are about the same thing, and experiments that cannot be compared. Pure.
+
+Of rows with one key the newest `measured_at` stands, and of those the last in the file. Rows measured earlier are
+history, not mistakes: they count as unchanged, as they would had they come in an older file. Rows of the same
+`measured_at`, or of a kind without one, contradict each other or repeat: they are rejected.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tasks.warehouse.contract import Contract
+from tasks.warehouse.rejects import SCHEMA
+from tasks.warehouse.sources import ROW
+
+KEY = ("__key_1__", "__key_2__")
+
+
+def index_of(passed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """What has to be remembered of every row of a file: 128 bits of its key, its number, when it was measured."""
+    key = pl.struct(contract.keys)
+    extra = [name for name in ("measured_at", "is_control") if name in contract.columns]
+    arm = contract.keys if "is_control" in extra else []
+    return passed.select(ROW, *extra, *arm, *(key.hash(seed).alias(name) for seed, name in enumerate(KEY)))
+
+
+def repeated(index: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    """Numbers of the rows that an otherwise equal key measured later supersedes, and rejects for the others."""
+    twice = index.filter(pl.struct(KEY).is_duplicated())
+    if "measured_at" not in twice.columns:
+        twice = twice.with_columns(pl.lit(None, pl.Datetime("us", "UTC")).alias("measured_at"))
+    ordered = twice.sort(*KEY, "measured_at", ROW, nulls_last=False).with_columns(
+        pl.col(ROW).last().over(KEY).alias("stands"), pl.col("measured_at").last().over(KEY).alias("newest")
+    )
+    losers = ordered.filter(pl.col(ROW) != pl.col("stands"))
+    older = pl.col("measured_at").ne_missing(pl.col("newest"))
+    rejects = losers.filter(~older).select(
+        pl.col(ROW).alias("row"),
+        pl.lit("(key)").alias("column"),
+        pl.lit("duplicate, a later row has the same key").alias("reason"),
+        pl.format("row {} stands", "stands").alias("value"),
+    )
+    return losers.filter(older)[ROW], rejects.sort("row")
+
+
+def several_controls(index: pl.DataFrame) -> pl.DataFrame:
+    """Rejects for every arm of an experiment's metric that has more than one control."""
+    if "is_control" not in index.columns or index.is_empty():
+        return pl.DataFrame(schema=SCHEMA)
+    comparison = ("workspace_id", "experiment_name", "metric_name")
+    controls = pl.col("variant_name").filter("is_control").n_unique().over(comparison)
+    return index.filter(controls > 1).select(
+        pl.col(ROW).alias("row"),
+        pl.lit("is_control").alias("column"),
+        pl.lit("more than one control arm, expected one").alias("reason"),
+        pl.col("variant_name").alias("value"),
+    )

@@ -1,0 +1,41 @@
+"""What ingestion reports; light to import, so that a command line can know the kinds without the machinery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KINDS = ("workspaces", "content", "touches", "experiments")
+
+Progress = Callable[[int, int | None], None]
+"""Called with rows done and rows in all; while rows are checked the second may be None, then they are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestionReport:
+    """What became of the rows: `read == written + unchanged + rejected`.
+
+    Attributes:
+        kind: one of `KINDS`.
+        source: the files, comma-separated.
+        read: rows found.
+        written: rows that are new or differ from the stored ones.
+        unchanged: rows that equal the stored ones, or were measured before them.
+        rejected: rows refused; `rejects_path` says why, row by row.
+        rejects_path: CSV of the refused rows (file, row, column, reason, value); None when there are none.
+        reasons: 'column: reason' → number of rows; a row may have several.
+        run_id: the run that rows written now carry.
+        seconds: time taken.
+    """
+
+    kind: str
+    source: str
+    read: int
+    written: int
+    unchanged: int
+    rejected: int
+    rejects_path: Path | None
+    run_id: str
+    seconds: float
+    reasons: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,40 @@
+"""Rows put aside on disk between being checked and being written.
+
+The file has no name: a killed process leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import polars as pl
+
+
+class Spill:
+    """Frames in the order they were added; to be read as often as wanted. A context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = TemporaryFile(dir=folder)  # noqa: SIM115  it lives as long as this object
+        self._sizes: list[int] = []
+
+    def __enter__(self) -> Spill:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Put rows aside."""
+        buffer = BytesIO()
+        frame.write_ipc_stream(buffer, compression="lz4")
+        self._sizes.append(self._file.write(buffer.getbuffer()))
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """The frames as they were added, one in memory at a time."""
+        self._file.seek(0)
+        for size in self._sizes:
+            yield pl.read_ipc_stream(BytesIO(self._file.read(size)))

@@ -1,0 +1,108 @@
+"""Files go in whole, once, and with every row accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from sqlalchemy import select
+
+from tasks.warehouse import Warehouse
+from tasks.warehouse.frames import content_frame
+from tasks.warehouse.ingestion import ingest
+from tasks.warehouse.records import IngestionReport
+from tasks.warehouse.schema import Content, ExperimentArm, IngestionRun, Touch, Workspace
+
+Write = Callable[..., Path]
+BERLIN = {"workspace_id": "acme", "name": "Acme", "industry": "saas", "size": "smb", "timezone": "Europe/Berlin"}
+
+
+def post(i: int = 0, **changes: object) -> dict[str, object]:
+    row = {"workspace_id": "acme", "content_id": f"c{i}", "content_type": "social", "channel": "facebook"}
+    row |= {"published_at": "2026-03-01T12:00:00Z", "title": "Why?", "body": "Buy now! 3 reasons", "impressions": 10}
+    return row | {"measured_at": None} | changes
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Rows to a file of the suffix asked for."""
+
+    def to_file(rows: list[dict[str, object]], name: str = "rows.csv") -> Path:
+        frame, path = pl.DataFrame(rows, infer_schema_length=None), tmp_path / name
+        {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".jsonl": frame.write_ndjson}[path.suffix](path)
+        return path
+
+    return to_file
+
+
+@pytest.fixture
+def acme(warehouse: Warehouse, write: Write) -> Warehouse:
+    """A warehouse that knows one workspace, in Berlin."""
+    ingest("workspaces", [write([BERLIN], "workspaces.csv")], warehouse=warehouse)
+    return warehouse
+
+
+def counts(report: IngestionReport) -> tuple[int, int, int, int]:
+    return report.read, report.written, report.unchanged, report.rejected
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_the_same_file_twice_changes_nothing(acme: Warehouse, write: Write, suffix: str) -> None:
+    file = write([post(i, clicks=i, note="x") for i in range(50)], f"posts.{suffix}")
+    assert counts(ingest("content", [file], warehouse=acme)) == (50, 50, 0, 0)
+    before = acme.read(select(Content.__table__))
+    assert counts(ingest("content", [file], warehouse=acme)) == (50, 0, 50, 0)
+    assert acme.read(select(Content.__table__)).equals(before)
+
+
+def test_features_are_derived_in_the_workspace_s_zone(acme: Warehouse, write: Write) -> None:
+    ingest("content", [write([post()])], warehouse=acme)
+    row = content_frame(acme, "acme").row(0, named=True)
+    assert (row["local_hour"], row["is_weekend"], row["question_count"], row["number_count"]) == (13, True, 1, 1)
+    assert row["published_at"] == datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_every_format_gives_the_same_rows(acme: Warehouse, write: Write) -> None:
+    rows = [post(i, body=f'line\nünïcode "{i}"', spend=i / 2, seats=i, flag=i % 2 == 0) for i in range(5)]
+    frames = []
+    for suffix in ("csv", "parquet", "jsonl"):
+        ingest("content", [write(rows, f"posts.{suffix}")], warehouse=acme, run_id="r")
+        frames.append(content_frame(acme, "acme"))
+    assert frames[0].equals(frames[1])
+    assert frames[0].equals(frames[2])
+    assert frames[0]["attributes"][1] == '{"flag":false,"seats":1,"spend":0.5}'
+
+
+def test_the_newer_measurement_stands_in_whatever_order_files_come(acme: Warehouse, write: Write) -> None:
+    def measured(day: int, impressions: int) -> Path:
+        return write([post(measured_at=f"2026-03-{day:02}T00:00:00Z", impressions=impressions)], f"{day}.csv")
+
+    files = [measured(day, impressions) for day, impressions in ((3, 30), (2, 20), (5, 50), (4, 40))]
+    assert [ingest("content", [file], warehouse=acme).written for file in files] == [1, 0, 1, 0]
+    assert content_frame(acme, "acme")["impressions"].to_list() == [50]
+    assert counts(ingest("content", [write([post(impressions=99)])], warehouse=acme)) == (1, 0, 1, 0)
+
+
+def test_without_measurement_time_the_later_file_stands(acme: Warehouse, write: Write) -> None:
+    for impressions in (10, 20):
+        assert ingest("content", [write([post(impressions=impressions)])], warehouse=acme).written == 1
+    assert content_frame(acme, "acme")["impressions"].to_list() == [20]
+
+
+def test_all_kinds_arrive(acme: Warehouse, write: Write) -> None:
+    touch = {"workspace_id": "acme", "touch_id": "t", "occurred_at": "2026-03-01 12:00:00+01:00", "channel": "phone"}
+    arm = {"workspace_id": "acme", "experiment_name": "e", "metric_name": "m", "metric_kind": "binary", "n": 10}
+    arms = [arm | {"variant_name": name, "sum": 3, "is_control": name == "a"} for name in "ab"]
+    ingest("touches", [write([touch | {"converted": "yes", "age": 30}])], warehouse=acme)
+    ingest("experiments", [write(arms)], warehouse=acme)
+    assert acme.rows(select(Touch.occurred_at, Touch.converted, Touch.attributes)) == [
+        {"occurred_at": datetime(2026, 3, 1, 11, tzinfo=UTC), "converted": True, "attributes": {"age": 30}}
+    ]
+    assert len(acme.rows(select(ExperimentArm))) == 2
+    assert acme.rows(select(Workspace.shares_insights, Workspace.timezone)) == [
+        {"shares_insights": True, "timezone": "Europe/Berlin"}
+    ]
+    assert {row["kind"] for row in acme.rows(select(IngestionRun.kind))} == {"workspaces", "touches", "experiments"}
