@@ -13,6 +13,7 @@ from sqlalchemy import JSON, URL, Boolean, Float, Integer, Select, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
+from tasks.warehouse.one_library import one_library
 from tasks.warehouse.schema import UtcDateTime
 
 # SQLite has no column types: the driver infers them from its first batch, so there must be only one.
@@ -28,11 +29,14 @@ def connection(url: str) -> Iterator[Any]:
     if address.get_backend_name() == "sqlite":
         import adbc_driver_sqlite.dbapi
 
-        opened = adbc_driver_sqlite.dbapi.connect(f"file:{address.database}")
-    else:
-        import adbc_driver_postgresql.dbapi
+        with one_library(address.database or "").using("adbc"):
+            opened = adbc_driver_sqlite.dbapi.connect(f"file:{address.database}")
+            with opened:
+                yield opened
+        return
+    import adbc_driver_postgresql.dbapi
 
-        opened = adbc_driver_postgresql.dbapi.connect(_libpq(address))
+    opened = adbc_driver_postgresql.dbapi.connect(_libpq(address))
     with opened:
         yield opened
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from sqlalchemy import Connection, Engine, Executable, Select, create_engine, ev
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import NullPool
 
 from tasks.errors import WarehouseUnreachableError
 from tasks.settings import get_settings
 from tasks.warehouse import arrow
+from tasks.warehouse.one_library import one_library
 
 BUSY_TIMEOUT_SECONDS = 60
 ROWS_PER_STATEMENT = 500  # keeps SQLite under its limit of bound variables
@@ -46,14 +48,18 @@ class Warehouse:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """One write transaction: all of it or none. On SQLite the write lock is taken at once."""
-        with _reachable(self.url), self.engine.begin() as connection:
+        with _reachable(self.url), self._alone(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection to read with; takes no write lock."""
-        with _reachable(self.url), self.engine.connect() as connection:
+        with _reachable(self.url), self._alone(), self.engine.connect() as connection:
             yield connection.execution_options(raptorflow_read=True)
+
+    def _alone(self) -> AbstractContextManager[None]:
+        path = self.engine.url.database
+        return one_library(path).using("sqlite3") if self.is_sqlite and path else nullcontext()
 
     def rows(self, statement: Executable) -> list[dict[str, Any]]:
         """Few rows as dictionaries; for frames use `read`."""
@@ -97,7 +103,8 @@ def _engine(url: str) -> Engine:
         return create_engine(address, pool_pre_ping=True)
     if address.database and address.database != ":memory:":
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(address, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    # No pool: a connection kept open would meet ADBC's in the same file, see one_library.py.
+    engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -105,14 +105,16 @@ class _Job:
         columns = [column.name for column in self.contract.table.__table__.columns]
         total = sum(file.accepted for file in staged)
         done = written = 0
-        with ingestion_lock(self.store), BulkUpsert(self.store, self.contract.table, columns) as bulk:
+        with ingestion_lock(self.store):
             for file in staged:
                 before, began = written, datetime.now(UTC)
-                for rows in _ahead(self._derived, file.batches()):
-                    written += bulk.write(rows)
-                    done += rows.height
-                    if progress is not None:
-                        progress(done, total)
+                # Closed before `_record` writes through the other copy of SQLite, see one_library.py.
+                with BulkUpsert(self.store, self.contract.table, columns) as bulk:
+                    for rows in _ahead(self._derived, file.batches()):
+                        written += bulk.write(rows)
+                        done += rows.height
+                        if progress is not None:
+                            progress(done, total)
                 self._record(file, written - before, began)
         return written
 

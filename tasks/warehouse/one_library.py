@@ -1,0 +1,52 @@
+"""Keeps Python's sqlite3 and the ADBC driver out of one database file at the same time within one process.
+
+Each brings its own copy of SQLite. File locks belong to the process, so the copies do not see each other's: when ADBC
+closes, it believes itself alone, deletes the write-ahead log, and what the other copy still writes there is lost
+(https://www.sqlite.org/howtocorrupt.html, section 2.2.1). Other processes see honest locks and need no part in this.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition, local
+from typing import Literal
+
+Library = Literal["sqlite3", "adbc"]
+
+
+class OneLibrary:
+    """Many users of one library at a time, or many of the other; never both."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._inside: Counter[Library] = Counter()
+        self._mine = local()
+
+    @contextmanager
+    def using(self, library: Library) -> Iterator[None]:
+        """Wait until the other library has left the file; a thread may nest uses of the same library."""
+        other: Library = "adbc" if library == "sqlite3" else "sqlite3"
+        mine: Counter[Library] = self._mine.__dict__.setdefault("depth", Counter())
+        if mine[other]:
+            raise RuntimeError(f"close the {other} connection before opening one through {library}: see one_library.py")
+        with self._changed:
+            self._changed.wait_for(lambda: not self._inside[other])
+            self._inside[library] += 1
+        mine[library] += 1
+        try:
+            yield
+        finally:
+            mine[library] -= 1
+            with self._changed:
+                self._inside[library] -= 1
+                self._changed.notify_all()
+
+
+_guards: dict[str, OneLibrary] = {}
+
+
+def one_library(database: str) -> OneLibrary:
+    """The guard of one database file in this process."""
+    return _guards.setdefault(database, OneLibrary())
