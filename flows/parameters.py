@@ -65,7 +65,12 @@ class PatternLearning(Scope):
 
 
 class TransferLearning(Scope):
-    """What is learned across workspaces."""
+    """What is learned across workspaces, and what privacy it may cost each of them."""
+
+    epsilon: float = Field(
+        default=3.0, gt=0.0, le=10.0, title="Privacy ε", description="Per organisation and 30 days; lower hides more."
+    )
+    delta: float = Field(default=1e-6, gt=0.0, le=1e-3, title="Privacy δ", description="Probability that ε fails.")
 
 
 class ModelRefresh(Scope):
@@ -77,7 +82,7 @@ class ModelRefresh(Scope):
     force_retrain: bool = Field(default=False, title="Retrain anyway", description="Also where no drift was found.")
 
 
-class MetaLearning(PatternLearning, ModelRefresh):
+class MetaLearning(PatternLearning, TransferLearning, ModelRefresh):
     """The nightly chain: patterns, transfer and models over the same frozen rows."""
 
     def for_step(self, form: type[Form]) -> Form:

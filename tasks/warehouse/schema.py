@@ -169,6 +169,61 @@ class IngestionRun(Base):
 
 
 # ── transfer ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+class TransferEstimate(Base):
+    """What one workspace's own posts say about one catalogue pattern.
+
+    The workspace's secret: read for itself, for its own organisation, and by the private release; by nothing else.
+    """
+
+    __tablename__ = "transfer_estimate"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    pattern_key: Mapped[str] = mapped_column(Key, primary_key=True)
+    log_lift: Mapped[float]
+    standard_error: Mapped[float]
+    log_lift_a: Mapped[float | None]
+    log_lift_b: Mapped[float | None]
+    matching: Mapped[int]
+    posts: Mapped[int]
+    as_of: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class TransferCharge(Base):
+    """One entry of the privacy ledger: rows are added, never changed or removed. A unit is charged once a period."""
+
+    __tablename__ = "transfer_charge"
+    unit_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    period: Mapped[str] = mapped_column(Label, primary_key=True)
+    rho: Mapped[float]
+    charged_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class TransferRelease(Base):
+    """One private release. It holds nothing exact: even the number of contributors is a secret of each of them."""
+
+    __tablename__ = "transfer_release"
+    period: Mapped[str] = mapped_column(Label, primary_key=True)
+    status: Mapped[str] = mapped_column(Label)
+    catalogue_version: Mapped[int]
+    epsilon: Mapped[float]
+    delta: Mapped[float]
+    rho: Mapped[float]
+    noise_scale: Mapped[float]
+    as_of: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class TransferSum(Base):
+    """Noisy fixed-point sums of one release for one segment: pattern key to [count, mean, product].
+
+    Every public segment and pattern is there, also where nobody is.
+    """
+
+    __tablename__ = "transfer_sum"
+    period: Mapped[str] = mapped_column(Label, primary_key=True)
+    segment: Mapped[str] = mapped_column(Key, primary_key=True)
+    sums: Mapped[dict[str, Any]]
 
 
 # ── models ───────────────────────────────────────────────────────────────────────────────────────────────────────────

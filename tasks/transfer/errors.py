@@ -1,0 +1,28 @@
+"""What can go wrong when workspaces learn from each other.
+
+RaptorflowError
+├── PrivacyInvariantError   a number that the privacy proof rests on does not hold; nothing is released
+└── BudgetSpentError        the period's budget is spent; the last release keeps being served
+"""
+
+from __future__ import annotations
+
+from tasks.errors import RaptorflowError
+
+
+class PrivacyInvariantError(RaptorflowError):
+    """Raised before a release whose contributions are larger or more than the noise was made for."""
+
+    def __init__(self, found: str, bound: str) -> None:
+        super().__init__(f"no release: {found}, the noise is made for {bound}; this is a bug, report it")
+
+
+class BudgetSpentError(RaptorflowError):
+    """Raised when units were already charged in a period that has no release: a second draw is not paid for."""
+
+    def __init__(self, period: str) -> None:
+        self.period = period
+        super().__init__(
+            f"the privacy budget of period {period} is spent and its release is gone; "
+            "the last release is served until the next period"
+        )

@@ -1,0 +1,128 @@
+"""Predictions in the guide's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, floor, log10
+from typing import Any
+
+import numpy as np
+
+from tasks.transfer.catalogue import PATTERNS, WEEKDAYS, InsightType
+from tasks.transfer.prediction import confidence
+from tasks.transfer.records import Floats, Insight, Mask, Pool, Prediction
+
+MIN_LOG_LIFT = 0.05  # less is not worth a person's attention
+MAX_HOURS, MAX_DAYS = 4, 3
+SCENARIOS: dict[InsightType, list[str]] = {
+    "timing": ["content_scheduling", "campaign_planning"],
+    "channel": ["channel_selection", "campaign_planning"],
+    "content": ["content_creation", "content_review"],
+    "strategy": ["strategy_planning", "content_planning"],
+}
+COVERAGE = {
+    "private_release": ((500, "high"), (100, "medium"), (50, "low")),
+    "same_organisation": ((10, "high"), (5, "medium"), (3, "low")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything an insight is made from: one pool, the prediction from it, and which patterns may be spoken of."""
+
+    pool: Pool
+    prediction: Prediction
+    usable: Mask
+    timezone: str
+
+    def strength(self) -> Floats:
+        """Confidence (K,); 0 for patterns that must not be repeated."""
+        speaks = self.usable & ~self.prediction.contradicted & (np.abs(self.prediction.mean) >= MIN_LOG_LIFT)
+        # Where own data turned the sign, the pool has nothing left to teach.
+        speaks &= self.prediction.mean * self.pool.mean > 0
+        return np.where(speaks, confidence(self.prediction), 0.0)
+
+
+def coverage_of(sources: float, mode: str) -> str:
+    """`high`, `medium`, `low` or `insufficient`, by how many workspaces speak."""
+    return next((label for least, label in COVERAGE[mode] if sources >= least), "insufficient")
+
+
+def shown_count(sources: float, mode: str) -> int:
+    """Exact within an organisation; two significant digits of a noisy count, because the rest is noise."""
+    if mode == "same_organisation" or sources < 1:
+        return round(sources)
+    return int(round(sources, 1 - floor(log10(sources))))
+
+
+def describe(evidence: Evidence, insight_types: Sequence[str], min_confidence: float) -> list[Insight]:
+    """All insights of these types that are at least this certain, strongest first."""
+    strength = evidence.strength()
+    sure = np.flatnonzero(strength >= max(min_confidence, 1e-9))
+    chosen = [int(i) for i in sure if PATTERNS[i].insight_type in insight_types]
+    hours = _best(evidence, [i for i in chosen if PATTERNS[i].key.startswith("timing:hour:")], MAX_HOURS)
+    days = _best(evidence, [i for i in chosen if PATTERNS[i].key.startswith("timing:weekday:")], MAX_DAYS)
+    slots = ("timing:hour:", "timing:weekday:")
+    found = [_single(evidence, i, strength) for i in chosen if not PATTERNS[i].key.startswith(slots)]
+    found += [_hours(evidence, hours, strength)] if hours else []
+    found += [_days(evidence, days, strength)] if days else []
+    return sorted(
+        found, key=lambda insight: (-abs(insight["effect_size"]) * insight["confidence"], insight["insight_id"])
+    )
+
+
+def _best(evidence: Evidence, among: list[int], most: int) -> list[int]:
+    """The slots with the largest positive effects, in the catalogue's order."""
+    better = sorted((i for i in among if evidence.prediction.mean[i] > 0), key=lambda i: -evidence.prediction.mean[i])
+    return sorted(better[:most])
+
+
+def _single(evidence: Evidence, i: int, strength: Floats) -> Insight:
+    pattern, lift = PATTERNS[i], exp(float(evidence.prediction.mean[i]))
+    advice = pattern.phrase if lift > 1 else f"do not {pattern.phrase}"
+    text = f"{advice[0].upper()}{advice[1:]}"
+    text += f" for {lift:.1f}x better engagement" if lift > 1 else f": engagement is {lift:.1f}x with it"
+    metadata = {"pattern": pattern.key, "direction": "do" if lift > 1 else "avoid"}
+    identity = pattern.key.replace(":", "_")
+    return _insight(evidence, [i], identity, f"{text} based on similar workspaces", strength, metadata)
+
+
+def _hours(evidence: Evidence, chosen: list[int], strength: Floats) -> Insight:
+    hours = [int(PATTERNS[i].key.rpartition(":")[2]) for i in chosen]
+    lift = exp(float(np.mean(evidence.prediction.mean[chosen])))
+    text = f"Post during {', '.join(map(str, hours))} hours for {lift:.1f}x better engagement"
+    metadata = {"optimal_hours": hours, "timezone": evidence.timezone}
+    return _insight(evidence, chosen, "timing_optimal_hours", f"{text} based on similar workspaces", strength, metadata)
+
+
+def _days(evidence: Evidence, chosen: list[int], strength: Floats) -> Insight:
+    days = [WEEKDAYS[int(PATTERNS[i].key.rpartition(":")[2])] for i in chosen]
+    lift = exp(float(np.mean(evidence.prediction.mean[chosen])))
+    text = f"Post on {', '.join(days)} for {lift:.1f}x better engagement"
+    metadata = {"optimal_days": days, "timezone": evidence.timezone}
+    return _insight(evidence, chosen, "timing_optimal_days", f"{text} based on similar workspaces", strength, metadata)
+
+
+def _insight(
+    evidence: Evidence, chosen: list[int], identity: str, description: str, strength: Floats, metadata: dict[str, Any]
+) -> Insight:
+    pool, prediction = evidence.pool, evidence.prediction
+    kind = PATTERNS[chosen[0]].insight_type
+    low, high = np.expm1(pool.interval[chosen].mean(axis=0))
+    return Insight(
+        insight_id=identity,
+        insight_type=kind,
+        description=description,
+        source_workspaces=shown_count(float(pool.sources[chosen].min()), pool.mode),
+        confidence=round(float(strength[chosen].min()), 3),
+        effect_size=round(float(np.expm1(prediction.mean[chosen].mean())), 3),
+        applicable_scenarios=list(SCENARIOS[kind]),
+        metadata=metadata
+        | {
+            "mode": pool.mode,
+            "evidence": "association",
+            "interval_95": [round(float(low), 3), round(float(high), 3)],
+            "own_weight": round(float(prediction.own_weight[chosen].mean()), 3),
+        },
+    )

@@ -1,0 +1,65 @@
+"""A pool's knowledge and the target's own, combined by empirical Bayes."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtr
+
+from tasks.statistics.shrinkage import prior_variance, shrink
+from tasks.transfer.pools import CONTRADICTION, MIN_SPREAD
+from tasks.transfer.records import Floats, Mask, Pool, Prediction
+
+MIN_SHARED = 5  # patterns both must speak of before their disagreement can be measured
+
+
+def predict(pool: Pool, own: Floats, own_error: Floats, *, usable: Mask | None = None) -> Prediction:
+    """Posterior of the target's own effects.
+
+    The pool's means are first shrunk towards zero among themselves, which pays for looking at all patterns at once.
+    They are then the prior of the target's effect, N(mean, τ² + SE²), and its own estimates the data. Where the target
+    differs from the pool more than that prior foresees, over all patterns, the prior widens: negative transfer fades
+    before any single pattern can be told to be wrong. Where one clearly is, own data stands alone.
+
+    Args:
+        pool: K patterns.
+        own: (K,) the target's log-lifts.
+        own_error: (K,) their standard errors; infinite where the target has none.
+        usable: (K,) patterns that pass the pool's gates; all unless given.
+    """
+    known = np.isfinite(pool.standard_error) if usable is None else usable
+    mean, variance = _prior(pool, known)
+    variance = variance * _disagreement(mean, variance, own, own_error, known)
+    weight = variance / (variance + own_error**2)
+    posterior = np.where(np.isfinite(own_error), weight * own + (1.0 - weight) * mean, mean)
+    deviation = np.sqrt(variance * (1.0 - weight))
+    apart = np.abs(own - mean) > CONTRADICTION * np.sqrt(variance + own_error**2)
+    contradicted = apart & (np.abs(own) > CONTRADICTION * own_error) & (own * mean < 0)
+    return Prediction(
+        np.where(contradicted, own, posterior),
+        np.where(contradicted, own_error, deviation),
+        np.where(contradicted, 1.0, weight),
+        contradicted,
+    )
+
+
+def confidence(prediction: Prediction) -> Floats:
+    """Probability (K,) that the target's effect has the predicted sign."""
+    spread = np.maximum(prediction.standard_deviation, 1e-12)
+    found: Floats = ndtr(np.abs(prediction.mean) / spread)
+    return found
+
+
+def _prior(pool: Pool, known: Mask) -> tuple[Floats, Floats]:
+    error = np.where(known, pool.standard_error, np.inf)
+    shrunken = shrink(pool.mean, error, prior_variance(pool.mean, error, minimum=MIN_SPREAD))
+    spread = shrunken.standard_deviation
+    return shrunken.mean, spread**2 + np.where(known, pool.heterogeneity, MIN_SPREAD)
+
+
+def _disagreement(mean: Floats, variance: Floats, own: Floats, own_error: Floats, known: Mask) -> float:
+    """Mean squared surprise of the target's estimates under the pool, at least 1."""
+    shared = known & np.isfinite(own_error)
+    if shared.sum() < MIN_SHARED:
+        return 1.0
+    surprise = (own - mean)[shared] ** 2 - own_error[shared] ** 2
+    return max(float(surprise.sum() / variance[shared].sum()), 1.0)

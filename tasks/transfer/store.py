@@ -1,0 +1,127 @@
+"""Transfer's tables: who may read which is decided here, because nothing else in the room speaks SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, delete, select, update
+
+from tasks.transfer.budget import Budget
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import TransferCharge, TransferEstimate, TransferRelease, TransferSum, Workspace
+
+PENDING, PUBLISHED = "pending", "published"
+
+
+def replace_estimates(warehouse: Warehouse, workspace_ids: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Write the estimates of these workspaces; what they no longer estimate, or no longer share, is gone."""
+    with warehouse.begin() as connection:
+        connection.execute(delete(TransferEstimate).where(TransferEstimate.workspace_id.in_(workspace_ids)))
+        warehouse.upsert(connection, TransferEstimate, rows)
+
+
+def forget_leavers(warehouse: Warehouse) -> None:
+    """Remove the estimates of workspaces that do not share, or no longer exist."""
+    sharing = select(Workspace.workspace_id).where(Workspace.shares_insights)
+    with warehouse.begin() as connection:
+        connection.execute(delete(TransferEstimate).where(TransferEstimate.workspace_id.not_in(sharing)))
+
+
+def sharing_workspaces(warehouse: Warehouse) -> pl.DataFrame:
+    """`workspace_id`, `organisation_id`, `industry`, `size` of all that share, by id."""
+    columns = (Workspace.workspace_id, Workspace.organisation_id, Workspace.industry, Workspace.size)
+    return warehouse.read(select(*columns).where(Workspace.shares_insights).order_by(Workspace.workspace_id))
+
+
+def workspaces_among(warehouse: Warehouse, workspace_ids: Sequence[str]) -> pl.DataFrame:
+    """`workspace_id`, `shares_insights` of those of these workspaces that exist."""
+    columns = (Workspace.workspace_id, Workspace.shares_insights)
+    return warehouse.read(select(*columns).where(Workspace.workspace_id.in_(workspace_ids)))
+
+
+def own_estimates(warehouse: Warehouse, workspace_id: str) -> pl.DataFrame:
+    """The estimates of one workspace, for itself."""
+    return warehouse.read(select(TransferEstimate.__table__).where(TransferEstimate.workspace_id == workspace_id))
+
+
+def sibling_estimates(warehouse: Warehouse, workspace_id: str, organisation_id: str, as_of: datetime) -> pl.DataFrame:
+    """Estimates of the other sharing workspaces of one organisation, with their `industry` and `size`."""
+    shared = (Workspace.organisation_id == organisation_id, Workspace.shares_insights, TransferEstimate.as_of <= as_of)
+    joined = TransferEstimate.__table__.join(
+        Workspace.__table__, Workspace.__table__.c.workspace_id == TransferEstimate.__table__.c.workspace_id
+    )
+    statement = select(TransferEstimate.__table__, Workspace.industry, Workspace.size).select_from(joined)
+    return warehouse.read(statement.where(*shared, Workspace.workspace_id != workspace_id))
+
+
+def all_estimates(warehouse: Warehouse) -> pl.DataFrame:
+    """Everyone's estimates: for the private release alone."""
+    return warehouse.read(
+        select(TransferEstimate.__table__).order_by(TransferEstimate.workspace_id, TransferEstimate.pattern_key)
+    )
+
+
+def reserve(warehouse: Warehouse, release: dict[str, Any], charges: Sequence[dict[str, Any]]) -> bool:
+    """Charge the units and open the period's release, in one transaction.
+
+    False, and nothing written, if this period or a later one was opened or charged before: a clock that was set back
+    must not open paid periods anew.
+    """
+    period = release["period"]
+    with warehouse.begin() as connection:
+        if _reached(connection, TransferRelease, period) or _reached(connection, TransferCharge, period):
+            return False
+        warehouse.upsert(connection, TransferCharge, charges, keep_existing=True)
+        return warehouse.upsert(connection, TransferRelease, [release], keep_existing=True) == 1
+
+
+def _reached(connection: Connection, table: type[TransferRelease] | type[TransferCharge], period: str) -> bool:
+    return connection.execute(select(table.period).where(table.period >= period).limit(1)).first() is not None
+
+
+def publish(warehouse: Warehouse, period: str, sums: Sequence[dict[str, Any]]) -> bool:
+    """Write a pending release's noisy sums; false, and nothing written, if another run published it first.
+
+    The update is the lock: of two runs that both drew noise, only one draw may ever be seen.
+    """
+    pending = (TransferRelease.period == period, TransferRelease.status == PENDING)
+    with warehouse.begin() as connection:
+        if connection.execute(update(TransferRelease).where(*pending).values(status=PUBLISHED)).rowcount != 1:
+            return False
+        warehouse.upsert(connection, TransferSum, sums)
+    return True
+
+
+def release_of(warehouse: Warehouse, period: str) -> dict[str, Any] | None:
+    """The period's release, pending or published."""
+    found = warehouse.rows(select(TransferRelease.__table__).where(TransferRelease.period == period))
+    return found[0] if found else None
+
+
+def latest_release(warehouse: Warehouse, as_of: datetime) -> dict[str, Any] | None:
+    """The newest release published by an instant."""
+    published = (TransferRelease.status == PUBLISHED, TransferRelease.as_of <= as_of)
+    newest = TransferRelease.as_of.desc()
+    found = warehouse.rows(select(TransferRelease.__table__).where(*published).order_by(newest).limit(1))
+    return found[0] if found else None
+
+
+def released_sums(warehouse: Warehouse, period: str) -> list[dict[str, Any]]:
+    """Noisy sums of one release by segment, which anyone may read."""
+    return warehouse.rows(select(TransferSum.__table__).where(TransferSum.period == period))
+
+
+def charged_units(warehouse: Warehouse, period: str) -> list[str]:
+    """Units charged in a period."""
+    return [
+        row["unit_id"] for row in warehouse.rows(select(TransferCharge.unit_id).where(TransferCharge.period == period))
+    ]
+
+
+def charge_rows(units: Sequence[str], period: str, budget: Budget, at: datetime, run_id: str) -> list[dict[str, Any]]:
+    """Ledger entries of a period."""
+    entry = {"period": period, "rho": budget.rho, "charged_at": at, "run_id": run_id}
+    return [{"unit_id": unit} | entry for unit in units]

@@ -1,0 +1,224 @@
+"""TransferLearner: what similar workspaces know, without seeing any of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.errors import OutOfRangeError, UnknownNameError, require_between
+from tasks.transfer import store
+from tasks.transfer.budget import PERIOD, period_of
+from tasks.transfer.catalogue import INSIGHT_TYPES
+from tasks.transfer.insights import Evidence, coverage_of, describe, shown_count
+from tasks.transfer.pools import MIN_RELEASED_SOURCES, passes, sibling_pool
+from tasks.transfer.prediction import predict
+from tasks.transfer.reading import Estimates, own_of, pool_for, prototypes, siblings_of, similarity_of
+from tasks.transfer.records import Insight, Mask, Pool, TransferInsights, WorkspaceSimilarity
+from tasks.transfer.release import sums_from_rows
+from tasks.transfer.segments import SEGMENTS, segment_of
+from tasks.warehouse import Warehouse, open_warehouse
+from tasks.warehouse.frames import find_workspace
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One pool, how many workspaces stand behind it, and when it was gathered."""
+
+    evidence: Evidence
+    workspaces: float
+    as_of: datetime
+    stale: bool
+
+    @property
+    def mode(self) -> str:
+        """Where the knowledge comes from."""
+        return self.evidence.pool.mode
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may be repeated at all."""
+        return bool(self.evidence.usable.any())
+
+
+class TransferLearner:
+    """Recommends what works for similar workspaces.
+
+    Inside one organisation, siblings' estimates are pooled exactly. Across organisations only the stored private
+    release is read: reading it again costs nothing, and nothing here ever computes anything exact from another
+    organisation's rows. There the floor is 50 workspaces whatever `min_source_workspaces` says: of three, two that
+    collude subtract themselves and read off the third. A workspace that does not share does not receive either.
+
+    Args:
+        min_source_workspaces: workspaces of the same organisation that must stand behind an insight.
+        min_confidence: probability, 0…1, that the effect has the stated direction for the target.
+        similarity_threshold: likeness, 0…1, from which a sibling or a segment counts as similar.
+        warehouse: where to read; the settings' warehouse unless given.
+
+    Raises:
+        OutOfRangeError: if a number lies outside its bounds.
+    """
+
+    def __init__(
+        self,
+        min_source_workspaces: int = 3,
+        min_confidence: float = 0.6,
+        similarity_threshold: float = 0.7,
+        *,
+        warehouse: Warehouse | None = None,
+    ) -> None:
+        require_between("min_source_workspaces", min_source_workspaces, 2, 1_000_000)
+        require_between("min_confidence", min_confidence, 0.0, 1.0)
+        require_between("similarity_threshold", similarity_threshold, 0.0, 1.0)
+        self.min_source_workspaces = int(min_source_workspaces)
+        self.min_confidence = min_confidence
+        self.similarity_threshold = similarity_threshold
+        self._warehouse = warehouse
+
+    async def get_transfer_insights(
+        self,
+        target_workspace_id: str,
+        top_k: int = 5,
+        insight_types: Sequence[str] = INSIGHT_TYPES,
+        *,
+        as_of: datetime | None = None,
+    ) -> TransferInsights:
+        """What works for workspaces like the target, combined with what the target's own posts say.
+
+        Args:
+            target_workspace_id: for whom.
+            top_k: at most so many insights, strongest first.
+            insight_types: among `strategy`, `content`, `timing`, `channel`.
+            as_of: what was known at this instant; now unless given.
+
+        Raises:
+            UnknownNameError: for an unknown workspace or insight type.
+            OutOfRangeError: if top_k is below 1.
+        """
+        if isinstance(top_k, bool) or top_k < 1:
+            raise OutOfRangeError("top_k", top_k, "at least 1")
+        for kind in [insight_types] if isinstance(insight_types, str) else insight_types:
+            if kind not in INSIGHT_TYPES:
+                raise UnknownNameError("insight type", kind, INSIGHT_TYPES)
+        when = as_of or datetime.now(UTC)
+        return await asyncio.to_thread(self._insights, str(target_workspace_id), top_k, insight_types, when)
+
+    async def compute_workspace_similarity(self, workspace_a: str, workspace_b: str) -> WorkspaceSimilarity:
+        """Likeness of two workspaces in [0, 1].
+
+        Exact within one organisation. Across organisations it is the likeness of their segments: public metadata
+        and the private release's prototypes, nothing of either workspace's own; `mode` says which it was.
+
+        Raises:
+            UnknownNameError: if there is no such workspace.
+        """
+        return await asyncio.to_thread(self._similarity, str(workspace_a), str(workspace_b))
+
+    def _insights(
+        self, workspace_id: str, top_k: int, insight_types: Sequence[str], as_of: datetime
+    ) -> TransferInsights:
+        warehouse = open_warehouse(self._warehouse)
+        target = find_workspace(warehouse, workspace_id)
+        if not target["shares_insights"]:
+            return self._answer(target, [], [], "not_sharing", top_k)
+        own = own_of(store.own_estimates(warehouse, workspace_id), target["industry"], target["size"])
+        found = (self._of_organisation(warehouse, target, own, as_of), self._of_release(warehouse, target, own, as_of))
+        sources = [source for source in found if source is not None]
+        insights: list[Insight] = []
+        for source in sources:
+            known = {insight["insight_id"] for insight in insights}
+            more = describe(source.evidence, insight_types, self.min_confidence)
+            insights += [insight for insight in more if insight["insight_id"] not in known]
+        insights.sort(key=lambda insight: -abs(insight["effect_size"]) * insight["confidence"])
+        covered = any(source.counts for source in sources)
+        status = "ok" if insights else "insufficient_confidence" if covered else "insufficient_coverage"
+        return self._answer(target, sources, insights, status, top_k)
+
+    def _of_organisation(
+        self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
+    ) -> _Source | None:
+        if target["organisation_id"] is None:
+            return None
+        rows = store.sibling_estimates(warehouse, target["workspace_id"], target["organisation_id"], as_of)
+        if rows.is_empty():
+            return None
+        similar = siblings_of(rows).like(own, self.similarity_threshold)
+        pool = sibling_pool(similar.effect, similar.error)
+        gathered: datetime = rows["as_of"].max()  # type: ignore[assignment]
+        evidence = self._evidence(pool, own, passes(pool, self.min_source_workspaces), target)
+        return _Source(evidence, len(similar.segments), gathered, as_of - gathered > PERIOD)
+
+    def _of_release(
+        self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
+    ) -> _Source | None:
+        release = store.latest_release(warehouse, as_of)
+        if release is None:
+            return None
+        sums = sums_from_rows(store.released_sums(warehouse, release["period"]))
+        pool, usable = pool_for(
+            own,
+            sums,
+            release["noise_scale"],
+            min_sources=self.min_source_workspaces,
+            threshold=self.similarity_threshold,
+        )
+        evidence = self._evidence(pool, own, usable, target)
+        workspaces = float(pool.sources[usable].max()) if usable.any() else 0.0
+        return _Source(evidence, workspaces, release["as_of"], release["period"] != period_of(as_of))
+
+    def _evidence(self, pool: Pool, own: Estimates, usable: Mask, target: dict[str, Any]) -> Evidence:
+        prediction = predict(pool, own.effect[0], own.error[0], usable=usable)
+        return Evidence(pool, prediction, usable, target["timezone"])
+
+    def _answer(
+        self, target: dict[str, Any], sources: Sequence[_Source], insights: list[Insight], status: str, top_k: int
+    ) -> TransferInsights:
+        speaking = next((source for source in sources if source.counts), sources[-1] if sources else None)
+        contradicted = sum(int((s.evidence.prediction.contradicted & s.evidence.usable).sum()) for s in sources)
+        covered = speaking is not None and speaking.counts
+        return TransferInsights(
+            insights=insights[:top_k],
+            similar_workspaces=shown_count(speaking.workspaces, speaking.mode) if speaking else 0,
+            coverage=coverage_of(speaking.workspaces, speaking.mode) if speaking and covered else "insufficient",
+            metadata={
+                "target_industry": target["industry"],
+                "target_size": target["size"],
+                "total_insights_found": len(insights),
+                "contradicted_by_own_data": contradicted,
+                "mode": speaking.mode if speaking and covered else None,
+                "needed_workspaces": {
+                    "same_organisation": self.min_source_workspaces,
+                    "private_release": max(self.min_source_workspaces, MIN_RELEASED_SOURCES),
+                },
+            },
+            status=status,
+            as_of=speaking.as_of.isoformat() if speaking else None,
+            stale=speaking.stale if speaking else False,
+        )
+
+    def _similarity(self, workspace_a: str, workspace_b: str) -> WorkspaceSimilarity:
+        warehouse = open_warehouse(self._warehouse)
+        a, b = find_workspace(warehouse, workspace_a), find_workspace(warehouse, workspace_b)
+        same = workspace_a == workspace_b
+        if same or (a["organisation_id"] is not None and a["organisation_id"] == b["organisation_id"]):
+            both = [
+                own_of(store.own_estimates(warehouse, row["workspace_id"]), row["industry"], row["size"])
+                for row in (a, b)
+            ]
+            return WorkspaceSimilarity(
+                1.0 if same else similarity_of(both[0], 0, both[1], 0), "same_organisation", None
+            )
+        release = store.latest_release(warehouse, datetime.now(UTC))
+        places = [SEGMENTS.index(segment_of(row["industry"], row["size"])) for row in (a, b)]
+        if release is None:
+            sums, noise_scale = sums_from_rows(store.released_sums(warehouse, "")), 1.0
+        else:
+            sums, noise_scale = (
+                sums_from_rows(store.released_sums(warehouse, release["period"])),
+                release["noise_scale"],
+            )
+        known = prototypes(sums, noise_scale, self.min_source_workspaces)
+        value = similarity_of(known, places[0], known, places[1])
+        return WorkspaceSimilarity(value, "segment_prototypes", release["as_of"] if release else None)

@@ -1,0 +1,193 @@
+"""Contributing and releasing: charged once, published once, gone when asked."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from sqlalchemy import delete, select, update
+
+from tasks.transfer import store as transfer_store
+from tasks.transfer.catalogue import KEYS
+from tasks.transfer.contributions import SCALE
+from tasks.transfer.errors import BudgetSpentError
+from tasks.transfer.segments import EVERYONE, SEGMENTS
+from tasks.transfer.transfer_publisher import TransferPublisher
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import (
+    Base,
+    Content,
+    StepOutcome,
+    TransferCharge,
+    TransferEstimate,
+    TransferRelease,
+    TransferSum,
+    Workspace,
+)
+from tests.factories import content_row, store, workspace_row
+from tests.transfer_factories import NOW, SeededNoise, crowd, no_noise, store_crowd
+
+
+def publisher(warehouse: Warehouse, *, days: int = 0, noise: Any = None) -> TransferPublisher:
+    return TransferPublisher(
+        noise=noise or SeededNoise(), clock=lambda: NOW + timedelta(days=days), warehouse=warehouse
+    )
+
+
+def rows_of(warehouse: Warehouse, *tables: type[Base]) -> list[list[dict[str, Any]]]:
+    return [warehouse.rows(select(table.__table__).order_by(*table.__table__.primary_key)) for table in tables]
+
+
+def everyone_count(warehouse: Warehouse) -> int:
+    newest = select(TransferSum.sums).where(TransferSum.segment == EVERYONE).order_by(TransferSum.period.desc())
+    return sum(numbers[0] for numbers in warehouse.rows(newest)[0]["sums"].values()) // SCALE
+
+
+async def test_a_release_speaks_of_every_segment_and_pattern_also_where_nobody_is(warehouse: Warehouse) -> None:
+    store_crowd(warehouse, crowd(2))
+    released = await publisher(warehouse).release(run_id="r1")
+    (sums,) = rows_of(warehouse, TransferSum)
+    assert released.status == "published"
+    assert {row["segment"] for row in sums} == set(SEGMENTS)
+    assert all(set(row["sums"]) == set(KEYS) for row in sums)
+
+
+async def test_the_same_period_twice_is_one_release_and_one_charge(warehouse: Warehouse) -> None:
+    store_crowd(warehouse, crowd(3))
+    await publisher(warehouse).release(run_id="r1")
+    before = rows_of(warehouse, TransferCharge, TransferRelease, TransferSum)
+    again = await publisher(warehouse, days=1, noise=SeededNoise(9)).release(run_id="r2")
+    assert rows_of(warehouse, TransferCharge, TransferRelease, TransferSum) == before
+    assert (again.status, again.as_of) == ("published", NOW)
+    assert len(before[0]) == 3
+
+
+async def test_killed_between_charge_and_release_it_ends_in_the_same_tables(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_crowd(warehouse, crowd(3))
+
+    def killed(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(transfer_store, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            publisher(warehouse)._release(NOW, "r1")
+    charges, pending, sums = rows_of(warehouse, TransferCharge, TransferRelease, TransferSum)
+    assert (len(charges), pending[0]["status"], sums) == (3, "pending", [])
+    await publisher(warehouse).release(run_id="r2")
+    after, published, sums = rows_of(warehouse, TransferCharge, TransferRelease, TransferSum)
+    assert after == charges
+    assert published == [pending[0] | {"status": "published"}]
+    assert len(sums) == len(SEGMENTS)
+
+
+async def test_of_two_draws_only_the_first_is_ever_seen(warehouse: Warehouse) -> None:
+    store_crowd(warehouse, crowd(2))
+    await publisher(warehouse).release(run_id="r1")
+    (before,) = rows_of(warehouse, TransferSum)
+    period = before[0]["period"]
+    assert not transfer_store.publish(warehouse, period, [row | {"sums": {}} for row in before])
+    assert rows_of(warehouse, TransferSum) == [before]
+
+
+async def test_a_spent_budget_is_not_spent_again(warehouse: Warehouse) -> None:
+    store_crowd(warehouse, crowd(2))
+    await publisher(warehouse).release(run_id="r1")
+    with warehouse.begin() as connection:
+        connection.execute(delete(TransferSum))
+        connection.execute(delete(TransferRelease))
+    with pytest.raises(BudgetSpentError, match="budget of period"):
+        await publisher(warehouse).release(run_id="r2")
+    assert rows_of(warehouse, TransferSum) == [[]]
+
+
+async def test_a_clock_set_back_opens_no_new_period(warehouse: Warehouse) -> None:
+    store_crowd(warehouse, crowd(2))
+    await publisher(warehouse).release(run_id="r1")
+    with pytest.raises(BudgetSpentError):
+        await publisher(warehouse, days=-60).release(run_id="r2")
+    assert len(rows_of(warehouse, TransferRelease)[0]) == 1
+
+
+async def test_who_joins_after_the_charge_waits_for_the_next_period(warehouse: Warehouse) -> None:
+    store_crowd(warehouse, crowd(2))
+    await publisher(warehouse).release(run_id="r1")
+    with warehouse.begin() as connection:
+        connection.execute(delete(TransferSum))
+        connection.execute(update(TransferRelease).values(status="pending"))
+    store_crowd(warehouse, crowd(5))
+    await publisher(warehouse, noise=no_noise).release(run_id="r2")
+    assert everyone_count(warehouse) == 2 * 20
+
+
+async def test_a_workspace_that_leaves_is_gone_from_the_next_release(warehouse: Warehouse) -> None:
+    store_crowd(warehouse, crowd(4))
+    await publisher(warehouse, noise=no_noise).release(run_id="r1")
+    assert everyone_count(warehouse) == 4 * 20
+    with warehouse.begin() as connection:
+        connection.execute(update(Workspace).where(Workspace.workspace_id == "w2").values(shares_insights=False))
+    await publisher(warehouse, days=30, noise=no_noise).release(run_id="r2")
+    assert everyone_count(warehouse) == 3 * 20
+    (estimates,) = rows_of(warehouse, TransferEstimate)
+    assert "w2" not in {row["workspace_id"] for row in estimates}
+
+
+def posts(workspace_id: str, count: int = 60) -> list[dict[str, Any]]:
+    times = [NOW - timedelta(days=200) + timedelta(hours=31 * i) for i in range(count)]
+    return [
+        content_row(i, workspace_id=workspace_id, published_at=at, local_hour=at.hour, has_cta=i % 3 == 0)
+        for i, at in enumerate(times)
+    ]
+
+
+async def test_contributing_twice_leaves_the_same_rows(warehouse: Warehouse) -> None:
+    store(warehouse, Workspace, [workspace_row()])
+    store(warehouse, Content, posts("acme"))
+    outcomes = await publisher(warehouse).contribute(["acme"], run_id="r1")
+    before = rows_of(warehouse, TransferEstimate)
+    await publisher(warehouse).contribute(["acme"], run_id="r1")
+    assert rows_of(warehouse, TransferEstimate) == before
+    assert [outcome.status for outcome in outcomes] == ["done"]
+    assert len(before[0]) > 10
+
+
+async def test_one_failing_workspace_is_recorded_and_the_rest_goes_on(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store(
+        warehouse,
+        Workspace,
+        [
+            workspace_row(),
+            workspace_row(workspace_id="globex"),
+            workspace_row(workspace_id="shy", shares_insights=False),
+        ],
+    )
+    store(warehouse, Content, posts("acme") + posts("globex") + posts("shy"))
+    import tasks.transfer.transfer_publisher as module
+
+    read = module.content_frame
+
+    def broken(source: Any, workspace_id: str) -> pl.DataFrame:
+        if workspace_id == "globex":
+            raise RuntimeError("globex is odd: 31415")
+        return read(source, workspace_id)
+
+    monkeypatch.setattr(module, "content_frame", broken)
+    with caplog.at_level(logging.DEBUG):
+        outcomes = await publisher(warehouse).contribute(["acme", "globex", "shy", "nobody"], run_id="r1")
+    assert {o.workspace_id: o.status for o in outcomes} == {
+        "acme": "done", "globex": "failed", "shy": "skipped", "nobody": "failed",
+    }  # fmt: skip
+    recorded = {row["workspace_id"]: row for row in warehouse.rows(select(StepOutcome.__table__))}
+    assert "31415" in recorded["globex"]["reason"]
+    assert "one workspace could not be estimated" in caplog.text
+    assert "globex" not in caplog.text
+    assert "31415" not in caplog.text
+    (estimates,) = rows_of(warehouse, TransferEstimate)
+    assert {row["workspace_id"] for row in estimates} == {"acme"}
