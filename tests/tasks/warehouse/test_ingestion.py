@@ -106,3 +106,7 @@ def test_all_kinds_arrive(acme: Warehouse, write: Write) -> None:
         {"shares_insights": True, "timezone": "Europe/Berlin"}
     ]
     assert {row["kind"] for row in acme.rows(select(IngestionRun.kind))} == {"workspaces", "touches", "experiments"}
+
+
+def test_several_rows_without_any_further_column_go_in(acme: Warehouse, write: Write) -> None:
+    assert counts(ingest("content", [write([post(i) for i in range(3)])], warehouse=acme)) == (3, 3, 0, 0)
