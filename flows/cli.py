@@ -1,0 +1,150 @@
+"""The `raptorflow` command. Every import that costs time stands inside the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, Exit, TyperException
+
+from tasks.errors import RaptorflowError
+
+app = typer.Typer(
+    help="Learns honestly from what a marketing team publishes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Of = Annotated[str | None, typer.Option("--workspace", "-w", help="One workspace; all when left out.")]
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    """Hold the options of every command; `main` reads --debug before the command line is parsed."""
+
+
+@app.command()
+def init() -> None:
+    """Create the warehouse's schema, or bring it up to date."""
+    from flows import console
+    from tasks.warehouse import Warehouse, upgrade
+
+    warehouse = Warehouse()
+    console.say(f"warehouse at schema revision {upgrade(warehouse)} · {warehouse.address}")
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path | None, typer.Option(help="Where to write it; the home's sample/ when left out.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another simulation.")] = 2026,
+) -> None:
+    """Write the simulated sample and, beside it, the truths planted in it."""
+    from flows import console, demonstration
+
+    console.written(demonstration.write_sample(folder, seed))
+
+
+@app.command()
+def ingest(
+    kind: Annotated[str, typer.Argument(help="workspaces, content, touches or experiments")],
+    files: Annotated[list[Path], typer.Argument(help="CSV, Parquet or JSON Lines.")],
+    mapping: Annotated[Path | None, typer.Option(help="YAML that renames, combines and sets columns.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Take files into the warehouse; the same file twice changes nothing."""
+    from flows import console
+    from tasks.warehouse.ingestion import ingest as take_in
+
+    with console.progress(f"ingesting {kind}") as on_progress:
+        report = take_in(kind, files, mapping=mapping, on_progress=on_progress)
+    console.ingestion(report, as_json)
+
+
+@app.command()
+def run(
+    flow: Annotated[str, typer.Argument(help="Such as meta-learning; `run list` names them all.")],
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="key=value, as in the flow's form.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a flow by hand and print how it ended."""
+    from flows import console, runtime
+
+    if flow == "list":
+        console.names("flows", runtime.ENTRYPOINTS)
+        return
+    with console.watching(flow):
+        result = runtime.run_by_hand(flow, param or [])
+    console.result(flow, result, as_json)
+
+
+@app.command()
+def demo() -> None:
+    """Run the nightly chain over the simulated sample and show what was found beside what was planted."""
+    from flows import demonstration
+
+    demonstration.run()
+
+
+@app.command()
+def patterns(workspace: Of = None, as_json: Json = False) -> None:
+    """Patterns that win and lose, as last confirmed."""
+    from flows import console, listing
+
+    console.table("patterns", listing.patterns(workspace), as_json)
+
+
+@app.command()
+def insights(workspace: Of = None, as_json: Json = False) -> None:
+    """What similar workspaces know."""
+    from flows import console, listing
+
+    console.table("insights", listing.insights(workspace), as_json)
+
+
+@app.command()
+def drift(workspace: Of = None, as_json: Json = False) -> None:
+    """The newest drift check of every model."""
+    from flows import console, listing
+
+    console.table("drift", listing.drift(workspace), as_json)
+
+
+@app.command()
+def models(workspace: Of = None, as_json: Json = False) -> None:
+    """Registered models and what serves."""
+    from flows import console, listing
+
+    console.table("models", listing.models(workspace), as_json)
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 the work failed, 2 bad usage or bad input."""
+    debug = "--debug" in sys.argv
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except Exit as ended:
+        sys.exit(ended.exit_code)
+    except TyperException as error:
+        _fail(f"{error}; see `raptorflow --help`", 2, debug)
+    except (KeyboardInterrupt, Abort):
+        _fail("stopped; run the same command again to go on", 1, debug)
+    except RaptorflowError as error:
+        _fail(str(error), error.exit_status, debug)
+    except Exception as error:  # noqa: BLE001 - the last line of defence shows one line, the traceback on request
+        _fail(f"{type(error).__name__}: {error} (run again with --debug for the traceback)", 1, debug)
+
+
+def _fail(message: str, status: int, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(f"raptorflow: {message}", file=sys.stderr)  # noqa: T201
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""How the command line looks: rich tables for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+out = Console(highlight=False)
+OnProgress = Callable[[int, int | None], None]
+
+
+def say(text: str) -> None:
+    """One line."""
+    out.print(text)
+
+
+def names(title: str, items: Iterable[str]) -> None:
+    """A short list."""
+    out.print(f"[bold]{title}[/]: {', '.join(items)}")
+
+
+def written(files: Mapping[str, Path]) -> None:
+    """Where files were written."""
+    for what, path in files.items():
+        out.print(f"  {what:<12} {path}")
+
+
+def as_json(value: Any) -> None:
+    """Print a value for machines: plain text, no colours, no wrapping."""
+    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    print(json.dumps(plain, default=str, ensure_ascii=False, indent=2))  # noqa: T201 - rich would wrap it
+
+
+def table(title: str, rows: Sequence[Mapping[str, Any]], json_wanted: bool = False) -> None:
+    """Rows of the warehouse, or how to get some."""
+    if json_wanted:
+        as_json(rows)
+        return
+    if not rows:
+        out.print(f"no {title} yet; run [bold]raptorflow run meta-learning[/]")
+        return
+    shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for name, value in rows[0].items():
+        shown.add_column(name.replace("_", " "), justify="right" if isinstance(value, int | float) else "left")
+    for row in rows:
+        shown.add_row(*(_cell(value) for value in row.values()))
+    out.print(shown)
+
+
+def ingestion(report: Any, json_wanted: bool) -> None:
+    """What became of the files."""
+    if json_wanted:
+        as_json(report)
+        return
+    rate = f" · {report.read / report.seconds:,.0f} rows/s" if report.seconds else ""
+    out.print(
+        f"{report.kind}: {report.read:,} read, {report.written:,} written, "
+        f"{report.unchanged:,} unchanged, {report.rejected:,} rejected · {report.seconds:.1f} s{rate}"
+    )
+    for reason, count in sorted(report.reasons.items(), key=lambda item: -item[1])[:5]:
+        out.print(f"  {count:>8,} × {reason}")
+    if report.rejected:
+        out.print(f"  rejected rows: {report.rejects_path}")
+
+
+def result(flow: str, ended: Any, json_wanted: bool) -> None:
+    """How a flow ended."""
+    if json_wanted:
+        as_json(ended)
+    elif isinstance(ended, dict) and "workspaces" in ended:
+        summary(ended)
+    else:
+        out.print(f"{flow}: done")
+
+
+def summary(ended: Mapping[str, Any]) -> None:
+    """The closing summary of a chain."""
+    counts = ended["workspaces"]
+    out.print("workspaces, by their worst step: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+    if ended["reasons"]:
+        table("why", ended["reasons"])
+
+
+@contextmanager
+def progress(what: str) -> Iterator[OnProgress]:
+    """A progress bar; the callback takes rows done and rows in all, if known."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,} rows"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def watching(what: str) -> Iterator[None]:
+    """Show the steps of a flow as they end."""
+    logger = logging.getLogger("raptorflow")
+    handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False, omit_repeated_times=False)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        with Console(stderr=True).status(f"{what} is running"):
+            yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.3g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)

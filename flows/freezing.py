@@ -1,0 +1,20 @@
+"""Every flow learns from frozen rows: those its chain hands over, or its own when it is run by itself."""
+
+from __future__ import annotations
+
+from prefect.runtime import flow_run
+
+from flows.parameters import Scope
+from tasks.warehouse.snapshots import Chain
+from tasks.warehouse.steps import extract_chunk, plan_chunks
+
+
+def frozen(options: Scope, chain: Chain | None = None) -> Chain:
+    """The chain given, or one of this run's own over the workspaces and the window the form asks for."""
+    if chain is not None:
+        return chain
+    chunks, window = plan_chunks(
+        options.workspace_ids, options.workspaces_per_chunk, options.lookback_days, options.as_of
+    )
+    futures = [extract_chunk.submit(chunk, window) for chunk in chunks]
+    return Chain(run_id=str(flow_run.id), chunks=[future.result() for future in futures])

@@ -1,0 +1,25 @@
+"""What makes each workspace's content win or lose."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.freezing import frozen
+from flows.parameters import PatternLearning
+from tasks.patterns.steps import learn_patterns
+from tasks.reporting import announce
+from tasks.warehouse.outcomes import Outcome
+from tasks.warehouse.snapshots import Chain
+
+
+@flow(name="pattern-learning")
+def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain | None = None) -> list[Outcome]:
+    """Find patterns on one half of each workspace's weeks and confirm them on the other.
+
+    Associations, not causes: adjusted for channel and season, held to a false discovery rate.
+    """
+    chain = frozen(options, chain)
+    futures = [learn_patterns.submit(chunk, options.content_types, chain.run_id) for chunk in chain.chunks]
+    outcomes = [outcome for future in futures for outcome in future.result()]
+    announce(f"patterns for {len(outcomes)} workspaces")
+    return outcomes

@@ -1,0 +1,106 @@
+"""Settles Prefect and MLflow for embedded use: their state in our home, their chatter out of people's sight."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from pydantic import ValidationError
+
+from tasks.errors import InputError, UnknownNameError
+from tasks.settings import get_settings
+
+if TYPE_CHECKING:
+    from prefect import Flow
+
+# Module entrypoints, never paths: a path loads a flow twice and puts flows/ on sys.path.
+ENTRYPOINTS = {
+    "meta-learning": "flows.meta_learning.meta_learning",
+    "content-ingestion": "flows.content_ingestion.content_ingestion",
+    "pattern-learning": "flows.pattern_learning.pattern_learning",
+    "transfer-learning": "flows.transfer_learning.transfer_learning",
+    "model-refresh": "flows.model_refresh.model_refresh",
+}
+
+
+def prepare() -> None:
+    """Set what Prefect and MLflow read when they are imported; what a person has set stays as it is."""
+    home = get_settings().home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    defaults = {
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MPLBACKEND": "Agg",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def load_flow(name: str) -> Flow[..., Any]:
+    """The flow of that name.
+
+    Raises:
+        UnknownNameError: if there is no such flow.
+    """
+    if name not in ENTRYPOINTS:
+        raise UnknownNameError("flow", name, ENTRYPOINTS)
+    prepare()
+    module, _, attribute = ENTRYPOINTS[name].rpartition(".")
+    found: Flow[..., Any] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+@contextmanager
+def embedded() -> Iterator[None]:
+    """Run flows by hand: Prefect in this process unless PREFECT_API_URL names a server."""
+    prepare()
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    # Its heartbeat thread makes every flow wait up to a second at its end; nobody watches a run in this process.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+    # The in-process server prints 'Error flushing events' while it is torn down, after all work is stored.
+    logging.getLogger("prefect").setLevel(logging.CRITICAL + 1)
+
+
+def run_by_hand(name: str, pairs: list[str]) -> Any:
+    """Run a flow with `key=value` pairs as its form."""
+    flow = load_flow(name)
+    options = _options(flow, pairs)
+    with embedded():
+        return flow(options)
+
+
+def _options(flow: Flow[..., Any], pairs: list[str]) -> Any:
+    """The flow's form, filled from `key=value`; each value is JSON where it parses as such, else text."""
+    form = get_type_hints(flow.fn)["options"]
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise InputError(f"--param takes key=value, not '{pair}'")
+        if key not in form.model_fields:
+            raise UnknownNameError(f"parameter of {flow.name}", key, form.model_fields)
+        values[key] = _json_or_text(text)
+    try:
+        return form.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"--param {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
