@@ -1,0 +1,65 @@
+"""One Prefect server for all tests that run flows: starting one costs ten seconds or more."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+START_SECONDS = 180
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(START_SECONDS * 4):
+        if server.poll() is not None:
+            raise RuntimeError(f"the Prefect server ended with status {server.returncode} while starting")
+        try:
+            urllib.request.urlopen(f"{address}/health", timeout=2)
+        except OSError:
+            time.sleep(0.25)
+        else:
+            return
+    raise RuntimeError(f"the Prefect server was not healthy after {START_SECONDS} s")
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a Prefect server's API that lives as long as the session."""
+    port = free_port()
+    environment = os.environ | {
+        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}/api", server)
+        yield f"http://127.0.0.1:{port}/api"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+@pytest.fixture
+def chain_environment(prefect_api: str, home: Path) -> dict[str, str]:
+    """The environment of a subprocess that runs flows against the shared server, in this test's home."""
+    return os.environ | {
+        "PREFECT_API_URL": prefect_api,
+        "PREFECT_HOME": str(home / "prefect"),
+        "RAPTORFLOW_HOME": str(home),
+    }
