@@ -48,12 +48,15 @@ def _text_features(texts: pl.DataFrame) -> pl.DataFrame:
         text.words(_TITLE).alias("title_words"),
         text.words(_BODY).alias("body_words"),
     )
-    word_count = text.words(_BOTH)
+    known = pl.col("__both").is_not_null()
+    words = words.with_columns(
+        pl.when(known).then(pl.sum_horizontal("title_words", "body_words")).alias("word_count"),
+        text.letters(_BOTH).alias("__letters"),
+    )
     counted = words.with_columns(
-        word_count.alias("word_count"),
-        text.capitals_share(_BOTH).alias("capitals_share"),
+        text.capitals_share(_BOTH, pl.col("__letters")).alias("capitals_share"),
         text.has_call_to_action(_BOTH).alias("has_cta"),
-        text.readability(_BOTH, word_count).alias("readability"),
+        text.readability(_BOTH, pl.col("word_count")).alias("readability"),
         **text.counts(_BOTH),
     )
     return counted.with_columns(sentiment_scores(counted["__both"]).alias("sentiment_score")).select(_TEXT_FEATURES)

@@ -63,10 +63,14 @@ def counts(plain_text: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
-def capitals_share(plain_text: pl.Expr) -> pl.Expr:
+def letters(plain_text: pl.Expr) -> pl.Expr:
+    """Letters of any script."""
+    return _count(plain_text, r"\p{L}")
+
+
+def capitals_share(plain_text: pl.Expr, letter_count: pl.Expr) -> pl.Expr:
     """Capital letters among all letters, in [0, 1]; null where there is no letter."""
-    letters = _count(plain_text, r"\p{L}")
-    return pl.when(letters > 0).then(_count(plain_text, r"\p{Lu}") / letters)
+    return pl.when(letter_count > 0).then(_count(plain_text, r"\p{Lu}") / letter_count)
 
 
 def has_call_to_action(plain_text: pl.Expr) -> pl.Expr:
