@@ -91,7 +91,7 @@ class Warehouse:
                 final = statement.on_conflict_do_nothing(index_elements=keys)
             else:
                 final = statement.on_conflict_do_update(index_elements=keys, set_=changed)
-            touched += connection.execute(final).rowcount
+            touched += connection.execute(final, execution_options={"preserve_rowcount": True}).rowcount
         return touched
 
 

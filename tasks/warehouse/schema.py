@@ -227,6 +227,71 @@ class TransferSum(Base):
 
 
 # ── models ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+class ModelVersion(Base):
+    """One attempt to learn from one state of the data: registered in MLflow, or rejected and why."""
+
+    __tablename__ = "model_version"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    model_type: Mapped[str] = mapped_column(Label, primary_key=True)
+    data_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    spec_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version_name: Mapped[str] = mapped_column(Label)
+    status: Mapped[str] = mapped_column(Label)
+    decision: Mapped[str] = mapped_column(Label)
+    registry_version: Mapped[int | None]
+    artifact_sha256: Mapped[str | None] = mapped_column(String(64))
+    golden: Mapped[dict[str, Any]]
+    evaluation: Mapped[dict[str, Any]]
+    gate: Mapped[dict[str, Any] | None]
+    n_rows: Mapped[int]
+    train_from: Mapped[datetime]
+    train_to: Mapped[datetime]
+    snapshot_sha256: Mapped[str | None] = mapped_column(String(64))
+    git_commit: Mapped[str | None] = mapped_column(Label)
+    pinned: Mapped[bool] = mapped_column(default=False)
+    trained_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class ModelDeployment(Base):
+    """What served when, and why; only ever appended to. A change of champion is two rows: opened, then closed.
+
+    The key is the lock: of two promoters that both saw generation g, one can open g + 1.
+    """
+
+    __tablename__ = "model_deployment"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    model_type: Mapped[str] = mapped_column(Label, primary_key=True)
+    generation: Mapped[int] = mapped_column(primary_key=True)
+    phase: Mapped[str] = mapped_column(Label, primary_key=True)
+    kind: Mapped[str] = mapped_column(Label)
+    outcome: Mapped[str] = mapped_column(Label)
+    version_name: Mapped[str] = mapped_column(Label)
+    from_version: Mapped[str | None] = mapped_column(Label)
+    reason: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Key)
+    recorded_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class DriftCheck(Base):
+    """What one look at one champion and one state of the data found."""
+
+    __tablename__ = "drift_check"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    model_type: Mapped[str] = mapped_column(Label, primary_key=True)
+    version_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    data_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    drift_status: Mapped[str] = mapped_column(Label)
+    drift_score: Mapped[float]
+    p_value: Mapped[float]
+    recommendation: Mapped[str] = mapped_column(Label)
+    reasons: Mapped[list[Any]]
+    samples: Mapped[int]
+    performance: Mapped[dict[str, Any]]
+    columns: Mapped[list[Any]]
+    checked_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
 
 
 # ── experiments ──────────────────────────────────────────────────────────────────────────────────────────────────────

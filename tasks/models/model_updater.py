@@ -1,0 +1,143 @@
+"""Keeps predictive models good: notices drift, retrains where that helps, and moves champions safely."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+
+import polars as pl
+
+from tasks.errors import InputError, OutOfRangeError, require_between
+from tasks.models.lifecycle import Lifecycle, Run, Thresholds
+from tasks.models.records import DriftReport, ModelKey, ModelType, UpdateResult
+from tasks.models.registry import Registry
+from tasks.models.specs import ModelSpec, load_spec
+from tasks.models.store import ModelStore
+from tasks.warehouse import Warehouse, open_warehouse
+from tasks.warehouse.frames import content_frame, find_workspace, touch_frame
+from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
+
+Source = Warehouse | Snapshot | ChunkSnapshot
+BY_HAND = "by-hand"
+
+
+class ModelUpdater:
+    """Predictive models of workspaces: drift detection, retraining, promotion and rollback.
+
+    Args:
+        drift_warning_threshold: drift score (0–1) from which a significant change is a warning.
+        drift_critical_threshold: drift score from which a significant loss of performance is critical.
+        min_samples_for_drift: rows newer than the model that a check needs.
+        warehouse: where rows and results lie; None takes the settings'.
+        registry_address: MLflow tracking address; None takes the settings'.
+
+    Raises:
+        OutOfRangeError: if a number lies outside its bounds.
+    """
+
+    def __init__(
+        self,
+        drift_warning_threshold: float = 0.1,
+        drift_critical_threshold: float = 0.2,
+        min_samples_for_drift: int = 50,
+        *,
+        warehouse: Warehouse | None = None,
+        registry_address: str | None = None,
+    ) -> None:
+        require_between("drift_critical_threshold", drift_critical_threshold, 0.0, 1.0)
+        require_between("drift_warning_threshold", drift_warning_threshold, 0.0, drift_critical_threshold)
+        if isinstance(min_samples_for_drift, bool) or not min_samples_for_drift >= 20:
+            raise OutOfRangeError("min_samples_for_drift", min_samples_for_drift, "at least 20")
+        self._thresholds = Thresholds(drift_warning_threshold, drift_critical_threshold, int(min_samples_for_drift))
+        self._given, self._registry_address = warehouse, registry_address
+
+    @cached_property
+    def _warehouse(self) -> Warehouse:
+        return open_warehouse(self._given)
+
+    @cached_property
+    def _lifecycle(self) -> Lifecycle:
+        return Lifecycle(ModelStore(self._warehouse), Registry(self._registry_address), self._thresholds)
+
+    async def check_and_update_models(
+        self,
+        workspace_id: str,
+        model_types: Sequence[ModelType | str] | None = None,
+        force_retrain: bool = False,
+        *,
+        source: Source | None = None,
+        as_of: datetime | None = None,
+        run_id: str | None = None,
+        git_commit: str | None = None,
+        promote: bool = True,
+    ) -> dict[str, UpdateResult]:
+        """Check each model for drift and retrain it where that helps; a missing model is trained.
+
+        Args:
+            workspace_id: whose models.
+            model_types: which; None for all.
+            force_retrain: train a challenger also where no drift was found. It still has to pass the gate.
+            source: rows to learn from; None reads the warehouse.
+            as_of: only rows before this instant.
+            run_id: recorded on what is written.
+            git_commit: recorded on registered versions.
+            promote: whether a challenger that passed the gate becomes champion at once.
+
+        Returns:
+            An `UpdateResult` for each model type. The same data a second time registers nothing and changes nothing.
+
+        Raises:
+            UnknownNameError: if there is no such workspace or model type.
+            RegistryUnreachableError: if MLflow does not answer.
+        """
+        wanted = [ModelType.parse(name) for name in (ModelType if model_types is None else model_types)]
+        run = self._run(source, as_of, run_id, git_commit)
+
+        def work(model_type: ModelType) -> UpdateResult:
+            key, spec = ModelKey(workspace_id, model_type), load_spec(model_type)
+            frame = self._frame(spec, workspace_id, source, as_of)
+            return self._lifecycle.update(key, spec, frame, run, force=force_retrain, promote=promote)
+
+        await asyncio.to_thread(self._require_workspace, workspace_id)
+        return {model_type.value: await asyncio.to_thread(work, model_type) for model_type in wanted}
+
+    async def detect_drift(
+        self,
+        workspace_id: str,
+        model_type: ModelType | str,
+        *,
+        source: Source | None = None,
+        as_of: datetime | None = None,
+        run_id: str | None = None,
+    ) -> DriftReport:
+        """Compare the champion with what came after it: its loss where labels are known, and its inputs.
+
+        Raises:
+            UnknownNameError: if there is no such workspace or model type.
+        """
+        key = ModelKey(workspace_id, ModelType.parse(model_type))
+        spec, run = load_spec(key.model_type), self._run(source, as_of, run_id, None)
+
+        def work() -> DriftReport:
+            self._require_workspace(workspace_id)
+            return self._lifecycle.detect(key, spec, self._frame(spec, workspace_id, source, as_of), run)
+
+        return await asyncio.to_thread(work)
+
+    def _require_workspace(self, workspace_id: str) -> None:
+        find_workspace(self._warehouse, workspace_id)
+
+    def _run(self, source: Source | None, as_of: datetime | None, run_id: str | None, commit: str | None) -> Run:
+        if as_of is not None and as_of.tzinfo is None:
+            raise InputError(f"as_of {as_of.isoformat()} has no time zone: give it one")
+        snapshot = source.content if isinstance(source, ChunkSnapshot) else source
+        sha256 = snapshot.sha256 if isinstance(snapshot, Snapshot) else None
+        return Run(run_id or BY_HAND, commit, as_of, sha256)
+
+    def _frame(self, spec: ModelSpec, workspace_id: str, source: Source | None, as_of: datetime | None) -> pl.DataFrame:
+        read = content_frame if spec.rows == "content" else touch_frame
+        if isinstance(source, ChunkSnapshot):
+            source = source.content if spec.rows == "content" else source.touches
+        return read(self._warehouse if source is None else source, workspace_id, until=as_of)

@@ -1,0 +1,142 @@
+"""Typed results of this room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypedDict
+
+from tasks.errors import UnknownNameError
+
+REFUSED_IN_NAMES = {ord(character): f"%{ord(character):02X}" for character in "%/:'\"\\"}
+
+
+class ModelType(StrEnum):
+    """The kinds of model; each has a spec in `mlflow/models/`."""
+
+    ENGAGEMENT_PREDICTOR = "ENGAGEMENT_PREDICTOR"
+    TONE_CLASSIFIER = "TONE_CLASSIFIER"
+    CONVERSION_PREDICTOR = "CONVERSION_PREDICTOR"
+    SENTIMENT_ANALYZER = "SENTIMENT_ANALYZER"
+    TOPIC_CLASSIFIER = "TOPIC_CLASSIFIER"
+
+    @classmethod
+    def parse(cls, value: object) -> ModelType:
+        """The member named, in any case.
+
+        Raises:
+            UnknownNameError: if there is no such type.
+        """
+        try:
+            return cls(str(value).upper())
+        except ValueError:
+            raise UnknownNameError("model type", value, [member.value for member in cls]) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKey:
+    """Whose model of which type."""
+
+    workspace_id: str
+    model_type: ModelType
+
+    @property
+    def registered_name(self) -> str:
+        """Name in the MLflow registry: `<workspace>.<TYPE>`, what MLflow or its search refuse written as %XX."""
+        return f"{self.workspace_id.translate(REFUSED_IN_NAMES)}.{self.model_type.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One trained model as the warehouse remembers it.
+
+    Attributes:
+        status: `registered`, or `rejected` when it did not beat its trivial baseline.
+        registry_version: number in the MLflow registry; None when rejected.
+        artifact_sha256: hash of the model file, checked before each load.
+        golden: `{"inputs": rows, "outputs": predictions}`, checked before each promotion.
+        evaluation: held-out losses of model and baseline, see `training.Evaluation`.
+        decision: `first_champion`, `promote`, `hold` or `reject`.
+    """
+
+    version_name: str
+    status: str
+    registry_version: int | None
+    data_sha256: str
+    spec_sha256: str
+    artifact_sha256: str | None
+    golden: dict[str, Any]
+    evaluation: dict[str, Any]
+    decision: str
+    train_to: datetime
+    n_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One change of champion, as the append-only table tells it.
+
+    Attributes:
+        generation: 1, 2, … for each workspace and model type.
+        kind: `promotion` or `rollback`.
+        outcome: `pending`, `done` or `abandoned`.
+    """
+
+    generation: int
+    kind: str
+    outcome: str
+    version_name: str
+    from_version: str | None
+    reason: str
+    actor: str
+    recorded_at: datetime
+
+
+class DriftReport(TypedDict):
+    """What `detect_drift` found.
+
+    Attributes:
+        drift_status: `no_drift`, `warning`, `critical`, or `insufficient_data`.
+        drift_score: 0–1, relative increase of the model's loss over the loss it was registered with; without labels
+            the largest input effect, halved.
+        p_value: smallest Holm-adjusted p-value over everything looked at.
+        recommendation: `continue_monitoring`, `schedule_retrain_soon`, `immediate_retrain_required`.
+        reasons: one line each, the strongest first.
+    """
+
+    workspace_id: str
+    model_type: str
+    model_version: str | None
+    drift_status: str
+    drift_score: float
+    p_value: float
+    recommendation: str
+    reasons: list[str]
+    samples: int
+    samples_needed: int
+    performance: dict[str, Any]
+    columns: list[dict[str, Any]]
+
+
+class UpdateResult(TypedDict):
+    """What became of one model.
+
+    Attributes:
+        status: `first_champion`, `promoted`, `challenger`, `no_retrain_needed`, `unchanged`,
+            `not_better_than_baseline`, `insufficient_data`.
+        model_version: the champion's `version_name` afterwards; None where there is none.
+        candidate_version: what was trained now or earlier on the same data.
+        reason: why, in one line.
+    """
+
+    workspace_id: str
+    model_type: str
+    status: str
+    model_version: str | None
+    candidate_version: str | None
+    samples: int
+    samples_needed: int
+    drift: DriftReport | None
+    evaluation: dict[str, Any]
+    reason: str

@@ -1,0 +1,84 @@
+"""What a model is made of, read from `mlflow/models/<type>.yaml`."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.models.errors import ModelSpecError
+from tasks.models.records import ModelType
+
+FOLDER = Path(__file__).resolve().parents[2] / "mlflow" / "models"
+
+
+class Features(BaseModel):
+    """Columns a model looks at.
+
+    `text` is title and body as words; `text_hashes` condenses them into that many numbers; `attributes` adds every
+    attribute of the rows.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    text: bool = False
+    text_hashes: int = Field(default=0, ge=0, le=1024)
+    attributes: bool = False
+
+
+class Estimator(BaseModel):
+    """Which family of estimators, and its parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Literal["gradient_boosting", "calibrated_gradient_boosting", "text_classifier"]
+    parameters: dict[str, float | int | str] = {}
+
+
+class Gate(BaseModel):
+    """When a challenger may take over."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+
+
+class ModelSpec(BaseModel):
+    """One model type. `not_watched` are inputs no drift test looks at, such as the calendar, which always moves."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_type: ModelType
+    rows: Literal["content", "touches"]
+    target: Literal["engagement", "converted", "tone", "sentiment", "topic"]
+    task: Literal["regression", "classification"]
+    features: Features
+    not_watched: tuple[str, ...] = ()
+    estimator: Estimator
+    gate: Gate = Gate()
+    minimum_rows: int = Field(ge=20)
+    maximum_rows: int = Field(ge=100)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything above: another spec is another model."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+@cache
+def load_spec(model_type: ModelType) -> ModelSpec:
+    """The spec of a model type.
+
+    Raises:
+        ModelSpecError: if the file is missing or says something unknown.
+    """
+    path = FOLDER / f"{model_type.value.lower()}.yaml"
+    if not path.is_file():
+        raise ModelSpecError(path.name, "is missing: each model type needs its file under mlflow/models")
+    try:
+        content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return ModelSpec.model_validate(content)
+    except (ValidationError, yaml.YAMLError) as error:
+        raise ModelSpecError(path.name, " ".join(str(error).split())) from error

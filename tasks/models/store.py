@@ -1,0 +1,93 @@
+"""This room's SQL: versions, deployments, drift checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from tasks.models.records import Deployment, ModelKey, Version
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelVersion
+
+OPENED, CLOSED = "opened", "closed"
+PENDING, DONE, ABANDONED = "pending", "done", "abandoned"
+
+
+class ModelStore:
+    """What the warehouse remembers of models; the truth about who is champion lies here, MLflow's aliases follow."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+
+    def version_for(self, key: ModelKey, data_sha256: str, spec_sha256: str) -> Version | None:
+        """What was learnt from exactly this data by exactly this spec."""
+        return self._one(
+            _versions(key).where(ModelVersion.data_sha256 == data_sha256, ModelVersion.spec_sha256 == spec_sha256)
+        )
+
+    def version(self, key: ModelKey, version_name: str) -> Version | None:
+        """A registered version of this workspace and type by its name."""
+        return self._one(
+            _versions(key).where(ModelVersion.version_name == version_name, ModelVersion.status == "registered")
+        )
+
+    def version_names(self, key: ModelKey) -> list[str]:
+        """Names of all attempts, rejected ones too, oldest first."""
+        return [row["version_name"] for row in self.warehouse.rows(_versions(key))]
+
+    def add_version(self, key: ModelKey, version: Version, more: Mapping[str, Any]) -> None:
+        """Remember an attempt; one that is known already stays as it is."""
+        row = {name: getattr(version, name) for name in Version.__slots__}
+        row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "pinned": False}
+        row |= {"trained_at": datetime.now(UTC), **more}
+        with self.warehouse.begin() as connection:
+            self.warehouse.upsert(connection, ModelVersion, [row], keep_existing=True)
+
+    def deployments(self, key: ModelKey) -> list[Deployment]:
+        """Every change of champion, oldest first, with how it ended."""
+        table = ModelDeployment.__table__
+        statement = _of(key, select(table), ModelDeployment).order_by(ModelDeployment.generation)
+        latest: dict[int, dict[str, Any]] = {}
+        for row in self.warehouse.rows(statement):
+            if row["phase"] == CLOSED or row["generation"] not in latest:
+                latest[row["generation"]] = row
+        return [Deployment(**{name: row[name] for name in Deployment.__slots__}) for row in latest.values()]
+
+    def open_deployment(self, key: ModelKey, deployment: Deployment, run_id: str) -> bool:
+        """Append the first half of a change; False when somebody else opened this generation before."""
+        return self._append(key, deployment, OPENED, run_id)
+
+    def close_deployment(self, key: ModelKey, deployment: Deployment, outcome: str, run_id: str) -> bool:
+        """Append the second half; the first to close a generation decides how it ended."""
+        parts = {name: getattr(deployment, name) for name in Deployment.__slots__}
+        closed = Deployment(**parts | {"outcome": outcome, "recorded_at": datetime.now(UTC)})
+        return self._append(key, closed, CLOSED, run_id)
+
+    def _append(self, key: ModelKey, deployment: Deployment, phase: str, run_id: str) -> bool:
+        row = {name: getattr(deployment, name) for name in Deployment.__slots__}
+        row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "phase": phase, "run_id": run_id}
+        with self.warehouse.begin() as connection:
+            return self.warehouse.upsert(connection, ModelDeployment, [row], keep_existing=True) == 1
+
+    def add_drift_check(self, key: ModelKey, row: Mapping[str, Any]) -> None:
+        """Remember one look; the same look again is the same row."""
+        about = {"workspace_id": key.workspace_id, "model_type": key.model_type.value}
+        with self.warehouse.begin() as connection:
+            self.warehouse.upsert(connection, DriftCheck, [about | dict(row)])
+
+    def _one(self, statement: Select[Any]) -> Version | None:
+        rows = self.warehouse.rows(statement)
+        return Version(**{name: rows[0][name] for name in Version.__slots__}) if rows else None
+
+
+def _versions(key: ModelKey) -> Select[Any]:
+    return _of(key, select(ModelVersion.__table__), ModelVersion).order_by(
+        ModelVersion.trained_at, ModelVersion.version_name
+    )
+
+
+def _of(key: ModelKey, statement: Select[Any], table: type[ModelVersion] | type[ModelDeployment]) -> Select[Any]:
+    return statement.where(table.workspace_id == key.workspace_id, table.model_type == key.model_type.value)
