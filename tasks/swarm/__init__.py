@@ -1,1 +1,23 @@
 """Expert agents and their debates."""
+
+from tasks.swarm.agent_debate_orchestrator import AgentDebateOrchestrator
+from tasks.swarm.endpoint import Endpoint
+from tasks.swarm.expert_agent_registry import ExpertAgentRegistry
+from tasks.swarm.limits import Limits
+from tasks.swarm.profiles import AgentSkill, ExpertAgentProfile, TaskRequirements
+from tasks.swarm.records import ConsensusStrategy
+from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
+
+__all__ = [
+    "AgentDebateOrchestrator",
+    "AgentRole",
+    "AgentSkill",
+    "ConsensusStrategy",
+    "Endpoint",
+    "ExpertAgentProfile",
+    "ExpertAgentRegistry",
+    "ExpertiseLevel",
+    "Limits",
+    "SkillTag",
+    "TaskRequirements",
+]

@@ -298,6 +298,76 @@ class DriftCheck(Base):
 
 
 # ── swarm ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+class ExpertAgent(Base):
+    """An expert that may sit in a debate; defaults are seeded, custom ones survive a restart."""
+
+    __tablename__ = "expert_agent"
+    agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    role: Mapped[str] = mapped_column(Label)
+    name: Mapped[str] = mapped_column(Key)
+    description: Mapped[str] = mapped_column(Text)
+    skills: Mapped[list[Any]]
+    system_prompt: Mapped[str] = mapped_column(Text)
+    temperature: Mapped[float]
+    model: Mapped[str | None] = mapped_column(Key)
+    is_default: Mapped[bool]
+    registered_at: Mapped[datetime]
+
+
+class AgentScore(Base):
+    """One graded piece of an expert's work: 0 wrong, 1 right; `about` says what was graded, so that it counts once."""
+
+    __tablename__ = "agent_score"
+    agent_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    task_type: Mapped[str] = mapped_column(Label, primary_key=True)
+    about: Mapped[str] = mapped_column(Key, primary_key=True)
+    score: Mapped[float]
+    recorded_at: Mapped[datetime]
+
+
+class Debate(Base):
+    """One question put to experts: what they were given, what came of it, and what later turned out to be right."""
+
+    __tablename__ = "debate"
+    __table_args__ = (Index("debate_by_time", "workspace_id", "created_at"),)
+    debate_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    workspace_id: Mapped[str | None] = mapped_column(Key)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    engine: Mapped[str] = mapped_column(Label)
+    status: Mapped[str] = mapped_column(Label)
+    option: Mapped[str | None] = mapped_column(Label)
+    confidence: Mapped[float | None]
+    agreement: Mapped[float | None]
+    brief: Mapped[dict[str, Any]]
+    decision: Mapped[dict[str, Any] | None]
+    outcome_option: Mapped[str | None] = mapped_column(Label)
+    outcome_source: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    concluded_at: Mapped[datetime | None]
+    graded_at: Mapped[datetime | None]
+    run_id: Mapped[str | None] = mapped_column(Key)
+
+
+class DebateTurn(Base):
+    """One expert's typed message in a debate, stored as it arrives."""
+
+    __tablename__ = "debate_turn"
+    debate_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    turn_key: Mapped[str] = mapped_column(Key, primary_key=True)
+    status: Mapped[str] = mapped_column(Label)
+    turn: Mapped[dict[str, Any]]
+    recorded_at: Mapped[datetime]
+
+
+class DebateExchange(Base):
+    """One request to a model and its response, stored before it is read, so that nothing is paid for twice."""
+
+    __tablename__ = "debate_exchange"
+    debate_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    turn_key: Mapped[str] = mapped_column(Key, primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    exchange: Mapped[dict[str, Any]]
+    recorded_at: Mapped[datetime]
 
 
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,167 @@
+"""The decision: a pure function of the brief and the turns, so that a replay gives it byte for byte."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tasks.swarm.confidence import calibrated
+from tasks.swarm.consensus import majority_vote, weighted_vote
+from tasks.swarm.evidence import applies_to
+from tasks.swarm.panel import favourite, label_of
+from tasks.swarm.performance import PRIOR
+from tasks.swarm.positions import Turns, ballots, changes
+from tasks.swarm.posterior import standings
+from tasks.swarm.protocol import HUMAN, rounds_run, stop_reason, with_options
+from tasks.swarm.records import Brief, Closing, ConsensusStrategy, Count, Standing, Usage
+
+DECIDED_FROM = 0.55
+
+
+def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
+    """What came of the debate.
+
+    Returns:
+        `status` (`concluded`, `degraded`, `budget_exhausted`, `insufficient_evidence` or `failed`) and `reason`;
+        `option` and `label`; `confidence` (probability that the option is the best, or the nearest honest thing, with
+        `confidence_basis`) and `agreement` (share of the vote), never the same number under two names; `count`,
+        `standings`, `baseline` (the evidence panel's own answer), `changes`, `dissent`, `flags`, `usage`.
+    """
+    turns = dict(sorted(turns.items()))  # the order of arrival must not show
+    settled = with_options(brief, turns)
+    pooled = pool(settled)
+    count = counted(settled, turns)
+    option, extra = (
+        _panel_choice(settled, pooled) if brief.engine == "evidence_panel" else _voted(settled, turns, count)
+    )
+    status, reason = _status(settled, turns, option)
+    confidence, basis = _confidence(settled, option, pooled, count)
+    best = favourite(settled.options, pooled) if pooled else None
+    return {
+        "status": status,
+        "reason": reason,
+        "option": option,
+        "label": label_of(settled.options, option) if option else None,
+        "confidence": confidence,
+        "confidence_basis": basis,
+        "raw_confidence": _raw(settled, option, pooled, count),
+        "agreement": _agreement(count, option),
+        "engine": brief.engine,
+        "llm_used": brief.engine == "llm",
+        "rounds_run": rounds_run(turns),
+        "stop_reason": stop_reason(brief, turns),
+        "count": count.model_dump(mode="json"),
+        "standings": [one.model_dump(mode="json") for one in pooled],
+        "baseline": best and {"engine": "evidence_panel", "option": best.option, "confidence": best.probability_best},
+        "changes": [change.model_dump(mode="json") for change in changes(settled, turns)],
+        "dissent": [ballot.agent for ballot in ballots(settled, turns) if ballot.option not in (None, option)],
+        "flags": sorted({flag for turn in turns.values() for flag in turn.flags} | set(extra)),
+        "usage": sum((turn.usage for turn in turns.values()), Usage()).model_dump(mode="json"),
+    }
+
+
+def pool(brief: Brief) -> list[Standing]:
+    """Standings over all unique evidence; empty where none speaks about any option."""
+    if not any(applies_to(item, option) for item in brief.evidence for option in brief.options):
+        return []
+    return standings(brief.options, brief.evidence, brief.prior_sd)
+
+
+def counted(brief: Brief, turns: Turns) -> Count:
+    """The ballots under the debate's rule; synthesis and moderator close a weighted vote, they do not replace it."""
+    cast, menu = ballots(brief, turns), [option.id for option in brief.options]
+    if brief.strategy is ConsensusStrategy.MAJORITY_VOTE:
+        return majority_vote(cast, menu)
+    weights = {expert.agent_id: expert.weight for expert in brief.experts} | {HUMAN: PRIOR.log_odds}
+    return weighted_vote(cast, menu, weights)
+
+
+def _panel_choice(brief: Brief, pooled: list[Standing]) -> tuple[str | None, tuple[str, ...]]:
+    if not pooled:
+        return None, ()
+    best = favourite(brief.options, pooled)
+    return best.option, () if best.probability_best >= DECIDED_FROM else ("leaning",)
+
+
+def _voted(brief: Brief, turns: Turns, count: Count) -> tuple[str | None, tuple[str, ...]]:
+    flags = tuple(
+        f for f, yes in (("tie", count.outcome == "tie"), ("no_majority", count.outcome == "plurality")) if yes
+    )
+    if brief.strategy is not ConsensusStrategy.MODERATOR or count.decision is None:
+        return count.decision, flags
+    verdicts = [
+        turn.message.option
+        for turn in turns.values()
+        if turn.phase in ("moderate", "moderate_reversed") and isinstance(turn.message, Closing)
+    ]
+    if len(verdicts) < 2:
+        return count.decision, (*flags, "moderator_unavailable")
+    if len(set(verdicts)) > 1:
+        return count.decision, (*flags, "order_sensitive")
+    # A moderator who gives the same answer in both orders settles what the vote left open, and nothing else.
+    if verdicts[0] in count.tied or (count.outcome == "plurality" and verdicts[0] in count.tally):
+        return verdicts[0], (*flags, "settled_by_moderator")
+    return count.decision, flags if verdicts[0] == count.decision else (*flags, "moderator_dissents")
+
+
+def _status(brief: Brief, turns: Turns, option: str | None) -> tuple[str, str | None]:
+    flags = {flag for turn in turns.values() for flag in turn.flags}
+    lost = [f"{turn.phase} of {turn.agent_id}: {turn.excuse}" for turn in turns.values() if turn.status == "failed"]
+    if brief.engine == "evidence_panel":
+        return ("concluded", None) if option else ("insufficient_evidence", what_would_decide(brief))
+    reasons = "; ".join(dict.fromkeys(lost)) or None
+    if "budget_exhausted" in flags:
+        return "budget_exhausted", reasons
+    if option is None:
+        return "failed", reasons or "fewer than half of the experts cast a valid vote"
+    if lost or "synthesis_rejected" in flags or any(t.status == "abstained" and t.excuse for t in turns.values()):
+        unusable = [
+            f"{t.phase} of {t.agent_id}: {t.excuse}" for t in turns.values() if t.status == "abstained" and t.excuse
+        ]
+        return "degraded", "; ".join(dict.fromkeys([*lost, *unusable])) or "the synthesis was not usable"
+    return "concluded", None
+
+
+def _raw(brief: Brief, option: str | None, pooled: list[Standing], count: Count) -> float | None:
+    """What history is compared with: the panel's posterior, or the model experts' agreement."""
+    if option is None:
+        return None
+    if brief.engine == "llm":
+        return _agreement(count, option)
+    return next(one.probability_best for one in pooled if one.option == option)
+
+
+def _confidence(
+    brief: Brief, option: str | None, pooled: list[Standing], count: Count
+) -> tuple[float | None, str | None]:
+    """A probability where one can be had: graded history, else the evidence, else agreement pulled to chance."""
+    raw = _raw(brief, option, pooled, count)
+    if raw is None:
+        return None, None
+    if brief.calibration:
+        return calibrated(raw, brief.calibration), "calibrated_history"
+    posterior = next((one.probability_best for one in pooled if one.option == option), None)
+    if posterior is not None:
+        return posterior, "evidence_posterior"
+    chance = 1.0 / len(brief.options)
+    return chance + 0.5 * (max(raw, chance) - chance), "uncalibrated"
+
+
+def _agreement(count: Count, option: str | None) -> float:
+    return count.shares.get(option, 0.0) if option else 0.0
+
+
+def what_would_decide(brief: Brief) -> str:
+    """Which data the panel is missing, and how much of it."""
+    if not brief.options:
+        return (
+            "the warehouse holds no finding for these experts: run `raptorflow run pattern-learning` over ingested "
+            "content, record an experiment, or name the options to choose from"
+        )
+    effect = math.sqrt(2.0) * brief.prior_sd  # the typical difference between two options under the prior
+    rate = 0.05
+    per_arm = math.ceil(2.0 * (1.96 + 0.84) ** 2 * (1.0 - rate) / (rate * effect**2))
+    return (
+        f"no finding speaks about these {len(brief.options)} options; an experiment between them with about "
+        f"{per_arm:,} exposures an arm would see a difference of {effect:.0%} at a base rate of 5 % (power .8)"
+    )

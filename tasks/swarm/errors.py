@@ -1,0 +1,48 @@
+"""What can go wrong in the swarm.
+
+InputError
+├── TeamInfeasibleError    no team of the allowed size covers the required skills
+├── DebateMismatchError    a debate id that belongs to another question
+└── ModelNotReachableError a model is named, but nothing says where it answers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tasks.errors import InputError
+
+
+class TeamInfeasibleError(InputError):
+    """Raised when the required skills cannot all be covered; a partial team is never returned."""
+
+    def __init__(self, uncovered: Mapping[str, float], min_level: float, max_team_size: int) -> None:
+        self.uncovered = dict(uncovered)
+        if uncovered:
+            best = ", ".join(f"{skill} (best {level:.2f})" for skill, level in sorted(uncovered.items()))
+            message = f"no agent reaches effective level {min_level:.2f} in: {best}; register one or lower `min_level`"
+        else:
+            message = f"no team of at most {max_team_size} covers all required skills; raise `max_team_size`"
+        super().__init__(message)
+
+
+class DebateMismatchError(InputError):
+    """Raised when a debate is resumed with another question than it was begun with."""
+
+    def __init__(self, debate_id: str) -> None:
+        self.debate_id = debate_id
+        super().__init__(
+            f"debate '{debate_id}' was begun with another problem, experts, options or context; "
+            "leave `debate_id` out to begin a new one"
+        )
+
+
+class ModelNotReachableError(InputError):
+    """Raised when a model is configured without a key or an address."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        super().__init__(
+            f"model '{model}' is configured, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set; "
+            "set one, or unset RAPTORFLOW_LLM_MODEL to let the evidence panel decide"
+        )

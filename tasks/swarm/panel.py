@@ -1,0 +1,198 @@
+"""The evidence panel: experts who argue from the warehouse's findings, by arithmetic. No language model is used.
+
+Each expert weighs the findings its skills earn, proposes what they favour, points at what contradicts the others, and
+takes in what others raised. The experts show how the evidence divides; the decision is the pooled posterior.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from tasks.swarm.evidence import applies_to, relevance
+from tasks.swarm.positions import Turns, position
+from tasks.swarm.posterior import standings
+from tasks.swarm.records import (
+    Brief,
+    Critique,
+    EvidenceRef,
+    Expert,
+    FlawKind,
+    Message,
+    Option,
+    Proposal,
+    Standing,
+    Turn,
+    TurnRequest,
+    Vote,
+    turn_key,
+)
+
+NOTICE = "Statistical panel; no language model was used."
+STALE_DAYS = 365
+Z_90 = 1.6449
+
+
+class EvidencePanel:
+    """Answers turns from the brief's evidence alone: no I/O, no randomness, nothing to pay."""
+
+    is_paid = False
+
+    async def answer(self, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
+        """The expert's turn."""
+        return answer(brief, turns, request)
+
+
+def answer(brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
+    """One turn of the panel."""
+    expert = next(one for one in brief.experts if one.agent_id == request.agent_id)
+    speak: dict[str, Callable[[Brief, Turns, Expert, int], Message]] = {
+        "propose": _propose,
+        "refine": _refine,
+        "critique": _critique,
+        "vote": _vote,
+    }
+    message = speak[request.phase](brief, turns, expert, request.round)
+    idle = isinstance(message, Proposal) and message.option is None
+    return Turn(
+        round=request.round,
+        phase=request.phase,
+        agent_id=request.agent_id,
+        status="abstained" if idle else "valid",
+        message=message,
+        shown_as=shown_as(brief, turns, request) if request.phase == "critique" else {},
+        excuse=message.abstain_reason if isinstance(message, Proposal) else None,
+    )
+
+
+def shown_as(brief: Brief, turns: Turns, request: TurnRequest) -> dict[str, str]:
+    """Anonymous names of the others' latest proposals, shuffled for each reader: P1 to agent, from ids alone."""
+    from hashlib import sha256
+
+    def order(agent_id: str) -> str:
+        return sha256(f"{brief.debate_id}|{request.key}|{agent_id}".encode()).hexdigest()
+
+    others = [expert.agent_id for expert in brief.experts if expert.agent_id != request.agent_id]
+    speaking = [one for one in others if latest_proposal(turns, one, request.round) is not None]
+    return {f"P{place}": agent for place, agent in enumerate(sorted(speaking, key=order), start=1)}
+
+
+def latest_proposal(turns: Turns, agent_id: str, until_round: int) -> Proposal | None:
+    """The expert's newest proposal that names an option."""
+    for number in range(until_round, 0, -1):
+        for phase in ("refine", "propose"):
+            turn = turns.get(turn_key(number, phase, agent_id))
+            if turn is not None and isinstance(turn.message, Proposal) and turn.message.option is not None:
+                return turn.message
+    return None
+
+
+def heard_evidence(brief: Brief, turns: Turns, expert: Expert, until_round: int) -> tuple[str, ...]:
+    """Findings that others have raised, in proposals or critiques before this round."""
+    raised: set[str] = set()
+    for turn in turns.values():
+        if turn.agent_id == expert.agent_id or turn.round > until_round:
+            continue
+        if isinstance(turn.message, Proposal | Vote):
+            raised |= set(turn.message.evidence_ids)
+        if isinstance(turn.message, Critique) and turn.message.evidence_id:
+            raised.add(turn.message.evidence_id)
+    return tuple(item.id for item in brief.evidence if item.id in raised and item.id not in expert.evidence_ids)
+
+
+def say(item: EvidenceRef) -> str:
+    """A finding with its interval, its size and its name."""
+    low, high = item.effect - Z_90 * item.se, item.effect + Z_90 * item.se
+    size = f", n = {item.n}" if item.n else ""
+    return (
+        f"{item.statement} ({item.metric} {math.expm1(item.effect):+.1%}, "
+        f"90 % interval {math.expm1(low):+.1%} to {math.expm1(high):+.1%}{size}) [{item.id}]"
+    )
+
+
+def _propose(brief: Brief, _turns: Turns, expert: Expert, _number: int) -> Proposal:
+    return _judge(brief, expert, expert.evidence_ids)
+
+
+def _refine(brief: Brief, turns: Turns, expert: Expert, number: int) -> Proposal:
+    return _judge(brief, expert, (*expert.evidence_ids, *heard_evidence(brief, turns, expert, number - 1)))
+
+
+def _judge(brief: Brief, expert: Expert, evidence_ids: tuple[str, ...]) -> Proposal:
+    known = [item for item in brief.evidence if item.id in evidence_ids]
+    telling = [item for item in known if any(applies_to(item, option) for option in brief.options)]
+    if not telling:
+        why = "no finding within my skills speaks about these options"
+        return Proposal(option=None, claim="Abstains.", abstain_reason=why)
+    best = favourite(brief.options, standings(brief.options, telling, brief.prior_sd))
+    label = label_of(brief.options, best.option)
+    for_it = sorted((item for item in telling if item.id in best.evidence_ids), key=lambda item: item.id)
+    against = [item for item in telling if item.id not in best.evidence_ids]
+    spoken = for_it or against
+    weighed = sorted(spoken, key=lambda item: (-relevance(expert.skills, item), item.id))
+    return Proposal(
+        option=best.option,
+        claim=f"{label}: expected {math.expm1(best.mean):+.1%} against doing nothing.",
+        reasoning=" ".join(say(item) + "." for item in weighed[:3]),
+        evidence_ids=tuple(item.id for item in telling),
+        confidence=round(100 * best.probability_best),
+    )
+
+
+def _critique(brief: Brief, turns: Turns, expert: Expert, number: int) -> Critique:
+    names = shown_as(brief, turns, TurnRequest(round=number, phase="critique", agent_id=expert.agent_id))
+    own = position(brief, turns, expert.agent_id, number, with_vote=False)
+    known = set(expert.evidence_ids)
+    found: list[tuple[float, str, Critique]] = []
+    for name, agent in names.items():
+        proposal = latest_proposal(turns, agent, number)
+        if proposal is not None:
+            score, critique = _flaw(brief, name, proposal, known, agrees=proposal.option == own.option)
+            found.append((-score, agent, critique))
+    return min(found, key=lambda one: one[:2])[2] if found else Critique(target=None)
+
+
+def _flaw(brief: Brief, name: str, proposal: Proposal, known: set[str], *, agrees: bool) -> tuple[float, Critique]:
+    """How grave the gravest computable flaw of a proposal is, and the critique that says so."""
+    option = next(one for one in brief.options if one.id == proposal.option)
+    against = [i for i in brief.evidence if i.id in known and i.effect < 0 and applies_to(i, option)]
+    cited = [i for i in brief.evidence if i.id in proposal.evidence_ids and applies_to(i, option)]
+    agreement = 80 if agrees else 30
+    if against:
+        worst = min(against, key=lambda item: (item.effect / item.se, item.id))
+        return -worst.effect / worst.se, _said(name, "contradicted_by", worst, f"Against it: {say(worst)}.", 15)
+    if cited and all(abs(item.effect) < Z_90 * item.se for item in cited):
+        return 1.0, _said(name, "not_significant", cited[0], "Its intervals include no effect at all.", agreement)
+    if cited and all(item.age_days > STALE_DAYS for item in cited):
+        return 0.5, _said(name, "stale", cited[0], "All it cites is more than a year old.", agreement)
+    if not cited and not option.is_status_quo:
+        return 0.8, _said(name, "unsupported", None, "Nothing it cites speaks about this option.", agreement)
+    return 0.0, _said(name, "no_flaw", None, "", agreement)
+
+
+def _said(name: str, kind: FlawKind, item: EvidenceRef | None, weakness: str, agreement: int) -> Critique:
+    return Critique(
+        target=name,
+        kind=kind,
+        evidence_id=item.id if item else None,
+        strength="" if kind == "unsupported" else "Cites findings of the warehouse.",
+        weakness=weakness,
+        suggestion="Test it in an experiment before relying on it." if weakness else "",
+        agreement=agreement,
+    )
+
+
+def _vote(brief: Brief, turns: Turns, expert: Expert, number: int) -> Vote:
+    held = position(brief, turns, expert.agent_id, number, with_vote=False)
+    why = "keeps the position of the last round" if held.option else "no finding speaks about these options"
+    return Vote(option=held.option, reason=why, evidence_ids=held.cited, confidence=held.confidence)
+
+
+def favourite(options: tuple[Option, ...], found: list[Standing]) -> Standing:
+    """The most probable option; ties by label, so that ids do not decide."""
+    return min(found, key=lambda one: (-round(one.probability_best, 12), label_of(options, one.option)))
+
+
+def label_of(options: tuple[Option, ...], option_id: str) -> str:
+    """What the option says."""
+    return next(option.label for option in options if option.id == option_id)

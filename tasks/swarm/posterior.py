@@ -1,0 +1,117 @@
+"""What the evidence says about the options: one pooled posterior over unique evidence.
+
+Each subject (the same conditions, or the same terms) has an unknown effect with prior N(0, prior_sd²) on the log
+scale. Evidence is normal around it, its precision discounted by source and age (power prior, Ibrahim and Chen 2000).
+An option's effect is the sum over the subjects that apply to it; P(best) integrates over all of them jointly, so that
+what two options share cannot set them apart, and experts who cite one experiment do not make it two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.swarm.evidence import applies_to, subject_of
+from tasks.swarm.records import EvidenceRef, Option, Standing
+
+SOURCE_DISCOUNT = {"experiment": 1.0, "transfer": 0.5, "debate": 0.25, "pattern": 0.25}
+HALF_LIFE_DAYS = 180.0
+POINTS = 4096
+Array = npt.NDArray[np.float64]
+
+
+def standings(options: Sequence[Option], evidence: Iterable[EvidenceRef], prior_sd: float) -> list[Standing]:
+    """Each option's posterior effect (log ratio) and probability of being the best, in order of option id.
+
+    The same whatever the order of options and evidence, and however often an item is listed.
+    """
+    ordered = sorted(options, key=lambda option: (option.label, option.id))
+    unique = sorted({item.id: item for item in evidence}.values(), key=lambda item: item.id)
+    subjects = sorted({subject_of(item) for item in unique})
+    used = {option.id: tuple(item.id for item in unique if applies_to(item, option)) for option in ordered}
+    design = np.array(
+        [
+            [float(any(subject_of(i) == s and i.id in used[option.id] for i in unique)) for s in subjects]
+            for option in ordered
+        ]
+    ).reshape(len(ordered), len(subjects))
+    means, variances = _subjects(subjects, unique, prior_sd)
+    # An option nothing is known about is as uncertain as the prior; changing nothing is certain to change nothing.
+    own = np.array([0.0 if option.is_status_quo or used[option.id] else prior_sd**2 for option in ordered])
+    design[[option.is_status_quo for option in ordered]] = 0.0
+    mean = design @ means
+    covariance = (design * variances) @ design.T + np.diag(own)
+    best = probability_best(mean, covariance)
+    found = [
+        Standing(
+            option=option.id,
+            mean=float(mean[row]),
+            sd=math.sqrt(max(0.0, float(covariance[row, row]))),
+            probability_best=float(best[row]),
+            evidence_ids=used[option.id],
+        )
+        for row, option in enumerate(ordered)
+    ]
+    return sorted(found, key=lambda standing: standing.option)
+
+
+def discount(item: EvidenceRef) -> float:
+    """How much of the item's precision is believed: 1 for a fresh experiment, halved every 180 days."""
+    return float(SOURCE_DISCOUNT[item.kind] * 0.5 ** (item.age_days / HALF_LIFE_DAYS))
+
+
+def probability_best(mean: Array, covariance: Array) -> Array:
+    """P(each is the largest) of jointly normal effects; exact for two, 4,096 fixed points beyond; no random numbers."""
+    if len(mean) == 1:
+        return np.ones(1)
+    if len(mean) == 2:
+        sd = math.sqrt(max(0.0, covariance[0, 0] + covariance[1, 1] - 2.0 * covariance[0, 1]))
+        first = _normal_cdf((mean[0] - mean[1]) / sd) if sd > 0.0 else 0.5 + 0.5 * float(np.sign(mean[0] - mean[1]))
+        return np.array([first, 1.0 - first])
+    values, vectors = np.linalg.eigh(covariance)
+    drawn = mean + _normal_points(len(mean)) @ (vectors * np.sqrt(np.clip(values, 0.0, None))).T
+    largest = drawn >= drawn.max(axis=1, keepdims=True) - 1e-12
+    return np.asarray((largest / largest.sum(axis=1, keepdims=True)).mean(axis=0))
+
+
+def prior_sd_of(evidence: Sequence[EvidenceRef], fallback: float = 0.1, enough: int = 20) -> float:
+    """Spread of true effects, by moments (DerSimonian and Laird 1986) where there are enough findings; else 0.1."""
+    if len(evidence) < enough:
+        return fallback
+    effects = np.array([item.effect for item in evidence])
+    noise = np.array([item.se**2 / discount(item) for item in evidence])
+    weights = 1.0 / noise
+    spread = weights @ effects**2 - len(effects)
+    return float(np.clip(math.sqrt(max(0.0, spread / weights.sum())), 0.02, 1.0))
+
+
+def _subjects(subjects: Sequence[str], evidence: Sequence[EvidenceRef], prior_sd: float) -> tuple[Array, Array]:
+    precision = np.full(len(subjects), prior_sd**-2)
+    pull = np.zeros(len(subjects))
+    place = {subject: i for i, subject in enumerate(subjects)}
+    for item in evidence:
+        weight = discount(item) / item.se**2
+        precision[place[subject_of(item)]] += weight
+        pull[place[subject_of(item)]] += weight * item.effect
+    return pull / precision, 1.0 / precision
+
+
+def _normal_cdf(z: float) -> float:
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
+
+
+@lru_cache(maxsize=16)
+def _normal_points(dimensions: int) -> Array:
+    """Normal points from the R sequence (Roberts 2018): low discrepancy, always the same."""
+    from scipy.special import ndtri
+
+    base = 2.0
+    for _ in range(60):
+        base = (1.0 + base) ** (1.0 / (dimensions + 1.0))
+    steps = base ** -np.arange(1.0, dimensions + 1.0)
+    points: Array = ndtri((0.5 + np.outer(np.arange(1.0, POINTS + 1.0), steps)) % 1.0)
+    return points

@@ -1,0 +1,113 @@
+"""Which turns are due, from the brief and the turns so far; nothing else is remembered.
+
+A debate is this function applied until nothing is due: the same for a fresh, a resumed and a replayed one.
+
+Round 1: independent proposals → (agreement ends it) → critiques; round 2…: refinements → critiques; after the last
+round votes, where asked for a person's vote, and the closing. With one round the proposals are the votes: nothing was
+heard that could change them.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Mapping
+
+from tasks.swarm.positions import Turns, agreement_reached, ballots
+from tasks.swarm.records import Brief, ConsensusStrategy, Option, OptionList, Phase, TurnRequest, turn_key
+
+HUMAN = "human"
+LETTERS = string.ascii_uppercase
+
+
+def due(brief: Brief, turns: Turns) -> list[TurnRequest]:
+    """The turns that may be taken now, in parallel; empty when the debate is over."""
+    for stage in _stages(brief, turns):
+        missing = [request for request in stage if request.key not in turns]
+        if missing:
+            return missing
+    return []
+
+
+def options_of(brief: Brief, turns: Turns) -> tuple[Option, ...]:
+    """The closed set of answers: the caller's, or those proposed first."""
+    if brief.options:
+        return brief.options
+    turn = turns.get(turn_key(0, "options", _lead(brief)))
+    if turn is None or not isinstance(turn.message, OptionList):
+        return ()
+    return tuple(Option(id=letter, label=label) for letter, label in zip(LETTERS, turn.message.labels, strict=False))
+
+
+def with_options(brief: Brief, turns: Turns) -> Brief:
+    """The brief with the options that are in force."""
+    return brief.model_copy(update={"options": options_of(brief, turns)})
+
+
+def rounds_run(turns: Turns) -> int:
+    """How many rounds of positions were heard."""
+    return max((turn.round for turn in turns.values() if turn.phase in ("propose", "refine")), default=0)
+
+
+def stop_reason(brief: Brief, turns: Turns) -> str:
+    """Why the debate went no further."""
+    flags = {flag for turn in turns.values() for flag in turn.flags}
+    for flag in ("budget_exhausted", "deadline"):
+        if flag in flags:
+            return flag
+    settled = with_options(brief, turns)
+    if agreement_reached(settled, turns, rounds_run(turns)):
+        return "agreement"
+    return "max_rounds" if rounds_run(turns) == brief.rounds else "nobody_left"
+
+
+def _stages(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
+    """Each stage, made only when all earlier ones are complete."""
+    if not brief.options and brief.engine == "llm":
+        yield [TurnRequest(round=0, phase="options", agent_id=_lead(brief))]
+    settled = with_options(brief, turns)
+    if not settled.options and brief.engine == "llm":
+        return
+    yield from _rounds(settled, turns)
+    if brief.asks_a_person:
+        yield [TurnRequest(round=brief.rounds, phase="human", agent_id=HUMAN)]
+    if brief.engine == "llm" and _positions_held(settled, turns):
+        yield _closing(brief)
+
+
+def _rounds(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
+    for number in range(1, brief.rounds + 1):
+        yield _all(brief, turns, number, "propose" if number == 1 else "refine")
+        if agreement_reached(brief, turns, number) or not _positions_held(brief, turns):
+            return
+        if number < brief.rounds:
+            yield _all(brief, turns, number, "critique")
+    if brief.rounds > 1:
+        yield _all(brief, turns, brief.rounds, "vote")
+
+
+def _all(brief: Brief, turns: Turns, number: int, phase: Phase) -> list[TurnRequest]:
+    """A turn of everybody whose model still answers."""
+    lost = {turn.agent_id: (turn.round, turn.phase) for turn in turns.values() if turn.status == "failed"}
+    return [
+        TurnRequest(round=number, phase=phase, agent_id=expert.agent_id)
+        for expert in brief.experts
+        if lost.get(expert.agent_id, (number, phase)) == (number, phase)
+    ]
+
+
+def _closing(brief: Brief) -> list[TurnRequest]:
+    phases: Mapping[ConsensusStrategy, tuple[Phase, ...]] = {
+        ConsensusStrategy.SYNTHESIS: ("synthesis",),
+        ConsensusStrategy.MODERATOR: ("moderate", "moderate_reversed"),
+    }
+    lead = _lead(brief)
+    return [TurnRequest(round=brief.rounds, phase=phase, agent_id=lead) for phase in phases.get(brief.strategy, ())]
+
+
+def _positions_held(brief: Brief, turns: Turns) -> bool:
+    return any(ballot.option is not None for ballot in ballots(brief, turns))
+
+
+def _lead(brief: Brief) -> str:
+    """The expert with the best record speaks for the whole; ties go to the first."""
+    return max(brief.experts, key=lambda expert: expert.weight).agent_id

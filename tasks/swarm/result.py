@@ -1,0 +1,145 @@
+"""A debate as the guide returns it: decision, reasoning, proposals, critiques, transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.swarm.panel import NOTICE, label_of
+from tasks.swarm.positions import Turns
+from tasks.swarm.protocol import with_options
+from tasks.swarm.records import Brief, Closing, ConsensusStrategy, Critique, Expert, Proposal, Turn, Vote, turn_key
+
+PHASES = ("options", "propose", "critique", "refine", "vote", "human", "synthesis", "moderate", "moderate_reversed")
+
+
+def result_of(
+    brief: Brief,
+    turns: Turns,
+    decision: Mapping[str, Any],
+    exchanges: Mapping[str, list[dict[str, Any]]],
+) -> dict[str, Any]:
+    """The guide's keys, and beside them the decision's own."""
+    settled = with_options(brief, turns)
+    people = {expert.agent_id: expert for expert in brief.experts}
+    ordered = in_order(brief, turns)
+    guide = {
+        "decision": _decision_text(settled, turns, decision),
+        "reasoning": reasoning(settled, turns, decision),
+        "confidence": decision["confidence"],
+        "proposals": [_proposal(people[t.agent_id], t) for t in ordered if isinstance(t.message, Proposal)],
+        "critiques": [_critique(people[t.agent_id], t, turns) for t in ordered if isinstance(t.message, Critique)],
+        "transcript": transcript(settled, ordered, exchanges),
+        "debate_id": brief.debate_id,
+    }
+    rest = {name: value for name, value in decision.items() if name not in guide}
+    votes = [
+        {"agent_id": turn.agent_id} | turn.message.model_dump(mode="json")
+        for turn in ordered
+        if isinstance(turn.message, Vote)
+    ]
+    options = [{"id": option.id, "label": option.label} for option in settled.options]
+    return guide | rest | {"votes": votes, "options": options, "workspace_id": brief.workspace_id}
+
+
+def reasoning(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> str:
+    """Who argued what, what the evidence says, and what would change the answer."""
+    lines = [NOTICE] if brief.engine == "evidence_panel" else []
+    closing = _closing_text(turns)
+    lines += [closing] if closing else []
+    for expert in brief.experts:
+        proposal = _last_proposal(turns, expert.agent_id)
+        if proposal is not None and proposal.option is not None:
+            said = " ".join(part for part in (proposal.claim, proposal.reasoning) if part)
+            lines.append(f"- {expert.name} for '{label_of(brief.options, proposal.option)}': {said}")
+        elif proposal is not None:
+            lines.append(f"- {expert.name} abstains: {proposal.abstain_reason or 'no reason given'}.")
+    count = decision["count"]
+    if count["valid"]:
+        shares = ", ".join(f"{option} {share:.0%}" for option, share in count["shares"].items())
+        notes = f" ({'; '.join(count['notes'])})" if count["notes"] else ""
+        lines.append(f"Vote ({count['method']}, {count['outcome']}): {shares}{notes}.")
+    if decision["reason"]:
+        lines.append(f"{decision['status']}: {decision['reason']}.")
+    return "\n".join(lines)
+
+
+def transcript(brief: Brief, ordered: list[Turn], exchanges: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """The whole record: the question, the evidence, and each turn down to request and response."""
+    turns = [turn.model_dump(mode="json") | {"exchanges": exchanges.get(turn.key, [])} for turn in ordered]
+    return {"brief": brief.model_dump(mode="json"), "turns": turns}
+
+
+def in_order(brief: Brief, turns: Turns) -> list[Turn]:
+    """Turns as they were due: by round, phase and the experts' order."""
+    place = {expert.agent_id: i for i, expert in enumerate(brief.experts)}
+    return sorted(
+        turns.values(), key=lambda turn: (turn.round, PHASES.index(turn.phase), place.get(turn.agent_id, len(place)))
+    )
+
+
+def _decision_text(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> str | None:
+    if decision["option"] is None:
+        return None
+    label = str(decision["label"])
+    closing = _closing_text(turns) if brief.strategy is ConsensusStrategy.SYNTHESIS else ""
+    return f"{label} — {closing}" if closing else label
+
+
+def _closing_text(turns: Turns) -> str:
+    found = [t.message.text for t in turns.values() if t.phase == "synthesis" and isinstance(t.message, Closing)]
+    return found[0] if found else ""
+
+
+def _last_proposal(turns: Turns, agent_id: str) -> Proposal | None:
+    found = [t for t in turns.values() if t.agent_id == agent_id and isinstance(t.message, Proposal)]
+    last = max(found, key=lambda turn: turn.round, default=None)
+    return last.message if last is not None and isinstance(last.message, Proposal) else None
+
+
+def _proposal(expert: Expert, turn: Turn) -> dict[str, Any]:
+    said = turn.message
+    assert isinstance(said, Proposal)
+    return {
+        "proposal_id": turn.key,
+        "agent_id": expert.agent_id,
+        "agent_name": expert.name,
+        "agent_role": expert.role,
+        "proposal": said.claim,
+        "reasoning": said.reasoning or said.abstain_reason or "",
+        "confidence": None if said.confidence is None else said.confidence / 100.0,
+        "round_number": turn.round,
+        "option": said.option,
+        "evidence_ids": list(said.evidence_ids),
+        "status": turn.status,
+    }
+
+
+def _critique(expert: Expert, turn: Turn, turns: Turns) -> dict[str, Any]:
+    said = turn.message
+    assert isinstance(said, Critique)
+    return {
+        "critic_id": expert.agent_id,
+        "critic_name": expert.name,
+        "target_proposal_id": _target(turn, said, turns),
+        "strengths": [said.strength] if said.strength else [],
+        "weaknesses": [said.weakness] if said.weakness else [],
+        "suggestions": [said.suggestion] if said.suggestion else [],
+        "agreement_level": said.agreement / 100.0,
+        "kind": said.kind,
+        "evidence_id": said.evidence_id,
+        "round_number": turn.round,
+        "status": turn.status,
+    }
+
+
+def _target(turn: Turn, said: Critique, turns: Turns) -> str | None:
+    agent = turn.shown_as.get(said.target or "")
+    if agent is None:
+        return None
+    for number in range(turn.round, 0, -1):
+        for phase in ("refine", "propose"):
+            key = turn_key(number, phase, agent)
+            if key in turns:
+                return key
+    return None

@@ -1,0 +1,183 @@
+"""The swarm's SQL: experts, their scores, and debates turn by turn."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Select, select, update
+
+from tasks.errors import UnknownNameError
+from tasks.swarm.profiles import AgentSkill, ExpertAgentProfile
+from tasks.swarm.records import Brief, Turn
+from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import AgentScore, Base, Debate, DebateExchange, DebateTurn, ExpertAgent
+
+RUNNING = "running"
+EVIDENCE_TABLES: tuple[str, ...] = ()
+
+
+def seed_experts(warehouse: Warehouse, profiles: Iterable[ExpertAgentProfile]) -> None:
+    """Write experts that are not there yet; those that are stay as they are."""
+    _write_experts(warehouse, profiles, keep_existing=True)
+
+
+def save_expert(warehouse: Warehouse, profile: ExpertAgentProfile) -> None:
+    """Write one expert, in place of an earlier one of the same id."""
+    _write_experts(warehouse, [profile], keep_existing=False)
+
+
+def experts(warehouse: Warehouse) -> list[ExpertAgentProfile]:
+    """All experts, the oldest first."""
+    table = ExpertAgent.__table__
+    rows = warehouse.rows(select(table).order_by(ExpertAgent.registered_at, ExpertAgent.agent_id))
+    return [_profile(row) for row in rows]
+
+
+def save_scores(warehouse: Warehouse, rows: Sequence[dict[str, Any]]) -> None:
+    """Write graded pieces of work (`agent_id`, `task_type`, `about`, `score`); the same `about` counts once."""
+    now = datetime.now(UTC)
+    with warehouse.begin() as connection:
+        warehouse.upsert(connection, AgentScore, [row | {"recorded_at": now} for row in rows])
+
+
+def scores_by_agent(warehouse: Warehouse) -> dict[str, dict[str, list[float]]]:
+    """Scores by agent and task type."""
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    table = AgentScore.__table__
+    for row in warehouse.rows(select(table).order_by(AgentScore.agent_id, AgentScore.task_type, AgentScore.about)):
+        found[row["agent_id"]][row["task_type"]].append(row["score"])
+    return {agent: dict(kinds) for agent, kinds in found.items()}
+
+
+def begin_debate(warehouse: Warehouse, brief: Brief, run_id: str | None) -> None:
+    """Write what a debate begins with, before its first turn."""
+    row = {"debate_id": brief.debate_id, "workspace_id": brief.workspace_id, "fingerprint": brief.fingerprint}
+    row |= {"engine": brief.engine, "status": RUNNING, "option": None, "confidence": None, "agreement": None}
+    row |= {"brief": brief.model_dump(mode="json"), "decision": None, "outcome_option": None, "outcome_source": None}
+    row |= {"created_at": datetime.now(UTC), "concluded_at": None, "graded_at": None, "run_id": run_id}
+    with warehouse.begin() as connection:
+        warehouse.upsert(connection, Debate, [row], keep_existing=True)
+
+
+def find_debate(warehouse: Warehouse, debate_id: str) -> dict[str, Any] | None:
+    """The debate's row; None when there is none."""
+    found = warehouse.rows(select(Debate.__table__).where(Debate.debate_id == debate_id))
+    return found[0] if found else None
+
+
+def load_debate(warehouse: Warehouse, debate_id: str) -> dict[str, Any]:
+    """The debate's row.
+
+    Raises:
+        UnknownNameError: if there is no such debate.
+    """
+    found = find_debate(warehouse, debate_id)
+    if found is None:
+        raise UnknownNameError("debate", debate_id, fix="list them with `raptorflow debate`")
+    return found
+
+
+def list_debates(warehouse: Warehouse, workspace_id: str | None, limit: int) -> list[dict[str, Any]]:
+    """The newest debates, of one workspace or of all."""
+    statement: Select[Any] = select(Debate.__table__).order_by(Debate.created_at.desc(), Debate.debate_id).limit(limit)
+    return warehouse.rows(statement if workspace_id is None else statement.where(Debate.workspace_id == workspace_id))
+
+
+def graded_debates(warehouse: Warehouse, workspace_id: str | None) -> list[dict[str, Any]]:
+    """Debates whose outcome is known, the oldest first."""
+    statement: Select[Any] = select(Debate.__table__).where(Debate.outcome_option.is_not(None))
+    statement = statement.order_by(Debate.created_at, Debate.debate_id)
+    return warehouse.rows(statement if workspace_id is None else statement.where(Debate.workspace_id == workspace_id))
+
+
+def save_turns(warehouse: Warehouse, debate_id: str, turns: Iterable[Turn]) -> None:
+    """Write turns as they arrive; a turn asked again takes the place of the failed one."""
+    now = datetime.now(UTC)
+    rows = [
+        {"debate_id": debate_id, "turn_key": turn.key, "status": turn.status, "recorded_at": now}
+        | {"turn": turn.model_dump(mode="json")}
+        for turn in turns
+    ]
+    if rows:
+        with warehouse.begin() as connection:
+            warehouse.upsert(connection, DebateTurn, rows)
+
+
+def turns_of(warehouse: Warehouse, debate_id: str) -> dict[str, Turn]:
+    """The debate's turns by key."""
+    rows = warehouse.rows(select(DebateTurn.__table__).where(DebateTurn.debate_id == debate_id))
+    turns = [Turn.model_validate(row["turn"]) for row in rows]
+    return {turn.key: turn for turn in turns}
+
+
+def save_exchange(warehouse: Warehouse, debate_id: str, turn_key: str, attempt: int, exchange: dict[str, Any]) -> None:
+    """Write one request and its response, before anybody reads it."""
+    row = {"debate_id": debate_id, "turn_key": turn_key, "attempt": attempt, "exchange": exchange}
+    with warehouse.begin() as connection:
+        warehouse.upsert(connection, DebateExchange, [row | {"recorded_at": datetime.now(UTC)}])
+
+
+def exchanges_of(warehouse: Warehouse, debate_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Requests and responses by turn, in order."""
+    statement = select(DebateExchange.__table__).where(DebateExchange.debate_id == debate_id)
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in warehouse.rows(statement.order_by(DebateExchange.turn_key, DebateExchange.attempt)):
+        found[row["turn_key"]].append(row["exchange"])
+    return dict(found)
+
+
+def conclude_debate(warehouse: Warehouse, debate_id: str, decision: dict[str, Any]) -> None:
+    """Write how the debate ended."""
+    values = {name: decision[name] for name in ("status", "option", "confidence", "agreement")}
+    with warehouse.begin() as connection:
+        connection.execute(
+            update(Debate)
+            .where(Debate.debate_id == debate_id)
+            .values(**values, decision=decision, concluded_at=datetime.now(UTC))
+        )
+
+
+def grade_debate(warehouse: Warehouse, debate_id: str, option: str, source: str) -> None:
+    """Write which option turned out to be right, and who says so."""
+    with warehouse.begin() as connection:
+        connection.execute(
+            update(Debate)
+            .where(Debate.debate_id == debate_id)
+            .values(outcome_option=option, outcome_source=source, graded_at=datetime.now(UTC))
+        )
+
+
+def result_rows(warehouse: Warehouse, workspace_id: str | None) -> dict[str, list[dict[str, Any]]]:
+    """Rows of the tables that hold findings, by table: of one workspace alone, or of all of them."""
+    found = {}
+    for name in EVIDENCE_TABLES:
+        table = Base.metadata.tables.get(name)
+        if table is not None:
+            statement: Select[Any] = select(table).order_by(*table.primary_key)
+            found[name] = warehouse.rows(
+                statement if workspace_id is None else statement.where(table.c.workspace_id == workspace_id)
+            )
+    return found
+
+
+def _write_experts(warehouse: Warehouse, profiles: Iterable[ExpertAgentProfile], *, keep_existing: bool) -> None:
+    now = datetime.now(UTC)
+    rows = [
+        {"agent_id": one.agent_id, "role": one.role.value, "name": one.name, "description": one.description}
+        | {"skills": [[skill.skill.value, skill.level.value, skill.confidence] for skill in one.skills]}
+        | {"system_prompt": one.system_prompt, "temperature": one.temperature, "model": one.model}
+        | {"is_default": one.is_default, "registered_at": now}
+        for one in profiles
+    ]
+    with warehouse.begin() as connection:
+        warehouse.upsert(connection, ExpertAgent, rows, keep_existing=keep_existing)
+
+
+def _profile(row: dict[str, Any]) -> ExpertAgentProfile:
+    skills = [AgentSkill(SkillTag(tag), ExpertiseLevel(level), sure) for tag, level, sure in row.pop("skills")]
+    row.pop("registered_at")
+    return ExpertAgentProfile(**row | {"skills": skills, "role": AgentRole(row["role"])})

@@ -1,0 +1,162 @@
+"""The best team for a task, exactly: by looking at every team where that is quick, by integer programming beyond.
+
+Value of a team = 3 × Σ best level of each required skill + Σ best level of each preferred skill
+                + Σ members' (optimistic performance - what an untried agent gets)
+                + 0.05 × Σ best level of each other skill, so that among equals the more diverse team wins.
+Ties go to fewer members, then to the first ids in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.swarm.errors import TeamInfeasibleError
+from tasks.swarm.performance import PRIOR
+
+Levels = npt.NDArray[np.float64]
+
+ENUMERATE_UP_TO = 20_000
+REQUIRED_WEIGHT, PREFERRED_WEIGHT, DIVERSITY_WEIGHT = 3.0, 1.0, 0.05
+TIE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An agent as team assembly sees it: effective levels by skill, and optimistic performance, all 0 to 1."""
+
+    agent_id: str
+    levels: dict[str, float]
+    performance: float = PRIOR.optimistic
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What the team must and should cover, and how large it may be."""
+
+    required: tuple[str, ...]
+    preferred: tuple[str, ...] = ()
+    min_size: int = 1
+    max_size: int = 5
+    min_level: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The best team.
+
+    Attributes:
+        members: agent ids, in order.
+        covered_by: for each required or preferred skill the member with the best level.
+        value: the objective; `coverage_value` is its first two terms.
+        gap: how far from proved optimal, as a share of the value; 0 when proved.
+    """
+
+    members: tuple[str, ...]
+    covered_by: dict[str, str]
+    value: float
+    coverage_value: float
+    method: str
+    gap: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Arrays of one assembly: agents × skills, required columns first, then preferred, then all others."""
+
+    ids: tuple[str, ...]
+    skills: tuple[str, ...]
+    levels: Levels
+    weights: Levels
+    bonus: Levels
+    need: Need = field(repr=False)
+
+    @property
+    def required(self) -> int:
+        """Number of required skills."""
+        return len(self.need.required)
+
+
+def best_team(candidates: Sequence[Candidate], need: Need) -> Team:
+    """The team of the highest value among those that cover every required skill at `min_level`.
+
+    Raises:
+        TeamInfeasibleError: if there is none; names the skills that nobody covers.
+    """
+    problem = _problem(candidates, need)
+    _require_coverable(problem)
+    sizes = range(need.min_size, min(need.max_size, len(problem.ids)) + 1)
+    if sum(comb(len(problem.ids), size) for size in sizes) <= ENUMERATE_UP_TO:
+        return describe(problem, _enumerate(problem, sizes), "enumeration")
+    from tasks.swarm.team_milp import solve
+
+    chosen, gap = solve(problem)
+    return describe(problem, chosen, "milp", gap)
+
+
+def values_of(problem: Problem, teams: npt.NDArray[np.intp]) -> Levels:
+    """Value of each team (teams × size, indices of agents); minus infinity where a required skill is uncovered."""
+    best = problem.levels[teams].max(axis=1)
+    value: Levels = best @ problem.weights + problem.bonus[teams].sum(axis=1)
+    uncovered = (best[:, : problem.required] < problem.need.min_level - TIE) | (best[:, : problem.required] <= 0.0)
+    return np.where(uncovered.any(axis=1), -np.inf, value)
+
+
+def describe(problem: Problem, chosen: Sequence[int], method: str, gap: float = 0.0) -> Team:
+    """The team with who covers what."""
+    rows = sorted(chosen)
+    best = problem.levels[rows]
+    named = problem.required + len(problem.need.preferred)
+    covered_by = {
+        skill: problem.ids[rows[int(best[:, column].argmax())]]
+        for column, skill in enumerate(problem.skills[:named])
+        if best[:, column].max() > 0.0
+    }
+    value = float(values_of(problem, np.asarray([rows]))[0])
+    coverage = float(best.max(axis=0)[:named] @ problem.weights[:named])
+    return Team(tuple(problem.ids[row] for row in rows), covered_by, value, coverage, method, gap)
+
+
+def _problem(candidates: Sequence[Candidate], need: Need) -> Problem:
+    ordered = sorted(candidates, key=lambda candidate: candidate.agent_id)
+    others = sorted({skill for one in ordered for skill in one.levels} - {*need.required, *need.preferred})
+    skills = (*need.required, *need.preferred, *others)
+    weights = [REQUIRED_WEIGHT] * len(need.required) + [PREFERRED_WEIGHT] * len(need.preferred)
+    return Problem(
+        ids=tuple(one.agent_id for one in ordered),
+        skills=skills,
+        levels=np.array([[one.levels.get(skill, 0.0) for skill in skills] for one in ordered]).reshape(-1, len(skills)),
+        weights=np.array(weights + [DIVERSITY_WEIGHT] * len(others)),
+        bonus=np.array([one.performance - PRIOR.optimistic for one in ordered]),
+        need=need,
+    )
+
+
+def _require_coverable(problem: Problem) -> None:
+    need = problem.need
+    best = problem.levels.max(axis=0, initial=0.0)[: problem.required]
+    missing = {
+        skill: float(level)
+        for skill, level in zip(need.required, best, strict=True)
+        if level <= 0.0 or level < need.min_level - TIE
+    }
+    if missing or len(problem.ids) < need.min_size:
+        raise TeamInfeasibleError(missing, need.min_level, need.max_size)
+
+
+def _enumerate(problem: Problem, sizes: range) -> tuple[int, ...]:
+    best_value, best = -np.inf, ()
+    for size in sizes:  # smaller teams first, ids in order: the first of equals is the one we want
+        teams = np.array(list(combinations(range(len(problem.ids)), size)), dtype=np.intp)
+        values = values_of(problem, teams)
+        row = int(np.argmax(values >= values.max() - TIE))
+        if values[row] > best_value + TIE:
+            best_value, best = float(values[row]), tuple(int(i) for i in teams[row])
+    if not best:
+        raise TeamInfeasibleError({}, problem.need.min_level, problem.need.max_size)
+    return best

@@ -1,0 +1,20 @@
+"""The thirty debate cases by id, and no model configured unless a test says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def debate_cases(shared_cases: Path) -> dict[str, dict[str, Any]]:
+    found = json.loads((shared_cases / "debate.json").read_text())["cases"]
+    return {case["id"]: case for case in found}
+
+
+@pytest.fixture(autouse=True)
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAPTORFLOW_LLM_MODEL", raising=False)
