@@ -101,7 +101,12 @@ class AgentDebateOrchestrator:
         Raises:
             InputError: for anything wrong in the arguments; nothing was stored.
         """
-        asked = {"problem": problem, "context": context, "options": options, "workspace_id": workspace_id}
+        asked: dict[str, Any] = {
+            "problem": problem,
+            "context": context,
+            "options": options,
+            "workspace_id": workspace_id,
+        }
         asked |= {"rounds": self.max_rounds if rounds is None else rounds, "debate_id": debate_id}
         asked |= {"strategy": consensus_strategy or self.default_consensus, "extra_evidence": extra_evidence}
         question = Question.checked(asked | {"asks_a_person": self.ask_person is not None}, self.max_rounds)

@@ -25,11 +25,13 @@ class Deliberator(Protocol):
 
 @asynccontextmanager
 async def deliberator_for(
-    brief: Brief, endpoint: Endpoint | None, limits: Limits, warehouse: Warehouse
+    brief: Brief,
+    endpoint: Endpoint | None,
+    limits: Limits,
+    warehouse: Warehouse,
 ) -> AsyncIterator[Deliberator]:
     """The deliberator of this brief's engine, closed when the debate is over."""
     if brief.engine == "evidence_panel" or endpoint is None:
         yield EvidencePanel()
         return
-    raise NotImplementedError
-    yield EvidencePanel()
+    raise NotImplementedError(f"{limits} {warehouse}")

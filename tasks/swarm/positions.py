@@ -7,6 +7,7 @@ it cites evidence that this expert had not cited before; otherwise the earlier o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field
 
@@ -90,7 +91,7 @@ def agreement_reached(brief: Brief, turns: Turns, number: int) -> bool:
 def _moved(brief: Brief, held: Position, turn: Turn, said: Proposal | Vote) -> Position:
     known = {item.id for item in brief.evidence}
     cited = tuple(dict.fromkeys(item for item in said.evidence_ids if item in known))
-    update = {"cited": tuple(dict.fromkeys((*held.cited, *cited)))}
+    update: dict[str, Any] = {"cited": tuple(dict.fromkeys((*held.cited, *cited)))}
     if said.option is None or said.option not in {option.id for option in brief.options}:
         return held.model_copy(update=update)
     if held.option in (None, said.option):
@@ -104,7 +105,7 @@ def _moved(brief: Brief, held: Position, turn: Turn, said: Proposal | Vote) -> P
         to_option=said.option,
         because_evidence_ids=new,
     )
-    update["changes"] = (*held.changes, change)  # type: ignore[assignment]
+    update["changes"] = (*held.changes, change)
     if new:
         return held.model_copy(update=update | {"option": said.option, "confidence": said.confidence})
     return held.model_copy(update=update)

@@ -55,7 +55,11 @@ def scores_by_agent(warehouse: Warehouse) -> dict[str, dict[str, list[float]]]:
 
 def begin_debate(warehouse: Warehouse, brief: Brief, run_id: str | None) -> None:
     """Write what a debate begins with, before its first turn."""
-    row = {"debate_id": brief.debate_id, "workspace_id": brief.workspace_id, "fingerprint": brief.fingerprint}
+    row: dict[str, Any] = {
+        "debate_id": brief.debate_id,
+        "workspace_id": brief.workspace_id,
+        "fingerprint": brief.fingerprint,
+    }
     row |= {"engine": brief.engine, "status": RUNNING, "option": None, "confidence": None, "agreement": None}
     row |= {"brief": brief.model_dump(mode="json"), "decision": None, "outcome_option": None, "outcome_source": None}
     row |= {"created_at": datetime.now(UTC), "concluded_at": None, "graded_at": None, "run_id": run_id}

@@ -150,7 +150,8 @@ def _require_coverable(problem: Problem) -> None:
 
 
 def _enumerate(problem: Problem, sizes: range) -> tuple[int, ...]:
-    best_value, best = -np.inf, ()
+    best: tuple[int, ...] = ()
+    best_value = -np.inf
     for size in sizes:  # smaller teams first, ids in order: the first of equals is the one we want
         teams = np.array(list(combinations(range(len(problem.ids)), size)), dtype=np.intp)
         values = values_of(problem, teams)

@@ -6,6 +6,8 @@ levels enter a maximisation with Σ_a q_as ≤ 1, q_as ≤ x_a). Required skills
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -46,7 +48,7 @@ def _pairs(problem: Problem) -> list[tuple[int, int]]:
 
 def _constraints(
     problem: Problem, pairs: list[tuple[int, int]], variables: int
-) -> tuple[object, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     from scipy.sparse import coo_array
 
     agents, skills = problem.levels.shape
