@@ -80,6 +80,11 @@ class ModelRefresh(Scope):
         default=[], title="Model types", description="Such as ENGAGEMENT_PREDICTOR; empty for all."
     )
     force_retrain: bool = Field(default=False, title="Retrain anyway", description="Also where no drift was found.")
+    promote: bool = Field(
+        default=True,
+        title="Promote",
+        description="Let a challenger that surely beats its champion take over; off: it waits for model-promotion.",
+    )
 
 
 class MetaLearning(PatternLearning, TransferLearning, ModelRefresh):

@@ -83,6 +83,37 @@ class ModelStore:
         return Version(**{name: rows[0][name] for name in Version.__slots__}) if rows else None
 
 
+def list_models(warehouse: Warehouse, workspace_id: str | None = None) -> list[dict[str, Any]]:
+    """Every attempt to learn, newest first: what was registered, what serves, and how well it does on later rows."""
+    statement = select(ModelVersion.__table__).order_by(ModelVersion.trained_at.desc(), ModelVersion.workspace_id)
+    if workspace_id is not None:
+        statement = statement.where(ModelVersion.workspace_id == workspace_id)
+    serving = _serving(warehouse)
+    names = ("workspace_id", "model_type", "version_name", "status", "registry_version", "n_rows", "train_to")
+    return [
+        {name: row[name] for name in names}
+        | {"serves": serving.get((row["workspace_id"], row["model_type"])) == row["version_name"]}
+        | {name: row["evaluation"][name] for name in ("loss", "baseline_loss", "metrics")}
+        for row in warehouse.rows(statement)
+    ]
+
+
+def list_drift_checks(warehouse: Warehouse, workspace_id: str | None = None) -> list[dict[str, Any]]:
+    """The newest look at every model."""
+    statement = select(DriftCheck.__table__).order_by(DriftCheck.checked_at)
+    if workspace_id is not None:
+        statement = statement.where(DriftCheck.workspace_id == workspace_id)
+    newest = {(row["workspace_id"], row["model_type"]): row for row in warehouse.rows(statement)}
+    return [newest[key] for key in sorted(newest)]
+
+
+def _serving(warehouse: Warehouse) -> dict[tuple[str, str], str]:
+    """Version name of each champion."""
+    done = select(ModelDeployment.__table__).where(ModelDeployment.outcome == DONE)
+    rows = warehouse.rows(done.order_by(ModelDeployment.generation))
+    return {(row["workspace_id"], row["model_type"]): row["version_name"] for row in rows}
+
+
 def _versions(key: ModelKey) -> Select[Any]:
     return _of(key, select(ModelVersion.__table__), ModelVersion).order_by(
         ModelVersion.trained_at, ModelVersion.version_name

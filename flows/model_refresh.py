@@ -1,0 +1,31 @@
+"""Check models for drift, retrain where that helps, and put better ones in their place."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.freezing import frozen
+from flows.parameters import ModelRefresh
+from tasks.models.steps import events_of, refresh_models, rows_of
+from tasks.reporting import announce, artifact_key, emit, publish_table
+from tasks.warehouse.outcomes import Outcome
+from tasks.warehouse.snapshots import Chain
+
+
+@flow(name="model-refresh")
+def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = None) -> list[Outcome]:
+    """Detect drift, retrain where held-out rows say it helps, and promote what surely beats its champion.
+
+    A workspace without a model gets its first one, if that beats a trivial predictor on later rows.
+    """
+    chain = frozen(options, chain)
+    futures = [
+        refresh_models.submit(chunk, options.model_types, options.force_retrain, chain.run_id, options.promote)
+        for chunk in chain.chunks
+    ]
+    outcomes = [outcome for future in futures for outcome in future.result()]
+    for event, about, payload in events_of(outcomes):
+        emit(event, about, payload)
+    publish_table(artifact_key("model-refresh", "models"), rows_of(outcomes), "What became of each model, and why")
+    announce(f"models of {len(outcomes)} workspaces")
+    return outcomes
