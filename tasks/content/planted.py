@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
 from tasks.errors import InputError
 
 MIN_JACCARD = 0.5
+MIN_PREVALENCE = 0.3
+
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,8 @@ class Match:
 
     Attributes:
         truth: what was planted.
-        pattern: the found one with the greatest overlap among those of the same direction; None if nothing overlaps
-            enough.
+        pattern: the found one of the same direction with the greatest overlap, or of the opposite direction whose
+            other posts overlap most; None if nothing overlaps enough.
         jaccard: rows that both cover among rows that either covers; 0 without a pattern.
     """
 
@@ -93,18 +96,46 @@ def match(found: Sequence[Mapping[str, Any]], planted: Sequence[Truth], frame: p
         frame: the content the analysis looked at: one workspace, one content type, one window.
 
     Returns:
-        One match a truth that is in force on some row, its direction being that of its mean effect on the frame: a
-        relation that flips within the window is judged by what prevails.
+        One match a rule that has an effect on the frame. A relation that flips within the window is judged by what
+        prevails there; where nothing does, because both halves nearly cancel, it is not asked for.
     """
     masks = [frame.select(covers(pattern["rule"])).to_series() for pattern in found]
     matches = []
     for rule, truths in _by_rule(planted).items():
-        effect = frame.select(pl.sum_horizontal(truth.log_lift() for truth in truths).sum()).item()
-        if effect:
-            prevailing = [truth for truth in truths if (truth.lift > 0) == (effect > 0)][-1]
-            mask = frame.select(covers(json.loads(rule))).to_series()
-            matches.append(_best(prevailing, mask, found, masks))
+        mask = frame.select(covers(json.loads(rule))).to_series()
+        effect = frame.select(pl.sum_horizontal(truth.log_lift() for truth in truths)).to_series().filter(mask).mean()
+        prevailing = [truth for truth in truths if _prevails(truth, effect)]
+        matches += [_best(truth, mask, found, masks) for truth in prevailing[-1:]]
     return matches
+
+
+def true_lift(
+    rule: Sequence[Mapping[str, Any]],
+    planted: Sequence[Truth],
+    channel_levels: Mapping[str, float],
+    frame: pl.DataFrame,
+) -> float | None:
+    """What the simulation makes of any rule: the posts it covers against others of their channel and month.
+
+    A rule need not be planted to be true: 'short' is, where short posts hold more of the planted questions. A rule
+    about the channel is compared across channels.
+
+    Returns:
+        The ratio of geometric mean rates minus one, without noise; None if no month has both kinds of posts.
+    """
+    about_channel = any(selector["feature"] == "channel" for selector in rule)
+    level = pl.col("channel").replace_strict(channel_levels, default=0.0, return_dtype=pl.Float64)
+    effects = [level if about_channel else pl.lit(0.0), *(truth.log_lift() for truth in planted)]
+    strata = [pl.lit("") if about_channel else pl.col("channel"), pl.col("published_at").dt.strftime("%Y-%m")]
+    rows = frame.select(covered=covers(rule), effect=pl.sum_horizontal(effects), stratum=pl.concat_str(strata))
+    inside, outside = pl.col("effect").filter("covered"), pl.col("effect").filter(~pl.col("covered"))
+    contrasts = rows.group_by("stratum").agg(
+        difference=inside.mean() - outside.mean(), weight=inside.len() * outside.len() / pl.len()
+    )
+    found = contrasts.filter(pl.col("weight") > 0)
+    if found.is_empty():
+        return None
+    return math.expm1(found.select((pl.col("difference") * pl.col("weight")).sum() / pl.col("weight").sum()).item())
 
 
 def load_planted(path: Path) -> dict[str, list[Truth]]:
@@ -113,9 +144,18 @@ def load_planted(path: Path) -> dict[str, list[Truth]]:
     Raises:
         InputError: if there is no such file, or it is not one that `simulate` wrote.
     """
+    return _read(path, lambda name, entry: [_truth(name, one) for one in entry["patterns"]])
+
+
+def load_channel_levels(path: Path) -> dict[str, dict[str, float]]:
+    """What each channel adds to the log rate, by workspace, from a planted.json; errors as in `load_planted`."""
+    return _read(path, lambda _, entry: dict(entry["channel_levels"]))
+
+
+def _read(path: Path, parse: Callable[[str, Any], Parsed]) -> dict[str, Parsed]:
     try:
         workspaces = json.loads(path.read_text(encoding="utf-8"))["workspaces"]
-        return {name: [_truth(name, one) for one in entry["patterns"]] for name, entry in workspaces.items()}
+        return {name: parse(name, entry) for name, entry in workspaces.items()}
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); write it with `raptorflow sample`") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -134,10 +174,16 @@ def _by_rule(planted: Sequence[Truth]) -> dict[str, list[Truth]]:
     return rules
 
 
+def _prevails(truth: Truth, effect: Any) -> bool:
+    """Whether the mean effect on covered rows is a fair part of this truth's own, the same way."""
+    return effect is not None and effect / math.log1p(truth.lift) >= MIN_PREVALENCE
+
+
 def _best(truth: Truth, mask: pl.Series, found: Sequence[Mapping[str, Any]], masks: Sequence[pl.Series]) -> Match:
-    same_way = [i for i, pattern in enumerate(found) if pattern["pattern_type"] == truth.direction]
-    overlaps = [(_jaccard(mask, masks[i]), i) for i in same_way]
-    jaccard, best = max(overlaps, default=(0.0, -1))
+    """That questions win is the same finding as that posts without one lose."""
+    same_way = [pattern["pattern_type"] == truth.direction for pattern in found]
+    overlaps = [_jaccard(mask, one if same else ~one) for one, same in zip(masks, same_way, strict=True)]
+    jaccard, _, best = max(zip(overlaps, same_way, range(len(found)), strict=True), default=(0.0, False, -1))
     return Match(truth, found[best], jaccard) if jaccard >= MIN_JACCARD else Match(truth, None, 0.0)
 
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from tasks.content.features import with_features
 from tasks.content.sample.agency import AGENCY, SimulatedWorkspace
-from tasks.content.sample.outcomes import outcomes
+from tasks.content.sample.outcomes import channel_levels, outcomes
 from tasks.content.sample.posting import PIECES, first_day, flip, last_day, posts
 from tasks.content.sample.touches import touches
 from tasks.content.sample.trials import TRIALS, trials
@@ -58,10 +58,11 @@ def simulate(folder: Path, seed: int = 2026, *, until: date | None = None) -> Sa
     """
     until = until or UNTIL
     folder.mkdir(parents=True, exist_ok=True)
-    content, contacts = [], []
+    content, contacts, levels = [], [], {}
     for i, workspace in enumerate(AGENCY):
         random = np.random.default_rng([seed, i])
-        content.append(_content(workspace, until, random))
+        levels[workspace.workspace_id] = channel_levels(workspace, random)
+        content.append(_content(workspace, until, levels[workspace.workspace_id], random))
         contacts.append(touches(workspace, content[-1], random))
     started_at = datetime.combine(last_day(until), datetime.min.time(), UTC) - timedelta(days=42)
     frames = {
@@ -72,16 +73,18 @@ def simulate(folder: Path, seed: int = 2026, *, until: date | None = None) -> Sa
     }
     files = {kind: _write(frame, folder / f"{kind}.{_format(kind)}") for kind, frame in frames.items()}
     planted = folder / "planted.json"
-    planted.write_text(json.dumps(_planted(seed, until), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    planted.write_text(json.dumps(_planted(seed, until, levels), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return Sample(folder, files, planted, {kind: len(frame) for kind, frame in frames.items()})
 
 
-def _content(workspace: SimulatedWorkspace, until: date, random: np.random.Generator) -> pl.DataFrame:
+def _content(
+    workspace: SimulatedWorkspace, until: date, levels: Mapping[str, float], random: np.random.Generator
+) -> pl.DataFrame:
     """Features are derived from the text as ingestion will derive them, so that the truths are true of its columns."""
     plan = posts(workspace, until, random)
     written = plan.hstack(texts(plan, workspace.industry, random)).drop(PIECES)
     featured = with_features(written, {workspace.workspace_id: workspace.timezone})
-    results = outcomes(featured, workspace, workspace.truths(flip(until)), random)
+    results = outcomes(featured, workspace, workspace.truths(flip(until)), levels, random)
     identified = written.with_columns(
         pl.format("{}-{}", "workspace_id", pl.int_range(pl.len()).cast(pl.String).str.zfill(5)).alias("content_id"),
         pl.lit(True).alias("simulated"),
@@ -89,7 +92,7 @@ def _content(workspace: SimulatedWorkspace, until: date, random: np.random.Gener
     return identified.hstack(results).select(CONTENT_COLUMNS)
 
 
-def _planted(seed: int, until: date) -> dict[str, Any]:
+def _planted(seed: int, until: date, levels: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     since = flip(until).isoformat()
     return {
         "simulated": True,
@@ -99,6 +102,7 @@ def _planted(seed: int, until: date) -> dict[str, Any]:
             workspace.workspace_id: {
                 "null": not workspace.effects,
                 "drift": {"kind": workspace.drift, "from": since} if workspace.drift else None,
+                "channel_levels": levels[workspace.workspace_id],
                 "patterns": [truth.to_dict() for truth in workspace.truths(flip(until))],
             }
             for workspace in AGENCY

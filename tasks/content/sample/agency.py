@@ -15,7 +15,7 @@ EMOJI: Selectors = ({"feature": "emoji_count", "op": ">=", "value": 1},)
 QUESTION: Selectors = ({"feature": "question_count", "op": ">=", "value": 1},)
 NUMBER: Selectors = ({"feature": "number_count", "op": ">=", "value": 1},)
 CALL_TO_ACTION: Selectors = ({"feature": "has_cta", "op": "==", "value": True},)
-LONG: Selectors = ({"feature": "word_count", "op": ">=", "value": 60},)
+LONG: Selectors = ({"feature": "word_count", "op": ">=", "value": 65},)
 WEEKEND: Selectors = ({"feature": "is_weekend", "op": "==", "value": True},)
 EVENING: Selectors = ({"feature": "local_hour", "op": "between", "value": [16, 20]},)
 VIDEO: Selectors = ({"feature": "media_type", "op": "==", "value": "video"},)
@@ -25,7 +25,7 @@ WORDS = {
     "question_count": "asks a question",
     "number_count": "cites numbers",
     "has_cta": "has clear CTA",
-    "word_count": "runs to 60 words or more",
+    "word_count": "runs to 65 words or more",
     "is_weekend": "is posted at the weekend",
     "local_hour": "is posted between 16 and 20 o'clock",
     "media_type": "comes as video",
@@ -39,8 +39,8 @@ class SimulatedWorkspace:
     Attributes:
         slug: id and name without 'simulated'.
         effects: (selectors, lift, content type) of each planted pattern; none in a null workspace.
-        drift: `relation`: in the last ten weeks each lift turns into its inverse; `covariates`: in the last ten weeks
-            posts become longer and fuller of emoji, while what works stays the same.
+        drift: `relation`: in the last twelve weeks each lift turns into its inverse; `covariates`: in the last twelve
+            weeks posts become longer and fuller of emoji, while what works stays the same.
     """
 
     slug: str
@@ -102,7 +102,7 @@ AGENCY: tuple[SimulatedWorkspace, ...] = (
     ),
     SimulatedWorkspace(
         *("gym", "fitness", "smb", "America/New_York", 2600),
-        effects=_social((CALL_TO_ACTION, 0.8), (EMOJI, 0.45)),
+        effects=_social((CALL_TO_ACTION, 0.8), (EMOJI, 0.6)),
         organisation="north-group",
     ),
     SimulatedWorkspace(

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DAYS = 7 * 78
-DRIFT_DAYS = 70
+DRIFT_DAYS = 84
 
 CONTENT_TYPES = ("social", "blog", "email", "ad")
 TYPE_SHARES = (0.76, 0.06, 0.1, 0.08)

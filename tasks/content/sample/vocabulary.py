@@ -61,15 +61,21 @@ SENTIMENTS = {
     "negative": ("Sadly there was a problem.", "The delay was annoying and bad.", "A disappointing and painful week."),
 }
 
+# As long as the other sentences, so that length changes neither readability nor the share of capitals.
 FILLERS = (
-    "The team met on the second floor and went through the list line by line.",
-    "Some of it was planned in spring and most of it came together over the summer.",
-    "There is a longer version on the notice board next to the main entrance.",
-    "Two of our regulars had asked about it in the shop and by letter.",
-    "It took several rounds of drafts before the layout and the order were settled.",
-    "The photographs were taken by a colleague on a cold and cloudy afternoon.",
-    "Parts of the text come from the handbook that we keep behind the counter.",
-    "The room was set up the evening before with chairs, lamps and a long table.",
+    "The team met on the second floor.",
+    "Some of it was planned in spring.",
+    "Most of it came together over the summer.",
+    "A longer version hangs next to the door.",
+    "Two regulars had asked for it by letter.",
+    "The layout took several rounds of drafts.",
+    "A colleague took the photographs outside.",
+    "Parts of the text come from the handbook.",
+    "The chairs were set up the evening before.",
+    "The lamps stand on a long table.",
+    "Half of the notes are on paper.",
+    "The list was read line by line.",
+    "The boxes came by van on Monday.",
 )
 
 QUESTIONS = ("What would you pick?", "Which one is yours?", "How do you do it?", "Have you been there?")

@@ -71,11 +71,11 @@ def _titles(thing: NDArray[np.str_], titled: NDArray[np.bool_], random: Generato
 
 
 def _fillers(long: NDArray[np.bool_], random: Generator) -> list[pl.Series]:
-    """Long posts hold four or five sentences more, short ones none or one; the order differs from post to post."""
+    """Long posts hold eight to ten sentences more, short ones up to two; the order differs from post to post."""
     order = np.argsort(random.random((len(long), len(vocabulary.FILLERS))), axis=1)
-    wanted = np.where(long, random.integers(4, 6, len(long)), random.integers(0, 2, len(long)))
+    wanted = np.where(long, random.integers(8, 11, len(long)), random.integers(0, 3, len(long)))
     sentences = np.array(vocabulary.FILLERS, dtype=object)[order]
-    return [pl.Series(sentences[:, i], dtype=pl.String).set(pl.Series(wanted <= i), None) for i in range(5)]
+    return [pl.Series(sentences[:, i], dtype=pl.String).set(pl.Series(wanted <= i), None) for i in range(10)]
 
 
 def _some(where: NDArray[np.bool_], pieces: Sequence[str], random: Generator) -> pl.Series:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from tasks.content import with_features
-from tasks.content.planted import Truth, covers, load_planted
+from tasks.content.planted import Truth, covers, load_channel_levels, load_planted
 from tasks.content.sample import Sample, simulate, vocabulary
 from tasks.content.sample.agency import AGENCY
 from tasks.content.sample.posting import PIECES, posts
@@ -97,7 +97,7 @@ def test_texts_hold_the_pieces_they_were_given() -> None:
     columns = {"emoji": "emoji_count", "question": "question_count", "number": "number_count", "link": "link_count"}
     columns |= {"hashtag": "hashtag_count", "exclamation": "exclamation_count"}
     held = {name: (found[column] > 0) for name, column in columns.items()}
-    held |= {"call": found["has_cta"], "long": found["word_count"] >= 60}
+    held |= {"call": found["has_cta"], "long": found["word_count"] >= 65}
     assert set(held) == set(PIECES)
     assert [name for name in PIECES if not (held[name] == plan[name]).all()] == []
 
@@ -108,6 +108,14 @@ def test_no_piece_but_those_of_sentiment_carries_sentiment(name: str) -> None:
     said = [piece for group in pieces.values() for piece in group] if isinstance(pieces, dict) else list(pieces)
     scores = sentiment_scores(pl.Series(said))
     assert [piece for piece, score in zip(said, scores, strict=True) if score != 0] == []
+
+
+def test_null_workspaces_are_alike_in_all_that_can_be_found(sample: Sample, content: pl.DataFrame) -> None:
+    levels, planted = load_channel_levels(sample.planted), load_planted(sample.planted)
+    nulls = [name for name, truths in planted.items() if not truths]
+    assert len(nulls) == 3
+    assert {level for name in nulls for level in levels[name].values()} == {0.0}
+    assert all(len(set(levels[name].values())) > 1 for name in planted if name not in nulls)
 
 
 def test_planted_effects_are_in_the_data(sample: Sample, content: pl.DataFrame) -> None:
