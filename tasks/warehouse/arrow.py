@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from tasks.warehouse.schema import UtcDateTime
 
 # SQLite has no column types: the driver infers them from its first batch, so there must be only one.
 SQLITE_BATCH_ROWS = 1 << 30
+SQLITE_MAPPED_BYTES = 1 << 40  # all of the file: rows of one workspace lie scattered, a system call each costs as much
 SQLITE_INSTANT = "%Y-%m-%d %H:%M:%S%.f"
 
 
@@ -41,19 +42,52 @@ def connection(url: str) -> Iterator[Any]:
         yield opened
 
 
-def read(url: str, statement: Select[Any]) -> pl.DataFrame:
-    """Run a select and return its rows with the types its columns declare."""
-    is_sqlite = make_url(url).get_backend_name() == "sqlite"
-    sql, parameters = _compile(statement, is_sqlite)
-    with connection(url) as opened, opened.cursor() as cursor:
-        if is_sqlite:
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(SQLITE_BATCH_ROWS)})
-        cursor.execute(sql, parameters or None)
-        frame = pl.DataFrame(pl.from_arrow(_storage(cursor.fetch_arrow_table())))
-    return frame.select(
-        _typed(name, frame.schema[name], column.type)
-        for name, column in zip(frame.columns, statement.selected_columns, strict=True)
+class Reader:
+    """Reads that all see the rows of one moment: one connection, one transaction. A context manager."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self._open = ExitStack()
+
+    def __enter__(self) -> Reader:
+        self._connection = self._open.enter_context(connection(self._url))
+        with self._connection.cursor() as cursor:
+            if self._is_sqlite:  # whose transactions are of one moment by themselves
+                cursor.execute(f"PRAGMA mmap_size = {SQLITE_MAPPED_BYTES}")
+            else:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def fetch(self, statement: Select[Any]) -> pl.DataFrame:
+        """Run a select and return its rows as the driver gives them; `typed` makes them what they are."""
+        sql, parameters = _compile(statement, self._is_sqlite)
+        with self._connection.cursor() as cursor:
+            if self._is_sqlite:
+                cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(SQLITE_BATCH_ROWS)})
+            cursor.execute(sql, parameters or None)
+            return pl.DataFrame(pl.from_arrow(_storage(cursor.fetch_arrow_table())))
+
+    def read(self, statement: Select[Any]) -> pl.DataFrame:
+        """Run a select and return its rows with the types its columns declare."""
+        return typed(self.fetch(statement), statement)
+
+
+def typed(fetched: pl.DataFrame, statement: Select[Any]) -> pl.DataFrame:
+    """Rows with the types that the columns of the select declare."""
+    return fetched.select(
+        _typed(name, fetched.schema[name], column.type)
+        for name, column in zip(fetched.columns, statement.selected_columns, strict=True)
     )
+
+
+def read(url: str, statement: Select[Any]) -> pl.DataFrame:
+    """Run one select and return its rows with the types its columns declare."""
+    with Reader(url) as reader:
+        return reader.read(statement)
 
 
 def _storage(table: pa.Table) -> pa.Table:

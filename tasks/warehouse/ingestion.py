@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from tasks.content.features import with_features
 from tasks.errors import InputError
 from tasks.settings import get_settings
 from tasks.warehouse import open_warehouse
+from tasks.warehouse.ahead import ahead
 from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.contract import CONTENT, WORKSPACES, Contract, contract_of
 from tasks.warehouse.database import Warehouse
@@ -110,7 +110,7 @@ class _Job:
                 before, began = written, datetime.now(UTC)
                 # Closed before `_record` writes through the other copy of SQLite, see one_library.py.
                 with BulkUpsert(self.store, self.contract.table, columns) as bulk:
-                    for rows in _ahead(self._derived, file.batches()):
+                    for rows in ahead(self._derived, file.batches()):
                         written += bulk.write(rows)
                         done += rows.height
                         if progress is not None:
@@ -157,19 +157,6 @@ class _Job:
         }
         with self.store.begin() as connection:
             self.store.upsert(connection, IngestionRun, [row])
-
-
-def _ahead(derive: Callable[[pl.DataFrame], pl.DataFrame], batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Derive each batch while the one before is being written: the database needs one core, features the other."""
-    with ThreadPoolExecutor(max_workers=1) as worker:
-        waiting = None
-        for batch in batches:
-            following = worker.submit(derive, batch)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = following
-        if waiting is not None:
-            yield waiting.result()
 
 
 def _timezones(store: Warehouse) -> Mapping[str, str]:

@@ -1,0 +1,157 @@
+"""Rows of some workspaces, frozen as one Parquet file that no later run changes.
+
+A file is named for what was asked (kind, workspaces, window) and for the hash of what was found, and says so in its
+own footer together with a fingerprint of the rows in the warehouse. Asking again compares fingerprints: rows that did
+not change are neither read nor written again. The footer, not a table, remembers: files and warehouse cannot disagree
+after one of them was restored, moved or removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+from sqlalchemy import ColumnElement, Select, Table, func, select
+
+from tasks.errors import OutOfRangeError, UnknownNameError
+from tasks.warehouse import open_warehouse
+from tasks.warehouse.ahead import ahead
+from tasks.warehouse.arrow import Reader, typed
+from tasks.warehouse.database import Warehouse
+from tasks.warehouse.fingerprint import Fingerprint
+from tasks.warehouse.frozen import Frozen
+from tasks.warehouse.schema import Base, Content, Touch, Workspace
+from tasks.warehouse.snapshots import Snapshot
+from tasks.warehouse.windows import SLICE_ROWS, Bounds, Slice, slices
+
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def workspace_chunks(warehouse: Warehouse | None, size: int) -> list[list[str]]:
+    """All workspaces, by id, in lists of at most `size`.
+
+    Raises:
+        OutOfRangeError: if `size` is less than 1.
+    """
+    if size < 1:
+        raise OutOfRangeError("size", size, "1 or more")
+    rows = open_warehouse(warehouse).rows(select(Workspace.workspace_id))
+    ids = sorted(row["workspace_id"] for row in rows)
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+def extract_content(
+    warehouse: Warehouse | None,
+    workspace_ids: Sequence[str],
+    folder: Path,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Snapshot:
+    """Freeze the content of some workspaces, by workspace, `published_at` and `content_id`.
+
+    Args:
+        warehouse: where from; None takes the settings'.
+        workspace_ids: whose content.
+        folder: where the Parquet file goes; made if need be.
+        since: first instant, inclusive; None for no bound.
+        until: last instant, exclusive; None for no bound.
+
+    Returns:
+        The file, its rows, their hash (without `run_id`: who wrote a row is not what it says), and the window.
+
+    Raises:
+        UnknownNameError: if a workspace is not in the warehouse.
+    """
+    return _Extraction(warehouse, Content, ("published_at", "content_id")).run(workspace_ids, folder, (since, until))
+
+
+def extract_touches(
+    warehouse: Warehouse | None,
+    workspace_ids: Sequence[str],
+    folder: Path,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Snapshot:
+    """Freeze the touches of some workspaces, by workspace, `occurred_at` and `touch_id`; see `extract_content`."""
+    return _Extraction(warehouse, Touch, ("occurred_at", "touch_id")).run(workspace_ids, folder, (since, until))
+
+
+class _Extraction:
+    def __init__(self, warehouse: Warehouse | None, table: type[Base], order: tuple[str, str]) -> None:
+        self.store = open_warehouse(warehouse)
+        self.table = cast(Table, table.__table__)
+        self.order = ("workspace_id", *order)
+        self.time: ColumnElement[datetime] = self.table.c[order[0]]
+        self.fingerprint = Fingerprint(self.table)
+
+    def run(self, workspace_ids: Sequence[str], folder: Path, bounds: Bounds) -> Snapshot:
+        """The snapshot, taken before or now."""
+        self._require_known(workspace_ids)
+        ids = tuple(sorted({*workspace_ids}))
+        asked = json.dumps([ids, [bound and bound.isoformat() for bound in bounds]])
+        frozen = Frozen(folder, f"{self.table.name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}")
+        with Reader(self.store.url) as reader:
+            found = self._unchanged(reader, frozen, ids, bounds)
+            if found is None:
+                counts = self._counts(reader, ids, bounds)
+                window = _window(counts, bounds)
+                found = frozen.write(self._frames(reader, counts, bounds), window, self.fingerprint)
+        return found
+
+    def _require_known(self, workspace_ids: Sequence[str]) -> None:
+        known = self.store.rows(select(Workspace.workspace_id).where(Workspace.workspace_id.in_(workspace_ids)))
+        for workspace_id in sorted({*workspace_ids} - {row["workspace_id"] for row in known}):
+            raise UnknownNameError.for_workspace(workspace_id)
+
+    def _unchanged(self, reader: Reader, frozen: Frozen, ids: tuple[str, ...], bounds: Bounds) -> Snapshot | None:
+        if not frozen.taken:
+            return None
+        summary = reader.read(self._within(self.fingerprint.question(), ids, bounds))
+        return frozen.find(self.fingerprint.digest([summary]))
+
+    def _counts(self, reader: Reader, ids: tuple[str, ...], bounds: Bounds) -> pl.DataFrame:
+        """Rows, first and last instant of each workspace that has rows: an index answers it."""
+        workspace, first, last = self.table.c.workspace_id, func.min(self.time), func.max(self.time)
+        question = select(workspace, func.count().label("rows"), first.label("first"), last.label("last"))
+        return reader.read(self._within(question.group_by(workspace), ids, bounds))
+
+    def _frames(self, reader: Reader, counts: pl.DataFrame, bounds: Bounds) -> Iterator[pl.DataFrame]:
+        """The rows in order; those of the next slice are fetched while these are written."""
+        rows = dict(counts.select("workspace_id", "rows").iter_rows())
+        planned = slices(rows, bounds, partial(self._cuts, reader, bounds)) or [Slice((), bounds)]
+        everything = select(self.table)
+        for part in ahead(
+            lambda part: reader.fetch(self._within(everything, part.workspace_ids, part.bounds)), planned
+        ):
+            # Sorted here, not by the database: text sorts the same everywhere, and no index makes it quicker there.
+            yield typed(part, everything).sort(self.order)
+
+    def _cuts(self, reader: Reader, bounds: Bounds, workspace_id: str) -> list[datetime]:
+        """Every `SLICE_ROWS`-th instant of a workspace: an index answers it."""
+        place = func.row_number().over(order_by=self.time).label("place")
+        numbered = self._within(select(self.time.label("instant"), place), (workspace_id,), bounds).subquery()
+        statement = select(numbered.c.instant).distinct().where(numbered.c.place % SLICE_ROWS == 0)
+        found: list[datetime] = reader.read(statement.order_by(numbered.c.instant))["instant"].to_list()
+        return found
+
+    def _within(self, statement: Select[Any], workspace_ids: tuple[str, ...], bounds: Bounds) -> Select[Any]:
+        since, until = bounds
+        statement = statement.where(self.table.c.workspace_id.in_(workspace_ids))
+        statement = statement if since is None else statement.where(self.time >= since)
+        return statement if until is None else statement.where(self.time < until)
+
+
+def _window(counts: pl.DataFrame, bounds: Bounds) -> tuple[datetime, datetime]:
+    """What was asked for; where that was open, from the first row to just after the last."""
+    since, until = bounds
+    first: Any = counts["first"].min() or NO_TIME
+    last: Any = counts["last"].max()
+    return since or first, until or (NO_TIME if last is None else last + timedelta(microseconds=1))

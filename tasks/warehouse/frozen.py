@@ -1,0 +1,100 @@
+"""Parquet files that say in their footer what they hold, get their name only when complete, and never change."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet
+
+from tasks.warehouse.fingerprint import Fingerprint
+from tasks.warehouse.rowhash import RowHash
+from tasks.warehouse.snapshots import Snapshot
+
+FOOTER = b"raptorflow"
+UNFINISHED = ".part"
+ABANDONED_SECONDS = 24 * 3600
+LABELS = ["workspace_id", "content_type", "channel", "media_type", "tone", "sentiment", "topic", "run_id"]
+
+Window = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Where the answers to one question lie: `<name>-<hash of the rows>.parquet` in a folder."""
+
+    folder: Path
+    name: str
+
+    @property
+    def taken(self) -> list[Path]:
+        """The files there are, each of other rows."""
+        return sorted(self.folder.glob(f"{self.name}-*.parquet"))
+
+    def find(self, fingerprint: str) -> Snapshot | None:
+        """The file whose rows had this fingerprint, if there is one."""
+        for path in self.taken:
+            said = json.loads((pyarrow.parquet.read_metadata(path).metadata or {}).get(FOOTER, b"{}"))
+            if said.get("fingerprint") == fingerprint:
+                since, until = (datetime.fromisoformat(instant) for instant in said["window"])
+                return Snapshot(path, said["rows"], said["sha256"], (since, until))
+        return None
+
+    def write(self, frames: Iterable[pl.DataFrame], window: Window, fingerprint: Fingerprint) -> Snapshot:
+        """Write frames of equal columns, at least one; `run_id` is kept but is no part of the hash."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(self.folder)
+        with NamedTemporaryFile(dir=self.folder, prefix=".", suffix=UNFINISHED, delete=False) as file:
+            try:
+                rows, sha256 = _write(file, frames, window, fingerprint)
+            except BaseException:
+                Path(file.name).unlink()
+                raise
+        path = self.folder / f"{self.name}-{sha256[:12]}.parquet"
+        Path(file.name).replace(path)
+        return Snapshot(path, rows, sha256, window)
+
+
+def _write(
+    file: IO[bytes], frames: Iterable[pl.DataFrame], window: Window, fingerprint: Fingerprint
+) -> tuple[int, str]:
+    """Write rows and footer, safely on disk; returns the number of rows and their hash."""
+    writer, digest, rows = None, RowHash(), 0
+    summaries: list[pl.DataFrame] = []
+    with ExitStack() as closing:
+        for frame in frames:
+            table = frame.to_arrow()
+            writer = writer or closing.enter_context(_writer(file, table.schema))
+            writer.write_table(table)
+            digest.update(frame.drop("run_id"))
+            summaries.append(fingerprint.summary(frame))
+            rows += frame.height
+        assert writer is not None, "frames must not be empty"
+        said = {"fingerprint": fingerprint.digest(summaries), "rows": rows, "sha256": digest.hexdigest()}
+        said["window"] = [instant.isoformat() for instant in window]
+        writer.add_key_value_metadata({FOOTER: json.dumps(said).encode()})
+    file.flush()
+    os.fsync(file.fileno())
+    return rows, digest.hexdigest()
+
+
+def _writer(file: IO[bytes], schema: pa.Schema) -> pyarrow.parquet.ParquetWriter:
+    labels = [name for name in LABELS if name in schema.names]  # a dictionary of bodies would only be thrown away
+    return pyarrow.parquet.ParquetWriter(file, schema, compression="zstd", use_dictionary=labels)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what a killed process left unfinished long ago."""
+    for path in folder.glob(f".*{UNFINISHED}"):
+        if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+            path.unlink(missing_ok=True)

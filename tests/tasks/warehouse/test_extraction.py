@@ -1,0 +1,130 @@
+"""A snapshot holds the rows of one moment, says so, and is taken again only when they changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from sqlalchemy import select, update
+
+from tasks.errors import OutOfRangeError, UnknownNameError
+from tasks.warehouse import Warehouse, extraction, frozen, windows
+from tasks.warehouse.extraction import extract_content, extract_touches, workspace_chunks
+from tasks.warehouse.frames import content_frame, touch_frame
+from tasks.warehouse.schema import Content
+from tests.factories import START, content_row, store, store_content, store_touches, touch_row, workspace_row
+
+IDS = ["acme", "Zeta", "ärger"]
+
+
+def rows(count: int = 30, **changes: Any) -> list[dict[str, Any]]:
+    return [
+        content_row(i, workspace_id=IDS[i % 3], attributes={"i": i}, title=None if i % 4 else f"tïtle {i}", **changes)
+        for i in range(count)
+    ]
+
+
+def test_snapshot_holds_the_warehouse_s_rows(warehouse: Warehouse, tmp_path: Path) -> None:
+    store_content(warehouse, rows())
+    store_touches(warehouse, [touch_row(i) for i in range(5)])
+    snapshot = extract_content(warehouse, IDS, tmp_path)
+    assert (snapshot.rows, snapshot.window) == (30, (START, START + timedelta(hours=29, microseconds=1)))
+    for workspace_id in IDS:
+        assert content_frame(snapshot, workspace_id).equals(content_frame(warehouse, workspace_id))
+    touches = extract_touches(warehouse, ["acme"], tmp_path)
+    assert touch_frame(touches, "acme").equals(touch_frame(warehouse, "acme"))
+
+
+def test_window_is_half_open(warehouse: Warehouse, tmp_path: Path) -> None:
+    store_content(warehouse, rows())
+    since, until = START + timedelta(hours=3), START + timedelta(hours=9)
+    snapshot = extract_content(warehouse, IDS, tmp_path, since=since, until=until)
+    assert snapshot.window == (since, until)
+    assert snapshot.scan().collect()["published_at"].sort().to_list() == [
+        START + timedelta(hours=i) for i in range(3, 9)
+    ]
+
+
+def test_no_rows_are_a_snapshot_of_no_rows(warehouse: Warehouse, tmp_path: Path) -> None:
+    store(warehouse, extraction.Workspace, [workspace_row()])
+    snapshot = extract_content(warehouse, ["acme"], tmp_path)
+    assert (snapshot.rows, content_frame(snapshot, "acme").height) == (0, 0)
+    assert content_frame(snapshot, "acme").schema == content_frame(warehouse, "acme").schema
+
+
+def test_equal_rows_have_equal_hashes_whatever_the_database_the_slices_or_the_run(
+    sqlite_warehouse: Warehouse, postgres_warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_content(sqlite_warehouse, rows())
+    store_content(postgres_warehouse, list(reversed(rows(run_id="another"))))
+    one = extract_content(sqlite_warehouse, IDS, tmp_path / "a")
+    for module in (windows, extraction):
+        monkeypatch.setattr(module, "SLICE_ROWS", 4)
+    two = extract_content(postgres_warehouse, list(reversed(IDS)), tmp_path / "b")
+    assert one.sha256 == two.sha256
+    assert one.path.name == two.path.name
+    assert pyarrow.parquet.read_metadata(two.path).num_row_groups > 5
+    assert one.scan().drop("run_id").collect().equals(two.scan().drop("run_id").collect())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"body": "another"}, {"title": ""}, {"engagements": None}, {"readability": 1.5}, {"attributes": {}}]
+)
+def test_any_other_value_is_another_hash(sqlite_warehouse: Warehouse, tmp_path: Path, changes: dict[str, Any]) -> None:
+    store_content(sqlite_warehouse, [content_row(i) for i in range(3)])
+    before = extract_content(sqlite_warehouse, ["acme"], tmp_path / "a")
+    store_content(sqlite_warehouse, [content_row(1, **changes)])
+    assert extract_content(sqlite_warehouse, ["acme"], tmp_path / "b").sha256 != before.sha256
+
+
+def test_unchanged_rows_are_not_written_again_and_changed_rows_leave_the_old_file_alone(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    store_content(warehouse, rows())
+    first = extract_content(warehouse, IDS, tmp_path)
+    written = first.path.stat().st_mtime_ns
+    assert extract_content(warehouse, IDS, tmp_path) == first
+    assert first.path.stat().st_mtime_ns == written
+    with warehouse.begin() as connection:
+        connection.execute(update(Content).where(Content.content_id == "c7").values(run_id="later", body="a new body"))
+    second = extract_content(warehouse, IDS, tmp_path)
+    assert second.path != first.path
+    assert "a new body" in second.scan().collect()["body"].to_list()
+    assert first.scan().collect().height == 30
+
+
+def test_an_interrupted_write_leaves_no_file(
+    sqlite_warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_content(sqlite_warehouse, rows())
+    monkeypatch.setattr(frozen.RowHash, "hexdigest", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        extract_content(sqlite_warehouse, IDS, tmp_path)
+    assert list(tmp_path.glob("**/*.parquet")) == []
+    assert list(tmp_path.glob(".*.part")) == []
+
+
+def test_chunks_hold_every_workspace_once(warehouse: Warehouse) -> None:
+    store(warehouse, extraction.Workspace, [workspace_row(workspace_id=f"w{i}") for i in range(7)])
+    assert workspace_chunks(warehouse, 3) == [["w0", "w1", "w2"], ["w3", "w4", "w5"], ["w6"]]
+    with pytest.raises(OutOfRangeError):
+        workspace_chunks(warehouse, 0)
+
+
+def test_unknown_workspace_is_an_error_not_an_empty_snapshot(sqlite_warehouse: Warehouse, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="unknown workspace 'nobody'"):
+        extract_content(sqlite_warehouse, ["nobody"], tmp_path)
+
+
+def test_rows_of_one_instant_are_never_torn_apart_or_doubled(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (windows, extraction):
+        monkeypatch.setattr(module, "SLICE_ROWS", 4)
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    store_content(warehouse, [content_row(i, published_at=noon + timedelta(days=i // 6)) for i in range(21)])
+    found = extract_content(warehouse, ["acme"], tmp_path).scan().collect()
+    assert found.sort("content_id").equals(warehouse.read(select(Content.__table__)).sort("content_id"))
