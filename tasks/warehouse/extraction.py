@@ -33,17 +33,17 @@ from tasks.warehouse.windows import SLICE_ROWS, Bounds, Slice, slices
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def workspace_chunks(warehouse: Warehouse | None, size: int) -> list[list[str]]:
-    """All workspaces, by id, in lists of at most `size`.
+def workspace_chunks(warehouse: Warehouse | None, size: int, workspace_ids: Sequence[str] = ()) -> list[list[str]]:
+    """The workspaces named, or all of them, by id, in lists of at most `size`.
 
     Raises:
         OutOfRangeError: if `size` is less than 1.
+        UnknownNameError: if a workspace named is not in the warehouse.
     """
     if size < 1:
         raise OutOfRangeError("size", size, "1 or more")
-    rows = open_warehouse(warehouse).rows(select(Workspace.workspace_id))
-    ids = sorted(row["workspace_id"] for row in rows)
-    return [ids[start : start + size] for start in range(0, len(ids), size)]
+    known = _known(open_warehouse(warehouse), workspace_ids)
+    return [known[start : start + size] for start in range(0, len(known), size)]
 
 
 def extract_content(
@@ -94,8 +94,7 @@ class _Extraction:
 
     def run(self, workspace_ids: Sequence[str], folder: Path, bounds: Bounds) -> Snapshot:
         """The snapshot, taken before or now."""
-        self._require_known(workspace_ids)
-        ids = tuple(sorted({*workspace_ids}))
+        ids = tuple(_known(self.store, workspace_ids)) if workspace_ids else ()
         asked = json.dumps([ids, [bound and bound.isoformat() for bound in bounds]])
         frozen = Frozen(folder, f"{self.table.name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}")
         with Reader(self.store.url) as reader:
@@ -105,11 +104,6 @@ class _Extraction:
                 window = _window(counts, bounds)
                 found = frozen.write(self._frames(reader, counts, bounds), window, self.fingerprint)
         return found
-
-    def _require_known(self, workspace_ids: Sequence[str]) -> None:
-        known = self.store.rows(select(Workspace.workspace_id).where(Workspace.workspace_id.in_(workspace_ids)))
-        for workspace_id in sorted({*workspace_ids} - {row["workspace_id"] for row in known}):
-            raise UnknownNameError.for_workspace(workspace_id)
 
     def _unchanged(self, reader: Reader, frozen: Frozen, ids: tuple[str, ...], bounds: Bounds) -> Snapshot | None:
         if not frozen.taken:
@@ -147,6 +141,16 @@ class _Extraction:
         statement = statement.where(self.table.c.workspace_id.in_(workspace_ids))
         statement = statement if since is None else statement.where(self.time >= since)
         return statement if until is None else statement.where(self.time < until)
+
+
+def _known(store: Warehouse, workspace_ids: Sequence[str]) -> list[str]:
+    """The ids named, or of all workspaces, each once and sorted; an id that no workspace has is an error."""
+    asked = select(Workspace.workspace_id)
+    asked = asked.where(Workspace.workspace_id.in_(workspace_ids)) if workspace_ids else asked
+    known = {row["workspace_id"] for row in store.rows(asked)}
+    for workspace_id in sorted({*workspace_ids} - known):
+        raise UnknownNameError.for_workspace(workspace_id)
+    return sorted(known)
 
 
 def _window(counts: pl.DataFrame, bounds: Bounds) -> tuple[datetime, datetime]:

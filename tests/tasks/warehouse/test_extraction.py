@@ -128,3 +128,10 @@ def test_rows_of_one_instant_are_never_torn_apart_or_doubled(
     store_content(warehouse, [content_row(i, published_at=noon + timedelta(days=i // 6)) for i in range(21)])
     found = extract_content(warehouse, ["acme"], tmp_path).scan().collect()
     assert found.sort("content_id").equals(warehouse.read(select(Content.__table__)).sort("content_id"))
+
+
+def test_chunks_of_named_workspaces(sqlite_warehouse: Warehouse) -> None:
+    store(sqlite_warehouse, extraction.Workspace, [workspace_row(workspace_id=f"w{i}") for i in range(7)])
+    assert workspace_chunks(sqlite_warehouse, 2, ["w5", "w1", "w3", "w1"]) == [["w1", "w3"], ["w5"]]
+    with pytest.raises(UnknownNameError, match="w9"):
+        workspace_chunks(sqlite_warehouse, 2, ["w1", "w9"])
