@@ -24,7 +24,10 @@ PHRASES = (
 
 # Ask the reader only where a clause begins: elsewhere they tell of somebody else ('to find out what they think').
 OPENERS = (
-    r"find out (?:how|why|what|who|where|when)|tell us|call us|email us|text us|join us|get started|learn how",
+    r"(?:find out|see|learn|discover) (?:how|why|what|who|where|when)|(?:tell|call|email|text|help) us|get started",
+    r"join (?:us|me|our|the)|get (?:your|it|the)|check out|tune in|stay tuned|listen to|take a (?:look|tour|moment to)",
+    r"read (?:on|the|our|what|all)|follow (?:our|the|along|live)|vote for|submit your|head to|post your",
+    r"watch (?:this|these|a|an|as|how|what|him|her|them|our)|see (?:the full|all|inside|our)|catch (?:up|the|us)",
     r"(?:reserve|claim|grab|secure|download|watch|pre-order|order|book|try|explore|discover) (?:the|your|our|it)",
     r"(?:shop|buy|subscribe|register|donate|apply|share|comment|visit|click|tap)",
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from tasks.content.catalogue import BY_NAME
 from tasks.content.planted import Truth
 
 Drift = Literal["relation", "covariates"]
@@ -20,13 +21,8 @@ WEEKEND: Selectors = ({"feature": "is_weekend", "op": "==", "value": True},)
 EVENING: Selectors = ({"feature": "local_hour", "op": "between", "value": [16, 20]},)
 VIDEO: Selectors = ({"feature": "media_type", "op": "==", "value": "video"},)
 
-WORDS = {
-    "emoji_count": "includes emojis",
-    "question_count": "asks a question",
-    "number_count": "cites numbers",
-    "has_cta": "has clear CTA",
+WORDS = {name: feature.words for name, feature in BY_NAME.items()} | {
     "word_count": "runs to 65 words or more",
-    "is_weekend": "is posted at the weekend",
     "local_hour": "is posted between 16 and 20 o'clock",
     "media_type": "comes as video",
 }
