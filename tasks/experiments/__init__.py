@@ -1,1 +1,21 @@
-"""Experiments whose answers hold."""
+"""Experiments whose answers hold: assignment, outcomes counted once, verdicts that survive being looked at daily."""
+
+from tasks.experiments.experiment_engine import ExperimentEngine
+from tasks.experiments.records import (
+    Analysis,
+    Assignment,
+    ExperimentRecord,
+    ExperimentType,
+    Status,
+    VariantAllocation,
+)
+
+__all__ = [
+    "Analysis",
+    "Assignment",
+    "ExperimentEngine",
+    "ExperimentRecord",
+    "ExperimentType",
+    "Status",
+    "VariantAllocation",
+]

@@ -295,6 +295,166 @@ class DriftCheck(Base):
 
 
 # ── experiments ──────────────────────────────────────────────────────────────────────────────────────────────────────
+class Experiment(Base):
+    """One experiment: what was asked, how it was designed, how it ended."""
+
+    __tablename__ = "experiment"
+    __table_args__ = (Index("experiment_by_workspace", "workspace_id", "name"),)
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Key)
+    name: Mapped[str] = mapped_column(Key)
+    hypothesis: Mapped[str | None] = mapped_column(Text)
+    experiment_type: Mapped[str] = mapped_column(Label)
+    allocation_strategy: Mapped[str] = mapped_column(Label)
+    metric_name: Mapped[str] = mapped_column(Label)
+    design: Mapped[dict[str, Any]]
+    salt: Mapped[str] = mapped_column(Label)
+    planned_units_per_arm: Mapped[int | None]
+    status: Mapped[str] = mapped_column(Label)
+    conclusion: Mapped[str | None] = mapped_column(Label)
+    winner: Mapped[str | None] = mapped_column(Key)
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+
+
+class ExperimentVariant(Base):
+    """One arm; the first is the control unless another is declared so."""
+
+    __tablename__ = "experiment_variant"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    variant_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    position: Mapped[int]
+    description: Mapped[str | None] = mapped_column(Text)
+    weight: Mapped[float]
+    is_control: Mapped[bool]
+    levels: Mapped[dict[str, Any] | None]
+
+
+class ExperimentMetric(Base):
+    """What is measured; `origin` is taken off every value, so that sums of squares keep their digits."""
+
+    __tablename__ = "experiment_metric"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    metric_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    role: Mapped[str] = mapped_column(Label)
+    kind: Mapped[str | None] = mapped_column(Label)
+    is_kind_fixed: Mapped[bool]
+    direction: Mapped[str] = mapped_column(Label)
+    lower: Mapped[float | None]
+    upper: Mapped[float | None]
+    margin: Mapped[float]
+    origin: Mapped[float | None]
+
+
+class ExperimentEpoch(Base):
+    """The weights in force from an instant on; what makes propensities known."""
+
+    __tablename__ = "experiment_epoch"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    weights: Mapped[list[Any]]
+    reason: Mapped[str] = mapped_column(Text)
+    outcomes_before: Mapped[int]
+    started_at: Mapped[datetime]
+
+
+class ExperimentAssignment(Base):
+    """Which arm a unit got; the row always wins over the hash."""
+
+    __tablename__ = "experiment_assignment"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    unit_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    variant_id: Mapped[str] = mapped_column(Key)
+    epoch: Mapped[int]
+    propensity: Mapped[float]
+    segment: Mapped[str] = mapped_column(Key)
+    covariate: Mapped[float | None]
+    assigned_at: Mapped[datetime]
+
+
+class ExperimentArrival(Base):
+    """How many units each arm got in each epoch, counted as they are assigned."""
+
+    __tablename__ = "experiment_arrival"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    variant_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    n: Mapped[int]
+
+
+class ExperimentOutcome(Base):
+    """One outcome of one unit, as it stands after any amendment."""
+
+    __tablename__ = "experiment_outcome"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    metric_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    unit_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    value: Mapped[float]
+    denominator: Mapped[float]
+    revision: Mapped[int]
+    recorded_at: Mapped[datetime]
+
+
+class ExperimentAmendment(Base):
+    """What an outcome was before it was amended; only ever added to."""
+
+    __tablename__ = "experiment_amendment"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    metric_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    unit_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[float]
+    denominator: Mapped[float]
+    replaced_at: Mapped[datetime]
+
+
+class ExperimentStatistic(Base):
+    """Sums over units, kept in the same transaction as their outcomes; y metric, d denominator, x covariate."""
+
+    __tablename__ = "experiment_statistic"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    metric_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    variant_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    segment: Mapped[str] = mapped_column(Key, primary_key=True)
+    n: Mapped[int]
+    y: Mapped[float]
+    yy: Mapped[float]
+    d: Mapped[float]
+    dd: Mapped[float]
+    yd: Mapped[float]
+    with_covariate: Mapped[int]
+    x: Mapped[float]
+    xx: Mapped[float]
+    xy: Mapped[float]
+
+
+class ExperimentLook(Base):
+    """One look at the data, and what was established by then; the same data are one look."""
+
+    __tablename__ = "experiment_look"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    statistics_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    look: Mapped[int]
+    looked_at: Mapped[datetime]
+    n: Mapped[int]
+    result: Mapped[dict[str, Any]]
+
+
+class ExperimentDecision(Base):
+    """Every decision with what was known; only ever added to, each entry sealed by a hash over the one before."""
+
+    __tablename__ = "experiment_decision"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    action: Mapped[str] = mapped_column(Label)
+    actor: Mapped[str] = mapped_column(Key)
+    evidence: Mapped[dict[str, Any]]
+    recorded_at: Mapped[datetime]
+    sha256: Mapped[str] = mapped_column(String(64))
 
 
 # ── swarm ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,147 @@
+"""Experiments that ran elsewhere: thousands at once, from their arms' sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tasks.experiments import sample_ratio
+from tasks.experiments.comparisons import compare
+from tasks.experiments.metric_kinds import MetricKind
+from tasks.experiments.moments import Moments
+from tasks.experiments.posteriors import BetaPosterior, StudentPosterior
+from tasks.experiments.records import Answers, Status
+
+Array = NDArray[np.float64]
+MINIMUM_UNITS = 100
+ARM = ["variant_name", "n", "sum", "sum_of_squares", "is_control"]
+
+
+@dataclass(frozen=True)
+class AggregatedAnalysis(Answers):
+    """One look at one experiment and metric: nobody knows how often its owners looked, so everything is always valid.
+
+    Attributes:
+        variants: name, units, mean, probability of being best, expected loss.
+        effects: every arm against the control, with its interval and p-value, all arms together.
+        sample_ratio_p_value: against equal shares, at this one look.
+    """
+
+    experiment_name: str
+    metric_name: str
+    metric_kind: str
+    status: Status
+    winner: str | None
+    confidence: float
+    sample_ratio_p_value: float
+    variants: list[dict[str, Any]]
+    effects: list[dict[str, Any]]
+
+
+def analyse_arms(arms: pl.DataFrame, alpha: float) -> list[AggregatedAnalysis]:
+    """Analyse all experiments in a frame of `experiment_arm`, those with equally many arms together."""
+    keys = ["experiment_name", "metric_name"]
+    grouped = arms.sort(*keys, "is_control", "variant_name", descending=[False, False, True, False]).group_by(
+        *keys, "metric_kind", maintain_order=True
+    )
+    wide = grouped.agg(*ARM).with_columns(arms=pl.col("n").list.len(), is_binary=pl.col("metric_kind") == "binary")
+    comparable = wide.filter(pl.col("arms") >= 2)
+    found = [one for part in comparable.partition_by("arms", "is_binary") for one in _analyse_alike(part, alpha)]
+    return sorted(found, key=lambda one: (one.experiment_name, one.metric_name))
+
+
+def _analyse_alike(part: pl.DataFrame, alpha: float) -> Iterator[AggregatedAnalysis]:
+    n, total, squares = (_matrix(part, name) for name in ("n", "sum", "sum_of_squares"))
+    is_binary = bool(part["is_binary"][0])
+    moments = Moments.from_smoothed_counts(n, total) if is_binary else Moments.from_sums(n, total, squares)
+    usable = (n.min(axis=1) >= 2) & (moments.variance > 0).all(axis=1)
+    ratio = sample_ratio.chi_squared_p_value(n, np.full(n.shape[1], 1 / n.shape[1]))
+    level = alpha / (n.shape[1] - 1)
+    rows, columns = moments.at(slice(None), slice(None), None), moments.at(slice(None), None, slice(None))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = compare(columns, rows, alpha=level, n_star=2 * n.mean(axis=1)[:, None, None])
+    best, loss = np.full(n.shape, np.nan), np.full(n.shape, np.nan)
+    if usable.any():
+        posterior = (
+            BetaPosterior.from_counts(n[usable], total[usable])
+            if is_binary
+            else StudentPosterior.from_moments(moments.at(usable))
+        )
+        best[usable], loss[usable] = posterior.best_and_loss()
+    for i, row in enumerate(part.iter_rows(named=True)):
+        p = np.minimum(found.always_valid_p_value[i] * (n.shape[1] - 1), 1.0)
+        better = np.where(found.estimate[i] > 0, p, 1.0)
+        np.fill_diagonal(better, 0.0)
+        yield _record(
+            row,
+            moments.mean[i],
+            best[i],
+            loss[i],
+            better,
+            found.estimate[i],
+            found.half_width[i],
+            float(ratio[i]),
+            alpha,
+            is_usable=bool(usable[i]),
+        )
+
+
+def _record(
+    row: dict[str, Any],
+    mean: Array,
+    best: Array,
+    loss: Array,
+    better: Array,
+    estimate: Array,
+    reach: Array,
+    ratio: float,
+    alpha: float,
+    *,
+    is_usable: bool,
+) -> AggregatedAnalysis:
+    proven = better.max(axis=1)
+    leader = int(np.argmin(proven)) if proven.min() < 1 else int(np.argmax(mean))
+    status = _status(min(row["n"]), is_usable, ratio, bool(proven[leader] <= alpha))
+    names = row["variant_name"]
+    effects = [
+        {"variant_id": names[k], "effect": float(estimate[k, 0])}
+        | {"interval": (float(estimate[k, 0] - reach[k, 0]), float(estimate[k, 0] + reach[k, 0]))}
+        | {"p_value": float(min(better[k, 0], better[0, k]))}
+        for k in range(1, len(names))
+        if is_usable
+    ]
+    variants = [
+        {"variant_id": name, "n": row["n"][k], "mean": float(mean[k])}
+        | {"probability_best": float(best[k]) if is_usable else None}
+        | {"expected_loss": float(loss[k]) if is_usable else None}
+        for k, name in enumerate(names)
+    ]
+    is_open = status in (Status.WINNER, Status.RUNNING)
+    return AggregatedAnalysis(
+        experiment_name=row["experiment_name"],
+        metric_name=row["metric_name"],
+        metric_kind=MetricKind(row["metric_kind"]),
+        status=status,
+        winner=names[leader] if status == Status.WINNER else None,
+        confidence=float(1 - proven[leader]) if is_open else 0.0,
+        sample_ratio_p_value=ratio,
+        variants=variants,
+        effects=effects,
+    )
+
+
+def _status(smallest: int, is_usable: bool, ratio: float, is_proven: bool) -> Status:
+    if ratio < sample_ratio.ALARM_LEVEL:
+        return Status.INVALID
+    if smallest < MINIMUM_UNITS or not is_usable:
+        return Status.INSUFFICIENT_DATA
+    return Status.WINNER if is_proven else Status.RUNNING
+
+
+def _matrix(part: pl.DataFrame, name: str) -> Array:
+    return np.array([[0.0 if value is None else value for value in row] for row in part[name].to_list()], dtype=float)

@@ -1,0 +1,198 @@
+"""One look at one experiment: from sums to what is known. Pure; the same sums and history give the same analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.experiments import factorial, planning, sample_ratio
+from tasks.experiments.adaptive_inference import augmented_scores
+from tasks.experiments.arm_sums import ArmSums
+from tasks.experiments.comparisons import Compared, compare, from_estimates
+from tasks.experiments.cuped import adjusted
+from tasks.experiments.design import Design
+from tasks.experiments.metric_kinds import MetricKind
+from tasks.experiments.moments import Moments
+from tasks.experiments.records import ExperimentType, SampleRatio
+from tasks.experiments.segments import by_segment
+from tasks.experiments.verdict import Evidence, Rule, look
+
+Array = NDArray[np.float64]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is known of an experiment before it is analysed: rows of the warehouse.
+
+    Attributes:
+        metrics: the primary one first.
+        evidence: what earlier looks proved.
+    """
+
+    design: Design
+    variants: Sequence[Row]
+    metrics: Sequence[Row]
+    statistics: Sequence[Row]
+    arrivals: Sequence[Row]
+    epochs: Sequence[Row]
+    planned: int | None
+    evidence: Evidence | None
+
+    @property
+    def names(self) -> list[str]:
+        """Ids of the arms, in order."""
+        return [row["variant_id"] for row in self.variants]
+
+    @property
+    def control(self) -> int:
+        """Index of the control."""
+        return next(k for k, row in enumerate(self.variants) if row["is_control"])
+
+    def sums(self, metric: Row, segment: str | None = None) -> ArmSums:
+        """Sums of one metric, of one segment or all."""
+        return ArmSums.from_rows(
+            self.statistics, self.names, len(self.epochs), metric, lambda row: segment in (None, row["segment"])
+        )
+
+    def weights(self) -> Array:
+        """Propensities (B, K) of each epoch's arms."""
+        return np.array([epoch["weights"] for epoch in self.epochs] or [[row["weight"] for row in self.variants]])
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look found.
+
+    Attributes:
+        means: of each arm (K,), as they are compared: adjusted by covariate or weighted by propensity where it applies.
+        found: every arm (row) minus every other (column), positive is better.
+        evidence: what is proven by now.
+    """
+
+    sums: ArmSums
+    moments: Moments
+    means: Array
+    found: Compared
+    evidence: Evidence
+    rule: Rule
+    planned: int | None
+    n_star: float
+    is_weighted: bool
+    is_adjusted: bool
+
+
+def take_look(material: Material) -> Look:
+    """Compare all arms and add the result to what earlier looks proved, once every arm has the minimum sample."""
+    primary, design = material.metrics[0], material.design
+    sums = material.sums(primary)
+    moments, covariates = sums.moments(), sums.covariate_sums()
+    is_weighted = design.is_adaptive and len(material.epochs) > 1
+    if covariates is not None and not is_weighted:
+        moments = replace_moments(moments, adjusted(covariates), sums.origin)
+    planned = material.planned or planning.from_first_outcomes(design, moments, sums.kind)
+    rule = rule_of(design, len(material.names), planned)
+    n_star = planning.tuned_to(design, planned) * (len(material.names) if design.is_adaptive else 2)
+    means, found = compare_all(moments, sums, material, rule, n_star, is_weighted=is_weighted)
+    sign = -1.0 if primary["direction"] == "decrease" else 1.0
+    found = replace(found, estimate=sign * found.estimate)
+    evidence = material.evidence or Evidence.none(len(material.names))
+    if moments.n.min() >= design.min_sample_size:
+        evidence = look(evidence, found, rule, float(moments.n.min()) / planned if planned else 0.0)
+    is_adjusted = covariates is not None and not is_weighted
+    return Look(sums, moments, means, found, evidence, rule, planned, n_star, is_weighted, is_adjusted)
+
+
+def replace_moments(plain: Moments, better: Moments, origin: float) -> Moments:
+    """Adjusted moments where they have less variance to work with."""
+    return Moments(plain.n, better.mean + origin, better.variance)
+
+
+def rule_of(design: Design, arms: int, planned: int | None) -> Rule:
+    """How this experiment spends its α."""
+    is_fixed = not design.is_adaptive and planned is not None
+    is_sequential = design.experiment_type == ExperimentType.SEQUENTIAL
+    is_scheduled = is_fixed and is_sequential and design.scheduled_looks is not None
+    return Rule(design.alpha, arms, is_fixed and not is_sequential, is_scheduled)
+
+
+def compare_all(
+    moments: Moments, sums: ArmSums, material: Material, rule: Rule, n_star: float, *, is_weighted: bool
+) -> tuple[Array, Compared]:
+    """Means, and every arm against every other: plainly, or by weighted scores after adaptive allocation."""
+    if is_weighted and sums.kind != MetricKind.RATIO:
+        scores = augmented_scores(*sums.values(), material.weights())
+        found = from_estimates(
+            scores.contrast, scores.contrast_error, float(scores.n), alpha=rule.running_alpha, n_star=n_star
+        )
+        return scores.mean, found
+    rows, columns = moments.at(slice(None), None), moments.at(None, slice(None))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = compare(columns, rows, alpha=rule.running_alpha, n_star=n_star)
+    return moments.mean, found
+
+
+def judge_sample_ratio(material: Material) -> SampleRatio | None:
+    """Arrivals against promised shares, safe at every look; None before anyone arrived."""
+    weights, place = material.weights(), {name: k for k, name in enumerate(material.names)}
+    counts = np.zeros_like(weights)
+    for row in material.arrivals:
+        counts[row["epoch"], place[row["variant_id"]]] += row["n"]
+    if counts.sum() < 1:
+        return None
+    expected = counts.sum(axis=1) @ weights
+    fixed = len(weights) == 1
+    p = (
+        sample_ratio.sequential_p_value(counts[0], weights[0])
+        if fixed
+        else sample_ratio.adaptive_p_value(counts, weights)
+    )
+    named = (dict(zip(material.names, values, strict=True)) for values in (counts.sum(axis=0), expected))
+    arrived, promised = ({name: float(value) for name, value in values.items()} for values in named)
+    whole = {name: int(value) for name, value in arrived.items()}
+    return SampleRatio(p, p < sample_ratio.ALARM_LEVEL, whole, promised)
+
+
+def judge_guardrails(material: Material, seen: Look) -> list[dict[str, Any]]:
+    """Whether each arm makes a guardrail metric worse than the control by more than its margin, at any look."""
+    rows = []
+    rule = Rule(material.design.alpha, len(material.names))
+    for metric in material.metrics[1:]:
+        sums = material.sums(metric)
+        moments = sums.moments()
+        _, found = compare_all(moments, sums, material, rule, seen.n_star, is_weighted=seen.is_weighted)
+        sign = -1.0 if metric["direction"] == "decrease" else 1.0
+        allowed = metric["margin"] * abs(float(moments.mean[material.control]))
+        for k, name in enumerate(material.names):
+            if k == material.control:
+                continue
+            at = (k, material.control)
+            effect, reach = sign * float(found.estimate[at]), float(found.half_width[at])
+            is_known = bool(moments.n.min() >= material.design.min_sample_size and found.standard_error[at] > 0)
+            rows.append(
+                {"metric_name": metric["metric_name"], "variant_id": name, "n": int(moments.n.sum())}
+                | {"effect": effect if is_known else None, "is_harmed": is_known and effect + reach < -allowed}
+                | {"interval": (effect - reach, effect + reach) if is_known else None}
+            )
+    return rows
+
+
+def judge_contrasts(material: Material, seen: Look) -> list[dict[str, Any]]:
+    """Main effects and interactions of a multivariate experiment; none for another, or without factors."""
+    if material.design.experiment_type != ExperimentType.MULTIVARIATE or seen.moments.n.min() < 2:
+        return []
+    wanted = factorial.contrasts([row["levels"] or {} for row in material.variants])
+    return factorial.judge(seen.moments, wanted, alpha=material.design.alpha, n_star=seen.n_star)
+
+
+def judge_segments(material: Material, seen: Look) -> list[dict[str, Any]]:
+    """Effects by segment; none under adaptive allocation, where a segment's plain means are biased."""
+    names = sorted({row["segment"] for row in material.statistics if row["segment"]})
+    if not names or seen.is_weighted:
+        return []
+    moments = {name: material.sums(material.metrics[0], name).moments() for name in names}
+    return by_segment(moments, material.control, material.names, alpha=material.design.alpha, n_star=seen.n_star)

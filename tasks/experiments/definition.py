@@ -1,0 +1,212 @@
+"""An experiment's rows, and the record people see, from its design and back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from tasks.errors import InputError, UnknownNameError
+from tasks.experiments import planning
+from tasks.experiments.design import Design, Metric, Variant
+from tasks.experiments.errors import InvalidDesignError
+from tasks.experiments.metric_kinds import MetricKind
+from tasks.experiments.records import Analysis, ExperimentRecord, ExperimentType, Status, VariantAllocation
+
+Row = dict[str, Any]
+OPEN = (None, None)
+BOUNDS: dict[MetricKind, tuple[float | None, float | None]] = {
+    MetricKind.BINARY: (0.0, 1.0),
+    MetricKind.RATE: (0.0, 1.0),
+    MetricKind.COUNT: (0.0, None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What was asked for, checked."""
+
+    workspace_id: str
+    name: str
+    hypothesis: str | None
+    design: Design
+    variants: list[Variant]
+    metrics: list[Metric]
+    baseline: tuple[float, float] | None
+
+    def rows(self, experiment_id: str, salt: str, now: datetime) -> tuple[Row, list[Row], list[Row]]:
+        """For the warehouse: the experiment, its variants, its metrics."""
+        experiment = {
+            "experiment_id": experiment_id,
+            "workspace_id": self.workspace_id,
+            "name": self.name,
+            "hypothesis": self.hypothesis,
+            "experiment_type": self.design.experiment_type.value,
+            "allocation_strategy": self.design.allocation_strategy.value,
+            "metric_name": self.metrics[0].name,
+            "design": self.design.as_json(),
+            "salt": salt,
+            "planned_units_per_arm": self.planned(),
+            "status": "draft",
+            "conclusion": None,
+            "winner": None,
+            "created_at": now,
+            "started_at": None,
+            "completed_at": None,
+        }
+        about = {"experiment_id": experiment_id}
+        return experiment, [about | row for row in self.variant_rows()], [about | row for row in self.metric_rows()]
+
+    def planned(self) -> int | None:
+        """Units per arm, where the plan or the metric's baseline was given."""
+        mean, variance = self.baseline or (0.0, 0.0)
+        return planning.units_per_arm(self.design, len(self.variants), mean, variance, self.metrics[0].kind)
+
+    def variant_rows(self) -> list[Row]:
+        """Without the experiment's id."""
+        return [
+            {"variant_id": v.variant_id, "position": k, "description": v.description, "weight": v.weight}
+            | {"is_control": v.is_control, "levels": v.levels or None}
+            for k, v in enumerate(self.variants)
+        ]
+
+    def metric_rows(self) -> list[Row]:
+        """Without the experiment's id."""
+        return [
+            {"metric_name": m.name, "role": m.role, "kind": m.kind, "is_kind_fixed": m.kind is not None}
+            | {"direction": m.direction, "lower": m.lower, "upper": m.upper, "margin": m.margin, "origin": None}
+            for m in self.metrics
+        ]
+
+    def require_same(self, stored: Row, variants: Sequence[Row], metrics: Sequence[Row]) -> None:
+        """Raise unless the stored experiment of this name was designed just like this one."""
+        differing = [
+            what
+            for what, mine, theirs in (
+                ("design", self.design.as_json(), dict(stored["design"])),
+                ("variants", self.variant_rows(), _without(variants, "experiment_id")),
+                ("metrics", _asked(self.metric_rows(), metrics), _asked(metrics, self.metric_rows())),
+            )
+            if mine != theirs
+        ]
+        if differing:
+            raise InvalidDesignError(
+                f"experiment '{self.name}' is {stored['status']} with other {' and '.join(differing)} "
+                f"({stored['experiment_id']}); complete it first, or choose another name"
+            )
+
+
+def make_metric(name: str, kind: str | None, direction: Any, bounds: tuple[float, float] | None) -> Metric:
+    """The primary metric; a declared kind brings its natural bounds."""
+    known = parse_enum(MetricKind, "metric_kind", kind) if kind is not None else None
+    natural: tuple[float | None, float | None] = BOUNDS.get(known, OPEN) if known else OPEN
+    low, high = bounds or natural
+    return Metric(name, "primary", known, direction, low, high)
+
+
+def make_design(extra: Mapping[str, Any], **given: Any) -> Design:
+    """The design from the engine's arguments and further fields by name."""
+    known = {field.name for field in fields(Design)} - set(given)
+    for name in extra:
+        if name not in known:
+            raise UnknownNameError("argument", name, known)
+    return Design(**given, **extra)
+
+
+def conclusion(found: Analysis, chosen: str | None) -> str:
+    """How an experiment ended: `winner` if proven, `chosen` if a person decided otherwise, or why there is none."""
+    if chosen is not None:
+        return "winner" if chosen == found.winner else "chosen"
+    return found.status.value if found.status in (Status.NO_DIFFERENCE, Status.INVALID) else "inconclusive"
+
+
+def make_guardrails(given: Sequence[str | Mapping[str, Any]]) -> list[Metric]:
+    """Guardrail metrics from names, or dictionaries with `name` and, if wanted, `direction`, `kind`, `margin`."""
+    made = []
+    for one in given:
+        told: dict[str, Any] = {"name": one} if isinstance(one, str) else dict(one)
+        unknown = set(told) - {"name", "direction", "kind", "margin"}
+        if unknown or "name" not in told:
+            raise InvalidDesignError(f"a guardrail has name, direction, kind and margin, not {sorted(told)}")
+        kind = parse_enum(MetricKind, "guardrail kind", told["kind"]) if told.get("kind") else None
+        made.append(
+            Metric(told["name"], "guardrail", kind, told.get("direction", "increase"), margin=told.get("margin", 0.0))
+        )
+    return made
+
+
+def parse_enum(kind: Any, what: str, value: object) -> Any:
+    """A member of an enumeration, from the member or its value in any case."""
+    try:
+        return kind(str(value).lower())
+    except ValueError:
+        raise InvalidDesignError(f"{what} is one of {', '.join(kind)}, not {value!r}") from None
+
+
+def experiment_id_of(workspace_id: str, name: str, before: int) -> str:
+    """The same name in the same workspace is the same experiment until it is completed."""
+    about = f"{workspace_id}\n{name}\n{before}".encode()
+    return f"exp_{hashlib.blake2b(about, digest_size=10).hexdigest()}"
+
+
+def as_record(experiment: Row, variants: Sequence[Row], metrics: Sequence[Row]) -> ExperimentRecord:
+    """What people see."""
+    design = Design.from_json(experiment["design"])
+    planned = experiment["planned_units_per_arm"]
+    found = [] if experiment["hypothesis"] else ["no hypothesis: write down what you expect, and why, before the start"]
+    if design.is_adaptive and design.experiment_type == ExperimentType.AB_TEST:
+        found.append("an A/B test with adaptive weights is analysed as what it is: by inverse-propensity scores")
+    return ExperimentRecord(
+        experiment_id=experiment["experiment_id"],
+        workspace_id=experiment["workspace_id"],
+        name=experiment["name"],
+        hypothesis=experiment["hypothesis"],
+        experiment_type=ExperimentType(experiment["experiment_type"]),
+        allocation_strategy=VariantAllocation(experiment["allocation_strategy"]),
+        metric_name=experiment["metric_name"],
+        metric_kind=metrics[0]["kind"],
+        variants=[
+            {"variant_id": row["variant_id"], "name": row["variant_id"]}
+            | {name: row[name] for name in ("description", "weight", "is_control", "levels")}
+            for row in variants
+        ],
+        status=experiment["status"],
+        conclusion=experiment["conclusion"],
+        winner=experiment["winner"],
+        planned_units_per_arm=planned,
+        expected_days=planning.expected_days(design, len(variants), planned),
+        warnings=found,
+        created_at=experiment["created_at"],
+        started_at=experiment["started_at"],
+        completed_at=experiment["completed_at"],
+    )
+
+
+def make_baseline(given: float | tuple[float, float] | None, kind: MetricKind | None) -> tuple[float, float] | None:
+    """Mean and variance, from a proportion or from mean and standard deviation."""
+    if given is None:
+        return None
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return float(given[0]), float(given[1]) ** 2
+    if isinstance(given, int | float) and kind == MetricKind.BINARY and 0 < given < 1:
+        return float(given), given * (1 - given)
+    raise InputError(f"baseline is (mean, standard deviation), or the proportion of a binary metric, not {given!r}")
+
+
+def _without(rows: Sequence[Row], *names: str) -> list[Row]:
+    return [{name: value for name, value in row.items() if name not in names} for row in rows]
+
+
+def _asked(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+    """Metrics as they were asked for: an inferred kind and the origin are not part of the question."""
+    open_kinds = {row["metric_name"] for row in [*rows, *others] if row["kind"] is None}
+    kept = ("metric_name", "role", "direction", "lower", "upper", "margin")
+    return sorted(
+        (
+            {name: row[name] for name in kept} | {"kind": None if row["metric_name"] in open_kinds else row["kind"]}
+            for row in rows
+        ),
+        key=lambda row: str(row["metric_name"]),
+    )

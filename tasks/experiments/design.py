@@ -1,0 +1,190 @@
+"""How an experiment is to be run, checked before anything is written, and frozen when it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from math import isclose, isfinite
+from typing import Any, Literal
+
+from tasks.errors import OutOfRangeError, require_between
+from tasks.experiments.errors import InvalidDesignError
+from tasks.experiments.hashing import HASHES
+from tasks.experiments.metric_kinds import MetricKind
+from tasks.experiments.records import ExperimentType, VariantAllocation
+
+Direction = Literal["increase", "decrease"]
+FLOOR = 0.05
+WEIGHT_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One thing measured.
+
+    Attributes:
+        role: `primary` decides, `guardrail` may forbid.
+        margin: by how much a guardrail may get worse, relative to the control's mean.
+    """
+
+    name: str
+    role: Literal["primary", "guardrail"] = "primary"
+    kind: MetricKind | None = None
+    direction: Direction = "increase"
+    lower: float | None = None
+    upper: float | None = None
+    margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_text("metric name", self.name, 64)
+        if self.direction not in ("increase", "decrease"):
+            raise InvalidDesignError(f"direction is 'increase' or 'decrease', not {self.direction!r}")
+        if self.lower is not None and self.upper is not None and not self.lower < self.upper:
+            raise InvalidDesignError(f"metric bounds must rise, not ({self.lower}, {self.upper})")
+        require_between("margin", self.margin, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One arm."""
+
+    variant_id: str
+    description: str | None
+    weight: float
+    is_control: bool
+    levels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """All numbers of an experiment; those not given have the defaults of a cautious analyst.
+
+    Attributes:
+        min_effect_size: smallest effect worth finding, relative to the control's mean.
+        min_sample_size: units each arm needs before anything is declared.
+        allocation_floor: least share of an arm under adaptive allocation; below 5 % no interval holds (simulated).
+        goal: `reward` earns most while it runs, `winner` finds the best arm soonest (top-two).
+        traffic_share: share of the units that take part; raising it later reassigns nobody.
+        holdout_share: share kept out of every experiment of the workspace, always the same units.
+        scheduled_looks: number of looks of a sequential experiment that spends its error by plan; None: look any time.
+        winsorise_at: quantile of all arms together at which values are capped; costs a pass over the outcomes.
+        late_days: how long after completion outcomes are still taken.
+    """
+
+    experiment_type: ExperimentType = ExperimentType.AB_TEST
+    allocation_strategy: VariantAllocation = VariantAllocation.EQUAL
+    confidence_level: float = 0.95
+    min_effect_size: float = 0.05
+    power: float = 0.8
+    min_sample_size: int = 100
+    planned_units_per_arm: int | None = None
+    daily_units: float | None = None
+    allocation_floor: float = FLOOR
+    goal: Literal["reward", "winner"] = "reward"
+    traffic_share: float = 1.0
+    holdout_share: float = 0.0
+    scheduled_looks: int | None = None
+    winsorise_at: float | None = None
+    late_days: float = 0.0
+    auto_complete: bool = False
+    bucketing: str = "blake2b"
+
+    def __post_init__(self) -> None:
+        require_between("confidence_level", self.confidence_level, 0.5, 0.9999)
+        require_between("power", self.power, 0.5, 0.9999)
+        require_positive("min_effect_size", self.min_effect_size)
+        require_whole("min_sample_size", self.min_sample_size, 2)
+        require_between("allocation_floor", self.allocation_floor, 0.0, 0.5)
+        require_between("traffic_share", self.traffic_share, 0.0, 1.0)
+        require_between("holdout_share", self.holdout_share, 0.0, 1.0)
+        require_between("late_days", self.late_days, 0.0, 3650.0)
+        for name, least in (("planned_units_per_arm", 2), ("scheduled_looks", 1)):
+            if getattr(self, name) is not None:
+                require_whole(name, getattr(self, name), least)
+        if self.winsorise_at is not None:
+            require_between("winsorise_at", self.winsorise_at, 0.5, 1.0)
+        if self.daily_units is not None:
+            require_positive("daily_units", self.daily_units)
+        if self.bucketing not in HASHES:
+            raise InvalidDesignError(f"bucketing is one of {', '.join(HASHES)}, not {self.bucketing!r}")
+        if self.goal not in ("reward", "winner"):
+            raise InvalidDesignError(f"goal is 'reward' or 'winner', not {self.goal!r}")
+
+    @property
+    def alpha(self) -> float:
+        """Error allowed over all looks and all arms."""
+        return 1 - self.confidence_level
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether weights follow the outcomes."""
+        return self.allocation_strategy != VariantAllocation.EQUAL
+
+    def floor(self, arms: int) -> float:
+        """Least share of an arm; at most half of the traffic goes to floors."""
+        return min(self.allocation_floor, 0.5 / arms)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the warehouse."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Design:
+        """From the warehouse."""
+        kinds = {"experiment_type": ExperimentType(stored["experiment_type"])}
+        strategy = VariantAllocation(stored["allocation_strategy"])
+        return cls(**{**stored, **kinds, "allocation_strategy": strategy})
+
+
+def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
+    """Arms from dictionaries with `name` and, if wanted, `description`, `weight`, `is_control`, `levels`.
+
+    Raises:
+        InvalidDesignError: for fewer than two, blank or repeated names, several controls, or weights off 1.
+    """
+    names = [str(one.get("name", "")).strip() if isinstance(one, Mapping) else "" for one in given]
+    if len(names) < 2:
+        raise InvalidDesignError(f"an experiment compares at least two variants, not {len(names)}")
+    for name in names:
+        require_text("variant name", name, 128)
+    if len(set(names)) < len(names):
+        raise InvalidDesignError(f"variant names must differ: {', '.join(sorted(names))}")
+    controls = [name for name, one in zip(names, given, strict=True) if one.get("is_control")]
+    if len(controls) > 1:
+        raise InvalidDesignError(f"one variant is the control, not {len(controls)}: {', '.join(controls)}")
+    control = controls[0] if controls else ("control" if "control" in names else names[0])
+    weights = _weights(given)
+    return [
+        Variant(name, one.get("description"), weight, name == control, dict(one.get("levels") or {}))
+        for name, one, weight in zip(names, given, weights, strict=True)
+    ]
+
+
+def require_text(what: str, value: object, longest: int) -> str:
+    """The text without surrounding blanks; it must have some, and fit its column."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or len(text) > longest:
+        raise InvalidDesignError(f"{what} must be a text of 1 to {longest} characters, not {value!r}")
+    return text
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """Raise unless the value is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise OutOfRangeError(name, value, f"a whole number of at least {least}")
+
+
+def require_positive(name: str, value: object) -> None:
+    """Raise unless the value is a positive finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value <= 0:
+        raise OutOfRangeError(name, value, "a positive number")
+
+
+def _weights(given: Sequence[Mapping[str, Any]]) -> list[float]:
+    weights = [one.get("weight") for one in given]
+    if all(weight is None for weight in weights):
+        return [1 / len(given)] * len(given)
+    numbers = [w for w in weights if isinstance(w, int | float) and not isinstance(w, bool) and isfinite(w) and w > 0]
+    if len(numbers) < len(given) or not isclose(sum(numbers), 1.0, abs_tol=WEIGHT_TOLERANCE):
+        raise InvalidDesignError(f"weights must be positive and sum to 1 over all variants, not {weights}")
+    return [float(weight) for weight in numbers]

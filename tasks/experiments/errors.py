@@ -1,0 +1,67 @@
+"""What can be wrong with what an experiment is asked or told; nothing was written when one of these is raised.
+
+InputError
+├── InvalidDesignError         the experiment cannot be run as described
+├── WrongStateError            right request, wrong time: not started, already completed, design frozen
+├── UnassignedUnitError        an outcome of a unit that was never given an arm
+├── InvalidOutcomeError        the value is not one the metric can take
+├── OutcomeOutsideWindowError  before the start, or after the end
+└── OutcomeConflictError       the same key came back with another value
+"""
+
+from __future__ import annotations
+
+from tasks.errors import InputError, UnknownNameError
+
+
+class InvalidDesignError(InputError):
+    """Raised when an experiment cannot be run as it is described."""
+
+
+class WrongStateError(InputError):
+    """Raised when the experiment is not in the state that the request needs."""
+
+    def __init__(self, experiment_id: str, status: str, wanted: str, fix: str) -> None:
+        self.experiment_id, self.status = experiment_id, status
+        super().__init__(f"experiment '{experiment_id}' is {status}, {wanted}; {fix}")
+
+
+class UnassignedUnitError(InputError):
+    """Raised for an outcome of a unit that was never given an arm."""
+
+    def __init__(self, unit_id: str) -> None:
+        self.unit_id = unit_id
+        super().__init__(f"unit '{unit_id}' has no arm in this experiment; call assign_variant(…, unit_id) first")
+
+    @classmethod
+    def nobody_waiting(cls, variant_id: str) -> UnassignedUnitError:
+        """No unit id was given, and no unnamed unit of that arm still lacks its outcome."""
+        error = cls("")
+        error.args = (
+            f"no unnamed unit of arm '{variant_id}' lacks its outcome; pass unit_id, or call assign_variant first",
+        )
+        return error
+
+
+class InvalidOutcomeError(InputError):
+    """Raised when a value is not one that the metric can take."""
+
+
+class OutcomeOutsideWindowError(InputError):
+    """Raised for an outcome before the start or after the end."""
+
+
+class OutcomeConflictError(InputError):
+    """Raised when an outcome that is already recorded comes back with another value."""
+
+    def __init__(self, unit_id: str, key: str, recorded: float, given: float) -> None:
+        self.unit_id, self.key, self.recorded, self.given = unit_id, key, recorded, given
+        super().__init__(
+            f"unit '{unit_id}' already has outcome '{key}' = {recorded!r}, not {given!r}; "
+            "pass amend=True to replace it, or another key if it is another outcome"
+        )
+
+
+def unknown_experiment(experiment_id: object) -> UnknownNameError:
+    """Name no other experiment: it may be another tenant's."""
+    return UnknownNameError("experiment", experiment_id, fix="list yours with `raptorflow experiment`")
