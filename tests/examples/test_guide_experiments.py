@@ -142,5 +142,5 @@ async def test_workflow_3_runs_as_written_until_it_has_a_winner() -> None:
         # An agent that keeps its results as JSON knows the arm's name only.
         await agent.record_performance(post["experiment_id"], str(post["variant_id"]), rate + wobble)
     ended = await agent.engine.get_experiment(posts[0]["experiment_id"])
-    assert agent.default_strategy == "curiosity"
+    assert agent.default_strategy == "curiosity", (await agent.engine.analyze_experiment(ended.experiment_id)).as_dict()
     assert (ended.status, ended["conclusion"], ended.winner) == ("completed", "winner", "curiosity")
