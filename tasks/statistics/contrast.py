@@ -29,7 +29,7 @@ class Contrast:
 
     Attributes:
         estimate: (K,) β, in the outcome's unit.
-        standard_error: (K,) clustered by week.
+        standard_error: (K,) clustered by week, at least the next: weeks whose luck happens to cancel are no precision.
         iid_standard_error: (K,) as if posts were independent; compare to see the design effect.
         degrees_of_freedom: (K,) effective weeks − 1, at least 1.
     """
@@ -75,7 +75,7 @@ class StratifiedDesign:
         varies = self.information > CONSTANT
         return Contrast(
             estimate=np.where(varies, estimate, 0.0),
-            standard_error=np.where(varies, np.sqrt(meat) / scale, np.inf),
+            standard_error=np.where(varies, np.maximum(np.sqrt(meat) / scale, iid), np.inf),
             iid_standard_error=np.where(varies, iid, np.inf),
             degrees_of_freedom=np.maximum(effective - 1.0, 1.0),
         )

@@ -166,6 +166,54 @@ class IngestionRun(Base):
 
 
 # ── patterns ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+class PatternAnalysis(Base):
+    """One analysis of one workspace's content of one type: what was asked, and how it ended.
+
+    Equal questions are one row, whichever run asked; `series` joins the nights that asked the same but for the date.
+    """
+
+    __tablename__ = "pattern_analysis"
+    __table_args__ = (Index("pattern_analysis_by_time", "workspace_id", "content_type", "as_of"),)
+    analysis_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    series: Mapped[str] = mapped_column(Key)
+    workspace_id: Mapped[str] = mapped_column(Key)
+    content_type: Mapped[str] = mapped_column(Label)
+    as_of: Mapped[datetime]
+    lookback_days: Mapped[int]
+    status: Mapped[str] = mapped_column(Label)
+    reason: Mapped[str] = mapped_column(Text)
+    statistics: Mapped[dict[str, Any]]
+    insights: Mapped[list[Any]]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class PatternFinding(Base):
+    """One pattern of one analysis: an association confirmed on weeks the search had not seen, or one that is gone.
+
+    `details` holds everything else that `Pattern.to_dict` says.
+    """
+
+    __tablename__ = "pattern_finding"
+    __table_args__ = (Index("pattern_finding_by_workspace", "workspace_id", "content_type"),)
+    analysis_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    pattern_key: Mapped[str] = mapped_column(Key, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Key)
+    content_type: Mapped[str] = mapped_column(Label)
+    pattern_id: Mapped[str] = mapped_column(Label)
+    pattern_type: Mapped[str] = mapped_column(Label)
+    description: Mapped[str] = mapped_column(Text)
+    confidence: Mapped[float]
+    effect_size: Mapped[float]
+    lift_pct: Mapped[float]
+    lift_low_pct: Mapped[float]
+    lift_high_pct: Mapped[float]
+    q_value: Mapped[float]
+    sample_size: Mapped[int]
+    trend: Mapped[str] = mapped_column(Label)
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+    details: Mapped[dict[str, Any]]
+    run_id: Mapped[str] = mapped_column(Key)
 
 
 # ── transfer ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,100 @@
+"""What a rule is compared with: other posts of the same channel and season, and, as far as rules go, the same habits.
+
+A rule about content is freed of the hour and the weekend it was posted at; a rule about timing is freed of what was
+posted; a rule about a channel is compared across channels, within the season. A mixed rule keeps both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.patterns.discovery import CHANNEL, TIMING, outcome_of_half
+from tasks.patterns.preparation import Posts
+from tasks.patterns.search import Candidate, rule_matches
+from tasks.patterns.selectors import SelectorTable
+from tasks.statistics.contrast import Contrast, stratified_design
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+ONE_PER_FEATURE = frozenset(("true", "present", "upper_half"))
+
+
+@dataclass(frozen=True, slots=True)
+class Contrasts:
+    """K candidates' differences, in normal scores (for tests) and in robust log rates (for lifts)."""
+
+    score: Contrast
+    log_rate: Contrast
+
+
+def adjusted_contrasts(posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Mask) -> Contrasts:
+    """Both contrasts of K candidates on the rows (n,) where `rows` is true."""
+    scores, log_rates = _empty(len(candidates)), _empty(len(candidates))
+    week = np.unique(posts.week[rows], return_inverse=True)[1]
+    for members, kind in _by_kind(table, candidates):
+        outcome = outcome_of_half(posts, rows, across_channels=kind == CHANNEL)
+        chosen = [candidates[i].members for i in members]
+        design = stratified_design(
+            np.column_stack([rule_matches(table.matches[rows], rule) for rule in chosen]),
+            outcome.stratum,
+            week,
+            valid=_valid(table, chosen, rows),
+            controls=_controls(table, kind, rows),
+        )
+        _put(scores, members, design.contrast(outcome.normal_score))
+        _put(log_rates, members, design.contrast(outcome.residual))
+    return Contrasts(scores, log_rates)
+
+
+def _by_kind(table: SelectorTable, candidates: list[Candidate]) -> Iterator[tuple[list[int], str]]:
+    kinds = [_kind(table.roles(candidate.members)) for candidate in candidates]
+    for kind in sorted(set(kinds)):
+        yield [i for i, found in enumerate(kinds) if found == kind], kind
+
+
+def _kind(roles: set[str]) -> str:
+    if roles == {CHANNEL}:
+        return CHANNEL
+    if roles - {CHANNEL} == {TIMING}:
+        return TIMING
+    return "mixed" if TIMING in roles else "content"
+
+
+def _valid(table: SelectorTable, rules: list[tuple[int, ...]], rows: Mask) -> Mask | None:
+    found = np.column_stack([table.valid(rule)[rows] for rule in rules])
+    return None if found.all() else found
+
+
+def _controls(table: SelectorTable, kind: str, rows: Mask) -> Floats | None:
+    """Columns (n, C) to take out of a content or a timing rule."""
+    wanted = {"content": _timing, TIMING: _content}.get(kind)
+    if wanted is None:
+        return None
+    chosen = [i for i in range(len(table.selectors)) if wanted(table, i)]
+    return table.matches[rows][:, chosen].astype(np.float64)
+
+
+def _timing(table: SelectorTable, index: int) -> bool:
+    return table.columns[index].role == TIMING
+
+
+def _content(table: SelectorTable, index: int) -> bool:
+    column = table.columns[index]
+    one_each = column.kind == "category" or table.selectors[index].level in ONE_PER_FEATURE
+    return column.role not in (TIMING, CHANNEL) and one_each
+
+
+def _empty(size: int) -> Contrast:
+    return Contrast(np.zeros(size), np.full(size, np.inf), np.full(size, np.inf), np.ones(size))
+
+
+def _put(target: Contrast, members: list[int], found: Contrast) -> None:
+    target.estimate[members] = found.estimate
+    target.standard_error[members] = found.standard_error
+    target.iid_standard_error[members] = found.iid_standard_error
+    target.degrees_of_freedom[members] = found.degrees_of_freedom

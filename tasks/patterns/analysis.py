@@ -1,0 +1,135 @@
+"""One workspace, one content type: from rows to confirmed patterns. Pure: the same rows give the same answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tasks.patterns.confirmation import confirm, testable
+from tasks.patterns.description import describe_patterns, named
+from tasks.patterns.discovery import discover
+from tasks.patterns.preparation import Posts, prepare
+from tasks.patterns.records import Analysis, Pattern, Question, rule_key
+from tasks.patterns.search import Candidate
+from tasks.patterns.selectors import SelectorTable, selector_table
+from tasks.statistics.outcome import adjusted_outcome, within_strata
+
+ALGORITHM = "patterns/1"
+MIN_SPREAD = 1e-9
+
+
+def analyse(frame: pl.DataFrame, question: Question) -> Analysis:
+    """Find patterns on one half of the weeks and confirm them on the other.
+
+    Args:
+        frame: rows of `content_frame` for the question's workspace and content type; further columns are features too.
+        question: what was asked.
+
+    Returns:
+        Patterns with status `patterns_found`, or none with `no_patterns`, `insufficient_data` or `no_variance`.
+    """
+    if frame.is_empty():
+        return _insufficient(question, 0, 0, {"rows_read": 0})
+    posts = prepare(frame, question.workspace_id, question.as_of)
+    weeks = len(np.unique(posts.week))
+    counts = {"rows_read": len(frame), "dropped": posts.dropped, "engagement_basis": posts.basis}
+    thresholds = question.thresholds
+    if len(posts.week) < thresholds.min_rows or weeks < thresholds.min_weeks:
+        return _insufficient(question, len(posts.week), weeks, counts)
+    if _spread(posts) < MIN_SPREAD:
+        reason = (
+            f"all {len(posts.week)} posts did equally well within their channel and season: there is nothing to learn"
+        )
+        return Analysis(question, "no_variance", reason, statistics=_statistics(question, posts, counts))
+    return _search(posts, question, counts)
+
+
+def _search(posts: Posts, question: Question, counts: dict[str, Any]) -> Analysis:
+    table = selector_table(posts)
+    found = discover(posts, table, question.workspace_id)
+    families = [
+        testable(posts, table, family, question.thresholds.min_sample_size)
+        for family in (found.within_channels, found.channels)
+    ]
+    patterns = _confirmed(posts, table, families, found.born, question)
+    tested = sum(len(family) for family in families)
+    statistics = _statistics(question, posts, counts) | {
+        "selectors": len(table.selectors),
+        "dropped_features": table.dropped,
+        "rules_searched": _rules(table.owner),
+        "candidates": len(found.within_channels) + len(found.channels),
+        "tested": tested,
+        "confirmed": len(patterns),
+    }
+    if patterns:
+        reason = f"{len(patterns)} of {tested} candidate patterns were confirmed on weeks the search had not seen"
+        return Analysis(question, "patterns_found", reason, patterns, statistics=statistics)
+    reason = (
+        f"none of {tested} candidate patterns, out of {statistics['rules_searched']} rules searched, was confirmed on "
+        "weeks the search had not seen"
+    )
+    return Analysis(question, "no_patterns", reason, statistics=statistics)
+
+
+def _confirmed(
+    posts: Posts,
+    table: SelectorTable,
+    families: list[list[Candidate]],
+    born: set[tuple[int, ...]],
+    question: Question,
+) -> tuple[Pattern, ...]:
+    found: list[Pattern] = []
+    for candidates in families:
+        if candidates:
+            evidence = confirm(posts, table, candidates)
+            passing = evidence.passing(question.thresholds)
+            found += describe_patterns(posts, table, candidates, evidence, passing)
+    found.sort(key=lambda pattern: (-abs(pattern.effect_size) * pattern.confidence, pattern.pattern_key))
+    return named(found, {rule_key(table.rule(members)) for members in born})
+
+
+def _rules(owner: np.ndarray[Any, np.dtype[np.int64]]) -> int:
+    """Single selectors and pairs of different features."""
+    per_feature = np.bincount(owner) if len(owner) else np.zeros(1, dtype=np.int64)
+    return int(len(owner) + (len(owner) ** 2 - (per_feature**2).sum()) // 2)
+
+
+def _spread(posts: Posts) -> float:
+    """Range of the log rates within channel × season."""
+    stratum = adjusted_outcome(posts.log_rate, posts.channel, posts.period).stratum
+    return float(np.ptp(within_strata(posts.log_rate, stratum)))
+
+
+def _insufficient(question: Question, rows: int, weeks: int, counts: dict[str, Any]) -> Analysis:
+    limits = question.thresholds
+    reason = (
+        f"{rows} usable posts over {weeks} weeks in {question.lookback_days} days; enough would be "
+        f"{limits.min_rows} posts over {limits.min_weeks} weeks"
+    )
+    needed = {"needed": {"sample_count": limits.min_rows, "weeks": limits.min_weeks}}
+    statistics = {"sample_count": rows, "weeks": weeks, **needed, **counts}
+    return Analysis(question, "insufficient_data", reason, statistics=statistics | _asked(question))
+
+
+def _statistics(question: Question, posts: Posts, counts: dict[str, Any]) -> dict[str, Any]:
+    outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period)
+    return {
+        "sample_count": len(posts.week),
+        "weeks": len(np.unique(posts.week)),
+        "discovery_count": int(posts.discovery.sum()),
+        "confirmation_count": int((~posts.discovery).sum()),
+        "strata": int(outcome.stratum.max()) + 1,
+        "explained_by_channel_and_season": round(outcome.explained, 4),
+        **counts,
+        **_asked(question),
+    }
+
+
+def _asked(question: Question) -> dict[str, Any]:
+    return {
+        "lookback_days": question.lookback_days,
+        "as_of": question.as_of.isoformat(),
+        "algorithm": ALGORITHM,
+    }

@@ -1,0 +1,90 @@
+"""The half that searches: at most fifteen rules worth testing on the other half."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.patterns.clusters import cluster_rules
+from tasks.patterns.preparation import Posts
+from tasks.patterns.search import (
+    MIN_ROWS,
+    MIN_SCORE,
+    Candidate,
+    distinct,
+    pair_scores,
+    rule_matches,
+    search,
+    strongest_first,
+)
+from tasks.patterns.selectors import SelectorTable
+from tasks.statistics.outcome import AdjustedOutcome, adjusted_outcome
+
+Floats = NDArray[np.float64]
+
+TIMING, CHANNEL = "timing", "channel"
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """Rules worth testing, strongest first, in two families that are corrected for multiplicity apart.
+
+    Differences between channels are large and nearly always there. In one family with the rest they would lower the
+    bar for everything else: the false discovery rate holds on average over a family, not for its weakest members.
+
+    Attributes:
+        within_channels: at most fifteen rules compared within channel × period.
+        channels: channels compared within periods.
+        born: those among them that describe a cluster of posts.
+    """
+
+    within_channels: list[Candidate]
+    channels: list[Candidate]
+    born: set[tuple[int, ...]]
+
+
+def outcome_of_half(posts: Posts, half: NDArray[np.bool_], *, across_channels: bool = False) -> AdjustedOutcome:
+    """The outcome of one half's rows, adjusted for channel × period, or for period alone to compare channels."""
+    channel = np.zeros(int(half.sum()), dtype=np.int64) if across_channels else posts.channel[half]
+    return adjusted_outcome(posts.log_rate[half], channel, posts.period[half])
+
+
+def discover(posts: Posts, table: SelectorTable, workspace_id: str) -> Discovery:
+    """Search the discovery half, once within channels and once across them."""
+    matches = table.matches[posts.discovery]
+    outcome = outcome_of_half(posts, posts.discovery).normal_score
+    found = [c for c in search(matches, outcome, table.owner, table.alone) if table.roles(c.members) != {CHANNEL}]
+    within_channels = distinct(found, matches)
+    return Discovery(
+        within_channels=within_channels,
+        channels=_channels(posts, table, matches),
+        born=_cluster_born(matches, table, workspace_id, within_channels),
+    )
+
+
+def _channels(posts: Posts, table: SelectorTable, matches: NDArray[np.bool_]) -> list[Candidate]:
+    """Channels that stand out once the season, but not the channel, is taken out."""
+    of_channels = [i for i, column in enumerate(table.columns) if column.role == CHANNEL]
+    outcome = outcome_of_half(posts, posts.discovery, across_channels=True).normal_score
+    scored = [_score((i,), matches, outcome) for i in of_channels]
+    return distinct(strongest_first([c for c in scored if abs(c.score) >= MIN_SCORE]), matches)
+
+
+def _cluster_born(
+    matches: NDArray[np.bool_], table: SelectorTable, workspace_id: str, candidates: list[Candidate]
+) -> set[tuple[int, ...]]:
+    """Candidates that describe a cluster: its rule, or the stronger part of a rule whose other part adds nothing."""
+    eligible = np.array([i for i, column in enumerate(table.columns) if column.role != CHANNEL], dtype=np.int64)
+    seed = int.from_bytes(hashlib.sha256(workspace_id.encode()).digest()[:4], "big")
+    rules = cluster_rules(matches[:, eligible], table.owner[eligible], min_rows=MIN_ROWS, seed=seed)
+    described = ({int(eligible[i]) for i in rule} for rule in rules)
+    nearest = (next((c.members for c in candidates if set(c.members) <= rule), None) for rule in described)
+    return {members for members in nearest if members is not None}
+
+
+def _score(members: tuple[int, ...], matches: NDArray[np.bool_], outcome: Floats) -> Candidate:
+    scores, count = pair_scores(rule_matches(matches, members)[:, None], outcome)
+    return Candidate(members, float(scores[0, 0]), int(count[0, 0]))

@@ -1,0 +1,84 @@
+"""From stored patterns to what to do next for a task: what is sure, strong and still true first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tasks.patterns.history import FADING, GONE
+from tasks.patterns.records import CAVEAT, Pattern
+from tasks.patterns.task_types import TASK_TYPES
+from tasks.patterns.wording import in_words
+
+FADING_WEIGHT = 0.3
+MAX_SHARED = 0.5  # rules that share more than half of their features say nearly the same
+
+
+class Recommendations(list[dict[str, Any]]):
+    """A list of recommendations that also says why it is as long as it is.
+
+    Attributes:
+        status: `ok`, or why there is none: `not_analyzed`, `insufficient_data`, `no_variance`, `no_patterns`,
+            `none_for_task`.
+        reason: one sentence for a person.
+    """
+
+    def __init__(self, found: Iterable[dict[str, Any]], status: str, reason: str) -> None:
+        super().__init__(found)
+        self.status, self.reason = status, reason
+
+
+def recommend(patterns: Sequence[tuple[str, Pattern]], task_type: str, top_k: int) -> list[dict[str, Any]]:
+    """The best `top_k` of (content type, pattern) for a task type, by confidence × |effect| × recency."""
+    fitting = [one for one in patterns if task_type in one[1].applicable_tasks and one[1].trend != GONE]
+    chosen: list[tuple[str, Pattern]] = []
+    for content_type, pattern in sorted(fitting, key=lambda one: (-score(one[1]), one[1].pattern_key)):
+        if len(chosen) < top_k and all(_shared(pattern, other) <= MAX_SHARED for _, other in chosen):
+            chosen.append((content_type, pattern))
+    return [_recommendation(content_type, pattern, task_type) for content_type, pattern in chosen]
+
+
+def why(analyses: Sequence[Mapping[str, Any]], task_type: str, found: int) -> tuple[str, str]:
+    """Status and reason of a list of `found` recommendations from these analyses."""
+    if found:
+        return "ok", f"{found} confirmed patterns for {task_type}"
+    served = TASK_TYPES[task_type]
+    fitting = [analysis for analysis in analyses if not served or analysis["content_type"] in served]
+    if not fitting:
+        return "not_analyzed", f"no content for {task_type} has been analyzed; run `raptorflow run pattern-learning`"
+    status = str(fitting[0]["status"])
+    if status == "patterns_found":
+        return "none_for_task", f"none of the patterns found so far was seen to hold for {task_type}"
+    return status, "; ".join(f"{analysis['content_type']}: {analysis['reason']}" for analysis in fitting)
+
+
+def score(pattern: Pattern) -> float:
+    """confidence × |effect size| × recency; a fading pattern counts for 0.3 of a holding one."""
+    recency = FADING_WEIGHT if pattern.fading or pattern.trend == FADING else 1.0
+    return pattern.confidence * abs(pattern.effect_size) * recency
+
+
+def _shared(one: Pattern, other: Pattern) -> float:
+    """Jaccard index of the features two rules speak of."""
+    a, b = ({selector.feature for selector in pattern.rule} for pattern in (one, other))
+    return len(a & b) / len(a | b)
+
+
+def _recommendation(content_type: str, pattern: Pattern, task_type: str) -> dict[str, Any]:
+    words = ", ".join(in_words(selector) for selector in pattern.rule)
+    wins = pattern.pattern_type == "winning"
+    low, high = pattern.lift_interval_pct
+    evidence = (
+        f"{pattern.lift_pct:+.1f} % [{low:+.1f}, {high:+.1f}] against comparable posts, {pattern.sample_size} posts in "
+        f"weeks the search had not seen, q = {pattern.q_value:.3f}"
+    )
+    return {
+        "recommendation": f"{'Prefer' if wins else 'Avoid'} content that {words}",
+        "action": "prefer" if wins else "avoid",
+        "task_type": task_type,
+        "content_type": content_type,
+        "score": score(pattern),
+        "evidence": evidence,
+        "caveat": CAVEAT,
+        **{name: value for name, value in pattern.to_dict().items() if name != "caveat"},
+    }

@@ -1,0 +1,238 @@
+"""What the analyzer finds, typed; `to_dict` gives the guide's keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+import polars as pl
+
+Operator = Literal["==", ">=", "<", "between"]
+Value = bool | int | float | str | tuple[float, float]
+
+CAVEAT = "association, not cause: adjusted for channel, season and timing, not randomised"
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A condition on one feature.
+
+    Attributes:
+        feature: a column of the content table, or the name of an attribute.
+        op: `==`, `>=`, `<`, or `between` (low inclusive, high exclusive).
+        value: what to compare with; a pair for `between`.
+        level: the part of the feature's range that is meant, such as `present` or `top_quarter`. It names the
+            selector across nights, while the value follows the workspace's own quartiles.
+    """
+
+    feature: str
+    op: Operator
+    value: Value
+    level: str
+
+    @property
+    def expression(self) -> pl.Expr:
+        """True where a row matches, false where it does not or where the feature is missing."""
+        column = pl.col(self.feature)
+        if self.op == "between":
+            assert isinstance(self.value, tuple)
+            found = (column >= self.value[0]) & (column < self.value[1])
+        else:
+            found = {"==": column.eq, ">=": column.ge, "<": column.lt}[self.op](self.value)
+        return found.fill_null(False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Machine-readable: {feature, op, value} and the level."""
+        value = list(self.value) if isinstance(self.value, tuple) else self.value
+        return {"feature": self.feature, "op": self.op, "value": value, "level": self.level}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Selector:
+        """The selector that `to_dict` wrote."""
+        value = tuple(stored["value"]) if isinstance(stored["value"], list) else stored["value"]
+        return cls(stored["feature"], stored["op"], value, stored["level"])
+
+
+Rule = tuple[Selector, ...]
+
+
+def rule_key(rule: Sequence[Selector]) -> str:
+    """Identity of a rule across nights: features and levels, whatever tonight's quartiles are."""
+    names = sorted(f"{selector.feature}:{selector.level}" for selector in rule)
+    return "rule_" + hashlib.sha256("&".join(names).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a pattern is worth reporting, and when there is enough to look at.
+
+    Attributes:
+        min_confidence: lowest probability that the direction is right.
+        min_sample_size: fewest matching rows, and fewest others, in the confirmation half.
+        min_effect_size: smallest |adjusted, shrunken difference| in standard deviations.
+        false_discovery_rate: highest q-value.
+        min_rows: fewest usable rows. Halves of fewer than 100 rows have no power: 80 % of effects of 0.3 standard
+            deviations need 245 rows.
+        min_weeks: fewest distinct weeks; errors are clustered by week, and four a half are the least that carries them.
+    """
+
+    min_confidence: float = 0.7
+    min_sample_size: int = 30
+    min_effect_size: float = 0.3
+    false_discovery_rate: float = 0.10
+    min_rows: int = 200
+    min_weeks: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an analysis was asked; equal questions write the same rows."""
+
+    workspace_id: str
+    content_type: str
+    as_of: datetime
+    lookback_days: int
+    thresholds: Thresholds
+
+    @property
+    def series(self) -> str:
+        """The night-after-night series this analysis belongs to: everything asked but the date."""
+        asked: dict[str, Any] = {"workspace_id": self.workspace_id, "content_type": self.content_type}
+        asked |= {"lookback_days": self.lookback_days, **asdict(self.thresholds)}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]
+
+    @property
+    def analysis_id(self) -> str:
+        """The one analysis of the series that this question asks for."""
+        return hashlib.sha256(f"{self.series}:{self.as_of.isoformat()}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A pattern's lift in one third of the confirmation half."""
+
+    first: datetime
+    last: datetime
+    lift_pct: float
+    lift_interval_pct: tuple[float, float]
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Period:
+        """The period that `asdict` wrote, through JSON or not."""
+        low, high = stored["lift_interval_pct"]
+        first, last = _instant(stored["first"]), _instant(stored["last"])
+        assert first is not None, "a period has a beginning"
+        assert last is not None, "a period has an end"
+        return cls(first, last, stored["lift_pct"], (low, high))
+
+
+def _instant(stored: datetime | str | None) -> datetime | None:
+    return datetime.fromisoformat(stored) if isinstance(stored, str) else stored
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """An association that was found on one half of the weeks and confirmed on the other.
+
+    Attributes:
+        pattern_id: name within this analysis, `winning_cluster_0` where a cluster of posts led to it.
+        pattern_key: name of the rule across analyses, see `rule_key`.
+        pattern_type: `winning` or `losing`.
+        description: one sentence.
+        rule: the selectors, all of which must hold.
+        features: means over matching rows.
+        confidence: probability that the direction is right, 1 − max(local false sign rate, q).
+        sample_size: matching rows of the confirmation half.
+        effect_size: adjusted, shrunken difference of normal scores; |0.2| is small, |0.5| is large.
+        lift_pct: ratio of geometric means against comparable other posts, minus one, shrunken, in per cent.
+        lift_interval_pct: its 90 % interval.
+        q_value: false discovery rate at which this pattern is just reported.
+        discovery_size: matching rows of the discovery half.
+        total_size: matching rows in all.
+        effective_sample_size: confirmation rows, discounted for posts of one week sharing their luck.
+        baseline_rate: geometric mean of the others' rate (or count, see `basis` in statistics).
+        raw_lift_pct: the difference before any adjustment.
+        moved_by: what moved raw to adjusted most: channel, season, other features, or nothing.
+        stability: share of time thirds with the same sign.
+        fading: the last third is weaker than the whole and excludes it.
+        over_time: lift by third of the confirmation half.
+        applicable_tasks: task types the pattern was seen to hold for.
+        untested_for: the others.
+        trend: new, holding, fading or gone.
+        first_seen, last_seen: `as_of` of the first and the last analysis that confirmed it.
+    """
+
+    pattern_id: str
+    pattern_key: str
+    pattern_type: str
+    description: str
+    rule: Rule
+    features: dict[str, float]
+    confidence: float
+    sample_size: int
+    effect_size: float
+    lift_pct: float
+    lift_interval_pct: tuple[float, float]
+    q_value: float
+    discovery_size: int
+    total_size: int
+    effective_sample_size: float
+    baseline_rate: float
+    raw_lift_pct: float
+    moved_by: str
+    stability: float
+    fading: bool
+    over_time: tuple[Period, ...]
+    applicable_tasks: tuple[str, ...] = ()
+    untested_for: tuple[str, ...] = ()
+    trend: str = "new"
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The guide's keys and ours, ready for JSON but for instants."""
+        plain = asdict(self)
+        plain |= {"rule": [selector.to_dict() for selector in self.rule], "caveat": CAVEAT, "interval_level": 0.9}
+        for name in ("lift_interval_pct", "applicable_tasks", "untested_for", "over_time"):
+            plain[name] = list(plain[name])
+        return plain
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Pattern:
+        """The pattern that `to_dict` wrote, through JSON or not."""
+        plain = {name: stored[name] for name in cls.__slots__}
+        plain["rule"] = tuple(Selector.from_dict(selector) for selector in stored["rule"])
+        plain["over_time"] = tuple(Period.from_dict(period) for period in stored["over_time"])
+        for name in ("lift_interval_pct", "applicable_tasks", "untested_for"):
+            plain[name] = tuple(stored[name])
+        for name in ("first_seen", "last_seen"):
+            plain[name] = _instant(stored[name])
+        return cls(**plain)
+
+    def seen(self, trend: str, first: datetime, last: datetime) -> Pattern:
+        """The same pattern with its history."""
+        return replace(self, trend=trend, first_seen=first, last_seen=last)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Everything one analysis has to say.
+
+    Attributes:
+        status: `patterns_found`, `no_patterns`, `insufficient_data` or `no_variance`.
+        reason: one sentence for a person.
+        patterns: confirmed ones, strongest first.
+        gone: patterns of the previous analysis that are no longer confirmed.
+        statistics: counts and choices behind the result.
+    """
+
+    question: Question
+    status: str
+    reason: str
+    patterns: tuple[Pattern, ...] = ()
+    gone: tuple[Pattern, ...] = ()
+    statistics: dict[str, Any] = field(default_factory=dict)

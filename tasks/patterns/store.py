@@ -1,0 +1,101 @@
+"""Analyses and their patterns in the warehouse."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select
+
+from tasks.patterns.records import Analysis, Pattern, Question
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import Content, PatternAnalysis, PatternFinding
+
+
+def save(warehouse: Warehouse, analysis: Analysis, insights: list[str], run_id: str) -> None:
+    """Write an analysis and its patterns, in place of what the same question wrote before."""
+    question = analysis.question
+    head = {
+        "analysis_id": question.analysis_id,
+        "series": question.series,
+        "workspace_id": question.workspace_id,
+        "content_type": question.content_type,
+        "as_of": question.as_of,
+        "lookback_days": question.lookback_days,
+        "status": analysis.status,
+        "reason": analysis.reason,
+        "statistics": analysis.statistics,
+        "insights": insights,
+        "run_id": run_id,
+    }
+    rows = [_finding(question, pattern, run_id) for pattern in (*analysis.patterns, *analysis.gone)]
+    with warehouse.begin() as connection:
+        connection.execute(delete(PatternFinding).where(PatternFinding.analysis_id == question.analysis_id))
+        warehouse.upsert(connection, PatternAnalysis, [head])
+        warehouse.upsert(connection, PatternFinding, rows)
+
+
+def previous_patterns(warehouse: Warehouse, question: Question) -> list[Pattern]:
+    """Patterns of the latest earlier analysis of the same series that had data enough; none if there is none."""
+    earlier = (
+        select(PatternAnalysis.analysis_id)
+        .where(PatternAnalysis.series == question.series, PatternAnalysis.as_of < question.as_of)
+        .where(PatternAnalysis.status != "insufficient_data")
+        .order_by(PatternAnalysis.as_of.desc())
+        .limit(1)
+    )
+    found = warehouse.rows(earlier)
+    return patterns_of(warehouse, found[0]["analysis_id"]) if found else []
+
+
+def latest_analyses(warehouse: Warehouse, workspace_id: str) -> list[dict[str, Any]]:
+    """The newest analysis of each content type; of two at the same instant, the one that looked further back."""
+    table = PatternAnalysis
+    statement = (
+        select(table.analysis_id, table.content_type, table.status, table.reason, table.as_of, table.lookback_days)
+        .where(table.workspace_id == workspace_id)
+        .order_by(table.content_type, table.as_of.desc(), table.lookback_days.desc(), table.analysis_id)
+    )
+    newest: dict[str, dict[str, Any]] = {}
+    for row in warehouse.rows(statement):
+        newest.setdefault(row["content_type"], row)
+    return list(newest.values())
+
+
+def patterns_of(warehouse: Warehouse, analysis_id: str) -> list[Pattern]:
+    """Patterns of an analysis, strongest first, those gone last."""
+    rows = warehouse.rows(select(PatternFinding.details).where(PatternFinding.analysis_id == analysis_id))
+    found = [Pattern.from_dict(row["details"]) for row in rows]
+    return sorted(found, key=lambda p: (p.trend == "gone", -abs(p.effect_size) * p.confidence, p.pattern_key))
+
+
+def content_types(warehouse: Warehouse, workspace_id: str) -> dict[str, datetime]:
+    """Content types of a workspace and when each was last published."""
+    statement = (
+        select(Content.content_type, func.max(Content.published_at).label("newest"))
+        .where(Content.workspace_id == workspace_id)
+        .group_by(Content.content_type)
+    )
+    return {row["content_type"]: row["newest"] for row in warehouse.rows(statement)}
+
+
+def _finding(question: Question, pattern: Pattern, run_id: str) -> dict[str, Any]:
+    plain = pattern.to_dict()
+    row = {name: plain[name] for name in COLUMNS}
+    low, high = pattern.lift_interval_pct
+    return row | {
+        "analysis_id": question.analysis_id,
+        "workspace_id": question.workspace_id,
+        "content_type": question.content_type,
+        "lift_low_pct": low,
+        "lift_high_pct": high,
+        "details": json.loads(json.dumps(plain, default=datetime.isoformat)),
+        "run_id": run_id,
+    }
+
+
+COLUMNS = (
+    *("pattern_key", "pattern_id", "pattern_type", "description", "confidence", "effect_size", "lift_pct", "q_value"),
+    *("sample_size", "trend", "first_seen", "last_seen"),
+)
