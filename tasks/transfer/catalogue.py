@@ -21,13 +21,13 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 # fmt: off
 CHANNELS = (
     "facebook", "instagram", "linkedin", "twitter", "tiktok", "youtube", "pinterest", "threads",
-    "email", "blog", "website", "google_ads", "display", "sms",
+    "email", "newsletter", "blog", "website", "google_ads", "search_ads", "social_ads", "display", "sms",
 )
 CONTENT_TYPES = ("social", "blog", "email", "ad", "video", "landing_page")
 MEDIA = ("photo", "video", "link", "text", "carousel", "animation", "audio", "event", "poll", "story")
 TONES = (
     "informative", "inspirational", "humorous", "promotional", "educational", "conversational",
-    "professional", "urgent", "emotional", "storytelling",
+    "professional", "urgent", "emotional", "storytelling", "plain", "playful", "inspiring",
 )
 # fmt: on
 
@@ -114,7 +114,7 @@ PATTERNS: tuple[Pattern, ...] = (
     *_labels("content", "media_type", MEDIA, "publish it as {}"),
     *_text(),
     *_labels("strategy", "content_type", CONTENT_TYPES, "publish {} content", across=True),
-    *_labels("strategy", "tone", TONES, "take an {} tone"),
+    *_labels("strategy", "tone", TONES, "sound {}"),
     *_strategy(),
 )
 BY_KEY = {pattern.key: pattern for pattern in PATTERNS}

@@ -15,7 +15,7 @@ import polars as pl
 
 from tasks.transfer.catalogue import KEYS
 from tasks.transfer.errors import PrivacyInvariantError
-from tasks.transfer.segments import INDEX, LEVELS, segment_of
+from tasks.transfer.segments import INDEX, LEVELS, Profile
 
 MAX_CONTRIBUTIONS = 20
 CLIP = 0.7  # log-lift; a factor of two in either direction
@@ -46,7 +46,7 @@ def with_units(workspaces: pl.DataFrame) -> pl.DataFrame:
     rows = workspaces.select("workspace_id", "organisation_id", "industry", "size").rows()
     return workspaces.select("workspace_id").with_columns(
         pl.Series("unit_id", [unit_of(row[0], row[1]) for row in rows], dtype=pl.String),
-        pl.Series("segment", [segment_of(row[2], row[3]) for row in rows], dtype=pl.String),
+        pl.Series("segment", [Profile.of(row[2], row[3]).segment for row in rows], dtype=pl.String),
     )
 
 
@@ -119,9 +119,6 @@ def require_bounded(contributions: pl.DataFrame) -> None:
     most = int(per_unit.select(pl.col("len").max()).item())
     largest = int(contributions.select(pl.max_horizontal(pl.col(name).abs().max() for name in COMPONENTS)).item())
     if most > MAX_CONTRIBUTIONS or repeated or largest > SCALE:
-        raise PrivacyInvariantError(
-            f"a unit contributes {most} values of up to {largest}",
-            f"{MAX_CONTRIBUTIONS} distinct ones of up to {SCALE}",
-        )
+        raise PrivacyInvariantError(f"{MAX_CONTRIBUTIONS} distinct values of at most {SCALE} a unit")
     if not contributions["segment"].is_in(list(INDEX)).all():
-        raise PrivacyInvariantError("a contribution lies outside the public segments", "the public segments")
+        raise PrivacyInvariantError("the public segments")

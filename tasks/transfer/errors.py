@@ -13,8 +13,9 @@ from tasks.errors import RaptorflowError
 class PrivacyInvariantError(RaptorflowError):
     """Raised before a release whose contributions are larger or more than the noise was made for."""
 
-    def __init__(self, found: str, bound: str) -> None:
-        super().__init__(f"no release: {found}, the noise is made for {bound}; this is a bug, report it")
+    def __init__(self, bound: str) -> None:
+        # What was found is somebody's: it is not for a message.
+        super().__init__(f"no release: a contribution exceeds {bound}, which the noise is made for; report this bug")
 
 
 class BudgetSpentError(RaptorflowError):

@@ -12,7 +12,7 @@ from tasks.transfer.contributions import SCALE
 from tasks.transfer.noise import Integers
 from tasks.transfer.pools import partially_pooled, passes, released_pool
 from tasks.transfer.records import Floats, Mask, Pool
-from tasks.transfer.segments import EVERYONE, INDEX, SEGMENTS, segment_of
+from tasks.transfer.segments import EVERYONE, INDEX, SEGMENTS, Profile
 from tasks.transfer.similarity import similarity
 
 _PLACE = {key: i for i, key in enumerate(KEYS)}
@@ -23,31 +23,31 @@ class Estimates:
     """Effects of W workspaces over the catalogue.
 
     Attributes:
-        segments: (W,) names.
+        profiles: (W,) what is public about them.
         effect: (W, K) log-lifts, 0 where unknown.
         error: (W, K) standard errors, infinite where unknown.
     """
 
-    segments: list[str]
+    profiles: list[Profile]
     effect: Floats
     error: Floats
 
     def like(self, target: Estimates, threshold: float) -> Estimates:
         """Those at least this similar to the first workspace of `target`."""
-        kept = np.flatnonzero([similarity_of(target, 0, self, i) >= threshold for i in range(len(self.segments))])
-        return Estimates([self.segments[i] for i in kept], self.effect[kept], self.error[kept])
+        kept = np.flatnonzero([similarity_of(target, 0, self, i) >= threshold for i in range(len(self.profiles))])
+        return Estimates([self.profiles[i] for i in kept], self.effect[kept], self.error[kept])
 
 
 def similarity_of(a: Estimates, i: int, b: Estimates, j: int) -> float:
     """Likeness of the i-th of `a` and the j-th of `b`."""
-    return similarity((a.segments[i], b.segments[j]), (a.effect[i], b.effect[j]), (a.error[i], b.error[j]))
+    return similarity((a.profiles[i], b.profiles[j]), (a.effect[i], b.effect[j]), (a.error[i], b.error[j]))
 
 
 def own_of(rows: pl.DataFrame, industry: str, size: str) -> Estimates:
     """One workspace's estimate rows; also where there are none."""
     effect, error = np.zeros((1, len(KEYS))), np.full((1, len(KEYS)), np.inf)
     _fill(effect, error, np.zeros(rows.height, dtype=np.int64), rows)
-    return Estimates([segment_of(industry, size)], effect, error)
+    return Estimates([Profile.of(industry, size)], effect, error)
 
 
 def siblings_of(rows: pl.DataFrame) -> Estimates:
@@ -57,7 +57,7 @@ def siblings_of(rows: pl.DataFrame) -> Estimates:
     error = np.full((names.height, len(KEYS)), np.inf)
     place = {name: i for i, name in enumerate(names["workspace_id"])}
     _fill(effect, error, np.array([place[name] for name in rows["workspace_id"]], dtype=np.int64), rows)
-    return Estimates([segment_of(row[1], row[2]) for row in names.rows()], effect, error)
+    return Estimates([Profile.of(row[1], row[2]) for row in names.rows()], effect, error)
 
 
 def _fill(
@@ -73,7 +73,8 @@ def prototypes(sums: Integers, noise_scale: float, min_sources: int) -> Estimate
     """Each segment of a release as if it were a workspace; a pattern that fails its gate is unknown."""
     pools = [released_pool(sums[i : i + 1], np.ones(1), noise_scale * SCALE) for i in range(len(SEGMENTS))]
     error = np.stack([np.where(passes(pool, min_sources), pool.standard_error, np.inf) for pool in pools])
-    return Estimates(list(SEGMENTS), np.stack([pool.mean for pool in pools]), error)
+    profiles = [Profile.of_segment(segment) for segment in SEGMENTS]
+    return Estimates(profiles, np.stack([pool.mean for pool in pools]), error)
 
 
 def pool_for(

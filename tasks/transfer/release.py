@@ -20,7 +20,7 @@ _PATTERN_INDEX = {key: i for i, key in enumerate(KEYS)}
 def private_sums(contributions: pl.DataFrame, budget: Budget, noise: Noise | None = None) -> Integers:
     """Sums (segments, patterns, 3) of `count`, `mean` and `product` in fixed point, noise added.
 
-    Each contribution enters its own segment and everyone: the sum of 72 noisy segments would carry √72 times a
+    Each contribution enters its own segment and everyone: the sum of 24 noisy segments would carry √24 times a
     segment's noise, a level of its own costs every segment √2.
 
     Args:

@@ -1,30 +1,70 @@
-"""Which workspaces are alike by what is public about them: industry × size, from closed lists."""
+"""Which workspaces are alike by what is public about them: sector × size, from closed lists.
+
+Sectors are coarse on purpose: a segment speaks only when dozens of workspaces are in it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 # fmt: off
-INDUSTRIES = (
-    "saas", "technology", "ecommerce", "retail", "finance", "insurance", "healthcare", "education", "media", "news",
-    "entertainment", "sports", "gaming", "travel", "hospitality", "food", "fashion", "beauty", "automotive",
-    "real_estate", "professional_services", "manufacturing", "nonprofit", "other",
-)
+SECTORS = {
+    "consumer": (
+        "ecommerce", "retail", "food", "fashion", "beauty", "fitness", "hospitality", "travel", "automotive",
+        "real_estate", "home", "consumer_goods",
+    ),
+    "technology": ("saas", "technology", "software", "hardware", "telecommunications"),
+    "finance": ("finance", "banking", "insurance", "fintech"),
+    "media": (
+        "media", "news", "publishing", "entertainment", "sports", "gaming", "music", "culture", "science_education",
+    ),
+    "services": ("professional_services", "consulting", "marketing", "legal", "recruiting", "logistics"),
+    "industry": ("manufacturing", "construction", "energy", "agriculture", "chemicals"),
+    "public": ("healthcare", "education", "nonprofit", "government"),
+    "other": (),
+}
 # fmt: on
+_SECTOR_OF = {industry: sector for sector, industries in SECTORS.items() for industry in industries}
 SIZES = ("smb", "mid", "enterprise")
 EVERYONE = "everyone"  # one more segment, which every contribution also enters
-SEGMENTS = (EVERYONE, *(f"{industry}/{size}" for industry in INDUSTRIES for size in SIZES))
+SEGMENTS = (EVERYONE, *(f"{sector}/{size}" for sector in SECTORS for size in SIZES))
 INDEX = {segment: i for i, segment in enumerate(SEGMENTS)}
 LEVELS = 2  # segments each contribution enters: its own and everyone
-INDUSTRY_WEIGHT = 0.7
+
+SAME_INDUSTRY, SAME_SECTOR, SAME_SIZE = 0.7, 0.5, 0.3
 
 
-def segment_of(industry: str, size: str) -> str:
-    """The segment of a workspace; an industry outside the list is 'other', a size outside it 'smb'."""
-    name = industry.strip().lower().replace(" ", "_").replace("-", "_")
-    return f"{name if name in INDUSTRIES else 'other'}/{size if size in SIZES else 'smb'}"
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is public about a workspace, or about all of a segment (which has no industry of its own)."""
 
+    industry: str | None
+    sector: str
+    size: str
 
-def metadata_similarity(a: str, b: str) -> float:
-    """Likeness in [0, 1] of two segments: .7 for the same industry, up to .3 for nearness in size."""
-    (industry_a, size_a), (industry_b, size_b) = a.split("/"), b.split("/")
-    steps = abs(SIZES.index(size_a) - SIZES.index(size_b))
-    return INDUSTRY_WEIGHT * (industry_a == industry_b) + (1.0 - INDUSTRY_WEIGHT) * (1.0 - steps / (len(SIZES) - 1))
+    @classmethod
+    def of(cls, industry: str, size: str) -> Profile:
+        """A workspace's; an industry outside the lists is of the sector 'other', a size outside them is 'smb'."""
+        name = industry.strip().lower().replace(" ", "_").replace("-", "_")
+        return cls(name, _SECTOR_OF.get(name, "other"), size if size in SIZES else SIZES[0])
+
+    @classmethod
+    def of_segment(cls, segment: str) -> Profile:
+        """A segment's; `everyone` is like nobody in particular."""
+        sector, _, size = segment.partition("/")
+        return cls(None, sector, size or SIZES[0])
+
+    @property
+    def segment(self) -> str:
+        """The segment it lies in."""
+        return f"{self.sector}/{self.size}"
+
+    def likeness(self, other: Profile) -> float:
+        """Between 0 and 1: .7 for the same industry or .5 for the same sector, up to .3 for nearness in size."""
+        if self.sector != other.sector:
+            business = 0.0
+        else:
+            exact = None in (self.industry, other.industry) or self.industry == other.industry
+            business = SAME_INDUSTRY if exact else SAME_SECTOR
+        steps = abs(SIZES.index(self.size) - SIZES.index(other.size))
+        return business + SAME_SIZE * (1.0 - steps / (len(SIZES) - 1))

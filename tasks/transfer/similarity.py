@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from tasks.statistics.shrinkage import shrink
 from tasks.transfer.records import Floats, Mask
-from tasks.transfer.segments import metadata_similarity
+from tasks.transfer.segments import Profile
 
 EFFECT_SPREAD = 0.2**2  # variance of log-lifts between patterns that a workspace's own are shrunk with
-MAX_EFFECT_WEIGHT = 0.5
+MAX_EFFECT_WEIGHT = 0.3
 
 
 def effect_vector(log_lift: Floats, standard_error: Floats) -> Floats:
@@ -24,13 +24,15 @@ def reliability(standard_error: Floats) -> float:
     return float(np.mean(EFFECT_SPREAD / (EFFECT_SPREAD + standard_error[known] ** 2))) if known.any() else 0.0
 
 
-def similarity(segments: tuple[str, str], effects: tuple[Floats, Floats], errors: tuple[Floats, Floats]) -> float:
+def similarity(
+    profiles: tuple[Profile, Profile], effects: tuple[Floats, Floats], errors: tuple[Floats, Floats]
+) -> float:
     """Likeness in [0, 1] of two workspaces, or of a workspace and a segment's prototype.
 
-    Metadata speaks first. The cosine of the two effect vectors over patterns both know joins it with at most half of
+    Metadata speaks first. The cosine of the two effect vectors over patterns both know joins it with at most .3 of
     the weight, as far as both vectors are more than noise: a workspace without posts is judged by its metadata alone.
     """
-    metadata = metadata_similarity(*segments)
+    metadata = profiles[0].likeness(profiles[1])
     shared: Mask = np.isfinite(errors[0]) & np.isfinite(errors[1])
     trust = MAX_EFFECT_WEIGHT * min(reliability(np.where(shared, error, np.inf)) for error in errors)
     a, b = (np.where(shared, effect_vector(*pair), 0.0) for pair in zip(effects, errors, strict=True))

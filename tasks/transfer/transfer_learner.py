@@ -18,7 +18,7 @@ from tasks.transfer.prediction import predict
 from tasks.transfer.reading import Estimates, own_of, pool_for, prototypes, siblings_of, similarity_of
 from tasks.transfer.records import Insight, Mask, Pool, TransferInsights, WorkspaceSimilarity
 from tasks.transfer.release import sums_from_rows
-from tasks.transfer.segments import SEGMENTS, segment_of
+from tasks.transfer.segments import INDEX, Profile
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace
 
@@ -148,7 +148,7 @@ class TransferLearner:
         pool = sibling_pool(similar.effect, similar.error)
         gathered: datetime = rows["as_of"].max()  # type: ignore[assignment]
         evidence = self._evidence(pool, own, passes(pool, self.min_source_workspaces), target)
-        return _Source(evidence, len(similar.segments), gathered, as_of - gathered > PERIOD)
+        return _Source(evidence, len(similar.profiles), gathered, as_of - gathered > PERIOD)
 
     def _of_release(
         self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
@@ -211,7 +211,7 @@ class TransferLearner:
                 1.0 if same else similarity_of(both[0], 0, both[1], 0), "same_organisation", None
             )
         release = store.latest_release(warehouse, datetime.now(UTC))
-        places = [SEGMENTS.index(segment_of(row["industry"], row["size"])) for row in (a, b)]
+        places = [INDEX[Profile.of(row["industry"], row["size"]).segment] for row in (a, b)]
         if release is None:
             sums, noise_scale = sums_from_rows(store.released_sums(warehouse, "")), 1.0
         else:

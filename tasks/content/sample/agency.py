@@ -83,8 +83,9 @@ AGENCY: tuple[SimulatedWorkspace, ...] = (
     SimulatedWorkspace(
         *("bakery", "food", "smb", "Europe/Berlin", 2400),
         effects=_social((EMOJI, 0.8), (QUESTION, 0.6), (WEEKEND, -0.35)),
+        organisation="north-group",
     ),
-    SimulatedWorkspace("coffee-roaster", "food", "smb", "Europe/London", 2200),
+    SimulatedWorkspace("coffee-roaster", "food", "smb", "Europe/London", 2200, organisation="north-group"),
     SimulatedWorkspace(
         *("outdoor-shop", "retail", "mid", "America/Denver", 3200),
         effects=(*_social((VIDEO, 0.8), (CALL_TO_ACTION, 0.6)), (QUESTION, 0.8, "email")),
@@ -104,6 +105,7 @@ AGENCY: tuple[SimulatedWorkspace, ...] = (
     SimulatedWorkspace(
         *("yoga-studio", "fitness", "smb", "America/Los_Angeles", 2400),
         effects=_social((QUESTION, 0.8), (WEEKEND, 0.6), (LONG, -0.35)),
+        organisation="north-group",
     ),
     SimulatedWorkspace(
         *("payroll-software", "saas", "mid", "Europe/London", 3000),

@@ -20,7 +20,7 @@ from tasks.transfer.contributions import (
 )
 from tasks.transfer.errors import PrivacyInvariantError
 from tasks.transfer.release import exact_sums, sum_rows, sums_from_rows
-from tasks.transfer.segments import EVERYONE, INDEX, SEGMENTS, segment_of
+from tasks.transfer.segments import EVERYONE, INDEX, SEGMENTS, Profile
 from tests.transfer_factories import crowd
 
 
@@ -38,8 +38,8 @@ def test_catalogue_is_small_public_and_covers_the_four_types() -> None:
 
 
 def test_an_industry_outside_the_public_list_does_not_make_a_segment() -> None:
-    assert segment_of("Left-handed scissors", "smb") == "other/smb"
-    assert segment_of(" SaaS ", "huge") == "saas/smb"
+    assert Profile.of("Left-handed scissors", "smb").segment == "other/smb"
+    assert Profile.of(" SaaS ", "huge").segment == "technology/smb"
 
 
 def test_a_unit_contributes_at_most_twenty_patterns_each_once() -> None:
@@ -92,7 +92,7 @@ def test_values_are_clipped_and_rounded_towards_zero() -> None:
         .head(4)
         .with_columns(
             unit_id=pl.lit("u"),
-            segment=pl.lit("saas/smb"),
+            segment=pl.lit("technology/smb"),
             log_lift=pl.Series([9.0, -9.0, CLIP * 0.0019, -CLIP * 0.0019]),
             log_lift_a=pl.Series([9.0, -9.0, CLIP, -CLIP / 2]),
             log_lift_b=pl.Series([9.0, 9.0, -CLIP, CLIP / 2]),
@@ -126,7 +126,7 @@ def test_unclipped_or_repeated_contributions_stop_the_release() -> None:
 def test_every_contribution_enters_its_segment_and_everyone() -> None:
     values = fixed_point(select_contributions(crowd(4), workspaces([f"w{i}" for i in range(4)]), "2026-01-01"))
     sums = exact_sums(values)
-    assert (sums[INDEX[EVERYONE]] == sums[INDEX["saas/smb"]]).all()
+    assert (sums[INDEX[EVERYONE]] == sums[INDEX["technology/smb"]]).all()
     assert sums[INDEX[EVERYONE], :, 0].sum() == SCALE * values.height
     assert sums.shape == (len(SEGMENTS), len(KEYS), len(COMPONENTS))
 
