@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from tasks.transfer.catalogue import PATTERNS, WEEKDAYS, InsightType
-from tasks.transfer.prediction import confidence
 from tasks.transfer.records import Floats, Insight, Mask, Pool, Prediction
 
 MIN_LOG_LIFT = 0.05  # less is not worth a person's attention
@@ -36,12 +35,16 @@ class Evidence:
     usable: Mask
     timezone: str
 
-    def strength(self) -> Floats:
-        """Confidence (K,); 0 for patterns that must not be repeated."""
-        speaks = self.usable & ~self.prediction.contradicted & (np.abs(self.prediction.mean) >= MIN_LOG_LIFT)
-        # Where own data turned the sign, the pool has nothing left to teach.
-        speaks &= self.prediction.mean * self.pool.mean > 0
-        return np.where(speaks, confidence(self.prediction), 0.0)
+    def strength(self, min_confidence: float) -> Floats:
+        """Confidence (K,); 0 for patterns that must not be repeated.
+
+        Own data refines what similar workspaces know; where they know nothing by themselves, or own data says
+        otherwise, the insight would not be theirs.
+        """
+        told = self.prediction
+        speaks = self.usable & ~told.contradicted & (np.abs(told.mean) >= MIN_LOG_LIFT)
+        speaks &= (told.mean * told.expected > 0) & (told.expected_confidence() >= min_confidence)
+        return np.where(speaks, told.confidence(), 0.0)
 
 
 def coverage_of(sources: float, mode: str) -> str:
@@ -58,7 +61,7 @@ def shown_count(sources: float, mode: str) -> int:
 
 def describe(evidence: Evidence, insight_types: Sequence[str], min_confidence: float) -> list[Insight]:
     """All insights of these types that are at least this certain, strongest first."""
-    strength = evidence.strength()
+    strength = evidence.strength(min_confidence)
     sure = np.flatnonzero(strength >= max(min_confidence, 1e-9))
     chosen = [int(i) for i in sure if PATTERNS[i].insight_type in insight_types]
     hours = _best(evidence, [i for i in chosen if PATTERNS[i].key.startswith("timing:hour:")], MAX_HOURS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr
 
 from tasks.statistics.shrinkage import prior_variance, shrink
 from tasks.transfer.pools import CONTRADICTION, MIN_SPREAD
@@ -28,6 +27,7 @@ def predict(pool: Pool, own: Floats, own_error: Floats, *, usable: Mask | None =
     """
     known = np.isfinite(pool.standard_error) if usable is None else usable
     mean, variance = _prior(pool, known)
+    expected_deviation = np.sqrt(variance)
     variance = variance * _disagreement(mean, variance, own, own_error, known)
     weight = variance / (variance + own_error**2)
     posterior = np.where(np.isfinite(own_error), weight * own + (1.0 - weight) * mean, mean)
@@ -39,14 +39,9 @@ def predict(pool: Pool, own: Floats, own_error: Floats, *, usable: Mask | None =
         np.where(contradicted, own_error, deviation),
         np.where(contradicted, 1.0, weight),
         contradicted,
+        mean,
+        expected_deviation,
     )
-
-
-def confidence(prediction: Prediction) -> Floats:
-    """Probability (K,) that the target's effect has the predicted sign."""
-    spread = np.maximum(prediction.standard_deviation, 1e-12)
-    found: Floats = ndtr(np.abs(prediction.mean) / spread)
-    return found
 
 
 def _prior(pool: Pool, known: Mask) -> tuple[Floats, Floats]:

@@ -32,9 +32,12 @@ class Estimates:
     effect: Floats
     error: Floats
 
-    def like(self, target: Estimates, threshold: float) -> Estimates:
-        """Those at least this similar to the first workspace of `target`."""
-        kept = np.flatnonzero([similarity_of(target, 0, self, i) >= threshold for i in range(len(self.profiles))])
+    def like(self, target: Profile, threshold: float) -> Estimates:
+        """Those at least this similar to a target by metadata.
+
+        Not by what works for them: siblings chosen for agreeing with the target would only repeat what it knows.
+        """
+        kept = np.flatnonzero([profile.likeness(target) >= threshold for profile in self.profiles])
         return Estimates([self.profiles[i] for i in kept], self.effect[kept], self.error[kept])
 
 

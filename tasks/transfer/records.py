@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -98,12 +99,29 @@ class Prediction:
         standard_deviation: (K,) posterior standard deviation of the target's own effect.
         own_weight: (K,) how much of the answer is the target's own, 0…1.
         contradicted: (K,) own data says, beyond doubt, the opposite of the pool.
+        expected: (K,) mean before own data was looked at.
+        expected_deviation: (K,) its standard deviation.
     """
 
     mean: Floats
     standard_deviation: Floats
     own_weight: Floats
     contradicted: Mask
+    expected: Floats
+    expected_deviation: Floats
+
+    def confidence(self) -> Floats:
+        """Probability (K,) that the target's effect has the predicted sign."""
+        return _sign_certainty(self.mean, self.standard_deviation)
+
+    def expected_confidence(self) -> Floats:
+        """The same from the pool alone: what a workspace without posts would be told."""
+        return _sign_certainty(self.expected, self.expected_deviation)
+
+
+def _sign_certainty(mean: Floats, deviation: Floats) -> Floats:
+    found: Floats = ndtr(np.abs(mean) / np.maximum(deviation, 1e-12))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ class TransferLearner:
         rows = store.sibling_estimates(warehouse, target["workspace_id"], target["organisation_id"], as_of)
         if rows.is_empty():
             return None
-        similar = siblings_of(rows).like(own, self.similarity_threshold)
+        similar = siblings_of(rows).like(own.profiles[0], self.similarity_threshold)
         pool = sibling_pool(similar.effect, similar.error)
         gathered: datetime = rows["as_of"].max()  # type: ignore[assignment]
         evidence = self._evidence(pool, own, passes(pool, self.min_source_workspaces), target)
