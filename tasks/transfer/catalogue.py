@@ -110,7 +110,7 @@ def _strategy() -> Iterator[Pattern]:
 
 PATTERNS: tuple[Pattern, ...] = (
     *_timing(),
-    *_labels("channel", "channel", CHANNELS, "publish on {}", across=True),
+    *_labels("channel", "channel", CHANNELS, "use the {} channel", across=True),
     *_labels("content", "media_type", MEDIA, "publish it as {}"),
     *_text(),
     *_labels("strategy", "content_type", CONTENT_TYPES, "publish {} content", across=True),

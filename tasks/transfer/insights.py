@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tasks.transfer.catalogue import PATTERNS, WEEKDAYS, InsightType
+from tasks.transfer.pools import Z95
 from tasks.transfer.records import Floats, Insight, Mask, Pool, Prediction
 
 MIN_LOG_LIFT = 0.05  # less is not worth a person's attention
@@ -35,15 +36,11 @@ class Evidence:
     usable: Mask
     timezone: str
 
-    def strength(self, min_confidence: float) -> Floats:
-        """Confidence (K,); 0 for patterns that must not be repeated.
-
-        Own data refines what similar workspaces know; where they know nothing by themselves, or own data says
-        otherwise, the insight would not be theirs.
-        """
+    def strength(self) -> Floats:
+        """Confidence (K,); 0 for patterns that must not be repeated: too weak, or not what both sides say."""
         told = self.prediction
         speaks = self.usable & ~told.contradicted & (np.abs(told.mean) >= MIN_LOG_LIFT)
-        speaks &= (told.mean * told.expected > 0) & (told.expected_confidence() >= min_confidence)
+        speaks &= told.mean * told.expected > 0
         return np.where(speaks, told.confidence(), 0.0)
 
 
@@ -61,7 +58,7 @@ def shown_count(sources: float, mode: str) -> int:
 
 def describe(evidence: Evidence, insight_types: Sequence[str], min_confidence: float) -> list[Insight]:
     """All insights of these types that are at least this certain, strongest first."""
-    strength = evidence.strength(min_confidence)
+    strength = evidence.strength()
     sure = np.flatnonzero(strength >= max(min_confidence, 1e-9))
     chosen = [int(i) for i in sure if PATTERNS[i].insight_type in insight_types]
     hours = _best(evidence, [i for i in chosen if PATTERNS[i].key.startswith("timing:hour:")], MAX_HOURS)
@@ -88,7 +85,7 @@ def _single(evidence: Evidence, i: int, strength: Floats) -> Insight:
     text += f" for {lift:.1f}x better engagement" if lift > 1 else f": engagement is {lift:.1f}x with it"
     metadata = {"pattern": pattern.key, "direction": "do" if lift > 1 else "avoid"}
     identity = pattern.key.replace(":", "_")
-    return _insight(evidence, [i], identity, f"{text} based on similar workspaces", strength, metadata)
+    return _insight(evidence, [i], identity, f"{text} {_basis(evidence, [i])}", strength, metadata)
 
 
 def _hours(evidence: Evidence, chosen: list[int], strength: Floats) -> Insight:
@@ -96,7 +93,7 @@ def _hours(evidence: Evidence, chosen: list[int], strength: Floats) -> Insight:
     lift = exp(float(np.mean(evidence.prediction.mean[chosen])))
     text = f"Post during {', '.join(map(str, hours))} hours for {lift:.1f}x better engagement"
     metadata = {"optimal_hours": hours, "timezone": evidence.timezone}
-    return _insight(evidence, chosen, "timing_optimal_hours", f"{text} based on similar workspaces", strength, metadata)
+    return _insight(evidence, chosen, "timing_optimal_hours", f"{text} {_basis(evidence, chosen)}", strength, metadata)
 
 
 def _days(evidence: Evidence, chosen: list[int], strength: Floats) -> Insight:
@@ -104,7 +101,15 @@ def _days(evidence: Evidence, chosen: list[int], strength: Floats) -> Insight:
     lift = exp(float(np.mean(evidence.prediction.mean[chosen])))
     text = f"Post on {', '.join(days)} for {lift:.1f}x better engagement"
     metadata = {"optimal_days": days, "timezone": evidence.timezone}
-    return _insight(evidence, chosen, "timing_optimal_days", f"{text} based on similar workspaces", strength, metadata)
+    return _insight(evidence, chosen, "timing_optimal_days", f"{text} {_basis(evidence, chosen)}", strength, metadata)
+
+
+def _basis(evidence: Evidence, chosen: list[int]) -> str:
+    """Who says so: the guide's words, unless it is mostly the target itself."""
+    own = float(evidence.prediction.own_weight[chosen].mean())
+    return (
+        "based on similar workspaces" if own <= 0.5 else "based on your own posts and in line with similar workspaces"
+    )
 
 
 def _insight(
@@ -112,20 +117,26 @@ def _insight(
 ) -> Insight:
     pool, prediction = evidence.pool, evidence.prediction
     kind = PATTERNS[chosen[0]].insight_type
-    low, high = np.expm1(pool.interval[chosen].mean(axis=0))
+    mean, deviation = prediction.mean[chosen].mean(), prediction.standard_deviation[chosen].mean()
     return Insight(
         insight_id=identity,
         insight_type=kind,
         description=description,
         source_workspaces=shown_count(float(pool.sources[chosen].min()), pool.mode),
         confidence=round(float(strength[chosen].min()), 3),
-        effect_size=round(float(np.expm1(prediction.mean[chosen].mean())), 3),
+        effect_size=round(float(np.expm1(mean)), 3),
         applicable_scenarios=list(SCENARIOS[kind]),
         metadata=metadata
         | {
             "mode": pool.mode,
             "evidence": "association",
-            "interval_95": [round(float(low), 3), round(float(high), 3)],
+            "interval_95": _lifts(np.array([mean - Z95 * deviation, mean + Z95 * deviation])),
+            "pooled_interval_95": _lifts(pool.interval[chosen].mean(axis=0)),
             "own_weight": round(float(prediction.own_weight[chosen].mean()), 3),
         },
     )
+
+
+def _lifts(log_lifts: Floats) -> list[float]:
+    """Relative changes, as `effect_size` is."""
+    return [round(float(lift), 3) for lift in np.expm1(log_lifts)]

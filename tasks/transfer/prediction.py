@@ -27,7 +27,6 @@ def predict(pool: Pool, own: Floats, own_error: Floats, *, usable: Mask | None =
     """
     known = np.isfinite(pool.standard_error) if usable is None else usable
     mean, variance = _prior(pool, known)
-    expected_deviation = np.sqrt(variance)
     variance = variance * _disagreement(mean, variance, own, own_error, known)
     weight = variance / (variance + own_error**2)
     posterior = np.where(np.isfinite(own_error), weight * own + (1.0 - weight) * mean, mean)
@@ -40,15 +39,17 @@ def predict(pool: Pool, own: Floats, own_error: Floats, *, usable: Mask | None =
         np.where(contradicted, 1.0, weight),
         contradicted,
         mean,
-        expected_deviation,
     )
 
 
 def _prior(pool: Pool, known: Mask) -> tuple[Floats, Floats]:
     error = np.where(known, pool.standard_error, np.inf)
     shrunken = shrink(pool.mean, error, prior_variance(pool.mean, error, minimum=MIN_SPREAD))
-    spread = shrunken.standard_deviation
-    return shrunken.mean, spread**2 + np.where(known, pool.heterogeneity, MIN_SPREAD)
+    # Most patterns do nothing, so the prior is narrow and would bury the few that do something: limited translation
+    # (Efron & Morris 1971) lets no estimate be shrunk by more than one standard error.
+    least = np.maximum(np.abs(pool.mean) - np.where(known, error, np.inf), 0.0)
+    mean = np.sign(pool.mean) * np.maximum(np.abs(shrunken.mean), least)
+    return mean, np.where(known, pool.standard_error**2 + pool.heterogeneity, MIN_SPREAD)
 
 
 def _disagreement(mean: Floats, variance: Floats, own: Floats, own_error: Floats, known: Mask) -> float:

@@ -100,7 +100,6 @@ class Prediction:
         own_weight: (K,) how much of the answer is the target's own, 0…1.
         contradicted: (K,) own data says, beyond doubt, the opposite of the pool.
         expected: (K,) mean before own data was looked at.
-        expected_deviation: (K,) its standard deviation.
     """
 
     mean: Floats
@@ -108,20 +107,11 @@ class Prediction:
     own_weight: Floats
     contradicted: Mask
     expected: Floats
-    expected_deviation: Floats
 
     def confidence(self) -> Floats:
         """Probability (K,) that the target's effect has the predicted sign."""
-        return _sign_certainty(self.mean, self.standard_deviation)
-
-    def expected_confidence(self) -> Floats:
-        """The same from the pool alone: what a workspace without posts would be told."""
-        return _sign_certainty(self.expected, self.expected_deviation)
-
-
-def _sign_certainty(mean: Floats, deviation: Floats) -> Floats:
-    found: Floats = ndtr(np.abs(mean) / np.maximum(deviation, 1e-12))
-    return found
+        found: Floats = ndtr(np.abs(self.mean) / np.maximum(self.standard_deviation, 1e-12))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

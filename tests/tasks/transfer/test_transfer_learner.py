@@ -67,7 +67,7 @@ async def test_two_siblings_are_too_few(sqlite_warehouse: Warehouse) -> None:
 
 
 async def test_strangers_reach_each_other_only_through_the_release(sqlite_warehouse: Warehouse) -> None:
-    store_crowd(sqlite_warehouse, crowd(300, KEYS[40:70]))
+    store_crowd(sqlite_warehouse, crowd(200, KEYS[42:54]))
     store(sqlite_warehouse, Workspace, [workspace_row(workspace_id="new")])
     before = await learner(sqlite_warehouse).get_transfer_insights("new", as_of=NOW)
     assert (before["insights"], before["status"]) == ([], "insufficient_coverage")
@@ -97,7 +97,7 @@ async def test_noise_over_nobody_is_never_told_as_knowledge(sqlite_warehouse: Wa
 
 
 async def test_an_old_release_is_served_and_called_stale(sqlite_warehouse: Warehouse) -> None:
-    store_crowd(sqlite_warehouse, crowd(300, KEYS[40:70]))
+    store_crowd(sqlite_warehouse, crowd(200, KEYS[42:54]))
     await release(sqlite_warehouse, no_noise)
     found = await learner(sqlite_warehouse).get_transfer_insights("w0", as_of=NOW + timedelta(days=45))
     assert (found["stale"], found["as_of"], found["status"]) == (True, NOW.isoformat(), "ok")

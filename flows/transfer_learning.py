@@ -1,0 +1,29 @@
+"""What workspaces may learn from each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from flows.freezing import frozen
+from flows.parameters import TransferLearning
+from tasks.reporting import announce, publish_table
+from tasks.transfer.steps import contribute_effects, release_insights
+from tasks.warehouse.snapshots import Chain
+
+
+@flow(name="transfer-learning")
+def transfer_learning(options: TransferLearning = TransferLearning(), chain: Chain | None = None) -> dict[str, Any]:
+    """Let each workspace estimate for itself, and publish one private release a period.
+
+    Nothing exact crosses organisations: not a number, not even how many took part. A night that finds the period's
+    release published leaves it as it is.
+    """
+    chain = frozen(options, chain)
+    futures = [contribute_effects.submit(chunk, chain.run_id) for chunk in chain.chunks]
+    done = sum(outcome.status == "done" for future in futures for outcome in future.result())
+    released = release_insights(options.epsilon, options.delta, chain.run_id)
+    publish_table("transfer-learning-release", [released], "What the period's private release cost, and its noise")
+    announce(f"transfer for {done} workspaces; release of period {released['period']}: {released['status']}")
+    return released

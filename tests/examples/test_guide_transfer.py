@@ -1,0 +1,84 @@
+"""The guide's TransferLearner snippets run as written, but for the root of the imports, over the simulated sample."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from tasks.content.sample import simulate
+from tasks.content.sample.agency import AGENCY
+from tasks.transfer import TransferLearner, TransferPublisher
+from tasks.warehouse import open_warehouse
+from tasks.warehouse.ingestion import ingest
+from tasks.warehouse.schema import Workspace
+from tests.factories import store, workspace_row
+
+HOUSE = [w.workspace_id for w in AGENCY if w.organisation == "north-group" and w.size == "smb"]
+
+
+@pytest.fixture
+def sample(home: Path, tmp_path: Path) -> None:
+    """The sample in the home's warehouse, one night's transfer done, and a newcomer without a single post."""
+    found = simulate(tmp_path)
+    for kind in ("workspaces", "content"):
+        ingest(kind, [found.files[kind]])
+    newcomer = workspace_row(
+        workspace_id="simulated-tea-house",
+        name="Simulated Tea House",
+        industry="food",
+        timezone="Europe/Lisbon",
+        organisation_id="simulated-north-group",
+    )
+    store(open_warehouse(), Workspace, [newcomer])
+    publisher = TransferPublisher()
+    asyncio.run(publisher.contribute([*HOUSE, "simulated-bank"], run_id="night"))
+    asyncio.run(publisher.release(run_id="night"))
+
+
+async def guide(workspace_id: str, workspace_id_1: str, workspace_id_2: str) -> tuple[object, object]:
+    # Initialize
+    transfer_learner = TransferLearner(min_source_workspaces=3, min_confidence=0.6, similarity_threshold=0.7)
+
+    # Get insights for a workspace
+    insights = await transfer_learner.get_transfer_insights(
+        target_workspace_id=workspace_id, top_k=5, insight_types=["strategy", "content", "timing", "channel"]
+    )
+
+    # Calculate similarity between workspaces
+    similarity = await transfer_learner.compute_workspace_similarity(
+        workspace_a=workspace_id_1, workspace_b=workspace_id_2
+    )
+    return insights, similarity
+
+
+@pytest.mark.usefixtures("sample")
+def test_guide_snippet_gives_a_newcomer_what_its_siblings_know() -> None:
+    insights, similarity = asyncio.run(guide("simulated-tea-house", *HOUSE[:2]))
+    assert isinstance(insights, dict)
+    assert set(insights) >= {"insights", "similar_workspaces", "coverage", "metadata"}
+    assert insights["metadata"] == insights["metadata"] | {"target_industry": "food", "target_size": "smb"}
+    assert insights["metadata"]["total_insights_found"] >= len(insights["insights"]) > 0
+    assert insights["similar_workspaces"] == len(HOUSE) == 4
+    assert (insights["status"], insights["coverage"]) == ("ok", "low")
+    for insight in insights["insights"]:
+        assert set(insight) == {
+            *("insight_id", "insight_type", "description", "source_workspaces"),
+            *("confidence", "effect_size", "applicable_scenarios", "metadata"),
+        }
+        assert insight["confidence"] >= 0.6
+        assert insight["source_workspaces"] >= 3
+        assert insight["metadata"]["own_weight"] == 0.0
+    assert 0.0 <= similarity <= 1.0  # type: ignore[operator]
+    json.dumps([insights, similarity])
+
+    # What was planted in two of the four siblings is among what they pass on; nothing planted nowhere is.
+    everything = asyncio.run(TransferLearner().get_transfer_insights("simulated-tea-house", top_k=50))
+    told = {insight["insight_id"] for insight in everything["insights"] if insight["insight_type"] == "content"}
+    assert {"content_text_emoji", "content_text_question"} <= told
+    assert not told & {"content_text_hashtag", "content_text_exclamation", "content_text_link"}
+
+    quiet = asyncio.run(TransferLearner().get_transfer_insights("simulated-bank"))
+    assert (quiet["insights"], quiet["status"]) == ([], "not_sharing")
