@@ -2,6 +2,7 @@
 
 RaptorflowError
 ├── PrivacyInvariantError   a number that the privacy proof rests on does not hold; nothing is released
+├── NobodySharesError       there is nobody whose knowledge could be released; nothing is charged
 └── BudgetSpentError        the period's budget is spent; the last release keeps being served
 """
 
@@ -16,6 +17,14 @@ class PrivacyInvariantError(RaptorflowError):
     def __init__(self, bound: str) -> None:
         # What was found is somebody's: it is not for a message.
         super().__init__(f"no release: a contribution exceeds {bound}, which the noise is made for; report this bug")
+
+
+class NobodySharesError(RaptorflowError):
+    """Raised when no workspace shares its insights: a period's only release must not be spent on nobody."""
+
+    def __init__(self, period: str) -> None:
+        self.period = period
+        super().__init__(f"no release in period {period}: no workspace shares its insights")
 
 
 class BudgetSpentError(RaptorflowError):

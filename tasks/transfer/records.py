@@ -120,7 +120,7 @@ class Released:
 
     Attributes:
         period: first day of its 30 days.
-        status: `published`, or `budget_spent` where the last one keeps being served.
+        status: `published`.
         epsilon: privacy parameter per unit and period, at probability `delta`.
         noise_scale: standard deviation of the noise, in workspaces.
     """

@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.reporting import announce
 from tasks.transfer.budget import Budget, epsilon_after
-from tasks.transfer.errors import BudgetSpentError
+from tasks.transfer.errors import BudgetSpentError, NobodySharesError
 from tasks.transfer.transfer_publisher import TransferPublisher
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import ChunkSnapshot
@@ -32,8 +32,8 @@ def release_insights(epsilon: float, delta: float, run_id: str) -> dict[str, Any
     """Publish this period's private release, or say that the last one keeps being served."""
     try:
         released = asyncio.run(TransferPublisher(Budget(epsilon, delta)).release(run_id=run_id))
-    except BudgetSpentError as spent:
-        announce(str(spent))
-        return {"period": spent.period, "status": "budget_spent"}
+    except (BudgetSpentError, NobodySharesError) as none:
+        announce(str(none))
+        return {"period": none.period, "status": "budget_spent" if isinstance(none, BudgetSpentError) else "empty"}
     year = epsilon_after(PERIODS_A_YEAR * released.rho, released.delta)
     return asdict(released) | {"as_of": released.as_of.isoformat(), "epsilon_after_a_year": round(year, 2)}

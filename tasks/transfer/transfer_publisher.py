@@ -14,7 +14,7 @@ from tasks.transfer import store
 from tasks.transfer.budget import Budget, period_of
 from tasks.transfer.catalogue import CATALOGUE_VERSION
 from tasks.transfer.contributions import SCALE, SENSITIVITY, select_contributions, with_units
-from tasks.transfer.errors import BudgetSpentError
+from tasks.transfer.errors import BudgetSpentError, NobodySharesError
 from tasks.transfer.estimates import only_finite, workspace_estimates
 from tasks.transfer.noise import Noise
 from tasks.transfer.records import Released
@@ -76,6 +76,7 @@ class TransferPublisher:
 
         Raises:
             BudgetSpentError: if the period was charged and its release is gone.
+            NobodySharesError: if there is no workspace to learn from.
             PrivacyInvariantError: if a contribution is larger than the noise was made for.
         """
         return await asyncio.to_thread(self._release, self._clock(), run_id)
@@ -114,6 +115,8 @@ class TransferPublisher:
         self, warehouse: Warehouse, sharing: pl.DataFrame, period: str, as_of: datetime, run_id: str
     ) -> dict[str, Any]:
         """Charge every sharing unit and open the release: first the ledger, then the noise."""
+        if sharing.is_empty():
+            raise NobodySharesError(period)
         budget = self.budget
         row = {"period": period, "status": store.PENDING, "catalogue_version": CATALOGUE_VERSION}
         row |= {"epsilon": budget.epsilon, "delta": budget.delta, "rho": budget.rho, "as_of": as_of, "run_id": run_id}

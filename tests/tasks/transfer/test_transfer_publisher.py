@@ -13,7 +13,7 @@ from sqlalchemy import delete, select, update
 from tasks.transfer import store as transfer_store
 from tasks.transfer.catalogue import KEYS
 from tasks.transfer.contributions import SCALE
-from tasks.transfer.errors import BudgetSpentError
+from tasks.transfer.errors import BudgetSpentError, NobodySharesError
 from tasks.transfer.segments import EVERYONE, SEGMENTS
 from tasks.transfer.transfer_publisher import TransferPublisher
 from tasks.warehouse import Warehouse
@@ -104,6 +104,13 @@ async def test_a_spent_budget_is_not_spent_again(warehouse: Warehouse) -> None:
     with pytest.raises(BudgetSpentError, match="budget of period"):
         await publisher(warehouse).release(run_id="r2")
     assert rows_of(warehouse, TransferSum) == [[]]
+
+
+async def test_a_period_is_not_spent_on_nobody(warehouse: Warehouse) -> None:
+    with pytest.raises(NobodySharesError):
+        await publisher(warehouse).release(run_id="r1")
+    store_crowd(warehouse, crowd(1))
+    assert (await publisher(warehouse).release(run_id="r2")).status == "published"
 
 
 async def test_a_clock_set_back_opens_no_new_period(warehouse: Warehouse) -> None:
