@@ -36,21 +36,17 @@ class ColumnError(InputError):
         cls, path: Path, kind: str, missing: Sequence[str], available: Sequence[str]
     ) -> ColumnError:
         """The columns the kind needs and the file's own, with the likeliest pairs."""
-        hints = [f"'{near[0]}' for '{name}'" for name in missing if (near := get_close_matches(name, available, n=1))]
-        meant = f"; did you mean {' and '.join(hints)}?" if hints else ""
         return cls(
             f"{path}: {kind} need the column{'s' if len(missing) > 1 else ''} {_listed(missing)}, "
-            f"the file has {_listed(available)}{meant} Rename with `--mapping FILE.yaml`"
+            f"the file has {_listed(available)}{_meant(missing, available)}; rename with `--mapping FILE.yaml`"
         )
 
     @classmethod
     def from_unexpected(cls, path: Path, kind: str, unexpected: Sequence[str], known: Sequence[str]) -> ColumnError:
         """Columns of a kind that keeps no attributes."""
-        hints = [f"'{near[0]}' for '{name}'" for name in unexpected if (near := get_close_matches(name, known, n=1))]
-        meant = f"; did you mean {' and '.join(hints)}?" if hints else ""
         return cls(
-            f"{path}: {kind} have no column {_listed(unexpected)}; known: {_listed(known)}{meant} "
-            "Leave others out with `ignore:` in a mapping file"
+            f"{path}: {kind} have no column {_listed(unexpected)}{_meant(unexpected, known)}; known: {_listed(known)}; "
+            "leave others out with `ignore:` in a mapping file"
         )
 
 
@@ -72,6 +68,12 @@ class TooManyRejectedError(InputError):
             f"{path}: {tally.rejected:,} of {read:,} rows were rejected, more than a fifth, so nothing was written; "
             f"worst column '{column}' ({count:,} rows), first {tally.examples[column]}; all of them: {rejects_path}"
         )
+
+
+def _meant(names: Sequence[str], among: Sequence[str]) -> str:
+    """The likeliest name for each that was not understood."""
+    near = [f"'{found[0]}' for '{name}'" for name in names if (found := get_close_matches(name, among, n=1))]
+    return f" (did you mean {' and '.join(near)}?)" if near else ""
 
 
 def _listed(names: Iterable[str], at_most: int = 20) -> str:

@@ -75,6 +75,8 @@ def open_source(path: Path) -> Source:
     first = next(guarded, None)
     if first is None:
         raise BadFileError(path, "holds no rows")
+    if first.rows.width == 1:  # nothing but the row number
+        raise BadFileError(path, f"line {first.broken[0].row} is {first.broken[0].reason}")
     return Source(path, [name for name in first.rows.columns if name != ROW], total, chain([first], guarded))
 
 
@@ -195,8 +197,10 @@ def _json_batches(path: Path) -> Iterator[Batch]:
     with path.open("rb") as file:
         number = 0
         while lines := file.readlines(BATCH_BYTES):
-            yield _json_batch(lines, number)
+            batch = _json_batch(lines, number)
             number += len(lines)
+            if batch.broken or not batch.rows.is_empty():
+                yield batch
 
 
 def _json_batch(lines: list[bytes], before: int) -> Batch:
