@@ -18,7 +18,7 @@ class Lexicon:
     """Arrays are indexed by a word's number.
 
     Attributes:
-        numbers: columns `word` and `number`.
+        words: a category a word, in the order of their numbers.
         valence: mean rating, −4 … 4; 0 for words that only modify others.
         boost: what the word adds to the valence of one that follows.
         negates: whether it turns the valence of one that follows.
@@ -27,7 +27,7 @@ class Lexicon:
         emoji: name of each emoji whose name holds a rated word, between blanks.
     """
 
-    numbers: pl.DataFrame
+    words: pl.Enum
     valence: NDArray[np.float64]
     boost: NDArray[np.float64]
     negates: NDArray[np.bool_]
@@ -47,7 +47,7 @@ def vader_lexicon() -> Lexicon:
     number = {word: i for i, word in enumerate(words)}
     charged = {sign: name for sign, name in analyzer.emojis.items() if rated.keys() & set(name.split())}
     return Lexicon(
-        numbers=pl.DataFrame({"word": words, "number": np.arange(len(words), dtype=np.int16)}),
+        words=pl.Enum(words),
         valence=np.array([0.0 if word in BOOSTER_DICT else rated.get(word, 0.0) for word in words]),
         boost=np.array([BOOSTER_DICT.get(word, 0.0) for word in words]),
         negates=np.array([word in set(NEGATE) for word in words]),

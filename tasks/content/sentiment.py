@@ -49,12 +49,12 @@ def _words(texts: pl.Series) -> pl.DataFrame:
     """
     rows = texts.to_frame("text").lazy().with_row_index("row").filter(pl.col("text").is_not_null())
     runs = rows.select("row", run=pl.col("text").str.extract_all(r"\S+")).explode("run", empty_as_null=False)
-    bare = pl.col("run").str.strip_chars(_PUNCTUATION)
-    words = runs.select("row", run=pl.when(bare.str.len_chars() > 2).then(bare).otherwise("run"))
-    words = words.with_columns(word=pl.col("run").str.to_lowercase())
-    numbered = words.join(vader_lexicon().numbers.lazy(), on="word", how="left", maintain_order="left")
-    shouts = (pl.col("run") == pl.col("run").str.to_uppercase()) & (pl.col("run") != pl.col("word"))
-    return numbered.select("row", pl.col("number").fill_null(OTHER), shouts=shouts).collect()
+    stripped = runs.with_columns(bare=pl.col("run").str.strip_chars(_PUNCTUATION))
+    words = stripped.select("row", run=pl.when(pl.col("bare").str.len_chars() > 2).then("bare").otherwise("run"))
+    lowered = words.with_columns(word=pl.col("run").str.to_lowercase())
+    number = pl.col("word").cast(vader_lexicon().words, strict=False).to_physical().fill_null(OTHER)
+    shouts = (pl.col("run") != pl.col("word")) & ~pl.col("run").str.contains(r"\p{Ll}")
+    return lowered.select("row", number=number, shouts=shouts).collect()
 
 
 def _emphasis(texts: pl.Series) -> NDArray[np.float64]:
