@@ -87,6 +87,20 @@ class ModelRefresh(Scope):
     )
 
 
+class ExperimentAnalysis(Parameters):
+    """Which running experiments are looked at, and whether answers end them."""
+
+    workspace_ids: Names = Field(default=[], title="Workspaces", description="Ids; empty for all.")
+    workspaces_per_chunk: int = Field(
+        default=25, ge=1, le=1000, title="Workspaces per chunk", description="How many one task works through."
+    )
+    complete: bool = Field(
+        default=True,
+        title="Complete",
+        description="End experiments that have an answer and asked for it at their creation (auto_complete).",
+    )
+
+
 class MetaLearning(PatternLearning, TransferLearning, ModelRefresh):
     """The nightly chain: patterns, transfer and models over the same frozen rows."""
 

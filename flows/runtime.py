@@ -25,6 +25,7 @@ ENTRYPOINTS = {
     "pattern-learning": "flows.pattern_learning.pattern_learning",
     "transfer-learning": "flows.transfer_learning.transfer_learning",
     "model-refresh": "flows.model_refresh.model_refresh",
+    "experiment-analysis": "flows.experiment_analysis.experiment_analysis",
 }
 
 

@@ -29,6 +29,7 @@ from tasks.experiments.records import (
     ExperimentRecord,
     ExperimentType,
     Recorded,
+    Status,
     VariantAllocation,
 )
 from tasks.experiments.report import report
@@ -234,6 +235,18 @@ class ExperimentEngine:
         """The log: every decision, with what was known, in order."""
         return await asyncio.to_thread(self._store.decisions, experiment_id)
 
+    async def looks(self, experiment_id: str) -> list[dict[str, Any]]:
+        """All looks so far, in order, with what each found."""
+        return await asyncio.to_thread(self._store.looks, experiment_id)
+
+    async def running_experiments(self, workspace_ids: Sequence[str] = ()) -> dict[str, list[str]]:
+        """Ids of running experiments by workspace, of some workspaces or all."""
+        return await asyncio.to_thread(self._store.identifiers, RUNNING, workspace_ids)
+
+    async def complete_if_decided(self, found: Analysis) -> ExperimentRecord | None:
+        """Complete the experiment if that was asked for at its creation and it has an answer."""
+        return await asyncio.to_thread(self._complete_if_decided, found)
+
     async def analyze_aggregated(self, workspace_id: str) -> list[AggregatedAnalysis]:
         """Experiments that ran elsewhere and were ingested as aggregated arms."""
         return await asyncio.to_thread(self._analyze_aggregated, workspace_id)
@@ -406,6 +419,13 @@ class ExperimentEngine:
         self._store.change(experiment_id, "completed", now, evidence, status=COMPLETED, completed_at=now, **columns)
         self._plans.pop(experiment_id, None)
         return as_record(*self._store.find(experiment_id))
+
+    def _complete_if_decided(self, found: Analysis) -> ExperimentRecord | None:
+        experiment, _, _ = self._store.find(found.experiment_id)
+        is_answered = found.status in (Status.WINNER, Status.NO_DIFFERENCE)
+        if not is_answered or not Design.from_json(experiment["design"]).auto_complete:
+            return None
+        return self._complete(found.experiment_id, found.winner)
 
     def _analyze_aggregated(self, workspace_id: str) -> list[AggregatedAnalysis]:
         find_workspace(self._store.warehouse, workspace_id)

@@ -74,12 +74,14 @@ class ExperimentStore:
         mine = (Experiment.workspace_id == workspace_id) & (Experiment.name == name)
         return self.warehouse.rows(select(table).where(mine).order_by(Experiment.created_at))
 
-    def identifiers(self, status: str | None = None, workspace_ids: Sequence[str] = ()) -> list[str]:
-        """Ids of experiments in a state, of some workspaces or all."""
-        query = select(Experiment.experiment_id).order_by(Experiment.created_at, Experiment.experiment_id)
-        query = query.where(Experiment.status == status) if status else query
+    def identifiers(self, status: str, workspace_ids: Sequence[str] = ()) -> dict[str, list[str]]:
+        """Ids of experiments in a state by workspace, of some workspaces or all."""
+        query = select(Experiment.workspace_id, Experiment.experiment_id).where(Experiment.status == status)
         query = query.where(Experiment.workspace_id.in_(workspace_ids)) if workspace_ids else query
-        return [row["experiment_id"] for row in self.warehouse.rows(query)]
+        found: dict[str, list[str]] = {}
+        for row in self.warehouse.rows(query.order_by(Experiment.created_at, Experiment.experiment_id)):
+            found.setdefault(row["workspace_id"], []).append(row["experiment_id"])
+        return found
 
     def change(self, experiment_id: str, action: str, now: datetime, evidence: Row, **columns: Any) -> bool:
         """Change the experiment's row and log why; False when it has them already."""

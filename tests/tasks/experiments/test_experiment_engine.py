@@ -283,7 +283,7 @@ async def test_a_design_that_cannot_be_run_is_refused(
     engine = ExperimentEngine(warehouse=sqlite_warehouse)
     with pytest.raises(InputError, match=message):
         await started(engine, **changes)
-    assert ExperimentStore(sqlite_warehouse).identifiers() == []
+    assert ExperimentStore(sqlite_warehouse).identifiers("draft") == {}
 
 
 async def test_an_unknown_workspace_or_experiment_is_named_and_no_other(engine: ExperimentEngine) -> None:

@@ -1,0 +1,39 @@
+"""Every running experiment, looked at: what is known, and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.parameters import ExperimentAnalysis
+from tasks.experiments.steps import analyze_experiments, arm_rows, in_words, reports_of, running_experiments
+from tasks.reporting import announce, artifact_key, emit, figure, markdown_table, publish_markdown
+from tasks.warehouse.outcomes import Outcome
+
+NAME = "experiment-analysis"
+
+
+@flow(name=NAME)
+def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> list[Outcome]:
+    """Analyse all running experiments: safe to look at every night; completed where that was asked for."""
+    chunks = running_experiments(options.workspace_ids, options.workspaces_per_chunk)
+    futures = [analyze_experiments.submit(chunk, options.complete, str(flow_run.id)) for chunk in chunks]
+    outcomes = [outcome for future in futures for outcome in future.result()]
+    reports = list(reports_of(outcomes))
+    for report in reports:
+        publish(report)
+    announce(f"{len(reports)} experiments looked at")
+    return outcomes
+
+
+def publish(report: dict[str, Any]) -> None:
+    """One report a person reads, and one event where the experiment has ended."""
+    found, ended, picture = report["analysis"], report["ended"], report["picture"]
+    parts = [in_words(found, ended is not None), markdown_table(arm_rows(found))]
+    parts += [figure(picture, f"Effects of {found.name} over time")] if picture else []
+    publish_markdown(artifact_key(NAME, found.experiment_id), "\n\n".join(parts), f"{found.name}: {found.status.value}")
+    if ended is not None:
+        told = {"name": ended.name, "conclusion": ended.conclusion, "winner": ended.winner, "p_value": found.p_value}
+        emit("raptorflow.experiment.decided", f"experiment.{ended.experiment_id}", told)

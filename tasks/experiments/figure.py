@@ -1,0 +1,40 @@
+"""The picture of an experiment: effect with its interval, look by look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+MOST_LOOKS = 200
+
+
+def effects_over_time(looks: Sequence[Mapping[str, Any]], title: str) -> bytes | None:
+    """PNG of every arm's effect against the control over units; None while nothing could be compared.
+
+    Args:
+        looks: rows of `experiment_look`, in order.
+    """
+    told = [look for look in looks if look["result"]["effects"]][-MOST_LOOKS:]
+    if not told:
+        return None
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for name in [effect["variant_id"] for effect in told[-1]["result"]["effects"]]:
+        points = [
+            (look["n"], effect["effect"], *effect["interval"])
+            for look in told
+            for effect in look["result"]["effects"]
+            if effect["variant_id"] == name
+        ]
+        n, effect, low, high = zip(*points, strict=True)
+        (line,) = axes.plot(n, effect, marker=".", label=name)
+        axes.fill_between(n, low, high, alpha=0.15, color=line.get_color())
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set(title=title, xlabel="units with an outcome", ylabel="effect against the control")
+    axes.legend(loc="best", frameon=False)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
