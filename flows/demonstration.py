@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from flows import console, listing, runtime
-from tasks.content.planted import load_planted, match
+from tasks.content.planted import Match, Truth, load_planted, match
 from tasks.content.sample import Sample, simulate
 from tasks.settings import get_settings
-from tasks.warehouse import open_warehouse
-from tasks.warehouse.frames import content_frame, workspace_frame
+from tasks.warehouse import Warehouse, open_warehouse
+from tasks.warehouse.frames import content_frame
 from tasks.warehouse.ingestion import ingest
 
 LOOKBACK_DAYS = 365
@@ -45,9 +47,9 @@ def run() -> None:
     console.summary(ended)
     found = found_beside_planted(sample)
     console.table("planted in the simulation, and found", found)
-    _verdict(found, sample)
+    console.say(_verdict(found, sample))
     console.say(f"\nThe demo took {time.perf_counter() - started:.0f} s. Next, on the same simulated data:")
-    example = next((row["workspace"] for row in found if row["found"] != "–"), "WORKSPACE")
+    example = next((row["workspace"] for row in found if row["found"]), "WORKSPACE")
     for command, what in NEXT:
         console.say(f"  .venv/bin/{command.format(workspace=example):<56} {what}")
 
@@ -55,49 +57,47 @@ def run() -> None:
 def found_beside_planted(sample: Sample) -> list[dict[str, Any]]:
     """A row for each planted truth that is in force in the window, with the pattern that says the same, if any."""
     warehouse = open_warehouse()
-    rows = []
-    for workspace_id, truths in load_planted(sample.planted).items():
-        patterns = listing.stored_patterns(warehouse, workspace_id)
-        for content_type in sorted({truth.content_type for truth in truths}):
-            frame = content_frame(warehouse, workspace_id, content_type=content_type)
-            of_type = [pattern for pattern in patterns if pattern["content_type"] == content_type]
-            for one in match(of_type, [t for t in truths if t.content_type == content_type], _window(frame)):
-                rows.append(_row(workspace_id, one))
-    return rows
+    return [
+        _row(one)
+        for name, truths in load_planted(sample.planted).items()
+        for content_type in sorted({truth.content_type for truth in truths})
+        for one in _matches(warehouse, name, content_type, truths)
+    ]
 
 
-def _window(frame: Any) -> Any:
-    newest = frame["published_at"].max()
-    return frame.filter(frame["published_at"].dt.offset_by(f"{LOOKBACK_DAYS}d") > newest)
+def _matches(warehouse: Warehouse, name: str, content_type: str, truths: Sequence[Truth]) -> list[Match]:
+    found = [pattern.to_dict() for kind, pattern in listing.stored_patterns(warehouse, name) if kind == content_type]
+    frame = content_frame(warehouse, name, content_type=content_type)
+    recent = frame.filter(pl.col("published_at").dt.offset_by(f"{LOOKBACK_DAYS}d") > pl.col("published_at").max())
+    return match(found, [truth for truth in truths if truth.content_type == content_type], recent)
 
 
-def _row(workspace_id: str, one: Any) -> dict[str, Any]:
-    pattern = one.pattern or {}
-    interval = pattern.get("lift_interval")
-    return {
-        "workspace": workspace_id,
-        "planted": one.truth.words,
+def _row(one: Match) -> dict[str, Any]:
+    row = {
+        "workspace": one.truth.workspace_id,
         "type": one.truth.content_type,
+        "planted": one.truth.words,
         "true lift": f"{one.truth.lift:+.0%}",
-        "found": pattern.get("rule_words", "–"),
-        "lift": f"{pattern['lift']:+.0%}" if pattern else "–",
-        "90 % interval": f"{interval[0]:+.0%} … {interval[1]:+.0%}" if interval else "–",
-        "sure of sign": f"{pattern['confidence']:.0%}" if pattern else "–",
+    }
+    if one.pattern is None:
+        return row | {"found": None, "90 % interval": None, "sure of sign": None}
+    low, high = one.pattern["lift_interval_pct"]
+    return row | {
+        "found": f"{one.pattern['lift_pct']:+.0f} %",
+        "90 % interval": f"{low:+.0f} … {high:+.0f} %",
+        "sure of sign": f"{one.pattern['confidence']:.1%}",
     }
 
 
-def _verdict(found: Sequence[dict[str, Any]], sample: Sample) -> None:
-    """Say in one line how well it did, the null workspaces included."""
+def _verdict(found: Sequence[dict[str, Any]], sample: Sample) -> str:
+    """Say in one line how well it did, the workspaces without any effect included."""
     warehouse = open_warehouse()
-    truths = load_planted(sample.planted)
-    nulls = sorted(
-        {*workspace_frame(warehouse)["workspace_id"]} & {name for name, planted in truths.items() if not planted}
-    )
-    alarms = [name for name in nulls if listing.stored_patterns(warehouse, name)]
-    hits = sum(row["found"] != "–" for row in found)
-    console.say(
-        f"{hits} of {len(found)} planted effects found; "
-        f"{len(alarms)} of {len(nulls)} workspaces without any effect got a pattern{': ' if alarms else ''}{', '.join(alarms)}"
+    nulls = [name for name, truths in load_planted(sample.planted).items() if not truths]
+    alarmed = [name for name in nulls if listing.stored_patterns(warehouse, name)]
+    hits = sum(row["found"] is not None for row in found)
+    return (
+        f"{hits} of {len(found)} planted effects found; of {len(nulls)} workspaces without any effect, "
+        f"{len(alarmed)} got a pattern{': ' + ', '.join(alarmed) if alarmed else ''}"
     )
 
 

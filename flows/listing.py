@@ -1,0 +1,88 @@
+"""What `raptorflow patterns`, `insights`, `drift` and `models` print: a few columns of what the warehouse holds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tasks.models import list_drift_checks, list_models
+from tasks.patterns.records import Pattern
+from tasks.patterns.store import latest_analyses, patterns_of
+from tasks.transfer import TransferLearner
+from tasks.warehouse import Warehouse, open_warehouse
+from tasks.warehouse.frames import find_workspace, workspace_frame
+
+Rows = list[dict[str, Any]]
+
+
+def patterns(workspace_id: str | None) -> Rows:
+    """Confirmed patterns, strongest first within each workspace."""
+    warehouse = open_warehouse()
+    rows = [
+        {"workspace": name, "type": content_type} | _pattern(pattern)
+        for name in _workspaces(warehouse, workspace_id)
+        for content_type, pattern in stored_patterns(warehouse, name)
+    ]
+    return rows
+
+
+def stored_patterns(warehouse: Warehouse, workspace_id: str) -> list[tuple[str, Pattern]]:
+    """Content type and pattern of the newest analyses of a workspace, without those that are gone."""
+    return [
+        (analysis["content_type"], pattern)
+        for analysis in latest_analyses(warehouse, workspace_id)
+        for pattern in patterns_of(warehouse, analysis["analysis_id"])
+        if pattern.trend != "gone"
+    ]
+
+
+def insights(workspace_id: str | None) -> Rows:
+    """What similar workspaces know, for one workspace or for each."""
+    warehouse = open_warehouse()
+    learner = TransferLearner(warehouse=warehouse)
+    return [
+        {"workspace": name} | {key: insight[key] for key in ("insight_type", "description", "confidence")}
+        for name in _workspaces(warehouse, workspace_id)
+        for insight in asyncio.run(learner.get_transfer_insights(name))["insights"]
+    ]
+
+
+def drift(workspace_id: str | None) -> Rows:
+    """The newest drift check of every model."""
+    names = ("workspace_id", "model_type", "drift_status", "drift_score", "p_value", "recommendation", "checked_at")
+    return [{name: row[name] for name in names} for row in list_drift_checks(_known(workspace_id), workspace_id)]
+
+
+def models(workspace_id: str | None) -> Rows:
+    """Registered models and rejected attempts, newest first."""
+    names = ("workspace_id", "model_type", "version_name", "status", "serves", "n_rows", "loss", "baseline_loss")
+    return [{name: row[name] for name in names} for row in list_models(_known(workspace_id), workspace_id)]
+
+
+def interval(pattern: Pattern) -> str:
+    """A lift's 90 % interval, as people read it."""
+    low, high = pattern.lift_interval_pct
+    return f"{low:+.0f} … {high:+.0f} %"
+
+
+def _pattern(pattern: Pattern) -> dict[str, Any]:
+    return {
+        "pattern": pattern.description,
+        "90 % interval": interval(pattern),
+        "sure of sign": f"{pattern.confidence:.1%}",
+        "posts": pattern.total_size,
+        "trend": pattern.trend,
+    }
+
+
+def _known(workspace_id: str | None) -> Warehouse:
+    warehouse = open_warehouse()
+    if workspace_id is not None:
+        find_workspace(warehouse, workspace_id)
+    return warehouse
+
+
+def _workspaces(warehouse: Warehouse, workspace_id: str | None) -> list[str]:
+    if workspace_id is not None:
+        return [find_workspace(warehouse, workspace_id)["workspace_id"]]
+    return workspace_frame(warehouse)["workspace_id"].to_list()
