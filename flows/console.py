@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -15,7 +16,8 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True)
+PIPED_WIDTH = 200  # a pipe has no width of its own; grep and less do not mind long lines
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 OnProgress = Callable[[int, int | None], None]
 
 
@@ -51,7 +53,8 @@ def table(title: str, rows: Sequence[Mapping[str, Any]], json_wanted: bool = Fal
         return
     shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name, value in rows[0].items():
-        shown.add_column(name.replace("_", " "), justify="right" if isinstance(value, int | float) else "left")
+        numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        shown.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(_cell(value) for value in row.values()))
     out.print(shown)
@@ -112,11 +115,13 @@ def watching(what: str) -> Iterator[None]:
     handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False, omit_repeated_times=False)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    logger.propagate = False  # Prefect gives the root logger a handler, and everything would be said twice
     try:
         with Console(stderr=True).status(f"{what} is running"):
             yield
     finally:
         logger.removeHandler(handler)
+        logger.propagate = True
 
 
 def _cell(value: Any) -> str:

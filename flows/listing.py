@@ -18,12 +18,11 @@ Rows = list[dict[str, Any]]
 def patterns(workspace_id: str | None) -> Rows:
     """Confirmed patterns, strongest first within each workspace."""
     warehouse = open_warehouse()
-    rows = [
+    return [
         {"workspace": name, "type": content_type} | _pattern(pattern)
         for name in _workspaces(warehouse, workspace_id)
         for content_type, pattern in stored_patterns(warehouse, name)
     ]
-    return rows
 
 
 def stored_patterns(warehouse: Warehouse, workspace_id: str) -> list[tuple[str, Pattern]]:

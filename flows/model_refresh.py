@@ -12,7 +12,7 @@ from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
 
 
-@flow(name="model-refresh")
+@flow(name="model-refresh", flow_run_name="model-refresh · {options}")
 def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = None) -> list[Outcome]:
     """Detect drift, retrain where held-out rows say it helps, and promote what surely beats its champion.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _split(value: Any) -> Any:
@@ -28,7 +27,7 @@ class Scope(Parameters):
 
     workspace_ids: Names = Field(default=[], title="Workspaces", description="Ids; empty for all.")
     lookback_days: int = Field(default=365, ge=28, le=3650, title="Look back", description="Days of history.")
-    as_of: datetime | None = Field(
+    as_of: AwareDatetime | None = Field(
         default=None, title="As of", description="Only data before this instant; empty: up to the newest row."
     )
     workspaces_per_chunk: int = Field(

@@ -7,12 +7,12 @@ from prefect import flow
 from flows.freezing import frozen
 from flows.parameters import PatternLearning
 from tasks.patterns.steps import learn_patterns
-from tasks.reporting import announce
+from tasks.reporting import pattern_report, publish_markdown
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
 
 
-@flow(name="pattern-learning")
+@flow(name="pattern-learning", flow_run_name="pattern-learning · {options}")
 def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain | None = None) -> list[Outcome]:
     """Find patterns on one half of each workspace's weeks and confirm them on the other.
 
@@ -21,5 +21,5 @@ def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain 
     chain = frozen(options, chain)
     futures = [learn_patterns.submit(chunk, options.content_types, chain.run_id) for chunk in chain.chunks]
     outcomes = [outcome for future in futures for outcome in future.result()]
-    announce(f"patterns for {len(outcomes)} workspaces")
+    publish_markdown("pattern-learning-report", pattern_report(outcomes), "Patterns found and confirmed")
     return outcomes

@@ -13,7 +13,7 @@ from tasks.transfer.steps import contribute_effects, release_insights
 from tasks.warehouse.snapshots import Chain
 
 
-@flow(name="transfer-learning")
+@flow(name="transfer-learning", flow_run_name="transfer-learning · {options}")
 def transfer_learning(options: TransferLearning = TransferLearning(), chain: Chain | None = None) -> dict[str, Any]:
     """Let each workspace estimate for itself, and publish one private release a period.
 

@@ -9,6 +9,7 @@ from tasks.reporting.artifacts import (
     publish_table,
 )
 from tasks.reporting.events import emit
+from tasks.reporting.pattern_report import pattern_report
 from tasks.reporting.progress import announce, step
 from tasks.reporting.summary import as_markdown, summarise
 
@@ -19,6 +20,7 @@ __all__ = [
     "emit",
     "figure",
     "markdown_table",
+    "pattern_report",
     "publish_link",
     "publish_markdown",
     "publish_table",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,12 +56,14 @@ def workspace_frame(warehouse: Warehouse) -> pl.DataFrame:
     return warehouse.read(select(Workspace.__table__).order_by(Workspace.workspace_id))
 
 
-def newest_instant(warehouse: Warehouse) -> datetime | None:
-    """When the newest content or touch happened; None in an empty warehouse."""
-    newest = [
-        warehouse.rows(select(func.max(column).label("at")))[0]["at"]
-        for column in (Content.published_at, Touch.occurred_at)
-    ]
+def newest_instant(warehouse: Warehouse, workspace_ids: Sequence[str] = ()) -> datetime | None:
+    """When the newest content or touch of the workspaces named (or of all) happened; None where there is none."""
+    newest = []
+    for column, owner in ((Content.published_at, Content.workspace_id), (Touch.occurred_at, Touch.workspace_id)):
+        statement = select(func.max(column).label("at"))
+        newest.append(
+            warehouse.rows(statement.where(owner.in_(workspace_ids)) if workspace_ids else statement)[0]["at"]
+        )
     return max((instant for instant in newest if instant is not None), default=None)
 
 

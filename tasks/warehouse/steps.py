@@ -35,7 +35,7 @@ def plan_chunks(
 ) -> tuple[list[list[str]], Window]:
     """Which workspaces go together, and the window all of them are read in."""
     warehouse = open_warehouse()
-    end = as_of or newest_instant(warehouse) or datetime.now(UTC)
+    end = as_of or newest_instant(warehouse, workspace_ids) or datetime.now(UTC)
     # The end is exclusive: the newest row itself belongs to the window.
     window = (end - timedelta(days=lookback_days), end if as_of else end + timedelta(microseconds=1))
     return workspace_chunks(warehouse, size, workspace_ids), window
