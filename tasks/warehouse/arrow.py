@@ -69,7 +69,7 @@ class Reader:
             if self._is_sqlite:
                 cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(SQLITE_BATCH_ROWS)})
             cursor.execute(sql, parameters or None)
-            return pl.DataFrame(pl.from_arrow(_storage(cursor.fetch_arrow_table())))
+            return pl.DataFrame(pl.from_arrow(storage(cursor.fetch_arrow_table())))
 
     def read(self, statement: Select[Any]) -> pl.DataFrame:
         """Run a select and return its rows with the types its columns declare."""
@@ -90,7 +90,7 @@ def read(url: str, statement: Select[Any]) -> pl.DataFrame:
         return reader.read(statement)
 
 
-def _storage(table: pa.Table) -> pa.Table:
+def storage(table: pa.Table) -> pa.Table:
     """PostgreSQL's JSON arrives as an Arrow extension type, which polars does not cast; its storage is plain text."""
     for index, field in enumerate(table.schema):
         if isinstance(field.type, pa.BaseExtensionType):

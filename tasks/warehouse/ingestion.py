@@ -51,7 +51,8 @@ def ingest(
 
     Rows are keyed: the same file twice writes nothing. Of two measurements of one content the newer `measured_at`
     stands; at the same one, or with none on either side, the row that comes later. Content, touches and arms of a
-    workspace that is not in the warehouse are rejected.
+    workspace that is not in the warehouse are rejected. Local hours and weekdays follow the workspace's timezone as it
+    is now: where that was corrected, the same content ingested again is brought up to date.
 
     Args:
         kind: workspaces, content, touches or experiments.

@@ -24,7 +24,7 @@ from tasks.warehouse.errors import BadFileError
 
 ROW = "__row__"
 BATCH_BYTES = 32 << 20  # also the longest CSV row that can be read
-MOST_ROWS = 100_000
+MOST_ROWS = 50_000
 SHOWN = 200
 
 

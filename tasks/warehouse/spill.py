@@ -12,6 +12,8 @@ from tempfile import TemporaryFile
 
 import polars as pl
 
+MOST_ROWS = 50_000  # what is derived from them is several times their size
+
 
 class Spill:
     """Frames in the order they were added; to be read as often as wanted. A context manager."""
@@ -29,12 +31,13 @@ class Spill:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Put rows aside."""
-        buffer = BytesIO()
-        frame.write_ipc_stream(buffer, compression="lz4")
-        self._sizes.append(self._file.write(buffer.getbuffer()))
+        for part in frame.iter_slices(MOST_ROWS):
+            buffer = BytesIO()
+            part.write_ipc_stream(buffer, compression="lz4")
+            self._sizes.append(self._file.write(buffer.getbuffer()))
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """The frames as they were added, one in memory at a time."""
+        """The rows as they were added, at most `MOST_ROWS` at a time."""
         self._file.seek(0)
         for size in self._sizes:
             yield pl.read_ipc_stream(BytesIO(self._file.read(size)))

@@ -110,3 +110,74 @@ def test_all_kinds_arrive(acme: Warehouse, write: Write) -> None:
 
 def test_several_rows_without_any_further_column_go_in(acme: Warehouse, write: Write) -> None:
     assert counts(ingest("content", [write([post(i) for i in range(3)])], warehouse=acme)) == (3, 3, 0, 0)
+
+
+def test_a_corrected_timezone_reaches_content_that_is_ingested_again(acme: Warehouse, write: Write) -> None:
+    file = write([post()], "posts.csv")
+    ingest("content", [file], warehouse=acme)
+    ingest("workspaces", [write([BERLIN | {"timezone": "Asia/Tokyo"}])], warehouse=acme)
+    assert ingest("content", [file], warehouse=acme).written == 1
+    assert content_frame(acme, "acme")["local_hour"].to_list() == [21]
+
+
+def test_a_mapping_renames_combines_and_sets(acme: Warehouse, write: Write, tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"page": "acme", "id": 7, "day": "01.03.2026 13:00", "likes": "3", "shares": None, "kind": "img", "a": "x"}
+        | {"headline": None, "intro": "Hello", "text": "world", "cost": 1.5},
+        {"page": "acme", "id": 8, "day": "02.03.2026 13:00", "likes": None, "shares": None, "kind": None, "a": "y"}
+        | {"headline": "News", "intro": None, "text": None, "cost": None},
+    ]
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text("""
+        kind: content
+        timezone: Europe/Berlin
+        datetime_format: "%d.%m.%Y %H:%M"
+        columns:
+          workspace_id: page
+          content_id: id
+          content_type: {constant: social}
+          channel: {constant: facebook}
+          published_at: day
+          title: {coalesce: [headline, intro]}
+          body: {concat: [intro, text], separator: ", "}
+          engagements: {sum: [likes, shares]}
+          media_type: {column: kind, values: {img: photo}, default: text}
+        ignore: [a]
+    """)
+    for suffix in ("csv", "parquet"):
+        ingest("content", [write(rows, f"rows.{suffix}")], mapping=mapping, warehouse=acme)
+        found = content_frame(acme, "acme").select(
+            "content_id", "published_at", "title", "body", "engagements", "media_type", "attributes"
+        )
+        assert found.rows() == [
+            ("7", datetime(2026, 3, 1, 12, tzinfo=UTC), "Hello", "Hello, world", 3, "photo", '{"cost":1.5}'),
+            ("8", datetime(2026, 3, 2, 12, tzinfo=UTC), "News", None, None, "text", '{"cost":null}'),
+        ]
+
+
+def test_progress_counts_rows_checked_and_then_written(acme: Warehouse, write: Write) -> None:
+    seen: list[tuple[int, int | None]] = []
+    ingest(
+        "content",
+        [write([post(i) for i in range(9)])],
+        warehouse=acme,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(9, None), (9, 9)]
+
+
+@pytest.mark.real_data
+def test_real_posts_go_in_whole(sqlite_warehouse: Warehouse, shared_data: Path) -> None:
+    examples = Path(__file__).resolve().parents[3] / "deployments" / "examples"
+    folder = shared_data / "facebook_pages_2016"
+    for kind, file, mapping in (
+        ("workspaces", "pages.parquet", "facebook_pages_2016_workspaces.yaml"),
+        ("content", "posts.parquet", "facebook_pages_2016.yaml"),
+    ):
+        report = ingest(kind, [folder / file], mapping=examples / mapping, warehouse=sqlite_warehouse)
+        assert (report.read, report.reasons) == (report.written, {})
+    assert report.written == 137_627
+    frame = content_frame(sqlite_warehouse, "nytimes")
+    posts = pl.read_parquet(folder / "posts.parquet").filter(pl.col("page") == "nytimes")
+    reactions = posts.select(pl.sum_horizontal("num_reactions", "num_comments", "num_shares").sum()).item()
+    assert (frame.height, frame["engagements"].sum()) == (posts.height, reactions)

@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from tasks.warehouse import Warehouse, sources
 from tasks.warehouse.ingestion import ingest
-sources.BATCH_BYTES = 20_000
+sources.BATCH_BYTES = 60_000
 report = ingest("content", [Path(sys.argv[2])], warehouse=Warehouse(sys.argv[1]), run_id=Path(sys.argv[2]).stem)
 print(report.written, report.unchanged)
 """
@@ -79,7 +79,7 @@ def test_threads_of_one_process_end_as_one_after_the_other(acme: Warehouse, tmp_
 
 
 def test_killed_in_the_middle_and_run_again_ends_with_the_same_rows(acme: Warehouse, tmp_path: Path) -> None:
-    file = posts(tmp_path / "posts.csv", 0, 20_000, 1)
+    file = posts(tmp_path / "posts.csv", 0, 8_000, 1)
     process = start(acme, file)
     count = select(func.count().label("n")).select_from(Content.__table__)
     deadline = time.monotonic() + 60
@@ -88,8 +88,8 @@ def test_killed_in_the_middle_and_run_again_ends_with_the_same_rows(acme: Wareho
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=30)
     already = acme.rows(count)[0]["n"]
-    assert 0 < already < 20_000
+    assert 0 < already < 8_000
     report = ingest("content", [file], warehouse=acme)
-    assert (report.written, report.unchanged) == (20_000 - already, already)
+    assert (report.written, report.unchanged) == (8_000 - already, already)
     found = stored(acme)
-    assert (found.height, found["body"].n_unique()) == (20_000, 20_000)
+    assert (found.height, found["body"].n_unique()) == (8_000, 8_000)
