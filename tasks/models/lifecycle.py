@@ -10,29 +10,18 @@ import polars as pl
 
 from tasks.models import drift, reports
 from tasks.models.dataset import Examples, all_rows, examples
-from tasks.models.input_drift import column_shifts
-from tasks.models.performance import LossChange, loss_change
 from tasks.models.promotion import PROMOTION, Promoter
 from tasks.models.records import DriftReport, ModelKey, UpdateResult, Version
 from tasks.models.refresh import RetrainGain, retrain_gain
 from tasks.models.registry import Registry
 from tasks.models.specs import ModelSpec
 from tasks.models.store import ModelStore
-from tasks.models.training import TrainedModel, baseline_losses, has_one_class, train
+from tasks.models.training import TrainedModel, has_one_class, train
+from tasks.models.watching import Thresholds, look
 
 FIRST_CHAMPION, PROMOTE, HOLD, REJECT = "first_champion", "promote", "hold", "reject"
 REGISTERED, REJECTED = "registered", "rejected"
-REFERENCE_ROWS = 50_000
 NOT_BETTER = "on later rows it does not surely beat a trivial predictor; not registered"
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """From which score on to warn and to alarm, and how many new rows a look needs."""
-
-    warning: float
-    critical: float
-    min_samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,25 +100,10 @@ class Lifecycle:
         if len(newer) < self.thresholds.min_samples:
             report = reports.insufficient(key, champion.version_name, len(newer), self.thresholds.min_samples)
             return report, None
-        model = self.promoter.load(key, champion)
-        change = self._change(rows, champion, model)
-        reference = everything.until(champion.train_to).features.tail(min(champion.n_rows, REFERENCE_ROWS))
-        shifts = column_shifts(reference, newer.features, spec.not_watched)
-        found = drift.verdict(change, shifts, self.thresholds.warning, self.thresholds.critical)
-        gain = None
-        if found.status in (drift.WARNING, drift.CRITICAL) and change is not None:
-            gain = retrain_gain(spec, rows, model, champion.train_to)
-        report = reports.drift_report(key, champion.version_name, found, change, gain, len(newer))
+        seen = look(spec, champion, self.promoter.load(key, champion), rows, everything, self.thresholds)
+        report = reports.drift_report(key, champion.version_name, seen, self.thresholds.warning)
         self._remember(key, report, everything.sha256, run)
-        return report, gain
-
-    def _change(self, rows: Examples, champion: Version, model: Any) -> LossChange | None:
-        labelled, before = rows.after(champion.train_to), rows.until(champion.train_to)
-        if len(labelled) < self.thresholds.min_samples or not len(before):
-            return None
-        then = champion.evaluation
-        trivial = baseline_losses(before.target, labelled.target)
-        return loss_change(model.losses(labelled), trivial, then["loss"], then["loss_variance"], then["n"])
+        return report, seen.gain
 
     def _remember(self, key: ModelKey, report: DriftReport, data_sha256: str, run: Run) -> None:
         names = ("drift_status", "drift_score", "p_value", "recommendation", "reasons", "samples")

@@ -10,11 +10,12 @@ from functools import cached_property
 import polars as pl
 
 from tasks.errors import InputError, OutOfRangeError, require_between
-from tasks.models.lifecycle import Lifecycle, Run, Thresholds
+from tasks.models.lifecycle import Lifecycle, Run
 from tasks.models.records import DriftReport, ModelKey, ModelType, UpdateResult
 from tasks.models.registry import Registry
 from tasks.models.specs import ModelSpec, load_spec
 from tasks.models.store import ModelStore
+from tasks.models.watching import Thresholds
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import content_frame, find_workspace, touch_frame
 from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot

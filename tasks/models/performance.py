@@ -2,58 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-
-import numpy as np
-from scipy.special import stdtr, stdtrit
+from typing import Any
 
 from tasks.models.estimators import Floats
-from tasks.statistics.paired_bound import MIN_PAIRS, paired_lower_bound
+from tasks.statistics.paired_bound import Bound, paired_lower_bound
+from tasks.statistics.welch import MeanChange, mean_change
 
 
 @dataclass(frozen=True, slots=True)
 class LossChange:
-    """The model's loss now against its loss when registered.
+    """The model's loss now against its loss when registered, and against today's trivial baseline row by row."""
 
-    Attributes:
-        relative: (now − then) / then.
-        relative_lower: one-sided 95 % lower bound of it (Welch).
-        p_value: of 'not worse than then'.
-        behind_baseline: mean paired difference model − today's trivial baseline; `behind_p_value` of '≤ 0'.
-    """
+    change: MeanChange
+    behind_baseline: Bound
 
-    now: float
-    then: float
-    relative: float
-    relative_lower: float
-    p_value: float
-    behind_baseline: float
-    behind_p_value: float
-    n: int
+    def as_dict(self) -> dict[str, Any]:
+        """For the warehouse; bounds that are not finite are left out."""
+        found = {"loss": self.change.now, "loss_at_registration": self.change.then, "n": self.change.n}
+        found |= {"relative_change": self.change.relative, "relative_change_lower": self.change.relative_lower}
+        return found | {"behind_baseline": self.behind_baseline.mean}
 
 
 def loss_change(now: Floats, baseline_now: Floats, mean: float, variance: float, n: int) -> LossChange:
     """Compare losses (m,) with the mean and variance of n held-out losses at registration, and with a baseline's (m,).
 
-    Welch's t-test, one-sided: only getting worse is drift.
+    One-sided: only getting worse is drift.
     """
-    current = float(now.mean())
-    behind = paired_lower_bound(now - baseline_now)
-    lower, p = _welch(now, mean, variance, n)
-    scale = max(abs(mean), 1e-12)
-    relative = (current - mean) / scale
-    return LossChange(current, mean, relative, lower / scale, p, behind.mean, behind.p_value, len(now))
-
-
-def _welch(now: Floats, mean: float, variance: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """One-sided lower bound of mean(now) − mean, and p-value of 'it is ≤ 0'."""
-    if len(now) < MIN_PAIRS or n < MIN_PAIRS:
-        return -math.inf, 1.0
-    parts = np.array([now.var(ddof=1) / len(now), variance / n])
-    error = math.sqrt(float(parts.sum()))
-    difference = float(now.mean()) - mean
-    if error == 0.0:
-        return difference, 0.0 if difference > 0 else 1.0
-    freedom = float(parts.sum() ** 2 / (parts**2 / np.array([len(now) - 1, n - 1])).sum())
-    return difference - float(stdtrit(freedom, confidence)) * error, float(stdtr(freedom, -difference / error))
+    return LossChange(mean_change(now, mean, variance, n), paired_lower_bound(now - baseline_now))

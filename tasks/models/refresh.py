@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from tasks.models.dataset import Examples
 from tasks.models.estimators import FittedModel, fit
 from tasks.models.specs import ModelSpec
 from tasks.models.training import has_one_class
-from tasks.statistics.paired_bound import Bound, paired_lower_bound
+from tasks.statistics.paired_bound import paired_lower_bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,24 @@ class RetrainGain:
     p_value: float
     n: int
     window: str
+    champion_loss: float
 
     @property
     def helps(self) -> bool:
         """Whether the whole bound lies above zero."""
         return self.gain_lower > 0.0
 
+    def is_worthwhile(self, share: float) -> bool:
+        """Whether it surely helps, and saves at least this share of the champion's loss.
+
+        More data alone brings a few per cent, drift or not: no reason to disturb those who rely on the champion.
+        """
+        return self.helps and self.gain >= share * self.champion_loss
+
     def as_dict(self) -> dict[str, Any]:
-        """For the warehouse."""
-        return asdict(self) | {"helps": self.helps}
+        """For the warehouse; a bound that says nothing is None."""
+        bound = self.gain_lower if math.isfinite(self.gain_lower) else None
+        return asdict(self) | {"gain_lower": bound, "helps": self.helps}
 
 
 def retrain_gain(spec: ModelSpec, rows: Examples, champion: FittedModel, champion_to: datetime) -> RetrainGain:
@@ -50,9 +60,10 @@ def retrain_gain(spec: ModelSpec, rows: Examples, champion: FittedModel, champio
     learnt = _learn(spec, rows, first_new if window == "recent" else 0, last)
     held_out = rows.slice(last, len(rows))
     if learnt is None:
-        return RetrainGain(0.0, float("-inf"), 1.0, len(held_out), window)
-    bound = gain(champion, learnt, held_out, spec.gate.confidence)
-    return RetrainGain(bound.mean, bound.lower, bound.p_value, bound.n, window)
+        return RetrainGain(0.0, -math.inf, 1.0, len(held_out), window, 0.0)
+    lost = champion.losses(held_out)
+    bound = paired_lower_bound(lost - learnt.losses(held_out), spec.gate.confidence)
+    return RetrainGain(bound.mean, bound.lower, bound.p_value, bound.n, window, float(lost.mean()))
 
 
 def choose_window(spec: ModelSpec, rows: Examples, first_new: int, middle: int, last: int) -> str:
@@ -62,11 +73,6 @@ def choose_window(spec: ModelSpec, rows: Examples, first_new: int, middle: int, 
         return "all"
     judge = rows.slice(middle, last)
     return "recent" if recent.losses(judge).mean() < everything.losses(judge).mean() else "all"
-
-
-def gain(champion: FittedModel, challenger: FittedModel, held_out: Examples, confidence: float) -> Bound:
-    """One-sided bound on champion's loss − challenger's loss, row by row on the same held-out rows."""
-    return paired_lower_bound(champion.losses(held_out) - challenger.losses(held_out), confidence)
 
 
 def _learn(spec: ModelSpec, rows: Examples, start: int, stop: int) -> FittedModel | None:

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from tasks.models import drift
-from tasks.models.performance import LossChange
 from tasks.models.records import DriftReport, ModelKey, UpdateResult
-from tasks.models.refresh import RetrainGain
+from tasks.models.watching import Look
 
 
-def drift_report(
-    key: ModelKey,
-    version_name: str,
-    found: drift.Verdict,
-    change: LossChange | None,
-    gain: RetrainGain | None,
-    samples: int,
-) -> DriftReport:
-    """A verdict with its recommendation; `samples` is the number of rows newer than the model."""
-    recommendation, why = drift.recommend(found.status, gain)
-    performance: dict[str, Any] = {} if change is None else asdict(change)
+def drift_report(key: ModelKey, version_name: str, seen: Look, worth: float) -> DriftReport:
+    """What one look saw, with its recommendation."""
+    recommendation, why = drift.recommend(seen.verdict.status, seen.gain, worth)
+    performance: dict[str, Any] = {} if seen.change is None else seen.change.as_dict()
+    performance |= {"estimated": seen.estimated} if seen.estimated else {}
     return DriftReport(
         workspace_id=key.workspace_id,
         model_type=key.model_type.value,
         model_version=version_name,
-        drift_status=found.status,
-        drift_score=found.score,
-        p_value=found.p_value,
+        drift_status=seen.verdict.status,
+        drift_score=seen.verdict.score,
+        p_value=seen.verdict.p_value,
         recommendation=recommendation,
-        reasons=[*found.reasons, *([why] if why else [])],
-        samples=samples,
+        reasons=[*seen.verdict.reasons, *([why] if why else [])],
+        samples=seen.samples,
         samples_needed=0,
-        performance=performance | ({} if gain is None else {"retrain": gain.as_dict()}),
-        columns=list(found.columns),
+        performance=performance | ({} if seen.gain is None else {"retrain": seen.gain.as_dict()}),
+        columns=list(seen.verdict.columns),
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tasks.models.dataset import RECENT_ROWS, Examples
 from tasks.models.estimators import FittedModel, Floats, fit, losses
+from tasks.models.output_drift import OutputSummary, summarise_outputs
 from tasks.models.specs import ModelSpec
 from tasks.statistics.paired_bound import paired_lower_bound
 
@@ -28,7 +29,8 @@ class Evaluation:
         loss: mean loss of the model; `loss_variance` and `n` belong to it.
         baseline_loss: mean loss of the better of the two trivial baselines.
         gain: mean paired difference baseline − model; `gain_lower` its one-sided bound.
-        metrics: figures people know (r2, auc, brier, accuracy, macro_f1), where defined.
+        metrics: figures people know (r2, auc, brier, accuracy, macro_f1) of the latest fold, where defined.
+        outputs: the latest fold's predictions, against which later ones are compared.
     """
 
     loss: float
@@ -39,6 +41,7 @@ class Evaluation:
     gain_lower: float
     p_value: float
     metrics: dict[str, float]
+    outputs: OutputSummary
 
     @property
     def beats_baseline(self) -> bool:
@@ -75,18 +78,22 @@ def evaluate(spec: ModelSpec, examples: Examples) -> Evaluation:
     bound = paired_lower_bound(trivial - mine, spec.gate.confidence)
     spread = float(mine.var(ddof=1)) if len(mine) > 1 else 0.0
     figures = (float(mine.mean()), spread, len(mine), float(trivial.mean()), bound.mean, bound.lower, bound.p_value)
-    return Evaluation(*figures, metrics=folds[-1][2])
+    predicted, later, classes = folds[-1][2], examples.slice(edges[-2], edges[-1]).target, folds[-1][3]
+    return Evaluation(*figures, metrics(predicted, later, classes), summarise_outputs(predicted))
 
 
-def _fold(spec: ModelSpec, examples: Examples, start: int, stop: int) -> tuple[Floats, Floats, dict[str, float]]:
-    """Losses (n,) of model and baseline on rows start…stop, learnt from the rows before."""
+Fold = tuple[Floats, Floats, Floats, tuple[str, ...] | None]
+
+
+def _fold(spec: ModelSpec, examples: Examples, start: int, stop: int) -> Fold:
+    """Losses (n,) of model and baseline on rows start…stop, learnt from the rows before; predictions and classes."""
     past, future = examples.slice(0, start), examples.slice(start, stop)
     trivial = baseline_losses(past.target, future.target)
     if has_one_class(past):
-        return trivial, trivial, {}
+        return trivial, trivial, np.ones((len(future), 1)), (str(past.target[0]),)
     model = fit(spec, past)
     predicted = model.predict(future.features)
-    return losses(predicted, future.target, model.classes), trivial, metrics(predicted, future.target, model.classes)
+    return losses(predicted, future.target, model.classes), trivial, predicted, model.classes
 
 
 def baseline_losses(past: pl.Series, future: pl.Series) -> Floats:

@@ -1,0 +1,99 @@
+"""Tier 2, no labels needed: did the model's own outputs move, and what do they say of its performance?
+
+Outputs are the first place to look (Rabanser et al. 2019): an input that moves without moving them does no harm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tasks.models.estimators import PROBABILITY_FLOOR, Floats
+from tasks.models.input_drift import ColumnShift
+from tasks.statistics.two_sample import kolmogorov_smirnov
+from tasks.statistics.welch import MeanChange, mean_change
+
+QUANTILES = 200
+OUTPUT = "prediction"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSummary:
+    """Held-out outputs of a model, small enough to be stored with it.
+
+    Attributes:
+        quantiles: of the expected value, of the second class's probability, or of the largest one; n rows.
+        expected_loss: mean loss the probabilities themselves announce, with its variance; 0 for regression.
+    """
+
+    quantiles: list[float]
+    n: int
+    expected_loss: float
+    expected_loss_variance: float
+
+
+def summarise_outputs(predicted: Floats) -> OutputSummary:
+    """Summarise predictions as `FittedModel.predict` gives them."""
+    losses = announced_losses(predicted)
+    points = np.quantile(scores(predicted), (np.arange(QUANTILES) + 0.5) / QUANTILES)
+    return OutputSummary(points.tolist(), len(predicted), float(losses.mean()), float(losses.var()))
+
+
+def scores(predicted: Floats) -> Floats:
+    """(n,) one number a row: the expected value, the second of two classes' probability, or the largest of several."""
+    if predicted.ndim == 1:
+        return predicted
+    chosen: Floats = predicted[:, 1] if predicted.shape[1] == 2 else predicted.max(axis=1)
+    return chosen
+
+
+def announced_losses(predicted: Floats) -> Floats:
+    """(n,) entropies: the log loss each row will have on average if its probabilities are right; 0 for regression."""
+    if predicted.ndim == 1:
+        return np.zeros(len(predicted))
+    entropies: Floats = -(predicted * np.log(np.clip(predicted, PROBABILITY_FLOOR, 1.0))).sum(axis=1)
+    return entropies
+
+
+def output_shift(then: OutputSummary, predicted: Floats) -> ColumnShift:
+    """Compare outputs now with the summary of those held out at registration."""
+    copies = np.repeat(then.quantiles, max(then.n // QUANTILES, 1))
+    found = kolmogorov_smirnov(copies, scores(predicted))
+    return ColumnShift(OUTPUT, "output", found.shift, found.p_value)
+
+
+def announced_change(then: OutputSummary, predicted: Floats) -> MeanChange | None:
+    """Rise of the loss the model announces for itself; None for regression, which announces none."""
+    if predicted.ndim == 1:
+        return None
+    return mean_change(announced_losses(predicted), then.expected_loss, then.expected_loss_variance, then.n)
+
+
+def expected_performance(probability: ArrayLike, positive: ArrayLike) -> dict[str, float]:
+    """What calibrated probabilities (n,) of the positive class promise for decisions (n,) of 0 and 1, without labels.
+
+    Confidence-based performance estimation (Białek et al. 2024): every row counts as positive with its probability,
+    so the confusion matrix is an expectation. Undefined figures are left out.
+    """
+    p, decided = np.asarray(probability, dtype=np.float64), np.asarray(positive, dtype=bool)
+    true_positive, false_positive = p[decided].sum(), (1 - p[decided]).sum()
+    false_negative, true_negative = p[~decided].sum(), (1 - p[~decided]).sum()
+    ratios = {
+        "accuracy": (true_positive + true_negative, len(p)),
+        "precision": (true_positive, true_positive + false_positive),
+        "recall": (true_positive, true_positive + false_negative),
+        "f1": (2 * true_positive, 2 * true_positive + false_positive + false_negative),
+        "roc_auc": _expected_auc(p),
+    }
+    return {name: float(part / whole) for name, (part, whole) in ratios.items() if whole > 0}
+
+
+def _expected_auc(p: Floats) -> tuple[float, float]:
+    """Area under the expected ROC curve of scores p, as a numerator and a denominator; tied scores count half."""
+    values, inverse = np.unique(p, return_inverse=True)
+    positives = np.bincount(inverse, weights=p, minlength=len(values))
+    negatives = np.bincount(inverse, weights=1 - p, minlength=len(values))
+    below = np.cumsum(negatives) - negatives
+    return float((positives * (below + negatives / 2)).sum()), float(positives.sum() * negatives.sum())
