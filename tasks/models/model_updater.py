@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 
@@ -11,8 +11,10 @@ import polars as pl
 
 from tasks.errors import InputError, OutOfRangeError, require_between
 from tasks.models.lifecycle import Lifecycle, Run
-from tasks.models.records import DriftReport, ModelKey, ModelType, UpdateResult
+from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter
+from tasks.models.records import DriftReport, ModelKey, ModelType, MoveResult, UpdateResult
 from tasks.models.registry import Registry
+from tasks.models.reports import moved
 from tasks.models.specs import ModelSpec, load_spec
 from tasks.models.store import ModelStore
 from tasks.models.watching import Thresholds
@@ -126,6 +128,83 @@ class ModelUpdater:
             return self._lifecycle.detect(key, spec, self._frame(spec, workspace_id, source, as_of), run)
 
         return await asyncio.to_thread(work)
+
+    async def promote_model(
+        self,
+        workspace_id: str,
+        model_type: ModelType | str,
+        version: str | None = None,
+        *,
+        expected_generation: int | None = None,
+        reason: str = "promoted by hand",
+        actor: str = BY_HAND,
+        run_id: str | None = None,
+    ) -> MoveResult:
+        """Make a registered version champion: the one named, or the newest challenger.
+
+        Args:
+            workspace_id: whose model.
+            model_type: which.
+            version: `version_name`; None takes the newest version that has never served.
+            expected_generation: the `generation` last seen; another promoter having come first is then an error.
+            reason: why, for the history.
+            actor: who, for the history.
+            run_id: recorded on what is written.
+
+        Raises:
+            UnknownNameError: if there is no such workspace, type or version.
+            PromotionConflictError: if somebody else promoted first.
+            ArtifactRefusedError: if the version cannot serve; nothing was moved.
+        """
+
+        def work(promoter: Promoter, key: ModelKey, run: str) -> MoveResult:
+            chosen = promoter.challenger(key, version)
+            before = promoter.champion(key)
+            generation = promoter.move(key, chosen, PROMOTION, reason, actor, run, expected_generation)
+            return moved(key, "promoted", chosen, before, generation)
+
+        return await self._move(workspace_id, model_type, run_id, work)
+
+    async def rollback_model(
+        self,
+        workspace_id: str,
+        model_type: ModelType | str,
+        target_version: str | None = None,
+        *,
+        reason: str = "rolled back by hand",
+        actor: str = BY_HAND,
+        run_id: str | None = None,
+    ) -> MoveResult:
+        """Put an earlier version back: the one named, or the one that served before the champion.
+
+        Raises:
+            UnknownNameError: if there is no such workspace, type or version.
+            NoChampionError: if nothing serves, or nothing served before.
+            ArtifactRefusedError: if the version cannot serve; nothing was moved.
+        """
+
+        def work(promoter: Promoter, key: ModelKey, run: str) -> MoveResult:
+            promoter.reconcile(key, run)
+            target, before = promoter.rollback_target(key, target_version), promoter.champion(key)
+            generation = promoter.move(key, target, ROLLBACK, reason, actor, run)
+            return moved(key, "rolled_back", target, before, generation)
+
+        return await self._move(workspace_id, model_type, run_id, work)
+
+    async def _move(
+        self,
+        workspace_id: str,
+        model_type: ModelType | str,
+        run_id: str | None,
+        work: Callable[[Promoter, ModelKey, str], MoveResult],
+    ) -> MoveResult:
+        key = ModelKey(workspace_id, ModelType.parse(model_type))
+
+        def checked() -> MoveResult:
+            self._require_workspace(workspace_id)
+            return work(self._lifecycle.promoter, key, run_id or BY_HAND)
+
+        return await asyncio.to_thread(checked)
 
     def _require_workspace(self, workspace_id: str) -> None:
         find_workspace(self._warehouse, workspace_id)

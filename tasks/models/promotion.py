@@ -96,6 +96,20 @@ class Promoter:
                 self.store.close_deployment(key, found, ABANDONED, run_id)
             self._converge(key, run_id)
 
+    def challenger(self, key: ModelKey, version_name: str | None) -> Version:
+        """The version to promote: the one named, or the newest that has never served.
+
+        Raises:
+            UnknownNameError: if this workspace has no such version of this type, or none waits.
+        """
+        if version_name is not None:
+            return self._version(key, version_name)
+        seen = {found.version_name for found in self.store.deployments(key)}
+        waiting = [name for name in self.store.version_names(key, registered=True) if name not in seen]
+        if not waiting:
+            raise UnknownNameError("challenger of", key.registered_name, fix="`model-refresh` registers one")
+        return self._version(key, waiting[-1])
+
     def rollback_target(self, key: ModelKey, version_name: str | None) -> Version:
         """The version to go back to: the one named, or the one that served before the champion.
 
@@ -127,7 +141,7 @@ class Promoter:
     def _version(self, key: ModelKey, version_name: str) -> Version:
         found = self.store.version(key, version_name)
         if found is None:
-            raise UnknownNameError("version", version_name, self.store.version_names(key))
+            raise UnknownNameError("version", version_name, self.store.version_names(key, registered=True))
         return found
 
     def _number(self, key: ModelKey, version_name: str) -> int:

@@ -119,6 +119,17 @@ class DriftReport(TypedDict):
     columns: list[dict[str, Any]]
 
 
+class MoveResult(TypedDict):
+    """A promotion or rollback: who serves now, who did before, and the generation to expect next time."""
+
+    workspace_id: str
+    model_type: str
+    status: str
+    model_version: str
+    previous_version: str | None
+    generation: int
+
+
 class UpdateResult(TypedDict):
     """What became of one model.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.models import drift
-from tasks.models.records import DriftReport, ModelKey, UpdateResult
+from tasks.models.records import DriftReport, ModelKey, MoveResult, UpdateResult, Version
 from tasks.models.watching import Look
 
 
@@ -69,3 +69,15 @@ def update_result(
     )
     result.update(more)  # type: ignore[typeddict-item]
     return result
+
+
+def moved(key: ModelKey, status: str, version: Version, before: str | None, generation: int) -> MoveResult:
+    """Who serves now; `unchanged` where it was champion already."""
+    return MoveResult(
+        workspace_id=key.workspace_id,
+        model_type=key.model_type.value,
+        status="unchanged" if before == version.version_name else status,
+        model_version=version.version_name,
+        previous_version=before,
+        generation=generation,
+    )

@@ -34,9 +34,10 @@ class ModelStore:
             _versions(key).where(ModelVersion.version_name == version_name, ModelVersion.status == "registered")
         )
 
-    def version_names(self, key: ModelKey) -> list[str]:
-        """Names of all attempts, rejected ones too, oldest first."""
-        return [row["version_name"] for row in self.warehouse.rows(_versions(key))]
+    def version_names(self, key: ModelKey, *, registered: bool = False) -> list[str]:
+        """Names of all attempts, or of registered versions only, oldest first."""
+        rows = self.warehouse.rows(_versions(key))
+        return [row["version_name"] for row in rows if row["status"] == "registered" or not registered]
 
     def add_version(self, key: ModelKey, version: Version, more: Mapping[str, Any]) -> None:
         """Remember an attempt; one that is known already stays as it is."""
