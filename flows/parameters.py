@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -13,6 +13,9 @@ def _split(value: Any) -> Any:
 
 
 Form = TypeVar("Form", bound=BaseModel)
+ModelName = Literal[
+    "ENGAGEMENT_PREDICTOR", "TONE_CLASSIFIER", "CONVERSION_PREDICTOR", "SENTIMENT_ANALYZER", "TOPIC_CLASSIFIER"
+]
 Names = Annotated[list[str], BeforeValidator(_split)]
 
 
@@ -98,6 +101,41 @@ class ExperimentAnalysis(Parameters):
         title="Complete",
         description="End experiments that have an answer and asked for it at their creation (auto_complete).",
     )
+
+
+class OneModel(Parameters):
+    """One model of one workspace, and why it is touched."""
+
+    workspace_id: str = Field(title="Workspace", description="Its id.", min_length=1)
+    model_type: ModelName = Field(title="Model type")
+    reason: str = Field(default="by hand", title="Reason", description="Kept in the history.", max_length=500)
+    actor: str = Field(default="by-hand", title="Who", description="Kept in the history.", max_length=128)
+
+
+class ModelPromotion(OneModel):
+    """Which version becomes champion, and whether a person is asked first."""
+
+    version: str | None = Field(
+        default=None, title="Version", description="Such as v_20260101_120000; empty for the newest challenger."
+    )
+    needs_approval: bool = Field(default=False, title="Ask first", description="Pause for a form in the Prefect UI.")
+    approval_hours: int = Field(default=72, ge=1, le=720, title="Wait", description="Hours until the question lapses.")
+
+
+class ModelRollback(OneModel):
+    """Which earlier version is put back."""
+
+    target_version: str | None = Field(
+        default=None, title="Version", description="Such as v_20260101_120000; empty for the one that served before."
+    )
+
+
+class Approval(BaseModel):
+    """What a person decides about a challenger."""
+
+    approve: bool = Field(default=False, title="Promote it")
+    reason: str = Field(default="approved in the UI", title="Reason", max_length=500)
+    actor: str = Field(default="a person", title="Who", max_length=128)
 
 
 class MetaLearning(PatternLearning, TransferLearning, ModelRefresh):

@@ -26,6 +26,8 @@ ENTRYPOINTS = {
     "transfer-learning": "flows.transfer_learning.transfer_learning",
     "model-refresh": "flows.model_refresh.model_refresh",
     "experiment-analysis": "flows.experiment_analysis.experiment_analysis",
+    "model-promotion": "flows.model_promotion.model_promotion",
+    "model-rollback": "flows.model_rollback.model_rollback",
 }
 
 

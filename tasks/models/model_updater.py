@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -14,7 +15,7 @@ from tasks.models.lifecycle import Lifecycle, Run
 from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter
 from tasks.models.records import DriftReport, ModelKey, ModelType, MoveResult, UpdateResult
 from tasks.models.registry import Registry
-from tasks.models.reports import moved
+from tasks.models.reports import moved, waiting
 from tasks.models.specs import ModelSpec, load_spec
 from tasks.models.store import ModelStore
 from tasks.models.watching import Thresholds
@@ -126,6 +127,23 @@ class ModelUpdater:
         def work() -> DriftReport:
             self._require_workspace(workspace_id)
             return self._lifecycle.detect(key, spec, self._frame(spec, workspace_id, source, as_of), run)
+
+        return await asyncio.to_thread(work)
+
+    async def challenger(
+        self, workspace_id: str, model_type: ModelType | str, version: str | None = None
+    ) -> dict[str, Any]:
+        """What `promote_model` would promote, beside the champion, and the generation it would follow.
+
+        Raises:
+            UnknownNameError: if there is no such workspace, type or version, or no version waits.
+        """
+        key = ModelKey(workspace_id, ModelType.parse(model_type))
+
+        def work() -> dict[str, Any]:
+            self._require_workspace(workspace_id)
+            promoter = self._lifecycle.promoter
+            return waiting(key, promoter.challenger(key, version), promoter.champion(key), promoter.generation(key))
 
         return await asyncio.to_thread(work)
 

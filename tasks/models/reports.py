@@ -81,3 +81,19 @@ def moved(key: ModelKey, status: str, version: Version, before: str | None, gene
         previous_version=before,
         generation=generation,
     )
+
+
+def waiting(key: ModelKey, version: Version, champion: str | None, generation: int) -> dict[str, Any]:
+    """A challenger beside the champion, for whoever decides."""
+    return {
+        "model": key.registered_name,
+        "workspace_id": key.workspace_id,
+        "model_type": key.model_type.value,
+        "version_name": version.version_name,
+        "champion": champion,
+        "generation": generation,
+        "rows": version.n_rows,
+        "loss": version.evaluation.get("loss"),
+        "baseline_loss": version.evaluation.get("baseline_loss"),
+        "metrics": version.evaluation.get("metrics", {}),
+    }

@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
 
 from tasks.models.model_updater import ModelUpdater
-from tasks.models.records import UpdateResult
+from tasks.models.records import MoveResult, UpdateResult
 from tasks.settings import CHECKOUT
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
@@ -43,6 +44,40 @@ def refresh_models(
         return outcome(workspace_id, asyncio.run(update))
 
     return each_workspace(warehouse, run_id, STEP, chunk.workspace_ids, work)
+
+
+@task(name="find-challenger", cache_policy=NO_CACHE)
+def waiting_challenger(workspace_id: str, model_type: str, version: str | None) -> dict[str, Any]:
+    """The version a promotion would be about, and the generation it would follow."""
+    return asyncio.run(ModelUpdater().challenger(workspace_id, model_type, version))
+
+
+@task(name="promote-model", cache_policy=NO_CACHE)
+def promote_model(seen: dict[str, Any], reason: str, actor: str) -> MoveResult:
+    """Promote what was seen, unless somebody else promoted since."""
+    promotion = ModelUpdater().promote_model(
+        seen["workspace_id"],
+        seen["model_type"],
+        seen["version_name"],
+        expected_generation=seen["generation"],
+        reason=reason,
+        actor=actor,
+        run_id=str(task_run.id),
+    )
+    return asyncio.run(promotion)
+
+
+@task(name="rollback-model", cache_policy=NO_CACHE)
+def rollback_model(
+    workspace_id: str, model_type: str, target_version: str | None, reason: str, actor: str
+) -> MoveResult:
+    """Put an earlier version back."""
+    run_id = str(task_run.id)
+    return asyncio.run(
+        ModelUpdater().rollback_model(
+            workspace_id, model_type, target_version, reason=reason, actor=actor, run_id=run_id
+        )
+    )
 
 
 def outcome(workspace_id: str, results: dict[str, UpdateResult]) -> Outcome:

@@ -1,0 +1,31 @@
+"""Challenger to champion: by hand, by approval in the Prefect UI, or by an automation."""
+
+from __future__ import annotations
+
+from prefect import flow, pause_flow_run
+
+from flows.parameters import Approval, ModelPromotion
+from tasks.models.steps import MoveResult, promote_model, waiting_challenger
+from tasks.reporting import announce, artifact_key, emit, publish_table
+
+
+@flow(name="model-promotion")
+def model_promotion(options: ModelPromotion) -> MoveResult | None:
+    """Make a registered version champion: the one named, or the newest challenger.
+
+    With approval the run pauses and shows a form. What was decided upon is promoted only if nobody else promoted
+    meanwhile. Returns None when a person declined.
+    """
+    seen = waiting_challenger(options.workspace_id, options.model_type, options.version)
+    reason, actor = options.reason, options.actor
+    if options.needs_approval:
+        publish_table(artifact_key("model-promotion", "challenger"), [seen], "What waits for a decision")
+        answer = pause_flow_run(wait_for_input=Approval, timeout=options.approval_hours * 3600)
+        if not answer.approve:
+            announce(f"{seen['model']} {seen['version_name']} declined by {answer.actor}: {answer.reason}")
+            return None
+        reason, actor = answer.reason, answer.actor
+    done = promote_model(seen, reason, actor)
+    emit("raptorflow.model.promoted", f"model.{seen['model']}", {"version": done["model_version"], "reason": reason})
+    announce(f"{seen['model']}: {done['status']}, {done['model_version']} serves")
+    return done

@@ -1,0 +1,116 @@
+"""What lies in the registry is what was put there, or it is not loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+import skops.io
+from sklearn.neighbors import KNeighborsRegressor
+
+from tasks.errors import UnknownNameError
+from tasks.models import ModelType, ModelUpdater
+from tasks.models.errors import ArtifactRefusedError, RegistryUnreachableError
+from tasks.models.records import ModelKey
+from tasks.models.registry import MODEL_FILE, Registry, file_sha256
+from tasks.models.training import golden_holds
+from tasks.warehouse import Warehouse
+from tests.factories import store_content
+from tests.tasks.models.model_rows import posts
+from tests.tasks.models.worlds import champion_of, rows
+
+KEY = ModelKey("acme", ModelType.ENGAGEMENT_PREDICTOR)
+ENGAGEMENT = ModelType.ENGAGEMENT_PREDICTOR
+TAGS = {"version_name": "v_20260101_000000", "data_sha256": "d", "spec_sha256": "s"}
+
+
+@pytest.fixture
+def registry(mlflow_store: Path) -> Registry:
+    return Registry()
+
+
+def file_of(home: Path) -> Path:
+    return next(home.rglob(MODEL_FILE))
+
+
+def test_version_comes_back_as_it_was(registry: Registry) -> None:
+    trained, _ = champion_of(rows(300, 1))
+    number, sha256 = registry.register(KEY, trained.model, TAGS, {"loss": 1.0}, "card")
+    assert registry.find(KEY, {"data_sha256": "d"}) == (number, TAGS | {"artifact_sha256": sha256})
+    assert registry.find(KEY, {"data_sha256": "other"}) is None
+    loaded = type(trained.model).of(registry.load(KEY, number, sha256))
+    assert golden_holds(loaded, trained.golden)
+
+
+def test_changed_file_is_refused(registry: Registry, home: Path) -> None:
+    trained, _ = champion_of(rows(300, 1))
+    number, sha256 = registry.register(KEY, trained.model, TAGS, {}, "card")
+    with file_of(home).open("ab") as file:
+        file.write(b"!")
+    with pytest.raises(ArtifactRefusedError, match="sha256"):
+        registry.load(KEY, number, sha256)
+    file_of(home).unlink()
+    with pytest.raises(ArtifactRefusedError, match="missing"):
+        registry.load(KEY, number, sha256)
+
+
+def test_foreign_type_is_refused_even_with_the_right_hash(registry: Registry, home: Path) -> None:
+    trained, _ = champion_of(rows(300, 1))
+    number, _ = registry.register(KEY, trained.model, TAGS, {}, "card")
+    skops.io.dump({"model": KNeighborsRegressor(), "payload": Path("/etc/passwd")}, file_of(home))
+    with pytest.raises(ArtifactRefusedError, match="foreign types"):
+        registry.load(KEY, number, file_sha256(file_of(home)))
+
+
+def test_names_mlflow_refuses_are_written_otherwise(registry: Registry) -> None:
+    trained, _ = champion_of(rows(300, 1))
+    keys = [ModelKey(name, ENGAGEMENT) for name in ("a/b", "a_b", "a:b", "o'neil & söhne", "50%")]
+    for key in keys:
+        registry.register(key, trained.model, TAGS, {}, "card")
+        registry.point(key, "champion", 1)
+        assert registry.aliases(key) == {"champion": 1}
+    assert len({key.registered_name for key in keys}) == len(keys)
+
+
+def test_mlflow_that_is_down_is_one_clear_error(sqlite_warehouse: Warehouse) -> None:
+    store_content(sqlite_warehouse, posts(150))
+    updater = ModelUpdater(warehouse=sqlite_warehouse, registry_address="http://127.0.0.1:9")
+    with pytest.raises(RegistryUnreachableError, match=r"MLflow does not answer at http://127\.0\.0\.1:9"):
+        asyncio.run(updater.check_and_update_models("acme", [ENGAGEMENT]))
+
+
+async def test_rollback_goes_back_and_refuses_what_is_not_ours(sqlite_warehouse: Warehouse, mlflow_store: Path) -> None:
+    for name in ("acme", "rival"):
+        store_content(sqlite_warehouse, posts(200, workspace_id=name))
+    updater = ModelUpdater(warehouse=sqlite_warehouse)
+    first = (await updater.check_and_update_models("acme", [ENGAGEMENT]))["ENGAGEMENT_PREDICTOR"]
+    store_content(sqlite_warehouse, posts(100, start=200, video=-1.5))
+    second = (await updater.check_and_update_models("acme", [ENGAGEMENT], promote=False))["ENGAGEMENT_PREDICTOR"]
+    assert second["status"] == "challenger"
+    seen = await updater.challenger("acme", ENGAGEMENT)
+    assert (seen["version_name"], seen["generation"]) == (second["candidate_version"], 1)
+    promoted = await updater.promote_model("acme", ENGAGEMENT, expected_generation=1)
+    assert promoted["model_version"] == second["candidate_version"]
+    back = await updater.rollback_model("acme", ENGAGEMENT, target_version=first["model_version"])
+    assert (back["status"], back["model_version"], back["generation"]) == ("rolled_back", first["model_version"], 3)
+    with pytest.raises(UnknownNameError, match="unknown version 'v_20000101_000000'"):
+        await updater.rollback_model("acme", ENGAGEMENT, target_version="v_20000101_000000")
+    rival = (await updater.check_and_update_models("rival", [ENGAGEMENT], as_of=None))["ENGAGEMENT_PREDICTOR"]
+    assert rival["model_version"] is not None
+    theirs = await updater.rollback_model("rival", ENGAGEMENT, target_version=rival["model_version"])
+    assert theirs["status"] == "unchanged"
+
+
+@pytest.mark.benchmark
+def test_registering_one_version_warm(registry: Registry) -> None:
+    trained, _ = champion_of(rows(300, 1))
+    wall, cpu = [], []
+    for i in range(12):
+        started = time.perf_counter(), time.process_time()
+        registry.register(KEY, trained.model, TAGS | {"data_sha256": str(i)}, {"loss": 1.0}, "card")
+        wall.append(time.perf_counter() - started[0])
+        cpu.append(time.process_time() - started[1])
+    figures = f"{sorted(wall[2:])[5]:.3f} s wall, {sorted(cpu[2:])[5]:.3f} s CPU"
+    print(f"\nBAR register one version, warm, median of 10: {figures} (bar 0.1 s)")
