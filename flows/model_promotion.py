@@ -5,7 +5,8 @@ from __future__ import annotations
 from prefect import flow, pause_flow_run
 
 from flows.parameters import Approval, ModelPromotion
-from tasks.models.steps import MoveResult, promote_model, waiting_challenger
+from tasks.models.records import MoveResult
+from tasks.models.steps import promote_model, waiting_challenger
 from tasks.reporting import announce, artifact_key, emit, publish_table
 
 

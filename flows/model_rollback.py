@@ -5,7 +5,8 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.parameters import ModelRollback
-from tasks.models.steps import MoveResult, rollback_model
+from tasks.models.records import MoveResult
+from tasks.models.steps import rollback_model
 from tasks.reporting import announce, emit
 
 
