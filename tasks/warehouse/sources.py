@@ -184,8 +184,24 @@ def _parquet_batches(file: Any) -> Iterator[Batch]:
     done = 0
     for batch in file.iter_batches(batch_size=rows):
         frame = pl.DataFrame(pl.from_arrow(batch))
+        frame = frame.with_columns(_plain(column) for column in frame.iter_columns())
         yield Batch(frame.with_columns(pl.int_range(done + 1, done + frame.height + 1, dtype=pl.Int64).alias(ROW)))
         done += frame.height
+
+
+def _plain(column: pl.Series) -> pl.Series:
+    """Values of types that text files do not know, as text: bytes, durations, and lists of such."""
+    dtype = column.dtype
+    if dtype == pl.Binary:  # many writers leave text unmarked
+        try:
+            return column.cast(pl.String)
+        except pl.exceptions.ComputeError:
+            return column.bin.encode("base64")
+    if dtype == pl.Duration:
+        return column.dt.total_seconds(fractional=True)
+    if dtype.is_nested():
+        return pl.Series(column.name, [_text(value) for value in column.to_list()], dtype=pl.String)
+    return column
 
 
 # ── JSON Lines ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -214,7 +230,7 @@ def _json_batch(lines: list[bytes], before: int) -> Batch:
             found = json.loads(line)
         except (ValueError, RecursionError):
             found = None
-        if isinstance(found, dict):
+        if isinstance(found, dict) and not _half_characters(line, found):
             rows.append(found)
             numbers.append(number)
         else:
@@ -224,7 +240,18 @@ def _json_batch(lines: list[bytes], before: int) -> Batch:
     return Batch(pl.DataFrame({**columns, ROW: pl.Series(numbers, dtype=pl.Int64)}), broken)
 
 
+def _half_characters(line: bytes, found: Any) -> bool:
+    """Whether an escape stands for half a character (`\\ud83d` alone), which no text can hold."""
+    if b"\\ud" not in line.lower():
+        return False
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, default=str)

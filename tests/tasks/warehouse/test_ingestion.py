@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -181,3 +183,33 @@ def test_real_posts_go_in_whole(sqlite_warehouse: Warehouse, shared_data: Path) 
     posts = pl.read_parquet(folder / "posts.parquet").filter(pl.col("page") == "nytimes")
     reactions = posts.select(pl.sum_horizontal("num_reactions", "num_comments", "num_shares").sum()).item()
     assert (frame.height, frame["engagements"].sum()) == (posts.height, reactions)
+
+
+def test_values_of_every_parquet_type_are_kept_or_read(acme: Warehouse, write: Write, tmp_path: Path) -> None:
+    odd = {
+        "when": date(2026, 1, 1),
+        "lasted": timedelta(minutes=1),
+        "raw": b"\xff",
+        "tags": ["a"],
+        "cost": Decimal("3.25"),
+    }
+    odd |= {"share": float("nan"), "long_id": "1234567890123456789", "nul": "x\0y"}
+    typed = {"content_id": 7.0, "published_at": date(2026, 3, 1), "impressions": Decimal(3), "body": b"text"}
+    (tmp_path / "mapping.yaml").write_text("timezone: UTC")
+    for _ in range(2):
+        file = write([post() | typed | odd], "rows.parquet")
+        report = ingest("content", [file], mapping=tmp_path / "mapping.yaml", warehouse=acme)
+    assert (report.written, report.unchanged) == (0, 1)
+    row = content_frame(acme, "acme").row(0, named=True)
+    assert (row["content_id"], row["impressions"], row["body"]) == ("7", 3, "text")
+    assert json.loads(row["attributes"]) == {
+        **{"when": "2026-01-01", "lasted": 60.0, "raw": "/w==", "tags": '["a"]', "cost": "3.25"},
+        **{"share": None, "long_id": "1234567890123456789", "nul": "x\0y"},
+    }
+
+
+def test_half_an_emoji_rejects_its_line(acme: Warehouse, write: Write, tmp_path: Path) -> None:
+    lines = write([post(i) for i in range(9)], "rows.jsonl").read_text()
+    (tmp_path / "rows.jsonl").write_text(lines + json.dumps(post(9, body="\ud83d")))
+    report = ingest("content", [tmp_path / "rows.jsonl"], warehouse=acme)
+    assert (report.written, report.rejected) == (9, 1)
