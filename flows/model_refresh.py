@@ -20,7 +20,15 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
     """
     chain = frozen(options, chain)
     futures = [
-        refresh_models.submit(chunk, options.model_types, options.force_retrain, chain.run_id, options.promote)
+        refresh_models.submit(
+            chunk,
+            options.model_types,
+            options.force_retrain,
+            chain.run_id,
+            options.promote,
+            options.drift_threshold,
+            options.min_new_samples,
+        )
         for chunk in chain.chunks
     ]
     outcomes = [outcome for future in futures for outcome in future.result()]

@@ -87,6 +87,12 @@ class ModelRefresh(Scope):
         title="Promote",
         description="Let a challenger that surely beats its champion take over; off: it waits for model-promotion.",
     )
+    drift_threshold: float = Field(
+        default=0.1, ge=0.0, le=1.0, title="Drift threshold", description="Drift score (0–1) from which change counts."
+    )
+    min_new_samples: int = Field(
+        default=50, ge=20, title="New rows", description="Rows newer than its champion that a model needs for a look."
+    )
 
 
 class ExperimentAnalysis(Parameters):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ import polars as pl
 from tasks.errors import InputError, OutOfRangeError, require_between
 from tasks.models.lifecycle import Lifecycle, Run
 from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter
-from tasks.models.records import DriftReport, ModelKey, ModelType, MoveResult, UpdateResult
+from tasks.models.records import DriftReport, ModelKey, ModelType, MoveResult, Schedule, UpdateResult
 from tasks.models.registry import Registry
 from tasks.models.reports import moved, waiting
 from tasks.models.specs import ModelSpec, load_spec
@@ -25,6 +25,7 @@ from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
 
 Source = Warehouse | Snapshot | ChunkSnapshot
 BY_HAND = "by-hand"
+REFRESH = "model-refresh"  # flow and deployment
 
 
 class ModelUpdater:
@@ -129,6 +130,47 @@ class ModelUpdater:
             return self._lifecycle.detect(key, spec, self._frame(spec, workspace_id, source, as_of), run)
 
         return await asyncio.to_thread(work)
+
+    async def schedule_updates(
+        self,
+        model_type: ModelType | str,
+        frequency_days: int = 7,
+        min_new_samples: int = 100,
+        drift_threshold: float = 0.15,
+    ) -> Schedule:
+        """Create or change the schedule on which all workspaces' models of a type are refreshed.
+
+        Args:
+            model_type: which.
+            frequency_days: days between two refreshes, from now on.
+            min_new_samples: rows newer than its champion that a model needs to be looked at.
+            drift_threshold: drift score (0–1) from which a significant change counts.
+
+        Raises:
+            UnknownNameError: if there is no such model type.
+            OutOfRangeError: if a number lies outside its bounds.
+            RaptorflowError: if Prefect does not answer.
+        """
+        wanted = ModelType.parse(model_type)
+        require_between("frequency_days", frequency_days, 1, 365)
+        require_between("min_new_samples", min_new_samples, 20, 1_000_000)
+        require_between("drift_threshold", drift_threshold, 0.0, 1.0)
+        from tasks.models.steps import schedule_refresh  # Prefect, two seconds to import
+
+        anchor = datetime.now(UTC)
+        plan = {"model_type": wanted.value, "frequency_days": int(frequency_days), "anchor": anchor}
+        plan |= {"min_new_samples": int(min_new_samples), "drift_threshold": float(drift_threshold)}
+        status = await schedule_refresh(plan)
+        await asyncio.to_thread(lambda: ModelStore(self._warehouse).set_schedule(plan))
+        return Schedule(
+            model_type=wanted.value,
+            frequency_days=int(frequency_days),
+            min_new_samples=int(min_new_samples),
+            drift_threshold=float(drift_threshold),
+            next_run_at=anchor + timedelta(days=int(frequency_days)),
+            deployment=f"{REFRESH}/{REFRESH}",
+            status=status,
+        )
 
     async def challenger(
         self, workspace_id: str, model_type: ModelType | str, version: str | None = None

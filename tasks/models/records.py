@@ -130,6 +130,18 @@ class MoveResult(TypedDict):
     generation: int
 
 
+class Schedule(TypedDict):
+    """A schedule of refreshes: `status` is `created` or `changed`, `next_run_at` is in UTC."""
+
+    model_type: str
+    frequency_days: int
+    min_new_samples: int
+    drift_threshold: float
+    next_run_at: datetime
+    deployment: str
+    status: str
+
+
 class UpdateResult(TypedDict):
     """What became of one model.
 

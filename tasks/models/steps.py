@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Literal
 
-from prefect import task
+from httpx import HTTPError
+from prefect import get_client, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runtime import task_run
 
-from tasks.models.model_updater import ModelUpdater
+from tasks.errors import RaptorflowError
+from tasks.models.model_updater import REFRESH, ModelUpdater
 from tasks.models.records import MoveResult, UpdateResult
 from tasks.settings import CHECKOUT
 from tasks.warehouse import open_warehouse
@@ -20,16 +28,23 @@ from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
 from tasks.warehouse.snapshots import ChunkSnapshot
 
 STEP = "models"
+ENTRYPOINT = "flows.model_refresh.model_refresh"
 Event = Literal["raptorflow.drift.detected", "raptorflow.model.registered", "raptorflow.model.promoted"]
 
 
 @task(name="refresh-models", cache_policy=NO_CACHE)
 def refresh_models(
-    chunk: ChunkSnapshot, model_types: Sequence[str], force_retrain: bool, run_id: str, promote: bool = True
+    chunk: ChunkSnapshot,
+    model_types: Sequence[str],
+    force_retrain: bool,
+    run_id: str,
+    promote: bool = True,
+    drift_threshold: float = 0.1,
+    min_new_samples: int = 50,
 ) -> list[Outcome]:
     """Check and update the models of a chunk of workspaces; one that fails is recorded and the rest goes on."""
     warehouse = open_warehouse()
-    updater = ModelUpdater(warehouse=warehouse)
+    updater = ModelUpdater(drift_threshold, max(drift_threshold, 0.2), min_new_samples, warehouse=warehouse)
 
     def work(workspace_id: str) -> Outcome:
         update = updater.check_and_update_models(
@@ -122,6 +137,44 @@ def events_of(outcomes: Sequence[Outcome]) -> Iterator[tuple[Event, str, dict[st
 def _results(outcomes: Sequence[Outcome]) -> Iterator[UpdateResult]:
     for outcome in outcomes:
         yield from outcome.result.get("models", {}).values()
+
+
+async def schedule_refresh(plan: Mapping[str, Any]) -> str:
+    """Put one schedule for a model type on the model-refresh deployment; returns `created` or `changed`.
+
+    Raises:
+        RaptorflowError: if Prefect does not answer.
+    """
+    slug = plan["model_type"].lower().replace("_", "-")
+    options = {"model_types": [plan["model_type"]]}
+    options |= {name: plan[name] for name in ("min_new_samples", "drift_threshold")}
+    wanted: dict[str, Any] = {
+        "schedule": IntervalSchedule(interval=timedelta(days=plan["frequency_days"]), anchor_date=plan["anchor"]),
+        "parameters": {"options": options},
+        "slug": slug,
+    }
+    try:
+        async with get_client() as client:
+            deployment = await _refresh_deployment(client)
+            found = [schedule for schedule in deployment.schedules if schedule.slug == slug]
+            if found:
+                await client.update_deployment_schedule(deployment.id, found[0].id, active=True, **wanted)
+            else:
+                schedules = [DeploymentScheduleCreate(active=True, **wanted)]
+                await client.create_deployment_schedules(deployment.id, schedules)
+            return "changed" if found else "created"
+    except (HTTPError, PrefectException, RuntimeError) as error:
+        raise RaptorflowError(f"Prefect does not answer ({error}); start it with `raptorflow up`") from error
+
+
+async def _refresh_deployment(client: PrefectClient) -> DeploymentResponse:
+    """The deployment of model-refresh; made here where nobody has deployed it yet."""
+    try:
+        return await client.read_deployment_by_name(f"{REFRESH}/{REFRESH}")
+    except ObjectNotFound:
+        flow_id = await client.create_flow_from_name(REFRESH)
+        deployment_id = await client.create_deployment(flow_id, REFRESH, entrypoint=ENTRYPOINT)
+        return await client.read_deployment(deployment_id)
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 
 from tasks.models.records import Deployment, ModelKey, Version
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelVersion
+from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelSchedule, ModelVersion
 
 OPENED, CLOSED = "opened", "closed"
 PENDING, DONE, ABANDONED = "pending", "done", "abandoned"
@@ -72,6 +72,12 @@ class ModelStore:
         row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "phase": phase, "run_id": run_id}
         with self.warehouse.begin() as connection:
             return self.warehouse.upsert(connection, ModelDeployment, [row], keep_existing=True) == 1
+
+    def set_schedule(self, schedule: Mapping[str, Any]) -> None:
+        """Remember how often a model type is refreshed; one schedule a type."""
+        with self.warehouse.begin() as connection:
+            row = dict(schedule) | {"recorded_at": datetime.now(UTC)}
+            self.warehouse.upsert(connection, ModelSchedule, [row])
 
     def add_drift_check(self, key: ModelKey, row: Mapping[str, Any]) -> None:
         """Remember one look; the same look again is the same row."""

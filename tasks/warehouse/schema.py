@@ -322,6 +322,18 @@ class ModelDeployment(Base):
     run_id: Mapped[str] = mapped_column(Key)
 
 
+class ModelSchedule(Base):
+    """How often a model type is refreshed, and from which data on; Prefect's schedule is made from it."""
+
+    __tablename__ = "model_schedule"
+    model_type: Mapped[str] = mapped_column(Label, primary_key=True)
+    frequency_days: Mapped[int]
+    min_new_samples: Mapped[int]
+    drift_threshold: Mapped[float]
+    anchor: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
 class DriftCheck(Base):
     """What one look at one champion and one state of the data found."""
 
