@@ -158,7 +158,7 @@ class ModelUpdater:
         from tasks.models.steps import schedule_refresh  # Prefect, two seconds to import
 
         anchor = datetime.now(UTC)
-        plan = {"model_type": wanted.value, "frequency_days": int(frequency_days), "anchor": anchor}
+        plan: dict[str, Any] = {"model_type": wanted.value, "frequency_days": int(frequency_days), "anchor": anchor}
         plan |= {"min_new_samples": int(min_new_samples), "drift_threshold": float(drift_threshold)}
         status = await schedule_refresh(plan)
         await asyncio.to_thread(lambda: ModelStore(self._warehouse).set_schedule(plan))
