@@ -127,6 +127,8 @@ def _family(
     follows = features.select(pl.col(keys).fill_null(False)).to_numpy()
     matching, others = follows.sum(axis=0), (known & ~follows).sum(axis=0)
     kept = np.flatnonzero((matching >= MIN_MATCHING) & (others >= MIN_MATCHING))
+    if not len(kept):
+        return pl.DataFrame(schema=ESTIMATE_SCHEMA)
     follows, known = follows[:, kept], known[:, kept]
     within = not patterns[0].across_channels
     whole, a, b = (

@@ -17,7 +17,7 @@ def predict(pool: Pool, own: Floats, own_error: Floats, *, usable: Mask | None =
     The pool's means are first shrunk towards zero among themselves, which pays for looking at all patterns at once.
     They are then the prior of the target's effect, N(mean, τ² + SE²), and its own estimates the data. Where the target
     differs from the pool more than that prior foresees, over all patterns, the prior widens: negative transfer fades
-    before any single pattern can be told to be wrong. Where one clearly is, own data stands alone.
+    before any single pattern can be told to be wrong. Where one clearly is, it is marked, and nobody is told it.
 
     Args:
         pool: K patterns.
@@ -33,13 +33,7 @@ def predict(pool: Pool, own: Floats, own_error: Floats, *, usable: Mask | None =
     deviation = np.sqrt(variance * (1.0 - weight))
     apart = np.abs(own - mean) > CONTRADICTION * np.sqrt(variance + own_error**2)
     contradicted = apart & (np.abs(own) > CONTRADICTION * own_error) & (own * mean < 0)
-    return Prediction(
-        np.where(contradicted, own, posterior),
-        np.where(contradicted, own_error, deviation),
-        np.where(contradicted, 1.0, weight),
-        contradicted,
-        mean,
-    )
+    return Prediction(posterior, deviation, weight, contradicted, mean)
 
 
 def _prior(pool: Pool, known: Mask) -> tuple[Floats, Floats]:
@@ -53,9 +47,13 @@ def _prior(pool: Pool, known: Mask) -> tuple[Floats, Floats]:
 
 
 def _disagreement(mean: Floats, variance: Floats, own: Floats, own_error: Floats, known: Mask) -> float:
-    """Mean squared surprise of the target's estimates under the pool, at least 1."""
+    """How many times the prior's variance the target's distance to the pool is, beyond doubt; at least 1.
+
+    One standard error of the mean squared distance is given away: a dozen noisy estimates differ from any pool.
+    """
     shared = known & np.isfinite(own_error)
     if shared.sum() < MIN_SHARED:
         return 1.0
-    surprise = (own - mean)[shared] ** 2 - own_error[shared] ** 2
-    return max(float(surprise.sum() / variance[shared].sum()), 1.0)
+    distance = ((own - mean) ** 2 - own_error**2)[shared].sum()
+    chance = np.sqrt(2.0 * np.sum((own_error**2 + variance)[shared] ** 2))
+    return max(float((distance - chance) / variance[shared].sum()), 1.0)
