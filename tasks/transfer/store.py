@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from tasks.transfer.budget import Budget
 from tasks.warehouse import Warehouse
@@ -20,7 +21,8 @@ def replace_estimates(warehouse: Warehouse, workspace_ids: Sequence[str], rows: 
     """Write the estimates of these workspaces; what they no longer estimate, or no longer share, is gone."""
     with warehouse.begin() as connection:
         connection.execute(delete(TransferEstimate).where(TransferEstimate.workspace_id.in_(workspace_ids)))
-        warehouse.upsert(connection, TransferEstimate, rows)
+        if rows:
+            connection.execute(insert(TransferEstimate), rows)
 
 
 def forget_leavers(warehouse: Warehouse) -> None:
@@ -71,11 +73,15 @@ def reserve(warehouse: Warehouse, release: dict[str, Any], charges: Sequence[dic
     must not open paid periods anew.
     """
     period = release["period"]
-    with warehouse.begin() as connection:
-        if _reached(connection, TransferRelease, period) or _reached(connection, TransferCharge, period):
-            return False
-        warehouse.upsert(connection, TransferCharge, charges, keep_existing=True)
-        return warehouse.upsert(connection, TransferRelease, [release], keep_existing=True) == 1
+    try:
+        with warehouse.begin() as connection:
+            if _reached(connection, TransferRelease, period) or _reached(connection, TransferCharge, period):
+                return False
+            connection.execute(insert(TransferRelease), [release])
+            connection.execute(insert(TransferCharge), charges)
+    except IntegrityError:  # another run opened the same period between the look and the write
+        return False
+    return True
 
 
 def _reached(connection: Connection, table: type[TransferRelease] | type[TransferCharge], period: str) -> bool:
