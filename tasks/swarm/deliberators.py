@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
+from tasks.swarm import store
 from tasks.swarm.endpoint import Endpoint
 from tasks.swarm.limits import Limits
 from tasks.swarm.panel import EvidencePanel
@@ -25,13 +27,19 @@ class Deliberator(Protocol):
 
 @asynccontextmanager
 async def deliberator_for(
-    brief: Brief,
-    endpoint: Endpoint | None,
-    limits: Limits,
-    warehouse: Warehouse,
+    brief: Brief, endpoint: Endpoint | None, limits: Limits, warehouse: Warehouse
 ) -> AsyncIterator[Deliberator]:
     """The deliberator of this brief's engine, closed when the debate is over."""
-    if brief.engine == "evidence_panel" or endpoint is None:
+    if brief.engine == "evidence_panel":
         yield EvidencePanel()
         return
-    raise NotImplementedError(f"{limits} {warehouse}")
+    assert endpoint is not None, "the fingerprint holds the engine: a model's debate is resumed by a model"
+    from tasks.swarm.llm import LanguageModel
+    from tasks.swarm.llm_deliberator import LLMDeliberator
+
+    async def keep(turn_key: str, attempt: int, exchange: dict[str, Any]) -> None:
+        await asyncio.to_thread(store.save_exchange, warehouse, brief.debate_id, turn_key, attempt, exchange)
+
+    recorded = await asyncio.to_thread(store.exchanges_of, warehouse, brief.debate_id)
+    async with LanguageModel(endpoint, limits) as model:
+        yield LLMDeliberator(model, limits, recorded, keep)

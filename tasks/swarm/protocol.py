@@ -16,6 +16,7 @@ from tasks.swarm.positions import Turns, agreement_reached, ballots
 from tasks.swarm.records import Brief, ConsensusStrategy, Option, OptionList, Phase, TurnRequest, turn_key
 
 HUMAN = "human"
+EXPERTS_SPEAK = ("propose", "critique", "refine", "vote")
 LETTERS = string.ascii_uppercase
 
 
@@ -32,7 +33,7 @@ def options_of(brief: Brief, turns: Turns) -> tuple[Option, ...]:
     """The closed set of answers: the caller's, or those proposed first."""
     if brief.options:
         return brief.options
-    turn = turns.get(turn_key(0, "options", _lead(brief)))
+    turn = turns.get(turn_key(0, "options", _lead(brief, {})))
     if turn is None or not isinstance(turn.message, OptionList):
         return ()
     return tuple(Option(id=letter, label=label) for letter, label in zip(LETTERS, turn.message.labels, strict=False))
@@ -63,7 +64,7 @@ def stop_reason(brief: Brief, turns: Turns) -> str:
 def _stages(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
     """Each stage, made only when all earlier ones are complete."""
     if not brief.options and brief.engine == "llm":
-        yield [TurnRequest(round=0, phase="options", agent_id=_lead(brief))]
+        yield [TurnRequest(round=0, phase="options", agent_id=_lead(brief, {}))]
     settled = with_options(brief, turns)
     if not settled.options and brief.engine == "llm":
         return
@@ -71,7 +72,7 @@ def _stages(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
     if brief.asks_a_person:
         yield [TurnRequest(round=brief.rounds, phase="human", agent_id=HUMAN)]
     if brief.engine == "llm" and _positions_held(settled, turns):
-        yield _closing(brief)
+        yield _closing(brief, _lead(brief, turns))
 
 
 def _rounds(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
@@ -95,12 +96,11 @@ def _all(brief: Brief, turns: Turns, number: int, phase: Phase) -> list[TurnRequ
     ]
 
 
-def _closing(brief: Brief) -> list[TurnRequest]:
+def _closing(brief: Brief, lead: str) -> list[TurnRequest]:
     phases: Mapping[ConsensusStrategy, tuple[Phase, ...]] = {
         ConsensusStrategy.SYNTHESIS: ("synthesis",),
         ConsensusStrategy.MODERATOR: ("moderate", "moderate_reversed"),
     }
-    lead = _lead(brief)
     return [TurnRequest(round=brief.rounds, phase=phase, agent_id=lead) for phase in phases.get(brief.strategy, ())]
 
 
@@ -108,6 +108,8 @@ def _positions_held(brief: Brief, turns: Turns) -> bool:
     return any(ballot.option is not None for ballot in ballots(brief, turns))
 
 
-def _lead(brief: Brief) -> str:
-    """The expert with the best record speaks for the whole; ties go to the first."""
-    return max(brief.experts, key=lambda expert: expert.weight).agent_id
+def _lead(brief: Brief, turns: Turns) -> str:
+    """The expert with the best record whose model answers speaks for the whole; ties go to the first."""
+    lost = {turn.agent_id for turn in turns.values() if turn.status == "failed" and turn.phase in EXPERTS_SPEAK}
+    able = [expert for expert in brief.experts if expert.agent_id not in lost] or list(brief.experts)
+    return max(able, key=lambda expert: expert.weight).agent_id

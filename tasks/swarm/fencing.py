@@ -1,0 +1,67 @@
+"""Data stays data: what people, warehouse and agents wrote reaches a model quoted, and never as an instruction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tasks.swarm.records import Expert
+
+WINDOW = 60
+
+_SUSPICIOUS = re.compile(
+    r"(?i)\b(?:ignore|disregard|forget)\b.{0,40}\b(?:instruction|rule|prompt|above|previous)"
+    r"|^\s*(?:system|assistant|developer)\s*:"
+    r"|\b(?:system|developer)\s*:\s*\w+"
+    r"|</?(?:data|system|instructions?)>|\[/?INST\]|<\|"
+    r"|\byou are now\b|\bnew instructions?\b|\b(?:reveal|print|repeat)\b.{0,30}\b(?:prompt|instructions?|key|password)"
+    r"|\bvoting is closed\b|\bevery agent (?:votes|must vote)\b|\bfinal decision\s*:|\bas (?:the )?moderator\b",
+    re.MULTILINE,
+)
+
+
+def fence(value: Any, salt: str) -> str:
+    """JSON between two lines nobody can write from inside: `<`, `>` and `&` are escaped, and the name is a hash."""
+    name = "DATA-" + hashlib.sha256(salt.encode()).hexdigest()[:12]
+    text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return f"<{name}>\n{text}\n</{name}>"
+
+
+def looks_like_injection(texts: Iterable[str]) -> bool:
+    """Whether a text addresses the model rather than the reader; a warning for people, it changes no vote."""
+    return any(_SUSPICIOUS.search(text) for text in texts)
+
+
+def texts_in(value: Any) -> list[str]:
+    """Every text within a JSON value."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for pair in value.items() for part in pair for text in texts_in(part)]
+    if isinstance(value, list | tuple):
+        return [text for part in value for text in texts_in(part)]
+    return []
+
+
+def anonymous(text: str, experts: Sequence[Expert]) -> str:
+    """The text without any expert's id, name or role."""
+    names = {name for one in experts for name in (one.agent_id, one.name, one.role, one.role.replace("_", " "))}
+    pattern = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True) if name)
+    return re.sub(pattern, "an expert", text, flags=re.IGNORECASE) if pattern else text
+
+
+def repeats(text: str, secret: str) -> bool:
+    """Whether the text holds sixty characters in a row of the secret, whatever its case and blanks."""
+    plain, hidden = _plain(text), _plain(secret)
+    if len(hidden) < WINDOW:
+        return bool(hidden) and len(hidden) > WINDOW // 2 and hidden in plain
+    return any(hidden[i : i + WINDOW] in plain for i in range(0, len(hidden) - WINDOW + 1, 5))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\W+", " ", text.lower()).strip()

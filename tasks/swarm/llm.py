@@ -1,0 +1,257 @@
+"""The only module that knows `openai`: one reply from an OpenAI-compatible endpoint, or why there is none.
+
+The SDK's own retries are off: trying again stands here and nowhere else, bounded by attempts, by the longest wait, by
+the call's and the debate's wall clock, and by a circuit that opens when an endpoint answers nobody. Structured output
+is asked for as far as the endpoint knows it: json_schema, then json_object, then the prompt alone. `.parse` is not
+used: it loses text and usage of replies it cannot read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from tasks.swarm.endpoint import Endpoint
+from tasks.swarm.limits import Limits
+from tasks.swarm.records import Record
+
+Rung = Literal["json_schema", "json_object", "prompt"]
+RUNGS: tuple[Rung, ...] = ("json_schema", "json_object", "prompt")
+OPENS_AFTER = 3
+FIRST_WAIT_SECONDS = 0.5
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+# What an endpoint may refuse in a request, by a word of its complaint, and what is then done without.
+ADAPTATIONS = {
+    "max_completion_tokens": "newer token limit",
+    "temperature": "no temperature",
+    "maxlength": "no text lengths",
+}
+
+
+class Reply(Record):
+    """What came back.
+
+    Attributes:
+        trouble: None, or `unavailable`, `refused_request`, `call_deadline`, `deadline`, `budget_exhausted`.
+        tries: requests sent for this one reply.
+    """
+
+    text: str = ""
+    finish_reason: str | None = None
+    refusal: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    rung: str | None = None
+    trouble: str | None = None
+    error: str | None = None
+    tries: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class _Known:
+    """What has been learned about one model of the endpoint."""
+
+    rung: int = 0
+    adapted: set[str] = field(default_factory=set)
+
+
+class LanguageModel:
+    """One endpoint during one debate; an async context manager.
+
+    Args:
+        endpoint: where, which model, which key.
+        limits: deadlines count from entering.
+    """
+
+    def __init__(self, endpoint: Endpoint, limits: Limits) -> None:
+        self._endpoint, self._limits = endpoint, limits
+        self._known: dict[str, _Known] = {}
+        self._failed_in_a_row = 0
+        self._slots = asyncio.Semaphore(limits.max_concurrency)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._ends_at = time.monotonic() + self._limits.debate_seconds
+        self._client = await asyncio.to_thread(_client, self._endpoint, self._limits)
+        await self._stack.enter_async_context(self._client)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def reply(
+        self,
+        messages: Sequence[dict[str, str]],
+        schema: dict[str, Any],
+        *,
+        model: str | None,
+        temperature: float,
+        max_tokens: int,
+    ) -> Reply:
+        """One reply; never raises for the endpoint's sake, never takes longer than its deadlines."""
+        started = time.monotonic()
+        left = self._ends_at - started
+        if left <= 0:
+            return Reply(trouble="deadline", error="the debate's time is over")
+        call = _Call(list(messages), schema, model or self._endpoint.model, temperature, max_tokens)
+        try:
+            async with asyncio.timeout(min(left, self._limits.call_seconds)):
+                found = await self._try(call)
+        except TimeoutError:
+            whole = left <= self._limits.call_seconds
+            limit = self._limits.debate_seconds if whole else self._limits.call_seconds
+            what = "the debate's" if whole else "the call's"
+            error = f"no whole reply within {what} {limit:g} s"
+            found = Reply(trouble="deadline" if whole else "call_deadline", error=error, tries=call.tries)
+        return found.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+
+    async def _try(self, call: _Call) -> Reply:
+        import openai
+
+        error = ""
+        for attempt in range(self._limits.attempts):
+            if self._failed_in_a_row >= OPENS_AFTER:
+                return Reply(trouble="unavailable", error="the endpoint answers nobody; not asked", tries=call.tries)
+            try:
+                found = await self._send(call)
+            except openai.OpenAIError as problem:
+                error, wait, is_final = _judge(problem, FIRST_WAIT_SECONDS * 2.0**attempt)
+                error = self._redacted(error)
+                if is_final:
+                    return Reply(trouble="refused_request", error=error, tries=call.tries)
+            else:
+                self._failed_in_a_row = 0
+                return found
+            if wait > self._limits.longest_wait_seconds:
+                error += f"; asked to wait {wait:g} s"
+                break
+            if attempt + 1 < self._limits.attempts:
+                await asyncio.sleep(wait)
+        self._failed_in_a_row += 1
+        return Reply(trouble="unavailable", error=error, tries=call.tries)
+
+    async def _send(self, call: _Call) -> Reply:
+        """One request, asked again at once with less where the endpoint does not know what was asked for."""
+        import openai
+
+        known = self._known.setdefault(call.model, _Known())
+        while True:
+            rung, adapted = known.rung, set(known.adapted)
+            try:
+                async with self._slots:
+                    call.tries += 1
+                    completion = await self._client.chat.completions.create(**call.payload(RUNGS[rung], adapted))
+                return _read(completion, RUNGS[rung], call.tries)
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as problem:
+                if not _learn(known, rung, adapted, _complaint(problem).lower()):
+                    raise
+
+    def _redacted(self, text: str) -> str:
+        key = self._endpoint.api_key
+        return text.replace(key, "[key]") if key else text
+
+
+@dataclass
+class _Call:
+    messages: list[dict[str, str]]
+    schema: dict[str, Any]
+    model: str
+    temperature: float
+    max_tokens: int
+    tries: int = 0
+
+    def payload(self, rung: Rung, adapted: set[str]) -> dict[str, Any]:
+        limit = "max_completion_tokens" if "max_completion_tokens" in adapted else "max_tokens"
+        found: dict[str, Any] = {"model": self.model, "messages": self.messages, limit: self.max_tokens}
+        if "temperature" not in adapted:
+            found["temperature"] = self.temperature
+        if rung == "json_schema":
+            schema = _without_lengths(self.schema) if "maxlength" in adapted else self.schema
+            named = {"name": "reply", "strict": True, "schema": schema}
+            found["response_format"] = {"type": "json_schema", "json_schema": named}
+        elif rung == "json_object":
+            found["response_format"] = {"type": "json_object"}
+        return found
+
+
+def _learn(known: _Known, rung: int, adapted: set[str], complaint: str) -> bool:
+    """Whether there is something left to do without after this complaint."""
+    if known.rung > rung or known.adapted != adapted:
+        return True  # another call has learned it meanwhile
+    if "context" in complaint and ("exceed" in complaint or "length" in complaint):
+        return False  # the prompt is too long, whatever the format
+    for word in ADAPTATIONS:
+        if word in complaint and word not in known.adapted:
+            known.adapted.add(word)
+            return True
+    if known.rung + 1 < len(RUNGS):
+        known.rung += 1
+        return True
+    return False
+
+
+def _client(endpoint: Endpoint, limits: Limits) -> Any:
+    import openai
+
+    # Proxy settings of the environment catch loopback addresses, too.
+    local = urlsplit(endpoint.base_url or "").hostname in LOOPBACK
+    return openai.AsyncOpenAI(
+        api_key=endpoint.api_key or "none",
+        base_url=endpoint.base_url,
+        max_retries=0,
+        timeout=limits.call_seconds,
+        http_client=openai.DefaultAsyncHttpx2Client(trust_env=False) if local else None,
+    )
+
+
+def _read(completion: Any, rung: Rung, tries: int) -> Reply:
+    import openai
+
+    if not hasattr(completion, "choices"):  # the SDK hands back whatever came, such as a proxy's page of HTML
+        raise openai.OpenAIError("what came back is no chat completion")
+    choice = (completion.choices or [None])[0]
+    message = choice.message if choice else None
+    usage = completion.usage
+    return Reply(
+        text=(message.content if message else None) or "",
+        finish_reason=choice.finish_reason if choice else None,
+        refusal=message.refusal if message else None,
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        completion_tokens=usage.completion_tokens if usage else None,
+        rung=rung,
+        tries=tries,
+    )
+
+
+def _complaint(problem: Any) -> str:
+    return f"HTTP {problem.status_code}: {str(problem.message)[:300]}"
+
+
+def _judge(problem: Any, usual_wait: float) -> tuple[str, float, bool]:
+    """What went wrong, how long to wait before trying again, and whether that would be in vain."""
+    import openai
+
+    if not isinstance(problem, openai.APIStatusError):
+        return f"no reply ({problem.__cause__ or problem})", usual_wait, False
+    is_final = problem.status_code not in (408, 409, 429) and problem.status_code < 500
+    try:
+        wait = max(0.0, float(problem.response.headers["retry-after"]))
+    except (KeyError, ValueError):
+        wait = usual_wait
+    return _complaint(problem), wait, is_final
+
+
+def _without_lengths(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _without_lengths(value) for key, value in schema.items() if key != "maxLength"}
+    return [_without_lengths(value) for value in schema] if isinstance(schema, list) else schema
