@@ -56,7 +56,7 @@ class FakeLLM:
         self.bodies: list[Body] = []
         self.in_flight = self.most_in_flight = 0
         self.faults: Counter[str] = Counter()
-        self.url = ""
+        self.url = self.key = ""
 
     @property
     def calls(self) -> int:
@@ -69,6 +69,7 @@ class FakeLLM:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
+                self.key = head.split(b"earer ")[-1].split(b"\r\n")[0].decode()
                 length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
                 body = json.loads(await reader.readexactly(length))
                 self.bodies.append(body)
@@ -122,7 +123,7 @@ class FakeLLM:
             "http500": (500, "", "broken"),
             "429": (429, "retry-after: 0\r\n", "slow down"),
             "retryafter": (429, f"retry-after: {detail}\r\n", "slow down"),
-            "http401": (401, "", f"Incorrect API key provided: {detail}"),
+            "http401": (401, "", f"Incorrect API key provided: {self.key}"),
             "toolong": (400, "", "the request exceeds the available context size"),
         }
         if wanted in ("json_schema", *detail.split(",")):
@@ -175,6 +176,15 @@ def fake_llm(script: Script | None = None) -> Iterator[FakeLLM]:
     try:
         yield fake
     finally:
+        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(5)
+        loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)
-        server.close()
+        loop.close()
+
+
+async def _cancel_all() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

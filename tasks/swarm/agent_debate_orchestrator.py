@@ -149,10 +149,10 @@ class AgentDebateOrchestrator:
         row = store.load_debate(self._warehouse, brief.debate_id)
         if row["fingerprint"] != brief.fingerprint:
             raise DebateMismatchError(brief.debate_id)
-        turns = store.turns_of(self._warehouse, brief.debate_id)
         is_over = row["status"] not in UNFINISHED
-        kept = {key: turn for key, turn in turns.items() if is_over or turn.status != "failed"}
-        return Brief.model_validate(row["brief"]), kept, is_over
+        if not is_over:
+            store.forget_failed_turns(self._warehouse, brief.debate_id)
+        return Brief.model_validate(row["brief"]), store.turns_of(self._warehouse, brief.debate_id), is_over
 
     async def _conduct(self, brief: Brief, turns: dict[str, Turn], endpoint: Endpoint | None) -> None:
         """Take every turn that is due, those of a stage in parallel, until none is."""
@@ -161,17 +161,15 @@ class AgentDebateOrchestrator:
                 settled, so_far = with_options(brief, turns), dict(turns)
                 taken = await asyncio.gather(*(self._take(speaker, settled, so_far, one) for one in requests))
                 turns |= {turn.key: turn for turn in taken}
-                if not speaker.is_paid:
+                if not speaker.keeps_turns:
                     await asyncio.to_thread(store.save_turns, self._warehouse, brief.debate_id, taken)
 
     async def _take(self, speaker: Deliberator, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         if request.phase == HUMAN:
             turn = await self._ask(brief, turns, request)
-        else:
-            turn = await self.around(lambda: speaker.answer(brief, turns, request), request)
-        if speaker.is_paid or request.phase == HUMAN:  # the panel's turns cost nothing and are stored a stage at a time
             await asyncio.to_thread(store.save_turns, self._warehouse, brief.debate_id, [turn])
-        return turn
+            return turn
+        return await self.around(lambda: speaker.answer(brief, turns, request), request)
 
     async def _ask(self, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         assert self.ask_person is not None, "a brief asks a person only where one can be asked"

@@ -8,6 +8,7 @@ from typing import Any
 from tasks.swarm.confidence import calibrated
 from tasks.swarm.consensus import majority_vote, weighted_vote
 from tasks.swarm.evidence import applies_to
+from tasks.swarm.fencing import looks_like_injection, texts_in
 from tasks.swarm.panel import favourite, label_of
 from tasks.swarm.performance import PRIOR
 from tasks.swarm.positions import Turns, ballots, changes
@@ -55,7 +56,7 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         "baseline": best and {"engine": "evidence_panel", "option": best.option, "confidence": best.probability_best},
         "changes": [change.model_dump(mode="json") for change in changes(settled, turns)],
         "dissent": [ballot.agent for ballot in ballots(settled, turns) if ballot.option not in (None, option)],
-        "flags": sorted({flag for turn in turns.values() for flag in turn.flags} | set(extra)),
+        "flags": sorted({flag for turn in turns.values() for flag in turn.flags} | {*extra, *_warnings(brief, turns)}),
         "usage": sum((turn.usage for turn in turns.values()), Usage()).model_dump(mode="json"),
     }
 
@@ -104,6 +105,13 @@ def _voted(brief: Brief, turns: Turns, count: Count) -> tuple[str | None, tuple[
     return count.decision, flags if verdicts[0] == count.decision else (*flags, "moderator_dissents")
 
 
+def _warnings(brief: Brief, turns: Turns) -> tuple[str, ...]:
+    """What people should look at; it changes no vote."""
+    said = [brief.problem, *texts_in(brief.context), *(item.statement for item in brief.evidence)]
+    said += [text for turn in turns.values() if turn.message for text in texts_in(turn.message.model_dump(mode="json"))]
+    return ("suspected_injection",) if looks_like_injection(said) else ()
+
+
 def _status(brief: Brief, turns: Turns, option: str | None) -> tuple[str, str | None]:
     flags = {flag for turn in turns.values() for flag in turn.flags}
     lost = [f"{turn.phase} of {turn.agent_id}: {turn.excuse}" for turn in turns.values() if turn.status == "failed"]
@@ -114,7 +122,7 @@ def _status(brief: Brief, turns: Turns, option: str | None) -> tuple[str, str | 
         return "budget_exhausted", reasons
     if option is None:
         return "failed", reasons or "fewer than half of the experts cast a valid vote"
-    if lost or "synthesis_rejected" in flags or any(t.status == "abstained" and t.excuse for t in turns.values()):
+    if lost or any(t.status == "abstained" and t.excuse for t in turns.values()):
         unusable = [
             f"{t.phase} of {t.agent_id}: {t.excuse}" for t in turns.values() if t.status == "abstained" and t.excuse
         ]

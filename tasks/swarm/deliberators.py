@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from tasks.swarm import store
 from tasks.swarm.endpoint import Endpoint
@@ -17,12 +17,32 @@ from tasks.warehouse import Warehouse
 
 
 class Deliberator(Protocol):
-    """One that answers turns; `is_paid` where a turn costs something and must not be taken twice."""
+    """One that answers turns; `keeps_turns` where it stores each as it arrives, because it is paid for."""
 
-    is_paid: bool
+    keeps_turns: bool
 
     async def answer(self, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         """One turn; a turn that cannot be had comes back as failed, with its excuse."""
+
+
+class Keeper:
+    """Stores what arrives; what arrives together is one transaction, and nobody goes on before theirs is stored."""
+
+    def __init__(self, warehouse: Warehouse, debate_id: str) -> None:
+        self._warehouse, self._debate_id = warehouse, debate_id
+        self._one_at_a_time = asyncio.Lock()
+        self._exchanges: list[store.Exchange] = []
+        self._turns: list[Turn] = []
+
+    async def keep(self, exchange: store.Exchange | None, turn: Turn | None) -> None:
+        """Store an exchange, and the turn it completes."""
+        self._exchanges += [] if exchange is None else [exchange]
+        self._turns += [] if turn is None else [turn]
+        async with self._one_at_a_time:
+            exchanges, turns = self._exchanges, self._turns
+            if exchanges or turns:  # else whoever held the lock has stored ours with theirs
+                self._exchanges, self._turns = [], []
+                await asyncio.to_thread(store.keep, self._warehouse, self._debate_id, exchanges, turns)
 
 
 @asynccontextmanager
@@ -37,9 +57,8 @@ async def deliberator_for(
     from tasks.swarm.llm import LanguageModel
     from tasks.swarm.llm_deliberator import LLMDeliberator
 
-    async def keep(turn_key: str, attempt: int, exchange: dict[str, Any]) -> None:
-        await asyncio.to_thread(store.save_exchange, warehouse, brief.debate_id, turn_key, attempt, exchange)
+    keeper = Keeper(warehouse, brief.debate_id)
 
     recorded = await asyncio.to_thread(store.exchanges_of, warehouse, brief.debate_id)
     async with LanguageModel(endpoint, limits) as model:
-        yield LLMDeliberator(model, limits, recorded, keep)
+        yield LLMDeliberator(model, limits, recorded, keeper.keep)

@@ -146,15 +146,15 @@ class LanguageModel:
 
         known = self._known.setdefault(call.model, _Known())
         while True:
-            rung, adapted = known.rung, set(known.adapted)
-            try:
-                async with self._slots:
-                    call.tries += 1
+            async with self._slots:
+                rung, adapted = known.rung, set(known.adapted)
+                call.tries += 1
+                try:
                     completion = await self._client.chat.completions.create(**call.payload(RUNGS[rung], adapted))
-                return _read(completion, RUNGS[rung], call.tries)
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as problem:
-                if not _learn(known, rung, adapted, _complaint(problem).lower()):
-                    raise
+                    return _read(completion, RUNGS[rung], call.tries)
+                except (openai.BadRequestError, openai.UnprocessableEntityError) as problem:
+                    if not _learn(known, rung, adapted, _complaint(problem).lower()):
+                        raise
 
     def _redacted(self, text: str) -> str:
         key = self._endpoint.api_key
@@ -171,17 +171,17 @@ class _Call:
     tries: int = 0
 
     def payload(self, rung: Rung, adapted: set[str]) -> dict[str, Any]:
+        """Arguments of `create`; what is deep goes by `extra_body`, which the SDK does not walk through."""
         limit = "max_completion_tokens" if "max_completion_tokens" in adapted else "max_tokens"
-        found: dict[str, Any] = {"model": self.model, "messages": self.messages, limit: self.max_tokens}
-        if "temperature" not in adapted:
-            found["temperature"] = self.temperature
+        deep: dict[str, Any] = {"messages": self.messages}
         if rung == "json_schema":
             schema = _without_lengths(self.schema) if "maxlength" in adapted else self.schema
             named = {"name": "reply", "strict": True, "schema": schema}
-            found["response_format"] = {"type": "json_schema", "json_schema": named}
+            deep["response_format"] = {"type": "json_schema", "json_schema": named}
         elif rung == "json_object":
-            found["response_format"] = {"type": "json_object"}
-        return found
+            deep["response_format"] = {"type": "json_object"}
+        found = {"model": self.model, "messages": (), limit: self.max_tokens, "extra_body": deep}
+        return found if "temperature" in adapted else found | {"temperature": self.temperature}
 
 
 def _learn(known: _Known, rung: int, adapted: set[str], complaint: str) -> bool:
@@ -203,14 +203,16 @@ def _learn(known: _Known, rung: int, adapted: set[str], complaint: str) -> bool:
 def _client(endpoint: Endpoint, limits: Limits) -> Any:
     import openai
 
-    # Proxy settings of the environment catch loopback addresses, too.
-    local = urlsplit(endpoint.base_url or "").hostname in LOOPBACK
+    address = urlsplit(endpoint.base_url or "")
+    # Proxy settings of the environment catch loopback addresses, too; plain HTTP needs no certificates read.
+    local = address.hostname in LOOPBACK
+    own = openai.DefaultAsyncHttpx2Client(trust_env=False, verify=address.scheme != "http") if local else None
     return openai.AsyncOpenAI(
         api_key=endpoint.api_key or "none",
         base_url=endpoint.base_url,
         max_retries=0,
         timeout=limits.call_seconds,
-        http_client=openai.DefaultAsyncHttpx2Client(trust_env=False) if local else None,
+        http_client=own,
     )
 
 

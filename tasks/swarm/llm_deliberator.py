@@ -14,35 +14,35 @@ from tasks.swarm.positions import Turns
 from tasks.swarm.prompts import Prompt, prompt_for, repair
 from tasks.swarm.records import Brief, Expert, Message, Proposal, Turn, TurnRequest, Usage
 
-Keep = Callable[[str, int, dict[str, Any]], Awaitable[None]]
+Exchange = tuple[str, int, dict[str, Any]]
+Keep = Callable[[Exchange | None, Turn | None], Awaitable[None]]
 Recorded = Mapping[str, Sequence[dict[str, Any]]]
 
 
 class LLMDeliberator:
-    """Answers turns through a language model; every exchange is kept before it is read.
+    """Answers turns through a language model; every exchange is stored, the last one of a turn together with it.
 
     Args:
         recorded: exchanges of earlier attempts by turn; replies among them are read again instead of paid again.
-        keep: stores one exchange.
+        keep: stores an exchange with its number, and the turn it completes.
     """
 
-    is_paid = True
+    keeps_turns = True
 
     def __init__(self, model: LanguageModel, limits: Limits, recorded: Recorded, keep: Keep) -> None:
-        self._model, self._limits, self._keep = model, limits, keep
-        self._recorded = {key: list(exchanges) for key, exchanges in recorded.items()}
-        self._budget = Budget(limits, spent_on(recorded, limits))
+        self.model, self.limits, self.keep = model, limits, keep
+        self.recorded = recorded
+        self.budget = Budget(limits, spent_on(recorded, limits))
 
     async def answer(self, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         """One turn: valid, repaired, abstained (nothing usable came) or failed (nothing came)."""
         expert = next(one for one in brief.experts if one.agent_id == request.agent_id)
-        prompt = prompt_for(brief, turns, request, self._limits.text_length)
-        asking = _Asking(self, expert, request.key)
-        message, flags, excuse = await asking.until_usable(prompt)
-        failed = asking.trouble is not None
+        prompt = prompt_for(brief, turns, request, self.limits.text_length)
+        asking = _Asking(self, expert, prompt, request.key)
+        message, flags, excuse = await asking.until_usable()
         idle = message is None or (isinstance(message, Proposal) and message.option is None)
-        status = "failed" if failed else "abstained" if idle else "repaired" if asking.repairs else "valid"
-        return Turn(
+        status = "failed" if asking.is_failed else "abstained" if idle else "repaired" if asking.repairs else "valid"
+        turn = Turn(
             **request.model_dump(),
             status=status,
             message=message,
@@ -51,51 +51,35 @@ class LLMDeliberator:
             excuse=excuse,
             usage=asking.usage,
         )
-
-    async def exchange(self, key: str, done: int, messages: list[dict[str, str]], prompt: Prompt, **how: Any) -> Reply:
-        """The reply to one request: the recorded one if this turn got so far before, else a new one, kept at once."""
-        paid = [one for one in self._recorded.get(key, ()) if one["reply"]["trouble"] is None]
-        if done < len(paid):
-            return Reply.model_validate(paid[done]["reply"])
-        reserved = self._budget.reserve(messages, how["max_tokens"])
-        if reserved is None:
-            return Reply(trouble="budget_exhausted", error="the worst case of this call does not fit the budget")
-        reply = await self._model.reply(messages, prompt.form.schema(), **how)
-        self._budget.settle(reserved, usage_of(reply, self._limits))
-        exchange = {"request": {"messages": messages} | how, "reply": reply.model_dump(mode="json")}
-        number = len(self._recorded.setdefault(key, []))
-        self._recorded[key].append(exchange)
-        # A reply is paid: it is stored even where the debate is being cancelled.
-        await asyncio.shield(self._keep(key, number, exchange))
-        return reply
-
-    @property
-    def limits(self) -> Limits:
-        """The debate's limits."""
-        return self._limits
+        await asking.keep(turn)
+        return turn
 
 
 class _Asking:
-    """The requests of one turn."""
+    """The requests of one turn, until a reply can be used or no more may be sent."""
 
-    def __init__(self, deliberator: LLMDeliberator, expert: Expert, key: str) -> None:
-        self._deliberator, self._expert, self._key = deliberator, expert, key
+    def __init__(self, deliberator: LLMDeliberator, expert: Expert, prompt: Prompt, key: str) -> None:
+        self._by, self._expert, self._prompt, self._key = deliberator, expert, prompt, key
+        earlier = deliberator.recorded.get(key, ())
+        self._paid = [one["reply"] for one in earlier if one["reply"]["trouble"] is None]
+        self._number = len(earlier)
+        self._unsaved: Exchange | None = None
         self.usage = Usage()
-        self.repairs = self._done = 0
-        self.trouble: str | None = None
+        self.repairs = 0
+        self.is_failed = False
 
-    async def until_usable(self, prompt: Prompt) -> tuple[Message | None, tuple[str, ...], str | None]:
+    async def until_usable(self) -> tuple[Message | None, tuple[str, ...], str | None]:
         """The message, its flags, and the excuse where there is none."""
-        messages, room = prompt.messages, self._deliberator.limits.max_completion_tokens
+        messages, room = self._prompt.messages, self._by.limits.max_completion_tokens
         while True:
-            reply = await self._ask(messages, prompt, room)
+            reply = await self._ask(messages, room)
             if reply.trouble is not None:
-                self.trouble = reply.trouble
+                self.is_failed = True
                 return None, (reply.trouble,), f"{reply.trouble}: {reply.error}"
             if reply.refusal:
                 return None, ("refusal",), "refusal"
             try:
-                message, flags = _usable(reply, prompt)
+                message, flags = _usable(reply, self._prompt)
             except UnusableReplyError as problem:
                 if not self._may_ask_again(reply, room):
                     return None, (), f"no usable reply: {problem}"
@@ -103,21 +87,39 @@ class _Asking:
                 if reply.finish_reason == "length":
                     room *= 2  # asked the same again, with room; a prefix is never read
                 else:
-                    messages = [*prompt.messages, *repair(str(problem), reply.text)]
+                    messages = [*self._prompt.messages, *repair(str(problem), reply.text)]
             else:
                 return message, flags, None
 
+    async def keep(self, turn: Turn | None = None) -> None:
+        """Store what is not stored yet; what was paid is stored even where the debate is being cancelled."""
+        exchange, self._unsaved = self._unsaved, None
+        if exchange is not None or turn is not None:
+            await asyncio.shield(self._by.keep(exchange, turn))
+
+    async def _ask(self, messages: list[dict[str, str]], room: int) -> Reply:
+        """The recorded reply if this turn got so far before, else a new one."""
+        await self.keep()
+        reply = Reply.model_validate(self._paid.pop(0)) if self._paid else await self._send(messages, room)
+        self.usage += usage_of(reply, self._by.limits)
+        return reply
+
+    async def _send(self, messages: list[dict[str, str]], room: int) -> Reply:
+        reserved = self._by.budget.reserve(messages, room)
+        if reserved is None:
+            return Reply(trouble="budget_exhausted", error="the worst case of this call does not fit the budget")
+        how: dict[str, Any] = {"model": self._expert.model, "temperature": self._expert.temperature, "max_tokens": room}
+        reply = await self._by.model.reply(messages, self._prompt.form.schema(), **how)
+        self._by.budget.settle(reserved, usage_of(reply, self._by.limits))
+        request = {"messages": messages} | how
+        self._unsaved = (self._key, self._number, {"request": request, "reply": reply.model_dump(mode="json")})
+        self._number += 1
+        return reply
+
     def _may_ask_again(self, reply: Reply, room: int) -> bool:
-        limits = self._deliberator.limits
+        limits = self._by.limits
         is_longer_already = reply.finish_reason == "length" and room > limits.max_completion_tokens
         return self.repairs < limits.repairs and not is_longer_already
-
-    async def _ask(self, messages: list[dict[str, str]], prompt: Prompt, max_tokens: int) -> Reply:
-        how = {"model": self._expert.model, "temperature": self._expert.temperature, "max_tokens": max_tokens}
-        reply = await self._deliberator.exchange(self._key, self._done, messages, prompt, **how)
-        self._done += 1
-        self.usage += usage_of(reply, self._deliberator.limits)
-        return reply
 
 
 def _usable(reply: Reply, prompt: Prompt) -> tuple[Message, tuple[str, ...]]:

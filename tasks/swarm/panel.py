@@ -36,7 +36,7 @@ Z_90 = 1.6449
 class EvidencePanel:
     """Answers turns from the brief's evidence alone: no I/O, no randomness, nothing to pay."""
 
-    is_paid = False
+    keeps_turns = False
 
     async def answer(self, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         """The expert's turn."""

@@ -105,7 +105,7 @@ def _option(option: Option) -> dict[str, Any]:
 def _finding(item: EvidenceRef) -> dict[str, Any]:
     low, high = item.effect - 1.6449 * item.se, item.effect + 1.6449 * item.se
     interval = f"{math.expm1(low):+.1%} to {math.expm1(high):+.1%}"
-    said = {"id": item.id, "kind": item.kind, "finding": item.statement, "metric": item.metric}
+    said: dict[str, Any] = {"id": item.id, "kind": item.kind, "finding": item.statement, "metric": item.metric}
     said |= {"change": f"{math.expm1(item.effect):+.1%}", "interval_90": interval, "age_days": round(item.age_days)}
     return said | ({"n": item.n} if item.n else {})
 
