@@ -1,38 +1,170 @@
-"""Rows of other capabilities' result tables as findings, one function a table."""
+"""Rows of other capabilities' result tables as findings, one function a table. No finding names a workspace."""
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from tasks.swarm.records import EvidenceRef
+from tasks.swarm.evidence import tags_of, words_of
+from tasks.swarm.evidence_transfer import CLIP, condition_of, pooled
+from tasks.swarm.records import Condition, EvidenceRef
 
 Row = Mapping[str, Any]
 Rows = Mapping[str, Sequence[Row]]
-Mapper = Callable[[Row, datetime], EvidenceRef | None]
 
 Z_90 = 1.6449
 LEAST_SE = 1e-4
+MOST_EFFECT = 3.0  # a twentyfold difference is a unit, not an effect
+GENERIC = {"a", "b", "c", "d", "control", "treatment", "variant", "variation", "test", "baseline", "original"}
+GENERIC |= {"new", "old", "group", "arm", "the"}
 
 
 def findings_from(rows: Rows, now: datetime) -> list[EvidenceRef]:
-    """All findings among the rows, by table name; a row that states no effect with its error is left out."""
-    found = [MAPPERS[table](row, now) for table, these in rows.items() if table in MAPPERS for row in these]
-    return [item for item in found if item is not None]
+    """All findings among the rows, by table name; what states no effect with its error is left out."""
+    return [item for table, read in READERS.items() for item in read(rows.get(table, ()), now) if _is_sane(item)]
 
 
-def age_days(observed_at: datetime | None, now: datetime) -> float:
-    """Days since it was observed; 0 where nobody knows."""
-    return max(0.0, round((now - observed_at).total_seconds() / 86400.0, 1)) if observed_at else 0.0
+def _patterns(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
+    """Rows of `pattern_finding`; lifts in per cent with 90 % intervals become log ratios."""
+    for row in rows:
+        found = _log_ratio(row["lift_pct"] / 100.0, row["lift_low_pct"] / 100.0, row["lift_high_pct"] / 100.0)
+        rule = row["details"].get("rule", [])
+        if found is None or row["trend"] == "gone" or not rule:
+            continue
+        yield EvidenceRef(
+            id=_id("pattern", row["workspace_id"], row["content_type"], row["pattern_key"]),
+            kind="pattern",
+            statement=row["description"],
+            metric=f"{row['content_type']} engagement, association",
+            effect=found[0],
+            se=found[1],
+            n=row["sample_size"],
+            conditions=tuple(_condition(selector) for selector in rule),
+            terms=tuple(str(s["value"]) for s in rule if len(rule) == 1 and isinstance(s["value"], str)),
+            tags=tags_of(selector["feature"] for selector in rule),
+            age_days=_age(row["last_seen"], now),
+        )
 
 
-def log_ratio(lift: float, low: float, high: float) -> tuple[float, float] | None:
+def _transfer(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
+    """Rows of `transfer_sum`, joined with their release: what workspaces at large see, from private sums alone."""
+    for row in rows:
+        for key, sums in row["sums"].items():
+            condition, found = condition_of(key), pooled(sums, row["noise_scale"])
+            if condition is None or found is None:
+                continue
+            about = f"{condition.feature} {condition.op} {condition.value}"
+            yield EvidenceRef(
+                id=_id("transfer", row["period"], row["segment"], key),
+                kind="transfer",
+                statement=f"content with {about}, across workspaces",
+                metric="engagement, association, private release",
+                effect=found[0],
+                se=found[1],
+                conditions=(condition,),
+                terms=(str(condition.value),) if isinstance(condition.value, str) else (),
+                tags=tags_of([condition.feature]),
+                age_days=_age(row["as_of"], now),
+            )
+
+
+def _experiments(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
+    """Arms (`experiment`, `variant`, `metric`, `n`, `mean`, `variance`, `is_control`, `sign`) against their control."""
+    keys = ("workspace_id", "experiment", "metric")
+    for (workspace_id, name, metric), group in groupby(rows, key=lambda row: tuple(row[key] for key in keys)):
+        arms = list(group)
+        control = next((arm for arm in arms if arm["is_control"] and arm["mean"] > 0 and arm["n"] > 1), None)
+        for arm in arms if control else []:
+            assert control is not None
+            found = (0.0, LEAST_SE) if arm is control else _against(arm, control)
+            terms = _telling(name, arm["variant"], arm["description"])
+            if found is None or not terms:
+                continue
+            against = "the control" if arm is control else f"against '{control['variant']}'"
+            yield EvidenceRef(
+                id=_id("experiment", workspace_id, name, arm["variant"], metric),
+                kind="experiment",
+                statement=f"'{arm['variant']}' in experiment '{name}', {against}",
+                metric=metric,
+                effect=found[0],
+                se=found[1],
+                n=arm["n"] + control["n"],
+                terms=terms,
+                tags=tags_of([]),
+                age_days=_age(arm["observed_at"], now),
+            )
+
+
+def _debates(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
+    """Graded debates: what turned out right is expected to beat others again, by about the prior's spread."""
+    for row in rows:
+        options = {option["id"]: option["label"] for option in row["brief"]["options"]}
+        label = options.get(row["outcome_option"])
+        if label is None:
+            continue
+        spread = row["brief"]["prior_sd"]
+        was = "and was chosen" if row["option"] == row["outcome_option"] else "but was not chosen"
+        yield EvidenceRef(
+            id=_id("debate", row["debate_id"]),
+            kind="debate",
+            statement=f"'{label}' turned out right in an earlier debate, {was}",
+            metric="graded outcome",
+            effect=spread,
+            se=spread,
+            terms=(label,),
+            tags=tags_of([]),
+            age_days=_age(row["graded_at"], now),
+        )
+
+
+READERS: dict[str, Callable[[Sequence[Row], datetime], Iterator[EvidenceRef]]] = {
+    "pattern_finding": _patterns,
+    "transfer_sum": _transfer,
+    "experiment_arm": _experiments,
+    "experiment_statistic": _experiments,
+    "debate": _debates,
+}
+
+
+def _condition(selector: Row) -> Condition:
+    value = selector["value"]
+    bounds = (float(value[0]), float(value[1])) if isinstance(value, list | tuple) else value
+    return Condition(feature=selector["feature"], op=selector["op"], value=bounds)
+
+
+def _log_ratio(lift: float, low: float, high: float) -> tuple[float, float] | None:
     """Log ratio and its standard error from a relative lift and its 90 % interval, all as shares above -1."""
     if not -1.0 < low <= lift <= high or not math.isfinite(high) or high <= low:
         return None
     return math.log1p(lift), max(LEAST_SE, (math.log1p(high) - math.log1p(low)) / (2.0 * Z_90))
 
 
-MAPPERS: dict[str, Mapper] = {}
+def _against(arm: Row, control: Row) -> tuple[float, float] | None:
+    """Log ratio of means and its standard error by the delta method; positive is better."""
+    if arm["mean"] <= 0 or arm["n"] < 2:
+        return None
+    noise = sum(max(one["variance"], 0.0) / (one["n"] * one["mean"] ** 2) for one in (arm, control))
+    return arm["sign"] * math.log(arm["mean"] / control["mean"]), max(LEAST_SE, math.sqrt(noise))
+
+
+def _telling(name: str, variant: str, description: str | None) -> tuple[str, ...]:
+    """Words by which an option may mean this arm; a bare 'B' or 'treatment' means nothing without its experiment."""
+    plain = [text for text in (variant, description or "") if set(words_of(text)) - GENERIC]
+    return tuple(dict.fromkeys(plain)) or (f"{name} {variant}",)
+
+
+def _is_sane(item: EvidenceRef) -> bool:
+    return math.isfinite(item.effect) and math.isfinite(item.se) and abs(item.effect) <= max(MOST_EFFECT, CLIP)
+
+
+def _age(observed_at: datetime | None, now: datetime) -> float:
+    return max(0.0, round((now - observed_at).total_seconds() / 86400.0, 1)) if observed_at else 0.0
+
+
+def _id(kind: str, *parts: str) -> str:
+    """A short id that tells nothing of the workspace it came from."""
+    return f"{kind}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]}"

@@ -71,14 +71,14 @@ def _stages(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
     yield from _rounds(settled, turns)
     if brief.asks_a_person:
         yield [TurnRequest(round=brief.rounds, phase="human", agent_id=HUMAN)]
-    if brief.engine == "llm" and _positions_held(settled, turns):
+    if brief.engine == "llm" and _is_worth_going_on(settled, turns):
         yield _closing(brief, _lead(brief, turns))
 
 
 def _rounds(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
     for number in range(1, brief.rounds + 1):
         yield _all(brief, turns, number, "propose" if number == 1 else "refine")
-        if agreement_reached(brief, turns, number) or not _positions_held(brief, turns):
+        if agreement_reached(brief, turns, number) or not _is_worth_going_on(brief, turns):
             return
         if number < brief.rounds:
             yield _all(brief, turns, number, "critique")
@@ -88,7 +88,7 @@ def _rounds(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
 
 def _all(brief: Brief, turns: Turns, number: int, phase: Phase) -> list[TurnRequest]:
     """A turn of everybody whose model still answers."""
-    lost = {turn.agent_id: (turn.round, turn.phase) for turn in turns.values() if turn.status == "failed"}
+    lost = _lost(turns)
     return [
         TurnRequest(round=number, phase=phase, agent_id=expert.agent_id)
         for expert in brief.experts
@@ -104,12 +104,18 @@ def _closing(brief: Brief, lead: str) -> list[TurnRequest]:
     return [TurnRequest(round=brief.rounds, phase=phase, agent_id=lead) for phase in phases.get(brief.strategy, ())]
 
 
-def _positions_held(brief: Brief, turns: Turns) -> bool:
-    return any(ballot.option is not None for ballot in ballots(brief, turns))
+def _is_worth_going_on(brief: Brief, turns: Turns) -> bool:
+    """Whether somebody holds a position, and more than half can still answer: else nothing can be decided."""
+    able = len(brief.experts) - len(_lost(turns))
+    return able * 2 > len(brief.experts) and any(ballot.option is not None for ballot in ballots(brief, turns))
+
+
+def _lost(turns: Turns) -> dict[str, tuple[int, str]]:
+    """Experts whose model did not answer, and where."""
+    return {t.agent_id: (t.round, t.phase) for t in turns.values() if t.status == "failed" and t.phase in EXPERTS_SPEAK}
 
 
 def _lead(brief: Brief, turns: Turns) -> str:
     """The expert with the best record whose model answers speaks for the whole; ties go to the first."""
-    lost = {turn.agent_id for turn in turns.values() if turn.status == "failed" and turn.phase in EXPERTS_SPEAK}
-    able = [expert for expert in brief.experts if expert.agent_id not in lost] or list(brief.experts)
+    able = [expert for expert in brief.experts if expert.agent_id not in _lost(turns)] or list(brief.experts)
     return max(able, key=lambda expert: expert.weight).agent_id

@@ -7,18 +7,32 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Select, delete, func, insert, literal, select, update
 
 from tasks.errors import UnknownNameError
 from tasks.swarm.profiles import AgentSkill, ExpertAgentProfile
 from tasks.swarm.records import Brief, Turn
 from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import AgentScore, Base, Debate, DebateExchange, DebateTurn, ExpertAgent
+from tasks.warehouse.schema import (
+    AgentScore,
+    Debate,
+    DebateExchange,
+    DebateTurn,
+    Experiment,
+    ExperimentArm,
+    ExperimentMetric,
+    ExperimentStatistic,
+    ExperimentVariant,
+    ExpertAgent,
+    PatternAnalysis,
+    PatternFinding,
+    TransferRelease,
+    TransferSum,
+)
 
 Exchange = tuple[str, int, dict[str, Any]]  # turn key, number within the turn, request and reply
 RUNNING = "running"
-EVIDENCE_TABLES: tuple[str, ...] = ()
 
 
 def seed_experts(warehouse: Warehouse, profiles: Iterable[ExpertAgentProfile]) -> None:
@@ -171,16 +185,75 @@ def grade_debate(warehouse: Warehouse, debate_id: str, option: str, source: str)
 
 
 def result_rows(warehouse: Warehouse, workspace_id: str | None) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the tables that hold findings, by table: of one workspace alone, or of all of them."""
-    found = {}
-    for name in EVIDENCE_TABLES:
-        table = Base.metadata.tables.get(name)
-        if table is not None:
-            statement: Select[Any] = select(table).order_by(*table.primary_key)
-            found[name] = warehouse.rows(
-                statement if workspace_id is None else statement.where(table.c.workspace_id == workspace_id)
-            )
-    return found
+    """Rows that hold findings, by table: of one workspace, or of all; private releases belong to nobody and to all."""
+    return {
+        "pattern_finding": warehouse.rows(_of(workspace_id, PatternFinding, _newest_patterns())),
+        "transfer_sum": warehouse.rows(_newest_release()),
+        "experiment_arm": [_arm(row) for row in warehouse.rows(_of(workspace_id, ExperimentArm, _ingested_arms()))],
+        "experiment_statistic": [_arm(row) for row in warehouse.rows(_of(workspace_id, Experiment, _own_arms()))],
+        "debate": graded_debates(warehouse, workspace_id),
+    }
+
+
+def _of(workspace_id: str | None, table: Any, statement: Select[Any]) -> Select[Any]:
+    return statement if workspace_id is None else statement.where(table.workspace_id == workspace_id)
+
+
+def _newest_patterns() -> Select[Any]:
+    """Findings of the newest analysis of each workspace and content type."""
+    of_one = (PatternAnalysis.workspace_id, PatternAnalysis.content_type)
+    newest = func.row_number().over(
+        partition_by=of_one, order_by=(PatternAnalysis.as_of.desc(), PatternAnalysis.analysis_id)
+    )
+    ranked = select(PatternAnalysis.analysis_id, newest.label("place")).subquery()
+    found = select(PatternFinding.__table__).join(ranked, ranked.c.analysis_id == PatternFinding.analysis_id)
+    return found.where(ranked.c.place == 1).order_by(PatternFinding.analysis_id, PatternFinding.pattern_key)
+
+
+def _newest_release() -> Select[Any]:
+    published = select(func.max(TransferRelease.period)).where(TransferRelease.status == "published")
+    found = select(TransferSum.__table__, TransferRelease.noise_scale, TransferRelease.as_of)
+    found = found.join(TransferRelease, TransferRelease.period == TransferSum.period)
+    return found.where(TransferSum.period == published.scalar_subquery()).where(TransferSum.segment == "everyone")
+
+
+def _ingested_arms() -> Select[Any]:
+    arm = ExperimentArm
+    columns: list[Any] = [arm.workspace_id, arm.experiment_name.label("experiment"), arm.variant_name.label("variant")]
+    columns += [literal(None).label("description"), arm.metric_name.label("metric"), arm.metric_kind.label("kind")]
+    columns += [arm.n, arm.sum.label("y"), arm.sum_of_squares.label("yy"), arm.n.label("d"), arm.is_control]
+    columns += [
+        arm.started_at.label("observed_at"),
+        literal(0.0).label("origin"),
+        literal("increase").label("direction"),
+    ]
+    return select(*columns).order_by(arm.workspace_id, arm.experiment_name, arm.metric_name, arm.variant_name)
+
+
+def _own_arms() -> Select[Any]:
+    """Sums of each arm over epochs and segments, of the experiment's own metric."""
+    e, m, v, s = Experiment, ExperimentMetric, ExperimentVariant, ExperimentStatistic
+    columns: list[Any] = [e.workspace_id, e.name.label("experiment"), v.variant_id.label("variant"), v.description]
+    columns += [m.metric_name.label("metric"), m.kind, v.is_control, m.origin, m.direction]
+    columns += [func.coalesce(e.completed_at, e.started_at, e.created_at).label("observed_at")]
+    sums = [func.sum(getattr(s, name)).label(name) for name in ("n", "y", "yy", "d")]
+    found = select(*columns, *sums).join(m, (m.experiment_id == e.experiment_id) & (m.metric_name == e.metric_name))
+    found = found.join(v, v.experiment_id == e.experiment_id)
+    same = (s.experiment_id == e.experiment_id) & (s.metric_name == m.metric_name) & (s.variant_id == v.variant_id)
+    order = (e.workspace_id, e.name, m.metric_name, v.variant_id)
+    return found.join(s, same).where(e.conclusion.is_distinct_from("invalid")).group_by(*columns).order_by(*order)
+
+
+def _arm(row: dict[str, Any]) -> dict[str, Any]:
+    """Mean and variance of a unit's value from sums; a ratio's mean is over its denominators."""
+    n, origin = max(int(row["n"]), 1), row["origin"] or 0.0
+    y = float(row["y"]) + n * origin
+    yy = y if row["yy"] is None else float(row["yy"]) + 2 * origin * float(row["y"]) + n * origin**2
+    per_unit = y / n
+    variance = max(0.0, (yy - n * per_unit**2) / max(n - 1, 1))
+    found = {key: row[key] for key in ("workspace_id", "experiment", "variant", "description", "metric", "is_control")}
+    found |= {"n": n, "mean": per_unit, "variance": variance, "observed_at": row["observed_at"]}
+    return found | {"sign": -1.0 if row["direction"] == "decrease" else 1.0}
 
 
 def _write_experts(warehouse: Warehouse, profiles: Iterable[ExpertAgentProfile], *, keep_existing: bool) -> None:
