@@ -10,12 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.statistics.kmeans import kmeans, nearest
+
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 CLUSTERS = 6
 RESTARTS = 3
-SAMPLE_ROWS = 2000
+SAMPLE_ROWS = 1000
 MIN_TYPICAL = 0.15  # a selector describes a cluster if it is this much more common inside than outside
 
 
@@ -35,16 +37,9 @@ def cluster_rules(matches: Mask, owner: Codes, *, min_rows: int, seed: int) -> l
 
 
 def _labels(points: NDArray[np.float32], seed: int) -> Codes:
-    """k-means on a sample of at most 2,000 rows, then the nearest centre for every row; cluster 0 is the largest."""
-    from sklearn.cluster import KMeans
-
-    step = max(len(points) // SAMPLE_ROWS, 1)
-    found = KMeans(CLUSTERS, n_init=RESTARTS, random_state=seed).fit(points[::step])
-    label = found.predict(points)
-    by_size = np.argsort(-np.bincount(label, minlength=CLUSTERS), kind="stable")
-    rank: Codes = np.argsort(by_size)
-    labels: Codes = rank[label]
-    return labels
+    """Clusters (n,) by centres fitted on an evenly spaced sample of at most 1,000 rows."""
+    step = -(-len(points) // SAMPLE_ROWS)
+    return nearest(points, kmeans(points[::step], CLUSTERS, restarts=RESTARTS, seed=seed))
 
 
 def _describe(matches: Mask, owner: Codes, inside: Mask, min_rows: int) -> tuple[int, ...]:

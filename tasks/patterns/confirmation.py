@@ -15,7 +15,7 @@ from tasks.patterns.search import Candidate, rule_matches
 from tasks.patterns.selectors import SelectorTable
 from tasks.statistics.contrast import Contrast
 from tasks.statistics.multiplicity import benjamini_hochberg
-from tasks.statistics.shrinkage import MIN_PRIOR_VARIANCE, Shrunken, prior_variance, shrink
+from tasks.statistics.shrinkage import Shrunken, adaptive_shrink
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -37,8 +37,6 @@ class Evidence:
         confidence: 1 − max(local false sign rate, q).
         rows: matching rows.
         effective_rows: the same, discounted for posts of one week sharing their luck.
-        thirds: (number, log-rate contrasts of K) of consecutive parts of the half, where there are rows enough.
-        third_of_row: (rows of the half,) which part each row is in.
     """
 
     effect: Floats
@@ -48,8 +46,6 @@ class Evidence:
     confidence: Floats
     rows: NDArray[np.int64]
     effective_rows: Floats
-    thirds: tuple[tuple[int, Contrast], ...]
-    third_of_row: NDArray[np.int64]
 
     def passing(self, thresholds: Thresholds) -> list[int]:
         """Indices of candidates worth reporting, by |effect| × confidence."""
@@ -80,7 +76,6 @@ def confirm(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> 
     q_value = benjamini_hochberg(_one_sided(contrasts.score, direction))
     rows = np.array([rule_matches(table.matches[half], candidate.members).sum() for candidate in candidates])
     design_effect = _design_effect(contrasts.score)
-    third = np.arange(int(half.sum())) * THIRDS // max(int(half.sum()), 1)
     return Evidence(
         effect=effect.mean,
         log_lift=log_lift.mean,
@@ -89,22 +84,19 @@ def confirm(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> 
         confidence=1.0 - np.maximum(effect.false_sign_rate, q_value),
         rows=rows,
         effective_rows=rows / design_effect,
-        thirds=_thirds(posts, table, candidates, third),
-        third_of_row=third,
     )
 
 
 def _shrunken(contrasts: Contrasts) -> tuple[Shrunken, Shrunken]:
-    """Effects and log lifts under priors of their own scale."""
+    """Standardised effects and log lifts, each under a prior of its own scale."""
     score, log_rate = contrasts.score, contrasts.log_rate
-    effect = shrink(score.estimate, score.standard_error, prior_variance(score.estimate, score.standard_error))
-    finite = np.isfinite(score.standard_error) & (score.standard_error > 0)
-    ratio = log_rate.standard_error[finite] / score.standard_error[finite]
-    scale = float(np.median(ratio)) if finite.any() else 1.0  # log units in one standard score
-    variance = prior_variance(
-        log_rate.estimate, log_rate.standard_error, minimum=max(MIN_PRIOR_VARIANCE * scale**2, 1e-12)
+    known = np.isfinite(score.standard_error) & (score.standard_error > 0)
+    ratio = log_rate.standard_error[known] / score.standard_error[known]
+    unit = float(np.median(ratio)) if known.any() else 1.0  # log units in one standard score
+    return (
+        adaptive_shrink(score.estimate, score.standard_error),
+        adaptive_shrink(log_rate.estimate, log_rate.standard_error, max(unit, 1e-6)),
     )
-    return effect, shrink(log_rate.estimate, log_rate.standard_error, variance)
 
 
 def _one_sided(contrast: Contrast, direction: Floats) -> Floats:
@@ -126,14 +118,26 @@ def _design_effect(contrast: Contrast) -> Floats:
     return np.maximum(ratio, 1e-6)
 
 
-def _thirds(
-    posts: Posts, table: SelectorTable, candidates: list[Candidate], third: NDArray[np.int64]
-) -> tuple[tuple[int, Contrast], ...]:
-    rows = np.flatnonzero(~posts.discovery)
+@dataclass(frozen=True, slots=True)
+class Third:
+    """One of three consecutive parts of the confirmation half, with as many rows each.
+
+    Attributes:
+        rows: (n,) which of all posts are in it.
+        log_rate: contrasts of K candidates in it.
+    """
+
+    rows: Mask
+    log_rate: Contrast
+
+
+def thirds(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> list[Third]:
+    """How K candidates fared over time, where there are rows enough to say."""
+    half = np.flatnonzero(~posts.discovery)
     parts = []
-    for number in range(THIRDS):
-        chosen = np.zeros(len(posts.week), dtype=bool)
-        chosen[rows[third == number]] = True
-        if chosen.sum() >= MIN_THIRD_ROWS:
-            parts.append((number, adjusted_contrasts(posts, table, candidates, chosen).log_rate))
-    return tuple(parts)
+    for part in np.array_split(half, THIRDS):
+        if len(part) >= MIN_THIRD_ROWS:
+            rows = np.zeros(len(posts.week), dtype=bool)
+            rows[part] = True
+            parts.append(Third(rows, adjusted_contrasts(posts, table, candidates, rows).log_rate))
+    return parts

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from tasks.patterns.confirmation import INTERVAL_LEVEL, Evidence
+from tasks.patterns.confirmation import INTERVAL_LEVEL, Evidence, Third, thirds
 from tasks.patterns.explanation import Adjustment, adjustments, per_cent
 from tasks.patterns.preparation import Posts
 from tasks.patterns.records import Pattern, Period, rule_key
@@ -38,8 +38,13 @@ def describe_patterns(
     """The candidates with indices `passing` as patterns, not yet named."""
     if not passing:
         return []
-    paths = adjustments(posts, table, candidates, evidence.interval.mean(axis=1))
-    return [_pattern(posts, table, candidates[i], evidence, i, paths[i]) for i in passing]
+    chosen = [candidates[i] for i in passing]
+    paths = adjustments(posts, table, chosen, evidence.interval[passing].mean(axis=1))
+    parts = thirds(posts, table, chosen)
+    return [
+        _pattern(posts, table, candidates[i], evidence, i, paths[k], _over_time(posts, parts, k))
+        for k, i in enumerate(passing)
+    ]
 
 
 def named(patterns: list[Pattern], cluster_born: set[str]) -> tuple[Pattern, ...]:
@@ -54,12 +59,17 @@ def named(patterns: list[Pattern], cluster_born: set[str]) -> tuple[Pattern, ...
 
 
 def _pattern(
-    posts: Posts, table: SelectorTable, candidate: Candidate, evidence: Evidence, i: int, path: Adjustment
+    posts: Posts,
+    table: SelectorTable,
+    candidate: Candidate,
+    evidence: Evidence,
+    i: int,
+    path: Adjustment,
+    over_time: tuple[Period, ...],
 ) -> Pattern:
     rule = table.rule(candidate.members)
     matching = rule_matches(table.matches, candidate.members)
     lift = per_cent(float(evidence.log_lift[i]))
-    over_time = _over_time(posts, evidence, i)
     return Pattern(
         pattern_id="",
         pattern_key=rule_key(rule),
@@ -102,19 +112,18 @@ def _baseline(posts: Posts, matching: Mask, known: Mask) -> float:
     return float(np.exp(others.mean())) if len(others) else 0.0
 
 
-def _over_time(posts: Posts, evidence: Evidence, i: int) -> tuple[Period, ...]:
-    """The lift of each third of the confirmation half in which the rule can be compared."""
-    published = posts.published_at.filter(~posts.discovery)
-    parts = []
-    for number, contrast in evidence.thirds:
-        error = float(contrast.standard_error[i])
+def _over_time(posts: Posts, parts: list[Third], k: int) -> tuple[Period, ...]:
+    """The k-th rule's lift in each third of the confirmation half in which it can be compared."""
+    found = []
+    for part in parts:
+        error = float(part.log_rate.standard_error[k])
         if np.isfinite(error):
-            width = float(stdtrit(contrast.degrees_of_freedom[i], 0.5 + INTERVAL_LEVEL / 2)) * error
-            middle = float(contrast.estimate[i])
-            first, last = _span(published.filter(evidence.third_of_row == number))
+            width = float(stdtrit(part.log_rate.degrees_of_freedom[k], 0.5 + INTERVAL_LEVEL / 2)) * error
+            middle = float(part.log_rate.estimate[k])
+            first, last = _span(posts.published_at.filter(part.rows))
             interval = (per_cent(middle - width), per_cent(min(middle + width, MAX_LOG)))
-            parts.append(Period(first, last, per_cent(middle), interval))
-    return tuple(parts)
+            found.append(Period(first, last, per_cent(middle), interval))
+    return tuple(found)
 
 
 def _span(instants: pl.Series) -> tuple[datetime, datetime]:

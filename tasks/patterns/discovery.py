@@ -15,8 +15,7 @@ from tasks.patterns.search import (
     MIN_SCORE,
     Candidate,
     distinct,
-    pair_scores,
-    rule_matches,
+    pair_sums,
     search,
     strongest_first,
 )
@@ -69,8 +68,10 @@ def _channels(posts: Posts, table: SelectorTable, matches: NDArray[np.bool_]) ->
     """Channels that stand out once the season, but not the channel, is taken out."""
     of_channels = [i for i, column in enumerate(table.columns) if column.role == CHANNEL]
     outcome = outcome_of_half(posts, posts.discovery, across_channels=True).normal_score
-    scored = [_score((i,), matches, outcome) for i in of_channels]
-    return distinct(strongest_first([c for c in scored if abs(c.score) >= MIN_SCORE]), matches)
+    sums = pair_sums(matches[:, of_channels], outcome)
+    score, rows = np.diagonal(sums.welch()), np.diagonal(sums.count)
+    found = [Candidate((i,), float(score[k]), int(rows[k])) for k, i in enumerate(of_channels)]
+    return distinct(strongest_first([c for c in found if abs(c.score) >= MIN_SCORE]), matches)
 
 
 def _cluster_born(
@@ -83,8 +84,3 @@ def _cluster_born(
     described = ({int(eligible[i]) for i in rule} for rule in rules)
     nearest = (next((c.members for c in candidates if set(c.members) <= rule), None) for rule in described)
     return {members for members in nearest if members is not None}
-
-
-def _score(members: tuple[int, ...], matches: NDArray[np.bool_], outcome: Floats) -> Candidate:
-    scores, count = pair_scores(rule_matches(matches, members)[:, None], outcome)
-    return Candidate(members, float(scores[0, 0]), int(count[0, 0]))

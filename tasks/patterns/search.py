@@ -18,7 +18,8 @@ Mask = NDArray[np.bool_]
 BLOCK_ROWS = 2048
 MIN_SCORE = 2.5
 MIN_ROWS = 20
-PARSIMONY = 1.0  # a second condition must earn its place
+PARSIMONY = 1.0  # a second condition must earn its place: the pair's z beats the better single one's by this,
+MIN_INTERACTION = 1.5  # and is more than the two effects side by side: z of the interaction, in the pair's direction
 MAX_JACCARD = 0.5
 MAX_OPPOSITION = -0.7  # 'has emojis' and 'has none' are one finding
 MAX_CANDIDATES = 15
@@ -46,8 +47,44 @@ def rule_matches(matches: Mask, members: tuple[int, ...]) -> Mask:
     return found if len(members) == 1 else found & matches[:, members[1]]
 
 
-def pair_scores(matches: Mask, outcome: Floats) -> tuple[Floats, Floats]:
-    """Welch z (S, S) and matching rows (S, S) of every pair of selectors; the diagonal holds single selectors."""
+@dataclass(frozen=True, slots=True)
+class PairSums:
+    """Matching rows, sum and sum of squares of the outcome (S, S) for every pair; singles on the diagonal."""
+
+    count: Floats
+    total: Floats
+    square: Floats
+    rows: int
+    outcome_total: float
+    outcome_square: float
+
+    def welch(self) -> Floats:
+        """z (S, S) of matching rows against the rest; 0 where either side is too small."""
+        rest = self.rows - self.count
+        usable = (self.count >= MIN_ROWS) & (rest >= MIN_ROWS)
+        inside, outside = np.maximum(self.count, 2), np.maximum(rest, 2)
+        mean, other = self.total / inside, (self.outcome_total - self.total) / outside
+        spread = np.maximum(self.square / inside - mean**2, 0.0) / (inside - 1)
+        other_spread = np.maximum((self.outcome_square - self.square) / outside - other**2, 0.0) / (outside - 1)
+        error = np.sqrt(spread + other_spread)
+        scores: Floats = np.divide(mean - other, error, out=np.zeros_like(error), where=usable & (error > 1e-12))
+        return scores
+
+    def interaction(self) -> Floats:
+        """z (S, S) of the interaction in the 2 × 2 table of each pair, under the outcome's overall variance."""
+        alone, sums = np.diagonal(self.count), np.diagonal(self.total)
+        counts = (self.count, alone[:, None] - self.count, alone[None, :] - self.count)
+        totals = (self.total, sums[:, None] - self.total, sums[None, :] - self.total)
+        both, left, right = (t / np.maximum(n, 1) for t, n in zip(totals, counts, strict=True))
+        neither_rows = self.rows - sum(counts)
+        neither = (self.outcome_total - sum(totals)) / np.maximum(neither_rows, 1)
+        variance = self.outcome_square / self.rows - (self.outcome_total / self.rows) ** 2
+        error = np.sqrt(variance * sum(1.0 / np.maximum(n, 0.5) for n in (*counts, neither_rows)))
+        return (both - left - right + neither) / np.maximum(error, 1e-12)
+
+
+def pair_sums(matches: Mask, outcome: Floats) -> PairSums:
+    """The sums for S selectors (n, S) and an outcome (n,)."""
     size = matches.shape[1]
     count, total, square = (np.zeros((size, size)) for _ in range(3))
     for start in range(0, len(outcome), BLOCK_ROWS):
@@ -56,20 +93,7 @@ def pair_scores(matches: Mask, outcome: Floats) -> tuple[Floats, Floats]:
         count += block.T @ block
         total += block.T @ weighted
         square += weighted.T @ weighted
-    return _welch(count, total, square, outcome), count
-
-
-def _welch(count: Floats, total: Floats, square: Floats, outcome: Floats) -> Floats:
-    """z of matching rows against the rest; 0 where either side is too small."""
-    rest = len(outcome) - count
-    usable = (count >= MIN_ROWS) & (rest >= MIN_ROWS)
-    inside, outside = np.maximum(count, 2), np.maximum(rest, 2)
-    mean, other = total / inside, (outcome.sum() - total) / outside
-    spread = np.maximum(square / inside - mean**2, 0.0) / (inside - 1)
-    other_spread = np.maximum(((outcome**2).sum() - square) / outside - other**2, 0.0) / (outside - 1)
-    error = np.sqrt(spread + other_spread)
-    scores: Floats = np.divide(mean - other, error, out=np.zeros_like(error), where=usable & (error > 1e-12))
-    return scores
+    return PairSums(count, total, square, len(outcome), float(outcome.sum()), float((outcome**2).sum()))
 
 
 def search(matches: Mask, outcome: Floats, owner: Codes, alone: Mask) -> list[Candidate]:
@@ -81,14 +105,18 @@ def search(matches: Mask, outcome: Floats, owner: Codes, alone: Mask) -> list[Ca
         owner: (S,) index of each selector's feature; a pair never joins two selectors of one feature.
         alone: (S,) selectors that may be a rule by themselves.
     """
-    score, count = pair_scores(matches, outcome)
+    sums = pair_sums(matches, outcome)
+    score = sums.welch()
     strength = np.abs(score)
     single = np.diagonal(strength)
     parent = np.maximum(single[:, None], single[None, :])
-    allowed = (owner[:, None] < owner[None, :]) & (strength >= np.maximum(parent + PARSIMONY, MIN_SCORE))
+    stands_out = (strength >= np.maximum(parent + PARSIMONY, MIN_SCORE)) & (
+        np.sign(score) * sums.interaction() >= MIN_INTERACTION
+    )
+    allowed = (owner[:, None] < owner[None, :]) & stands_out
     members: list[tuple[int, ...]] = [(int(i),) for i in np.flatnonzero(alone & (single >= MIN_SCORE))]
     members += [(int(i), int(j)) for i, j in zip(*np.nonzero(allowed), strict=True)]
-    found = [Candidate(m, float(score[m[0], m[-1]]), int(count[m[0], m[-1]])) for m in members]
+    found = [Candidate(m, float(score[m[0], m[-1]]), int(sums.count[m[0], m[-1]])) for m in members]
     return strongest_first(found)[:SHORTLIST]
 
 

@@ -62,10 +62,10 @@ def strata(channel: Codes, period: Codes, min_rows: int = MIN_STRATUM_ROWS) -> C
     _, channel = np.unique(channel, return_inverse=True)
     rows = np.bincount(channel)
     channel = np.where(rows[channel] < min_rows, len(rows), channel)
-    cells, cell_of_row, counts = np.unique(
-        np.column_stack([channel, period]), axis=0, return_inverse=True, return_counts=True
-    )
-    return _merge_small(cells[:, 0], counts, min_rows)[cell_of_row.reshape(-1)]
+    first = period.min(initial=0)
+    width = period.max(initial=0) - first + 1
+    cells, cell_of_row, counts = np.unique(channel * width + period - first, return_inverse=True, return_counts=True)
+    return _merge_small(cells // width, counts, min_rows)[cell_of_row]
 
 
 def _merge_small(channels: Codes, counts: Codes, min_rows: int) -> Codes:

@@ -1,0 +1,149 @@
+"""Simulated workspaces with planted truth: what is reported is true, and what is there is found.
+
+The suite runs a small seeded share with room for chance; `make bench` runs the full simulation against the bars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from tasks.patterns.analysis import analyse
+from tasks.patterns.records import Pattern, Question, Thresholds
+from tests.generators.planted_patterns import DAYS, NEGLIGIBLE, START, Planted, Simulated, is_channel, simulate
+
+AS_OF = START + timedelta(days=DAYS + 10)
+# The guide's 0.3 standard deviations would leave out half of the planted lifts (±20, ±25 %) by definition.
+SMALL_EFFECTS = Thresholds(min_effect_size=0.1)
+
+
+def question(seed: int, thresholds: Thresholds = SMALL_EFFECTS) -> Question:
+    return Question(f"workspace-{seed}", "social", AS_OF, 600, thresholds)
+
+
+@dataclass
+class Tally:
+    """Counts over many workspaces; channels are left out, for they differ in every workspace."""
+
+    false: int = 0
+    nulls: int = 0
+    nulls_hit: int = 0
+    errors: list[float] = field(default_factory=list)
+    confidence: list[float] = field(default_factory=list)
+    right_sign: list[bool] = field(default_factory=list)
+    covered: list[bool] = field(default_factory=list)
+    found: list[bool] = field(default_factory=list)
+    found_large: list[bool] = field(default_factory=list)
+
+    def add(self, truth: Simulated, patterns: list[Pattern]) -> None:
+        self.nulls += not truth.planted
+        self.nulls_hit += bool(patterns and not truth.planted)
+        for pattern in patterns:
+            self._judge(pattern, truth.truth(pattern.rule))
+        for planted in truth.planted:
+            self._seek(planted, truth, patterns)
+
+    def _judge(self, pattern: Pattern, true: float) -> None:
+        sign = 1 if pattern.pattern_type == "winning" else -1
+        low, high = np.log1p(np.array(pattern.lift_interval_pct) / 100)
+        self.false += abs(true) < NEGLIGIBLE or np.sign(true) != sign
+        self.errors.append(np.log1p(pattern.lift_pct / 100) - true)
+        self.confidence.append(pattern.confidence)
+        self.right_sign.append(bool(np.sign(true) == sign and abs(true) > 1e-9))
+        self.covered.append(bool(low <= true <= high))
+
+    def _seek(self, planted: Planted, truth: Simulated, patterns: list[Pattern]) -> None:
+        if planted.flips:
+            return
+        same_way = [p for p in patterns if (p.pattern_type == "winning") == (planted.lift > 0)]
+        hit = any(_jaccard(truth.matches(p.rule), planted.matches) >= 0.5 for p in same_way)
+        rows = planted.matches.sum()
+        if rows >= 100 and abs(planted.effect) >= 0.2:
+            self.found.append(hit)
+        if rows >= 500 and abs(planted.lift) >= 0.45:
+            self.found_large.append(hit)
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "false share of reported patterns": self.false / max(len(self.errors), 1),
+            "null workspaces with any pattern": self.nulls_hit / max(self.nulls, 1),
+            "power": float(np.mean(self.found)),
+            "power at n >= 500 and lift >= 45 %": float(np.mean(self.found_large)),
+            "log-lift mean absolute error": float(np.mean(np.abs(self.errors))),
+            "stated confidence minus truth": float(np.mean(self.confidence) - np.mean(self.right_sign)),
+            "coverage of 90 % intervals": float(np.mean(self.covered)),
+        }
+
+
+def tally(seeds: range) -> Tally:
+    counts = Tally()
+    for seed in seeds:
+        truth = simulate(seed)
+        found = analyse(truth.frame, question(seed)).patterns
+        counts.add(truth, [pattern for pattern in found if not is_channel(pattern.rule)])
+    return counts
+
+
+def _jaccard(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / max((a | b).sum(), 1))
+
+
+def test_a_small_share_of_the_simulation_stays_near_its_bars() -> None:
+    """40 workspaces: the bars with two standard errors of slack for so few."""
+    figures = tally(range(40)).figures()
+    assert figures["false share of reported patterns"] <= 0.12
+    assert figures["null workspaces with any pattern"] <= 0.20
+    assert figures["power"] >= 0.45
+    assert figures["log-lift mean absolute error"] <= 0.10
+    assert abs(figures["stated confidence minus truth"]) <= 0.08
+
+
+BARS = (
+    ("false share of reported patterns", "<=", 0.05),
+    ("null workspaces with any pattern", "<=", 0.10),
+    ("power", ">=", 0.60),
+    ("power at n >= 500 and lift >= 45 %", ">=", 0.95),
+    ("log-lift mean absolute error", "<=", 0.08),
+    ("stated confidence minus truth", "<=", 0.05),
+)
+
+
+@pytest.mark.slow
+def test_the_whole_simulation_meets_its_bars() -> None:
+    """400 workspaces; half of them hold no pattern."""
+    figures = tally(range(1000, 1400)).figures()
+    print()
+    for name, sign, bound in BARS:
+        print(f"BAR {name}: {figures[name]:.3f} (bar {sign} {bound})")
+    print(
+        f"coverage of 90 % intervals, given that the pattern was reported: {figures['coverage of 90 % intervals']:.3f}"
+    )
+    for name, sign, bound in BARS:
+        assert figures[name] <= bound if sign == "<=" else figures[name] >= bound, name
+
+
+def _nights(seeds: range, **shape: int) -> Iterator[tuple[set[str], set[str]]]:
+    for seed in seeds:
+        frame = simulate(seed, null=False, **shape).frame
+        last = frame["published_at"].max()
+        before = frame.filter(frame["published_at"] < last - timedelta(days=1))
+        yield tuple({p.pattern_key for p in analyse(rows, question(seed)).patterns} for rows in (before, frame))  # type: ignore[misc]
+
+
+def _mean_jaccard(nights: Iterator[tuple[set[str], set[str]]]) -> float:
+    return float(np.mean([len(a & b) / len(a | b) for a, b in nights if a | b]))
+
+
+def test_one_more_day_of_posts_hardly_changes_the_rules() -> None:
+    assert _mean_jaccard(_nights(range(10), n=2000)) >= 0.8
+
+
+@pytest.mark.slow
+def test_night_to_night_stability_meets_its_bar() -> None:
+    similarity = _mean_jaccard(_nights(range(60)))
+    print(f"\nBAR night-to-night rule Jaccard: {similarity:.3f} (bar >= 0.9)")
+    assert similarity >= 0.9
