@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pandera.errors
 import polars as pl
 
+from tasks.warehouse.batches import ROW, SHOWN, Batch
 from tasks.warehouse.coercion import coerce
 from tasks.warehouse.contract import LONGEST_TEXT_BYTES, Contract
 from tasks.warehouse.mapping import Mapping
-from tasks.warehouse.rejects import SCHEMA, SHOWN
-from tasks.warehouse.sources import ROW, Batch
+from tasks.warehouse.rejects import SCHEMA
 
 ATTRIBUTE = "attribute:"
 UNKNOWN_WORKSPACE = "unknown workspace, ingest it first with `raptorflow ingest workspaces FILE`"

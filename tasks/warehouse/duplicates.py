@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from tasks.warehouse.batches import ROW
 from tasks.warehouse.contract import Contract
 from tasks.warehouse.rejects import SCHEMA
-from tasks.warehouse.sources import ROW
 
 KEY = ("__key_1__", "__key_2__")
 

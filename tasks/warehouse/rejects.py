@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 
 MOST_REJECTED_SHARE = 0.2
-SHOWN = 200
 
 SCHEMA = {"row": pl.Int64, "column": pl.String, "reason": pl.String, "value": pl.String}
 

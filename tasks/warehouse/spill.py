@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 
 import polars as pl
 
-MOST_ROWS = 50_000  # what is derived from them is several times their size
+from tasks.warehouse.batches import MOST_ROWS
 
 
 class Spill:

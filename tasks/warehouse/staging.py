@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from tasks.warehouse import attributes, duplicates
+from tasks.warehouse.batches import ROW
 from tasks.warehouse.checking import check
 from tasks.warehouse.contract import Contract
 from tasks.warehouse.errors import ColumnError, TooManyRejectedError
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.records import Progress
 from tasks.warehouse.rejects import MOST_REJECTED_SHARE, RejectsFile, Tally
-from tasks.warehouse.sources import ROW, Source
+from tasks.warehouse.sources import Source
 from tasks.warehouse.spill import Spill
 
 

@@ -205,7 +205,7 @@ def with_wrong(tmp_path: Path, good: int, wrong: int) -> Path:
 def test_too_many_wrong_rows_at_the_end_of_a_file_stop_all_of_it(
     store_of_acme: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.warehouse.sources.BATCH_BYTES", 2000)
+    monkeypatch.setattr("tasks.warehouse.batches.BATCH_BYTES", 2000)
     found = refusal(store_of_acme, with_wrong(tmp_path, good=790, wrong=210))
     assert "210 of 1,000 rows were rejected" in found
     assert "worst column 'impressions' (210 rows), first row 791: negative, expected 0 or more, not '-1'" in found

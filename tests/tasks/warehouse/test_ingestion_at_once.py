@@ -23,9 +23,9 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 PROGRAM = """
 import sys
 from pathlib import Path
-from tasks.warehouse import Warehouse, sources
+from tasks.warehouse import Warehouse, batches
 from tasks.warehouse.ingestion import ingest
-sources.BATCH_BYTES = 60_000
+batches.BATCH_BYTES = 60_000
 report = ingest("content", [Path(sys.argv[2])], warehouse=Warehouse(sys.argv[1]), run_id=Path(sys.argv[2]).stem)
 print(report.written, report.unchanged)
 """

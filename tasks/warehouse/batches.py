@@ -1,0 +1,32 @@
+"""What every reader of files gives: a bounded number of rows at a time, numbered, and the lines that were no rows.
+
+Rows are numbered from 1, the first after a header.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+ROW = "__row__"
+BATCH_BYTES = 32 << 20  # also the longest CSV row that can be read
+MOST_ROWS = 50_000  # what is derived from them is several times their size
+SHOWN = 200  # characters of a value or a message that a person is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A line that is no row."""
+
+    row: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows with their numbers in `ROW`, and the lines between them that were none."""
+
+    rows: pl.DataFrame
+    broken: list[Broken] = field(default_factory=list)

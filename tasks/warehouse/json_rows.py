@@ -1,0 +1,68 @@
+"""JSON Lines: one object a line, every value as text, nested ones as JSON; another line is no row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.warehouse import batches
+from tasks.warehouse.batches import ROW, Batch, Broken
+
+
+def read_json_lines(path: Path) -> tuple[int | None, Iterator[Batch]]:
+    """The rows of a JSON Lines file, all values as text; their number is not known before they were read."""
+    return None, _json_batches(path)
+
+
+def _json_batches(path: Path) -> Iterator[Batch]:
+    with path.open("rb") as file:
+        number = 0
+        while lines := file.readlines(batches.BATCH_BYTES):
+            batch = _json_batch(lines, number)
+            number += len(lines)
+            if batch.broken or not batch.rows.is_empty():
+                yield batch
+
+
+def _json_batch(lines: list[bytes], before: int) -> Batch:
+    rows: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    broken: list[Broken] = []
+    for number, line in enumerate(lines, before + 1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict) and not _half_characters(line, found):
+            rows.append(found)
+            numbers.append(number)
+        else:
+            broken.append(Broken(number, "not a JSON object", line[: batches.SHOWN].decode("utf-8", "replace")))
+    names = list(dict.fromkeys(chain.from_iterable(rows)))
+    columns = {name: pl.Series(name, [as_text(row.get(name)) for row in rows], dtype=pl.String) for name in names}
+    return Batch(pl.DataFrame({**columns, ROW: pl.Series(numbers, dtype=pl.Int64)}), broken)
+
+
+def _half_characters(line: bytes, found: Any) -> bool:
+    """Whether an escape stands for half a character (`\\ud83d` alone), which no text can hold."""
+    if b"\\ud" not in line.lower():
+        return False
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def as_text(value: Any) -> str | None:
+    """A text as it is, anything else as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,52 @@
+"""Parquet: typed values; those of types that text files do not know as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet
+
+from tasks.warehouse import batches
+from tasks.warehouse.batches import ROW, Batch
+from tasks.warehouse.errors import BadFileError
+from tasks.warehouse.json_rows import as_text
+
+
+def read_parquet(path: Path) -> tuple[int | None, Iterator[Batch]]:
+    """The number of rows of a Parquet file, and the rows."""
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise BadFileError(path, "is not a Parquet file, or was cut short") from error
+    return file.metadata.num_rows, _parquet_batches(file)
+
+
+def _parquet_batches(file: Any) -> Iterator[Batch]:
+    held = file.metadata
+    size = sum(held.row_group(i).total_byte_size for i in range(held.num_row_groups))
+    rows = max(1, min(batches.MOST_ROWS, batches.BATCH_BYTES * held.num_rows // max(size, 1)))
+    done = 0
+    for batch in file.iter_batches(batch_size=rows):
+        frame = pl.DataFrame(pl.from_arrow(batch))
+        frame = frame.with_columns(_plain(column) for column in frame.iter_columns())
+        yield Batch(frame.with_columns(pl.int_range(done + 1, done + frame.height + 1, dtype=pl.Int64).alias(ROW)))
+        done += frame.height
+
+
+def _plain(column: pl.Series) -> pl.Series:
+    """Values of types that text files do not know, as text: bytes, durations, and lists of such."""
+    dtype = column.dtype
+    if dtype == pl.Binary:  # many writers leave text unmarked
+        try:
+            return column.cast(pl.String)
+        except pl.exceptions.ComputeError:
+            return column.bin.encode("base64")
+    if dtype == pl.Duration:
+        return column.dt.total_seconds(fractional=True)
+    if dtype.is_nested():
+        return pl.Series(column.name, [as_text(value) for value in column.to_list()], dtype=pl.String)
+    return column
