@@ -144,6 +144,36 @@ class Approval(BaseModel):
     actor: str = Field(default="a person", title="Who", max_length=128)
 
 
+class DebateSynthesis(Parameters):
+    """A question, who debates it, and what it may cost."""
+
+    problem: str = Field(title="Problem", description="The question to decide.", min_length=1, max_length=20_000)
+    agent_roles: Names = Field(
+        default=["data_storyteller", "copywriting_ninja", "psychology_specialist", "viral_engineer"],
+        title="Experts",
+        description="Roles, or ids of custom agents.",
+        min_length=1,
+    )
+    options: Names = Field(
+        default=[], title="Options", description="Two to eight answers to choose from; empty: they are proposed first."
+    )
+    workspace_id: str | None = Field(
+        default=None, title="Workspace", description="Whose findings may be used; empty: all, unnamed."
+    )
+    rounds: int = Field(default=2, ge=1, le=5, title="Rounds", description="At most; agreement ends it earlier.")
+    consensus_strategy: Literal["majority_vote", "weighted_vote", "synthesis", "moderator"] = Field(
+        default="synthesis", title="Consensus"
+    )
+    context: dict[str, Any] = Field(default={}, title="Context", description="What else the experts should know.")
+    max_total_tokens: int = Field(default=200_000, ge=1, title="Token budget", description="Of all calls together.")
+    minutes: float = Field(default=10.0, gt=0, le=1440, title="Minutes", description="Wall clock of the debate.")
+    ask_a_person: bool = Field(default=False, title="Ask a person", description="Pause for a vote in the Prefect UI.")
+    vote_hours: int = Field(default=24, ge=1, le=720, title="Wait", description="Hours until that question lapses.")
+    debate_id: str | None = Field(
+        default=None, title="Debate", description="Goes on with this debate; empty finds it by what is asked."
+    )
+
+
 class MetaLearning(PatternLearning, TransferLearning, ModelRefresh):
     """The nightly chain: patterns, transfer and models over the same frozen rows."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -145,6 +146,9 @@ class AgentDebateOrchestrator:
 
     def _begin(self, brief: Brief, run_id: str | None) -> tuple[Brief, dict[str, Turn], bool]:
         """The debate as it stands: its stored brief, its turns without the failed ones, and whether it is over."""
+        begun = store.debate_of_run(self._warehouse, run_id, brief.fingerprint) if run_id else None
+        if begun is not None:  # a retry of the run: findings may have come since, the debate is the same
+            brief = brief.model_copy(update={"debate_id": begun})
         store.begin_debate(self._warehouse, brief, run_id)
         row = store.load_debate(self._warehouse, brief.debate_id)
         if row["fingerprint"] != brief.fingerprint:
@@ -166,14 +170,16 @@ class AgentDebateOrchestrator:
 
     async def _take(self, speaker: Deliberator, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         if request.phase == HUMAN:
-            turn = await self._ask(brief, turns, request)
+            turn = await self._ask(speaker, brief, turns, request)
             await asyncio.to_thread(store.save_turns, self._warehouse, brief.debate_id, [turn])
             return turn
         return await self.around(lambda: speaker.answer(brief, turns, request), request)
 
-    async def _ask(self, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
+    async def _ask(self, speaker: Deliberator, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         assert self.ask_person is not None, "a brief asks a person only where one can be asked"
+        started = time.monotonic()
         choice = await self.ask_person(brief, turns)
+        speaker.wait_out(time.monotonic() - started)  # people take their time; the debate's clock stands still
         known = {option.id for option in brief.options}
         if choice is not None and choice not in known:
             raise UnknownNameError("option", choice, known)

@@ -24,6 +24,9 @@ class Deliberator(Protocol):
     async def answer(self, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         """One turn; a turn that cannot be had comes back as failed, with its excuse."""
 
+    def wait_out(self, seconds: float) -> None:
+        """Let the debate's deadline be so much later."""
+
 
 class Keeper:
     """Stores what arrives; what arrives together is one transaction, and nobody goes on before theirs is stored."""

@@ -89,6 +89,10 @@ class LanguageModel:
     ) -> None:
         await self._stack.aclose()
 
+    def wait_out(self, seconds: float) -> None:
+        """Let the deadline be so much later."""
+        self._ends_at += seconds
+
     async def reply(
         self,
         messages: Sequence[dict[str, str]],

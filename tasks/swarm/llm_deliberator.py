@@ -54,6 +54,10 @@ class LLMDeliberator:
         await asking.keep(turn)
         return turn
 
+    def wait_out(self, seconds: float) -> None:
+        """Let the debate's deadline be so much later."""
+        self.model.wait_out(seconds)
+
 
 class _Asking:
     """The requests of one turn, until a reply can be used or no more may be sent."""

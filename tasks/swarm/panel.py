@@ -42,6 +42,9 @@ class EvidencePanel:
         """The expert's turn."""
         return answer(brief, turns, request)
 
+    def wait_out(self, seconds: float) -> None:
+        """The panel has no deadline."""
+
 
 def answer(brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
     """One turn of the panel."""

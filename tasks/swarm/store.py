@@ -88,6 +88,13 @@ def find_debate(warehouse: Warehouse, debate_id: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
+def debate_of_run(warehouse: Warehouse, run_id: str, fingerprint: str) -> str | None:
+    """The debate on this question that a run has begun already."""
+    mine = (Debate.run_id == run_id) & (Debate.fingerprint == fingerprint)
+    found = warehouse.rows(select(Debate.debate_id).where(mine).order_by(Debate.created_at).limit(1))
+    return found[0]["debate_id"] if found else None
+
+
 def load_debate(warehouse: Warehouse, debate_id: str) -> dict[str, Any]:
     """The debate's row.
 

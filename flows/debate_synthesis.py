@@ -1,0 +1,49 @@
+"""A question put to experts: their positions, what changed whose mind, the decision and its price, as a report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.flow_runs import apause_flow_run
+from prefect.input import RunInput
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from flows.parameters import DebateSynthesis
+from tasks.reporting import announce, artifact_key, emit, publish_markdown
+from tasks.swarm.limits import Limits
+from tasks.swarm.positions import Turns
+from tasks.swarm.records import Brief
+from tasks.swarm.report import headline, story
+from tasks.swarm.steps import hold_debate
+
+NAME = "debate-synthesis"
+
+
+class PersonsVote(RunInput):
+    """A person's vote in a debate."""
+
+    option: str = Field(default="", title="Option", description="Its id; empty to abstain.", max_length=32)
+
+
+@flow(name=NAME)
+def debate_synthesis(options: DebateSynthesis) -> dict[str, Any]:
+    """Debate a problem and publish the story; a retry goes on where the run stopped and repeats no turn."""
+    asked = options.model_dump(include={"problem", "rounds", "consensus_strategy", "context", "workspace_id"})
+    asked |= {"options": list(options.options) or None, "debate_id": options.debate_id}
+    limits = Limits(max_total_tokens=options.max_total_tokens, debate_seconds=options.minutes * 60.0)
+
+    async def ask_person(brief: Brief, _turns: Turns) -> str | None:
+        menu = "\n".join(f"- **{one.id}** {one.label}" for one in brief.options)
+        form = PersonsVote.with_initial_data(description=f"{brief.problem}\n\n{menu}\n\nAn id, or empty to abstain.")
+        answer = await apause_flow_run(wait_for_input=form, timeout=options.vote_hours * 3600)
+        return answer.option or None
+
+    asks = ask_person if options.ask_a_person else None
+    result = hold_debate(asked, options.agent_roles, str(flow_run.id), limits, asks)
+    publish_markdown(artifact_key(NAME, result["debate_id"]), story(result), headline(result))
+    told = {key: result[key] for key in ("status", "option", "label", "confidence", "engine", "usage")}
+    emit("raptorflow.debate.concluded", f"debate.{result['debate_id']}", told)
+    announce(f"debate {result['debate_id']} {headline(result)}")
+    return result

@@ -1,0 +1,75 @@
+"""In Prefect a debate is one task a turn, costs little more than outside, and a retry of the run repeats no turn."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SCRIPT = """
+import json, os, sys, time
+from flows.runtime import load_flow, embedded
+from tests.fake_llm import fake_llm
+
+PLACES = {"Viral": "A", "Conversion": "B", "Behavioural": "B", "Search": "A"}
+
+def split(phase, body, schema):
+    option = next(o for who, o in PLACES.items() if f"are {who}" in body["messages"][0]["content"])
+    return {"option": option} if phase in ("propose", "vote") else None
+
+delay, mode = sys.argv[1:]
+from tasks.settings import get_settings
+with fake_llm(split) as fake:
+    os.environ |= {"OPENAI_BASE_URL": fake.url, "OPENAI_API_KEY": "sk-x", "RAPTORFLOW_LLM_MODEL": f"slow:{delay}"}
+    get_settings.cache_clear()
+    flow = load_flow("debate-synthesis")
+    from flows.parameters import DebateSynthesis
+    roles = ["viral_engineer", "copywriting_ninja", "psychology_specialist", "seo_expert"]
+    def options(problem):
+        return DebateSynthesis(problem=problem, agent_roles=roles, options=["Do one", "Do two"])
+    seconds = []
+    with embedded():
+        if mode == "retry":
+            from tasks.swarm import store
+            real, left = store.conclude_debate, [1]
+            def breaking(*args):
+                if left:
+                    left.pop()
+                    raise RuntimeError("killed at the end")
+                return real(*args)
+            store.conclude_debate = breaking
+            result = flow.with_options(retries=1)(options("Which one?"))
+        else:
+            for number in range(3):
+                began = time.perf_counter()
+                result = flow(options(f"Which one, {number}?"))
+                seconds.append(time.perf_counter() - began)
+    print(json.dumps({"calls": fake.calls, "status": result["status"], "seconds": seconds, "id": result["debate_id"]}))
+"""
+
+
+def run(environment: dict[str, str], delay: float, mode: str) -> dict[str, Any]:
+    command = [sys.executable, "-c", SCRIPT, str(delay), mode]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_retry_of_the_run_repeats_no_turn(chain_environment: dict[str, str]) -> None:
+    found = run(chain_environment, 0.01, "retry")
+    assert found["status"] == "concluded"
+    assert found["calls"] == 17
+
+
+@pytest.mark.benchmark
+def test_what_prefect_costs(chain_environment: dict[str, str]) -> None:
+    found = run(chain_environment, 0.2, "speed")
+    assert found["calls"] == 3 * 17
+    print(f"BAR 4 agents x 2 rounds at 200 ms, inside Prefect: {min(found['seconds']):.2f} of 1.0 s (bar 1.35)")
