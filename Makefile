@@ -6,7 +6,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export MLFLOW_DISABLE_TELEMETRY = true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench up lock clean
 
 help:  ## list these habits
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ check: $(READY)  ## ruff, mypy --strict, import-linter
 
 bench: $(READY)  ## benchmarks and long simulations; prints ratios to a bound or a peer
 	@$(BIN)/python -m pytest -q -s -m "benchmark or slow" $(ARGS)
+
+up: $(READY)  ## Prefect and MLflow with their UIs, workers, every deployment and its schedules; Ctrl-C stops all
+	@$(BIN)/raptorflow up $(ARGS)
 
 lock: $(READY)  ## compile requirements.lock again (names and versions, no addresses)
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip compile --quiet --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock

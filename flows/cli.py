@@ -122,6 +122,48 @@ def models(workspace: Of = None, as_json: Json = False) -> None:
     console.table("models", listing.models(workspace), as_json)
 
 
+@app.command()
+def up(
+    host: Annotated[
+        str, typer.Option(help="Listen here; beyond this machine RAPTORFLOW_AUTH must be set.")
+    ] = "127.0.0.1",
+    prefect_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_PREFECT_PORT")] = 4200,
+    mlflow_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_MLFLOW_PORT")] = 5000,
+    folder: Annotated[Path, typer.Option(help="Where prefect.yaml is.")] = Path("deployments"),
+) -> None:
+    """Start Prefect and MLflow with their UIs, workers and every deployment; Ctrl-C stops all of it."""
+    from flows import console, runtime
+    from flows.platform.addresses import Addresses
+    from flows.platform.up import up as hold_up
+
+    runtime.prepare()
+    hold_up(Addresses(host, prefect_port, mlflow_port), console.say, folder)
+
+
+@app.command()
+def deploy(
+    folder: Annotated[Path, typer.Option(help="Where prefect.yaml is.")] = Path("deployments"), as_json: Json = False
+) -> None:
+    """Make the Prefect server hold what deployments/ says, and tell what that changed."""
+    from flows import console, runtime
+    from flows.platform.deploying import deploy as apply
+    from flows.platform.status import connect
+
+    runtime.prepare()
+    connect()
+    console.changes(apply(folder), as_json)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Health, next scheduled runs, last results."""
+    from flows import console, runtime
+    from flows.platform.status import status as ask
+
+    runtime.prepare()
+    console.platform(ask(), as_json)
+
+
 def main() -> None:
     """Run the command line: 0 done, 1 the work failed, 2 bad usage or bad input."""
     debug = "--debug" in sys.argv

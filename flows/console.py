@@ -22,8 +22,8 @@ OnProgress = Callable[[int, int | None], None]
 
 
 def say(text: str) -> None:
-    """One line."""
-    out.print(text)
+    """A line or two."""
+    out.print(text, soft_wrap=True, markup=False)
 
 
 def names(title: str, items: Iterable[str]) -> None:
@@ -84,6 +84,29 @@ def result(flow: str, ended: Any, json_wanted: bool) -> None:
         summary(ended)
     else:
         out.print(f"{flow}: done")
+
+
+def changes(applied: Sequence[Any], json_wanted: bool) -> None:
+    """What deploying changed."""
+    if json_wanted:
+        as_json([asdict(change) for change in applied])
+        return
+    for change in applied:
+        out.print(str(change), soft_wrap=True, markup=False)
+    if all(change.waits for change in applied):
+        out.print("nothing to change")
+
+
+def platform(found: Any, json_wanted: bool) -> None:
+    """Health, next runs and last runs."""
+    if json_wanted:
+        as_json(found)
+        return
+    for title, rows in (("health", found.health), ("next runs", found.next_runs), ("last runs", found.last_runs)):
+        if rows:
+            table(title, rows)
+        else:
+            out.print(f"[bold]{title}[/]: none")
 
 
 def summary(ended: Mapping[str, Any]) -> None:

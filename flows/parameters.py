@@ -113,7 +113,7 @@ class OneModel(Parameters):
     """One model of one workspace, and why it is touched."""
 
     workspace_id: str = Field(title="Workspace", description="Its id.", min_length=1)
-    model_type: ModelName = Field(title="Model type")
+    model_type: ModelName = Field(title="Model type", description="Which of its models.")
     reason: str = Field(default="by hand", title="Reason", description="Kept in the history.", max_length=500)
     actor: str = Field(default="by-hand", title="Who", description="Kept in the history.", max_length=128)
 

@@ -17,5 +17,9 @@ EventName = Literal[
 
 
 def emit(event: EventName, about: str, payload: dict[str, Any]) -> None:
-    """Emit one summarised event about one thing, such as `workspace.acme`."""
-    emit_event(event=event, resource={"prefect.resource.id": f"raptorflow.{about}"}, payload=payload)
+    """Emit one summarised event about one thing, such as `workspace.acme`.
+
+    Words in the payload are labels of the resource too: automations match labels, and cannot look into a payload.
+    """
+    labels = {name: value for name, value in payload.items() if isinstance(value, str)}
+    emit_event(event=event, resource=labels | {"prefect.resource.id": f"raptorflow.{about}"}, payload=payload)

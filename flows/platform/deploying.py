@@ -1,0 +1,125 @@
+"""Makes a Prefect server hold what deployments/ says, and tells what that changed; twice changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from flows.platform.automations import apply_automations
+from flows.platform.catalogue import FOLDER, WantedDeployment, read_yaml, wanted_deployments
+from flows.platform.changes import Change, different
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.responses import DeploymentResponse
+
+TAG = "raptorflow"
+
+
+def deploy(folder: Path = FOLDER, wanted: list[WantedDeployment] | None = None) -> list[Change]:
+    """Apply work pools, deployments and automations to the server PREFECT_API_URL names.
+
+    Args:
+        folder: where prefect.yaml, work-pools.yaml and automations.yaml are.
+        wanted: the deployments, if they are read already.
+
+    Returns:
+        one `Change` for each thing that was created, changed or could not be applied yet; empty when all was as wanted.
+    """
+    from prefect.client.orchestration import get_client
+
+    wanted = wanted_deployments(folder) if wanted is None else wanted
+    with get_client(sync_client=True) as client:
+        changes = list(_work_pools(client, read_yaml("work-pools.yaml", folder)["work_pools"]))
+        changes += _deployments(client, wanted)
+        changes += apply_automations(client, read_yaml("automations.yaml", folder)["automations"])
+    return changes
+
+
+def _work_pools(client: SyncPrefectClient, pools: list[dict[str, Any]]) -> Iterator[Change]:
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+
+    there = {pool.name: pool for pool in client.read_work_pools()}
+    for wanted in pools:
+        name = wanted["name"]
+        if name not in there:
+            client.create_work_pool(WorkPoolCreate(**wanted))
+            yield Change("work pool", name, "created")
+            continue
+        actual = {field: getattr(there[name], field) for field in wanted}
+        if fields := different(wanted, actual):
+            client.update_work_pool(name, WorkPoolUpdate(**{f: wanted[f] for f in fields if f not in ("name", "type")}))
+            yield Change("work pool", name, "changed", fields)
+
+
+def _deployments(client: SyncPrefectClient, wanted: list[WantedDeployment]) -> Iterator[Change]:
+    there = {(deployment.flow_id, deployment.name): deployment for deployment in client.read_deployments(limit=200)}
+    for one in wanted:
+        flow_id = client.create_flow_from_name(one.flow.name)
+        change = _deployment(client, one, flow_id, there.pop((flow_id, one.name), None))
+        if change is not None:
+            yield change
+    for (_, name), left in sorted(there.items(), key=lambda item: item[0][1]):
+        if TAG in left.tags:
+            yield Change("deployment", name, "is not in prefect.yaml any more; delete it in the UI", waits=True)
+
+
+def _deployment(
+    client: SyncPrefectClient, wanted: WantedDeployment, flow_id: UUID, there: DeploymentResponse | None
+) -> Change | None:
+    fields = different(wanted.fields | _schedules(wanted), _actual(there)) if there else []
+    if there and not fields:
+        return None
+    paused = {schedule.slug: schedule.active for schedule in there.schedules} if there else {}
+    client.create_deployment(
+        flow_id=flow_id,
+        name=wanted.name,
+        schedules=[_schedule(slug, schedule, paused.get(slug, True)) for slug, schedule in wanted.schedules.items()],
+        **wanted.fields,
+    )
+    return Change("deployment", wanted.name, "changed" if there else "created", fields)
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparable:
+    """A schedule as far as the file decides it: a person may pause one in the UI, and deploying leaves that alone."""
+
+    when: str
+    parameters: dict[str, Any]
+
+
+def _schedule(slug: str, schedule: Mapping[str, Any], active: bool) -> Any:
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import construct_schedule
+
+    when = construct_schedule(
+        cron=schedule.get("cron"), interval=schedule.get("interval"), timezone=schedule.get("timezone", "UTC")
+    )
+    return DeploymentScheduleCreate(
+        schedule=when, slug=slug, active=active, parameters=dict(schedule.get("parameters", {}))
+    )
+
+
+def _when(schedule: Any) -> str:
+    """What two equal schedules share: the anchor of an interval is the moment it was written."""
+    return f"{getattr(schedule, 'cron', '')} {getattr(schedule, 'interval', '')} {schedule.timezone}"
+
+
+def _schedules(wanted: WantedDeployment) -> dict[str, Any]:
+    made = {slug: _schedule(slug, schedule, True) for slug, schedule in wanted.schedules.items()}
+    return {"schedules": {slug: _Comparable(_when(one.schedule), one.parameters) for slug, one in made.items()}}
+
+
+def _actual(there: DeploymentResponse) -> dict[str, Any]:
+    """What the server holds, in the words of `WantedDeployment.fields`."""
+    limit, options = there.global_concurrency_limit, there.concurrency_options
+    found = {name: getattr(there, name) for name in ("entrypoint", "description", "tags", "parameters", "pull_steps")}
+    found |= {name: getattr(there, name) for name in ("work_pool_name", "work_queue_name", "job_variables")}
+    found |= {name: getattr(there, name) for name in ("parameter_openapi_schema", "enforce_parameter_schema")}
+    found["concurrency_limit"] = limit.limit if limit else None
+    found["concurrency_options"] = {"collision_strategy": options.collision_strategy.value} if options else None
+    found["schedules"] = {s.slug: _Comparable(_when(s.schedule), s.parameters) for s in there.schedules}
+    return found

@@ -1,0 +1,22 @@
+"""Runs that were cut off when their platform ended."""
+
+from __future__ import annotations
+
+
+def mark_interrupted() -> int:
+    """Mark every run of a deployment that still counts as running as crashed; only before any worker has started.
+
+    Returns:
+        how many there were. What such a run had finished stays; run again, it writes nothing twice.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.states import Crashed
+
+    running = FlowRunFilter.model_validate({"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}})
+    with get_client(sync_client=True) as client:
+        runs = [run for run in client.read_flow_runs(flow_run_filter=running, limit=200) if run.deployment_id]
+        for run in runs:
+            message = "The platform ended while this ran. Run it again; what it had finished is not written twice."
+            client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+    return len(runs)

@@ -1,0 +1,109 @@
+"""`raptorflow status`: is it healthy, what runs next, how did the last runs end."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from flows.platform.addresses import answers, running
+from flows.platform.environment import environment
+from flows.platform.errors import PlatformNotRunningError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+HOW_MANY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an operator wants to see first.
+
+    Attributes:
+        health: each server and work pool with its address or state.
+        next_runs: the next scheduled run of each deployment, soonest first.
+        last_runs: the newest ended or running runs, newest first.
+    """
+
+    health: list[dict[str, Any]]
+    next_runs: list[dict[str, Any]]
+    last_runs: list[dict[str, Any]]
+
+
+def connect() -> str:
+    """Point this process at the platform that runs here, or at the server PREFECT_API_URL names.
+
+    Raises:
+        PlatformNotRunningError: if none answers.
+    """
+    here = running()
+    if here is not None:
+        os.environ |= environment(here) | {"PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    address = os.environ.get("PREFECT_API_URL")
+    if not address or not answers(f"{address}/health", seconds=5):
+        raise PlatformNotRunningError(address)
+    return address
+
+
+def status() -> Status:
+    """Ask the servers.
+
+    Raises:
+        PlatformNotRunningError: if no Prefect server answers.
+    """
+    address = connect()
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        names = {deployment.id: deployment.name for deployment in client.read_deployments(limit=200)}
+        return Status(_health(client, address), _next_runs(client, names), _last_runs(client, names))
+
+
+def _health(client: SyncPrefectClient, address: str) -> list[dict[str, Any]]:
+    mlflow = os.environ.get("MLFLOW_TRACKING_URI", "")
+    rows = [{"what": "Prefect server", "state": "healthy", "where": address.removesuffix("/api")}]
+    if mlflow.startswith("http"):
+        state = "healthy" if answers(f"{mlflow}/health") else "does not answer"
+        rows.append({"what": "MLflow server", "state": state, "where": mlflow})
+    for pool in client.read_work_pools():
+        state = str(pool.status.value if pool.status else "–").lower().replace("_", " ")
+        rows.append({"what": f"work pool {pool.name}", "state": state, "where": f"{pool.type} worker"})
+    return rows
+
+
+def _next_runs(client: SyncPrefectClient, names: dict[Any, str]) -> list[dict[str, Any]]:
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    wanted = FlowRunFilter.model_validate(
+        {"state": {"type": {"any_": ["SCHEDULED"]}}, "expected_start_time": {"after_": datetime.now(UTC)}}
+    )
+    rows: dict[str, dict[str, Any]] = {}
+    for run in client.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=200):
+        name = names.get(run.deployment_id, "–")
+        rows.setdefault(name, {"deployment": name, "starts": _when(run.expected_start_time)})
+    return list(rows.values())[:HOW_MANY]
+
+
+def _last_runs(client: SyncPrefectClient, names: dict[Any, str]) -> list[dict[str, Any]]:
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    begun = FlowRunFilter.model_validate({"state": {"type": {"not_any_": ["SCHEDULED"]}}, "parent_task_run_id": None})
+    runs = client.read_flow_runs(flow_run_filter=begun, sort=FlowRunSort.START_TIME_DESC, limit=HOW_MANY)
+    return [
+        {
+            "deployment": names.get(run.deployment_id, "by hand"),
+            "run": run.name,
+            "state": run.state_name or "–",
+            "started": _when(run.start_time),
+            "seconds": round(run.total_run_time.total_seconds(), 1),
+        }
+        for run in runs
+    ]
+
+
+def _when(instant: datetime | None) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if instant else "–"

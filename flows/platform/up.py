@@ -1,0 +1,148 @@
+"""`raptorflow up`: a Prefect server, an MLflow server, two workers and every deployment, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from flows.platform.addresses import Addresses, answers, claimed
+from flows.platform.catalogue import FOLDER, wanted_deployments
+from flows.platform.children import Child, adopt_orphans, end, end_orphans
+from flows.platform.environment import environment, serves_mlflow
+from flows.platform.errors import StartFailedError
+from flows.platform.interrupted import mark_interrupted
+from tasks.settings import get_settings
+
+POOLS = ("light", "heavy")
+SECONDS_TO_START = 120.0
+RESTARTS_PER_TEN_MINUTES = 5
+Say = Callable[[str], None]
+
+
+def up(addresses: Addresses, say: Say, folder: Path = FOLDER) -> None:
+    """Hold the platform up until a signal ends it; a child that dies is started again."""
+    started = time.monotonic()
+    with claimed(addresses) as already:
+        if already is not None:
+            say(f"it already runs (process {already.pid}): Prefect {already.prefect} · MLflow {already.mlflow}")
+            return
+        addresses.require_free()
+        signal.signal(signal.SIGTERM, _as_interrupt)
+        adopt_orphans()
+        servers, workers = _servers(addresses), _workers(addresses)
+        try:
+            _start(addresses, servers, workers, say, folder)
+            say(_welcome(addresses, time.monotonic() - started))
+            _watch([*servers, *workers], say)
+        except KeyboardInterrupt:
+            say("stopping")
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            end(workers)
+            end(servers)
+            end_orphans()
+        say("all stopped; `raptorflow up` goes on where this ended")
+
+
+def _start(addresses: Addresses, servers: list[Child], workers: list[Child], say: Say, folder: Path) -> None:
+    for server in servers:
+        server.start()
+    say("starting; the first time takes up to 40 s")
+    from flows.platform.deploying import deploy
+
+    os.environ |= environment(addresses)
+    get_settings.cache_clear()
+    wanted = wanted_deployments(folder)  # loads every flow while the servers come up
+    servers[0].wait_ready(SECONDS_TO_START)
+    for change in deploy(folder, wanted):
+        say(f"  {change}")
+    if interrupted := mark_interrupted():
+        say(f"  {interrupted} runs were cut off when the platform last ended: marked crashed, run them again")
+    for worker in workers:
+        worker.start()
+    for child in [*servers[1:], *workers]:
+        child.wait_ready(SECONDS_TO_START)
+
+
+def _servers(addresses: Addresses) -> list[Child]:
+    settings, env = get_settings(), environment(addresses)
+    logs = settings.home.resolve() / "logs"
+    host = ["--host", addresses.host]
+    prefect = ["-m", "prefect", "server", "start", *host, "--port", str(addresses.prefect_port)]
+    children = [
+        Child("Prefect", prefect, env, logs / "prefect.log", lambda: answers(f"{addresses.prefect_api}/health"))
+    ]
+    if serves_mlflow():
+        mlflow = ["-m", "mlflow", "server", *host, "--port", str(addresses.mlflow_port), "--workers", "1"]
+        mlflow += ["--backend-store-uri", settings.mlflow_tracking_uri]
+        mlflow += ["--artifacts-destination", str(settings.mlflow_artifacts)]
+        mlflow += ["--app-name", "basic-auth"] if "MLFLOW_AUTH_CONFIG_PATH" in env else []
+        ready = f"{addresses.mlflow}/health"
+        children.append(Child("MLflow", mlflow, env, logs / "mlflow.log", lambda: answers(ready)))
+    return children
+
+
+def _workers(addresses: Addresses) -> list[Child]:
+    env, logs = environment(addresses), get_settings().home.resolve() / "logs"
+    return [
+        Child(
+            f"worker {pool}",
+            ["-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", f"{pool}-1"],
+            env,
+            logs / f"worker-{pool}.log",
+            _polled(pool),
+        )
+        for pool in POOLS
+    ]
+
+
+def _polled(pool: str) -> Callable[[], bool]:
+    """A worker is ready when the server has heard of it since this moment."""
+    from datetime import UTC, datetime
+
+    since = datetime.now(UTC)
+
+    def is_ready() -> bool:
+        from prefect.client.orchestration import get_client
+
+        with get_client(sync_client=True) as client:
+            workers = client.read_workers_for_work_pool(pool)
+        return any(worker.last_heartbeat_time and worker.last_heartbeat_time >= since for worker in workers)
+
+    return is_ready
+
+
+def _watch(children: list[Child], say: Say) -> None:
+    """Start again what dies, unless it keeps dying."""
+    died: dict[str, list[float]] = defaultdict(list)
+    while True:
+        time.sleep(1)
+        for child in children:
+            if not child.has_ended():
+                continue
+            now = time.monotonic()
+            died[child.name] = [then for then in died[child.name] if now - then < 600] + [now]
+            if len(died[child.name]) > RESTARTS_PER_TEN_MINUTES:
+                raise StartFailedError(child.name, f"ended {len(died[child.name])} times in ten minutes", child.log)
+            say(f"{child.name} ended; starting it again (log: {child.log})")
+            child.start()
+
+
+def _welcome(addresses: Addresses, seconds: float) -> str:
+    mlflow = environment(addresses)["MLFLOW_TRACKING_URI"]
+    return f"""ready in {seconds:.0f} s
+  Prefect  {addresses.prefect}   flows, schedules, forms, reports
+  MLflow   {mlflow}   models, versions, metrics
+First: Deployments → meta-learning → Run → Quick run. Then: Artifacts, to read what it found.
+No data yet? `raptorflow sample` writes some; content-ingestion takes it in. `raptorflow status` shows health.
+Ctrl-C stops all of it."""
+
+
+def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

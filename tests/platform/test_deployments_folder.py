@@ -1,0 +1,79 @@
+"""deployments/ says what can be done: every entrypoint loads, every form can be filled in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flows.platform.catalogue import FOLDER, form, load, read_yaml, wanted_deployments
+from flows.platform.errors import DeploymentFileError
+from flows.runtime import ENTRYPOINTS
+
+ONE_MODEL = {"workspace_id": "acme", "model_type": "ENGAGEMENT_PREDICTOR"}
+ABOUT = {"model-promotion": ONE_MODEL, "model-rollback": ONE_MODEL, "debate-synthesis": {"problem": "Where to?"}}
+ENTRIES = {entry["name"]: entry for entry in read_yaml("prefect.yaml")["deployments"]}
+
+
+def test_the_command_line_and_prefect_know_the_same_flows() -> None:
+    assert {name: entry["entrypoint"] for name, entry in ENTRIES.items()} == ENTRYPOINTS
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_entrypoint_loads_and_its_form_explains_itself(name: str) -> None:
+    flow = load(ENTRIES[name]["entrypoint"])
+    schema = form(flow)
+    assert flow.name == name
+    assert flow.description, "the docstring is what the UI shows"
+    assert set(schema["properties"]) <= {"options"}, "only what a person fills in"
+    for model in schema["definitions"].values():
+        for field, shown in model.get("properties", {}).items():
+            assert shown.get("title"), f"{name}.{field} has no title"
+            assert shown.get("description") or shown.get("enum"), f"{name}.{field} has no description"
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_flows_start_with_nothing_but_defaults_unless_they_are_about_one_thing(name: str) -> None:
+    flow = load(ENTRIES[name]["entrypoint"])
+    flow.validate_parameters({"options": ABOUT[name]} if name in ABOUT else {})
+    assert (form(flow).get("required", []) == []) != (name in ABOUT)
+
+
+def test_schedules_and_pools_are_real() -> None:
+    from prefect.client.schemas.schedules import construct_schedule
+
+    pools = {pool["name"] for pool in read_yaml("work-pools.yaml")["work_pools"]}
+    for wanted in wanted_deployments():
+        assert wanted.fields["work_pool_name"] in pools
+        for schedule in wanted.schedules.values():
+            construct_schedule(cron=schedule["cron"], timezone=schedule["timezone"])
+            wanted.flow.validate_parameters(schedule.get("parameters", {}))
+
+
+def test_automations_start_deployments_that_exist() -> None:
+    actions = [action for entry in read_yaml("automations.yaml")["automations"] for action in entry["actions"]]
+    started = [action["deployment"] for action in actions if "deployment" in action]
+    assert set(started) <= {f"{name}/{name}" for name in ENTRIES}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"entrypoint": "flows.meta_lerning.meta_learning"}, "entrypoint flows.meta_lerning.meta_learning: ModuleNot"),
+        ({"work_pool": None}, "deployment one: 'work_pool' is missing"),
+    ],
+)
+def test_a_wrong_file_is_one_line_that_says_where(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    entry = {"name": "one", "entrypoint": "tests.platform.probes.no_op", "work_pool": {"name": "light"}} | change
+    kept = {name: value for name, value in entry.items() if value}
+    (tmp_path / "prefect.yaml").write_text(yaml.safe_dump({"deployments": [kept]}))
+    with pytest.raises(DeploymentFileError) as raised:
+        wanted_deployments(tmp_path)
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_folder_holds_nothing_that_is_not_applied() -> None:
+    assert {path.name for path in FOLDER.glob("*.yaml")} >= {"prefect.yaml", "work-pools.yaml", "automations.yaml"}

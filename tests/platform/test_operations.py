@@ -1,0 +1,127 @@
+"""What operators rely on: schedules fire, events start flows, what dies is noticed and what is cut off is not lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.platform.deploying import deploy
+from tasks.reporting import emit
+from tests.running_platform import RunningPlatform, eventually
+
+
+@pytest.fixture(autouse=True)
+def at(platform: RunningPlatform) -> Iterator[None]:
+    with temporary_settings({PREFECT_API_URL: f"{platform.prefect}/api"}):
+        yield
+
+
+def runs_of(platform: RunningPlatform, flow: str) -> list[Any]:
+    with platform.client() as client:
+        body = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_DESC", "limit": 50}
+        body |= {"flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}}}
+        found: list[Any] = client.request("POST", "/flow_runs/filter", json=body).json()
+    return found
+
+
+def test_a_schedule_fires_by_itself(platform: RunningPlatform) -> None:
+    fired = eventually(
+        lambda: [
+            run for run in runs_of(platform, "no-op") if run["auto_scheduled"] and run["state_name"] == "Completed"
+        ],
+    )
+    assert fired[0]["created_by"]["type"] == "SCHEDULE"
+
+
+def report_drift(workspace_id: str, status: str, **more: str) -> None:
+    """What a monitor sends; the words of `tasks.reporting.emit`."""
+    emit(
+        "raptorflow.drift.detected",
+        f"model.{workspace_id}",
+        {"workspace_id": workspace_id, "drift_status": status} | more,
+    )
+
+
+def test_critical_drift_starts_model_refresh_for_that_workspace_alone(platform: RunningPlatform) -> None:
+    report_drift("mild", "warning", asks_for="model-refresh")
+    report_drift("acted-on", "critical")
+    report_drift("under-drift", "critical", asks_for="model-refresh")
+    with platform.client() as client:
+        deployment = str(client.read_deployment_by_name("model-refresh/model-refresh").id)
+        body = {
+            "deployments": {"id": {"any_": [deployment]}},
+            "flow_runs": {"expected_start_time": {"before_": "2100-01-01"}},
+        }
+        started = eventually(
+            lambda: [
+                run
+                for run in client.request("POST", "/flow_runs/filter", json=body).json()
+                if not run["auto_scheduled"]
+            ]
+        )
+    assert [run["parameters"]["options"]["workspace_ids"] for run in started] == [["under-drift"]]
+    assert started[0]["created_by"]["type"] == "AUTOMATION"
+
+
+def test_a_run_outlives_its_worker_and_its_server(platform: RunningPlatform) -> None:
+    run_id = platform.start("lasts/lasts", {"seconds": 12})
+    platform.wait(run_id, "Running")
+    for words in ("worker start --pool light", "prefect server start"):
+        os.kill(platform.processes(words)[0], signal.SIGKILL)
+    platform.says("worker light ended; starting it again")
+    platform.says("Prefect ended; starting it again")
+
+    def healthy() -> bool:
+        try:
+            platform.state(run_id)
+        except Exception:  # noqa: BLE001 - whatever a server says while it starts
+            return False
+        return True
+
+    eventually(healthy)
+    platform.wait(run_id, "Completed")
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Somebody's web hook: its address, and what it was told."""
+    told: list[dict[str, Any]] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+    server = HTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", told
+    finally:
+        server.shutdown()
+
+
+def test_a_killed_run_is_marked_and_operators_are_told(platform: RunningPlatform) -> None:
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    with listening() as (address, told):
+        message = {"subject": "{{subject}}", "body": "{{body}}"}
+        CustomWebhookNotificationBlock(name="operators", url=address, json_data=message).save("operators")
+        applied = [str(change) for change in deploy(platform.folder) if not change.waits]
+        assert applied == ["automation raptorflow · tell operators of failed and crashed runs: created"]
+        run_id = platform.start("lasts/lasts", {"seconds": 60})
+        platform.wait(run_id, "Running")
+        for pid in platform.processes(str(run_id)):
+            os.kill(pid, signal.SIGKILL)
+        platform.wait(run_id, "Crashed")
+        eventually(lambda: "lasts" in json.dumps(told))
+    assert "Crashed" in json.dumps(told)
