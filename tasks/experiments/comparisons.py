@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from tasks.experiments import confidence_sequences
 from tasks.experiments.fixed_tests import difference
 from tasks.experiments.moments import Moments
+from tasks.statistics import confidence_sequences
 
 Array = NDArray[np.float64]
 Real = float | Array

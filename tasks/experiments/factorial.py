@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.experiments import confidence_sequences
 from tasks.experiments.moments import Moments
+from tasks.statistics import confidence_sequences
 from tasks.statistics.familywise import holm
 
 Array = NDArray[np.float64]

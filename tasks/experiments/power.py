@@ -8,7 +8,7 @@ from typing import Literal
 
 from scipy.special import nctdtr, ndtr, ndtri, stdtrit
 
-from tasks.experiments import confidence_sequences
+from tasks.statistics import confidence_sequences
 
 Alternative = Literal["two-sided", "larger"]
 

@@ -11,7 +11,7 @@ from scipy.special import kolmogorov
 
 from tasks.models.drift import LEVEL
 from tasks.models.input_drift import column_shifts
-from tasks.statistics.family_wise import holm
+from tasks.statistics.familywise import holm
 
 ROWS, COLUMNS = 1_000_000, 20
 pytestmark = pytest.mark.benchmark

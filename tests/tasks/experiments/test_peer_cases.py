@@ -13,7 +13,6 @@ import pytest
 from tasks.experiments import (
     allocation,
     alpha_spending,
-    confidence_sequences,
     contingency,
     cuped,
     fixed_tests,
@@ -24,7 +23,7 @@ from tasks.experiments import (
     sample_ratio,
 )
 from tasks.experiments.moments import Moments
-from tasks.statistics import familywise
+from tasks.statistics import confidence_sequences, familywise
 from tasks.statistics.multiplicity import benjamini_hochberg
 
 Case = dict[str, Any]
