@@ -47,13 +47,14 @@ def _prior(pool: Pool, known: Mask) -> tuple[Floats, Floats]:
 
 
 def _disagreement(mean: Floats, variance: Floats, own: Floats, own_error: Floats, known: Mask) -> float:
-    """How many times the prior's variance the target's distance to the pool is, beyond doubt; at least 1.
+    """How many times the prior's variance the target's distance to the pool may be; at least 1.
 
-    One standard error of the mean squared distance is given away: a dozen noisy estimates differ from any pool.
+    The upper end of what the estimates allow, one standard error above the mean squared distance: what that costs a
+    target that is like the pool is small beside what a pool costs that is not like the target.
     """
     shared = known & np.isfinite(own_error)
     if shared.sum() < MIN_SHARED:
         return 1.0
     distance = ((own - mean) ** 2 - own_error**2)[shared].sum()
     chance = np.sqrt(2.0 * np.sum((own_error**2 + variance)[shared] ** 2))
-    return max(float((distance - chance) / variance[shared].sum()), 1.0)
+    return max(float((distance + chance) / variance[shared].sum()), 1.0)

@@ -1,0 +1,150 @@
+"""Real pages as workspaces: does a page with fifty posts of its own predict better with what other pages know?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from tasks.content.features import with_features
+from tasks.statistics.shrinkage import prior_variance, shrink
+from tasks.transfer.catalogue import PATTERNS
+from tasks.transfer.estimates import workspace_estimates
+from tasks.transfer.pools import MIN_SPREAD, passes, sibling_pool
+from tasks.transfer.prediction import predict
+from tasks.transfer.reading import own_of, siblings_of
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+END = datetime(2020, 1, 1, tzinfo=UTC)
+OWN_POSTS, MIN_TEST_POSTS, RESAMPLES = 50, 50, 400
+EMPTY = {
+    **dict.fromkeys(("impressions", "audience_size"), pl.Int64),
+    **dict.fromkeys(("tone", "title", "body", "media_type"), pl.String),
+    **dict.fromkeys(("title_words", "emoji_count", "hashtag_count", "mention_count", "link_count"), pl.Int64),
+    **dict.fromkeys(("exclamation_count", "question_count", "number_count", "word_count"), pl.Int64),
+    **dict.fromkeys(("capitals_share", "readability", "sentiment_score"), pl.Float64),
+    "has_cta": pl.Boolean,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """One page's later posts: AUC of 'above own median' by own knowledge, and what the others' adds to it.
+
+    Attributes:
+        own, combined: AUC.
+        most: upper end of the 95 % bootstrap interval of the gain over the page's test posts.
+    """
+
+    own: float
+    combined: float
+    most: float
+
+    @property
+    def gain(self) -> float:
+        """Of combined over own."""
+        return self.combined - self.own
+
+
+def facebook_pages(folder: Path, posts_a_page: int) -> dict[str, pl.DataFrame]:
+    """The first posts of each of 82 pages; there is no zone but UTC, and no exposure."""
+    posts = pl.read_parquet(folder / "facebook_pages_2016" / "posts.parquet").sort("page", "status_published")
+    counts = pl.col("num_reactions") + pl.col("num_comments") + pl.col("num_shares")
+    frame = posts.filter(pl.int_range(pl.len()).over("page") < posts_a_page).select(
+        workspace_id="page",
+        published_at=pl.col("status_published").dt.replace_time_zone("UTC"),
+        title="link_name",
+        body="status_message",
+        media_type="status_type",
+        engagements=counts.cast(pl.Int64),
+        content_type=pl.lit("social"),
+        channel=pl.lit("facebook"),
+    )
+    return _pages(with_features(frame, dict.fromkeys(frame["workspace_id"].unique(), "UTC")))
+
+
+def comment_volume(folder: Path) -> dict[str, pl.DataFrame]:
+    """Posts of 327 pages at least a day old: comments of their first day, length, and weekday; no calendar, no text.
+
+    The file's order within a page stands for time: seven posts a week.
+    """
+    rows = pl.read_parquet(folder / "facebook_comment_volume" / "train_variant1.parquet")
+    rows = rows.filter(pl.col("baseTime") >= 24)
+    flags = rows.select(f"{day}_pub" for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")).to_numpy()
+    place = pl.int_range(pl.len()).over("page_id") // 7 * 7 + pl.col("local_weekday")
+    frame = rows.with_columns(local_weekday=pl.Series(flags.argmax(axis=1), dtype=pl.Int64)).select(
+        workspace_id=pl.col("page_id").cast(pl.String),
+        published_at=pl.lit(datetime(2016, 1, 4, 12, tzinfo=UTC)) + place * timedelta(days=1),
+        engagements="cc4_first24h",
+        content_type=pl.lit("social"),
+        channel=pl.lit("facebook"),
+        local_hour=pl.lit(12, dtype=pl.Int64),
+        local_weekday="local_weekday",
+        is_weekend=pl.col("local_weekday") >= 5,
+        word_count=(pl.col("length") / 6).round().cast(pl.Int64),
+    )
+    return _pages(frame)
+
+
+def _pages(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in EMPTY.items() if name not in frame.columns]
+    parts = frame.with_columns(missing).partition_by("workspace_id", as_dict=True)
+    return {str(name): part.sort("published_at", maintain_order=True) for (name,), part in parts.items()}
+
+
+def gains(pages: dict[str, pl.DataFrame]) -> list[Gain]:
+    """For each page with enough posts, leave it out of the pool, give it 50 posts, and judge it on all later ones."""
+    labels = {"industry": pl.lit("media"), "size": pl.lit("smb")}
+    known = {name: workspace_estimates(rows, END) for name, rows in pages.items()}
+    stacked = pl.concat([rows.with_columns(workspace_id=pl.lit(name), **labels) for name, rows in known.items()])
+    names = stacked["workspace_id"].unique().sort().to_numpy()
+    everyone = siblings_of(stacked)
+    found = []
+    for name, rows in pages.items():
+        if rows.height < OWN_POSTS + MIN_TEST_POSTS:
+            continue
+        others = names != name
+        own = own_of(workspace_estimates(rows.head(OWN_POSTS), END), "media", "smb")
+        pool = sibling_pool(everyone.effect[others], everyone.error[others])
+        usable = passes(pool, 3)
+        alone = shrink(own.effect[0], own.error[0], prior_variance(own.effect[0], own.error[0], minimum=MIN_SPREAD))
+        told = predict(pool, own.effect[0], own.error[0], usable=usable)
+        test = rows.tail(rows.height - OWN_POSTS)
+        found.append(_judge(test, alone.mean, np.where(usable, told.mean, alone.mean)))
+    return [gain for gain in found if gain is not None]
+
+
+def _judge(test: pl.DataFrame, own: Floats, combined: Floats) -> Gain | None:
+    follows = test.select(pattern.holds.fill_null(False).cast(pl.Float64).alias(pattern.key) for pattern in PATTERNS)
+    scores = follows.to_numpy() @ np.stack([own, combined], axis=1)
+    outcome = test["engagements"].to_numpy()
+    above = outcome > np.median(outcome)
+    if min(above.sum(), (~above).sum()) < 5:
+        return None
+    rng, drawn = np.random.default_rng(0), []
+    for _ in range(RESAMPLES if len(above) < 1000 else 0):
+        rows = rng.integers(0, len(above), len(above))
+        if 0 < above[rows].sum() < len(rows):
+            drawn.append(auc(above[rows], scores[rows, 1]) - auc(above[rows], scores[rows, 0]))
+    difference = auc(above, scores[:, 1]) - auc(above, scores[:, 0])
+    most = float(np.quantile(drawn, 0.975)) if drawn else difference
+    return Gain(auc(above, scores[:, 0]), auc(above, scores[:, 1]), most)
+
+
+def auc(above: Mask, score: Floats) -> float:
+    """Probability that a random post above the median scores higher than one that is not; ties count half."""
+    ranks, hits = rankdata(score), int(above.sum())
+    return float((ranks[above].sum() - hits * (hits + 1) / 2) / (hits * (len(above) - hits)))
+
+
+def mean_interval(values: Floats) -> tuple[float, float, float]:
+    """Mean, and the ends of its 95 % bootstrap interval over pages."""
+    drawn = np.random.default_rng(0).choice(values, (4000, len(values))).mean(axis=1)
+    return float(values.mean()), float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
