@@ -10,6 +10,7 @@ import polars as pl
 
 from tasks.models import drift, reports
 from tasks.models.dataset import Examples, all_rows, examples
+from tasks.models.gate import MIN_ROWS, judge
 from tasks.models.promotion import PROMOTION, Promoter
 from tasks.models.records import DriftReport, ModelKey, UpdateResult, Version
 from tasks.models.refresh import RetrainGain, retrain_gain
@@ -20,6 +21,7 @@ from tasks.models.training import TrainedModel, has_one_class, train
 from tasks.models.watching import Thresholds, look
 
 FIRST_CHAMPION, PROMOTE, HOLD, REJECT = "first_champion", "promote", "hold", "reject"
+ACTOR = "check_and_update_models"
 REGISTERED, REJECTED = "registered", "rejected"
 NOT_BETTER = "on later rows it does not surely beat a trivial predictor; not registered"
 
@@ -56,6 +58,13 @@ class Lifecycle:
         champion = self._champion(key)
         if champion is None:
             return self._finish(key, self._attempt(key, spec, rows, rows, None, run), run, promote, None)
+        passed = self._judge_waiting(key, spec, champion, rows)
+        if passed is not None and promote:
+            self.promoter.move(key, passed, PROMOTION, "passed the gate on rows newer than both", ACTOR, run.run_id)
+            reason, name = "the challenger passed the gate", passed.version_name
+            return reports.update_result(
+                key, "promoted", reason, samples=len(rows), champion=name, candidate_version=name
+            )
         report, gain = self._look(key, spec, champion, frame, rows, run)
         if not force and report["recommendation"] == drift.CONTINUE:
             reason = report["reasons"][0] if report["reasons"] else "no drift"
@@ -91,6 +100,20 @@ class Lifecycle:
             champion=self.promoter.champion(key),
             samples_needed=spec.minimum_rows,
         )
+
+    def _judge_waiting(self, key: ModelKey, spec: ModelSpec, champion: Version, rows: Examples) -> Version | None:
+        """The challenger that waits, if rows newer than both now say that it may take over."""
+        waiting = self.promoter.waiting(key)
+        if waiting is None or waiting.train_to <= champion.train_to:
+            return None
+        newer = rows.after(waiting.train_to)
+        if len(newer) < MIN_ROWS:
+            return None
+        models = [self.promoter.load(key, version) for version in (champion, waiting)]
+        age_days = (newer.times[-1] - waiting.train_to).total_seconds() / 86_400
+        found = judge(models[0].losses(newer), models[1].losses(newer), age_days, spec.gate)
+        self.store.set_gate(key, waiting, found.as_dict())
+        return waiting if found.passes else None
 
     def _look(
         self, key: ModelKey, spec: ModelSpec, champion: Version, frame: pl.DataFrame, rows: Examples, run: Run
@@ -203,7 +226,7 @@ class Lifecycle:
             return "unchanged", "this data was learnt from before"
         if version.decision == FIRST_CHAMPION or (version.decision == PROMOTE and promote):
             reason = "first champion" if version.decision == FIRST_CHAMPION else "retraining helps on held-out rows"
-            self.promoter.move(key, version, PROMOTION, reason, "check_and_update_models", run.run_id)
+            self.promoter.move(key, version, PROMOTION, reason, ACTOR, run.run_id)
             return ("first_champion" if version.decision == FIRST_CHAMPION else "promoted"), reason
         assert version.registry_version is not None, "a version that is held is registered"
         self.registry.point(key, "challenger", version.registry_version)

@@ -104,11 +104,16 @@ class Promoter:
         """
         if version_name is not None:
             return self._version(key, version_name)
-        seen = {found.version_name for found in self.store.deployments(key)}
-        waiting = [name for name in self.store.version_names(key, registered=True) if name not in seen]
-        if not waiting:
+        newest = self.waiting(key)
+        if newest is None:
             raise UnknownNameError("challenger of", key.registered_name, fix="`model-refresh` registers one")
-        return self._version(key, waiting[-1])
+        return newest
+
+    def waiting(self, key: ModelKey) -> Version | None:
+        """The newest registered version that has never served."""
+        seen = {found.version_name for found in self.store.deployments(key)}
+        names = [name for name in self.store.version_names(key, registered=True) if name not in seen]
+        return self._version(key, names[-1]) if names else None
 
     def rollback_target(self, key: ModelKey, version_name: str | None) -> Version:
         """The version to go back to: the one named, or the one that served before the champion.

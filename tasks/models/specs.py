@@ -44,6 +44,9 @@ class Gate(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    non_inferiority_margin: float = Field(default=0.02, ge=0.0, le=0.5, description="Share of the champion's loss.")
+    minimum_age_days: int = Field(default=30, ge=0)
+    narrowest_at: int = Field(default=500, ge=30, description="Rows at which the bound over all looks is narrowest.")
 
 
 class ModelSpec(BaseModel):

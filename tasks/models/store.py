@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 
 from tasks.models.records import Deployment, ModelKey, Version
 from tasks.warehouse import Warehouse
@@ -46,6 +46,16 @@ class ModelStore:
         row |= {"trained_at": datetime.now(UTC), **more}
         with self.warehouse.begin() as connection:
             self.warehouse.upsert(connection, ModelVersion, [row], keep_existing=True)
+
+    def set_gate(self, key: ModelKey, version: Version, gate: Mapping[str, Any]) -> None:
+        """Remember the newest look at a challenger."""
+        statement = update(ModelVersion).where(
+            ModelVersion.workspace_id == key.workspace_id,
+            ModelVersion.model_type == key.model_type.value,
+            ModelVersion.version_name == version.version_name,
+        )
+        with self.warehouse.begin() as connection:
+            connection.execute(statement.values(gate=dict(gate)))
 
     def deployments(self, key: ModelKey) -> list[Deployment]:
         """Every change of champion, oldest first, with how it ended."""
