@@ -96,13 +96,14 @@ def take_look(material: Material) -> Look:
         moments = replace_moments(moments, adjusted(covariates), sums.origin)
     planned = material.planned or planning.from_first_outcomes(design, moments, sums.kind)
     rule = rule_of(design, len(material.names), planned)
-    n_star = planning.tuned_to(design, planned) * (len(material.names) if design.is_adaptive else 2)
+    n_star = planning.tuned_to(design, len(material.names), planned)
     means, found = compare_all(moments, sums, material, rule, n_star, is_weighted=is_weighted)
     sign = -1.0 if primary["direction"] == "decrease" else 1.0
     found = replace(found, estimate=sign * found.estimate)
     evidence = material.evidence or Evidence.none(len(material.names))
     if moments.n.min() >= design.min_sample_size:
-        evidence = look(evidence, found, rule, float(moments.n.min()) / planned if planned else 0.0)
+        information = float(moments.n.min()) / planned if planned else 0.0
+        evidence = look(evidence, found, rule, information, float(moments.n.sum()))
     is_adjusted = covariates is not None and not is_weighted
     return Look(sums, moments, means, found, evidence, rule, planned, n_star, is_weighted, is_adjusted)
 
@@ -117,7 +118,7 @@ def rule_of(design: Design, arms: int, planned: int | None) -> Rule:
     is_fixed = not design.is_adaptive and planned is not None
     is_sequential = design.experiment_type == ExperimentType.SEQUENTIAL
     is_scheduled = is_fixed and is_sequential and design.scheduled_looks is not None
-    return Rule(design.alpha, arms, is_fixed and not is_sequential, is_scheduled)
+    return Rule(design.alpha, arms, is_fixed and not is_sequential, is_scheduled, design.is_adaptive)
 
 
 def compare_all(
@@ -160,7 +161,7 @@ def judge_sample_ratio(material: Material) -> SampleRatio | None:
 def judge_guardrails(material: Material, seen: Look) -> list[dict[str, Any]]:
     """Whether each arm makes a guardrail metric worse than the control by more than its margin, at any look."""
     rows = []
-    rule = Rule(material.design.alpha, len(material.names))
+    rule = Rule(material.design.alpha, len(material.names), is_weighted=seen.is_weighted)
     for metric in material.metrics[1:]:
         sums = material.sums(metric)
         moments = sums.moments()

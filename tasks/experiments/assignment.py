@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Any
 from tasks.errors import UnknownNameError
 from tasks.experiments.design import Design
 from tasks.experiments.errors import InvalidDesignError
-from tasks.experiments.hashing import HASHES, Hash, choose, cumulative, keyed_blake2b
+from tasks.experiments.hashing import HASHES, Position, cumulative, keyed_blake2b
 
 UNNAMED = "~"  # first character of the ids made up for units that come without one
 LONGEST_UNIT_ID = 256
@@ -23,8 +24,9 @@ class AssignmentPlan:
 
     Attributes:
         ends: upper ends of the arms' ranges.
-        salt: this experiment's; the enrolment's differs, so that raising the traffic share moves nobody between arms.
-        holdout_salt: the workspace's, so that every experiment leaves out the same units.
+        position: of a unit, by this experiment's salt.
+        enrolment: another position, so that a larger traffic share moves nobody between arms; None: all take part.
+        holdout: by the workspace's salt, so that every experiment leaves out the same units; None: nobody is left out.
     """
 
     experiment_id: str
@@ -32,11 +34,11 @@ class AssignmentPlan:
     weights: tuple[float, ...]
     ends: tuple[float, ...]
     epoch: int
-    salt: str
-    bucket: Hash
-    traffic_share: float
-    holdout_share: float
-    holdout_salt: str
+    position: Position
+    enrolment: Position | None = None
+    traffic_share: float = 1.0
+    holdout: Position | None = None
+    holdout_share: float = 0.0
 
     @classmethod
     def of(
@@ -51,20 +53,20 @@ class AssignmentPlan:
             weights,
             cumulative(weights),
             epoch["epoch"],
-            experiment["salt"],
-            HASHES[design.bucketing],
+            HASHES[design.bucketing](experiment["salt"]),
+            keyed_blake2b(f"{experiment['salt'][:48]}|enrol") if design.traffic_share < 1 else None,
             design.traffic_share,
+            keyed_blake2b(f"{experiment['workspace_id'][:48]}|out") if design.holdout_share > 0 else None,
             design.holdout_share,
-            f"{experiment['workspace_id'][:48]}|holdout",
         )
 
     def choose(self, unit_id: str) -> int | None:
         """Index of the unit's arm; None if it takes no part."""
-        if self.traffic_share < 1 and keyed_blake2b(self.salt[:48] + "|enrol", unit_id) >= self.traffic_share:
+        if self.enrolment is not None and self.enrolment(unit_id) >= self.traffic_share:
             return None
-        if self.holdout_share > 0 and keyed_blake2b(self.holdout_salt, unit_id) < self.holdout_share:
+        if self.holdout is not None and self.holdout(unit_id) < self.holdout_share:
             return None
-        return choose(self.bucket(self.salt, unit_id), self.ends)
+        return bisect_right(self.ends, self.position(unit_id))
 
     def row(
         self, unit_id: str, now: datetime, segment: str = "", covariate: float | None = None

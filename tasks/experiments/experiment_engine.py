@@ -347,7 +347,7 @@ class ExperimentEngine:
         material = self._material(self._store.find(experiment_id), None)
         sums, last = material.sums(material.metrics[0]), material.epochs[-1]
         outcomes, smallest = int(sums.n.sum()), int(sums.n.min())
-        if not reallocation.is_due(outcomes, last["outcomes_before"], smallest, material.design.min_sample_size):
+        if not reallocation.is_due(outcomes, last["outcomes_before"], smallest):
             return
         weights = [float(weight) for weight in reallocation.new_weights(material)]
         epoch = {"experiment_id": experiment_id, "epoch": last["epoch"] + 1, "weights": weights}

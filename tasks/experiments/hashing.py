@@ -9,23 +9,29 @@ from itertools import accumulate
 from typing import Final
 
 FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
-Hash = Callable[[str, str], float]
+Position = Callable[[str], float]
 
 
-def keyed_blake2b(salt: str, unit_id: str) -> float:
+def keyed_blake2b(salt: str) -> Position:
     """Ours: 53 bits of BLAKE2b keyed by the experiment's salt, so that arms of two experiments are independent."""
-    digest = blake2b(unit_id.encode(), key=salt.encode(), digest_size=8).digest()
-    return (int.from_bytes(digest, "big") >> 11) / 9007199254740992
+    begun = blake2b(key=salt.encode(), digest_size=8)
+
+    def position(unit_id: str) -> float:
+        digest = begun.copy()
+        digest.update(unit_id.encode())
+        return (int.from_bytes(digest.digest()) >> 11) / 9007199254740992
+
+    return position
 
 
-def growthbook_v1(salt: str, unit_id: str) -> float:
+def growthbook_v1(salt: str) -> Position:
     """GrowthBook's first hash: a thousand buckets; correlated between experiments, only for those already running."""
-    return _fnv1a(unit_id + salt) % 1000 / 1000
+    return lambda unit_id: _fnv1a(unit_id + salt) % 1000 / 1000
 
 
-def growthbook_v2(salt: str, unit_id: str) -> float:
+def growthbook_v2(salt: str) -> Position:
     """GrowthBook's second hash: ten thousand buckets."""
-    return _fnv1a(str(_fnv1a(salt + unit_id))) % 10000 / 10000
+    return lambda unit_id: _fnv1a(str(_fnv1a(salt + unit_id))) % 10000 / 10000
 
 
 def planout_choice(salt: str, unit_id: str, choices: int) -> int:
@@ -33,7 +39,7 @@ def planout_choice(salt: str, unit_id: str, choices: int) -> int:
     return int(sha1(f"{salt}.{unit_id}".encode(), usedforsecurity=False).hexdigest()[:15], 16) % choices
 
 
-HASHES: Final[dict[str, Hash]] = {
+HASHES: Final[dict[str, Callable[[str], Position]]] = {
     "blake2b": keyed_blake2b,
     "growthbook-v1": growthbook_v1,
     "growthbook-v2": growthbook_v2,

@@ -42,9 +42,10 @@ def from_first_outcomes(design: Design, moments: Moments, kind: MetricKind) -> i
     return units_per_arm(design, len(moments.n), mean, variance, kind)
 
 
-def tuned_to(design: Design, planned: int | None) -> float:
-    """Units per arm where intervals are narrowest."""
-    return TUNED_SHARE * planned if planned else float(DEFAULT_PLAN_SAMPLES * design.min_sample_size)
+def tuned_to(design: Design, arms: int, planned: int | None) -> float:
+    """Units where a comparison's interval is narrowest: of its two arms, or of all under adaptive allocation."""
+    per_arm = float(planned or DEFAULT_PLAN_SAMPLES * design.min_sample_size)
+    return (arms if design.is_adaptive else 2) * TUNED_SHARE * per_arm
 
 
 def expected_days(design: Design, arms: int, planned: int | None) -> int | None:

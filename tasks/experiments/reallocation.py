@@ -14,14 +14,15 @@ from tasks.experiments.records import VariantAllocation
 
 Array = NDArray[np.float64]
 BATCH = 100
+LEAST_UNITS = 10  # of every arm, before weights follow outcomes at all
 BATCH_GROWTH = 0.05  # of the outcomes so far: the number of epochs grows with their logarithm
 UCB_STEPS = 100
 
 
-def is_due(outcomes: int, outcomes_before: int, smallest_arm: int, min_sample_size: int) -> bool:
+def is_due(outcomes: int, outcomes_before: int, smallest_arm: int) -> bool:
     """Whether a new epoch begins: each arm has its first units, and a batch has come since the last weights."""
     batch = max(BATCH, int(BATCH_GROWTH * outcomes_before))
-    return smallest_arm >= min_sample_size and outcomes - outcomes_before >= batch
+    return smallest_arm >= LEAST_UNITS and outcomes - outcomes_before >= batch
 
 
 def new_weights(material: Material) -> Array:

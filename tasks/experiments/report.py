@@ -18,6 +18,7 @@ from tasks.experiments.verdict import NEXT_STEPS, Gates, conclude
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
+LEAST_UNITS = 10  # of an arm: below, the posterior's tails are too heavy to show
 
 
 def report(experiment: Row, material: Material, seen: Look, looks: int) -> Analysis:
@@ -87,6 +88,11 @@ def warnings(experiment: Row, material: Material, seen: Look) -> list[str]:
         found.append("a ratio metric under adaptive allocation is compared plainly; its intervals may cover less")
     if seen.evidence.contradicts_itself(material.design.alpha):
         found.append("the effect changed its direction between looks; nothing can be declared")
+    if seen.evidence.is_doubtful:
+        found.append(
+            "the effect moved further since the last look than its new units can explain, so it is not believed; "
+            "are the outcomes of one arm incomplete?"
+        )
     if experiment["completed_at"] is None and seen.planned is None and seen.moments.n.min() > 0:
         found.append("the size is not planned yet: it follows from the first outcomes of every arm")
     return found
@@ -97,7 +103,7 @@ def posterior_of(seen: Look) -> Posterior | None:
     moments = seen.moments
     if seen.sums.kind == MetricKind.BINARY:
         return BetaPosterior.from_counts(moments.n, seen.sums.total("y"))
-    if moments.n.min() < 2 or not (moments.variance > 0).all():
+    if moments.n.min() < LEAST_UNITS or not (moments.variance > 0).all():
         return None
     return StudentPosterior.from_moments(moments)
 

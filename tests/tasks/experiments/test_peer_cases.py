@@ -134,7 +134,7 @@ def mid_power(given: Case) -> Found:
 
 
 def sdk_hashes(given: Case) -> Found:
-    return {"h": [hashing.HASHES[f"growthbook-v{version}"](seed, value) for seed, value, version in given["cases"]]}
+    return {"h": [hashing.HASHES[f"growthbook-v{version}"](seed)(value) for seed, value, version in given["cases"]]}
 
 
 def sdk_ranges(given: Case) -> Found:
@@ -148,7 +148,7 @@ def sdk_ranges(given: Case) -> Found:
 def sdk_run(given: Case) -> Found:
     def run(weights: list[float]) -> list[int]:
         ends = hashing.cumulative(weights)
-        return [hashing.choose(hashing.growthbook_v1(given["key"], unit), ends) for unit in given["ids"]]
+        return [hashing.choose(hashing.growthbook_v1(given["key"])(unit), ends) for unit in given["ids"]]
 
     return {"v": [run(weights) for weights in given["weights"]]}
 

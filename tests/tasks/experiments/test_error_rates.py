@@ -1,0 +1,147 @@
+"""How often the engine is wrong, and how soon it is right: simulated, seeded, judged by its own modules.
+
+Bounds are the bars themselves; the seeds are fixed, so a run cannot fail by chance. `slow` repeats them at full size.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.experiments.verdict import Rule
+
+PLACE = Path(__file__).with_name("simulations.py")
+TEN_ARMS = [0.1] + [0.05] * 3 + [0.02] * 3 + [0.01] * 3
+PLANNED = 3841  # 80 % power for .10 against .12 in one two-sided test at 5 %
+
+
+def _load() -> Any:
+    import sys
+
+    spec = importlib.util.spec_from_file_location("experiment_simulations", PLACE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+simulations = _load()
+
+
+def bar(name: str, figure: float, bound: str) -> None:
+    print(f"\nBAR {name} (simulated): {figure:.4g} (bar {bound})")
+
+
+@pytest.mark.parametrize("arms", [2, 3, 4])
+@pytest.mark.parametrize("rate", [0.01, 0.5])
+def test_ab_test_without_a_difference_errs_at_most_at_its_level_over_20_looks(arms: int, rate: float) -> None:
+    rule = Rule(0.05, arms, is_hybrid=True)
+    found = simulations.peeked([rate] * arms, [250] * 20, 1000, rule, 5000, seed=1)
+    assert found.any_difference <= 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arms", [2, 3, 4])
+@pytest.mark.parametrize("rate", [0.01, 0.05, 0.2, 0.5])
+def test_ab_test_type_one_error_at_full_size(arms: int, rate: float) -> None:
+    rule = Rule(0.05, arms, is_hybrid=True)
+    found = simulations.peeked([rate] * arms, [250] * 20, 10_000, rule, 5000, seed=2)
+    bar(f"type I error, AB_TEST, 20 looks, K = {arms}, p = {rate}", found.any_difference, "≤ 0.05")
+    assert found.any_difference <= 0.05
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.5])
+def test_a_sequence_looked_at_after_every_unit_errs_at_most_at_its_level(rate: float) -> None:
+    assert simulations.every_look_rejects([rate] * 2, 3000, 400, seed=3) <= 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arms", [2, 3, 4])
+@pytest.mark.parametrize("rate", [0.01, 0.05, 0.2, 0.5])
+def test_sequential_type_one_error_at_full_size(arms: int, rate: float) -> None:
+    found = simulations.every_look_rejects([rate] * arms, 10_000, 2000, seed=4)
+    bar(f"type I error, SEQUENTIAL, every look of 10,000, K = {arms}, p = {rate}", found, "≤ 0.05")
+    assert found <= 0.05
+
+
+def test_the_hybrid_keeps_its_power_and_stops_early() -> None:
+    rule = Rule(0.05, 2, is_hybrid=True)
+    found = simulations.peeked([0.1, 0.12], [40] * 96, 3000, rule, 40 * 96, seed=5)
+    power, stop = float((found.winner == 1).mean()), float(found.stopped_at.mean()) / PLANNED
+    bar("power of the hybrid at the fixed-80 % size, 96 looks", power, "≥ 0.75")
+    bar("mean stop over the planned size, 96 looks", stop, "≤ 0.90")
+    assert power >= 0.75
+    assert stop <= 0.90
+    assert (found.winner == 0).mean() <= 0.005
+
+
+@pytest.mark.parametrize("arms", [2, 4])
+@pytest.mark.parametrize(("is_hybrid", "planned"), [(True, 57_000), (False, PLANNED)])
+def test_no_false_winner_in_96_looks_without_a_difference(arms: int, is_hybrid: bool, planned: int) -> None:
+    rule = Rule(0.05, arms, is_hybrid=is_hybrid)
+    found = simulations.peeked([0.1] * arms, [40] * 96, 1500, rule, planned, seed=6)
+    false = float((found.winner >= 0).mean())
+    kind = "AB_TEST while running" if is_hybrid else "SEQUENTIAL"
+    bar(f"false winner in 96 looks, {kind}, K = {arms}", false, "≤ 0.03")
+    assert false <= 0.03
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arms", [2, 4])
+def test_false_winner_when_the_planned_size_falls_within_the_looks(arms: int) -> None:
+    """The one fixed test spends its share of α here: the level holds, 3 % for two arms does not."""
+    rule = Rule(0.05, arms, is_hybrid=True)
+    found = simulations.peeked([0.1] * arms, [40] * 96, 10_000, rule, PLANNED - 1, seed=7)
+    bar(f"false winner, AB_TEST through its planned size, K = {arms}", float((found.winner >= 0).mean()), "≤ 0.05")
+    assert (found.winner >= 0).mean() <= 0.05
+
+
+def test_thompson_regret_is_small() -> None:
+    regret = simulations.thompson(TEN_ARMS, 20_000, 10, 0.0, seed=8).regret
+    bar("regret of batched Thompson, 10 arms, T = 20,000", float(regret.mean()), "≤ 100")
+    assert regret.mean() <= 100
+
+
+def test_kl_ucb_regret_is_small() -> None:
+    regret = simulations.kl_ucb(TEN_ARMS, 4_000, 12, seed=9)
+    assert regret.mean() <= 140
+
+
+@pytest.mark.slow
+def test_kl_ucb_regret_at_full_size() -> None:
+    regret = simulations.kl_ucb(TEN_ARMS, 20_000, 100, seed=10)
+    bar("regret of KL-UCB, 10 arms, T = 20,000", float(regret.mean()), "≤ 140")
+    assert regret.mean() <= 140
+
+
+def coverage(made: Any, truth: list[float]) -> float:
+    scores = made.scores()
+    gap = np.array(truth)[1:] - truth[0]
+    z = np.abs(scores.contrast[:, 1:, 0] - gap) / scores.contrast_error[:, 1:, 0]
+    return float((z < 1.959964).mean())
+
+
+def test_intervals_hold_after_thompson() -> None:
+    made = simulations.thompson([0.1] * 4, 4000, 300, 0.05, seed=11)
+    ever = simulations.ever_rejects(made, 100)
+    assert coverage(made, [0.1] * 4) >= 0.94
+    assert ever <= 0.06
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("truth", [[0.1] * 4, [0.1, 0.1, 0.1, 0.12]], ids=["null", "one better"])
+def test_intervals_after_thompson_at_full_size(truth: list[float]) -> None:
+    made = simulations.thompson(truth, 10_000, 2000, 0.05, seed=12)
+    covered = coverage(made, truth)
+    bar(f"coverage after Thompson, floor 5 %, {truth}", covered, "≥ 0.94")
+    assert covered >= 0.94
+    if len(set(truth)) == 1:
+        ever = simulations.ever_rejects(made, 100)
+        bar("ever-reject over all looks after Thompson, null", ever, "≤ 0.06")
+        assert ever <= 0.06
