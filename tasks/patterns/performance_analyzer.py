@@ -16,6 +16,7 @@ from tasks.patterns.reading import Request, read
 from tasks.patterns.recommendations import Recommendations, recommend, why
 from tasks.patterns.records import Analysis, Thresholds
 from tasks.patterns.result import as_result
+from tasks.patterns.scrutiny import explain
 from tasks.patterns.task_types import require_task_type
 from tasks.patterns.wording import insights
 from tasks.warehouse import Warehouse, open_warehouse
@@ -108,6 +109,27 @@ class PerformanceAnalyzer:
         require_task_type(task_type)
         return await asyncio.to_thread(self._recommend, workspace_id, task_type, top_k)
 
+    async def explain(
+        self,
+        workspace_id: str,
+        content_type: str,
+        lookback_days: int = 90,
+        min_samples: int = 50,
+        *,
+        doubly_robust: bool = False,
+        source: Source | None = None,
+        as_of: datetime | None = None,
+    ) -> list[dict[str, Any]]:
+        """Show how far each pattern's raw lift survives adjustment, and which confounder moved it.
+
+        Args as in `analyze_patterns`; nothing is written. With `doubly_robust`, each pattern also gets an effect
+        adjusted for all other features by two models, with diagnostics of overlap. Still an association.
+        """
+        require_count("lookback_days", lookback_days, 1)
+        require_count("min_samples", min_samples, 1)
+        request = Request(workspace_id, content_type, lookback_days, min_samples, source, as_of)
+        return await asyncio.to_thread(self._explain, request, doubly_robust)
+
     def _open(self) -> Warehouse:
         self._warehouse = open_warehouse(self._warehouse)
         return self._warehouse
@@ -119,6 +141,11 @@ class PerformanceAnalyzer:
         analysis = with_history(analysis, store.previous_patterns(warehouse, material.question))
         store.save(warehouse, analysis, insights(analysis.patterns, analysis.reason), run_id)
         return analysis
+
+    def _explain(self, request: Request, doubly_robust: bool) -> list[dict[str, Any]]:
+        material = read(self._open(), request, self.thresholds)
+        found = analyse(material.frame, material.question).patterns
+        return explain(material.frame, material.question, found, doubly_robust=doubly_robust)
 
     def _recommend(self, workspace_id: str, task_type: str, top_k: int) -> Recommendations:
         warehouse = self._open()

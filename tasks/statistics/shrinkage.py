@@ -91,5 +91,6 @@ def _responsibilities(beta: Floats, error: Floats, spreads: Floats) -> Floats:
         share /= share.sum(axis=1, keepdims=True)
         weights = share.sum(axis=0) + pseudo
         weights /= weights.sum()
-    share = likelihood * weights
-    return share / share.sum(axis=1, keepdims=True)
+    joint = likelihood * weights
+    posterior: Floats = joint / joint.sum(axis=1, keepdims=True)
+    return posterior

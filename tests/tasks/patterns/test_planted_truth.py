@@ -17,8 +17,8 @@ from tasks.patterns.records import Pattern, Question, Thresholds
 from tests.generators.planted_patterns import DAYS, NEGLIGIBLE, START, Planted, Simulated, is_channel, simulate
 
 AS_OF = START + timedelta(days=DAYS + 10)
-# The guide's 0.3 standard deviations would leave out half of the planted lifts (±20, ±25 %) by definition.
-SMALL_EFFECTS = Thresholds(min_effect_size=0.1)
+# The guide's 0.3 standard deviations would leave out half of the planted lifts (−20 %, +25 %) by definition.
+SMALL_EFFECTS = Thresholds(min_effect_size=0.2)
 
 
 def question(seed: int, thresholds: Thresholds = SMALL_EFFECTS) -> Question:

@@ -1,0 +1,130 @@
+"""The parts: halves that never change sides, selectors that stay put, words, and recommendations that differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from tasks.patterns.analysis import analyse
+from tasks.patterns.preparation import prepare
+from tasks.patterns.recommendations import recommend
+from tasks.patterns.records import Pattern, Selector, rule_key
+from tasks.patterns.search import distinct, pair_sums, search
+from tasks.patterns.selectors import selector_table
+from tasks.patterns.split import is_discovery, week_numbers
+from tasks.patterns.wording import in_words
+from tests.generators.planted_patterns import simulate
+from tests.tasks.patterns.test_planted_truth import AS_OF, question
+
+EMOJI = Selector("emoji_count", ">=", 1, "present")
+
+
+def test_halves_are_even_in_every_pair_of_fortnights_and_differ_between_workspaces() -> None:
+    week = np.arange(2000, 2400)
+    half = is_discovery(week, "acme")
+    assert all(half[week // 4 == pair].sum() == 2 for pair in np.unique(week // 4))
+    assert 0.3 < np.mean(half == is_discovery(week, "other")) < 0.7
+
+
+def test_a_fortnight_never_changes_sides_as_nights_go_by() -> None:
+    week = np.arange(2000, 2100)
+    assert np.array_equal(is_discovery(week, "acme")[:60], is_discovery(week[:60], "acme"))
+
+
+def test_weeks_begin_on_mondays_utc() -> None:
+    sunday = datetime(2026, 1, 4, 23, 59, tzinfo=UTC)
+    weeks = week_numbers(pl.Series([sunday, sunday + timedelta(minutes=1)], dtype=pl.Datetime("us", "UTC")))
+    assert np.diff(weeks).tolist() == [1]
+
+
+def test_pair_sums_agree_with_counting_one_pair_at_a_time() -> None:
+    g = np.random.default_rng(1)
+    matches, outcome = g.random((5000, 8)) < 0.4, g.normal(size=5000)
+    sums = pair_sums(matches, outcome)
+    both = matches[:, 2] & matches[:, 5]
+    assert sums.count[2, 5] == both.sum()
+    assert np.isclose(sums.total[2, 5], outcome[both].sum(), atol=1e-3)
+    inside, outside = outcome[both], outcome[~both]
+    welch = (inside.mean() - outside.mean()) / np.sqrt(
+        inside.var(ddof=1) / len(inside) + outside.var(ddof=1) / len(outside)
+    )
+    assert np.isclose(sums.welch()[2, 5], welch, atol=1e-3)
+
+
+def test_two_effects_side_by_side_are_two_findings_and_a_joint_one_is_one() -> None:
+    g = np.random.default_rng(2)
+    matches = g.random((4000, 6)) < 0.5
+    owner, alone = np.arange(6), np.ones(6, dtype=bool)
+    beside = g.normal(size=4000) + 0.5 * matches[:, 0] + 0.5 * matches[:, 1]
+    assert {c.members for c in search(matches, beside, owner, alone)[:2]} == {(0,), (1,)}
+    joint = g.normal(size=4000) + 0.8 * (matches[:, 0] & matches[:, 1])
+    assert search(matches, joint, owner, alone)[0].members == (0, 1)
+
+
+def test_overlapping_and_negating_rules_are_told_once() -> None:
+    g = np.random.default_rng(3)
+    first = g.random(1000) < 0.5
+    matches = np.column_stack([first, ~first, first | (g.random(1000) < 0.1)])
+    found = search(matches, g.normal(size=1000) + first, np.arange(3), np.ones(3, dtype=bool))
+    assert len(distinct(found, matches)) == 1
+
+
+def test_a_rule_keeps_its_name_while_quartiles_move() -> None:
+    one, other = (Selector("word_count", ">=", cut, "top_quarter") for cut in (120, 126))
+    assert rule_key([one, EMOJI]) == rule_key([EMOJI, other])
+    assert rule_key([one]) != rule_key([replace(one, level="upper_half", value=80)])
+
+
+def test_words_are_a_persons() -> None:
+    words = {
+        in_words(EMOJI): "includes emojis",
+        in_words(Selector("has_cta", "==", False, "false")): "has no clear CTA",
+        in_words(Selector("local_weekday", "==", 5, "5")): "is posted on Saturday",
+        in_words(Selector("local_hour", "between", (8, 12), "from_08")): "is posted between 8 and 12 h",
+        in_words(Selector("channel", "==", "instagram", "instagram")): "is on instagram",
+        in_words(Selector("media_type", "==", "video", "video")): "comes as video",
+        in_words(Selector("word_count", ">=", 120, "top_quarter")): "has many words (word count at least 120)",
+    }
+    assert all(said == expected for said, expected in words.items())
+
+
+def test_missing_values_and_constants_are_dropped_and_listed() -> None:
+    frame = simulate(1, n=600).frame.with_columns(empty=pl.lit(None, dtype=pl.Float64), same=pl.lit(3.0))
+    table = selector_table(prepare(frame, "w", AS_OF))
+    assert (table.dropped["empty"], table.dropped["same"]) == ("all missing", "constant")
+    assert not {"empty", "same"} & {selector.feature for selector in table.selectors}
+
+
+def test_the_same_rows_give_the_same_answer_and_a_viral_post_hardly_moves_it() -> None:
+    truth = simulate(27, null=False, n=3000, clean=True)
+    first, again = (analyse(truth.frame, question(1)) for _ in range(2))
+    assert first == again
+    assert first.patterns
+    viral = truth.frame.with_columns(
+        pl.when(pl.int_range(pl.len()) == 700).then(pl.col("engagements") * 1000).otherwise(pl.col("engagements"))
+    )
+    moved = {p.pattern_key: p for p in analyse(viral, question(1)).patterns}
+    kept = [p for p in first.patterns if p.pattern_key in moved]
+    assert len(kept) >= 0.8 * len(first.patterns)
+    assert max(abs(np.log1p(p.lift_pct / 100) - np.log1p(moved[p.pattern_key].lift_pct / 100)) for p in kept) < 0.03
+
+
+def test_recommendations_are_diverse_and_fading_ones_come_last() -> None:
+    found = analyse(simulate(27, null=False, n=3000, clean=True).frame, question(1)).patterns
+    base = replace(found[0], applicable_tasks=("social_media_post",))
+    twin = replace(base, pattern_key="twin", confidence=base.confidence * 0.99)
+    other = replace(base, rule=(Selector("has_cta", "==", True, "true"),), pattern_key="other", effect_size=0.5)
+    faded = replace(base, rule=(EMOJI,), pattern_key="faded", fading=True, effect_size=0.5)
+    gone = replace(base, rule=(Selector("topic", "==", "x", "x"),), pattern_key="gone", trend="gone")
+    pool = [("social", pattern) for pattern in (faded, twin, other, gone, base)]
+    keys = [one["pattern_key"] for one in recommend(pool, "social_media_post", 5)]
+    assert keys == [base.pattern_key, "other", "faded"] or keys == ["other", base.pattern_key, "faded"]
+    assert recommend(pool, "blog_writing", 5) == []
+
+
+def test_a_pattern_survives_its_own_dictionary() -> None:
+    pattern = analyse(simulate(27, null=False, n=3000, clean=True).frame, question(1)).patterns[0]
+    assert Pattern.from_dict(pattern.to_dict()) == pattern
