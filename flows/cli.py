@@ -111,7 +111,7 @@ def drift(workspace: Of = None, as_json: Json = False) -> None:
     """The newest drift check of every model."""
     from flows import console, listing
 
-    console.table("drift", listing.drift(workspace), as_json)
+    console.table("drift checks", listing.drift(workspace), as_json)
 
 
 @app.command()

@@ -49,7 +49,7 @@ def table(title: str, rows: Sequence[Mapping[str, Any]], json_wanted: bool = Fal
         as_json(rows)
         return
     if not rows:
-        out.print(f"no {title} yet; run [bold]raptorflow run meta-learning[/]")
+        out.print(f"no {title} yet; [bold]raptorflow run meta-learning[/] looks for some")
         return
     shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name, value in rows[0].items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from tasks.models import list_drift_checks, list_models
@@ -36,13 +37,13 @@ def stored_patterns(warehouse: Warehouse, workspace_id: str) -> list[tuple[str, 
 
 
 def insights(workspace_id: str | None) -> Rows:
-    """What similar workspaces know, for one workspace or for each."""
+    """What similar workspaces know, for one workspace or for each; where nothing may be said, why."""
     warehouse = open_warehouse()
     learner = TransferLearner(warehouse=warehouse)
     return [
-        {"workspace": name} | {key: insight[key] for key in ("insight_type", "description", "confidence")}
+        {"workspace": name} | row
         for name in _workspaces(warehouse, workspace_id)
-        for insight in asyncio.run(learner.get_transfer_insights(name))["insights"]
+        for row in _insights(asyncio.run(learner.get_transfer_insights(name)))
     ]
 
 
@@ -72,6 +73,18 @@ def _pattern(pattern: Pattern) -> dict[str, Any]:
         "posts": pattern.total_size,
         "trend": pattern.trend,
     }
+
+
+def _insights(answer: Mapping[str, Any]) -> Rows:
+    names = ("insight_type", "description", "confidence", "source_workspaces")
+    if answer["insights"]:
+        return [{name: insight[name] for name in names} for insight in answer["insights"]]
+    needed = answer["metadata"]["needed_workspaces"]
+    why = (
+        f"{answer['status']}: needs {needed['same_organisation']} other workspaces of the organisation, "
+        f"or {needed['private_release']} similar ones in a private release"
+    )
+    return [{"insight_type": None, "description": why, "confidence": None, "source_workspaces": None}]
 
 
 def _known(workspace_id: str | None) -> Warehouse:

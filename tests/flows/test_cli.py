@@ -56,4 +56,4 @@ def test_init_twice_is_the_same_as_once() -> None:
 def test_an_empty_warehouse_says_what_to_do_next() -> None:
     ran = raptorflow("patterns")
     assert ran.returncode == 0
-    assert "raptorflow run meta-learning" in ran.stdout
+    assert "no patterns yet; raptorflow run meta-learning" in ran.stdout
