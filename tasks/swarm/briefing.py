@@ -145,7 +145,11 @@ def _option(given: Any, letter: str) -> Option:
     label = require_text("option label", given.get("label") or given.get("title"), LONGEST_LABEL)
     option_id = require_text("option id", given.get("id") or letter, 32)
     attributes = _features(given) | dict(given.get("attributes") or {})
-    return Option(id=option_id, label=label, attributes=attributes, is_status_quo=bool(given.get("is_status_quo")))
+    kinds = {
+        "is_status_quo": bool(given.get("is_status_quo")),
+        "is_content": any(given.get(k) for k in CONTENT_KEYS[:2]),
+    }
+    return Option(id=option_id, label=label, attributes=attributes, **kinds)
 
 
 def _features(given: Mapping[str, Any]) -> dict[str, Scalar]:

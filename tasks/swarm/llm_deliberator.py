@@ -12,7 +12,7 @@ from tasks.swarm.limits import Limits
 from tasks.swarm.llm import LanguageModel, Reply
 from tasks.swarm.positions import Turns
 from tasks.swarm.prompts import Prompt, prompt_for, repair
-from tasks.swarm.records import Brief, Expert, Message, Proposal, Turn, TurnRequest, Usage
+from tasks.swarm.records import Brief, Expert, Message, Turn, TurnRequest, Usage
 
 Exchange = tuple[str, int, dict[str, Any]]
 Keep = Callable[[Exchange | None, Turn | None], Awaitable[None]]
@@ -40,8 +40,8 @@ class LLMDeliberator:
         prompt = prompt_for(brief, turns, request, self.limits.text_length)
         asking = _Asking(self, expert, prompt, request.key)
         message, flags, excuse = await asking.until_usable()
-        idle = message is None or (isinstance(message, Proposal) and message.option is None)
-        status = "failed" if asking.is_failed else "abstained" if idle else "repaired" if asking.repairs else "valid"
+        usable = "repaired" if asking.repairs else "valid"
+        status = "failed" if asking.is_failed else "abstained" if message is None else usable
         turn = Turn(
             **request.model_dump(),
             status=status,

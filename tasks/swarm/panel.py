@@ -56,15 +56,12 @@ def answer(brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         "vote": _vote,
     }
     message = speak[request.phase](brief, turns, expert, request.round)
-    idle = isinstance(message, Proposal) and message.option is None
     return Turn(
         round=request.round,
         phase=request.phase,
         agent_id=request.agent_id,
-        status="abstained" if idle else "valid",
         message=message,
         shown_as=shown_as(brief, turns, request) if request.phase == "critique" else {},
-        excuse=message.abstain_reason if isinstance(message, Proposal) else None,
     )
 
 

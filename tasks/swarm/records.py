@@ -41,12 +41,14 @@ class Option(Record):
     Attributes:
         attributes: features of what would be published, by column of the content table.
         is_status_quo: changes nothing, so its effect is 0 by definition.
+        is_content: a text that would be published: beside what its features say, it has an effect of its own.
     """
 
     id: str
     label: str
     attributes: dict[str, Scalar] = {}
     is_status_quo: bool = False
+    is_content: bool = False
 
 
 class Condition(Record):
@@ -203,8 +205,8 @@ class Turn(Record):
     """One message of one expert, and how it came about.
 
     Attributes:
-        status: `valid`, `repaired` (valid after asking again), `abstained` (answered, but with nothing usable) or
-            `failed` (no answer came).
+        status: `valid` (a choice to abstain is one), `repaired` (valid after asking again), `abstained` (answered,
+            but with nothing usable) or `failed` (no answer came).
         shown_as: anonymous names of the proposals it was shown, by agent.
         flags: such as `unknown_evidence:2`.
         excuse: why it failed or abstained.
