@@ -116,8 +116,7 @@ class AgentDebateOrchestrator:
         brief, turns, is_over = await asyncio.to_thread(self._begin, brief, run_id)
         if not is_over:
             await self._conduct(brief, turns, endpoint)
-            await asyncio.to_thread(store.conclude_debate, self._warehouse, brief.debate_id, decide(brief, turns))
-        return await asyncio.to_thread(self.replay, brief.debate_id)
+        return await asyncio.to_thread(self._conclude, brief, turns, is_over)
 
     def replay(self, debate_id: str) -> dict[str, Any]:
         """The debate's result from its record alone; asks nobody.
@@ -140,6 +139,15 @@ class AgentDebateOrchestrator:
         """
         return await asyncio.to_thread(self._grade, debate_id, right_option, source)
 
+    def list_debates(self, workspace_id: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        """The newest debates, of one workspace or of all: id, status, option, confidence, engine, and their times."""
+        rows = store.list_debates(self._warehouse, workspace_id, limit)
+        hidden = ("brief", "decision", "fingerprint")
+        return [
+            {"problem": row["brief"]["problem"]} | {key: value for key, value in row.items() if key not in hidden}
+            for row in rows
+        ]
+
     @property
     def _warehouse(self) -> Warehouse:
         return self.registry.warehouse
@@ -157,6 +165,12 @@ class AgentDebateOrchestrator:
         if not is_over:
             store.forget_failed_turns(self._warehouse, brief.debate_id)
         return Brief.model_validate(row["brief"]), store.turns_of(self._warehouse, brief.debate_id), is_over
+
+    def _conclude(self, brief: Brief, turns: Turns, is_over: bool) -> dict[str, Any]:
+        decision = decide(brief, turns)
+        if not is_over:
+            store.conclude_debate(self._warehouse, brief.debate_id, decision)
+        return result_of(brief, turns, decision, store.exchanges_of(self._warehouse, brief.debate_id))
 
     async def _conduct(self, brief: Brief, turns: dict[str, Turn], endpoint: Endpoint | None) -> None:
         """Take every turn that is due, those of a stage in parallel, until none is."""

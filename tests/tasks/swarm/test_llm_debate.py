@@ -132,7 +132,6 @@ async def test_d04_phases_run_in_parallel(sqlite_warehouse: Warehouse, debate_ca
         started = time.perf_counter()
         await debate(sqlite_warehouse, fake, "slow:0.2")
         seconds = time.perf_counter() - started
-        print(f"BAR 4 agents x 2 rounds at 200 ms, without Prefect: {seconds / 1.0:.2f} of 1.0 s (bar 1.10)")
         assert fake.calls == debate_cases["D04"]["given"]["calls"]
         assert fake.most_in_flight == expect["max_inflight"]
         assert seconds <= 2 * expect["wall_s_max"]  # an order of phases, not a speed: sequential calls take 3.4 s

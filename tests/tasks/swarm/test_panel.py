@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import socket
-import time
 from itertools import permutations
 from typing import Any
 
@@ -209,15 +208,3 @@ def test_the_spread_of_effects_is_learned_from_enough_findings() -> None:
         items.append(item.model_copy(update={"effect": float(rng.normal(0, 0.04) + rng.normal(0, 0.05))}))
     assert prior_sd_of(items) == pytest.approx(0.04, abs=0.012)
     assert prior_sd_of(items[:10]) == 0.1
-
-
-@pytest.mark.benchmark
-def test_speed_of_a_decision() -> None:
-    brief, _ = synthetic(np.random.default_rng(2), 0, 0.1)
-    run(brief)
-    started = time.perf_counter()
-    for _ in range(50):
-        run(brief)
-    print(
-        f"BAR panel decision, whole debate in memory: {(time.perf_counter() - started) / 50 * 1000:.1f} ms (bar 10 ms)"
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from itertools import combinations
 
 import numpy as np
@@ -83,22 +82,6 @@ def test_two_hundred_agents_equal_enumeration_of_pairs() -> None:
     chosen, _ = solve(problem)
     best = _enumerate(problem, range(2, 3))
     assert values_of(problem, np.array([chosen]))[0] == pytest.approx(values_of(problem, np.array([best]))[0], abs=1e-6)
-
-
-@pytest.mark.benchmark
-@pytest.mark.parametrize(("agents", "bound"), [(7, 0.005), (20, 0.5), (200, 0.5)])
-def test_speed_of_the_optimum(agents: int, bound: float) -> None:
-    rng = random.Random(3)
-    people = candidates(rng, agents)
-    wanted = Need(("data_analysis", "storytelling"), ("brand_voice", "shareability"), 3, 5, 0.3)
-    people[0].levels.update(data_analysis=0.8, storytelling=0.7)
-    best_team(people, wanted)
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        best_team(people, wanted)
-        seconds.append(time.perf_counter() - started)
-    print(f"BAR team optimum, {agents} agents: {sorted(seconds)[2]:.4f} s (bar {bound} s)")
 
 
 def test_order_of_registration_never_changes_the_team() -> None:

@@ -1,0 +1,58 @@
+"""How long the swarm takes beside what it waits for; the least of several runs, because the machine is shared."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.swarm import AgentDebateOrchestrator, Endpoint
+from tasks.swarm.team import Need, best_team
+from tasks.warehouse import Warehouse
+from tests.fake_llm import fake_llm
+from tests.tasks.swarm.test_llm_debate import EVIDENCE, OPTIONS, ROLES, stubborn
+from tests.tasks.swarm.test_panel import run, synthetic
+from tests.tasks.swarm.test_team import candidates
+
+pytestmark = pytest.mark.benchmark
+
+
+@pytest.mark.parametrize(("agents", "bound"), [(7, 0.005), (20, 0.5), (200, 0.5)])
+def test_team_optimum(agents: int, bound: float) -> None:
+    people = candidates(random.Random(3), agents)
+    people[0].levels.update(data_analysis=0.8, storytelling=0.7)
+    wanted = Need(("data_analysis", "storytelling"), ("brand_voice", "shareability"), 3, 5, 0.3)
+    seconds = []
+    for _ in range(6):
+        started = time.perf_counter()
+        best_team(people, wanted)
+        seconds.append(time.perf_counter() - started)
+    print(f"BAR team optimum, {agents} agents: {min(seconds[1:]):.4f} s (bar {bound} s)")
+
+
+def test_a_decision_of_the_panel() -> None:
+    brief, _ = synthetic(np.random.default_rng(2), 0, 0.1)
+    seconds = []
+    for _ in range(50):
+        started = time.perf_counter()
+        run(brief)
+        seconds.append(time.perf_counter() - started)
+    print(f"BAR panel decision, whole debate in memory: {min(seconds) * 1000:.1f} ms (bar 10 ms)")
+
+
+async def test_four_agents_two_rounds_without_prefect(sqlite_warehouse: Warehouse) -> None:
+    asked: dict[str, Any] = {"problem": "Which one?", "agent_roles": ROLES, "rounds": 2, "options": OPTIONS}
+    seconds = []
+    for number in range(6):
+        with fake_llm(stubborn) as fake:
+            experts = AgentDebateOrchestrator(
+                warehouse=sqlite_warehouse, endpoint=Endpoint("slow:0.2", fake.url, "sk-x")
+            )
+            started = time.perf_counter()
+            await experts.orchestrate_debate(**asked, extra_evidence=EVIDENCE, debate_id=f"d{number}")
+            seconds.append(time.perf_counter() - started)
+            assert fake.calls == 17
+    print(f"BAR 4 agents x 2 rounds at 200 ms, without Prefect: {min(seconds[1:]):.2f} of 1.0 s (bar 1.10)")
