@@ -21,6 +21,7 @@ MIN_MATCHING = 3
 STRATUM_DAYS = 60
 HALF_DAYS = 14
 MIN_HALF_SHARE = 0.35
+MIN_STANDARD_ERROR = 1e-6  # beneath it the outcome does not vary: rounding, not precision
 CONTROLS_FROM_POSTS = 200  # fewer posts cannot pay for two dozen further columns
 KNOWN_EXPOSURE = 0.8
 
@@ -148,4 +149,4 @@ def _family(
         },
         schema=ESTIMATE_SCHEMA,
     )
-    return frame.filter(pl.col("standard_error") < np.inf, pl.col("standard_error") > 0)
+    return frame.filter(pl.col("standard_error") < np.inf, pl.col("standard_error") > MIN_STANDARD_ERROR)

@@ -67,9 +67,12 @@ def describe(evidence: Evidence, insight_types: Sequence[str], min_confidence: f
     found = [_single(evidence, i, strength) for i in chosen if not PATTERNS[i].key.startswith(slots)]
     found += [_hours(evidence, hours, strength)] if hours else []
     found += [_days(evidence, days, strength)] if days else []
-    return sorted(
-        found, key=lambda insight: (-abs(insight["effect_size"]) * insight["confidence"], insight["insight_id"])
-    )
+    return sorted(found, key=by_strength)
+
+
+def by_strength(insight: Insight) -> tuple[float, str]:
+    """Sorts the strongest first: by effect times confidence, ties by name."""
+    return -abs(insight["effect_size"]) * insight["confidence"], insight["insight_id"]
 
 
 def _best(evidence: Evidence, among: list[int], most: int) -> list[int]:

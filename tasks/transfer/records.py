@@ -31,8 +31,8 @@ class Insight(TypedDict):
 class TransferInsights(TypedDict):
     """What `get_transfer_insights` returns: the guide's keys, and where the answer stands.
 
-    `status` is `ok`, `insufficient_coverage` or `not_sharing`; `as_of` is when the knowledge was gathered (ISO 8601, or
-    None where there is none), `stale` whether its period is over.
+    `status` is `ok`, `insufficient_coverage` (too few workspaces), `insufficient_confidence` or `not_sharing`; `as_of`
+    is when the knowledge was gathered (ISO 8601, or None where there is none), `stale` whether its period is over.
     """
 
     insights: list[Insight]

@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from tasks.errors import OutOfRangeError, UnknownNameError, require_between
 from tasks.transfer import store
+from tasks.transfer.answers import Source, answer, merged
 from tasks.transfer.budget import PERIOD, period_of
 from tasks.transfer.catalogue import INSIGHT_TYPES
-from tasks.transfer.insights import Evidence, coverage_of, describe, shown_count
-from tasks.transfer.pools import MIN_RELEASED_SOURCES, passes, sibling_pool
+from tasks.transfer.insights import Evidence, describe
+from tasks.transfer.pools import passes, sibling_pool
 from tasks.transfer.prediction import predict
 from tasks.transfer.reading import Estimates, own_of, pool_for, prototypes, siblings_of, similarity_of
-from tasks.transfer.records import Insight, Mask, Pool, TransferInsights, WorkspaceSimilarity
+from tasks.transfer.records import Mask, Pool, TransferInsights, WorkspaceSimilarity
 from tasks.transfer.release import sums_from_rows
 from tasks.transfer.segments import INDEX, Profile
+from tasks.transfer.similarity import effect_vector, nearest
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """One pool, how many workspaces stand behind it, and when it was gathered."""
-
-    evidence: Evidence
-    workspaces: float
-    as_of: datetime
-    stale: bool
-
-    @property
-    def mode(self) -> str:
-        """Where the knowledge comes from."""
-        return self.evidence.pool.mode
-
-    @property
-    def counts(self) -> bool:
-        """Whether it may be repeated at all."""
-        return bool(self.evidence.usable.any())
 
 
 class TransferLearner:
@@ -50,6 +31,7 @@ class TransferLearner:
     release is read: reading it again costs nothing, and nothing here ever computes anything exact from another
     organisation's rows. There the floor is 50 workspaces whatever `min_source_workspaces` says: of three, two that
     collude subtract themselves and read off the third. A workspace that does not share does not receive either.
+    Whoever may ingest workspaces decides who shares an organisation, and so whose exact effects are pooled for whom.
 
     Args:
         min_source_workspaces: workspaces of the same organisation that must stand behind an insight.
@@ -116,29 +98,34 @@ class TransferLearner:
         """
         return await asyncio.to_thread(self._similarity, str(workspace_a), str(workspace_b))
 
+    async def find_similar_workspaces(self, workspace_id: str, top_k: int = 10) -> list[tuple[str, float]]:
+        """Workspaces of the same organisation for which the same things work, with the cosine of their effects.
+
+        Other organisations' workspaces are never named: for a workspace without an organisation the list is empty.
+
+        Raises:
+            UnknownNameError: if there is no such workspace.
+            OutOfRangeError: if top_k is below 1.
+        """
+        require_between("top_k", top_k, 1, 1_000_000)
+        return await asyncio.to_thread(self._similar, str(workspace_id), int(top_k))
+
     def _insights(
         self, workspace_id: str, top_k: int, insight_types: Sequence[str], as_of: datetime
     ) -> TransferInsights:
         warehouse = open_warehouse(self._warehouse)
         target = find_workspace(warehouse, workspace_id)
         if not target["shares_insights"]:
-            return self._answer(target, [], [], "not_sharing", top_k)
+            return answer(target, [], [], top_k, self.min_source_workspaces)
         own = own_of(store.own_estimates(warehouse, workspace_id), target["industry"], target["size"])
         found = (self._of_organisation(warehouse, target, own, as_of), self._of_release(warehouse, target, own, as_of))
         sources = [source for source in found if source is not None]
-        insights: list[Insight] = []
-        for source in sources:
-            known = {insight["insight_id"] for insight in insights}
-            more = describe(source.evidence, insight_types, self.min_confidence)
-            insights += [insight for insight in more if insight["insight_id"] not in known]
-        insights.sort(key=lambda insight: -abs(insight["effect_size"]) * insight["confidence"])
-        covered = any(source.counts for source in sources)
-        status = "ok" if insights else "insufficient_confidence" if covered else "insufficient_coverage"
-        return self._answer(target, sources, insights, status, top_k)
+        insights = merged([describe(source.evidence, insight_types, self.min_confidence) for source in sources])
+        return answer(target, sources, insights, top_k, self.min_source_workspaces)
 
     def _of_organisation(
         self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
-    ) -> _Source | None:
+    ) -> Source | None:
         if target["organisation_id"] is None:
             return None
         rows = store.sibling_estimates(warehouse, target["workspace_id"], target["organisation_id"], as_of)
@@ -148,11 +135,11 @@ class TransferLearner:
         pool = sibling_pool(similar.effect, similar.error)
         gathered: datetime = rows["as_of"].max()  # type: ignore[assignment]
         evidence = self._evidence(pool, own, passes(pool, self.min_source_workspaces), target)
-        return _Source(evidence, len(similar.profiles), gathered, as_of - gathered > PERIOD)
+        return Source(evidence, len(similar.profiles), gathered, as_of - gathered > PERIOD)
 
     def _of_release(
         self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
-    ) -> _Source | None:
+    ) -> Source | None:
         release = store.latest_release(warehouse, as_of)
         if release is None:
             return None
@@ -166,37 +153,25 @@ class TransferLearner:
         )
         evidence = self._evidence(pool, own, usable, target)
         workspaces = float(pool.sources[usable].max()) if usable.any() else 0.0
-        return _Source(evidence, workspaces, release["as_of"], release["period"] != period_of(as_of))
+        return Source(evidence, workspaces, release["as_of"], release["period"] != period_of(as_of))
 
     def _evidence(self, pool: Pool, own: Estimates, usable: Mask, target: dict[str, Any]) -> Evidence:
         prediction = predict(pool, own.effect[0], own.error[0], usable=usable)
         return Evidence(pool, prediction, usable, target["timezone"])
 
-    def _answer(
-        self, target: dict[str, Any], sources: Sequence[_Source], insights: list[Insight], status: str, top_k: int
-    ) -> TransferInsights:
-        speaking = next((source for source in sources if source.counts), sources[-1] if sources else None)
-        contradicted = sum(int((s.evidence.prediction.contradicted & s.evidence.usable).sum()) for s in sources)
-        covered = speaking is not None and speaking.counts
-        return TransferInsights(
-            insights=insights[:top_k],
-            similar_workspaces=shown_count(speaking.workspaces, speaking.mode) if speaking else 0,
-            coverage=coverage_of(speaking.workspaces, speaking.mode) if speaking and covered else "insufficient",
-            metadata={
-                "target_industry": target["industry"],
-                "target_size": target["size"],
-                "total_insights_found": len(insights),
-                "contradicted_by_own_data": contradicted,
-                "mode": speaking.mode if speaking and covered else None,
-                "needed_workspaces": {
-                    "same_organisation": self.min_source_workspaces,
-                    "private_release": max(self.min_source_workspaces, MIN_RELEASED_SOURCES),
-                },
-            },
-            status=status,
-            as_of=speaking.as_of.isoformat() if speaking else None,
-            stale=speaking.stale if speaking else False,
-        )
+    def _similar(self, workspace_id: str, top_k: int) -> list[tuple[str, float]]:
+        warehouse = open_warehouse(self._warehouse)
+        target = find_workspace(warehouse, workspace_id)
+        if target["organisation_id"] is None or not target["shares_insights"]:
+            return []
+        rows = store.sibling_estimates(warehouse, workspace_id, target["organisation_id"], datetime.now(UTC))
+        if rows.is_empty():
+            return []
+        own = own_of(store.own_estimates(warehouse, workspace_id), target["industry"], target["size"])
+        siblings, names = siblings_of(rows), rows["workspace_id"].unique().sort().to_list()
+        mine, theirs = effect_vector(own.effect, own.error), effect_vector(siblings.effect, siblings.error)
+        index, cosine = nearest(mine, theirs, min(top_k, len(names)))
+        return [(names[i], round(float(value), 3)) for i, value in zip(index[0], cosine[0], strict=True)]
 
     def _similarity(self, workspace_a: str, workspace_b: str) -> WorkspaceSimilarity:
         warehouse = open_warehouse(self._warehouse)

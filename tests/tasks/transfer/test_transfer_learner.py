@@ -174,6 +174,18 @@ async def test_similarity_within_an_organisation_is_exact_and_says_so(sqlite_war
     assert "same organisation" in repr(close)
 
 
+async def test_similar_workspaces_are_named_only_inside_the_organisation(sqlite_warehouse: Warehouse) -> None:
+    varied = {key: 0.4 * (-1) ** i for i, key in enumerate(KEYS)}
+    opposite = {key: -value for key, value in varied.items()}
+    store_crowd(sqlite_warehouse, crowd(3))
+    store_siblings(sqlite_warehouse, [varied, opposite, varied])
+    found = await learner(sqlite_warehouse).find_similar_workspaces("house-0")
+    assert found == [("house-2", 1.0), ("house-1", -1.0)]
+    assert await learner(sqlite_warehouse).find_similar_workspaces("w0") == []
+    with pytest.raises(UnknownNameError):
+        await learner(sqlite_warehouse).find_similar_workspaces("nobody")
+
+
 async def test_similarity_across_organisations_knows_nothing_of_either_workspace(sqlite_warehouse: Warehouse) -> None:
     store_crowd(sqlite_warehouse, crowd(2))
     await release(sqlite_warehouse, no_noise)
