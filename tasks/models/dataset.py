@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,6 +49,12 @@ class Examples:
     def until(self, instant: datetime) -> Examples:
         """Rows up to and including an instant."""
         return self.slice(0, int((self.times <= instant).sum()))
+
+    def only(self, keys: Collection[str]) -> Examples:
+        """Rows with these keys, in time order; keys not among them are left out."""
+        chosen = self.keys.is_in(list(keys))
+        parts = (self.target.filter(chosen), self.keys.filter(chosen), self.times.filter(chosen))
+        return Examples(self.features.filter(chosen), *parts)
 
     @property
     def sha256(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,30 +10,21 @@ import polars as pl
 
 from tasks.models import drift, reports
 from tasks.models.dataset import Examples, all_rows, examples
+from tasks.models.errors import NoChampionError
 from tasks.models.gate import MIN_ROWS, judge
+from tasks.models.learning import FIRST_CHAMPION, PROMOTE, REJECT, Learner, Run
+from tasks.models.prediction import predictions
 from tasks.models.promotion import PROMOTION, Promoter
-from tasks.models.records import DriftReport, ModelKey, UpdateResult, Version
+from tasks.models.records import DriftReport, ModelKey, Prediction, UpdateResult, Version
 from tasks.models.refresh import RetrainGain, retrain_gain
 from tasks.models.registry import Registry
 from tasks.models.specs import ModelSpec
 from tasks.models.store import ModelStore
-from tasks.models.training import TrainedModel, has_one_class, train
+from tasks.models.training import has_one_class
 from tasks.models.watching import Thresholds, look
 
-FIRST_CHAMPION, PROMOTE, HOLD, REJECT = "first_champion", "promote", "hold", "reject"
 ACTOR = "check_and_update_models"
-REGISTERED, REJECTED = "registered", "rejected"
 NOT_BETTER = "on later rows it does not surely beat a trivial predictor; not registered"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """On whose behalf, and about which moment."""
-
-    run_id: str
-    git_commit: str | None = None
-    as_of: datetime | None = None
-    snapshot_sha256: str | None = None
 
 
 class Lifecycle:
@@ -41,7 +32,7 @@ class Lifecycle:
 
     def __init__(self, store: ModelStore, registry: Registry, thresholds: Thresholds) -> None:
         self.store, self.registry, self.thresholds = store, registry, thresholds
-        self.promoter = Promoter(store, registry)
+        self.promoter, self.learner = Promoter(store, registry), Learner(store, registry)
 
     def update(
         self, key: ModelKey, spec: ModelSpec, frame: pl.DataFrame, run: Run, *, force: bool, promote: bool
@@ -57,7 +48,7 @@ class Lifecycle:
             return self._finish(key, known, run, promote, None)
         champion = self._champion(key)
         if champion is None:
-            return self._finish(key, self._attempt(key, spec, rows, rows, None, run), run, promote, None)
+            return self._finish(key, self.learner.attempt(key, spec, rows, rows, None, run), run, promote, None)
         passed = self._judge_waiting(key, spec, champion, rows)
         if passed is not None and promote:
             self.promoter.move(key, passed, PROMOTION, "passed the gate on rows newer than both", ACTOR, run.run_id)
@@ -80,6 +71,24 @@ class Lifecycle:
         if champion is None:
             return reports.insufficient(key, None, 0, spec.minimum_rows)
         return self._look(key, spec, champion, frame, examples(frame, spec), run)[0]
+
+    def predict(
+        self, key: ModelKey, spec: ModelSpec, frame: pl.DataFrame, row_ids: Collection[str] | None, run: Run
+    ) -> list[Prediction]:
+        """Let the champion predict rows of a frame, and remember what it said.
+
+        Raises:
+            NoChampionError: if nothing serves.
+        """
+        champion = self._champion(key)
+        if champion is None:
+            raise NoChampionError(key.registered_name)
+        rows = all_rows(frame, spec)
+        wanted = rows if row_ids is None else rows.only(row_ids)
+        outputs = predictions(self.promoter.load(key, champion), wanted, champion.version_name)
+        logged = [{name: found[name] for name in ("row_id", "inputs_sha256", "output")} for found in outputs]
+        self.store.add_predictions(key, champion.version_name, logged, run.run_id)
+        return outputs
 
     def _champion(self, key: ModelKey) -> Version | None:
         name = self.promoter.champion(key)
@@ -141,66 +150,7 @@ class Lifecycle:
         if gain is None and len(newer) >= self.thresholds.min_samples:
             gain = retrain_gain(spec, rows, self.promoter.load(key, champion), champion.train_to)
         learnt = newer if gain is not None and gain.window == "recent" else rows
-        return self._attempt(key, spec, rows, learnt, gain, run, has_champion=True)
-
-    def _attempt(
-        self,
-        key: ModelKey,
-        spec: ModelSpec,
-        rows: Examples,
-        learnt: Examples,
-        gain: RetrainGain | None,
-        run: Run,
-        *,
-        has_champion: bool = False,
-    ) -> Version:
-        """Train on `learnt`, register unless trivial, and remember it as what was learnt from `rows`."""
-        trained = train(spec, learnt)
-        about = {"data_sha256": rows.sha256, "spec_sha256": spec.sha256}
-        decision = REJECT
-        if trained.evaluation.beats_baseline or (gain is not None and gain.helps):
-            decision = FIRST_CHAMPION if not has_champion else PROMOTE if gain and gain.helps else HOLD
-        tags = about | self._tags(key, learnt, run)
-        number, sha256 = (None, None) if decision == REJECT else self._register(key, about, tags, trained)
-        version = Version(
-            version_name=tags["version_name"],
-            status=REJECTED if decision == REJECT else REGISTERED,
-            registry_version=number,
-            artifact_sha256=sha256,
-            golden=trained.golden,
-            evaluation=trained.evaluation.as_dict(),
-            decision=decision,
-            train_to=learnt.times[-1],
-            n_rows=len(learnt),
-            **about,
-        )
-        more = {"gate": None if gain is None else gain.as_dict(), "train_from": learnt.times[0]}
-        more |= {"snapshot_sha256": run.snapshot_sha256, "git_commit": run.git_commit, "run_id": run.run_id}
-        self.store.add_version(key, version, more)
-        return version
-
-    def _register(
-        self, key: ModelKey, about: dict[str, str], tags: dict[str, str], trained: TrainedModel
-    ) -> tuple[int, str]:
-        """Register a version, or take the one a killed run registered from the same data."""
-        found = self.registry.find(key, about)
-        if found is not None:
-            tags["version_name"] = found[1]["version_name"]
-            return found[0], found[1]["artifact_sha256"]
-        figures = trained.evaluation.as_dict() | trained.evaluation.metrics
-        metrics = {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
-        return self.registry.register(key, trained.model, tags, metrics, _card(key, trained, tags))
-
-    def _tags(self, key: ModelKey, learnt: Examples, run: Run) -> dict[str, str]:
-        moment = (run.as_of or datetime.now(UTC)).astimezone(UTC)
-        name = f"v_{moment:%Y%m%d_%H%M%S}"
-        taken, tries = set(self.store.version_names(key)), 1
-        while (name if tries == 1 else f"{name}_{tries}") in taken:
-            tries += 1
-        tags = {"version_name": name if tries == 1 else f"{name}_{tries}", "flow_run_id": run.run_id}
-        tags |= {"train_from": learnt.times[0].isoformat(), "train_to": learnt.times[-1].isoformat()}
-        tags |= {"n_train": str(len(learnt)), "git_commit": run.git_commit or "unknown"}
-        return tags | ({"snapshot_sha256": run.snapshot_sha256} if run.snapshot_sha256 else {})
+        return self.learner.attempt(key, spec, rows, learnt, gain, run, has_champion=True)
 
     def _finish(
         self, key: ModelKey, version: Version, run: Run, promote: bool, report: DriftReport | None
@@ -231,15 +181,3 @@ class Lifecycle:
         assert version.registry_version is not None, "a version that is held is registered"
         self.registry.point(key, "challenger", version.registry_version)
         return "challenger", "registered beside the champion; not surely better yet, or waiting for approval"
-
-
-def _card(key: ModelKey, trained: TrainedModel, tags: dict[str, str]) -> str:
-    """The model card shown as version description."""
-    found = trained.evaluation
-    figures = ", ".join(f"{name} {value:.3g}" for name, value in found.metrics.items()) or "none defined"
-    return (
-        f"{key.model_type.value} of {key.workspace_id}, learnt from {tags['n_train']} rows "
-        f"({tags['train_from'][:10]} to {tags['train_to'][:10]}).\n\n"
-        f"On {found.n} later rows its recipe loses {found.loss:.4g} a row, the better trivial predictor "
-        f"{found.baseline_loss:.4g} (gain at least {found.gain_lower:.2g}, 95 %). Latest quarter: {figures}."
-    )

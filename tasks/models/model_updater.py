@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import polars as pl
 
 from tasks.errors import InputError, OutOfRangeError, require_between
-from tasks.models.lifecycle import Lifecycle, Run
+from tasks.models.learning import Run
+from tasks.models.lifecycle import Lifecycle
 from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter
-from tasks.models.records import DriftReport, ModelKey, ModelType, MoveResult, Schedule, UpdateResult
+from tasks.models.records import DriftReport, ModelKey, ModelType, MoveResult, Prediction, Schedule, UpdateResult
 from tasks.models.registry import Registry
 from tasks.models.reports import moved, waiting
 from tasks.models.specs import ModelSpec, load_spec
@@ -128,6 +129,39 @@ class ModelUpdater:
         def work() -> DriftReport:
             self._require_workspace(workspace_id)
             return self._lifecycle.detect(key, spec, self._frame(spec, workspace_id, source, as_of), run)
+
+        return await asyncio.to_thread(work)
+
+    async def predict(
+        self,
+        workspace_id: str,
+        model_type: ModelType | str,
+        row_ids: Collection[str] | None = None,
+        *,
+        source: Source | None = None,
+        run_id: str | None = None,
+    ) -> list[Prediction]:
+        """Let the champion predict content or touches of the warehouse; what it says is logged.
+
+        Args:
+            workspace_id: whose model and rows.
+            model_type: which model.
+            row_ids: content or touch ids; None for all. Ids the workspace does not have are left out.
+            source: rows to predict; None reads the warehouse.
+            run_id: recorded with the predictions.
+
+        Raises:
+            UnknownNameError: if there is no such workspace or model type.
+            NoChampionError: if the workspace has no champion of this type.
+            ArtifactRefusedError: if the champion's file is not the one registered.
+        """
+        key = ModelKey(workspace_id, ModelType.parse(model_type))
+        spec, run = load_spec(key.model_type), self._run(source, None, run_id, None)
+
+        def work() -> list[Prediction]:
+            self._require_workspace(workspace_id)
+            frame = self._frame(spec, workspace_id, source, None)
+            return self._lifecycle.predict(key, spec, frame, row_ids, run)
 
         return await asyncio.to_thread(work)
 

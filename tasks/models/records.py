@@ -130,6 +130,19 @@ class MoveResult(TypedDict):
     generation: int
 
 
+class Prediction(TypedDict):
+    """What a model says of one row.
+
+    Attributes:
+        output: `{"expected": value}` for regression (log engagement), else `{"label": …, "probabilities": {…}}`.
+    """
+
+    row_id: str
+    model_version: str
+    inputs_sha256: str
+    output: dict[str, Any]
+
+
 class Schedule(TypedDict):
     """A schedule of refreshes: `status` is `created` or `changed`, `next_run_at` is in UTC."""
 

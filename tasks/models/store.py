@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import Select, select, update
 
 from tasks.models.records import Deployment, ModelKey, Version
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelSchedule, ModelVersion
+from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelPrediction, ModelSchedule, ModelVersion
 
 OPENED, CLOSED = "opened", "closed"
 PENDING, DONE, ABANDONED = "pending", "done", "abandoned"
@@ -82,6 +82,15 @@ class ModelStore:
         row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "phase": phase, "run_id": run_id}
         with self.warehouse.begin() as connection:
             return self.warehouse.upsert(connection, ModelDeployment, [row], keep_existing=True) == 1
+
+    def add_predictions(self, key: ModelKey, version_name: str, rows: Sequence[Mapping[str, Any]], run_id: str) -> None:
+        """Remember what was served; the same version on the same inputs is the same row."""
+        about = {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "version_name": version_name}
+        stamp = {"predicted_at": datetime.now(UTC), "run_id": run_id}
+        with self.warehouse.begin() as connection:
+            self.warehouse.upsert(
+                connection, ModelPrediction, [about | stamp | dict(row) for row in rows], keep_existing=True
+            )
 
     def set_schedule(self, schedule: Mapping[str, Any]) -> None:
         """Remember how often a model type is refreshed; one schedule a type."""

@@ -322,6 +322,20 @@ class ModelDeployment(Base):
     run_id: Mapped[str] = mapped_column(Key)
 
 
+class ModelPrediction(Base):
+    """What a version predicted for one row as it was then: what was really served, to be held against what came."""
+
+    __tablename__ = "model_prediction"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    model_type: Mapped[str] = mapped_column(Label, primary_key=True)
+    version_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    row_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    inputs_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    output: Mapped[dict[str, Any]]
+    predicted_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
 class ModelSchedule(Base):
     """How often a model type is refreshed, and from which data on; Prefect's schedule is made from it."""
 
