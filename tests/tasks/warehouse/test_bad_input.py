@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -140,12 +140,12 @@ def test_a_mapping_that_is_missing(store_of_acme: Warehouse, tmp_path: Path) -> 
         ingest("content", [tmp_path / "posts.csv"], mapping=tmp_path / "none.yaml", warehouse=store_of_acme)
 
 
-TOMORROW = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+FAR_FUTURE = "2999-01-01T00:00:00Z"
 WRONG_VALUES = [
     ("content", "published_at", "2026-03-01 12:00:00", "has no zone, expected 2026-03-01T12:00:00Z or `timezone:`"),
     ("content", "published_at", "yesterday", "expected ISO 8601 with a zone"),
     ("content", "published_at", "2026-02-30T00:00:00Z", "expected ISO 8601 with a zone"),
-    ("content", "published_at", TOMORROW, "more than a day in the future"),
+    ("content", "published_at", FAR_FUTURE, "more than a day in the future"),
     ("content", "published_at", "1970-01-01T00:00:00Z", "before 1990"),
     ("content", "published_at", None, "missing"),
     ("content", "impressions", "-1", "negative, expected 0 or more"),
