@@ -153,6 +153,7 @@ class EffectReport(Answers):
         effect: difference of means, in the metric's unit; positive is better, whatever the metric's direction.
         interval: valid at every look with the experiment's confidence, all arms together.
         p_value: always valid, adjusted for the number of arms.
+        probability_better: that the arm is better than the control, flat prior; shown, it decides nothing.
         relative_lift: effect over the control's mean; None where that mean is too near zero.
     """
 
@@ -161,6 +162,7 @@ class EffectReport(Answers):
     interval: tuple[float, float]
     p_value: float
     relative_lift: float | None
+    probability_better: float
     is_significant: bool
 
 

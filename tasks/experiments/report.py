@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from tasks.experiments.analysis import Look, Material
 from tasks.experiments.design import FLOOR
 from tasks.experiments.fixed_tests import lift_is_defined
 from tasks.experiments.metric_kinds import MetricKind
-from tasks.experiments.posteriors import BetaPosterior, Posterior, StudentPosterior
+from tasks.experiments.posteriors import BetaPosterior, EffectPosterior, Posterior, StudentPosterior
+from tasks.experiments.power import additional_factor
 from tasks.experiments.records import Analysis, ArmReport, EffectReport, SampleRatio, Status
 from tasks.experiments.verdict import NEXT_STEPS, Gates, conclude
 
@@ -145,7 +147,8 @@ def _effects(material: Material, seen: Look) -> list[EffectReport]:
         effect = float(seen.found.estimate[k, c])
         p = float(min(seen.evidence.better[k, c], seen.evidence.better[c, k]))
         lift = effect / abs(float(seen.means[c])) if is_lift_defined else None
-        rows.append(EffectReport(name, effect, (low, high), p, lift, p <= alpha))
+        better = EffectPosterior.from_estimate(effect, float(seen.found.standard_error[k, c])).chance_to_win()
+        rows.append(EffectReport(name, effect, (low, high), p, lift, better, p <= alpha))
     return rows
 
 
@@ -182,8 +185,24 @@ def _next_step(status: Status, material: Material, seen: Look) -> str:
         still = ", ".join(f"{name} {n}" for name, n in missing.items())
         return f"{NEXT_STEPS[status]}; units still missing before anything can be said: {still}"
     if status == Status.RUNNING and seen.planned:
-        return f"{NEXT_STEPS[status]} ({int(seen.moments.n.min())} of {seen.planned} planned units in the smallest arm)"
+        have, more = int(seen.moments.n.min()), _units_still_needed(material, seen)
+        return (
+            f"{NEXT_STEPS[status]} ({have} of {seen.planned} planned units in the smallest arm; "
+            f"{more} more in all would find an effect of {material.design.min_effect_size:.0%} with the wanted power)"
+        )
     return NEXT_STEPS[status]
+
+
+def _units_still_needed(material: Material, seen: Look) -> int:
+    """Units still to come before the smallest effect worth finding is found with the wanted power, as it is judged."""
+    effect = material.design.min_effect_size * abs(float(seen.means[material.control]))
+    error, n = float(seen.found.standard_error.max()), float(seen.moments.n.sum())
+    if effect <= 0 or error <= 0:
+        return 0
+    is_final = seen.rule.is_hybrid or seen.rule.is_scheduled
+    alpha = seen.rule.final_alpha if is_final else seen.rule.running_alpha
+    sequence = None if is_final else (n, seen.n_star)
+    return ceil(n * additional_factor(effect, error, alpha=alpha, power=material.design.power, sequence=sequence))
 
 
 def _signed_means(material: Material, seen: Look) -> Array:

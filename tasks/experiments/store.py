@@ -59,20 +59,24 @@ class ExperimentStore:
         Raises:
             UnknownNameError: if there is no such experiment.
         """
-        found = self._rows(Experiment, experiment_id)
-        if not found:
-            raise unknown_experiment(experiment_id)
-        variants = self._rows(ExperimentVariant, experiment_id, ExperimentVariant.position)
-        metrics = self._rows(
-            ExperimentMetric, experiment_id, ExperimentMetric.role.desc(), ExperimentMetric.metric_name
-        )
-        return found[0], variants, metrics
+        with self.warehouse.connect() as connection:
+            found = self._of(connection, Experiment, experiment_id)
+            if not found:
+                raise unknown_experiment(experiment_id)
+            variants = self._of(connection, ExperimentVariant, experiment_id, ExperimentVariant.position)
+            order = (ExperimentMetric.role.desc(), ExperimentMetric.metric_name)
+            return found[0], variants, self._of(connection, ExperimentMetric, experiment_id, *order)
 
     def named(self, workspace_id: str, name: str) -> list[Row]:
         """Experiments of a workspace by this name, oldest first."""
         table = Experiment.__table__
         mine = (Experiment.workspace_id == workspace_id) & (Experiment.name == name)
         return self.warehouse.rows(select(table).where(mine).order_by(Experiment.created_at))
+
+    def experiments(self, workspace_id: str | None = None) -> list[Row]:
+        """Experiments of one workspace, or of all, newest first."""
+        query = select(Experiment.__table__).order_by(Experiment.created_at.desc(), Experiment.experiment_id)
+        return self.warehouse.rows(query.where(Experiment.workspace_id == workspace_id) if workspace_id else query)
 
     def identifiers(self, status: str, workspace_ids: Sequence[str] = ()) -> dict[str, list[str]]:
         """Ids of experiments in a state by workspace, of some workspaces or all."""
@@ -223,9 +227,13 @@ class ExperimentStore:
 
     # ── inside a transaction ──
     def _rows(self, table: type[Base], experiment_id: str, *order: Any) -> list[Row]:
-        columns = table.__table__.c
-        mine = select(table.__table__).where(columns.experiment_id == experiment_id)
-        return self.warehouse.rows(mine.order_by(*(order or table.__table__.primary_key)))
+        with self.warehouse.connect() as connection:
+            return self._of(connection, table, experiment_id, *order)
+
+    def _of(self, connection: Connection, table: type[Base], experiment_id: str, *order: Any) -> list[Row]:
+        mine = select(table.__table__).where(table.__table__.c.experiment_id == experiment_id)
+        rows = connection.execute(mine.order_by(*(order or table.__table__.primary_key))).mappings()
+        return [dict(row) for row in rows]
 
     def _log(self, connection: Connection, experiment_id: str, action: str, now: datetime, evidence: Row) -> None:
         """The experiment's row is locked first, so that two processes never continue the same entry."""
