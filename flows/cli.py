@@ -123,6 +123,14 @@ def models(workspace: Of = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def experiment(workspace: Of = None, as_json: Json = False) -> None:
+    """Experiments as last looked at, and those that were ingested as aggregated arms."""
+    from flows import console, listing
+
+    console.table("experiments", listing.experiments(workspace), as_json)
+
+
+@app.command()
 def up(
     host: Annotated[
         str, typer.Option(help="Listen here; beyond this machine RAPTORFLOW_AUTH must be set.")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.experiments import ExperimentEngine
 from tasks.models import list_drift_checks, list_models
 from tasks.patterns.records import Pattern
 from tasks.patterns.store import latest_analyses, patterns_of
@@ -85,6 +86,20 @@ def _insights(answer: Mapping[str, Any]) -> Rows:
         f"or {needed['private_release']} similar ones in a private release"
     )
     return [{"insight_type": None, "description": why, "confidence": None, "source_workspaces": None}]
+
+
+def experiments(workspace_id: str | None) -> Rows:
+    """Experiments that run or ran here, newest first, then those that were ingested."""
+    engine = ExperimentEngine()
+    rows = asyncio.run(engine.list_experiments(workspace_id))
+    for name in _workspaces(open_warehouse(), workspace_id):
+        rows += [
+            {"workspace_id": name, "experiment_id": None, "name": one.experiment_name, "metric_name": one.metric_name}
+            | {"status": "ingested", "found": one.status.value, "units": sum(arm["n"] for arm in one.variants)}
+            | {"winner": one.winner, "p_value": 1 - one.confidence if one.confidence else None}
+            for one in asyncio.run(engine.analyze_aggregated(name))
+        ]
+    return rows
 
 
 def _known(workspace_id: str | None) -> Warehouse:

@@ -129,6 +129,16 @@ async def test_a_better_arm_wins_and_the_log_tells_why(engine: ExperimentEngine)
         before = entry["sha256"]
 
 
+async def test_experiments_are_listed_as_last_looked_at(engine: ExperimentEngine) -> None:
+    made = await started(engine)
+    await feed(engine, made.experiment_id, 1000, coin({"control": 0.1, "bold": 0.3}))
+    (before,) = await engine.list_experiments("acme")
+    await engine.analyze_experiment(made.experiment_id)
+    (after,) = await engine.list_experiments()
+    assert (before["status"], before["found"], before["units"]) == ("running", None, 0)
+    assert (after["status"], after["found"], after["units"]) == ("running", "winner", 1000)
+
+
 async def test_looking_again_at_the_same_data_is_one_look(engine: ExperimentEngine) -> None:
     made = await started(engine)
     await feed(engine, made.experiment_id, 300, coin({"control": 0.2, "bold": 0.2}))
@@ -175,6 +185,20 @@ async def test_a_broken_sample_ratio_forbids_a_winner(engine: ExperimentEngine, 
     found = await engine.analyze_experiment(made.experiment_id)
     assert (found.status, found.winner, found.confidence) == ("invalid", None, 0.0)
     assert await engine.check_significance(made.experiment_id) == (False, None)
+
+
+async def test_a_look_with_half_of_the_outcomes_is_not_believed(engine: ExperimentEngine) -> None:
+    made = await started(engine)
+    await feed(engine, made.experiment_id, 2000, coin({"control": 0.2, "bold": 0.2}))
+    await engine.analyze_experiment(made.experiment_id)
+    units = [f"late{i}" for i in range(400)]
+    arms = await engine.assign_variants(made.experiment_id, units)
+    rows = [{"unit_id": unit, "outcome": 1} for unit, arm in zip(units, arms, strict=True) if arm == "bold"]
+    await engine.record_outcomes(made.experiment_id, rows)
+    found = await engine.analyze_experiment(made.experiment_id)
+    assert (found.status, found.winner) == ("running", None)
+    assert any("incomplete" in warning for warning in found.warnings)
+    assert found.effects[0].p_value > 0.05
 
 
 async def test_a_harmed_guardrail_forbids_a_winner(engine: ExperimentEngine) -> None:
