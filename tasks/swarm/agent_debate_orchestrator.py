@@ -13,6 +13,7 @@ from tasks.swarm.decision import decide
 from tasks.swarm.deliberators import Deliberator, deliberator_for
 from tasks.swarm.endpoint import Endpoint, configured_endpoint
 from tasks.swarm.errors import DebateMismatchError
+from tasks.swarm.evidence import answered_by
 from tasks.swarm.expert_agent_registry import ExpertAgentRegistry
 from tasks.swarm.limits import Limits
 from tasks.swarm.positions import Turns, position
@@ -139,6 +140,14 @@ class AgentDebateOrchestrator:
         """
         return await asyncio.to_thread(self._grade, debate_id, right_option, source)
 
+    async def grade_decided(self, workspace_id: str | None = None) -> dict[str, dict[str, float]]:
+        """Grade debates whose question an experiment of the same workspace has answered since; by debate id.
+
+        An experiment answers a debate if it was decided after it, and its winner and another of its arms are each
+        named by exactly one of the debate's options.
+        """
+        return await asyncio.to_thread(self._grade_decided, workspace_id)
+
     def list_debates(self, workspace_id: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """The newest debates, of one workspace or of all: id, status, option, confidence, engine, and their times."""
         rows = store.list_debates(self._warehouse, workspace_id, limit)
@@ -177,7 +186,12 @@ class AgentDebateOrchestrator:
         async with deliberator_for(brief, endpoint, self.limits, self._warehouse) as speaker:
             while requests := due(brief, turns):
                 settled, so_far = with_options(brief, turns), dict(turns)
-                taken = await asyncio.gather(*(self._take(speaker, settled, so_far, one) for one in requests))
+                taking = (self._take(speaker, settled, so_far, one) for one in requests)
+                ended = await asyncio.gather(*taking, return_exceptions=True)
+                broken = [one for one in ended if isinstance(one, BaseException)]
+                if broken:  # only now, when the others' replies are in: they are paid
+                    raise broken[0]
+                taken = [one for one in ended if isinstance(one, Turn)]
                 turns |= {turn.key: turn for turn in taken}
                 if not speaker.keeps_turns:
                     await asyncio.to_thread(store.save_turns, self._warehouse, brief.debate_id, taken)
@@ -198,6 +212,17 @@ class AgentDebateOrchestrator:
         if choice is not None and choice not in known:
             raise UnknownNameError("option", choice, known)
         return Turn(**request.model_dump(), message=Vote(option=choice, reason="a person's vote"))
+
+    def _grade_decided(self, workspace_id: str | None) -> dict[str, dict[str, float]]:
+        graded = {}
+        for row, experiments in store.ungraded_debates(self._warehouse, workspace_id):
+            options = Brief.model_validate(row["brief"]).options
+            answers = [(one, answered_by(options, one)) for one in experiments]
+            found = next(((one, option) for one, option in answers if option is not None), None)
+            if found is not None:
+                source = f"experiment {found[0]['experiment_id']}"
+                graded[row["debate_id"]] = self._grade(row["debate_id"], found[1], source)
+        return graded
 
     def _grade(self, debate_id: str, right_option: str, source: str) -> dict[str, float]:
         row = store.load_debate(self._warehouse, debate_id)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from tasks.swarm.records import Condition, EvidenceRef, Option, Scalar
 from tasks.swarm.skills import SkillTag as Tag
 
+# Names of arms that say nothing of what was shown.
+GENERIC = {"a", "b", "c", "d", "control", "treatment", "variant", "variation", "test", "baseline", "original"}
+GENERIC |= {"new", "old", "group", "arm", "the"}
 LEAST_RELEVANT = 0.3
 LARGEST_SLICE = 8
 
@@ -59,6 +63,23 @@ def applies_to(item: EvidenceRef, option: Option) -> bool:
         return all(_holds(c, option.attributes[c.feature]) for c in item.conditions)
     label = set(words_of(option.label))
     return any(term_words and set(term_words) <= label for term_words in map(words_of, item.terms))
+
+
+def answered_by(options: Sequence[Option], experiment: Mapping[str, Any]) -> str | None:
+    """The option that an experiment's winner is, if options and arms can be told apart; else None.
+
+    Args:
+        experiment: `winner`, and `arms`: description or None by name.
+    """
+    meant = {arm: _options_named(options, arm, text) for arm, text in experiment["arms"].items()}
+    winner = meant.get(experiment["winner"], [])
+    rivals = {ids[0] for arm, ids in meant.items() if arm != experiment["winner"] and len(ids) == 1}
+    return winner[0] if len(winner) == 1 and rivals - {winner[0]} else None
+
+
+def _options_named(options: Sequence[Option], arm: str, description: str | None) -> list[str]:
+    names = [set(words_of(text)) for text in (arm, description or "") if set(words_of(text)) - GENERIC]
+    return [option.id for option in options if any(name <= set(words_of(option.label)) for name in names)]
 
 
 def relevance(skills: dict[str, float], item: EvidenceRef) -> float:

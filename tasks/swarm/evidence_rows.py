@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from tasks.swarm.evidence import tags_of, words_of
+from tasks.swarm.evidence import GENERIC, tags_of, words_of
 from tasks.swarm.evidence_transfer import CLIP, condition_of, pooled
 from tasks.swarm.records import Condition, EvidenceRef
 
@@ -19,8 +19,6 @@ Rows = Mapping[str, Sequence[Row]]
 Z_90 = 1.6449
 LEAST_SE = 1e-4
 MOST_EFFECT = 3.0  # a twentyfold difference is a unit, not an effect
-GENERIC = {"a", "b", "c", "d", "control", "treatment", "variant", "variation", "test", "baseline", "original"}
-GENERIC |= {"new", "old", "group", "arm", "the"}
 
 
 def findings_from(rows: Rows, now: datetime) -> list[EvidenceRef]:

@@ -33,4 +33,9 @@ def hold_debate(
 ) -> dict[str, Any]:
     """Hold a debate, or go on with the one this flow run began."""
     orchestrator = AgentDebateOrchestrator(max_rounds=MOST_ROUNDS, around=as_task, limits=limits, ask_person=ask_person)
-    return asyncio.run(orchestrator.orchestrate_debate(**asked, agent_roles=agent_roles, run_id=run_id))
+
+    async def grade_and_debate() -> dict[str, Any]:
+        await orchestrator.grade_decided(asked.get("workspace_id"))  # what has turned out since is evidence now
+        return await orchestrator.orchestrate_debate(**asked, agent_roles=agent_roles, run_id=run_id)
+
+    return asyncio.run(grade_and_debate())

@@ -120,6 +120,28 @@ def graded_debates(warehouse: Warehouse, workspace_id: str | None) -> list[dict[
     return warehouse.rows(statement if workspace_id is None else statement.where(Debate.workspace_id == workspace_id))
 
 
+def ungraded_debates(
+    warehouse: Warehouse, workspace_id: str | None
+) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Debates with a decision and no known outcome, each with its workspace's experiments that were won since."""
+    waiting: Select[Any] = select(Debate.__table__).where(Debate.outcome_option.is_(None), Debate.option.is_not(None))
+    waiting = waiting.where(Debate.workspace_id.is_not(None)).order_by(Debate.created_at, Debate.debate_id)
+    debates = warehouse.rows(_of(workspace_id, Debate, waiting))
+    won: Select[Any] = select(Experiment.__table__).where(Experiment.winner.is_not(None))
+    won = won.where(Experiment.completed_at.is_not(None)).order_by(Experiment.completed_at, Experiment.experiment_id)
+    experiments = warehouse.rows(_of(workspace_id, Experiment, won)) if debates else []
+    for one in experiments:
+        arms = select(ExperimentVariant.variant_id, ExperimentVariant.description)
+        rows = warehouse.rows(arms.where(ExperimentVariant.experiment_id == one["experiment_id"]))
+        one["arms"] = {row["variant_id"]: row["description"] for row in rows}
+    return [(row, [one for one in experiments if _answers(one, row)]) for row in debates]
+
+
+def _answers(experiment: dict[str, Any], debate: dict[str, Any]) -> bool:
+    is_its_own = experiment["workspace_id"] == debate["workspace_id"]
+    return is_its_own and bool(experiment["completed_at"] > debate["created_at"])
+
+
 def save_turns(warehouse: Warehouse, debate_id: str, turns: Iterable[Turn]) -> None:
     """Write turns that cost nothing, a stage at a time."""
     rows = [_turn_row(debate_id, turn) for turn in turns]
