@@ -3,6 +3,7 @@
 from tasks.swarm.agent_debate_orchestrator import AgentDebateOrchestrator
 from tasks.swarm.endpoint import Endpoint
 from tasks.swarm.expert_agent_registry import ExpertAgentRegistry
+from tasks.swarm.hierarchy import Part, debate_in_parts
 from tasks.swarm.limits import Limits
 from tasks.swarm.profiles import AgentSkill, ExpertAgentProfile, TaskRequirements
 from tasks.swarm.records import ConsensusStrategy
@@ -18,6 +19,8 @@ __all__ = [
     "ExpertAgentRegistry",
     "ExpertiseLevel",
     "Limits",
+    "Part",
     "SkillTag",
     "TaskRequirements",
+    "debate_in_parts",
 ]
