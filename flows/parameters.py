@@ -136,6 +136,15 @@ class ModelRollback(OneModel):
     )
 
 
+class Housekeeping(Parameters):
+    """What may be thrown away."""
+
+    older_than_days: int = Field(
+        default=90, ge=1, le=36_500, title="Older than", description="Days from which model versions may go."
+    )
+    dry_run: bool = Field(default=True, title="Dry run", description="Only say what would go.")
+
+
 class Approval(BaseModel):
     """What a person decides about a challenger."""
 

@@ -29,6 +29,7 @@ ENTRYPOINTS = {
     "debate-synthesis": "flows.debate_synthesis.debate_synthesis",
     "model-promotion": "flows.model_promotion.model_promotion",
     "model-rollback": "flows.model_rollback.model_rollback",
+    "housekeeping": "flows.housekeeping.housekeeping",
 }
 
 

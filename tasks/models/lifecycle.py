@@ -18,8 +18,9 @@ from tasks.models.promotion import PROMOTION, Promoter
 from tasks.models.records import DriftReport, ModelKey, Prediction, UpdateResult, Version
 from tasks.models.refresh import RetrainGain, retrain_gain
 from tasks.models.registry import Registry
+from tasks.models.retention import removable
 from tasks.models.specs import ModelSpec
-from tasks.models.store import ModelStore
+from tasks.models.store import ModelStore, all_keys
 from tasks.models.training import has_one_class
 from tasks.models.watching import Thresholds, look
 
@@ -89,6 +90,18 @@ class Lifecycle:
         logged = [{name: found[name] for name in ("row_id", "inputs_sha256", "output")} for found in outputs]
         self.store.add_predictions(key, champion.version_name, logged, run.run_id)
         return outputs
+
+    def retire(self, days: int, *, dry_run: bool) -> list[dict[str, Any]]:
+        """Delete versions that retention lets go; a killed sweep is finished by the next one."""
+        gone: list[dict[str, Any]] = []
+        for key in all_keys(self.store.warehouse):
+            protected = self.registry.aliases(key).values()
+            for old in removable(self.store.registered(key), protected, datetime.now(UTC), days):
+                if not dry_run:
+                    self.registry.delete(key, old.registry_version)
+                    self.store.mark_deleted(key, old.version_name)
+                gone.append({"model": key.registered_name, "version": old.version_name, "deleted": not dry_run})
+        return gone
 
     def _champion(self, key: ModelKey) -> Version | None:
         name = self.promoter.champion(key)

@@ -165,6 +165,19 @@ class ModelUpdater:
 
         return await asyncio.to_thread(work)
 
+    async def delete_old_versions(self, older_than_days: int = 90, *, dry_run: bool = True) -> list[dict[str, Any]]:
+        """Delete versions nobody needs: never champion, challenger, previous, pinned, or one of a model's last five.
+
+        Args:
+            older_than_days: age from which a version may go.
+            dry_run: only say what would go.
+
+        Returns:
+            What went or would go, oldest first for each model.
+        """
+        require_between("older_than_days", older_than_days, 1, 36_500)
+        return await asyncio.to_thread(lambda: self._lifecycle.retire(older_than_days, dry_run=dry_run))
+
     async def schedule_updates(
         self,
         model_type: ModelType | str,

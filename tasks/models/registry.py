@@ -158,6 +158,20 @@ class Registry:
             if self.aliases(key).get(alias) == version:
                 self._client.delete_registered_model_alias(key.registered_name, alias)
 
+    def delete(self, key: ModelKey, version: int) -> None:
+        """Delete a version, then its model, then its run: in that order nothing that is registered ever dangles."""
+        with self._answering():
+            named = f"name = '{key.registered_name}' AND version_number = {version}"
+            versions = self._client.search_model_versions(named)
+            if not versions:  # a sweep that was killed had come this far
+                return
+            found = versions[0]
+            self._client.delete_model_version(key.registered_name, str(version))
+            if found.model_id:
+                self._client.delete_logged_model(found.model_id)
+            if found.run_id:
+                self._client.delete_run(found.run_id)
+
     def aliases(self, key: ModelKey) -> dict[str, int]:
         """Aliases of a registered model; empty when it does not exist."""
         with self._answering():

@@ -95,6 +95,12 @@ def rollback_model(
     )
 
 
+@task(name="delete-old-models", cache_policy=NO_CACHE)
+def delete_old_models(older_than_days: int, dry_run: bool) -> list[dict[str, Any]]:
+    """Delete model versions nobody needs, or say which would go."""
+    return asyncio.run(ModelUpdater().delete_old_versions(older_than_days, dry_run=dry_run))
+
+
 def outcome(workspace_id: str, results: dict[str, UpdateResult]) -> Outcome:
     """Done where any model has been looked at; skipped, with the reasons, where all lack data."""
     short = [found for found in results.values() if found["status"] == "insufficient_data"]

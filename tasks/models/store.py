@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Select, select, update
 
-from tasks.models.records import Deployment, ModelKey, Version
+from tasks.models.records import Deployment, ModelKey, ModelType, Version
+from tasks.models.retention import Kept
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelPrediction, ModelSchedule, ModelVersion
 
@@ -47,15 +48,27 @@ class ModelStore:
         with self.warehouse.begin() as connection:
             self.warehouse.upsert(connection, ModelVersion, [row], keep_existing=True)
 
-    def set_gate(self, key: ModelKey, version: Version, gate: Mapping[str, Any]) -> None:
-        """Remember the newest look at a challenger."""
+    def registered(self, key: ModelKey) -> list[Kept]:
+        """Registered versions of a model, for retention."""
+        rows = self.warehouse.rows(_versions(key).where(ModelVersion.status == "registered"))
+        return [Kept(**{name: row[name] for name in Kept.__slots__}) for row in rows]
+
+    def mark_deleted(self, key: ModelKey, version_name: str) -> None:
+        """Remember that a version is gone from the registry; its row stays for the history."""
+        self._change(key, version_name, {"status": "deleted"})
+
+    def _change(self, key: ModelKey, version_name: str, values: Mapping[str, Any]) -> None:
         statement = update(ModelVersion).where(
             ModelVersion.workspace_id == key.workspace_id,
             ModelVersion.model_type == key.model_type.value,
-            ModelVersion.version_name == version.version_name,
+            ModelVersion.version_name == version_name,
         )
         with self.warehouse.begin() as connection:
-            connection.execute(statement.values(gate=dict(gate)))
+            connection.execute(statement.values(**values))
+
+    def set_gate(self, key: ModelKey, version: Version, gate: Mapping[str, Any]) -> None:
+        """Remember the newest look at a challenger."""
+        self._change(key, version.version_name, {"gate": dict(gate)})
 
     def deployments(self, key: ModelKey) -> list[Deployment]:
         """Every change of champion, oldest first, with how it ended."""
@@ -107,6 +120,13 @@ class ModelStore:
     def _one(self, statement: Select[Any]) -> Version | None:
         rows = self.warehouse.rows(statement)
         return Version(**{name: rows[0][name] for name in Version.__slots__}) if rows else None
+
+
+def all_keys(warehouse: Warehouse) -> list[ModelKey]:
+    """Every model that was ever registered."""
+    statement = select(ModelVersion.workspace_id, ModelVersion.model_type).distinct()
+    rows = warehouse.rows(statement.where(ModelVersion.status == "registered").order_by(*statement.selected_columns))
+    return [ModelKey(row["workspace_id"], ModelType(row["model_type"])) for row in rows]
 
 
 def list_models(warehouse: Warehouse, workspace_id: str | None = None) -> list[dict[str, Any]]:

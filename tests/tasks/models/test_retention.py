@@ -1,0 +1,62 @@
+"""Old versions go; what serves, waits, was pinned or is recent stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tasks.models.errors import RegistryUnreachableError
+from tasks.models.lifecycle import Lifecycle
+from tasks.models.promotion import PROMOTION
+from tasks.models.records import ModelKey, ModelType
+from tasks.models.registry import Registry
+from tasks.models.retention import Kept, removable
+from tasks.models.store import ModelStore
+from tasks.models.watching import Thresholds
+from tasks.warehouse import Warehouse
+from tests.factories import store_content
+from tests.tasks.models.model_rows import posts
+from tests.tasks.models.worlds import champion_of, rows
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+KEY = ModelKey("acme", ModelType.ENGAGEMENT_PREDICTOR)
+
+
+def kept(number: int, days: int, *, pinned: bool = False) -> Kept:
+    return Kept(number, f"v_{number}", NOW - timedelta(days=days), pinned)
+
+
+def test_only_old_versions_that_nobody_needs_go() -> None:
+    versions = [kept(1, 400), kept(2, 300), kept(3, 200, pinned=True), kept(4, 150), kept(5, 80)]
+    versions += [kept(number, 60) for number in range(6, 11)]
+    assert [found.registry_version for found in removable(versions, {2}, NOW)] == [1, 4]
+    assert removable(versions[:5], (), NOW) == []
+
+
+def test_sweep_says_first_and_then_deletes(sqlite_warehouse: Warehouse, mlflow_store: Path) -> None:
+    store, registry = ModelStore(sqlite_warehouse), Registry()
+    lifecycle = Lifecycle(store, registry, Thresholds(0.1, 0.2, 50))
+    store_content(sqlite_warehouse, posts(1))
+    trained, version = champion_of(rows(300, 1))
+    for number in range(1, 9):
+        tags = {"version_name": f"v_2026010{number}_000000", "data_sha256": str(number)}
+        registered, sha256 = registry.register(KEY, trained.model, tags, {}, "card")
+        parts = {name: getattr(version, name) for name in version.__slots__} | tags
+        parts |= {"spec_sha256": "s", "registry_version": registered, "artifact_sha256": sha256}
+        about = {"gate": None, "train_from": version.train_to, "snapshot_sha256": None, "git_commit": None}
+        about |= {"run_id": "t", "trained_at": NOW - timedelta(days=1000 - number)}
+        store.add_version(KEY, type(version)(**parts), about)
+    first = store.version(KEY, "v_20260101_000000")
+    assert first is not None
+    lifecycle.promoter.move(KEY, first, PROMOTION, "test", "tester", "run")
+    would = lifecycle.retire(90, dry_run=True)
+    assert [found["version"] for found in would] == ["v_20260102_000000", "v_20260103_000000"]
+    assert lifecycle.retire(90, dry_run=False) == [found | {"deleted": True} for found in would]
+    assert lifecycle.retire(90, dry_run=False) == []
+    registry.delete(KEY, 2)
+    assert lifecycle.promoter.verify(KEY, first).columns
+    assert store.version(KEY, "v_20260102_000000") is None
+    with pytest.raises(RegistryUnreachableError, match="not found"):
+        registry.load(KEY, 2, "")
