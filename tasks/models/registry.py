@@ -134,8 +134,11 @@ class Registry:
     @contextmanager
     def model_file(self, key: ModelKey, version: int) -> Iterator[Path | None]:
         """The model file of a version, local for as long as the context lasts; None when it cannot be had."""
-        with self._answering():
-            source = self._client.get_model_version(key.registered_name, str(version)).source
+        found_version = self._version(key, version)
+        if found_version is None:
+            yield None
+            return
+        source = found_version.source
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
@@ -160,17 +163,20 @@ class Registry:
 
     def delete(self, key: ModelKey, version: int) -> None:
         """Delete a version, then its model, then its run: in that order nothing that is registered ever dangles."""
+        found = self._version(key, version)
+        if found is None:  # a sweep that was killed had come this far
+            return
         with self._answering():
-            named = f"name = '{key.registered_name}' AND version_number = {version}"
-            versions = self._client.search_model_versions(named)
-            if not versions:  # a sweep that was killed had come this far
-                return
-            found = versions[0]
             self._client.delete_model_version(key.registered_name, str(version))
             if found.model_id:
                 self._client.delete_logged_model(found.model_id)
             if found.run_id:
                 self._client.delete_run(found.run_id)
+
+    def _version(self, key: ModelKey, version: int) -> Any | None:
+        with self._answering():
+            named = f"name = '{key.registered_name}' AND version_number = {version}"
+            return next(iter(self._client.search_model_versions(named)), None)
 
     def aliases(self, key: ModelKey) -> dict[str, int]:
         """Aliases of a registered model; empty when it does not exist."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.models.errors import RegistryUnreachableError
+from tasks.models.errors import ArtifactRefusedError
 from tasks.models.lifecycle import Lifecycle
 from tasks.models.promotion import PROMOTION
 from tasks.models.records import ModelKey, ModelType
@@ -58,5 +58,5 @@ def test_sweep_says_first_and_then_deletes(sqlite_warehouse: Warehouse, mlflow_s
     registry.delete(KEY, 2)
     assert lifecycle.promoter.verify(KEY, first).columns
     assert store.version(KEY, "v_20260102_000000") is None
-    with pytest.raises(RegistryUnreachableError, match="not found"):
+    with pytest.raises(ArtifactRefusedError, match="missing"):
         registry.load(KEY, 2, "")
