@@ -108,8 +108,8 @@ def make_metric(name: str, kind: str | None, direction: Any, bounds: tuple[float
 
 def make_design(extra: Mapping[str, Any], **given: Any) -> Design:
     """The design from the engine's arguments and further fields by name."""
-    known = {field.name for field in fields(Design)} - set(given)
-    for name in extra:
+    known = {field.name for field in fields(Design)} - (set(given) if extra else set())
+    for name in extra or given:
         if name not in known:
             raise UnknownNameError("argument", name, known)
     return Design(**given, **extra)

@@ -10,11 +10,11 @@ from typing import Any, Literal, TypeVar
 import polars as pl
 
 from tasks.errors import InputError, require_between
-from tasks.experiments import definition, intake
+from tasks.experiments import definition, intake, planning
 from tasks.experiments.aggregated import AggregatedAnalysis
 from tasks.experiments.assignment import require_unit
 from tasks.experiments.definition import Definition, as_record, parse_enum
-from tasks.experiments.design import make_variants, require_positive, require_text
+from tasks.experiments.design import make_variants, require_positive, require_text, require_whole
 from tasks.experiments.metric_kinds import MetricKind, require_outcome
 from tasks.experiments.operations import RUNNING, Operations
 from tasks.experiments.records import (
@@ -22,6 +22,7 @@ from tasks.experiments.records import (
     Assignment,
     ExperimentRecord,
     ExperimentType,
+    Plan,
     Recorded,
     VariantAllocation,
 )
@@ -107,6 +108,30 @@ class ExperimentEngine:
             baseline=definition.make_baseline(baseline, primary.kind),
         )
         return await self._do(lambda work: work.create(asked, salt))
+
+    def plan_experiment(
+        self,
+        baseline: float | tuple[float, float],
+        metric_kind: MetricKind | str | None = None,
+        arms: int = 2,
+        *,
+        units_per_arm: int | None = None,
+        **design: Any,
+    ) -> Plan:
+        """Size, power, smallest detectable effect and days of an experiment that is not created yet; writes nothing.
+
+        Args:
+            baseline: mean and standard deviation, or the proportion of a binary metric.
+            arms: how many, control included.
+            units_per_arm: a size to ask about; the one for the wanted power unless given.
+            design: fields of `tasks.experiments.design.Design`, such as `min_effect_size`, `power`, `daily_units`.
+        """
+        require_whole("arms", arms, 2)
+        kind = None if metric_kind is None else parse_enum(MetricKind, "metric_kind", metric_kind)
+        usual = {"confidence_level": self.default_confidence, "min_effect_size": self.min_effect_size}
+        asked = definition.make_design({}, **(usual | design))
+        mean, variance = definition.make_baseline(baseline, kind) or (0.0, 0.0)
+        return planning.make_plan(asked, arms, mean, variance, kind, units_per_arm)
 
     async def start_experiment(self, experiment_id: str) -> ExperimentRecord:
         """Freeze the design and begin to assign; starting twice changes nothing."""

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from math import ceil, sqrt
 
+from tasks.errors import InputError
 from tasks.experiments.design import Design
 from tasks.experiments.metric_kinds import MetricKind
 from tasks.experiments.moments import Moments
-from tasks.experiments.power import units_for_means, units_for_proportions
+from tasks.experiments.power import (
+    detectable_effect,
+    proportions_power,
+    units_for_means,
+    units_for_proportions,
+    z_power,
+)
+from tasks.experiments.records import Plan
 
 SMALLEST_PLAN = 2
 TUNED_SHARE = 0.25  # of the planned size: effects above plan are seen much sooner, power at plan stays (simulated)
@@ -25,6 +33,27 @@ def units_per_arm(design: Design, arms: int, mean: float, variance: float, kind:
         effect = effect if mean + effect < 1 else -effect
         return max(ceil(units_for_proportions(mean, effect, alpha, design.power)), SMALLEST_PLAN)
     return max(ceil(units_for_means(effect, variance, alpha, design.power)), SMALLEST_PLAN)
+
+
+def make_plan(
+    design: Design, arms: int, mean: float, variance: float, kind: MetricKind | None, units: int | None = None
+) -> Plan:
+    """What a size can do: the size for the wanted power unless one is given.
+
+    Raises:
+        InputError: if the mean is zero or nothing varies, so that a relative effect means nothing.
+    """
+    needed = units_per_arm(design, arms, mean, variance, kind)
+    if needed is None:
+        raise InputError(f"a relative effect needs a mean and a spread that are not zero, not {mean} and {variance}")
+    size, alpha = units or needed, design.alpha / (arms - 1)
+    effect = design.min_effect_size * abs(mean)
+    if kind == MetricKind.BINARY:
+        found = proportions_power(mean, effect if mean + effect < 1 else -effect, size, alpha)
+    else:
+        found = z_power(effect / sqrt(variance), size, alpha)
+    smallest = detectable_effect(variance, size, alpha, design.power) / abs(mean)
+    return Plan(size, smallest, found, expected_days(design, arms, size))
 
 
 def from_first_outcomes(design: Design, moments: Moments, kind: MetricKind) -> int | None:

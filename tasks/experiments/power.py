@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import asin, ceil, sqrt
+from math import asin, sqrt
 from typing import Literal
 
 from scipy.special import nctdtr, ndtr, ndtri, stdtrit
@@ -11,21 +10,6 @@ from scipy.special import nctdtr, ndtr, ndtri, stdtrit
 from tasks.statistics import confidence_sequences
 
 Alternative = Literal["two-sided", "larger"]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What was planned before the start.
-
-    Attributes:
-        units_per_arm: for the wanted power at the smallest effect worth finding.
-        minimum_detectable_effect: that effect, absolute, in the metric's unit.
-        expected_days: at the daily traffic given; None when it was not.
-    """
-
-    units_per_arm: int
-    minimum_detectable_effect: float
-    expected_days: int | None
 
 
 def units_for_means(effect: float, variance: float, alpha: float, power: float, ratio: float = 1.0) -> float:
@@ -74,13 +58,6 @@ def cohens_h(p1: float, p2: float) -> float:
 def detectable_effect(variance: float, n: float, alpha: float, power: float) -> float:
     """The absolute difference that n units per arm find with the wanted power."""
     return _quantiles(alpha, power) * sqrt(2 * variance / n)
-
-
-def plan(effect: float, variance: float, alpha: float, power: float, daily_units_per_arm: float | None = None) -> Plan:
-    """Units per arm and days for an absolute effect; at least two units, at least one day."""
-    units = max(ceil(units_for_means(effect, variance, alpha, power)), 2)
-    days = None if not daily_units_per_arm else max(ceil(units / daily_units_per_arm), 1)
-    return Plan(units, abs(effect), days)
 
 
 def additional_factor(

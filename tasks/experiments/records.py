@@ -93,6 +93,22 @@ class ExperimentRecord(Answers):
     completed_at: datetime | None
 
 
+@dataclass(frozen=True)
+class Plan(Answers):
+    """What an experiment of a size can do, known before its start.
+
+    Attributes:
+        minimum_detectable_effect: relative to the control's mean, found with the wanted power at this size.
+        power: to find the smallest effect worth finding at this size.
+        expected_days: until every arm has its units; None without daily traffic.
+    """
+
+    units_per_arm: int
+    minimum_detectable_effect: float
+    power: float
+    expected_days: int | None
+
+
 class Assignment(str):
     """The id of the arm a unit got, which is the arm's name, with the record of the assignment on it.
 

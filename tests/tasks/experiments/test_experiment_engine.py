@@ -282,6 +282,20 @@ async def test_plan_before_the_start_from_a_baseline(engine: ExperimentEngine) -
     assert made.expected_days == math.ceil(2 * made.planned_units_per_arm / 500)
 
 
+async def test_size_power_and_duration_are_known_before_the_start(sqlite_warehouse: Warehouse) -> None:
+    engine = ExperimentEngine(warehouse=sqlite_warehouse, min_effect_size=0.2)
+    plan = engine.plan_experiment(0.1, "binary", daily_units=1000)
+    assert plan.units_per_arm == pytest.approx(3841, abs=3)
+    assert plan["power"] == pytest.approx(0.8, abs=0.001)
+    assert plan.minimum_detectable_effect == pytest.approx(0.19, abs=0.01)
+    assert plan.expected_days == 8
+    half = engine.plan_experiment((10.0, 5.0), arms=3, units_per_arm=50)
+    assert half.power < 0.8
+    assert half.minimum_detectable_effect > 0.2
+    with pytest.raises(InputError, match="unknown argument 'effect'"):
+        engine.plan_experiment(0.1, "binary", effect=0.1)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

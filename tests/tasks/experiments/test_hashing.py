@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tasks.experiments import hashing
+from tasks.experiments.sample_ratio import chi_squared_p_value
+
+IDS = [str(i) for i in range(100_000)]
+
+
+def arms(salt: str, weights: list[float]) -> np.ndarray:
+    position, ends = hashing.keyed_blake2b(salt), hashing.cumulative(weights)
+    return np.array([hashing.choose(position(unit), ends) for unit in IDS])
+
+
+@pytest.mark.parametrize("weights", [[0.5, 0.5], [0.1, 0.2, 0.7]])
+def test_units_arrive_in_the_promised_shares(weights: list[float]) -> None:
+    counts = np.bincount(arms("salt", weights), minlength=len(weights))
+    assert chi_squared_p_value(counts, weights) > 0.001
+
+
+def test_two_experiments_divide_the_same_units_independently() -> None:
+    one, other = arms("exp-1", [0.5, 0.5]), arms("exp-2", [0.5, 0.5])
+    assert abs(np.corrcoef(one, other)[0, 1]) < 3.5 / np.sqrt(len(IDS))
+
+
+def test_a_platform_hash_keeps_its_buckets_for_experiments_that_move_here() -> None:
+    assert set(hashing.HASHES) == {"blake2b", "growthbook-v1", "growthbook-v2"}
+    assert hashing.HASHES["growthbook-v2"]("seed")("a") == 0.0505
+
+
+def test_rounding_leaves_no_hole_at_the_end() -> None:
+    ends = hashing.cumulative([1 / 3, 1 / 3, 1 / 3])
+    assert hashing.choose(0.9999999999999999, ends) == 2
