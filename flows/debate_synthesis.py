@@ -12,6 +12,7 @@ from pydantic import Field
 
 from flows.parameters import DebateSynthesis
 from tasks.reporting import announce, artifact_key, emit, publish_markdown
+from tasks.swarm.errors import DebateFailedError
 from tasks.swarm.limits import Limits
 from tasks.swarm.positions import Turns
 from tasks.swarm.records import Brief
@@ -37,7 +38,7 @@ def debate_synthesis(options: DebateSynthesis) -> dict[str, Any]:
     async def ask_person(brief: Brief, _turns: Turns) -> str | None:
         menu = "\n".join(f"- **{one.id}** {one.label}" for one in brief.options)
         form = PersonsVote.with_initial_data(description=f"{brief.problem}\n\n{menu}\n\nAn id, or empty to abstain.")
-        answer = await apause_flow_run(wait_for_input=form, timeout=options.vote_hours * 3600)
+        answer = await apause_flow_run(wait_for_input=form, timeout=options.vote_hours * 3600, poll_interval=5)
         return answer.option or None
 
     asks = ask_person if options.ask_a_person else None
@@ -46,4 +47,6 @@ def debate_synthesis(options: DebateSynthesis) -> dict[str, Any]:
     told = {key: result[key] for key in ("status", "option", "label", "confidence", "engine", "usage")}
     emit("raptorflow.debate.concluded", f"debate.{result['debate_id']}", told)
     announce(f"debate {result['debate_id']} {headline(result)}")
+    if result["status"] == "failed":
+        raise DebateFailedError(result["debate_id"], result["reason"])
     return result

@@ -1,5 +1,7 @@
 """What can go wrong in the swarm.
 
+RaptorflowError
+└── DebateFailedError      a debate ended without a decision because its model did not answer
 InputError
 ├── TeamInfeasibleError    no team of the allowed size covers the required skills
 ├── DebateMismatchError    a debate id that belongs to another question
@@ -10,7 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tasks.errors import InputError
+from tasks.errors import InputError, RaptorflowError
+
+
+class DebateFailedError(RaptorflowError):
+    """Raised by the flow, after its report, so that a failed debate is a failed run; the record is kept."""
+
+    def __init__(self, debate_id: str, reason: str | None) -> None:
+        self.debate_id, self.reason = debate_id, reason
+        super().__init__(
+            f"debate '{debate_id}' came to no decision ({reason}); run it again to ask only what is missing"
+        )
 
 
 class TeamInfeasibleError(InputError):

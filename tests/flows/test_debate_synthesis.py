@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 SCRIPT = """
-import json, os, sys, time
+import json, os, sys, threading, time
 from flows.runtime import load_flow, embedded
 from tests.fake_llm import fake_llm
 
@@ -23,6 +23,18 @@ def split(phase, body, schema):
     option = next(o for who, o in PLACES.items() if f"are {who}" in body["messages"][0]["content"])
     return {"option": option} if phase in ("propose", "vote") else None
 
+def vote():
+    # a person who finds the paused run in the UI and fills in its form
+    from prefect.client.orchestration import get_client
+    from prefect.flow_runs import resume_flow_run
+    with get_client(sync_client=True) as client:
+        while True:
+            for run in client.read_flow_runs():
+                if run.state and run.state.is_paused():
+                    resume_flow_run(run.id, run_input={"option": "B"})
+                    return
+            time.sleep(0.5)
+
 delay, mode = sys.argv[1:]
 from tasks.settings import get_settings
 with fake_llm(split) as fake:
@@ -31,8 +43,8 @@ with fake_llm(split) as fake:
     flow = load_flow("debate-synthesis")
     from flows.parameters import DebateSynthesis
     roles = ["viral_engineer", "copywriting_ninja", "psychology_specialist", "seo_expert"]
-    def options(problem):
-        return DebateSynthesis(problem=problem, agent_roles=roles, options=["Do one", "Do two"])
+    def options(problem, **more):
+        return DebateSynthesis(problem=problem, agent_roles=roles, options=["Do one", "Do two"], **more)
     seconds = []
     with embedded():
         if mode == "retry":
@@ -45,12 +57,16 @@ with fake_llm(split) as fake:
                 return real(*args)
             store.conclude_debate = breaking
             result = flow.with_options(retries=1)(options("Which one?"))
+        elif mode == "person":
+            threading.Thread(target=vote, daemon=True).start()
+            result = flow(options("Which one?", ask_a_person=True))
         else:
             for number in range(3):
                 began = time.perf_counter()
                 result = flow(options(f"Which one, {number}?"))
                 seconds.append(time.perf_counter() - began)
-    print(json.dumps({"calls": fake.calls, "status": result["status"], "seconds": seconds, "id": result["debate_id"]}))
+    told = {"option": result["option"], "tally": result["count"]["tally"], "id": result["debate_id"]}
+    print(json.dumps(told | {"calls": fake.calls, "status": result["status"], "seconds": seconds}))
 """
 
 
@@ -66,6 +82,13 @@ def test_a_retry_of_the_run_repeats_no_turn(chain_environment: dict[str, str]) -
     found = run(chain_environment, 0.01, "retry")
     assert found["status"] == "concluded"
     assert found["calls"] == 17
+
+
+@pytest.mark.slow
+def test_a_person_votes_in_the_prefect_form(chain_environment: dict[str, str]) -> None:
+    found = run(chain_environment, 0.01, "person")
+    assert found["tally"] == {"A": 2, "B": 3}
+    assert found["option"] == "B"
 
 
 @pytest.mark.benchmark
