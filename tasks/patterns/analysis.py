@@ -14,7 +14,7 @@ from tasks.patterns.preparation import Posts, prepare
 from tasks.patterns.records import Analysis, Pattern, Question, rule_key
 from tasks.patterns.search import Candidate
 from tasks.patterns.selectors import SelectorTable, selector_table
-from tasks.statistics.outcome import adjusted_outcome, within_strata
+from tasks.statistics.outcome import AdjustedOutcome, adjusted_outcome
 
 ALGORITHM = "patterns/1"
 MIN_SPREAD = 1e-9
@@ -38,15 +38,15 @@ def analyse(frame: pl.DataFrame, question: Question) -> Analysis:
     thresholds = question.thresholds
     if len(posts.week) < thresholds.min_rows or weeks < thresholds.min_weeks:
         return _insufficient(question, len(posts.week), weeks, counts)
-    if _spread(posts) < MIN_SPREAD:
-        reason = (
-            f"all {len(posts.week)} posts did equally well within their channel and season: there is nothing to learn"
-        )
-        return Analysis(question, "no_variance", reason, statistics=_statistics(question, posts, counts))
-    return _search(posts, question, counts)
+    outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period)
+    statistics = _statistics(question, posts, outcome) | counts
+    if np.ptp(outcome.residual) < MIN_SPREAD:
+        reason = f"all {len(posts.week)} posts did equally well within their channel and season"
+        return Analysis(question, "no_variance", reason, statistics=statistics)
+    return _search(posts, question, statistics)
 
 
-def _search(posts: Posts, question: Question, counts: dict[str, Any]) -> Analysis:
+def _search(posts: Posts, question: Question, statistics: dict[str, Any]) -> Analysis:
     table = selector_table(posts)
     found = discover(posts, table, question.workspace_id)
     families = [
@@ -55,7 +55,7 @@ def _search(posts: Posts, question: Question, counts: dict[str, Any]) -> Analysi
     ]
     patterns = _confirmed(posts, table, families, found.born, question)
     tested = sum(len(family) for family in families)
-    statistics = _statistics(question, posts, counts) | {
+    statistics |= {
         "selectors": len(table.selectors),
         "dropped_features": table.dropped,
         "rules_searched": _rules(table.owner),
@@ -96,12 +96,6 @@ def _rules(owner: np.ndarray[Any, np.dtype[np.int64]]) -> int:
     return int(len(owner) + (len(owner) ** 2 - (per_feature**2).sum()) // 2)
 
 
-def _spread(posts: Posts) -> float:
-    """Range of the log rates within channel × season."""
-    stratum = adjusted_outcome(posts.log_rate, posts.channel, posts.period).stratum
-    return float(np.ptp(within_strata(posts.log_rate, stratum)))
-
-
 def _insufficient(question: Question, rows: int, weeks: int, counts: dict[str, Any]) -> Analysis:
     limits = question.thresholds
     reason = (
@@ -113,8 +107,7 @@ def _insufficient(question: Question, rows: int, weeks: int, counts: dict[str, A
     return Analysis(question, "insufficient_data", reason, statistics=statistics | _asked(question))
 
 
-def _statistics(question: Question, posts: Posts, counts: dict[str, Any]) -> dict[str, Any]:
-    outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period)
+def _statistics(question: Question, posts: Posts, outcome: AdjustedOutcome) -> dict[str, Any]:
     return {
         "sample_count": len(posts.week),
         "weeks": len(np.unique(posts.week)),
@@ -122,7 +115,6 @@ def _statistics(question: Question, posts: Posts, counts: dict[str, Any]) -> dic
         "confirmation_count": int((~posts.discovery).sum()),
         "strata": int(outcome.stratum.max()) + 1,
         "explained_by_channel_and_season": round(outcome.explained, 4),
-        **counts,
         **_asked(question),
     }
 

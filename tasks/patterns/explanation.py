@@ -17,7 +17,7 @@ from tasks.patterns.preparation import Posts
 from tasks.patterns.search import Candidate, rule_matches
 from tasks.patterns.selectors import SelectorTable
 from tasks.statistics.contrast import stratified_contrast
-from tasks.statistics.outcome import adjusted_outcome
+from tasks.statistics.outcome import robust, strata, within_strata
 
 Floats = NDArray[np.float64]
 
@@ -87,16 +87,13 @@ def _lifts(
 ) -> Floats:
     half = ~posts.discovery
     nothing = np.zeros(int(half.sum()), dtype=np.int64)
-    outcome = adjusted_outcome(
-        posts.log_rate[half],
-        posts.channel[half] if by_channel else nothing,
-        posts.period[half] if by_period else nothing,
-    )
+    stratum = strata(posts.channel[half] if by_channel else nothing, posts.period[half] if by_period else nothing)
+    outcome = robust(within_strata(posts.log_rate[half], stratum))
     week = np.unique(posts.week[half], return_inverse=True)[1]
     rules = np.column_stack([rule_matches(table.matches[half], candidate.members) for candidate in candidates])
     valid = np.column_stack([table.valid(candidate.members)[half] for candidate in candidates])
     known = None if valid.all() else valid
-    return stratified_contrast(rules, outcome.residual, outcome.stratum, week, valid=known).estimate
+    return stratified_contrast(rules, outcome, stratum, week, valid=known).estimate
 
 
 def _is_channel(table: SelectorTable, candidate: Candidate) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from tasks.content.catalogue import BY_NAME, CATALOGUE, Kind
@@ -79,11 +80,10 @@ def _kind(column: pl.Series) -> Kind:
         return "boolean"
     if not column.dtype.is_numeric():
         return "category"
-    known = column.drop_nulls()
+    known = column.drop_nulls().to_numpy()
     if bool(((known == 0) | (known == 1)).all()):
         return "boolean"
-    whole = column.dtype.is_integer() or bool((known == known.round()).all())
-    return "count" if whole and bool((known >= 0).all()) else "score"
+    return "count" if bool((known >= 0).all() and (known == np.round(known)).all()) else "score"
 
 
 def as_features(frame: pl.DataFrame, columns: list[FeatureColumn]) -> pl.DataFrame:

@@ -17,6 +17,7 @@ Mask = NDArray[np.bool_]
 
 BLOCK_ROWS = 2048
 MIN_SCORE = 2.5
+MIN_PAIR_SCORE = 3.3  # of ten thousand pairs that mean nothing a hundred reach 2.5, ten reach this
 MIN_ROWS = 20
 PARSIMONY = 1.0  # a second condition must earn its place: the pair's z beats the better single one's by this,
 MIN_INTERACTION = 1.5  # and is more than the two effects side by side: z of the interaction, in the pair's direction
@@ -110,7 +111,7 @@ def search(matches: Mask, outcome: Floats, owner: Codes, alone: Mask) -> list[Ca
     strength = np.abs(score)
     single = np.diagonal(strength)
     parent = np.maximum(single[:, None], single[None, :])
-    stands_out = (strength >= np.maximum(parent + PARSIMONY, MIN_SCORE)) & (
+    stands_out = (strength >= np.maximum(parent + PARSIMONY, MIN_PAIR_SCORE)) & (
         np.sign(score) * sums.interaction() >= MIN_INTERACTION
     )
     allowed = (owner[:, None] < owner[None, :]) & stands_out

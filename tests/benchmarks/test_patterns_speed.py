@@ -51,10 +51,11 @@ def test_one_workspace_against_the_bare_search() -> None:
     codes = _nominal_codes(len(frame), 150)
     outcome = np.random.default_rng(2).normal(size=len(frame))
     wall, processor, _ = _fastest(lambda: analyse(frame, question))
-    bare, _, _ = _fastest(lambda: _bincount_search(codes, outcome))
-    ours, _, _ = _fastest(lambda: pair_sums(table.matches[posts.discovery], outcome[posts.discovery]).welch())
+    _, bare, _ = _fastest(lambda: _bincount_search(codes, outcome))
+    matches = table.matches[posts.discovery]
+    _, ours, _ = _fastest(lambda: pair_sums(matches, outcome[: len(matches)]).welch())
     print(f"\nBAR 5,000 rows x 150 selectors: {wall * 1e3:.0f} ms wall, {processor * 1e3:.0f} ms CPU (bar <= 60 ms)")
-    print(f"BAR whole analysis to the bare bincount search of its rows: {wall / bare:.2f} (bar <= 2)")
+    print(f"BAR whole analysis to the bare bincount search of its rows, CPU: {processor / bare:.2f} (bar <= 2)")
     print(f"the search of the discovery half alone: {ours * 1e3:.1f} ms; bare bincount search: {bare * 1e3:.1f} ms")
 
 
