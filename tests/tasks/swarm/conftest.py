@@ -9,12 +9,6 @@ from typing import Any
 import pytest
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "local_llm: a real small model; skips where requirements-llm.txt is not installed"
-    )
-
-
 @pytest.fixture
 def debate_cases(shared_cases: Path) -> dict[str, dict[str, Any]]:
     found = json.loads((shared_cases / "debate.json").read_text())["cases"]
