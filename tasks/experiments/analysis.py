@@ -94,7 +94,10 @@ def take_look(material: Material) -> Look:
     is_weighted = design.is_adaptive and len(material.epochs) > 1
     if covariates is not None and not is_weighted:
         moments = replace_moments(moments, adjusted(covariates), sums.origin)
-    planned = material.planned or planning.from_first_outcomes(design, moments, sums.kind)
+    planned = material.planned
+    if planned is None and (material.evidence is None or not material.evidence.n):
+        # Only before the first look: a plan made later would spend the error a second time.
+        planned = planning.from_first_outcomes(design, moments, sums.kind)
     rule = rule_of(design, len(material.names), planned)
     n_star = planning.tuned_to(design, len(material.names), planned)
     means, found = compare_all(moments, sums, material, rule, n_star, is_weighted=is_weighted)

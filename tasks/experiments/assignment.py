@@ -54,9 +54,9 @@ class AssignmentPlan:
             cumulative(weights),
             epoch["epoch"],
             HASHES[design.bucketing](experiment["salt"]),
-            keyed_blake2b(f"{experiment['salt'][:48]}|enrol") if design.traffic_share < 1 else None,
+            keyed_blake2b(f"{experiment['salt']}|enrol") if design.traffic_share < 1 else None,
             design.traffic_share,
-            keyed_blake2b(f"{experiment['workspace_id'][:48]}|out") if design.holdout_share > 0 else None,
+            keyed_blake2b(f"{experiment['workspace_id']}|out") if design.holdout_share > 0 else None,
             design.holdout_share,
         )
 

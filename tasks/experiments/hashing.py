@@ -8,13 +8,15 @@ from hashlib import blake2b, sha1
 from itertools import accumulate
 from typing import Final
 
+LONGEST_KEY = 64  # bytes; BLAKE2b takes no more
 FNV_OFFSET, FNV_PRIME = 0x811C9DC5, 0x01000193
 Position = Callable[[str], float]
 
 
 def keyed_blake2b(salt: str) -> Position:
     """Ours: 53 bits of BLAKE2b keyed by the experiment's salt, so that arms of two experiments are independent."""
-    begun = blake2b(key=salt.encode(), digest_size=8)
+    key = salt.encode()
+    begun = blake2b(key=key if len(key) <= LONGEST_KEY else blake2b(key).digest(), digest_size=8)
 
     def position(unit_id: str) -> float:
         digest = begun.copy()

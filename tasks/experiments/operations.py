@@ -68,7 +68,7 @@ class Operations:
             return kept[1]
         experiment, variants, _ = self.store.find(experiment_id)
         if experiment["status"] != RUNNING:
-            fix = "call start_experiment" if experiment["status"] == DRAFT else "create a new one"
+            fix = "call start_experiment" if experiment["status"] == DRAFT else "serve its winner, or create another"
             raise WrongStateError(experiment_id, experiment["status"], "units are assigned while it runs", fix)
         plan = AssignmentPlan.of(experiment, variants, self.store.epochs(experiment_id)[-1])
         self._plans[experiment_id] = (time.monotonic() + PLAN_SECONDS, plan)

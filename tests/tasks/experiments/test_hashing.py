@@ -30,6 +30,11 @@ def test_a_platform_hash_keeps_its_buckets_for_experiments_that_move_here() -> N
     assert hashing.HASHES["growthbook-v2"]("seed")("a") == 0.0505
 
 
+def test_a_salt_of_any_length_and_script_is_a_key() -> None:
+    long = [hashing.keyed_blake2b("été" * length)("u") for length in (1, 20, 40, 100)]
+    assert len(set(long)) == 4
+
+
 def test_rounding_leaves_no_hole_at_the_end() -> None:
     ends = hashing.cumulative([1 / 3, 1 / 3, 1 / 3])
     assert hashing.choose(0.9999999999999999, ends) == 2
