@@ -54,7 +54,7 @@ class FakeLLM:
     def __init__(self, script: Script | None = None) -> None:
         self.script = script
         self.bodies: list[Body] = []
-        self.in_flight = self.most_in_flight = 0
+        self.in_flight = self.most_in_flight = self.waves = 0
         self.faults: Counter[str] = Counter()
         self.url = self.key = ""
 
@@ -73,6 +73,7 @@ class FakeLLM:
                 length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
                 body = json.loads(await reader.readexactly(length))
                 self.bodies.append(body)
+                self.waves += self.in_flight == 0
                 self.in_flight += 1
                 self.most_in_flight = max(self.most_in_flight, self.in_flight)
                 try:

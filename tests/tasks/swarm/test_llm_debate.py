@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -127,14 +126,11 @@ async def test_a_consistent_moderator_settles_a_tie_and_nothing_more(sqlite_ware
 async def test_d04_phases_run_in_parallel(sqlite_warehouse: Warehouse, debate_cases: dict[str, Case]) -> None:
     expect = debate_cases["D04"]["expect"]
     with fake_llm(stubborn) as fake:
-        await debate(sqlite_warehouse, fake, "slow:0", debate_id="warm")
-    with fake_llm(stubborn) as fake:
-        started = time.perf_counter()
-        await debate(sqlite_warehouse, fake, "slow:0.2")
-        seconds = time.perf_counter() - started
+        await debate(sqlite_warehouse, fake, "slow:0.3")
         assert fake.calls == debate_cases["D04"]["given"]["calls"]
         assert fake.most_in_flight == expect["max_inflight"]
-        assert seconds <= 2 * expect["wall_s_max"]  # an order of phases, not a speed: sequential calls take 3.4 s
+        # Five waves of 0.2 s are the 1.0 s that wall_s_max allows a third more than; tests/benchmarks prints the time.
+        assert fake.waves == 5
     with fake_llm(stubborn) as fake:
         await debate(sqlite_warehouse, fake, "slow:0.01", limits=Limits(max_concurrency=2))
         assert fake.most_in_flight <= 2
