@@ -16,7 +16,8 @@ from tasks.patterns.discovery import CHANNEL, TIMING, outcome_of_half
 from tasks.patterns.preparation import Posts
 from tasks.patterns.search import Candidate, rule_matches
 from tasks.patterns.selectors import SelectorTable
-from tasks.statistics.contrast import Contrast, stratified_design
+from tasks.statistics.contrast import Contrast, StratifiedDesign, stratified_design
+from tasks.statistics.outcome import AdjustedOutcome
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -35,20 +36,37 @@ class Contrasts:
 def adjusted_contrasts(posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Mask) -> Contrasts:
     """Both contrasts of K candidates on the rows (n,) where `rows` is true."""
     scores, log_rates = _empty(len(candidates)), _empty(len(candidates))
+    for members, outcome, design in _designs(posts, table, candidates, rows):
+        _put(scores, members, design.contrast(outcome.normal_score))
+        _put(log_rates, members, design.contrast(outcome.residual))
+    return Contrasts(scores, log_rates)
+
+
+def log_rate_contrasts(posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Mask) -> Contrast:
+    """The contrasts of K candidates that lifts are made of, alone."""
+    log_rates = _empty(len(candidates))
+    for members, outcome, design in _designs(posts, table, candidates, rows):
+        _put(log_rates, members, design.contrast(outcome.residual))
+    return log_rates
+
+
+def _designs(
+    posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Mask
+) -> Iterator[tuple[list[int], AdjustedOutcome, StratifiedDesign]]:
+    """Candidates by what they must be freed of, with their outcome and their design."""
     week = np.unique(posts.week[rows], return_inverse=True)[1]
+    matches = table.matches[rows]
     for members, kind in _by_kind(table, candidates):
         outcome = outcome_of_half(posts, rows, across_channels=kind == CHANNEL)
         chosen = [candidates[i].members for i in members]
         design = stratified_design(
-            np.column_stack([rule_matches(table.matches[rows], rule) for rule in chosen]),
+            np.column_stack([rule_matches(matches, rule) for rule in chosen]),
             outcome.stratum,
             week,
             valid=_valid(table, chosen, rows),
-            controls=_controls(table, kind, rows),
+            controls=_controls(table, kind, matches),
         )
-        _put(scores, members, design.contrast(outcome.normal_score))
-        _put(log_rates, members, design.contrast(outcome.residual))
-    return Contrasts(scores, log_rates)
+        yield members, outcome, design
 
 
 def _by_kind(table: SelectorTable, candidates: list[Candidate]) -> Iterator[tuple[list[int], str]]:
@@ -70,13 +88,13 @@ def _valid(table: SelectorTable, rules: list[tuple[int, ...]], rows: Mask) -> Ma
     return None if found.all() else found
 
 
-def _controls(table: SelectorTable, kind: str, rows: Mask) -> Floats | None:
+def _controls(table: SelectorTable, kind: str, matches: Mask) -> Floats | None:
     """Columns (n, C) to take out of a content or a timing rule."""
     wanted = {"content": _timing, TIMING: _content}.get(kind)
     if wanted is None:
         return None
     chosen = [i for i in range(len(table.selectors)) if wanted(table, i)]
-    return table.matches[rows][:, chosen].astype(np.float64)
+    return matches[:, chosen].astype(np.float64)
 
 
 def _timing(table: SelectorTable, index: int) -> bool:

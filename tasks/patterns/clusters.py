@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 
 CLUSTERS = 6
 RESTARTS = 3
-SAMPLE_ROWS = 600
+SAMPLE_ROWS = 400
 MIN_TYPICAL = 0.15  # a selector describes a cluster if it is this much more common inside than outside
 
 
@@ -48,7 +48,7 @@ def _excess(points: NDArray[np.float32], inside: NDArray[np.float32]) -> NDArray
 
 
 def _labels(points: NDArray[np.float32], seed: int) -> Codes:
-    """Clusters (n,) by centres fitted on an evenly spaced sample of at most 600 rows."""
+    """Clusters (n,) by centres fitted on an evenly spaced sample of at most 400 rows."""
     step = -(-len(points) // SAMPLE_ROWS)
     return nearest(points, kmeans(points[::step], CLUSTERS, restarts=RESTARTS, seed=seed))
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from tasks.patterns.adjustment import Contrasts, adjusted_contrasts
+from tasks.patterns.adjustment import Contrasts, adjusted_contrasts, log_rate_contrasts
 from tasks.patterns.preparation import Posts
 from tasks.patterns.records import Thresholds
 from tasks.patterns.search import Candidate, rule_matches
@@ -139,5 +139,5 @@ def thirds(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> l
         if len(part) >= MIN_THIRD_ROWS:
             rows = np.zeros(len(posts.week), dtype=bool)
             rows[part] = True
-            parts.append(Third(rows, adjusted_contrasts(posts, table, candidates, rows).log_rate))
+            parts.append(Third(rows, log_rate_contrasts(posts, table, candidates, rows)))
     return parts

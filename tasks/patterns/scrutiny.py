@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.patterns.adjustment import adjusted_contrasts
+from tasks.patterns.adjustment import log_rate_contrasts
 from tasks.patterns.discovery import CHANNEL, outcome_of_half
 from tasks.patterns.explanation import adjustments, per_cent
 from tasks.patterns.preparation import Posts, prepare
@@ -36,7 +36,7 @@ def explain(
     posts = prepare(frame, question.workspace_id, question.as_of)
     table = selector_table(posts)
     candidates = [_candidate(table, pattern) for pattern in chosen]
-    adjusted = adjusted_contrasts(posts, table, candidates, ~posts.discovery).log_rate.estimate
+    adjusted = log_rate_contrasts(posts, table, candidates, ~posts.discovery).estimate
     paths = adjustments(posts, table, candidates, adjusted)
     return [
         {"pattern_id": pattern.pattern_id, "pattern_key": pattern.pattern_key, "description": pattern.description}

@@ -28,27 +28,36 @@ class AdjustedOutcome:
 
     Attributes:
         log_rate: (n,) ℓ, before adjustment.
-        residual: (n,) r, ℓ within its stratum, made robust; differences are log ratios of (robust) geometric means.
-        normal_score: (n,) z, normal scores of ℓ within its stratum; what tests use.
+        within: (n,) ℓ within its stratum.
         stratum: (n,) codes 0…S−1 of the strata used.
-        explained: share of the variance of ℓ that lies between strata.
     """
 
     log_rate: Floats
-    residual: Floats
-    normal_score: Floats
+    within: Floats
     stratum: Codes
-    explained: float
+
+    @property
+    def residual(self) -> Floats:
+        """(n,) made robust: differences are log ratios of (robust) geometric means; what lifts use."""
+        return robust(self.within)
+
+    @property
+    def normal_score(self) -> Floats:
+        """(n,) normal scores; what tests use."""
+        return normal_scores(self.within)
+
+    @property
+    def explained(self) -> float:
+        """Share of the variance of ℓ that lies between strata."""
+        total = float(np.var(self.log_rate))
+        left = float(np.var(self.log_rate - stratum_means(self.log_rate, self.stratum)[self.stratum]))
+        return 1.0 - left / total if total > 0 else 0.0
 
 
 def adjusted_outcome(log_rates: Floats, channel: Codes, period: Codes) -> AdjustedOutcome:
     """Adjust log rates (n,) for channel × period, given as integer codes (n,)."""
     stratum = strata(channel, period)
-    residual = within_strata(log_rates, stratum)
-    total = float(np.var(log_rates))
-    between = total - float(np.var(log_rates - stratum_means(log_rates, stratum)[stratum]))
-    explained = between / total if total > 0 else 0.0
-    return AdjustedOutcome(log_rates, robust(residual), normal_scores(residual), stratum, explained)
+    return AdjustedOutcome(log_rates, within_strata(log_rates, stratum), stratum)
 
 
 def log_rate(interactions: Floats, exposure: Floats | None = None) -> Floats:
