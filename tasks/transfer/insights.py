@@ -13,7 +13,7 @@ from tasks.transfer.catalogue import PATTERNS, WEEKDAYS, InsightType
 from tasks.transfer.pools import Z95
 from tasks.transfer.records import Floats, Insight, Mask, Pool, Prediction
 
-MIN_LOG_LIFT = 0.05  # less is not worth a person's attention
+MIN_LOG_LIFT = 0.07  # less is not worth a person's attention, and mostly noise
 MAX_HOURS, MAX_DAYS = 4, 3
 SCENARIOS: dict[InsightType, list[str]] = {
     "timing": ["content_scheduling", "campaign_planning"],
@@ -67,7 +67,15 @@ def describe(evidence: Evidence, insight_types: Sequence[str], min_confidence: f
     found = [_single(evidence, i, strength) for i in chosen if not PATTERNS[i].key.startswith(slots)]
     found += [_hours(evidence, hours, strength)] if hours else []
     found += [_days(evidence, days, strength)] if days else []
-    return sorted(found, key=by_strength)
+    return _distinct(sorted(found, key=by_strength))
+
+
+def _distinct(insights: list[Insight]) -> list[Insight]:
+    """One of each: where e-mail is the only newsletter, 'publish email' and 'use the newsletter' are the same posts."""
+    first: dict[tuple[float, float, int], Insight] = {}
+    for insight in insights:
+        first.setdefault((insight["effect_size"], insight["confidence"], insight["source_workspaces"]), insight)
+    return list(first.values())
 
 
 def by_strength(insight: Insight) -> tuple[float, str]:

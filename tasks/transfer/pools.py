@@ -12,7 +12,6 @@ from tasks.transfer.records import Floats, Mask, Pool
 MIN_RELEASED_SOURCES = 50  # of three contributors, two who collude subtract themselves and read off the third
 MAX_POOL_ERROR = 0.12
 MIN_SPREAD = 0.05**2  # between segments, and between patterns: an effect of 5 % is never a surprise
-CONTRADICTION = 1.96
 Z95 = 1.959964
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.statistics.shrinkage import prior_variance, shrink
-from tasks.transfer.pools import CONTRADICTION, MIN_SPREAD
+from tasks.transfer.pools import MIN_SPREAD
 from tasks.transfer.records import Floats, Mask, Pool, Prediction
 
+CONTRADICTION = 1.96  # standard deviations; own and pool have opposite signs
+CONFLICT = 4.0  # whatever their signs
 MIN_SHARED = 5  # patterns both must speak of before their disagreement can be measured
 
 
@@ -17,7 +19,7 @@ def predict(pool: Pool, own: Floats, own_error: Floats, *, usable: Mask | None =
     The pool's means are first shrunk towards zero among themselves, which pays for looking at all patterns at once.
     They are then the prior of the target's effect, N(mean, τ² + SE²), and its own estimates the data. Where the target
     differs from the pool more than that prior foresees, over all patterns, the prior widens: negative transfer fades
-    before any single pattern can be told to be wrong. Where one clearly is, it is marked, and nobody is told it.
+    before any single pattern can be told to be wrong. Where one clearly is, own data wins, and the pattern is marked.
 
     Args:
         pool: K patterns.
@@ -28,11 +30,16 @@ def predict(pool: Pool, own: Floats, own_error: Floats, *, usable: Mask | None =
     known = np.isfinite(pool.standard_error) if usable is None else usable
     mean, variance = _prior(pool, known)
     variance = variance * _disagreement(mean, variance, own, own_error, known)
+    doubt = np.sqrt(variance + own_error**2)
+    distance = np.where(np.isfinite(own_error), np.abs(own - mean), 0.0)
+    opposite = (distance > CONTRADICTION * doubt) & (np.abs(own) > CONTRADICTION * own_error) & (own * mean < 0)
+    elsewhere = distance > CONFLICT * doubt
+    # A prior that is this far off was not this target's: it becomes as wide as it would have to have been.
+    variance = np.where(elsewhere, distance**2 - np.where(elsewhere, own_error, 0.0) ** 2, variance)
     weight = variance / (variance + own_error**2)
     posterior = np.where(np.isfinite(own_error), weight * own + (1.0 - weight) * mean, mean)
     deviation = np.sqrt(variance * (1.0 - weight))
-    apart = np.abs(own - mean) > CONTRADICTION * np.sqrt(variance + own_error**2)
-    contradicted = apart & (np.abs(own) > CONTRADICTION * own_error) & (own * mean < 0)
+    contradicted = opposite | elsewhere
     return Prediction(posterior, deviation, weight, contradicted, mean)
 
 

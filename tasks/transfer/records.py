@@ -98,7 +98,7 @@ class Prediction:
         mean: (K,) posterior mean.
         standard_deviation: (K,) posterior standard deviation of the target's own effect.
         own_weight: (K,) how much of the answer is the target's own, 0…1.
-        contradicted: (K,) own data says, beyond doubt, the opposite of the pool.
+        contradicted: (K,) own data says, beyond doubt, something else than the pool.
         expected: (K,) mean before own data was looked at.
     """
 

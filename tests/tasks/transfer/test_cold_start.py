@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -81,6 +82,16 @@ def test_without_posts_the_pool_speaks_alone() -> None:
     assert told.own_weight.max() == 0.0
     assert told.mean[CTA] == pytest.approx(0.3, abs=POOL_ERROR)
     assert told.standard_deviation[CTA] == pytest.approx(np.hypot(TAU, POOL_ERROR), rel=0.01)
+
+
+def test_own_data_wins_where_the_pool_is_far_off() -> None:
+    """Siblings agree that it does nothing; a thousand own posts say +50 %."""
+    own, own_error = np.zeros(len(KEYS)), np.full(len(KEYS), np.inf)
+    own[CTA], own_error[CTA] = 0.4, 0.03
+    sure = replace(pool(0.0), heterogeneity=np.zeros(len(KEYS)), standard_error=pool(0.0).standard_error * 0.4)
+    told = predict(sure, own, own_error)
+    assert told.mean[CTA] == pytest.approx(0.4, abs=0.01)
+    assert told.contradicted[CTA]
 
 
 def test_a_target_unlike_the_pool_widens_it() -> None:

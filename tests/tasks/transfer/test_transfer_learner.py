@@ -144,6 +144,13 @@ async def test_only_the_types_asked_for_come_back(sqlite_warehouse: Warehouse) -
     assert {i["insight_type"] for i in found["insights"]} == {"content"}
 
 
+async def test_one_act_under_two_names_is_told_once(sqlite_warehouse: Warehouse) -> None:
+    store_siblings(sqlite_warehouse, [{"channel:channel:email": 0.4, "strategy:content_type:email": 0.4}] * 4)
+    store(sqlite_warehouse, Workspace, [workspace_row(workspace_id="new", organisation_id="house")])
+    found = await learner(sqlite_warehouse).get_transfer_insights("new", as_of=NOW)
+    assert [i["insight_id"] for i in found["insights"]] == ["channel_channel_email"]
+
+
 async def test_bad_questions_are_refused_by_name(sqlite_warehouse: Warehouse) -> None:
     store(sqlite_warehouse, Workspace, [workspace_row()])
     with pytest.raises(UnknownNameError, match="unknown workspace 'acne'") as unknown:
