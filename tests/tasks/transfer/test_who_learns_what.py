@@ -32,7 +32,11 @@ def posts(workspace_id: str, engagements: int, body: str) -> list[dict[str, Any]
         content_row(
             *(i,),
             **{"workspace_id": workspace_id, "published_at": at, "local_hour": at.hour, "body": body},
-            **{"has_cta": i % 3 == 0, "engagements": engagements + i % 11, "impressions": 9_000_000},
+            **{
+                "has_cta": i % 3 == 0,
+                "engagements": engagements + engagements // 50 * (i % 11),
+                "impressions": 9_000_000,
+            },
         )
         for i, at in enumerate(times)
     ]
