@@ -137,29 +137,31 @@ def up(
     ] = "127.0.0.1",
     prefect_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_PREFECT_PORT")] = 4200,
     mlflow_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_MLFLOW_PORT")] = 5000,
-    folder: Annotated[Path, typer.Option(help="Where prefect.yaml is.")] = Path("deployments"),
+    folder: Annotated[Path | None, typer.Option(help="Another deployments/.")] = None,
 ) -> None:
     """Start Prefect and MLflow with their UIs, workers and every deployment; Ctrl-C stops all of it."""
     from flows import console, runtime
     from flows.platform.addresses import Addresses
+    from flows.platform.catalogue import FOLDER
     from flows.platform.up import up as hold_up
 
     runtime.prepare()
-    hold_up(Addresses(host, prefect_port, mlflow_port), console.say, folder)
+    hold_up(Addresses(host, prefect_port, mlflow_port), console.say, folder or FOLDER)
 
 
 @app.command()
 def deploy(
-    folder: Annotated[Path, typer.Option(help="Where prefect.yaml is.")] = Path("deployments"), as_json: Json = False
+    folder: Annotated[Path | None, typer.Option(help="Another deployments/.")] = None, as_json: Json = False
 ) -> None:
     """Make the Prefect server hold what deployments/ says, and tell what that changed."""
     from flows import console, runtime
+    from flows.platform.catalogue import FOLDER
     from flows.platform.deploying import deploy as apply
     from flows.platform.status import connect
 
     runtime.prepare()
     connect()
-    console.changes(apply(folder), as_json)
+    console.changes(apply(folder or FOLDER), as_json)
 
 
 @app.command()

@@ -1,0 +1,93 @@
+"""What Prefect adds to the nightly chain, beside the same calls without it, and how long the platform takes to start.
+
+`RAPTORFLOW_BENCH_WORKSPACES` sets the number of workspaces (default 200).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+from flows.meta_learning import meta_learning
+from flows.parameters import MetaLearning
+from tasks.models.steps import refresh_models
+from tasks.patterns.steps import learn_patterns
+from tasks.settings import get_settings
+from tasks.transfer.steps import contribute_effects, release_insights
+from tasks.warehouse import Warehouse, upgrade
+from tasks.warehouse.steps import extract_chunk, plan_chunks
+from tests.factories import content_row, store_content
+from tests.platform.probes import no_op
+from tests.running_platform import running_platform
+
+WORKSPACES = int(os.environ.get("RAPTORFLOW_BENCH_WORKSPACES", "200"))
+POSTS = 250
+OPTIONS = MetaLearning(model_types=["ENGAGEMENT_PREDICTOR"])
+
+pytestmark = pytest.mark.benchmark
+
+
+def fresh_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home whose warehouse holds small workspaces that post twice a day."""
+    monkeypatch.setenv("RAPTORFLOW_HOME", str(home))
+    get_settings.cache_clear()
+    home.mkdir(parents=True)
+    warehouse = Warehouse()
+    upgrade(warehouse)
+    rng = np.random.default_rng(8)
+    rows = [
+        content_row(12 * i, workspace_id=f"w{w:03}", content_id=f"c{i}", engagements=int(rng.poisson(20)))
+        for w in range(WORKSPACES)
+        for i in range(POSTS)
+    ]
+    store_content(warehouse, rows)
+    warehouse.engine.dispose()
+
+
+def without_prefect() -> None:
+    """The chain's calls in its order, with as many threads as Prefect's own runner takes."""
+    chunks, window = plan_chunks.fn([], OPTIONS.workspaces_per_chunk, OPTIONS.lookback_days, None)
+    with ThreadPoolExecutor() as pool:
+        frozen = list(pool.map(partial(extract_chunk.fn, window=window), chunks))
+        list(pool.map(lambda chunk: learn_patterns.fn(chunk, [], "plain"), frozen))
+        list(pool.map(lambda chunk: contribute_effects.fn(chunk, "plain"), frozen))
+        release_insights.fn(OPTIONS.epsilon, OPTIONS.delta, "plain")
+        models = ["ENGAGEMENT_PREDICTOR"]
+        list(pool.map(lambda chunk: refresh_models.fn(chunk, models, False, "plain", True), frozen))
+
+
+def seconds_of(work: object) -> float:
+    started = perf_counter()
+    work()  # type: ignore[operator]
+    return perf_counter() - started
+
+
+def test_the_chain_costs_little_more_with_a_server_than_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_platform(tmp_path / "platform") as platform:
+        ready = re.search(r"ready in (\d+) s", platform.log.read_text())
+        assert ready is not None
+        print(f"BAR platform ready: {ready[1]} s (bar 40 s)")
+        with temporary_settings({PREFECT_API_URL: f"{platform.prefect}/api", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            no_op()
+            nothing = min(seconds_of(no_op) for _ in range(5))
+            run_id = platform.start("no-op/no-op")
+            asked = seconds_of(lambda: platform.wait(run_id, "Completed"))
+            fresh_home(tmp_path / "warm", monkeypatch)
+            meta_learning(OPTIONS.model_copy(update={"workspace_ids": ["w000"]}))
+            fresh_home(tmp_path / "with", monkeypatch)
+            measured = seconds_of(lambda: meta_learning(OPTIONS))
+        fresh_home(tmp_path / "without", monkeypatch)
+        plain = seconds_of(without_prefect)
+    print(f"a flow that does nothing: {nothing:.2f} s in a process that runs, {asked:.1f} s from asking to Completed")
+    print(f"chain over {WORKSPACES} workspaces: {measured:.1f} s with a server, {plain:.1f} s without")
+    print(f"BAR orchestration overhead: {measured / plain:.2f} (bar 1.25)")
