@@ -255,16 +255,18 @@ class ExperimentStore:
     def _insert_new(self, connection: Connection, rows: Sequence[Row]) -> set[str]:
         """Insert assignments that are not there yet and return their units.
 
-        PostgreSQL gets one array a column: parsing thousands of bound parameters costs it more than the rows.
+        PostgreSQL gets an array for each column that differs: thousands of bound parameters cost it more than the rows.
         """
         table = ExperimentAssignment
         insert = self._insert(table)
         if self.warehouse.is_sqlite:
             return set(connection.execute(insert.on_conflict_do_nothing().returning(table.unit_id), rows).scalars())
-        columns = [table.__table__.c[name] for name in rows[0]]
-        arrays = [cast([row[column.name] for row in rows], postgresql.ARRAY(column.type)) for column in columns]
-        source = func.unnest(*arrays).table_valued(*(column.name for column in columns)).render_derived()
-        statement = insert.from_select([column.name for column in columns], select(*source.c))
+        columns = table.__table__.c
+        differing = [name for name in rows[0] if name == "unit_id" or any(row[name] != rows[0][name] for row in rows)]
+        arrays = [cast([row[name] for row in rows], postgresql.ARRAY(columns[name].type)) for name in differing]
+        source = func.unnest(*arrays).table_valued(*differing).render_derived()
+        values = [source.c[name] if name in differing else cast(rows[0][name], columns[name].type) for name in rows[0]]
+        statement = insert.from_select(list(rows[0]), select(*values))
         return set(connection.execute(statement.on_conflict_do_nothing().returning(table.unit_id)).scalars())
 
     def _count_arrivals(self, connection: Connection, experiment_id: str, rows: Iterable[Row]) -> None:

@@ -24,12 +24,12 @@ pytestmark = pytest.mark.benchmark
 EXPERIMENTS, ARMS = 2000, 4
 
 
-def fastest(work: Callable[[], Any], times: int = 9) -> float:
+def fastest(work: Callable[[], Any], times: int = 9, clock: Callable[[], float] = time.perf_counter) -> float:
     seconds = []
     for _ in range(times):
-        started = time.perf_counter()
+        started = clock()
         work()
-        seconds.append(time.perf_counter() - started)
+        seconds.append(clock() - started)
     return min(seconds)
 
 
@@ -73,8 +73,8 @@ def test_assignment_by_hash() -> None:
     arms = ("a", "b", "c", "d")
     plan = AssignmentPlan("e", arms, weights, cumulative(weights), 0, keyed_blake2b("0" * 32))
     units = [f"unit-{i}" for i in range(20_000)]
-    microseconds = 1e6 * fastest(lambda: [plan.choose(unit) for unit in units]) / len(units)
-    print(f"\nBAR assign by hash, known experiment: {microseconds:.2f} µs (bar 3)")
+    microseconds = 1e6 * fastest(lambda: [plan.choose(unit) for unit in units], clock=time.process_time) / len(units)
+    print(f"\nBAR assign by hash, known experiment, CPU time: {microseconds:.2f} µs (bar 3)")
 
 
 async def test_assignment_with_its_stored_row(warehouse: Warehouse) -> None:
