@@ -131,6 +131,14 @@ def experiment(workspace: Of = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def debate(workspace: Of = None, as_json: Json = False) -> None:
+    """Debates, newest first: what was asked, what was decided, and how sure that is."""
+    from flows import console, listing
+
+    console.table("debates", listing.debates(workspace), as_json)
+
+
+@app.command()
 def up(
     host: Annotated[
         str, typer.Option(help="Listen here; beyond this machine RAPTORFLOW_AUTH must be set.")

@@ -82,6 +82,8 @@ def result(flow: str, ended: Any, json_wanted: bool) -> None:
         as_json(ended)
     elif isinstance(ended, dict) and "workspaces" in ended:
         summary(ended)
+    elif isinstance(ended, dict) and "decision" in ended:
+        out.print(f"{ended['status']}: {ended['decision'] or ended['reasoning']}")
     else:
         out.print(f"{flow}: done")
 

@@ -10,6 +10,7 @@ from tasks.experiments import ExperimentEngine
 from tasks.models import list_drift_checks, list_models
 from tasks.patterns.records import Pattern
 from tasks.patterns.store import latest_analyses, patterns_of
+from tasks.swarm import AgentDebateOrchestrator, ExpertAgentRegistry
 from tasks.transfer import TransferLearner
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace, workspace_frame
@@ -58,6 +59,13 @@ def models(workspace_id: str | None) -> Rows:
     """Registered models and rejected attempts, newest first."""
     names = ("workspace_id", "model_type", "version_name", "status", "serves", "n_rows", "loss", "baseline_loss")
     return [{name: row[name] for name in names} for row in list_models(_known(workspace_id), workspace_id)]
+
+
+def debates(workspace_id: str | None) -> Rows:
+    """The newest debates."""
+    registry = ExpertAgentRegistry(warehouse=_known(workspace_id))
+    names = ("debate_id", "problem", "status", "option", "confidence", "engine")
+    return [{name: row[name] for name in names} for row in AgentDebateOrchestrator(registry).list_debates(workspace_id)]
 
 
 def interval(pattern: Pattern) -> str:

@@ -22,7 +22,13 @@ SHARED_CASES = SHARED_DATA.with_name("cases")
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty RAPTORFLOW_HOME for each test, so that none sees another's state or the developer's."""
-    for name in ("RAPTORFLOW_DATABASE_URL", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+    for name in (
+        "RAPTORFLOW_DATABASE_URL",
+        "MLFLOW_TRACKING_URI",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "RAPTORFLOW_LLM_MODEL",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAPTORFLOW_HOME", str(tmp_path / "home"))
     get_settings.cache_clear()
