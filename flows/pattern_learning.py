@@ -7,7 +7,7 @@ from prefect import flow
 from flows.freezing import frozen
 from flows.parameters import PatternLearning
 from tasks.patterns.steps import learn_patterns
-from tasks.reporting import pattern_report, publish_markdown
+from tasks.reporting import artifact_key, pattern_report, publish_markdown, workspace_reports
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
 
@@ -22,4 +22,6 @@ def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain 
     futures = [learn_patterns.submit(chunk, options.content_types, chain.run_id) for chunk in chain.chunks]
     outcomes = [outcome for future in futures for outcome in future.result()]
     publish_markdown("pattern-learning-report", pattern_report(outcomes), "Patterns found and confirmed")
+    for workspace_id, page in workspace_reports(outcomes):
+        publish_markdown(artifact_key("pattern-learning", workspace_id), page, f"What works for {workspace_id}")
     return outcomes

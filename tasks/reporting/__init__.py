@@ -9,7 +9,7 @@ from tasks.reporting.artifacts import (
     publish_table,
 )
 from tasks.reporting.events import emit
-from tasks.reporting.pattern_report import pattern_report
+from tasks.reporting.pattern_report import pattern_report, workspace_reports
 from tasks.reporting.progress import announce, step
 from tasks.reporting.summary import as_markdown, summarise
 
@@ -26,4 +26,5 @@ __all__ = [
     "publish_table",
     "step",
     "summarise",
+    "workspace_reports",
 ]

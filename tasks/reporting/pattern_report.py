@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tasks.reporting.artifacts import markdown_table
+from tasks.patterns import figures
+from tasks.patterns.records import Pattern
+from tasks.reporting.artifacts import figure, markdown_table
 from tasks.warehouse.outcomes import Outcome
 
 CAVEAT = (
@@ -13,6 +15,7 @@ CAVEAT = (
     "on the other. Lift compares with other posts of the same channel and season; intervals are 90 %."
 )
 PATTERNS_SHOWN = 200
+WORKSPACES_SHOWN = 25  # a page with figures each; the others are in the table and on the command line
 
 
 def pattern_report(outcomes: Sequence[Outcome]) -> str:
@@ -33,15 +36,36 @@ def pattern_report(outcomes: Sequence[Outcome]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def workspace_reports(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
+    """Workspace and its own page, with figures; only for the first workspaces of a run that found something."""
+    told = 0
+    for outcome in outcomes:
+        analyses = [found for found in outcome.result.get("analyses", ()) if pattern_rows([found])]
+        if analyses and told < WORKSPACES_SHOWN:
+            told += 1
+            yield outcome.workspace_id, "\n\n".join(_page(outcome.workspace_id, analyses))
+
+
+def _page(workspace_id: str, analyses: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield f"# What works for {workspace_id}"
+    yield CAVEAT
+    for analysis in analyses:
+        patterns = sorted(map(Pattern.from_dict, _patterns(analysis)), key=lambda p: -abs(p.effect_size) * p.confidence)
+        yield f"## {analysis['content_type']}"
+        yield markdown_table([_row(analysis, pattern.to_dict()) for pattern in patterns])
+        yield figure(figures.forest(patterns), f"Lifts of {analysis['content_type']} patterns with 90 % intervals")
+        yield figure(figures.over_time(patterns[0]), f"Over time: {patterns[0].description}")
+
+
 def pattern_rows(analyses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row a pattern, strongest first."""
-    found = [
-        (analysis, pattern)
-        for analysis in analyses
-        for pattern in (*analysis["winning_patterns"], *analysis["losing_patterns"])
-    ]
+    found = [(analysis, pattern) for analysis in analyses for pattern in _patterns(analysis)]
     found.sort(key=lambda pair: -abs(pair[1]["effect_size"]) * pair[1]["confidence"])
     return [_row(analysis, pattern) for analysis, pattern in found]
+
+
+def _patterns(analysis: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [*analysis["winning_patterns"], *analysis["losing_patterns"]]
 
 
 def _row(analysis: Mapping[str, Any], pattern: Mapping[str, Any]) -> dict[str, Any]:
