@@ -1,0 +1,166 @@
+"""A person at the browser: forms start flows, reports can be read, a model is put back, an approval is given.
+
+Needs Debian's chromium; `.ci/run` installs it and fails if these tests skipped there. Screenshots go to the folder
+RAPTORFLOW_SCREENSHOTS names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tasks.content.sample import simulate
+from tests.running_platform import ROOT, RunningPlatform, eventually
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CHROMIUM = shutil.which("chromium")
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+WORKSPACE = "simulated-outdoor-shop"
+MODEL = f"{WORKSPACE}.ENGAGEMENT_PREDICTOR"
+PATIENCE_MILLISECONDS = 120_000
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: `apt-get install chromium`")
+
+# Two versions of a model, the second on later rows: what a rollback needs. One process, through the platform's servers.
+LEARN = f"""
+from datetime import UTC, datetime
+from flows.model_refresh import model_refresh
+from flows.parameters import ModelRefresh
+one = dict(workspace_ids=["{WORKSPACE}"], model_types=["ENGAGEMENT_PREDICTOR"])
+model_refresh(ModelRefresh(**one, as_of=datetime(2025, 3, 1, tzinfo=UTC)))
+model_refresh(ModelRefresh(**one, force_retrain=True))
+"""
+
+
+@pytest.fixture(scope="module")
+def learned(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> RunningPlatform:
+    """The platform with one simulated workspace and a model that has been replaced once."""
+    import polars as pl
+
+    sample = simulate(tmp_path_factory.mktemp("sample"))
+    for kind in ("workspaces", "content"):
+        source = sample.files[kind]
+        rows = pl.read_parquet(source) if source.suffix == ".parquet" else pl.read_csv(source)
+        one = source.parent / f"one-{kind}.parquet"
+        rows.filter(pl.col("workspace_id") == WORKSPACE).write_parquet(one)
+        assert platform.cli("ingest", kind, str(one)).returncode == 0
+    environment = os.environ | {"RAPTORFLOW_HOME": str(platform.home), "MLFLOW_TRACKING_URI": platform.mlflow}
+    environment |= {"PREFECT_API_URL": f"{platform.prefect}/api", "PREFECT_LOGGING_LEVEL": "WARNING"}
+    ran = subprocess.run(
+        [sys.executable, "-c", LEARN], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return platform
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+        shown = browser.new_page(viewport={"width": 1280, "height": 900})
+        shown.set_default_timeout(PATIENCE_MILLISECONDS)
+        yield shown
+        browser.close()
+
+
+def picture(page: Page, name: str) -> None:
+    folder = os.environ.get("RAPTORFLOW_SCREENSHOTS")
+    if folder:
+        page.wait_for_timeout(700)  # transitions end
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def open_form(platform: RunningPlatform, page: Page, deployment: str) -> None:
+    with platform.client() as client:
+        found = client.read_deployment_by_name(f"{deployment}/{deployment}").id
+    page.goto(f"{platform.prefect}/deployments/deployment/{found}/run", wait_until="domcontentloaded")
+    page.get_by_text("Validate parameters").wait_for()
+
+
+def submit(page: Page, platform: RunningPlatform) -> str:
+    """Press Submit, open the run, wait until its page says Completed; gives the run's id."""
+    with page.expect_response(lambda answer: "create_flow_run" in answer.url) as created:
+        page.get_by_role("button", name="Submit").click()
+    run_id: str = created.value.json()["id"]
+    page.goto(f"{platform.prefect}/runs/flow-run/{run_id}", wait_until="domcontentloaded")
+    platform.wait(run_id, "Completed")
+    eventually(lambda: page.inner_text("body"), lambda said: "Completed" in said)
+    return run_id
+
+
+def champion(platform: RunningPlatform) -> str:
+    address = f"{platform.mlflow}/api/2.0/mlflow/registered-models/alias?name={MODEL}&alias=champion"
+    with urllib.request.urlopen(address) as response:
+        version: str = json.load(response)["model_version"]["version"]
+    return version
+
+
+def test_the_form_of_pattern_learning_leads_to_a_report_with_the_pattern(learned: RunningPlatform, page: Page) -> None:
+    open_form(learned, page, "pattern-learning")
+    page.get_by_role("button", name="Add item").first.click()
+    page.locator("textarea").first.fill(WORKSPACE)
+    picture(page, "form-of-pattern-learning")
+    run_id = submit(page, learned)
+    found = json.loads(learned.cli("patterns", "--workspace", WORKSPACE, "--json").stdout)
+    assert found, "the sample plants patterns in this workspace"
+    with learned.client() as client:
+        body = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "key": {"any_": ["pattern-learning-report"]}}}
+        artifact = client.request("POST", "/artifacts/filter", json=body).json()[0]["id"]
+    page.goto(f"{learned.prefect}/artifacts/artifact/{artifact}", wait_until="domcontentloaded")
+    page.get_by_text("found on one half of the weeks").wait_for()
+    picture(page, "report-of-pattern-learning")
+    said = page.inner_text("body")
+    assert any(pattern["pattern"] in said for pattern in found), said
+
+
+def test_mlflow_shows_the_model_its_champion_and_what_it_is_worth(learned: RunningPlatform, page: Page) -> None:
+    version = champion(learned)
+    page.goto(f"{learned.mlflow}/#/models/{MODEL}", wait_until="domcontentloaded")
+    page.get_by_text("champion").first.wait_for()
+    picture(page, "mlflow-model")
+    page.goto(f"{learned.mlflow}/#/models/{MODEL}/versions/{version}", wait_until="domcontentloaded")
+    page.get_by_text("the better trivial predictor").first.wait_for()
+    assert "champion" in page.inner_text("body")
+    picture(page, "mlflow-champion")
+
+
+def test_a_rollback_from_the_form_moves_the_alias(learned: RunningPlatform, page: Page) -> None:
+    before = champion(learned)
+    open_form(learned, page, "model-rollback")
+    page.locator("textarea").first.fill(WORKSPACE)
+    page.locator(".p-select-button").first.click()
+    page.keyboard.press("ArrowDown")
+    page.locator(".p-select-option__text", has_text="ENGAGEMENT_PREDICTOR").click()
+    picture(page, "form-of-model-rollback")
+    submit(page, learned)
+    assert champion(learned) == "1" != before
+    page.goto(f"{learned.mlflow}/#/models/{MODEL}/versions/1", wait_until="domcontentloaded")
+    page.get_by_text("champion").first.wait_for()
+
+
+def test_a_paused_run_goes_on_from_its_form(platform: RunningPlatform, page: Page) -> None:
+    run_id = platform.start("asks/asks")
+    platform.wait(run_id, "Paused")
+    page.goto(f"{platform.prefect}/runs/flow-run/{run_id}", wait_until="domcontentloaded")
+    page.get_by_role("button", name="Resume").first.click()
+    page.get_by_text("Approve").first.wait_for()
+    picture(page, "approval")
+    page.get_by_role("button", name="Submit").last.click()
+    platform.wait(run_id, "Completed")
+    eventually(lambda: page.inner_text("body"), lambda said: "Completed" in said)
