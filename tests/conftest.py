@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,28 +38,56 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     get_settings.cache_clear()
 
 
-@pytest.fixture
-def sqlite_warehouse(tmp_path: Path) -> Warehouse:
-    """An empty embedded warehouse."""
-    warehouse = Warehouse(f"sqlite:///{tmp_path / 'warehouse.db'}")
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty file that each test copies: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("template") / "warehouse.db"
+    warehouse = Warehouse(f"sqlite:///{path}")
     upgrade(warehouse)
-    return warehouse
+    warehouse.engine.dispose()
+    return path
 
 
 @pytest.fixture
-def postgres_warehouse() -> Iterator[Warehouse]:
-    """An empty warehouse in a PostgreSQL database of its own; skips where no server answers."""
+def sqlite_warehouse(sqlite_template: Path, tmp_path: Path) -> Warehouse:
+    """An empty embedded warehouse."""
+    shutil.copy(sqlite_template, tmp_path / "warehouse.db")
+    return Warehouse(f"sqlite:///{tmp_path / 'warehouse.db'}")
+
+
+@pytest.fixture(scope="session")
+def postgres_template() -> Iterator[str]:
+    """Name of a migrated, empty database that each test copies; skips where no server answers."""
+    with postgres_database() as name:
+        warehouse = Warehouse(postgres_url(name))
+        upgrade(warehouse)
+        warehouse.engine.dispose()
+        yield name
+
+
+@pytest.fixture
+def postgres_warehouse(postgres_template: str) -> Iterator[Warehouse]:
+    """An empty warehouse in a PostgreSQL database of its own."""
+    with postgres_database(template=postgres_template) as name:
+        warehouse = Warehouse(postgres_url(name))
+        yield warehouse
+        warehouse.engine.dispose()
+
+
+def postgres_url(name: str) -> str:
+    return make_url(POSTGRES_URL).set(database=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def postgres_database(template: str = "template1") -> Iterator[str]:
     name = f"raptorflow_{uuid.uuid4().hex[:12]}"
     admin = create_engine(POSTGRES_URL, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
     try:
         with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     except OperationalError as error:
         pytest.skip(f"no PostgreSQL at RAPTORFLOW_TEST_POSTGRES_URL ({type(error).__name__})")
-    warehouse = Warehouse(make_url(POSTGRES_URL).set(database=name).render_as_string(hide_password=False))
-    upgrade(warehouse)
-    yield warehouse
-    warehouse.engine.dispose()
+    yield name
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
