@@ -113,5 +113,7 @@ async def test_a_full_debate_killed_in_the_middle_and_resumed(sqlite_warehouse: 
         f"{result['usage']['completion_tokens']} tokens, {seconds:.0f} s, {result['status']} (bar: every turn)"
     )
     assert usable == len(turns)
-    assert result["status"] == "concluded"
+    # What so small a model thinks is its own affair: where its experts decline to choose, the debate has to say so.
+    declined = [turn for turn in turns if turn["phase"] == "propose" and turn["message"]["option"] is None]
+    assert result["status"] == "concluded" or (declined and "valid vote" in result["reason"]), result["reason"]
     assert AgentDebateOrchestrator(warehouse=sqlite_warehouse).replay("local") == result
