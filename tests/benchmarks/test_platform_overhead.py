@@ -60,8 +60,9 @@ def without_prefect() -> None:
         list(pool.map(lambda chunk: learn_patterns.fn(chunk, [], "plain"), frozen))
         list(pool.map(lambda chunk: contribute_effects.fn(chunk, "plain"), frozen))
         release_insights.fn(OPTIONS.epsilon, OPTIONS.delta, "plain")
-        models = ["ENGAGEMENT_PREDICTOR"]
-        list(pool.map(lambda chunk: refresh_models.fn(chunk, models, False, "plain", True), frozen))
+    # One chunk after another: called from bare threads, these calls hung on 23 November; under Prefect they do not.
+    for chunk in frozen:
+        refresh_models.fn(chunk, ["ENGAGEMENT_PREDICTOR"], False, "plain", True)
 
 
 def seconds_of(work: object) -> float:
