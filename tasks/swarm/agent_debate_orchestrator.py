@@ -24,6 +24,8 @@ from tasks.swarm.result import result_of
 from tasks.swarm.skills import AgentRole
 from tasks.warehouse import Warehouse
 
+__all__ = ["AgentDebateOrchestrator", "ConsensusStrategy"]  # as the guide imports them
+
 Around = Callable[[Callable[[], Awaitable[Turn]], TurnRequest], Awaitable[Turn]]
 AskPerson = Callable[[Brief, Turns], Awaitable[str | None]]
 UNFINISHED = (store.RUNNING, "failed", "budget_exhausted")

@@ -11,10 +11,21 @@ from tasks.errors import InputError, UnknownNameError, require_between
 from tasks.swarm import store
 from tasks.swarm.default_experts import default_experts
 from tasks.swarm.performance import Posterior, posterior
-from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements, known, require_text
+from tasks.swarm.profiles import AgentSkill, ExpertAgentProfile, TaskRequirements, known, require_text
 from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
 from tasks.swarm.team import Candidate, Need, Team, best_team
 from tasks.warehouse import Warehouse, open_warehouse
+
+# The guide imports all of these from this module.
+__all__ = [
+    "AgentRole",
+    "AgentSkill",
+    "ExpertAgentProfile",
+    "ExpertAgentRegistry",
+    "ExpertiseLevel",
+    "SkillTag",
+    "TaskRequirements",
+]
 
 
 class ExpertAgentRegistry:

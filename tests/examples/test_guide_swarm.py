@@ -19,6 +19,17 @@ from tasks.swarm import (
 )
 
 
+def test_the_guides_modules_hold_the_names_it_imports_from_them() -> None:
+    from tasks.swarm.agent_debate_orchestrator import AgentDebateOrchestrator as FromItsModule
+    from tasks.swarm.expert_agent_registry import AgentRole as Role
+    from tasks.swarm.expert_agent_registry import AgentSkill as Skill
+    from tasks.swarm.expert_agent_registry import ExpertAgentProfile as Profile
+    from tasks.swarm.expert_agent_registry import ExpertiseLevel as Level
+
+    assert FromItsModule is AgentDebateOrchestrator
+    assert (Role, Skill, Profile, Level) == (AgentRole, AgentSkill, ExpertAgentProfile, ExpertiseLevel)
+
+
 async def test_registry_snippet() -> None:
     registry = ExpertAgentRegistry()
 
