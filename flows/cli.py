@@ -111,7 +111,8 @@ def drift(workspace: Of = None, as_json: Json = False) -> None:
     """The newest drift check of every model."""
     from flows import console, listing
 
-    console.table("drift checks", listing.drift(workspace), as_json)
+    none_yet = "a model is first checked when posts or visits have come in after those it learnt from"
+    console.table("drift checks", listing.drift(workspace), as_json, none_yet)
 
 
 @app.command()
@@ -127,7 +128,8 @@ def experiment(workspace: Of = None, as_json: Json = False) -> None:
     """Experiments as last looked at, and those that were ingested as aggregated arms."""
     from flows import console, listing
 
-    console.table("experiments", listing.experiments(workspace), as_json)
+    none_yet = "make one with ExperimentEngine, or [bold]raptorflow ingest experiments FILE[/]"
+    console.table("experiments", listing.experiments(workspace), as_json, none_yet)
 
 
 @app.command()
@@ -135,7 +137,7 @@ def debate(workspace: Of = None, as_json: Json = False) -> None:
     """Debates, newest first: what was asked, what was decided, and how sure that is."""
     from flows import console, listing
 
-    console.table("debates", listing.debates(workspace), as_json)
+    console.table("debates", listing.debates(workspace), as_json, "[bold]raptorflow run debate-synthesis[/] holds one")
 
 
 @app.command()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from rich.table import Table
 
 PIPED_WIDTH = 200  # a pipe has no width of its own; grep and less do not mind long lines
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+WORKSPACE = ("workspace", "workspace_id")
+NONE_YET = "[bold]raptorflow run meta-learning[/] looks for some"
 OnProgress = Callable[[int, int | None], None]
 
 
@@ -43,21 +46,38 @@ def as_json(value: Any) -> None:
     print(json.dumps(plain, default=str, ensure_ascii=False, indent=2))  # noqa: T201 - rich would wrap it
 
 
-def table(title: str, rows: Sequence[Mapping[str, Any]], json_wanted: bool = False) -> None:
-    """Rows of the warehouse, or how to get some."""
+def table(title: str, rows: Sequence[Mapping[str, Any]], json_wanted: bool = False, none_yet: str = NONE_YET) -> None:
+    """Rows of the warehouse, or how to get some; rows that hold sentences get a table for each workspace."""
     if json_wanted:
         as_json(rows)
         return
     if not rows:
-        out.print(f"no {title} yet; [bold]raptorflow run meta-learning[/] looks for some")
+        out.print(f"no {title} yet; {none_yet}")
         return
-    shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for name, value in rows[0].items():
-        numeric = isinstance(value, int | float) and not isinstance(value, bool)
-        shown.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*(_cell(value) for value in row.values()))
+    first = next(iter(rows[0]))
+    has_sentences = any(" " in _cell(value) for row in rows for name, value in row.items() if name != first)
+    if first not in WORKSPACE or not has_sentences:
+        _table(title, rows)
+        return
+    for workspace, own in groupby(rows, lambda row: row[first]):
+        _table(f"{title} of {workspace}", [{name: row[name] for name in row if name != first} for row in own])
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    cells = {name: [_cell(row[name]) for row in rows] for name in rows[0]}
+    for name, column in cells.items():
+        shown.add_column(name.replace("_", " "), overflow="fold", **_layout(column, rows[0][name]))
+    for line in zip(*cells.values(), strict=True):
+        shown.add_row(*line)
     out.print(shown)
+
+
+def _layout(cells: Sequence[str], first: Any) -> dict[str, Any]:
+    """Numbers to the right; names and numbers stay whole, so that sentences give way in a narrow terminal."""
+    numeric = isinstance(first, int | float) and not isinstance(first, bool)
+    whole = max(map(len, cells)) if not any(" " in cell for cell in cells) else None
+    return {"justify": "right" if numeric else "left", "min_width": whole}
 
 
 def ingestion(report: Any, json_wanted: bool) -> None:
@@ -152,6 +172,8 @@ def watching(what: str) -> Iterator[None]:
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.3g}"
     if isinstance(value, list | tuple):

@@ -16,7 +16,7 @@ MODEL_TYPES = "ENGAGEMENT_PREDICTOR,TONE_CLASSIFIER"  # two of five: the demo is
 NEXT = (
     ("raptorflow patterns -w {workspace}", "what wins and loses, with intervals"),
     ("raptorflow insights -w {workspace}", "what similar workspaces know"),
-    ("raptorflow drift", "which models still fit"),
+    ("raptorflow drift", "which models still fit, once newer posts have come in"),
     ("raptorflow models", "what is registered, and what serves"),
     ("raptorflow ingest content FILE --mapping MAP.yaml", "your own data"),
 )

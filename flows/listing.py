@@ -74,11 +74,16 @@ def interval(pattern: Pattern) -> str:
     return f"{low:+.0f} … {high:+.0f} %"
 
 
+def sure(confidence: float) -> str:
+    """A probability, as people read it; never certainty."""
+    return "> 99.9 %" if confidence > 0.999 else f"{100 * confidence:.1f} %"
+
+
 def _pattern(pattern: Pattern) -> dict[str, Any]:
     return {
         "pattern": pattern.description,
         "90 % interval": interval(pattern),
-        "sure of sign": f"{pattern.confidence:.1%}",
+        "sure of sign": sure(pattern.confidence),
         "posts": pattern.total_size,
         "trend": pattern.trend,
     }
@@ -87,7 +92,8 @@ def _pattern(pattern: Pattern) -> dict[str, Any]:
 def _insights(answer: Mapping[str, Any]) -> Rows:
     names = ("insight_type", "description", "confidence", "source_workspaces")
     if answer["insights"]:
-        return [{name: insight[name] for name in names} for insight in answer["insights"]]
+        told = [{name: insight[name] for name in names} for insight in answer["insights"]]
+        return [row | {"confidence": sure(row["confidence"])} for row in told]
     needed = answer["metadata"]["needed_workspaces"]
     why = (
         f"{answer['status']}: needs {needed['same_organisation']} other workspaces of the organisation, "

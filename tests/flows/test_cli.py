@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,3 +59,17 @@ def test_an_empty_warehouse_says_what_to_do_next() -> None:
     ran = raptorflow("patterns")
     assert ran.returncode == 0
     assert "no patterns yet; raptorflow run meta-learning" in ran.stdout
+
+
+def test_names_stay_whole_where_sentences_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows import console
+
+    said = StringIO()
+    monkeypatch.setattr(console, "out", Console(file=said, width=40))
+    rows = [{"workspace": "a-rather-long-name", "pattern": "does better when it asks a question", "posts": 12}]
+    console.table("patterns", rows)
+    lines = [line.rstrip() for line in said.getvalue().splitlines()]
+    assert lines[0] == "patterns of a-rather-long-name"
+    assert all(len(line) <= 40 for line in lines)
+    assert [line.split() for line in lines[2:]][0][-1] == "12"
+    assert " ".join(word for line in lines[2:] for word in line.split() if word != "12") == rows[0]["pattern"]
