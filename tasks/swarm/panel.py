@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from tasks.swarm.evidence import applies_to, relevance
 from tasks.swarm.positions import Turns, position
-from tasks.swarm.posterior import standings
+from tasks.swarm.posterior import HALF_LIFE_DAYS, SOURCE_DISCOUNT, standings
 from tasks.swarm.records import (
     Brief,
     Critique,
@@ -29,6 +29,10 @@ from tasks.swarm.records import (
 )
 
 NOTICE = "Statistical panel; no language model was used."
+WEIGHED = (
+    f"It gives an association {SOURCE_DISCOUNT['pattern']:.0%} of an experiment's weight, halves every weight each "
+    f"{HALF_LIFE_DAYS:.0f} days, and expects small effects until shown otherwise."
+)
 STALE_DAYS = 365
 Z_90 = 1.6449
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.swarm.panel import NOTICE, label_of
+from tasks.swarm.panel import NOTICE, WEIGHED, label_of
 from tasks.swarm.positions import Turns
 from tasks.swarm.protocol import with_options
 from tasks.swarm.records import Brief, Closing, ConsensusStrategy, Critique, Expert, Proposal, Turn, Vote, turn_key
@@ -44,16 +44,10 @@ def result_of(
 
 def reasoning(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> str:
     """Who argued what, what the evidence says, and what would change the answer."""
-    lines = [NOTICE] if brief.engine == "evidence_panel" else []
+    lines = [f"{NOTICE} {WEIGHED}"] if brief.engine == "evidence_panel" else []
     closing = _closing_text(turns)
     lines += [closing] if closing else []
-    for expert in brief.experts:
-        proposal = _last_proposal(turns, expert.agent_id)
-        if proposal is not None and proposal.option is not None:
-            said = " ".join(part for part in (proposal.claim, proposal.reasoning) if part)
-            lines.append(f"- {expert.name} for '{label_of(brief.options, proposal.option)}': {said}")
-        elif proposal is not None:
-            lines.append(f"- {expert.name} abstains: {proposal.abstain_reason or 'no reason given'}.")
+    lines += [f"- {', '.join(names)} {said}" for said, names in _who_says_what(brief, turns).items()]
     count = decision["count"]
     if count["valid"]:
         shares = ", ".join(f"{option} {share:.0%}" for option, share in count["shares"].items())
@@ -62,6 +56,23 @@ def reasoning(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> str:
     if decision["reason"]:
         lines.append(f"{decision['status']}: {decision['reason']}.")
     return "\n".join(lines)
+
+
+def _who_says_what(brief: Brief, turns: Turns) -> dict[str, list[str]]:
+    """Experts by what they say at last, in their order: those of one mind and one reason stand together."""
+    said: dict[str, list[str]] = {}
+    for expert in brief.experts:
+        proposal = _last_proposal(turns, expert.agent_id)
+        if proposal is None:
+            continue
+        if proposal.option is None:
+            text = f"abstaining: {proposal.abstain_reason or 'no reason given'}."
+        else:
+            label = label_of(brief.options, proposal.option)
+            argued = " ".join(part for part in (proposal.claim, proposal.reasoning) if part)
+            text = f"for '{label}': {argued.removeprefix(f'{label}: ')}"
+        said.setdefault(text, []).append(expert.name)
+    return said
 
 
 def transcript(brief: Brief, ordered: list[Turn], exchanges: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:

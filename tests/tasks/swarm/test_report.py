@@ -41,3 +41,11 @@ def test_what_others_wrote_is_not_markup(result: dict[str, Any]) -> None:
     text = story(result)
     for sign in ("<script>", "<b>", "[x](http"):
         assert sign not in text
+
+
+def test_experts_of_one_mind_and_one_reason_are_quoted_once(result: dict[str, Any]) -> None:
+    told = [line.removeprefix("- ") for line in result["reasoning"].splitlines() if line.startswith("- ")]
+    reasons = [line.partition(" for '")[2] or line.partition(" abstaining")[2] for line in told]
+    assert len(reasons) == len(set(reasons))
+    names = [name for line in told for name in line.partition(" for '")[0].partition(" abstaining")[0].split(", ")]
+    assert len(names) == 3
