@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.patterns.discovery import CHANNEL, TIMING, outcome_of_half
+from tasks.patterns.discovery import CHANNEL, TIMING, outcome_of
 from tasks.patterns.preparation import Posts
 from tasks.patterns.search import Candidate, rule_matches
 from tasks.patterns.selectors import SelectorTable
@@ -21,6 +21,7 @@ from tasks.statistics.outcome import AdjustedOutcome
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Rows = NDArray[np.int64]
 
 ONE_PER_FEATURE = frozenset(("true", "present", "upper_half"))
 
@@ -33,8 +34,8 @@ class Contrasts:
     log_rate: Contrast
 
 
-def adjusted_contrasts(posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Mask) -> Contrasts:
-    """Both contrasts of K candidates on the rows (n,) where `rows` is true."""
+def adjusted_contrasts(posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Rows) -> Contrasts:
+    """Both contrasts of K candidates on the chosen rows, which lie in order."""
     scores, log_rates = _empty(len(candidates)), _empty(len(candidates))
     for members, outcome, design in _designs(posts, table, candidates, rows):
         _put(scores, members, design.contrast(outcome.normal_score))
@@ -42,7 +43,7 @@ def adjusted_contrasts(posts: Posts, table: SelectorTable, candidates: list[Cand
     return Contrasts(scores, log_rates)
 
 
-def log_rate_contrasts(posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Mask) -> Contrast:
+def log_rate_contrasts(posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Rows) -> Contrast:
     """The contrasts of K candidates that lifts are made of, alone."""
     log_rates = _empty(len(candidates))
     for members, outcome, design in _designs(posts, table, candidates, rows):
@@ -51,22 +52,30 @@ def log_rate_contrasts(posts: Posts, table: SelectorTable, candidates: list[Cand
 
 
 def _designs(
-    posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Mask
+    posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Rows
 ) -> Iterator[tuple[list[int], AdjustedOutcome, StratifiedDesign]]:
     """Candidates by what they must be freed of, with their outcome and their design."""
     week = np.unique(posts.week[rows], return_inverse=True)[1]
-    matches = table.matches[rows]
+    outcomes: dict[bool, AdjustedOutcome] = {}
     for members, kind in _by_kind(table, candidates):
-        outcome = outcome_of_half(posts, rows, across_channels=kind == CHANNEL)
-        chosen = [candidates[i].members for i in members]
-        design = stratified_design(
-            np.column_stack([rule_matches(matches, rule) for rule in chosen]),
-            outcome.stratum,
-            week,
-            valid=_valid(table, chosen, rows),
-            controls=_controls(table, kind, matches),
+        across = kind == CHANNEL
+        if across not in outcomes:
+            outcomes[across] = outcome_of(posts, rows, across_channels=across)
+        chosen = [candidates[i] for i in members]
+        matching, known = rules_on(table, chosen, rows)
+        controls = _controls(table, kind, rows)
+        yield (
+            members,
+            outcomes[across],
+            stratified_design(matching, outcomes[across].stratum, week, valid=known, controls=controls),
         )
-        yield members, outcome, design
+
+
+def rules_on(table: SelectorTable, candidates: list[Candidate], rows: Rows) -> tuple[Mask, Mask | None]:
+    """Which of the chosen rows match K rules, and on which each rule is known; both (n, K), None if all are known."""
+    known = np.column_stack([table.valid(candidate.members)[rows] for candidate in candidates])
+    matching = np.column_stack([rule_matches(table.matches, candidate.members)[rows] for candidate in candidates])
+    return matching, None if known.all() else known
 
 
 def _by_kind(table: SelectorTable, candidates: list[Candidate]) -> Iterator[tuple[list[int], str]]:
@@ -83,28 +92,23 @@ def _kind(roles: set[str]) -> str:
     return "mixed" if TIMING in roles else "content"
 
 
-def _valid(table: SelectorTable, rules: list[tuple[int, ...]], rows: Mask) -> Mask | None:
-    found = np.column_stack([table.valid(rule)[rows] for rule in rules])
-    return None if found.all() else found
-
-
-def _controls(table: SelectorTable, kind: str, matches: Mask) -> Floats | None:
+def _controls(table: SelectorTable, kind: str, rows: Rows) -> Floats | None:
     """Columns (n, C) to take out of a content or a timing rule."""
     wanted = {"content": _timing, TIMING: _content}.get(kind)
     if wanted is None:
         return None
     chosen = [i for i in range(len(table.selectors)) if wanted(table, i)]
-    return matches[:, chosen].astype(np.float64)
+    return table.matches[:, chosen][rows].astype(np.float64)
 
 
 def _timing(table: SelectorTable, index: int) -> bool:
-    return table.columns[index].role == TIMING
+    return table.about[index].role == TIMING
 
 
 def _content(table: SelectorTable, index: int) -> bool:
-    column = table.columns[index]
-    one_each = column.kind == "category" or table.selectors[index].level in ONE_PER_FEATURE
-    return column.role not in (TIMING, CHANNEL) and one_each
+    feature = table.about[index]
+    one_each = feature.kind == "category" or table.selectors[index].level in ONE_PER_FEATURE
+    return feature.role not in (TIMING, CHANNEL) and one_each
 
 
 def _empty(size: int) -> Contrast:

@@ -14,12 +14,14 @@ from tasks.patterns.preparation import Posts, prepare
 from tasks.patterns.records import Analysis, Pattern, Question, rule_key
 from tasks.patterns.search import Candidate
 from tasks.patterns.selectors import SelectorTable, selector_table
+from tasks.statistics.one_thread import one_thread
 from tasks.statistics.outcome import AdjustedOutcome, adjusted_outcome
 
 ALGORITHM = "patterns/1"
 MIN_SPREAD = 1e-9
 
 
+@one_thread()
 def analyse(frame: pl.DataFrame, question: Question) -> Analysis:
     """Find patterns on one half of the weeks and confirm them on the other.
 
@@ -80,12 +82,8 @@ def _confirmed(
     born: set[tuple[int, ...]],
     question: Question,
 ) -> tuple[Pattern, ...]:
-    found: list[Pattern] = []
-    for candidates in families:
-        if candidates:
-            evidence = confirm(posts, table, candidates)
-            passing = evidence.passing(question.thresholds)
-            found += describe_patterns(posts, table, candidates, evidence, passing)
+    tested = [finding for family in families if family for finding in confirm(posts, table, family)]
+    found = describe_patterns(posts, table, [one for one in tested if one.passes(question.thresholds)])
     found.sort(key=lambda pattern: (-abs(pattern.effect_size) * pattern.confidence, pattern.pattern_key))
     return named(found, {rule_key(table.rule(members)) for members in born})
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from tasks.patterns.preparation import Posts, prepare
+from tasks.patterns.encoding import rule_holds
+from tasks.patterns.preparation import prepare
 from tasks.patterns.records import Analysis, Pattern, Question
 from tasks.patterns.task_types import TASK_TYPES, tasks_served
 from tasks.statistics.contrast import stratified_contrast
@@ -49,10 +49,11 @@ def _confirmed_elsewhere(frame: pl.DataFrame, patterns: tuple[Pattern, ...], que
     if frame.is_empty() or not patterns:
         return []
     posts = prepare(frame, question.workspace_id, question.as_of)
-    known = [pattern for pattern in patterns if all(s.feature in posts.features.columns for s in pattern.rule)]
+    names = {feature.name for feature in posts.features}
+    known = [pattern for pattern in patterns if names >= {selector.feature for selector in pattern.rule}]
     if len(posts.week) < 2 * MIN_ROWS or not known:
         return []
-    rules = np.column_stack([_matches(posts, pattern) for pattern in known])
+    rules = np.column_stack([rule_holds(posts.features, pattern.rule) for pattern in known])
     outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period)
     week = np.unique(posts.week, return_inverse=True)[1]
     found = stratified_contrast(rules, outcome.normal_score, outcome.stratum, week)
@@ -60,8 +61,3 @@ def _confirmed_elsewhere(frame: pl.DataFrame, patterns: tuple[Pattern, ...], que
     p = stdtr(found.degrees_of_freedom, -direction * found.estimate / found.standard_error)
     held = (p <= MAX_P) & (rules.sum(axis=0) >= MIN_ROWS)
     return [pattern for pattern, holds in zip(known, held, strict=True) if holds]
-
-
-def _matches(posts: Posts, pattern: Pattern) -> NDArray[np.bool_]:
-    found = posts.features.select(pl.all_horizontal(selector.expression for selector in pattern.rule))
-    return found.to_series().to_numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,65 +27,74 @@ MIN_THIRD_ROWS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the confirmation half says about K candidates; every array is (K,) unless said.
+class Finding:
+    """What the confirmation half says about one candidate.
 
     Attributes:
+        candidate: the rule and what the search saw of it.
         effect: shrunken standardised effect.
         log_lift: shrunken difference of robust log rates.
-        interval: (K, 2) its 90 % interval before shrinking.
-        q_value: Benjamini–Hochberg over the K candidates.
+        adjusted: the same before shrinking.
+        interval: its 90 % interval.
+        q_value: Benjamini–Hochberg over the candidates of its family.
         confidence: 1 − max(local false sign rate, q).
         rows: matching rows.
         effective_rows: the same, discounted for posts of one week sharing their luck.
     """
 
-    effect: Floats
-    log_lift: Floats
-    interval: Floats
-    q_value: Floats
-    confidence: Floats
-    rows: NDArray[np.int64]
-    effective_rows: Floats
+    candidate: Candidate
+    effect: float
+    log_lift: float
+    adjusted: float
+    interval: tuple[float, float]
+    q_value: float
+    confidence: float
+    rows: int
+    effective_rows: float
 
-    def passing(self, thresholds: Thresholds) -> list[int]:
-        """Indices of candidates worth reporting, by |effect| × confidence."""
-        good = (
-            (self.q_value <= thresholds.false_discovery_rate)
-            & (self.confidence >= thresholds.min_confidence)
-            & (np.abs(self.effect) >= thresholds.min_effect_size)
-            & (np.sign(self.effect) == np.sign(self.log_lift))
+    def passes(self, thresholds: Thresholds) -> bool:
+        """Whether it is worth reporting."""
+        return (
+            self.q_value <= thresholds.false_discovery_rate
+            and self.confidence >= thresholds.min_confidence
+            and abs(self.effect) >= thresholds.min_effect_size
+            and np.sign(self.effect) == np.sign(self.log_lift)
         )
-        weight = np.abs(self.effect) * self.confidence
-        return [int(i) for i in np.argsort(-weight, kind="stable") if good[i]]
 
 
 def testable(posts: Posts, table: SelectorTable, found: list[Candidate], min_sample_size: int) -> list[Candidate]:
     """Candidates with enough confirmation rows on both sides; the outcome plays no part in this choice."""
-    matches = table.matches[~posts.discovery]
-    rows = [int(rule_matches(matches, candidate.members).sum()) for candidate in found]
-    enough = range(min_sample_size, len(matches) - min_sample_size + 1)
+    half = posts.confirmation
+    enough = range(min_sample_size, len(half) - min_sample_size + 1)
+    rows = [int(np.count_nonzero(rule_matches(table.matches, candidate.members)[half])) for candidate in found]
     return [candidate for candidate, n in zip(found, rows, strict=True) if n in enough]
 
 
-def confirm(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> Evidence:
-    """Test K ≥ 1 candidates on the confirmation half."""
-    half = ~posts.discovery
+def confirm(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> list[Finding]:
+    """Test K ≥ 1 candidates of one family on the confirmation half."""
+    half = posts.confirmation
     contrasts = adjusted_contrasts(posts, table, candidates, half)
     effect, log_lift = _shrunken(contrasts)
     direction = np.sign([candidate.score for candidate in candidates])
     q_value = benjamini_hochberg(_one_sided(contrasts.score, direction))
-    rows = np.array([rule_matches(table.matches[half], candidate.members).sum() for candidate in candidates])
-    design_effect = _design_effect(contrasts.score)
-    return Evidence(
-        effect=effect.mean,
-        log_lift=log_lift.mean,
-        interval=_interval(contrasts.log_rate),
-        q_value=q_value,
-        confidence=1.0 - np.maximum(effect.false_sign_rate, q_value),
-        rows=rows,
-        effective_rows=rows / design_effect,
-    )
+    confidence = 1.0 - np.maximum(effect.false_sign_rate, q_value)
+    rows = [int(np.count_nonzero(rule_matches(table.matches, one.members)[half])) for one in candidates]
+    effective = np.array(rows) / _design_effect(contrasts.score)
+    interval = _interval(contrasts.log_rate)
+    return [
+        Finding(
+            candidate=candidate,
+            effect=float(effect.mean[i]),
+            log_lift=float(log_lift.mean[i]),
+            adjusted=float(contrasts.log_rate.estimate[i]),
+            interval=(float(interval[i, 0]), float(interval[i, 1])),
+            q_value=float(q_value[i]),
+            confidence=float(confidence[i]),
+            rows=rows[i],
+            effective_rows=float(effective[i]),
+        )
+        for i, candidate in enumerate(candidates)
+    ]
 
 
 def _shrunken(contrasts: Contrasts) -> tuple[Shrunken, Shrunken]:
@@ -123,21 +133,20 @@ class Third:
     """One of three consecutive parts of the confirmation half, with as many rows each.
 
     Attributes:
-        rows: (n,) which of all posts are in it.
+        first, last: its oldest and its newest post.
         log_rate: contrasts of K candidates in it.
     """
 
-    rows: Mask
+    first: datetime
+    last: datetime
     log_rate: Contrast
 
 
 def thirds(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> list[Third]:
     """How K candidates fared over time, where there are rows enough to say."""
-    half = np.flatnonzero(~posts.discovery)
     parts = []
-    for part in np.array_split(half, THIRDS):
+    for part in np.array_split(posts.confirmation, THIRDS):
         if len(part) >= MIN_THIRD_ROWS:
-            rows = np.zeros(len(posts.week), dtype=bool)
-            rows[part] = True
-            parts.append(Third(rows, log_rate_contrasts(posts, table, candidates, rows)))
+            first, last = (posts.published_at[int(row)] for row in (part[0], part[-1]))
+            parts.append(Third(first, last, log_rate_contrasts(posts, table, candidates, part)))
     return parts

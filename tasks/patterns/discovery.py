@@ -45,16 +45,16 @@ class Discovery:
     born: set[tuple[int, ...]]
 
 
-def outcome_of_half(posts: Posts, half: NDArray[np.bool_], *, across_channels: bool = False) -> AdjustedOutcome:
-    """The outcome of one half's rows, adjusted for channel × period, or for period alone to compare channels."""
-    channel = np.zeros(int(half.sum()), dtype=np.int64) if across_channels else posts.channel[half]
-    return adjusted_outcome(posts.log_rate[half], channel, posts.period[half])
+def outcome_of(posts: Posts, rows: NDArray[np.int64], *, across_channels: bool = False) -> AdjustedOutcome:
+    """The outcome of some rows, adjusted for channel × period, or for period alone to compare channels."""
+    channel = np.zeros(len(rows), dtype=np.int64) if across_channels else posts.channel[rows]
+    return adjusted_outcome(posts.log_rate[rows], channel, posts.period[rows])
 
 
 def discover(posts: Posts, table: SelectorTable, workspace_id: str) -> Discovery:
     """Search the discovery half, once within channels and once across them."""
-    matches = table.matches[posts.discovery]
-    outcome = outcome_of_half(posts, posts.discovery).normal_score
+    matches = table.matches.T[:, posts.searched].T
+    outcome = outcome_of(posts, posts.searched).normal_score
     found = [c for c in search(matches, outcome, table.owner, table.alone) if table.roles(c.members) != {CHANNEL}]
     within_channels = distinct(found, matches)
     return Discovery(
@@ -66,8 +66,8 @@ def discover(posts: Posts, table: SelectorTable, workspace_id: str) -> Discovery
 
 def _channels(posts: Posts, table: SelectorTable, matches: NDArray[np.bool_]) -> list[Candidate]:
     """Channels that stand out once the season, but not the channel, is taken out."""
-    of_channels = [i for i, column in enumerate(table.columns) if column.role == CHANNEL]
-    outcome = outcome_of_half(posts, posts.discovery, across_channels=True).normal_score
+    of_channels = [i for i, feature in enumerate(table.about) if feature.role == CHANNEL]
+    outcome = outcome_of(posts, posts.searched, across_channels=True).normal_score
     sums = pair_sums(matches[:, of_channels], outcome)
     score, rows = np.diagonal(sums.welch()), np.diagonal(sums.count)
     found = [Candidate((i,), float(score[k]), int(rows[k])) for k, i in enumerate(of_channels)]
@@ -78,7 +78,7 @@ def _cluster_born(
     matches: NDArray[np.bool_], table: SelectorTable, workspace_id: str, candidates: list[Candidate]
 ) -> set[tuple[int, ...]]:
     """Candidates that describe a cluster: its rule, or the stronger part of a rule whose other part adds nothing."""
-    eligible = np.array([i for i, column in enumerate(table.columns) if column.role != CHANNEL], dtype=np.int64)
+    eligible = np.array([i for i, feature in enumerate(table.about) if feature.role != CHANNEL], dtype=np.int64)
     seed = int.from_bytes(hashlib.sha256(workspace_id.encode()).digest()[:4], "big")
     rules = cluster_rules(matches[:, eligible], table.owner[eligible], min_rows=MIN_ROWS, seed=seed)
     described = ({int(eligible[i]) for i in rule} for rule in rules)

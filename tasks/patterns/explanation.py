@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.patterns.adjustment import rules_on
 from tasks.patterns.discovery import CHANNEL
 from tasks.patterns.preparation import Posts
-from tasks.patterns.search import Candidate, rule_matches
+from tasks.patterns.search import Candidate
 from tasks.patterns.selectors import SelectorTable
-from tasks.statistics.contrast import stratified_contrast
+from tasks.statistics.contrast import stratified_design
 from tasks.statistics.outcome import robust, strata, within_strata
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 NOTABLE = 0.05  # log units: less than 5 % of lift is no confounding worth a word
 
@@ -62,8 +64,10 @@ def per_cent(log_lift: float) -> float:
 
 def adjustments(posts: Posts, table: SelectorTable, candidates: list[Candidate], adjusted: Floats) -> list[Adjustment]:
     """How each of K candidates went from raw to its adjusted log lift (K,), on the confirmation half."""
+    half = posts.confirmation
+    matching, known = rules_on(table, candidates, half)
     none, channel, season, both = (
-        _lifts(posts, table, candidates, by_channel=by_channel, by_period=by_period)
+        _lifts(posts, half, matching, known, by_channel=by_channel, by_period=by_period)
         for by_channel, by_period in ((False, False), (True, False), (False, True), (True, True))
     )
     return [
@@ -83,17 +87,12 @@ def _shared_out(
 
 
 def _lifts(
-    posts: Posts, table: SelectorTable, candidates: list[Candidate], *, by_channel: bool, by_period: bool
+    posts: Posts, half: NDArray[np.int64], matching: Mask, known: Mask | None, *, by_channel: bool, by_period: bool
 ) -> Floats:
-    half = ~posts.discovery
-    nothing = np.zeros(int(half.sum()), dtype=np.int64)
+    nothing = np.zeros(len(half), dtype=np.int64)
     stratum = strata(posts.channel[half] if by_channel else nothing, posts.period[half] if by_period else nothing)
     outcome = robust(within_strata(posts.log_rate[half], stratum))
-    week = np.unique(posts.week[half], return_inverse=True)[1]
-    rules = np.column_stack([rule_matches(table.matches[half], candidate.members) for candidate in candidates])
-    valid = np.column_stack([table.valid(candidate.members)[half] for candidate in candidates])
-    known = None if valid.all() else valid
-    return stratified_contrast(rules, outcome, stratum, week, valid=known).estimate
+    return stratified_design(matching, stratum, nothing, valid=known).estimate(outcome)
 
 
 def _is_channel(table: SelectorTable, candidate: Candidate) -> bool:

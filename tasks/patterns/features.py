@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from tasks.content.catalogue import BY_NAME, CATALOGUE, Kind
-
-Role = str  # text, timing, media, label, channel or attribute
+from tasks.content.catalogue import CATALOGUE, Kind
+from tasks.patterns.encoding import Feature, Floats, Role, as_codes, as_numbers
 
 LABELS = ("tone", "sentiment", "topic")
 NOT_FEATURES = frozenset(
@@ -21,21 +19,6 @@ NOT_FEATURES = frozenset(
     )
 )
 MAX_FEATURES = 40
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureColumn:
-    """A column that rules may speak of.
-
-    Attributes:
-        name: the column.
-        kind: boolean, count, share, score, hour or category, as in tasks/content/catalogue.py.
-        role: what it is about: text, timing, media, label, channel or attribute.
-    """
-
-    name: str
-    kind: Kind
-    role: Role
 
 
 def flatten(frame: pl.DataFrame) -> pl.DataFrame:
@@ -65,39 +48,34 @@ def _scalar_column(name: str, values: list[object]) -> pl.Series | None:
     return number if number.null_count() == column.null_count() else column
 
 
-def feature_columns(frame: pl.DataFrame) -> list[FeatureColumn]:
+def features_of(frame: pl.DataFrame) -> list[Feature]:
     """Features of a flattened frame: the channel, the catalogue's, labels, then attributes by name; at most 40."""
-    known = [FeatureColumn("channel", "category", "channel")]
-    known += [FeatureColumn(feature.name, feature.kind, feature.group) for feature in CATALOGUE]
-    known += [FeatureColumn(name, "category", "label") for name in LABELS]
-    taken = {column.name for column in known} | NOT_FEATURES
-    others = [FeatureColumn(name, _kind(frame[name]), "attribute") for name in sorted(set(frame.columns) - taken)]
-    return ([column for column in known if column.name in frame.columns] + others)[:MAX_FEATURES]
+    known: list[tuple[str, Kind, Role]] = [("channel", "category", "channel")]
+    known += [(feature.name, feature.kind, feature.group) for feature in CATALOGUE]
+    known += [(name, "category", "label") for name in LABELS]
+    taken = {name for name, _, _ in known} | NOT_FEATURES
+    found = [_known(frame[name], kind, role) for name, kind, role in known if name in frame.columns]
+    others = [name for name in sorted(frame.columns) if name not in taken]
+    return found + [_attribute(frame[name]) for name in others[: MAX_FEATURES - len(found)]]
 
 
-def _kind(column: pl.Series) -> Kind:
-    if column.dtype == pl.Boolean:
-        return "boolean"
-    if not column.dtype.is_numeric():
-        return "category"
-    known = column.drop_nulls().to_numpy()
+def _known(column: pl.Series, kind: Kind, role: Role) -> Feature:
+    """A feature whose kind is in the catalogue."""
+    if kind == "category" and not column.dtype.is_numeric():
+        return Feature(column.name, kind, role, *as_codes(column))
+    numbers = as_numbers(column)
+    return Feature(column.name, kind, role, np.where(numbers > 0, 1.0, numbers) if kind == "boolean" else numbers)
+
+
+def _attribute(column: pl.Series) -> Feature:
+    """A feature whose kind its values tell."""
+    if column.dtype != pl.Boolean and not column.dtype.is_numeric():
+        return Feature(column.name, "category", "attribute", *as_codes(column))
+    numbers = as_numbers(column)
+    return Feature(column.name, _kind(numbers[~np.isnan(numbers)]), "attribute", numbers)
+
+
+def _kind(known: Floats) -> Kind:
     if bool(((known == 0) | (known == 1)).all()):
         return "boolean"
     return "count" if bool((known >= 0).all() and (known == np.round(known)).all()) else "score"
-
-
-def as_features(frame: pl.DataFrame, columns: list[FeatureColumn]) -> pl.DataFrame:
-    """The feature columns alone: booleans as booleans, labels as text, numbers as floats without NaN or infinities."""
-    return frame.select(_typed(column) for column in columns)
-
-
-def _typed(column: FeatureColumn) -> pl.Expr:
-    values = pl.col(column.name)
-    if column.kind == "boolean":
-        return values.cast(pl.Boolean)
-    if column.kind == "category" and column.name not in BY_NAME:
-        return values.cast(pl.String)
-    if column.kind == "category":
-        return values
-    number = values.cast(pl.Float64)
-    return pl.when(number.is_finite()).then(number)

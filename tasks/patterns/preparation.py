@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
-from tasks.patterns.features import FeatureColumn, as_features, feature_columns, flatten
+from tasks.patterns.encoding import Feature
+from tasks.patterns.features import features_of, flatten
 from tasks.patterns.split import is_discovery, periods, week_numbers
 from tasks.statistics.outcome import log_rate
 
@@ -22,15 +24,15 @@ MAX_BAD_SHARE = 0.2
 MIN_EXPOSURE_COVERAGE = 0.8
 EXPOSURES: tuple[tuple[Basis, str], ...] = (("impressions", "impressions"), ("audience", "audience_size"))
 COUNTS = ("engagements", "impressions", "audience_size")
+UNREAD = ("title", "body")  # wide, and no feature: what matters about them are columns of their own
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Posts:
     """n usable posts of one workspace and content type, oldest first.
 
     Attributes:
-        features: the feature columns (n rows), typed.
-        columns: what each of them is.
+        features: what rules may speak of.
         published_at: (n,) instants.
         log_rate: (n,) ℓ.
         channel: (n,) codes.
@@ -40,8 +42,7 @@ class Posts:
         dropped: how many rows were left out, by reason.
     """
 
-    features: pl.DataFrame
-    columns: list[FeatureColumn]
+    features: list[Feature]
     published_at: pl.Series
     log_rate: NDArray[np.float64]
     channel: NDArray[np.int64]
@@ -50,7 +51,17 @@ class Posts:
     basis: Basis
     dropped: dict[str, int]
 
-    @property
+    @cached_property
+    def searched(self) -> NDArray[np.int64]:
+        """Rows of the half that searches, in order."""
+        return np.flatnonzero(self.discovery)
+
+    @cached_property
+    def confirmation(self) -> NDArray[np.int64]:
+        """Rows of the other half, in order."""
+        return np.flatnonzero(~self.discovery)
+
+    @cached_property
     def period(self) -> NDArray[np.int64]:
         """(n,) eight-week blocks."""
         return periods(self.week)
@@ -64,17 +75,17 @@ def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime) -> Posts:
     """
     _require_sound(frame)
     basis, exposure = _basis(frame)
-    usable, dropped = _usable(flatten(frame), exposure, as_of)
-    columns = feature_columns(usable)
+    rows, dropped = _usable(frame, exposure, as_of)
+    usable = flatten(frame.drop(UNREAD, strict=False)[rows])
+    features = features_of(usable)
     week = week_numbers(usable["published_at"])
     interactions = usable["engagements"].cast(pl.Float64).to_numpy()
     seen = usable[exposure].cast(pl.Float64).to_numpy() if exposure else None
     return Posts(
-        features=as_features(usable, columns),
-        columns=columns,
+        features=features,
         published_at=usable["published_at"],
         log_rate=log_rate(interactions, seen),
-        channel=usable["channel"].rank("dense").cast(pl.Int64).to_numpy(),
+        channel=features[0].numbers.astype(np.int64),
         week=week,
         discovery=is_discovery(week, workspace_id),
         basis=basis,
@@ -83,10 +94,10 @@ def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime) -> Posts:
 
 
 def _require_sound(frame: pl.DataFrame) -> None:
-    for name in COUNTS:
-        bad = int(frame.select(_unsound(name).sum()).item() or 0)
-        if bad > MAX_BAD_SHARE * len(frame):
-            raise InputError(f"{bad} of {len(frame)} rows have a negative or infinite '{name}'; correct the feed")
+    bad = frame.select(_unsound(name).sum() for name in COUNTS).row(0, named=True)
+    for name, count in bad.items():
+        if count > MAX_BAD_SHARE * len(frame):
+            raise InputError(f"{count} of {len(frame)} rows have a negative or infinite '{name}'; correct the feed")
 
 
 def _unsound(name: str) -> pl.Expr:
@@ -96,29 +107,34 @@ def _unsound(name: str) -> pl.Expr:
 
 def _basis(frame: pl.DataFrame) -> tuple[Basis, str | None]:
     """What to divide by: the first exposure that at least four fifths of the rows with an outcome know."""
-    known = frame.filter(pl.col("engagements").is_not_null())
+    has_outcome = pl.col("engagements").is_not_null()
+    known = frame.select(
+        has_outcome.sum().alias("all"),
+        *(((pl.col(name).cast(pl.Float64) >= 1) & has_outcome).sum().alias(name) for _, name in EXPOSURES),
+    ).row(0, named=True)
     for basis, name in EXPOSURES:
-        if len(known) and (known[name].cast(pl.Float64) >= 1).sum() >= MIN_EXPOSURE_COVERAGE * len(known):
+        if known["all"] and known[name] >= MIN_EXPOSURE_COVERAGE * known["all"]:
             return basis, name
     return "counts", None
 
 
-def _usable(frame: pl.DataFrame, exposure: str | None, as_of: datetime) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Rows that pass every rule in turn, oldest first, and how many each rule left out."""
-    dropped: dict[str, int] = {}
-    rules = {
-        "no_outcome": pl.col("engagements").is_not_null(),
-        "unsound_count": ~pl.any_horizontal(_unsound(name) for name in COUNTS),
-        "in_the_future": pl.col("published_at") <= as_of,
-        "too_young": pl.coalesce("measured_at", pl.lit(as_of)) - pl.col("published_at") >= MIN_AGE,
+def _usable(frame: pl.DataFrame, exposure: str | None, as_of: datetime) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Indices of rows that pass every rule in turn, oldest first, and how many each rule left out."""
+    failing = {
+        "no_outcome": pl.col("engagements").is_null(),
+        "unsound_count": pl.any_horizontal(_unsound(name) for name in COUNTS),
+        "in_the_future": pl.col("published_at") > as_of,
+        "too_young": pl.coalesce("measured_at", pl.lit(as_of)) - pl.col("published_at") < MIN_AGE,
     }
     if exposure:
-        rules["no_exposure"] = (pl.col(exposure) >= 1).fill_null(False)
-    for reason, rule in rules.items():
-        kept = frame.filter(rule)
-        dropped[reason], frame = len(frame) - len(kept), kept
-    newest = frame.sort("published_at", "content_id", "measured_at").unique(
-        "content_id", keep="last", maintain_order=True
-    )
-    dropped["duplicate"] = len(frame) - len(newest)
-    return newest, dropped
+        failing["no_exposure"] = (pl.col(exposure) < 1).fill_null(True)
+    left, dropped = np.ones(len(frame), dtype=bool), {}
+    for reason, fails in frame.select(rule.alias(reason) for reason, rule in failing.items()).to_dict().items():
+        out = left & fails.to_numpy()
+        dropped[reason] = int(out.sum())
+        left &= ~out
+    keys = frame.select("published_at", "content_id", "measured_at").with_row_index("row").filter(left)
+    oldest_first = keys.sort("published_at", "content_id", "measured_at")
+    rows = oldest_first["row"].filter(oldest_first["content_id"].is_last_distinct())
+    dropped["duplicate"] = len(keys) - len(rows)
+    return rows.to_numpy(), dropped

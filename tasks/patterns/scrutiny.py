@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.patterns.adjustment import log_rate_contrasts
-from tasks.patterns.discovery import CHANNEL, outcome_of_half
+from tasks.patterns.discovery import CHANNEL, outcome_of
 from tasks.patterns.explanation import adjustments, per_cent
 from tasks.patterns.preparation import Posts, prepare
 from tasks.patterns.records import CAVEAT, Pattern, Question
@@ -36,7 +36,7 @@ def explain(
     posts = prepare(frame, question.workspace_id, question.as_of)
     table = selector_table(posts)
     candidates = [_candidate(table, pattern) for pattern in chosen]
-    adjusted = log_rate_contrasts(posts, table, candidates, ~posts.discovery).estimate
+    adjusted = log_rate_contrasts(posts, table, candidates, posts.confirmation).estimate
     paths = adjustments(posts, table, candidates, adjusted)
     return [
         {"pattern_id": pattern.pattern_id, "pattern_key": pattern.pattern_key, "description": pattern.description}
@@ -54,11 +54,11 @@ def _candidate(table: SelectorTable, pattern: Pattern) -> Candidate:
 
 def _doubly_robust(posts: Posts, table: SelectorTable, candidate: Candidate) -> dict[str, Any]:
     """The effect on the confirmation half, with its overlap diagnostics."""
-    half = ~posts.discovery
+    half = posts.confirmation
     across = table.roles(candidate.members) == {CHANNEL}
     found = doubly_robust_effect(
         rule_matches(table.matches[half], candidate.members),
-        outcome_of_half(posts, half, across_channels=across).residual,
+        outcome_of(posts, half, across_channels=across).residual,
         _covariates(posts, table, candidate, half),
         np.unique(posts.week[half], return_inverse=True)[1],
     )
@@ -68,7 +68,7 @@ def _doubly_robust(posts: Posts, table: SelectorTable, candidate: Candidate) -> 
 
 
 def _covariates(
-    posts: Posts, table: SelectorTable, candidate: Candidate, half: NDArray[np.bool_]
+    posts: Posts, table: SelectorTable, candidate: Candidate, half: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Selectors of all features the rule does not speak of, and the season."""
     own = {int(table.owner[i]) for i in candidate.members}

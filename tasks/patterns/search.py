@@ -122,29 +122,28 @@ def search(matches: Mask, outcome: Floats, owner: Codes, alone: Mask) -> list[Ca
 
 
 def strongest_first(candidates: list[Candidate]) -> list[Candidate]:
-    """By |z|, ties by the order of selectors."""
-    return sorted(candidates, key=lambda candidate: (-abs(candidate.score), candidate.members))
+    """By |z| to three digits, ties by the order of selectors: rounding errors choose no rule."""
+    return sorted(candidates, key=lambda candidate: (-round(abs(candidate.score), 3), candidate.members))
 
 
 def distinct(candidates: list[Candidate], matches: Mask, limit: int = MAX_CANDIDATES) -> list[Candidate]:
     """Greedy choice, strongest first, of rules that neither overlap by more than half nor merely negate each other."""
     chosen: list[Candidate] = []
-    columns = np.zeros((len(matches), 0), dtype=np.float32)
+    columns = np.empty((limit, len(matches)), dtype=np.float32)
     for candidate in candidates:
         column = rule_matches(matches, candidate.members).astype(np.float32)
-        if not _repeats(column, columns):
+        if not _repeats(column, columns[: len(chosen)], [other.rows for other in chosen]):
+            columns[len(chosen)] = column
             chosen.append(candidate)
-            columns = np.column_stack([columns, column])
         if len(chosen) == limit:
             break
     return chosen
 
 
-def _repeats(column: NDArray[np.float32], columns: NDArray[np.float32]) -> bool:
-    if not columns.shape[1]:
-        return False
-    n, size, sizes = len(column), float(column.sum()), columns.sum(axis=0)
-    both = column @ columns
+def _repeats(column: NDArray[np.float32], others: NDArray[np.float32], rows: list[int]) -> bool:
+    """Whether matches (n,) say again what one of the others (k, n), with so many rows each, has said."""
+    n, size, sizes = len(column), float(column.sum()), np.array(rows, dtype=np.float64)
+    both = others @ column
     jaccard = both / np.maximum(size + sizes - both, 1)
     spread = np.sqrt(np.maximum(size * (n - size) * sizes * (n - sizes), 1e-9))
     correlation = (n * both - size * sizes) / spread

@@ -8,6 +8,7 @@ normal scores of what remains.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ HUBER_DEVIATIONS = 2.0  # simulated under t₃ tails: mean absolute error of lif
 MAD_TO_SD = 1.4826
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AdjustedOutcome:
     """The outcome of n posts after adjustment.
 
@@ -36,12 +37,12 @@ class AdjustedOutcome:
     within: Floats
     stratum: Codes
 
-    @property
+    @cached_property
     def residual(self) -> Floats:
         """(n,) made robust: differences are log ratios of (robust) geometric means; what lifts use."""
         return robust(self.within)
 
-    @property
+    @cached_property
     def normal_score(self) -> Floats:
         """(n,) normal scores; what tests use."""
         return normal_scores(self.within)
@@ -80,14 +81,14 @@ def strata(channel: Codes, period: Codes, min_rows: int = MIN_STRATUM_ROWS) -> C
 def _merge_small(channels: Codes, counts: Codes, min_rows: int) -> Codes:
     """New code of each cell, cells sorted by channel then period: fill up forwards, a remainder joins the last."""
     merged = np.zeros(len(channels), dtype=np.int64)
-    code, filled = -1, min_rows
-    for i, channel in enumerate(channels):
-        starts_channel = i == 0 or channels[i - 1] != channel
-        left = counts[i:][channels[i:] == channel].sum()
-        if starts_channel or (filled >= min_rows and left >= min_rows):
-            code, filled = code + 1, 0
+    left = np.bincount(channels, weights=counts)  # rows of the channel from this cell on
+    code, filled, current = -1, min_rows, -1
+    for i, (channel, rows) in enumerate(zip(channels.tolist(), counts.tolist(), strict=True)):
+        if channel != current or (filled >= min_rows and left[channel] >= min_rows):
+            code, filled, current = code + 1, 0, channel
         merged[i] = code
-        filled += counts[i]
+        filled += rows
+        left[channel] -= rows
     return merged
 
 

@@ -87,9 +87,7 @@ def _responsibilities(beta: Floats, error: Floats, spreads: Floats) -> Floats:
     pseudo = np.array([1.0 / len(spreads) + (spread == PRIOR_SPREADS[1]) for spread in PRIOR_SPREADS])
     weights = np.full(len(spreads), 1.0 / len(spreads))
     for _ in range(EM_ROUNDS):
-        share = likelihood * weights
-        share /= share.sum(axis=1, keepdims=True)
-        weights = share.sum(axis=0) + pseudo
+        weights = weights * (likelihood.T @ (1.0 / (likelihood @ weights))) + pseudo
         weights /= weights.sum()
     joint = likelihood * weights
     posterior: Floats = joint / joint.sum(axis=1, keepdims=True)

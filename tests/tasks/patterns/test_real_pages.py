@@ -13,6 +13,7 @@ import pytest
 
 from tasks.content import with_features
 from tasks.patterns.analysis import analyse
+from tasks.patterns.encoding import rule_holds
 from tasks.patterns.preparation import prepare
 from tasks.patterns.records import Pattern, Question, Thresholds
 from tasks.statistics.contrast import stratified_contrast
@@ -75,7 +76,7 @@ def verdicts(page_id: str, frame: pl.DataFrame, thresholds: Thresholds) -> list[
 
 def _judge(pattern: Pattern, page_id: str, later: pl.DataFrame, last: datetime) -> Verdict | None:
     posts = prepare(later, page_id, last)
-    matches = posts.features.select(pl.all_horizontal(s.expression for s in pattern.rule)).to_series().to_numpy()
+    matches = rule_holds(posts.features, pattern.rule)
     if min(matches.sum(), (~matches).sum()) < MIN_MATCHING:
         return None
     outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period)
