@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from tasks.content.features import with_features
-from tasks.statistics.shrinkage import prior_variance, shrink
+from tasks.transfer.benefit import Benefit, benefit_of
 from tasks.transfer.catalogue import PATTERNS
 from tasks.transfer.estimates import workspace_estimates
-from tasks.transfer.pools import MIN_SPREAD, passes, sibling_pool
-from tasks.transfer.prediction import predict
+from tasks.transfer.pools import passes, sibling_pool
+from tasks.transfer.prediction import own_alone, predict
 from tasks.transfer.reading import own_of, siblings_of
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 END = datetime(2020, 1, 1, tzinfo=UTC)
-OWN_POSTS, MIN_TEST_POSTS, RESAMPLES = 50, 50, 400
+OWN_POSTS, MIN_TEST_POSTS = 50, 50
+RESAMPLES, FEW_RESAMPLES = 400, 40
 EMPTY = {
     **dict.fromkeys(("impressions", "audience_size"), pl.Int64),
     **dict.fromkeys(("tone", "title", "body", "media_type"), pl.String),
@@ -40,17 +41,29 @@ class Gain:
 
     Attributes:
         own, combined: AUC.
-        most: upper end of the 95 % bootstrap interval of the gain over the page's test posts.
+        error: standard error of their difference over the page's test posts, by bootstrap.
+        benefit: what was expected beforehand.
     """
 
     own: float
     combined: float
-    most: float
+    error: float
+    benefit: Benefit | None
+
+    @property
+    def offered(self) -> float:
+        """Gain of a page that follows the others whatever the guard says."""
+        return self.combined - self.own
+
+    @property
+    def followed(self) -> bool:
+        """Whether the guard lets the others speak."""
+        return self.benefit is None or self.benefit.worthwhile
 
     @property
     def gain(self) -> float:
-        """Of combined over own."""
-        return self.combined - self.own
+        """Gain of a page that follows the others where that is said to be worthwhile, and its own posts elsewhere."""
+        return self.offered if self.followed else 0.0
 
 
 def facebook_pages(folder: Path, posts_a_page: int) -> dict[str, pl.DataFrame]:
@@ -99,8 +112,13 @@ def _pages(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {str(name): part.sort("published_at", maintain_order=True) for (name,), part in parts.items()}
 
 
-def gains(pages: dict[str, pl.DataFrame]) -> list[Gain]:
-    """For each page with enough posts, leave it out of the pool, give it 50 posts, and judge it on all later ones."""
+def gains(pages: dict[str, pl.DataFrame], start: float = 0.0) -> list[Gain]:
+    """For each page with enough posts, leave it out of the pool, give it 50 posts, and judge it on all others.
+
+    Args:
+        pages: posts in time order.
+        start: where its 50 lie, 0 (its first: all others are later, as the bar asks) to 1 (its last).
+    """
     labels = {"industry": pl.lit("media"), "size": pl.lit("smb")}
     known = {name: workspace_estimates(rows, END) for name, rows in pages.items()}
     stacked = pl.concat([rows.with_columns(workspace_id=pl.lit(name), **labels) for name, rows in known.items()])
@@ -111,17 +129,19 @@ def gains(pages: dict[str, pl.DataFrame]) -> list[Gain]:
         if rows.height < OWN_POSTS + MIN_TEST_POSTS:
             continue
         others = names != name
-        own = own_of(workspace_estimates(rows.head(OWN_POSTS), END), "media", "smb")
+        first = int(start * (rows.height - OWN_POSTS))
+        own = own_of(workspace_estimates(rows.slice(first, OWN_POSTS), END), "media", "smb")
         pool = sibling_pool(everyone.effect[others], everyone.error[others])
         usable = passes(pool, 3)
-        alone = shrink(own.effect[0], own.error[0], prior_variance(own.effect[0], own.error[0], minimum=MIN_SPREAD))
+        alone = own_alone(own.effect[0], own.error[0]).mean
         told = predict(pool, own.effect[0], own.error[0], usable=usable)
-        test = rows.tail(rows.height - OWN_POSTS)
-        found.append(_judge(test, alone.mean, np.where(usable, told.mean, alone.mean)))
+        benefit = benefit_of(told, usable, alone, own.error[0], int(own.posts[0]))
+        test = pl.concat([rows.head(first), rows.slice(first + OWN_POSTS)])
+        found.append(_judge(test, alone, np.where(usable, told.mean, alone), benefit))
     return [gain for gain in found if gain is not None]
 
 
-def _judge(test: pl.DataFrame, own: Floats, combined: Floats) -> Gain | None:
+def _judge(test: pl.DataFrame, own: Floats, combined: Floats, benefit: Benefit | None) -> Gain | None:
     follows = test.select(pattern.holds.fill_null(False).cast(pl.Float64).alias(pattern.key) for pattern in PATTERNS)
     scores = follows.to_numpy() @ np.stack([own, combined], axis=1)
     outcome = test["engagements"].to_numpy()
@@ -129,13 +149,11 @@ def _judge(test: pl.DataFrame, own: Floats, combined: Floats) -> Gain | None:
     if min(above.sum(), (~above).sum()) < 5:
         return None
     rng, drawn = np.random.default_rng(0), []
-    for _ in range(RESAMPLES if len(above) < 1000 else 0):
+    for _ in range(RESAMPLES if len(above) < 1000 else FEW_RESAMPLES):
         rows = rng.integers(0, len(above), len(above))
         if 0 < above[rows].sum() < len(rows):
             drawn.append(auc(above[rows], scores[rows, 1]) - auc(above[rows], scores[rows, 0]))
-    difference = auc(above, scores[:, 1]) - auc(above, scores[:, 0])
-    most = float(np.quantile(drawn, 0.975)) if drawn else difference
-    return Gain(auc(above, scores[:, 0]), auc(above, scores[:, 1]), most)
+    return Gain(auc(above, scores[:, 0]), auc(above, scores[:, 1]), float(np.std(drawn)), benefit)
 
 
 def auc(above: Mask, score: Floats) -> float:

@@ -61,6 +61,7 @@ def answer(
             "total_insights_found": len(insights),
             "contradicted_by_own_data": sum(source.contradicted for source in sources),
             "mode": best.mode if best and covered else None,
+            "benefit": _benefit(best) if best and covered else None,
             "needed_workspaces": {
                 "same_organisation": min_sources,
                 "private_release": max(min_sources, MIN_RELEASED_SOURCES),
@@ -70,6 +71,15 @@ def answer(
         as_of=best.as_of.isoformat() if best else None,
         stale=best.stale if best else False,
     )
+
+
+def _benefit(source: Source) -> dict[str, Any] | None:
+    """What following the insights should add to ranking posts by own data alone; see `tasks.transfer.benefit`."""
+    benefit = source.evidence.benefit
+    if benefit is None:
+        return None
+    expected, deviation = round(benefit.expected, 4), round(benefit.deviation, 4)
+    return {"expected_auc_gain": expected, "standard_deviation": deviation, "worthwhile": benefit.worthwhile}
 
 
 def _status(target: Mapping[str, Any], insights: Sequence[Insight], covered: bool) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.transfer.benefit import Benefit
 from tasks.transfer.catalogue import PATTERNS, WEEKDAYS, InsightType
 from tasks.transfer.pools import Z95
 from tasks.transfer.records import Floats, Insight, Mask, Pool, Prediction
@@ -29,12 +30,16 @@ COVERAGE = {
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything an insight is made from: one pool, the prediction from it, and which patterns may be spoken of."""
+    """Everything an insight is made from: one pool, the prediction from it, and which patterns may be spoken of.
+
+    `benefit` is what following the pool should add to the target's own posts; None where it has too few.
+    """
 
     pool: Pool
     prediction: Prediction
     usable: Mask
     timezone: str
+    benefit: Benefit | None = None
 
     def strength(self) -> Floats:
         """Confidence (K,); 0 for patterns that must not be repeated: too weak, or not what both sides say."""

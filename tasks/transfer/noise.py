@@ -35,8 +35,12 @@ class DiscreteGaussian:
 
 @cache
 def _measurement(scale: float) -> Any:
-    import opendp.prelude as dp
+    # Not opendp.prelude: it brings pandas and scikit-learn along, which takes several times as long as a release.
+    from opendp.domains import atom_domain, vector_domain
+    from opendp.measurements import make_gaussian
+    from opendp.metrics import l2_distance
+    from opendp.mod import enable_features
 
-    dp.enable_features("contrib")
+    enable_features("contrib")
     # Integers, because OpenDP has to charge float sums twice their sensitivity.
-    return dp.m.make_gaussian(dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64"), scale=scale)
+    return make_gaussian(vector_domain(atom_domain(T="i64")), l2_distance(T="f64"), scale=scale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.statistics.shrinkage import prior_variance, shrink
+from tasks.statistics.shrinkage import Shrunken, prior_variance, shrink
 from tasks.transfer.pools import MIN_SPREAD
 from tasks.transfer.records import Floats, Mask, Pool, Prediction
 
@@ -41,6 +41,11 @@ def predict(pool: Pool, own: Floats, own_error: Floats, *, usable: Mask | None =
     deviation = np.sqrt(variance * (1.0 - weight))
     contradicted = opposite | elsewhere
     return Prediction(posterior, deviation, weight, contradicted, mean)
+
+
+def own_alone(own: Floats, own_error: Floats) -> Shrunken:
+    """What a target's own estimates (K,) say without any pool: shrunk towards zero among themselves."""
+    return shrink(own, own_error, prior_variance(own, own_error, minimum=MIN_SPREAD))
 
 
 def _prior(pool: Pool, known: Mask) -> tuple[Floats, Floats]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from tasks.statistics.outcome import Codes
 from tasks.transfer.catalogue import KEYS
 from tasks.transfer.contributions import SCALE
 from tasks.transfer.noise import Integers
@@ -26,11 +27,13 @@ class Estimates:
         profiles: (W,) what is public about them.
         effect: (W, K) log-lifts, 0 where unknown.
         error: (W, K) standard errors, infinite where unknown.
+        posts: (W,) posts behind them; 0 for a segment, whose posts nobody counts.
     """
 
     profiles: list[Profile]
     effect: Floats
     error: Floats
+    posts: Floats
 
     def like(self, target: Profile, threshold: float) -> Estimates:
         """Those at least this similar to a target by metadata.
@@ -38,7 +41,7 @@ class Estimates:
         Not by what works for them: siblings chosen for agreeing with the target would only repeat what it knows.
         """
         kept = np.flatnonzero([profile.likeness(target) >= threshold for profile in self.profiles])
-        return Estimates([self.profiles[i] for i in kept], self.effect[kept], self.error[kept])
+        return Estimates([self.profiles[i] for i in kept], self.effect[kept], self.error[kept], self.posts[kept])
 
 
 def similarity_of(a: Estimates, i: int, b: Estimates, j: int) -> float:
@@ -48,28 +51,27 @@ def similarity_of(a: Estimates, i: int, b: Estimates, j: int) -> float:
 
 def own_of(rows: pl.DataFrame, industry: str, size: str) -> Estimates:
     """One workspace's estimate rows; also where there are none."""
-    effect, error = np.zeros((1, len(KEYS))), np.full((1, len(KEYS)), np.inf)
-    _fill(effect, error, np.zeros(rows.height, dtype=np.int64), rows)
-    return Estimates([Profile.of(industry, size)], effect, error)
+    return _estimates([Profile.of(industry, size)], np.zeros(rows.height, dtype=np.int64), rows)
 
 
 def siblings_of(rows: pl.DataFrame) -> Estimates:
     """Estimate rows of several workspaces, with their `industry` and `size`."""
     names = rows.select("workspace_id", "industry", "size").unique("workspace_id").sort("workspace_id")
-    effect = np.zeros((names.height, len(KEYS)))
-    error = np.full((names.height, len(KEYS)), np.inf)
     place = {name: i for i, name in enumerate(names["workspace_id"])}
-    _fill(effect, error, np.array([place[name] for name in rows["workspace_id"]], dtype=np.int64), rows)
-    return Estimates([Profile.of(row[1], row[2]) for row in names.rows()], effect, error)
+    workspace = np.array([place[name] for name in rows["workspace_id"]], dtype=np.int64)
+    return _estimates([Profile.of(row[1], row[2]) for row in names.rows()], workspace, rows)
 
 
-def _fill(
-    effect: Floats, error: Floats, workspace: np.ndarray[tuple[int], np.dtype[np.int64]], rows: pl.DataFrame
-) -> None:
+def _estimates(profiles: list[Profile], workspace: Codes, rows: pl.DataFrame) -> Estimates:
+    """Rows over the catalogue, `workspace` the place of each row's among the profiles."""
+    effect = np.zeros((len(profiles), len(KEYS)))
+    error, posts = np.full_like(effect, np.inf), np.zeros(len(profiles))
     known = np.array([key in _PLACE for key in rows["pattern_key"]], dtype=bool)
     column = np.array([_PLACE.get(key, 0) for key in rows["pattern_key"]], dtype=np.int64)[known]
     effect[workspace[known], column] = rows["log_lift"].to_numpy()[known]
     error[workspace[known], column] = rows["standard_error"].to_numpy()[known]
+    np.maximum.at(posts, workspace, rows["posts"].to_numpy().astype(np.float64))
+    return Estimates(profiles, effect, error, posts)
 
 
 def prototypes(sums: Integers, noise_scale: float, min_sources: int) -> Estimates:
@@ -77,7 +79,7 @@ def prototypes(sums: Integers, noise_scale: float, min_sources: int) -> Estimate
     pools = [released_pool(sums[i : i + 1], np.ones(1), noise_scale * SCALE) for i in range(len(SEGMENTS))]
     error = np.stack([np.where(passes(pool, min_sources), pool.standard_error, np.inf) for pool in pools])
     profiles = [Profile.of_segment(segment) for segment in SEGMENTS]
-    return Estimates(profiles, np.stack([pool.mean for pool in pools]), error)
+    return Estimates(profiles, np.stack([pool.mean for pool in pools]), error, np.zeros(len(pools)))
 
 
 def pool_for(

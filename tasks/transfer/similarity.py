@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tasks.statistics.shrinkage import shrink
 from tasks.transfer.records import Floats, Mask
@@ -40,27 +39,3 @@ def similarity(
     if length == 0.0:
         return metadata
     return float(np.clip((1.0 - trust) * metadata + trust * (1.0 + a @ b / length) / 2.0, 0.0, 1.0))
-
-
-def nearest(queries: Floats, references: Floats, top_k: int) -> tuple[NDArray[np.int64], Floats]:
-    """The `top_k` references most alike to each query by cosine, best first.
-
-    Euclidean neighbours of unit vectors are cosine neighbours, and scikit-learn finds those block by block within
-    the GEMM, without ever holding the whole matrix of similarities.
-
-    Args:
-        queries: (Q, D). references: (R, D), R ≥ top_k.
-
-    Returns:
-        Indices and cosines, (Q, top_k) each.
-    """
-    from sklearn.neighbors import NearestNeighbors
-
-    found = NearestNeighbors(n_neighbors=top_k, algorithm="brute", metric="euclidean").fit(_unit(references))
-    distance, index = found.kneighbors(_unit(queries))
-    return index, 1.0 - distance**2 / 2.0
-
-
-def _unit(vectors: Floats) -> Floats:
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(length > 0, length, 1.0)

@@ -10,16 +10,18 @@ from typing import Any
 from tasks.errors import OutOfRangeError, UnknownNameError, require_between
 from tasks.transfer import store
 from tasks.transfer.answers import Source, answer, merged
+from tasks.transfer.benefit import benefit_of
 from tasks.transfer.budget import PERIOD, period_of
 from tasks.transfer.catalogue import INSIGHT_TYPES
 from tasks.transfer.insights import Evidence, describe
+from tasks.transfer.neighbours import nearest
 from tasks.transfer.pools import passes, sibling_pool
-from tasks.transfer.prediction import predict
+from tasks.transfer.prediction import own_alone, predict
 from tasks.transfer.reading import Estimates, own_of, pool_for, prototypes, siblings_of, similarity_of
 from tasks.transfer.records import Mask, Pool, TransferInsights, WorkspaceSimilarity
 from tasks.transfer.release import sums_from_rows
 from tasks.transfer.segments import INDEX, Profile
-from tasks.transfer.similarity import effect_vector, nearest
+from tasks.transfer.similarity import effect_vector
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace
 
@@ -157,7 +159,9 @@ class TransferLearner:
 
     def _evidence(self, pool: Pool, own: Estimates, usable: Mask, target: dict[str, Any]) -> Evidence:
         prediction = predict(pool, own.effect[0], own.error[0], usable=usable)
-        return Evidence(pool, prediction, usable, target["timezone"])
+        alone = own_alone(own.effect[0], own.error[0])
+        benefit = benefit_of(prediction, usable, alone.mean, own.error[0], int(own.posts[0]))
+        return Evidence(pool, prediction, usable, target["timezone"], benefit)
 
     def _similar(self, workspace_id: str, top_k: int) -> list[tuple[str, float]]:
         warehouse = open_warehouse(self._warehouse)
