@@ -40,11 +40,11 @@ def run() -> None:
     with console.watching("the nightly chain"):
         ended = runtime.run_by_hand("meta-learning", _over(sample))
     console.summary(ended)
-    found = judgement.found_beside_planted(sample, LOOKBACK_DAYS)
-    console.table("planted in the simulation, and found", found)
-    console.say(judgement.verdict(found, sample, LOOKBACK_DAYS))
+    judged = judgement.judge(sample.planted, LOOKBACK_DAYS)
+    console.table("planted in the simulation, and found", judged.rows)
+    console.say(judged.verdict)
     console.say(f"\nThe demo took {time.perf_counter() - started:.0f} s. Next, on the same simulated data:")
-    example = next((row["workspace"] for row in found if row["found"]), "WORKSPACE")
+    example = next((row["workspace"] for row in judged.rows if row["found"]), "WORKSPACE")
     for command, what in NEXT:
         console.say(f"  .venv/bin/{command.format(workspace=example):<56} {what}")
 

@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from flows import listing
 from tasks.content.planted import Match, Truth, load_channel_levels, load_planted, match, true_lift
-from tasks.content.sample import Sample
 from tasks.patterns.records import Pattern
+from tasks.patterns.wording import rule_in_words, sure_said
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import content_frame
 
 NO_EFFECT = 0.02  # a true lift smaller than this is none
 
 
-def found_beside_planted(sample: Sample, days: int) -> list[dict[str, Any]]:
-    """A row for each planted truth that is in force in the window, with the pattern that says the same, if any."""
-    rows = []
-    for name, truths in load_planted(sample.planted).items():
-        for content_type, patterns, frame in _analyses(open_warehouse(), name, days):
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found in the sample, held against what was planted.
+
+    Attributes:
+        rows: one for each planted truth that is in force in the window, with the pattern that says the same, if any.
+        verdict: one line: how much of what was planted was found, and how much of what was found is true.
+    """
+
+    rows: list[dict[str, Any]]
+    verdict: str
+
+
+def judge(planted_in: Path, days: int) -> Judgement:
+    """Hold the stored patterns of the last so many days against the truths of a sample's planted.json."""
+    warehouse = open_warehouse()
+    levels = load_channel_levels(planted_in)
+    rows, true, alarmed, nulls = [], [], 0, 0
+    for name, truths in load_planted(planted_in).items():
+        reported = 0
+        for content_type, patterns, frame in _analyses(warehouse, name, days):
             planted = [truth for truth in truths if truth.content_type == content_type]
             rows += [_row(one) for one in match([found.to_dict() for found in patterns], planted, frame)]
-    return rows
-
-
-def verdict(found: Sequence[dict[str, Any]], sample: Sample, days: int) -> str:
-    """One line: how much of what was planted was found, and how much of what was found is true."""
-    truths, levels = load_planted(sample.planted), load_channel_levels(sample.planted)
-    warehouse = open_warehouse()
-    judged = {
-        name: [
-            _is_true(pattern, truths[name], levels[name], frame)
-            for _, patterns, frame in _analyses(warehouse, name, days)
-            for pattern in patterns
-        ]
-        for name in truths
-    }
-    reported = [is_true for found_true in judged.values() for is_true in found_true]
-    nulls = [name for name, planted in truths.items() if not planted]
-    alarmed = [name for name in nulls if judged[name]]
-    return (
-        f"{sum(row['found'] is not None for row in found)} of {len(found)} planted effects found; "
-        f"{sum(reported)} of {len(reported)} reported patterns are true of the simulation; "
-        f"{len(alarmed)} of {len(nulls)} workspaces without any effect got a pattern."
+            true += [_is_true(pattern, truths, levels[name], frame) for pattern in patterns]
+            reported += len(patterns)
+        nulls += not truths
+        alarmed += bool(reported and not truths)
+    return Judgement(
+        rows,
+        f"{sum(row['found'] is not None for row in rows)} of {len(rows)} planted effects found; "
+        f"{sum(true)} of {len(true)} reported patterns are true of the simulation; "
+        f"{alarmed} of {nulls} workspaces without any effect got a pattern.",
     )
 
 
@@ -73,9 +78,9 @@ def _row(one: Match) -> dict[str, Any]:
     }
     if one.pattern is None:
         return row | {"found": None, "90 % interval": None, "sure of sign": None}
-    low, high = one.pattern["lift_interval_pct"]
+    found = Pattern.from_dict(dict(one.pattern))
     return row | {
-        "found": f"{one.pattern['lift_pct']:+.0f} % when: {one.pattern['description'].partition(': ')[2]}",
-        "90 % interval": f"{low:+.0f} … {high:+.0f} %",
-        "sure of sign": f"{one.pattern['confidence']:.1%}",
+        "found": f"{listing.lift(found)} when: {rule_in_words(found.rule)}",
+        "90 % interval": listing.interval(found),
+        "sure of sign": sure_said(found.confidence),
     }

@@ -10,6 +10,7 @@ from tasks.experiments import ExperimentEngine
 from tasks.models import list_drift_checks, list_models
 from tasks.patterns.records import Pattern
 from tasks.patterns.store import latest_analyses, patterns_of
+from tasks.patterns.wording import lift_said, rule_in_words, sure_said
 from tasks.swarm import AgentDebateOrchestrator, ExpertAgentRegistry
 from tasks.transfer import TransferLearner
 from tasks.warehouse import Warehouse, open_warehouse
@@ -68,22 +69,23 @@ def debates(workspace_id: str | None) -> Rows:
     return [{name: row[name] for name in names} for row in AgentDebateOrchestrator(registry).list_debates(workspace_id)]
 
 
+def lift(pattern: Pattern) -> str:
+    """A lift with as many digits as it bears."""
+    return f"{lift_said(pattern.lift_pct, pattern.lift_interval_pct, '+')} %"
+
+
 def interval(pattern: Pattern) -> str:
     """A lift's 90 % interval, as people read it."""
-    low, high = pattern.lift_interval_pct
-    return f"{low:+.0f} … {high:+.0f} %"
-
-
-def sure(confidence: float) -> str:
-    """A probability, as people read it; never certainty."""
-    return "> 99.9 %" if confidence > 0.999 else f"{100 * confidence:.1f} %"
+    low, high = (lift_said(end, pattern.lift_interval_pct, "+") for end in pattern.lift_interval_pct)
+    return f"{low} … {high} %"
 
 
 def _pattern(pattern: Pattern) -> dict[str, Any]:
     return {
-        "pattern": pattern.description,
+        "content that …": rule_in_words(pattern.rule),
+        "lift": lift(pattern),
         "90 % interval": interval(pattern),
-        "sure of sign": sure(pattern.confidence),
+        "sure of sign": sure_said(pattern.confidence),
         "posts": pattern.total_size,
         "trend": pattern.trend,
     }
@@ -93,7 +95,7 @@ def _insights(answer: Mapping[str, Any]) -> Rows:
     names = ("insight_type", "description", "confidence", "source_workspaces")
     if answer["insights"]:
         told = [{name: insight[name] for name in names} for insight in answer["insights"]]
-        return [row | {"confidence": sure(row["confidence"])} for row in told]
+        return [row | {"confidence": sure_said(row["confidence"])} for row in told]
     needed = answer["metadata"]["needed_workspaces"]
     why = (
         f"{answer['status']}: needs {needed['same_organisation']} other workspaces of the organisation, "

@@ -16,6 +16,7 @@ from tasks.errors import InputError
 
 MIN_JACCARD = 0.5
 MIN_PREVALENCE = 0.3
+LENGTHS = ("word_count", "body_words", "character_count")
 
 Parsed = TypeVar("Parsed")
 
@@ -72,8 +73,8 @@ class Match:
 
     Attributes:
         truth: what was planted.
-        pattern: the found one of the same direction with the greatest overlap, or of the opposite direction whose
-            other posts overlap most; None if nothing overlaps enough.
+        pattern: of those found that speak of a feature of the truth's, the one of the same direction with the greatest
+            overlap, or of the opposite direction whose other posts overlap most; None if nothing overlaps enough.
         jaccard: rows that both cover among rows that either covers; 0 without a pattern.
     """
 
@@ -180,11 +181,19 @@ def _prevails(truth: Truth, effect: Any) -> bool:
 
 
 def _best(truth: Truth, mask: pl.Series, found: Sequence[Mapping[str, Any]], masks: Sequence[pl.Series]) -> Match:
-    """That questions win is the same finding as that posts without one lose."""
+    """That questions win is the same finding as that posts without one lose; that Instagram wins is another one."""
     same_way = [pattern["pattern_type"] == truth.direction for pattern in found]
-    overlaps = [_jaccard(mask, one if same else ~one) for one, same in zip(masks, same_way, strict=True)]
+    overlaps = [
+        _jaccard(mask, one if same else ~one) if _subjects(truth.rule) & _subjects(pattern["rule"]) else 0.0
+        for pattern, one, same in zip(found, masks, same_way, strict=True)
+    ]
     jaccard, _, best = max(zip(overlaps, same_way, range(len(found)), strict=True), default=(0.0, False, -1))
     return Match(truth, found[best], jaccard) if jaccard >= MIN_JACCARD else Match(truth, None, 0.0)
+
+
+def _subjects(rule: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Features a rule speaks of; length is length, in words or in characters."""
+    return {"length" if selector["feature"] in LENGTHS else selector["feature"] for selector in rule}
 
 
 def _jaccard(one: pl.Series, other: pl.Series) -> float:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from tasks.patterns.adjustment import Contrasts, adjusted_contrasts, log_rate_contrasts
 from tasks.patterns.preparation import Posts
@@ -22,6 +22,11 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 INTERVAL_LEVEL = 0.90
+# How far a log lift moves between one stretch of weeks and another, as a share of itself. On 37 real pages sixths of
+# the first 70 % of time differ by .27 more than chance explains, and the last 30 % from the first 70 by .29; a page's
+# own sixths do not tell how far that page will move. Without it 90 % intervals held 83 % of later lifts.
+RELATIVE_DRIFT = 0.25
+MAX_LOG = 50.0  # e⁵⁰: an interval so wide says 'unknown', and must not overflow to infinity
 THIRDS = 3
 MIN_THIRD_ROWS = 30
 
@@ -35,7 +40,7 @@ class Finding:
         effect: shrunken standardised effect.
         log_lift: shrunken difference of robust log rates.
         adjusted: the same before shrinking.
-        interval: its 90 % interval.
+        interval: its 90 % interval, drift between one stretch of weeks and the next included.
         q_value: Benjamini–Hochberg over the candidates of its family.
         confidence: 1 − max(local false sign rate, q).
         rows: matching rows.
@@ -116,8 +121,10 @@ def _one_sided(contrast: Contrast, direction: Floats) -> Floats:
 
 
 def _interval(contrast: Contrast) -> Floats:
-    """90 % interval (K, 2)."""
-    half_width = stdtrit(contrast.degrees_of_freedom, 0.5 + INTERVAL_LEVEL / 2) * contrast.standard_error
+    """90 % interval (K, 2) of the log lift in weeks like these, those to come included: what chance and drift allow."""
+    by_chance = stdtrit(contrast.degrees_of_freedom, 0.5 + INTERVAL_LEVEL / 2) * contrast.standard_error
+    by_drift = ndtri(0.5 + INTERVAL_LEVEL / 2) * RELATIVE_DRIFT * contrast.estimate
+    half_width = np.minimum(np.hypot(by_chance, by_drift), MAX_LOG)
     return np.column_stack([contrast.estimate - half_width, contrast.estimate + half_width])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from tasks.patterns.confirmation import INTERVAL_LEVEL, Finding, Third, thirds
+from tasks.patterns.confirmation import INTERVAL_LEVEL, MAX_LOG, Finding, Third, thirds
 from tasks.patterns.explanation import Adjustment, adjustments, per_cent
 from tasks.patterns.preparation import Posts
 from tasks.patterns.records import Pattern, Period, rule_key
@@ -28,7 +28,6 @@ GUIDE_FEATURES = {
 }
 GUIDE_SHARES = ("emoji_usage", "cta_inclusion")  # of posts that have any, rather than how many
 DECIMALS = 4
-MAX_LOG = 50.0  # e⁵⁰: an interval so wide says 'unknown', and must not overflow to infinity
 
 
 def describe_patterns(posts: Posts, table: SelectorTable, findings: list[Finding]) -> list[Pattern]:
@@ -58,18 +57,19 @@ def _pattern(
     members = finding.candidate.members
     rule, matching = table.rule(members), rule_matches(table.matches, members)
     lift = per_cent(finding.log_lift)
+    interval = (per_cent(finding.interval[0]), per_cent(finding.interval[1]))
     return Pattern(
         pattern_id="",
         pattern_key=rule_key(rule),
         pattern_type="winning" if finding.candidate.score > 0 else "losing",
-        description=describe(rule, lift),
+        description=describe(rule, lift, interval),
         rule=rule,
         features=_features(posts, matching, [selector.feature for selector in rule]),
         confidence=finding.confidence,
         sample_size=finding.rows,
         effect_size=finding.effect,
         lift_pct=lift,
-        lift_interval_pct=(per_cent(finding.interval[0]), per_cent(finding.interval[1])),
+        lift_interval_pct=interval,
         q_value=finding.q_value,
         discovery_size=finding.candidate.rows,
         total_size=int(matching.sum()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import datetime
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from tasks.patterns.records import Pattern
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 WINNING, LOSING, QUIET = "#1b7f5c", "#b3413a", "#6b7280"
 DPI = 110
 MAX_PATTERNS = 12
+TITLE_WIDTH = 85  # characters that fit beside the names of rules
+LABEL_WIDTH = 45
 
 
 def forest(patterns: Sequence[Pattern]) -> bytes:
@@ -29,7 +32,7 @@ def forest(patterns: Sequence[Pattern]) -> bytes:
         _bar(axes, y, pattern.lift_interval_pct, pattern.lift_pct)
         axes.plot(pattern.raw_lift_pct, y, "o", markerfacecolor="none", color=QUIET, markersize=7)
     axes.set_yticks(range(len(shown)), [_label(pattern) for pattern in shown], fontsize=8)
-    _finish(axes, "Lift against comparable posts, adjusted (filled) and raw (hollow), 90 % interval")
+    _finish(axes, "against comparable posts, adjusted (filled) and raw (hollow), 90 % interval")
     return _png(figure)
 
 
@@ -44,8 +47,8 @@ def over_time(pattern: Pattern) -> bytes:
     for y, part in enumerate(parts):
         _bar(axes, y, part.lift_interval_pct, part.lift_pct)
     axes.set_yticks(range(len(parts)), [f"{_day(part.first)} to {_day(part.last)}" for part in parts], fontsize=8)
-    axes.set_title(pattern.description, fontsize=9, loc="left")
-    _finish(axes, "Lift in each part of the weeks that confirmed it, 90 % interval; dashed: the whole, shrunken")
+    axes.set_title(fill(pattern.description, TITLE_WIDTH), fontsize=9, loc="left")
+    _finish(axes, "in each part of the weeks that confirmed it, 90 % interval; dashed: the whole, shrunken")
     return _png(figure)
 
 
@@ -57,13 +60,14 @@ def _bar(axes: Any, y: int, interval: tuple[float, float], middle: float) -> Non
 
 def _finish(axes: Any, caption: str) -> None:
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xlabel(f"lift in %\n{caption}; association, not cause", fontsize=8)
+    axes.set_xlabel(fill(f"lift in %: {caption}; association, not cause", TITLE_WIDTH), fontsize=8)
+    axes.tick_params(axis="x", labelsize=8)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.margins(y=0.15)
 
 
 def _label(pattern: Pattern) -> str:
-    return ",\n".join(in_words(selector) for selector in pattern.rule)
+    return ",\n".join(fill(in_words(selector), LABEL_WIDTH) for selector in pattern.rule)
 
 
 def _day(instant: datetime) -> str:

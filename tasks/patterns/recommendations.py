@@ -8,7 +8,7 @@ from typing import Any
 from tasks.patterns.history import FADING, GONE
 from tasks.patterns.records import CAVEAT, Pattern
 from tasks.patterns.task_types import TASK_TYPES
-from tasks.patterns.wording import in_words
+from tasks.patterns.wording import lift_said, rule_in_words
 
 FADING_WEIGHT = 0.3
 MAX_SHARED = 0.5  # rules that share more than half of their features say nearly the same
@@ -65,15 +65,16 @@ def _shared(one: Pattern, other: Pattern) -> float:
 
 
 def _recommendation(content_type: str, pattern: Pattern, task_type: str) -> dict[str, Any]:
-    words = ", ".join(in_words(selector) for selector in pattern.rule)
     wins = pattern.pattern_type == "winning"
-    low, high = pattern.lift_interval_pct
+    lift, low, high = (
+        lift_said(value, pattern.lift_interval_pct, "+") for value in (pattern.lift_pct, *pattern.lift_interval_pct)
+    )
     evidence = (
-        f"{pattern.lift_pct:+.1f} % [{low:+.1f}, {high:+.1f}] against comparable posts, {pattern.sample_size} posts in "
-        f"weeks the search had not seen, q = {pattern.q_value:.3f}"
+        f"{lift} % [{low}, {high}] against comparable posts, {pattern.sample_size} posts in weeks the search had not "
+        f"seen, q = {pattern.q_value:.3f}"
     )
     return {
-        "recommendation": f"{'Prefer' if wins else 'Avoid'} content that {words}",
+        "recommendation": f"{'Prefer' if wins else 'Avoid'} content that {rule_in_words(pattern.rule)}",
         "action": "prefer" if wins else "avoid",
         "task_type": task_type,
         "content_type": content_type,

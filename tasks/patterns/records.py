@@ -149,7 +149,7 @@ class Pattern:
         sample_size: matching rows of the confirmation half.
         effect_size: adjusted, shrunken difference of normal scores; |0.2| is small, |0.5| is large.
         lift_pct: ratio of geometric means against comparable other posts, minus one, shrunken, in per cent.
-        lift_interval_pct: its 90 % interval.
+        lift_interval_pct: its 90 % interval, which allows for chance and for lifts drifting from season to season.
         q_value: false discovery rate at which this pattern is just reported.
         discovery_size: matching rows of the discovery half.
         total_size: matching rows in all.

@@ -7,6 +7,7 @@ from typing import Any
 
 from tasks.patterns import figures
 from tasks.patterns.records import Pattern
+from tasks.patterns.wording import lift_said, sure_said
 from tasks.reporting.artifacts import figure, markdown_table
 from tasks.warehouse.outcomes import Outcome
 
@@ -69,13 +70,15 @@ def _patterns(analysis: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _row(analysis: Mapping[str, Any], pattern: Mapping[str, Any]) -> dict[str, Any]:
-    low, high = pattern["lift_interval_pct"]
+    interval = pattern["lift_interval_pct"]
+    lift, low, high = (lift_said(value, interval, "+") for value in (pattern["lift_pct"], *interval))
     return {
         "workspace": analysis["workspace_id"],
-        "content": analysis["content_type"],
-        "pattern": pattern["description"],
-        "90 % interval": f"{low:+.0f} … {high:+.0f} %",
-        "sure of sign": f"{pattern['confidence']:.1%}",
+        "type": analysis["content_type"],
+        "content that …": pattern["description"].partition(": ")[2],
+        "lift": f"{lift} %",
+        "90 % interval": f"{low} … {high} %",
+        "sure of sign": sure_said(pattern["confidence"]),
         "posts": pattern["total_size"],
         "trend": pattern["trend"],
     }

@@ -108,3 +108,26 @@ async def test_planted_truths_are_found_and_null_workspaces_stay_quiet(sample: t
         found += sum(one.pattern is not None for one in matches)
     assert found >= 0.8 * planted
     assert alarms == 0
+
+
+async def test_the_demo_judges_each_workspace_in_one_reading(
+    sample: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the demo prints under its table is what the table holds, and pairs no question with a channel."""
+    from flows import judgement
+    from tasks.patterns import PerformanceAnalyzer
+
+    truths = load_planted(sample[1])
+    warehouse = Warehouse(sample[0])
+    for workspace_id in truths:
+        await PerformanceAnalyzer(warehouse=warehouse).analyze_patterns(workspace_id, "social", lookback_days=365)
+    read: list[str] = []
+    monkeypatch.setattr(judgement, "open_warehouse", lambda: warehouse)
+    monkeypatch.setattr(judgement, "content_frame", lambda *asked: (read.append(asked[1]), content_frame(*asked))[1])
+    judged = judgement.judge(sample[1], 365)
+    pairs = [(row["planted"], row["found"]) for row in judged.rows if row["found"]]
+    assert read == list(truths)
+    assert judged.verdict.startswith(f"{len(pairs)} of {len(judged.rows)} planted effects found; ")
+    assert "; 0 of 3 workspaces without any effect" in judged.verdict
+    assert len(pairs) >= 15
+    assert not any("is on" in found and "is on" not in planted for planted, found in pairs)

@@ -59,6 +59,15 @@ def test_too_little_overlap_or_the_wrong_direction_is_no_match(frame: pl.DataFra
     assert match(found, [truth()], frame)[0].pattern is None
 
 
+def test_what_covers_the_same_posts_but_speaks_of_something_else_is_no_match(frame: pl.DataFrame) -> None:
+    by_chance = frame.with_columns(
+        channel=pl.when(pl.col("emoji_count") > 0).then(pl.lit("instagram")).otherwise("channel")
+    )
+    same_posts, less_exact = pattern("channel", "==", "instagram"), pattern("emoji_count", ">=", 1)
+    assert match([same_posts], [truth()], by_chance)[0].pattern is None
+    assert match([same_posts, less_exact], [truth()], by_chance)[0].pattern is less_exact
+
+
 def test_a_truth_not_in_force_in_the_window_is_not_asked_for(frame: pl.DataFrame) -> None:
     assert match([], [truth(until=START)], frame) == []
     assert match([], [truth()], frame.clear()) == []

@@ -15,7 +15,7 @@ from tasks.patterns.records import Pattern, Selector, rule_key
 from tasks.patterns.search import distinct, pair_sums, search
 from tasks.patterns.selectors import selector_table
 from tasks.patterns.split import is_discovery, week_numbers
-from tasks.patterns.wording import in_words
+from tasks.patterns.wording import describe, in_words
 from tests.generators.planted_patterns import simulate
 from tests.tasks.patterns.test_planted_truth import AS_OF, question
 
@@ -84,11 +84,26 @@ def test_words_are_a_persons() -> None:
         in_words(Selector("has_cta", "==", False, "false")): "has no clear CTA",
         in_words(Selector("local_weekday", "==", 5, "5")): "is posted on Saturday",
         in_words(Selector("local_hour", "between", (8, 12), "from_08")): "is posted between 8 and 12 h",
-        in_words(Selector("channel", "==", "instagram", "instagram")): "is on instagram",
+        in_words(Selector("channel", "==", "instagram", "instagram")): "is on Instagram",
+        in_words(Selector("channel", "==", "email", "email")): "goes out by e-mail",
+        in_words(Selector("channel", "==", "social_ads", "social_ads")): "is on social ads",
         in_words(Selector("media_type", "==", "video", "video")): "comes as video",
-        in_words(Selector("word_count", ">=", 120, "top_quarter")): "has many words (word count at least 120)",
+        in_words(Selector("word_count", ">=", 120, "top_quarter")): "has many words (at least 120)",
+        in_words(Selector("character_count", "<", 80, "lower_half")): "is short (under 80 characters)",
+        in_words(Selector("capitals_share", ">=", 0.12, "top_quarter")): "is heavy on capital letters (at least 12 %)",
+        in_words(Selector("title_words", "between", (4, 7), "second_quarter")): "has 4 to 6 words in the title",
+        in_words(Selector("price", "between", (2.5, 7.5), "second_quarter")): "has price between 2.5 and 7.5",
     }
     assert all(said == expected for said, expected in words.items())
+
+
+def test_a_lift_claims_no_digit_that_its_interval_does_not_bear() -> None:
+    rule = (EMOJI, Selector("has_cta", "==", True, "true"))
+    guide = "Content performs 45.2% better when: includes emojis, has clear CTA"
+    assert describe(rule, 45.2, (38.0, 53.0)) == guide
+    assert describe(rule, 45.2, (20.0, 74.0)) == guide.replace("45.2", "45")
+    assert describe(rule, 599.1, (447.0, 862.0)) == guide.replace("45.2", "600")
+    assert describe(rule, -31.9, (-42.0, -22.0)) == guide.replace("45.2", "32").replace("better", "worse")
 
 
 def test_missing_values_and_constants_are_dropped_and_listed() -> None:

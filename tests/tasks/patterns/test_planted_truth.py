@@ -25,7 +25,8 @@ def question(seed: int, thresholds: Thresholds = SMALL_EFFECTS) -> Question:
     return Question(f"workspace-{seed}", "social", AS_OF, 600, thresholds)
 
 
-AS_PLANTED = "power as planted"
+AS_PLANTED = "power as planted, rules that die at mid-history or cancel out included"
+COVERAGE = "coverage of 90 % intervals, given that the pattern was reported"
 
 
 @dataclass
@@ -86,15 +87,15 @@ class Tally:
             "power at n >= 500 and lift >= 45 %": float(np.mean(self.found_large)),
             "log-lift mean absolute error": float(np.mean(np.abs(self.errors))),
             "stated confidence minus truth": float(np.mean(self.confidence) - np.mean(self.right_sign)),
-            "coverage of 90 % intervals": float(np.mean(self.covered)),
+            COVERAGE: float(np.mean(self.covered)),
         }
 
 
-def tally(seeds: range) -> Tally:
+def tally(seeds: range, thresholds: Thresholds = SMALL_EFFECTS) -> Tally:
     counts = Tally()
     for seed in seeds:
         truth = simulate(seed)
-        found = analyse(truth.frame, question(seed)).patterns
+        found = analyse(truth.frame, question(seed, thresholds)).patterns
         counts.add(truth, [pattern for pattern in found if not is_channel(pattern.rule)])
     return counts
 
@@ -126,13 +127,12 @@ BARS = (
 @pytest.mark.slow
 def test_the_whole_simulation_meets_its_bars() -> None:
     """400 workspaces that no choice was made on; half of them hold no pattern."""
-    figures = tally(range(5000, 5400)).figures()
-    print()
+    figures, by_default = (tally(range(5000, 5400), one).figures() for one in (SMALL_EFFECTS, Thresholds()))
+    print("\nat min_effect_size = 0.15, and in brackets at the guide's 0.3, which leaves out lifts under about ±30 %:")
     for name, sign, bound in BARS:
-        print(f"BAR {name}: {figures[name]:.3f} (bar {sign} {bound})")
-    print(
-        f"coverage of 90 % intervals, given that the pattern was reported: {figures['coverage of 90 % intervals']:.3f}"
-    )
+        print(f"BAR {name}: {figures[name]:.3f} [{by_default[name]:.3f}] (bar {sign} {bound})")
+    for name in (AS_PLANTED, COVERAGE):
+        print(f"{name}: {figures[name]:.3f} [{by_default[name]:.3f}]")
     for name, sign, bound in BARS:
         assert figures[name] <= bound if sign == "<=" else figures[name] >= bound, name
 
