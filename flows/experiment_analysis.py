@@ -8,8 +8,8 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.parameters import ExperimentAnalysis
-from tasks.experiments.steps import analyze_experiments, arm_rows, in_words, reports_of, running_experiments
-from tasks.reporting import announce, artifact_key, emit, figure, markdown_table, publish_markdown
+from tasks.experiments.steps import analyze_experiments, reports_of, running_experiments
+from tasks.reporting import announce, artifact_key, emit, experiment_report, figure, publish_markdown
 from tasks.warehouse.outcomes import Outcome
 
 NAME = "experiment-analysis"
@@ -31,7 +31,7 @@ def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> l
 def publish(report: dict[str, Any]) -> None:
     """One report a person reads, and one event where the experiment has ended."""
     found, ended, picture = report["analysis"], report["ended"], report["picture"]
-    parts = [in_words(found, ended is not None), markdown_table(arm_rows(found))]
+    parts = [experiment_report(found, ended is not None)]
     parts += [figure(picture, f"Effects of {found.name} over time")] if picture else []
     publish_markdown(artifact_key(NAME, found.experiment_id), "\n\n".join(parts), f"{found.name}: {found.status.value}")
     if ended is not None:

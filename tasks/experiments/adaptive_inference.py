@@ -7,7 +7,7 @@ uses only earlier epochs (Hadad et al. 2021; Waudby-Smith et al. 2022). All that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,9 @@ def augmented_scores(n: Array, y: Array, yy: Array, propensity: Array) -> Scores
     per_epoch = n.sum(axis=-1)
     total = np.maximum(per_epoch.sum(axis=-1), 1.0)
     m = _earlier_means(n, y)
-    residual = (y - n * m) / propensity
-    square = (yy - 2 * m * y + n * np.square(m)) / np.square(propensity)
+    e = np.where(propensity > 0, propensity, 1.0)  # where nobody could be assigned, nobody was
+    residual = (y - n * m) / e
+    square = (yy - 2 * m * y + n * np.square(m)) / np.square(e)
     arms = per_epoch[..., None]
     mean = (arms * m + residual).sum(axis=-2) / total[..., None]
     second = (arms * np.square(m) + 2 * m * residual + square).sum(axis=-2) / total[..., None]
@@ -59,6 +60,22 @@ def augmented_scores(n: Array, y: Array, yy: Array, propensity: Array) -> Scores
         contrast,
         _error(pair_second, contrast, total[..., None, None]) * ~np.eye(n.shape[-1], dtype=bool),
     )
+
+
+def augmented_ratio_scores(n: Array, y: Array, yy: Array, d: Array, dd: Array, yd: Array, propensity: Array) -> Scores:
+    """The same of ratios of two sums over units, linearised: each unit's score is (y − R·d) over the mean of d.
+
+    Args:
+        n: units; y, d: sums of numerators and denominators; yy, dd: of their squares; yd: of their products; (…, B, K).
+        propensity: probability of each arm in each epoch.
+    """
+    below = augmented_scores(n, d, dd, propensity).mean
+    below = np.where(below > 0, below, 1.0)
+    ratio = augmented_scores(n, y, yy, propensity).mean / below
+    r, scale = ratio[..., None, :], below[..., None, :]
+    squares = (yy - 2 * r * yd + np.square(r) * dd) / np.square(scale)
+    scores = augmented_scores(n, (y - r * d) / scale, squares, propensity)
+    return replace(scores, mean=ratio, contrast=ratio[..., :, None] - ratio[..., None, :])
 
 
 def _earlier_means(n: Array, y: Array) -> Array:

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.experiments import factorial, planning, sample_ratio
-from tasks.experiments.adaptive_inference import augmented_scores
 from tasks.experiments.arm_sums import ArmSums
 from tasks.experiments.comparisons import Compared, compare, from_estimates
 from tasks.experiments.cuped import adjusted
 from tasks.experiments.design import Design
-from tasks.experiments.metric_kinds import MetricKind
 from tasks.experiments.moments import Moments
 from tasks.experiments.records import ExperimentType, SampleRatio
 from tasks.experiments.segments import by_segment
@@ -98,7 +96,7 @@ def take_look(material: Material) -> Look:
     if planned is None and (material.evidence is None or not material.evidence.n):
         # Only before the first look: a plan made later would spend the error a second time.
         planned = planning.from_first_outcomes(design, moments, sums.kind)
-    rule = rule_of(design, len(material.names), planned)
+    rule = rule_of(material, planned)
     n_star = planning.tuned_to(design, len(material.names), planned)
     means, found = compare_all(moments, sums, material, rule, n_star, is_weighted=is_weighted)
     sign = -1.0 if primary["direction"] == "decrease" else 1.0
@@ -116,20 +114,24 @@ def replace_moments(plain: Moments, better: Moments, origin: float) -> Moments:
     return Moments(plain.n, better.mean + origin, better.variance)
 
 
-def rule_of(design: Design, arms: int, planned: int | None) -> Rule:
+def rule_of(material: Material, planned: int | None) -> Rule:
     """How this experiment spends its α."""
+    design = material.design
     is_fixed = not design.is_adaptive and planned is not None
     is_sequential = design.experiment_type == ExperimentType.SEQUENTIAL
     is_scheduled = is_fixed and is_sequential and design.scheduled_looks is not None
-    return Rule(design.alpha, arms, is_fixed and not is_sequential, is_scheduled, design.is_adaptive)
+    is_hybrid = is_fixed and not is_sequential
+    return Rule(
+        design.alpha, len(material.names), is_hybrid, is_scheduled, design.is_adaptive, control=material.control
+    )
 
 
 def compare_all(
     moments: Moments, sums: ArmSums, material: Material, rule: Rule, n_star: float, *, is_weighted: bool
 ) -> tuple[Array, Compared]:
     """Means, and every arm against every other: plainly, or by weighted scores after adaptive allocation."""
-    if is_weighted and sums.kind != MetricKind.RATIO:
-        scores = augmented_scores(*sums.values(), material.weights())
+    if is_weighted:
+        scores = sums.augmented_scores(material.weights())
         found = from_estimates(
             scores.contrast, scores.contrast_error, float(scores.n), alpha=rule.running_alpha, n_star=n_star
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.experiments.adaptive_inference import Scores, augmented_ratio_scores, augmented_scores
 from tasks.experiments.contributions import SUMS
 from tasks.experiments.cuped import CovariateSums
 from tasks.experiments.metric_kinds import MetricKind
@@ -52,10 +53,13 @@ class ArmSums:
         """Units of each arm (K,)."""
         return self.total("n")
 
-    def values(self) -> tuple[Array, Array, Array]:
-        """Units, sums and sums of squares (B, K) of values as they were handed in, origin included."""
+    def augmented_scores(self, propensity: Array) -> Scores:
+        """Of values as they were handed in, origin included, by the probability (B, K) of each arm in each epoch."""
         n, y, yy = (self.sums[name] for name in ("n", "y", "yy"))
-        return n, y + n * self.origin, yy + 2 * self.origin * y + n * self.origin**2
+        if self.kind == MetricKind.RATIO:
+            d, dd, yd = (self.sums[name] for name in ("d", "dd", "yd"))
+            return augmented_ratio_scores(n, y, yy, d, dd, yd, propensity)
+        return augmented_scores(n, y + n * self.origin, yy + 2 * self.origin * y + n * self.origin**2, propensity)
 
     def moments(self) -> Moments:
         """Of each arm (K,), as its kind wants them."""

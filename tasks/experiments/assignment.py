@@ -7,6 +7,8 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
+from numbers import Integral, Real
 from typing import Any
 
 from tasks.errors import UnknownNameError
@@ -16,6 +18,7 @@ from tasks.experiments.hashing import HASHES, Position, cumulative, keyed_blake2
 
 UNNAMED = "~"  # first character of the ids made up for units that come without one
 LONGEST_UNIT_ID = 256
+LONGEST_SEGMENT = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +89,41 @@ class AssignmentPlan:
         return str(variant_id)
 
 
+def require_segments(labels: Sequence[object] | None, units: int) -> list[str]:
+    """One label for each unit, blank where it has none.
+
+    Raises:
+        InvalidDesignError: if their number differs, or one is too long.
+    """
+    found = ["" if label is None else str(label).strip() for label in labels or [None] * units]
+    if len(found) != units:
+        raise InvalidDesignError(f"{units} units need as many segments, not {len(found)}")
+    for label in found:
+        if len(label) > LONGEST_SEGMENT:
+            raise InvalidDesignError(f"a segment is a text of at most {LONGEST_SEGMENT} characters, not {label!r}")
+    return found
+
+
+def require_covariates(values: Sequence[object] | None, units: int) -> list[float | None]:
+    """One number from before the experiment for each unit, or none.
+
+    Raises:
+        InvalidDesignError: if their number differs, or one is not finite.
+    """
+    found = list(values or [None] * units)
+    if len(found) != units:
+        raise InvalidDesignError(f"{units} units need as many covariates, not {len(found)}")
+    for value in found:
+        if value is not None and not (isinstance(value, Real) and isfinite(value)):
+            raise InvalidDesignError(f"a covariate is a finite number, not {value!r}; pass None where there is none")
+    return [None if value is None else float(value) for value in found]  # type: ignore[arg-type]
+
+
 def require_unit(unit_id: object) -> str:
     """A unit's id as it is stored; one is made up for None."""
     if unit_id is None:
         return f"{UNNAMED}{uuid.uuid4().hex}"
-    text = str(unit_id).strip() if isinstance(unit_id, str | int) and not isinstance(unit_id, bool) else ""
+    text = str(unit_id).strip() if isinstance(unit_id, str | Integral) and not isinstance(unit_id, bool) else ""
     if not text or len(text) > LONGEST_UNIT_ID:
         raise InvalidDesignError(f"a unit id is a text of 1 to {LONGEST_UNIT_ID} characters, not {unit_id!r}")
     return text

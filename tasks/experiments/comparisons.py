@@ -38,7 +38,7 @@ class Compared:
         """Estimate over standard error; zero where there is no variance to judge by."""
         return _z(self.estimate, self.standard_error)
 
-    def fixed_half_width(self, alpha: float) -> Array:
+    def fixed_half_width(self, alpha: Real) -> Array:
         """Of the interval that is right at one planned look."""
         return np.asarray(stdtrit(self.degrees_of_freedom, 1 - alpha / 2) * self.standard_error, dtype=np.float64)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import fsum
+from math import fsum, inf
 from typing import Any
 
 from tasks.experiments.errors import OutcomeConflictError
@@ -22,12 +22,17 @@ Key = tuple[str, str]  # unit, key
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One outcome as it was handed in."""
+    """One outcome as it was handed in; a denominator comes with a ratio, and with nothing else."""
 
     unit_id: str
     key: str
     value: float
-    denominator: float = 1.0
+    denominator: float | None = None
+
+    @property
+    def parts(self) -> tuple[float, float]:
+        """Value and denominator as they are stored."""
+        return self.value, 1.0 if self.denominator is None else self.denominator
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +57,13 @@ def changes(given: Sequence[Given], recorded: Mapping[Key, Mapping[str, Any]], *
     for one in given:
         key = (one.unit_id, one.key)
         known = current.get(key)
-        if known is not None and known[:2] == (one.value, one.denominator):
+        if known is not None and known[:2] == one.parts:
             unchanged += 1
             continue
         if known is not None and not amend:
             raise OutcomeConflictError(one.unit_id, one.key, known[0], one.value)
         revision = 0 if known is None else start[key][2] + 1 if key in start else known[2]
-        current[key] = (one.value, one.denominator, revision)
+        current[key] = (*one.parts, revision)
         touched[key] = None
     units = {unit for unit, _ in touched}
     return Changes(
@@ -75,6 +80,7 @@ def statistics(
     assignments: Mapping[str, Mapping[str, Any]],
     kind: MetricKind,
     origin: float,
+    cap: float = inf,
 ) -> dict[Cell, dict[str, float]]:
     """Sums over units by arm, epoch and segment.
 
@@ -82,13 +88,14 @@ def statistics(
         units: values and denominators of each unit's outcomes.
         assignments: each unit's variant, epoch, segment and covariate.
         origin: taken off every unit's value.
+        cap: no unit's value counts for more.
     """
     cells: dict[Cell, list[tuple[float, ...]]] = defaultdict(list)
     for unit_id, outcomes in units.items():
         if outcomes:
             row = assignments[unit_id]
             cell = (row["variant_id"], row["epoch"], row["segment"])
-            cells[cell].append(_contribution(outcomes, row["covariate"], kind, origin))
+            cells[cell].append(_contribution(outcomes, row["covariate"], kind, origin, cap))
     return {
         cell: dict(zip(SUMS, map(fsum, zip(*found, strict=True)), strict=True)) for cell, found in sorted(cells.items())
     }
@@ -115,10 +122,10 @@ def unit_value(outcomes: Sequence[tuple[float, float]], kind: MetricKind) -> tup
 
 
 def _contribution(
-    outcomes: Sequence[tuple[float, float]], covariate: float | None, kind: MetricKind, origin: float
+    outcomes: Sequence[tuple[float, float]], covariate: float | None, kind: MetricKind, origin: float, cap: float
 ) -> tuple[float, ...]:
     value, d = unit_value(outcomes, kind)
-    y = value - origin
+    y = min(value, cap) - origin
     x, has = (0.0, 0) if covariate is None else (covariate, 1)
     return 1, y, y * y, d, d * d, y * d, has, x, x * x, x * y
 

@@ -12,10 +12,10 @@ import polars as pl
 from tasks.errors import InputError, require_between
 from tasks.experiments import definition, intake, planning
 from tasks.experiments.aggregated import AggregatedAnalysis
-from tasks.experiments.assignment import require_unit
+from tasks.experiments.assignment import require_covariates, require_segments, require_unit
 from tasks.experiments.definition import Definition, as_record, parse_enum
 from tasks.experiments.design import make_variants, require_positive, require_text, require_whole
-from tasks.experiments.metric_kinds import MetricKind, require_outcome
+from tasks.experiments.metric_kinds import MetricKind
 from tasks.experiments.operations import RUNNING, Operations
 from tasks.experiments.records import (
     Analysis,
@@ -167,8 +167,7 @@ class ExperimentEngine:
     ) -> list[Assignment | None]:
         """Arms of many units, in their order, in one transaction."""
         units = [require_unit(unit) for unit in unit_ids]
-        labels = ["" if label is None else str(label) for label in segments or [None] * len(units)]
-        numbers = [None if x is None else require_outcome(x)[0] for x in covariates or [None] * len(units)]
+        labels, numbers = require_segments(segments, len(units)), require_covariates(covariates, len(units))
         return await self._do(lambda work: work.assign(experiment_id, units, labels, numbers))
 
     async def record_outcome(
@@ -190,6 +189,7 @@ class ExperimentEngine:
             variant_id: what `assign_variant` returned, which knows its unit; a plain arm's name stands for the
                 longest waiting of that arm's units that were assigned without an id.
             outcome: the metric's value; of a ratio, the numerator.
+            denominator: of a ratio: a unit's values and denominators are summed, and the arms' ratios of sums compared.
             unit_id: the unit, where `variant_id` does not carry it.
             key: tells several outcomes of one unit apart.
             metric_name: a guardrail's name; the primary metric unless given.

@@ -9,7 +9,7 @@ from typing import Any
 MOST_LOOKS = 200
 
 
-def effects_over_time(looks: Sequence[Mapping[str, Any]], title: str) -> bytes | None:
+def effects_over_time(looks: Sequence[Mapping[str, Any]], title: str, metric_name: str) -> bytes | None:
     """PNG of every arm's effect against the control over units; None while nothing could be compared.
 
     Args:
@@ -31,9 +31,14 @@ def effects_over_time(looks: Sequence[Mapping[str, Any]], title: str) -> bytes |
         ]
         n, effect, low, high = zip(*points, strict=True)
         (line,) = axes.plot(n, effect, marker=".", label=name)
-        axes.fill_between(n, low, high, alpha=0.15, color=line.get_color())
+        axes.fill_between(n, low, high, alpha=0.1, color=line.get_color())
+        for edge in (low, high):  # bands of several arms cover each other; their edges do not
+            axes.plot(n, edge, color=line.get_color(), linewidth=0.8, alpha=0.6)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set(title=title, xlabel="units with an outcome", ylabel="effect against the control")
+    axes.set(
+        title=f"{title}: arms against the control", xlabel="units with an outcome", ylabel=f"effect on {metric_name}"
+    )
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.legend(loc="best", frameon=False)
     buffer = BytesIO()
     figure.savefig(buffer, format="png")

@@ -13,7 +13,7 @@ from tasks.experiments.assignment import require_unit
 from tasks.experiments.contributions import Given
 from tasks.experiments.design import Design
 from tasks.experiments.errors import InvalidOutcomeError, OutcomeOutsideWindowError, WrongStateError
-from tasks.experiments.metric_kinds import MetricKind, require_kind, require_outcome
+from tasks.experiments.metric_kinds import MetricKind, require_denominator, require_kind, require_outcome
 
 PRIMARY_KEY = "primary"
 Row = Mapping[str, Any]
@@ -29,12 +29,12 @@ def from_rows(rows: pl.DataFrame | Iterable[Row]) -> list[Given]:
     columns = {name for row in found for name in row}
     if found and not {"unit_id", "outcome"} <= columns <= {"unit_id", "outcome", "key", "denominator"}:
         raise InputError(f"outcomes have unit_id, outcome and optionally key, denominator; not {sorted(columns)}")
-    return [one(row["unit_id"], row["outcome"], row.get("key"), row.get("denominator")) for row in found]
+    return [one(*(row.get(name) for name in ("unit_id", "outcome", "key", "denominator"))) for row in found]
 
 
 def one(unit_id: object, outcome: object, key: object = None, denominator: object = None) -> Given:
     """One outcome."""
-    value, parts = require_outcome(outcome, 1.0 if denominator is None else denominator)
+    value, parts = require_outcome(outcome), None if denominator is None else require_denominator(denominator)
     name = PRIMARY_KEY if key is None else str(key).strip()
     if not name or len(name) > 128:
         raise InvalidOutcomeError(f"an outcome's key is a text of 1 to 128 characters, not {key!r}")
@@ -67,9 +67,18 @@ def require_window(experiment: Row, now: datetime, occurred_at: datetime | None)
 
 
 def require_values(given: Sequence[Given], kind: MetricKind | None, metric: Row) -> None:
-    """Raise if a value does not fit the metric's kind, where it is fixed, or its bounds."""
+    """Raise if a value does not fit the metric's kind, where it is fixed, or its bounds, or lacks its denominator."""
     wanted = MetricKind.RATIO if kind is None else kind
     require_kind([outcome.value for outcome in given], wanted, metric["lower"], metric["upper"])
+    kind_so_far = metric["kind"]
+    with_parts = sum(outcome.denominator is not None for outcome in given)
+    is_ratio = kind_so_far == MetricKind.RATIO or (kind_so_far is None and with_parts > 0)
+    if is_ratio and with_parts < len(given):
+        raise InvalidOutcomeError("every outcome of a ratio has a denominator; pass denominator, or for none of them")
+    if not is_ratio and with_parts:
+        raise InvalidOutcomeError(
+            f"the metric is {kind_so_far} and takes no denominator; declare metric_kind='ratio' in a new experiment"
+        )
 
 
 def require_variant(assignments: Mapping[str, Row], expected: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 from math import inf, isfinite
+from numbers import Real
 
 from tasks.experiments.errors import InvalidOutcomeError
 
@@ -33,19 +34,26 @@ def infer(values: Iterable[float], so_far: MetricKind | None = None) -> MetricKi
     return so_far if found == MetricKind.BINARY or so_far == MetricKind.RATIO else MetricKind.CONTINUOUS
 
 
-def require_outcome(value: object, denominator: object = 1.0) -> tuple[float, float]:
-    """The value and its denominator as floats.
+def require_outcome(value: object) -> float:
+    """The value as a float.
 
     Raises:
-        InvalidOutcomeError: for anything but finite numbers, or a denominator that is not positive.
+        InvalidOutcomeError: for anything but a finite number.
     """
-    if isinstance(value, bool):
-        value = int(value)
-    if not isinstance(value, int | float) or not isfinite(value):
+    if not isinstance(value, Real) or not isfinite(value):
         raise InvalidOutcomeError(f"an outcome is a finite number, not {value!r}; leave out units without one")
-    if isinstance(denominator, bool) or not isinstance(denominator, int | float) or not 0 < denominator < inf:
-        raise InvalidOutcomeError(f"a denominator is a positive number, not {denominator!r}")
-    return float(value), float(denominator)
+    return float(value)
+
+
+def require_denominator(value: object) -> float:
+    """The denominator as a float.
+
+    Raises:
+        InvalidOutcomeError: for anything but a positive finite number.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < inf:
+        raise InvalidOutcomeError(f"a denominator is a positive number, not {value!r}; leave out units without one")
+    return float(value)
 
 
 def require_kind(values: Iterable[float], kind: MetricKind, lower: float | None, upper: float | None) -> None:

@@ -201,7 +201,11 @@ class Operations:
         evidence |= columns | {"effects": [effect.as_dict() for effect in found.effects]}
         self.store.change(experiment_id, "completed", now, evidence, status=COMPLETED, completed_at=now, **columns)
         self._plans.pop(experiment_id, None)
-        return as_record(*self.store.find(experiment_id))
+        ended = as_record(*self.store.find(experiment_id))
+        if ended.winner != chosen:
+            told = f"another process was first and completed it with winner {ended.winner!r}, not {chosen!r}"
+            raise WrongStateError(experiment_id, COMPLETED, told, "see its log of decisions")
+        return ended
 
     def complete_if_decided(self, found: Analysis) -> ExperimentRecord | None:
         """End it if it has an answer and its creation asked for that."""

@@ -225,6 +225,7 @@ class Analysis(Answers):
     n: int
     planned_units_per_arm: int | None
     looks: int
+    hypothesis: str | None
     method: str
     next_step: str
     warnings: list[str]

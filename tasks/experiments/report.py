@@ -55,6 +55,7 @@ def report(experiment: Row, material: Material, seen: Look, looks: int) -> Analy
         n=int(seen.moments.n.sum()),
         planned_units_per_arm=seen.planned,
         looks=looks,
+        hypothesis=experiment["hypothesis"],
         method=method(material, seen),
         next_step=_next_step(status, material, seen),
         warnings=warnings(experiment, material, seen),
@@ -71,7 +72,10 @@ def method(material: Material, seen: Look) -> str:
     if seen.rule.is_scheduled:
         parts.append("O'Brien–Fleming alpha spending up to the planned size")
     elif seen.rule.is_hybrid:
-        parts.append("asymptotic confidence sequence while running, one fixed test at the planned size")
+        parts.append(
+            "asymptotic confidence sequence while running, one fixed test at the planned size, "
+            "where the control needs stronger evidence to win than another arm"
+        )
     else:
         parts.append("asymptotic confidence sequence, valid at every look")
     if len(material.names) > 2:
@@ -86,8 +90,6 @@ def warnings(experiment: Row, material: Material, seen: Look) -> list[str]:
         found.append("no hypothesis was written down before the start")
     if seen.is_weighted and material.design.floor(len(material.names)) < min(FLOOR, 0.5 / len(material.names)):
         found.append("the allocation floor is below 5 %: intervals after adaptive allocation cover less than they say")
-    if seen.is_weighted and seen.sums.kind == MetricKind.RATIO:
-        found.append("a ratio metric under adaptive allocation is compared plainly; its intervals may cover less")
     if seen.evidence.contradicts_itself(material.design.alpha):
         found.append("the effect changed its direction between looks; nothing can be declared")
     if seen.evidence.is_doubtful:
@@ -185,11 +187,12 @@ def _next_step(status: Status, material: Material, seen: Look) -> str:
         still = ", ".join(f"{name} {n}" for name, n in missing.items())
         return f"{NEXT_STEPS[status]}; units still missing before anything can be said: {still}"
     if status == Status.RUNNING and seen.planned:
-        have, more = int(seen.moments.n.min()), _units_still_needed(material, seen)
-        return (
-            f"{NEXT_STEPS[status]} ({have} of {seen.planned} planned units in the smallest arm; "
-            f"{more} more in all would find an effect of {material.design.min_effect_size:.0%} with the wanted power)"
-        )
+        more = f"{_units_still_needed(material, seen)} more in all would find an effect of "
+        more += f"{material.design.min_effect_size:.0%} with the wanted power"
+        if seen.evidence.is_final_done:
+            return f"the planned size is reached and nothing is proven: complete it without a winner, or go on; {more}"
+        have = int(seen.moments.n.min())
+        return f"{NEXT_STEPS[status]} ({have} of {seen.planned} planned units in the smallest arm; {more})"
     return NEXT_STEPS[status]
 
 
@@ -199,7 +202,7 @@ def _units_still_needed(material: Material, seen: Look) -> int:
     error, n = float(seen.found.standard_error.max()), float(seen.moments.n.sum())
     if effect <= 0 or error <= 0:
         return 0
-    is_final = seen.rule.is_hybrid or seen.rule.is_scheduled
+    is_final = (seen.rule.is_hybrid or seen.rule.is_scheduled) and not seen.evidence.is_final_done
     alpha = seen.rule.final_alpha if is_final else seen.rule.running_alpha
     sequence = None if is_final else (n, seen.n_star)
     return ceil(n * additional_factor(effect, error, alpha=alpha, power=material.design.power, sequence=sequence))

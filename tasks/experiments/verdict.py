@@ -2,6 +2,12 @@
 
 The evidence is a matrix of adjusted p-values for 'arm i is better than arm j'. Each may only fall from look to look, so
 what was once proven stays proven, and the chance that anything false is ever proven is at most α over all looks.
+
+An A/B test at its planned size is not even-handed, on purpose. Between two equal arms 'one of them wins' is false
+either way, and no even-handed test that says so in at most 3 % finds more than 74 % of what a 5 % test of the same size
+finds in 80 % (Neyman and Pearson). That the control wins changes nothing, it is served anyway: that claim needs more
+evidence than the claim that an arm beats it. Over 96 looks two equal arms then have a winner in 2.6 %, and 77 % of
+better arms are found, of arms that are as much worse 56 % (exact, for normal means).
 """
 
 from __future__ import annotations
@@ -22,7 +28,9 @@ Array = NDArray[np.float64]
 SURPRISE = 5.0  # standard deviations
 LEAST_MOVE = 0.05  # of an estimate's variance that it may always move by, for outcomes that come in late
 WEIGHTED_SHARE = 0.5  # of α: scores weighted by 1/e are heavy-tailed, and at full α 7 % err in 100 looks (simulated)
-RUNNING_SHARE = 0.2  # of α for the looks while an A/B test runs; the rest for its one test at the planned size
+RUNNING_SHARE = 0.3  # of α for all looks at an A/B test together; at .2 it stops at .91 N in the mean of 20 looks
+FINAL_SHARE = 0.75  # of α: two-sided level at which an arm must beat another in the one test at the planned size
+CONTROL_SHARE = 0.15  # of α: the level at which the control must beat an arm in that test
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,8 @@ class Rule:
 
     Attributes:
         arms: number of arms; each comparison gets α/(arms − 1).
-        is_hybrid: a sequence with a fifth of α while running, one fixed test with the rest at the planned size.
+        control: index of the control.
+        is_hybrid: a sequence at every look, and one fixed test at the planned size.
         is_weighted: a sequence of weighted scores, after adaptive allocation, which gets half of α.
         is_scheduled: spends α by O'Brien and Fleming's plan over the planned size; else a sequence with all of α.
     """
@@ -41,6 +50,7 @@ class Rule:
     is_hybrid: bool = False
     is_scheduled: bool = False
     is_weighted: bool = False
+    control: int = 0
 
     @property
     def running_alpha(self) -> float:
@@ -50,8 +60,14 @@ class Rule:
 
     @property
     def final_alpha(self) -> float:
-        """Level of one comparison's fixed test at the planned size."""
-        return self.alpha * (1 - RUNNING_SHARE) / (self.arms - 1)
+        """Two-sided level of the fixed test at the planned size, where an arm is claimed to be better."""
+        return self.alpha * FINAL_SHARE / (self.arms - 1)
+
+    def final_alphas(self) -> Array:
+        """The same of every pair (K, K), where the row's arm is claimed to be better."""
+        shares = np.full((self.arms, self.arms), FINAL_SHARE)
+        shares[self.control] = CONTROL_SHARE
+        return self.alpha * shares / (self.arms - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +174,9 @@ def _running(before: Evidence, found: Compared, rule: Rule, information: float) 
     p, reach = found.always_valid_p_value * rule.alpha / rule.running_alpha, found.half_width
     is_final = rule.is_hybrid and information >= 1 and not before.is_final_done
     if is_final:
-        p = np.minimum(p, found.p_value * rule.alpha / rule.final_alpha)
-        reach = np.minimum(reach, found.fixed_half_width(rule.final_alpha))
+        levels = rule.final_alphas()
+        p = np.minimum(p, found.p_value * rule.alpha / levels)
+        reach = np.minimum(reach, found.fixed_half_width(levels))
     return replace(_with(before, found, p, reach), is_final_done=before.is_final_done or is_final)
 
 
@@ -210,7 +227,7 @@ def conclude(evidence: Evidence, alpha: float, gates: Gates) -> Status:
 NEXT_STEPS: dict[Status, str] = {
     Status.INVALID: "stop and find out why units did not arrive in the promised shares; no comparison can be trusted",
     Status.INSUFFICIENT_DATA: "keep it running",
-    Status.RUNNING: "keep it running; nothing is proven yet",
+    Status.RUNNING: "keep it running; no arm is proven better than every other yet",
     Status.WINNER: "complete the experiment and give all traffic to the winner",
     Status.NO_DIFFERENCE: "complete the experiment: any difference is smaller than the smallest worth having",
     Status.HARMED: "do not ship: the leading arm makes a guardrail metric worse",

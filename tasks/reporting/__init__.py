@@ -9,6 +9,7 @@ from tasks.reporting.artifacts import (
     publish_table,
 )
 from tasks.reporting.events import emit
+from tasks.reporting.experiment_report import experiment_report
 from tasks.reporting.pattern_report import pattern_report, workspace_reports
 from tasks.reporting.progress import announce, step
 from tasks.reporting.summary import as_markdown, summarise
@@ -18,6 +19,7 @@ __all__ = [
     "artifact_key",
     "as_markdown",
     "emit",
+    "experiment_report",
     "figure",
     "markdown_table",
     "pattern_report",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from tasks.experiments import allocation
 from tasks.experiments.adaptive_inference import Scores, augmented_scores
@@ -14,6 +16,7 @@ from tasks.experiments.moments import Moments
 from tasks.experiments.planning import TUNED_SHARE
 from tasks.experiments.posteriors import BetaPosterior
 from tasks.experiments.verdict import Evidence, Rule, look
+from tasks.statistics import confidence_sequences
 
 Array = NDArray[np.float64]
 ALPHA = 0.05
@@ -78,6 +81,39 @@ def every_look_rejects(rates: list[float], n: int, runs: int, seed: int, least: 
         )
         rejected += bool((found.always_valid_p_value <= rule.running_alpha).any())
     return rejected / runs
+
+
+@dataclass(frozen=True)
+class Exits:
+    """Exact probabilities that an A/B test of two normal means ends by an arm or by the control, and when."""
+
+    better: float
+    worse: float
+    mean_stop: float
+
+
+def exact_exits(looks: int, planned_look: int, shift: float, nodes: int = 160) -> Exits:
+    """By the recursion of Armitage, McPherson & Rowe (1969) over the engine's own bounds.
+
+    Args:
+        shift: expected z at the planned look.
+    """
+    rule = Rule(ALPHA, 2, is_hybrid=True)
+    unit, weight = leggauss(nodes)
+    position, mass, better, worse, stop = np.zeros(1), np.ones(1), 0.0, 0.0, 0.0
+    t = np.arange(1, looks + 1) / planned_look
+    for look_at, now in enumerate(t, start=1):
+        running = confidence_sequences.half_width(1.0, now, rule.running_alpha, TUNED_SHARE)
+        final = -ndtri(rule.final_alphas() / 2) if look_at == planned_look else np.full((2, 2), np.inf)
+        high, low = (min(running, final[pair]) * np.sqrt(now) for pair in ((1, 0), (0, 1)))
+        step = np.sqrt(1 / planned_look)
+        moved = position + shift / planned_look
+        up, down = mass @ ndtr((moved - high) / step), mass @ ndtr((-low - moved) / step)
+        better, worse, stop = better + up, worse + down, stop + (up + down) * now
+        grid = (high + low) / 2 * unit + (high - low) / 2
+        density = np.exp(-0.5 * np.square((grid[:, None] - moved) / step)) / (step * np.sqrt(2 * np.pi))
+        position, mass = grid, (high + low) / 2 * weight * (density @ mass)
+    return Exits(float(better), float(worse), float(stop + mass.sum() * t[-1]))
 
 
 @dataclass

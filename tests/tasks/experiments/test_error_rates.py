@@ -6,16 +6,21 @@ Bounds are the bars themselves; the seeds are fixed, so a run cannot fail by cha
 from __future__ import annotations
 
 import importlib.util
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
+from tasks.experiments.power import units_for_proportions
 from tasks.experiments.verdict import Rule
 
 PLACE = Path(__file__).with_name("simulations.py")
 TEN_ARMS = [0.1] + [0.05] * 3 + [0.02] * 3 + [0.01] * 3
+SHIFT = float(ndtri(0.975) + ndtri(0.8))  # expected z of the planned effect at the fixed-80 % size
 PLANNED = 3841  # 80 % power for .10 against .12 in one two-sided test at 5 %
 
 
@@ -34,8 +39,12 @@ def _load() -> Any:
 simulations = _load()
 
 
-def bar(name: str, figure: float, bound: str) -> None:
-    print(f"\nBAR {name} (simulated): {figure:.4g} (bar {bound})")
+def share(happened: NDArray[np.bool_]) -> float:
+    return float(happened.mean())
+
+
+def bar(name: str, figure: float, bound: str, how: str = "simulated") -> None:
+    print(f"\nBAR {name} ({how}): {figure:.4g} (bar {bound})")
 
 
 @pytest.mark.parametrize("arms", [2, 3, 4])
@@ -70,15 +79,42 @@ def test_sequential_type_one_error_at_full_size(arms: int, rate: float) -> None:
     assert found <= 0.05
 
 
-def test_the_hybrid_keeps_its_power_and_stops_early() -> None:
+@pytest.mark.parametrize(("looks", "batch", "seed"), [(96, 40, 5), (20, 192, 15)])
+def test_the_hybrid_keeps_its_power_and_stops_early(looks: int, batch: int, seed: int) -> None:
     rule = Rule(0.05, 2, is_hybrid=True)
-    found = simulations.peeked([0.1, 0.12], [40] * 96, 3000, rule, 40 * 96, seed=5)
+    found = simulations.peeked([0.1, 0.12], [batch] * looks, 3000, rule, batch * looks, seed)
     power, stop = float((found.winner == 1).mean()), float(found.stopped_at.mean()) / PLANNED
-    bar("power of the hybrid at the fixed-80 % size, 96 looks", power, "≥ 0.75")
-    bar("mean stop over the planned size, 96 looks", stop, "≤ 0.90")
+    bar(f"power of the hybrid at the fixed-80 % size, {looks} looks", power, "≥ 0.75")
+    bar(f"mean stop over the planned size, {looks} looks", stop, "≤ 0.90")
     assert power >= 0.75
     assert stop <= 0.90
     assert (found.winner == 0).mean() <= 0.005
+
+
+def test_the_control_wins_less_easily_than_another_arm() -> None:
+    """What false winners at 3 % cost: of arms that are worse by the planned effect, fewer are proven worse."""
+    rule = Rule(0.05, 2, is_hybrid=True)
+    found = simulations.peeked([0.12, 0.1], [192] * 20, 3000, rule, 192 * 20, seed=16)
+    proven = float((found.winner == 0).mean())
+    bar("a worse arm proven worse at the planned size, 20 looks", proven, "none")
+    assert 0.50 <= proven <= 0.60
+    assert (found.winner == 1).mean() == 0
+
+
+@pytest.mark.parametrize("arms", [3, 4])
+def test_the_hybrid_with_several_arms_shares_its_error_and_keeps_its_power(arms: int) -> None:
+    rule = Rule(0.05, arms, is_hybrid=True)
+    planned = math.ceil(units_for_proportions(0.1, 0.02, 0.05 / (arms - 1), 0.8) / 20)
+    null = simulations.peeked([0.1] * arms, [planned] * 20, 2000, rule, 20 * planned, seed=17)
+    found = simulations.peeked([0.1] * (arms - 1) + [0.12], [planned] * 20, 2000, rule, 20 * planned, seed=18)
+    bar(f"type I error, AB_TEST, 20 looks, K = {arms}", null.any_difference, "≤ 0.05")
+    bar(f"false winner, AB_TEST through its planned size, 20 looks, K = {arms}", share(null.winner >= 0), "≤ 0.03")
+    bar(f"one better arm of {arms} proven different from the control", found.any_difference, "≥ 0.75")
+    bar(f"one better arm of {arms} proven better than every other", share(found.winner == arms - 1), "none")
+    assert null.any_difference <= 0.05
+    assert share(null.winner >= 0) <= 0.03
+    assert found.any_difference >= 0.75
+    assert share((found.winner >= 0) & (found.winner < arms - 1)) <= 0.002
 
 
 def test_a_schedule_of_looks_spends_its_error_and_keeps_its_power() -> None:
@@ -102,14 +138,40 @@ def test_no_false_winner_in_96_looks_without_a_difference(arms: int, is_hybrid: 
     assert false <= 0.03
 
 
+@pytest.mark.parametrize(("looks", "planned_look"), [(20, 20), (96, 96), (96, 48), (400, 200)])
+def test_two_equal_arms_seldom_have_a_winner_wherever_the_planned_size_falls(looks: int, planned_look: int) -> None:
+    found = simulations.exact_exits(looks, planned_look, 0.0)
+    bar(
+        f"false winner, AB_TEST, {looks} looks, planned at {planned_look}",
+        found.better + found.worse,
+        "≤ 0.03",
+        "exact",
+    )
+    assert found.better + found.worse <= 0.03
+    assert found.better <= 0.025, "an arm beats the control falsely no more often than in any two-sided test"
+
+
+@pytest.mark.parametrize("looks", [20, 96])
+def test_an_ab_test_finds_three_quarters_and_stops_early_by_exact_figures(looks: int) -> None:
+    found = simulations.exact_exits(looks, looks, SHIFT)
+    bar(f"power of the hybrid at the fixed-80 % size, {looks} looks", found.better, "≥ 0.75", "exact")
+    bar(f"mean stop over the planned size, {looks} looks", found.mean_stop, "≤ 0.90", "exact")
+    assert found.better >= 0.75
+    assert found.mean_stop <= 0.90
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("arms", [2, 4])
-def test_false_winner_when_the_planned_size_falls_within_the_looks(arms: int) -> None:
-    """The one fixed test spends its share of α here: the level holds, 3 % for two arms does not."""
+@pytest.mark.parametrize("rate", [0.01, 0.1, 0.5])
+def test_false_winner_at_full_size(arms: int, rate: float) -> None:
     rule = Rule(0.05, arms, is_hybrid=True)
-    found = simulations.peeked([0.1] * arms, [40] * 96, 10_000, rule, PLANNED - 1, seed=7)
-    bar(f"false winner, AB_TEST through its planned size, K = {arms}", float((found.winner >= 0).mean()), "≤ 0.05")
-    assert (found.winner >= 0).mean() <= 0.05
+    found = simulations.peeked([rate] * arms, [40] * 96, 40_000 // arms, rule, PLANNED - 1, seed=19)
+    bar(
+        f"false winner, AB_TEST, 96 looks to its planned size, K = {arms}, p = {rate}",
+        share(found.winner >= 0),
+        "≤ 0.03",
+    )
+    assert share(found.winner >= 0) <= 0.03
 
 
 def test_thompson_regret_is_small() -> None:

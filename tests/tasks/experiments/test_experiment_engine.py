@@ -21,6 +21,7 @@ from tasks.experiments.errors import (
     WrongStateError,
 )
 from tasks.experiments.store import ExperimentStore, sealed
+from tasks.reporting import experiment_report
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
@@ -36,7 +37,13 @@ def engine(warehouse: Warehouse) -> ExperimentEngine:
 
 
 async def started(engine: ExperimentEngine, **changes: Any) -> ExperimentRecord:
-    told: dict[str, Any] = {"name": "hooks", "workspace_id": "acme", "variants": TWO, "metric_name": "clicked"}
+    told: dict[str, Any] = {
+        "name": "hooks",
+        "workspace_id": "acme",
+        "variants": TWO,
+        "metric_name": "clicked",
+        "salt": "s",
+    }
     made = await engine.create_experiment(**(told | changes))
     return await engine.start_experiment(made.experiment_id)
 
@@ -252,6 +259,9 @@ async def test_segments_and_factors_are_reported_with_correction(engine: Experim
         "headline: bold − plain × image: art − photo": False,
     }
     assert {row["segment"] for row in found.segments} == {"mobile", "desk"}
+    told = experiment_report(found, completed=False)
+    assert "| headline: bold − plain | main effect |" in told
+    assert "| desk |" in told
 
 
 async def test_winsorising_caps_the_tail(engine: ExperimentEngine) -> None:

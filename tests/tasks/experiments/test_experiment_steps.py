@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.experiments import ExperimentEngine
-from tasks.experiments.steps import analyze_experiments, arm_rows, in_words, reports_of, running_experiments
+from tasks.experiments.steps import analyze_experiments, reports_of, running_experiments
+from tasks.reporting.experiment_report import arm_rows, experiment_report
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.outcomes import outcomes_of
 from tasks.warehouse.schema import Workspace
@@ -40,7 +41,7 @@ async def test_the_nightly_look_completes_what_is_answered_and_asked_to() -> Non
     assert reports["clear"]["ended"].winner == "bold"
     assert reports["open"]["ended"] is None
     assert all(report["picture"].startswith(PNG) for report in reports.values())
-    words = in_words(reports["clear"]["analysis"], completed=True)
+    words = experiment_report(reports["clear"]["analysis"], completed=True)
     assert "**bold** wins" in words
     assert "Sample ratio: as promised" in words
     assert [row["arm"] for row in arm_rows(reports["clear"]["analysis"])] == ["control (control)", "bold"]

@@ -1,0 +1,88 @@
+"""Which unit got which arm, and the weights in force at the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, cast, func, select
+from sqlalchemy.dialects import postgresql
+
+from tasks.experiments.store.log import Log
+from tasks.experiments.store.rows import Row
+from tasks.warehouse.schema import ExperimentArrival, ExperimentAssignment, ExperimentEpoch
+
+UNITS_PER_QUERY = 5000
+
+
+class Assignments(Log):
+    """Epochs, assignments, arrivals."""
+
+    def epochs(self, experiment_id: str) -> list[Row]:
+        """Weights over time."""
+        return self._rows(ExperimentEpoch, experiment_id, ExperimentEpoch.epoch)
+
+    def add_epoch(self, epoch: Row) -> bool:
+        """Put new weights in force; False when another process was first."""
+        with self.warehouse.begin() as connection:
+            added = self.warehouse.upsert(connection, ExperimentEpoch, [epoch], keep_existing=True) > 0
+            if added and epoch["epoch"]:
+                evidence = {name: epoch[name] for name in ("epoch", "weights", "reason", "outcomes_before")}
+                self._log(connection, epoch["experiment_id"], "reweighted", epoch["started_at"], evidence)
+        return added
+
+    def assign(self, rows: Sequence[Row]) -> dict[str, Row]:
+        """Store assignments and return what is stored: a unit that was assigned before keeps its arm."""
+        experiment_id = rows[0]["experiment_id"]
+        ordered = sorted(rows, key=lambda row: str(row["unit_id"]))
+        with self.warehouse.begin() as connection:
+            new = self._insert_new(connection, ordered)
+            stored = {row["unit_id"]: row for row in ordered if row["unit_id"] in new}
+            self._count_arrivals(connection, experiment_id, stored.values())
+            old = [row["unit_id"] for row in ordered if row["unit_id"] not in new]
+            return stored | (self._assignments(connection, experiment_id, old) if old else {})
+
+    def arrivals(self, experiment_id: str) -> list[Row]:
+        """Units by arm and epoch."""
+        return self._rows(ExperimentArrival, experiment_id)
+
+    def _insert_new(self, connection: Connection, rows: Sequence[Row]) -> set[str]:
+        """Insert assignments that are not there yet and return their units.
+
+        PostgreSQL gets an array for each column that differs: thousands of bound parameters cost it more than the rows.
+        """
+        table = ExperimentAssignment
+        insert = self._insert(table)
+        if self.warehouse.is_sqlite:
+            return set(connection.execute(insert.on_conflict_do_nothing().returning(table.unit_id), rows).scalars())
+        columns = table.__table__.c
+        differing = [name for name in rows[0] if name == "unit_id" or any(row[name] != rows[0][name] for row in rows)]
+        arrays = [cast([row[name] for row in rows], postgresql.ARRAY(columns[name].type)) for name in differing]
+        source = func.unnest(*arrays).table_valued(*differing).render_derived()
+        values = [source.c[name] if name in differing else cast(rows[0][name], columns[name].type) for name in rows[0]]
+        statement = insert.from_select(list(rows[0]), select(*values))
+        return set(connection.execute(statement.on_conflict_do_nothing().returning(table.unit_id)).scalars())
+
+    def _count_arrivals(self, connection: Connection, experiment_id: str, rows: Iterable[Row]) -> None:
+        counts: dict[tuple[str, int], int] = {}
+        for row in rows:
+            arm = (row["variant_id"], row["epoch"])
+            counts[arm] = counts.get(arm, 0) + 1
+        new = [
+            {"experiment_id": experiment_id, "variant_id": variant, "epoch": epoch, "n": n}
+            for (variant, epoch), n in sorted(counts.items())
+        ]
+        self._add(connection, ExperimentArrival, new, ("n",))
+
+    def _assignments(
+        self, connection: Connection, experiment_id: str, unit_ids: Sequence[str], *, lock: bool = False
+    ) -> dict[str, Row]:
+        """Locked in the order of their ids, so that two batches with common units wait and never deadlock."""
+        table = ExperimentAssignment
+        found: dict[str, Row] = {}
+        for start in range(0, len(unit_ids), UNITS_PER_QUERY):
+            chunk = sorted(unit_ids[start : start + UNITS_PER_QUERY])
+            query = select(table.__table__).where(table.experiment_id == experiment_id, table.unit_id.in_(chunk))
+            query = query.order_by(table.unit_id)
+            rows = connection.execute(query.with_for_update() if lock else query).mappings()
+            found |= {row["unit_id"]: dict(row) for row in rows}
+        return found

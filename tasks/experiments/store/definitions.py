@@ -1,0 +1,78 @@
+"""What was asked for, how it stands, and what came from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Update, select, update
+
+from tasks.experiments.errors import unknown_experiment
+from tasks.experiments.store.log import Log
+from tasks.experiments.store.rows import Row
+from tasks.warehouse.schema import Experiment, ExperimentArm, ExperimentMetric, ExperimentVariant
+
+
+class Definitions(Log):
+    """Experiments, their variants and metrics."""
+
+    def create(self, experiment: Row, variants: Sequence[Row], metrics: Sequence[Row]) -> None:
+        """Write a new experiment; one that is there already stays as it is."""
+        with self.warehouse.begin() as connection:
+            if self.warehouse.upsert(connection, Experiment, [experiment], keep_existing=True):
+                self.warehouse.upsert(connection, ExperimentVariant, variants)
+                self.warehouse.upsert(connection, ExperimentMetric, metrics)
+                self._log(connection, experiment["experiment_id"], "created", experiment["created_at"], {})
+
+    def find(self, experiment_id: str) -> tuple[Row, list[Row], list[Row]]:
+        """The experiment, its variants in order, its metrics with the primary one first.
+
+        Raises:
+            UnknownNameError: if there is no such experiment.
+        """
+        with self.warehouse.connect() as connection:
+            found = self._of(connection, Experiment, experiment_id)
+            if not found:
+                raise unknown_experiment(experiment_id)
+            variants = self._of(connection, ExperimentVariant, experiment_id, ExperimentVariant.position)
+            order = (ExperimentMetric.role.desc(), ExperimentMetric.metric_name)
+            return found[0], variants, self._of(connection, ExperimentMetric, experiment_id, *order)
+
+    def named(self, workspace_id: str, name: str) -> list[Row]:
+        """Experiments of a workspace by this name, oldest first."""
+        table = Experiment.__table__
+        mine = (Experiment.workspace_id == workspace_id) & (Experiment.name == name)
+        return self.warehouse.rows(select(table).where(mine).order_by(Experiment.created_at))
+
+    def experiments(self, workspace_id: str | None = None) -> list[Row]:
+        """Experiments of one workspace, or of all, newest first."""
+        query = select(Experiment.__table__).order_by(Experiment.created_at.desc(), Experiment.experiment_id)
+        return self.warehouse.rows(query.where(Experiment.workspace_id == workspace_id) if workspace_id else query)
+
+    def identifiers(self, status: str, workspace_ids: Sequence[str] = ()) -> dict[str, list[str]]:
+        """Ids of experiments in a state by workspace, of some workspaces or all."""
+        query = select(Experiment.workspace_id, Experiment.experiment_id).where(Experiment.status == status)
+        query = query.where(Experiment.workspace_id.in_(workspace_ids)) if workspace_ids else query
+        found: dict[str, list[str]] = {}
+        for row in self.warehouse.rows(query.order_by(Experiment.created_at, Experiment.experiment_id)):
+            found.setdefault(row["workspace_id"], []).append(row["experiment_id"])
+        return found
+
+    def change(self, experiment_id: str, action: str, now: datetime, evidence: Row, **columns: Any) -> bool:
+        """Change the experiment's row and log why; False when it has them already."""
+        mine = Experiment.experiment_id == experiment_id
+        differs = [getattr(Experiment, name).is_distinct_from(value) for name, value in columns.items()]
+        statement: Update = update(Experiment).where(mine, differs[0]).values(**columns)
+        with self.warehouse.begin() as connection:
+            changed = connection.execute(statement).rowcount > 0
+            if changed:
+                self._log(connection, experiment_id, action, now, evidence)
+        return changed
+
+    def aggregated_arms(self, workspace_id: str) -> pl.DataFrame:
+        """Arms that were aggregated elsewhere and ingested."""
+        table, order = ExperimentArm, (ExperimentArm.experiment_name, ExperimentArm.metric_name)
+        query = select(table.__table__).where(table.workspace_id == workspace_id)
+        return self.warehouse.read(query.order_by(*order, table.is_control.desc(), table.variant_name))

@@ -1,0 +1,67 @@
+"""Looks and decisions: an append-only log, each entry sealed by a hash over the one before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from tasks.experiments.store.rows import Row, Rows
+from tasks.warehouse.schema import Experiment, ExperimentDecision, ExperimentLook
+
+
+class Log(Rows):
+    """What was seen when, and what was decided on it."""
+
+    def looks(self, experiment_id: str) -> list[Row]:
+        """All looks, in order."""
+        return self._rows(ExperimentLook, experiment_id, ExperimentLook.look)
+
+    def last_look(self, experiment_id: str) -> Row | None:
+        """The newest look."""
+        table = ExperimentLook
+        mine = select(table.__table__).where(table.experiment_id == experiment_id)
+        found = self.warehouse.rows(mine.order_by(table.look.desc()).limit(1))
+        return found[0] if found else None
+
+    def add_look(self, look: Row) -> None:
+        """Keep a look; the same data are one look."""
+        with self.warehouse.begin() as connection:
+            self.warehouse.upsert(connection, ExperimentLook, [look], keep_existing=True)
+
+    def decisions(self, experiment_id: str) -> list[Row]:
+        """The log, in order."""
+        return self._rows(ExperimentDecision, experiment_id, ExperimentDecision.sequence)
+
+    def _log(self, connection: Connection, experiment_id: str, action: str, now: datetime, evidence: Row) -> None:
+        """The experiment's row is locked first, so that two processes never continue the same entry."""
+        mine = Experiment.experiment_id == experiment_id
+        connection.execute(select(Experiment.status).where(mine).with_for_update())
+        table = ExperimentDecision
+        last = connection.execute(
+            select(table.sequence, table.sha256)
+            .where(table.experiment_id == experiment_id)
+            .order_by(table.sequence.desc())
+            .limit(1)
+        ).first()
+        sequence, before = (last[0] + 1, last[1]) if last else (0, "")
+        entry = {"experiment_id": experiment_id, "sequence": sequence, "action": action, "actor": "engine"}
+        entry |= {"evidence": _jsonable(evidence), "recorded_at": now}
+        entry["sha256"] = sealed(entry, before)
+        self.warehouse.upsert(connection, table, [entry], keep_existing=True)
+
+
+def sealed(entry: Mapping[str, Any], before: str) -> str:
+    """Hash over an entry of the log and the entry before it: nothing in between can change unnoticed."""
+    told = {name: entry[name] for name in ("experiment_id", "sequence", "action", "actor", "evidence")}
+    text = json.dumps(told, sort_keys=True, default=str) + entry["recorded_at"].isoformat() + before
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _jsonable(evidence: Row) -> Row:
+    found: Row = json.loads(json.dumps(evidence, default=str))
+    return found

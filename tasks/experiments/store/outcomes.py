@@ -1,0 +1,155 @@
+"""Outcomes: each counts once, and its arm's sums change in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, update
+
+from tasks.experiments.assignment import UNNAMED
+from tasks.experiments.contributions import SUMS, Changes, Given, Key, changes, difference, statistics
+from tasks.experiments.errors import UnassignedUnitError
+from tasks.experiments.metric_kinds import UNITS_UNTIL_FIXED, MetricKind, infer
+from tasks.experiments.store.assignments import UNITS_PER_QUERY, Assignments
+from tasks.experiments.store.rows import Row
+from tasks.experiments.store.statistics import as_columns
+from tasks.warehouse.schema import (
+    ExperimentAmendment,
+    ExperimentAssignment,
+    ExperimentMetric,
+    ExperimentOutcome,
+    ExperimentStatistic,
+)
+
+
+class Outcomes(Assignments):
+    """Outcomes and their amendments."""
+
+    def record(
+        self,
+        experiment_id: str,
+        metric_name: str,
+        given: Sequence[Given],
+        *,
+        amend: bool,
+        now: datetime,
+        check: Callable[[Sequence[Given], MetricKind | None, Row, Mapping[str, Row]], None],
+        waiting_for: str | None = None,
+    ) -> tuple[int, int, int]:
+        """Write outcomes and bring the sums up to date, in one transaction; returns written, unchanged, amended.
+
+        Args:
+            check: raises if a value does not fit the metric.
+            waiting_for: the arm of a unit that has no name, when the only outcome given names none.
+        """
+        with self.warehouse.begin() as connection:
+            metric = self._metric(connection, experiment_id, metric_name)
+            if waiting_for is not None:
+                unit = self._waiting(connection, experiment_id, metric_name, waiting_for)
+                given = [Given(unit, one.key, one.value, one.denominator) for one in given]
+            units = sorted({one.unit_id for one in given})
+            assignments = self._assignments(connection, experiment_id, units, lock=True)
+            if len(assignments) < len(units):
+                raise UnassignedUnitError(next(unit for unit in units if unit not in assignments))
+            check(given, MetricKind(metric["kind"]) if metric["is_kind_fixed"] else None, metric, assignments)
+            made = changes(given, self._recorded(connection, experiment_id, metric_name, units), amend=amend)
+            told = MetricKind.RATIO if given[0].denominator is not None else None
+            self._write(connection, experiment_id, metric, made, assignments, now, told)
+        return len(made.outcomes), made.unchanged, len(made.amendments)
+
+    def _metric(self, connection: Connection, experiment_id: str, metric_name: str) -> Row:
+        """Locked while its kind is still open."""
+        table = ExperimentMetric
+        mine = (table.experiment_id == experiment_id) & (table.metric_name == metric_name)
+        row = connection.execute(select(table.__table__).where(mine)).mappings().one()
+        if not row["is_kind_fixed"]:
+            row = connection.execute(select(table.__table__).where(mine).with_for_update()).mappings().one()
+        return dict(row)
+
+    def _waiting(self, connection: Connection, experiment_id: str, metric_name: str, variant_id: str) -> str:
+        a, o = ExperimentAssignment, ExperimentOutcome
+        has_outcome: ColumnElement[bool] = exists().where(
+            o.experiment_id == a.experiment_id, o.unit_id == a.unit_id, o.metric_name == metric_name
+        )
+        mine = (a.experiment_id == experiment_id) & (a.variant_id == variant_id) & a.unit_id.startswith(UNNAMED)
+        query = select(a.unit_id).where(mine, ~has_outcome).order_by(a.assigned_at, a.unit_id).limit(1)
+        unit = connection.execute(query.with_for_update(skip_locked=True)).scalar()
+        if unit is None:
+            raise UnassignedUnitError.nobody_waiting(variant_id)
+        return str(unit)
+
+    def _recorded(
+        self, connection: Connection, experiment_id: str, metric_name: str, unit_ids: Sequence[str]
+    ) -> dict[Key, Row]:
+        table = ExperimentOutcome
+        mine = (table.experiment_id == experiment_id) & (table.metric_name == metric_name)
+        found: dict[Key, Row] = {}
+        for start in range(0, len(unit_ids), UNITS_PER_QUERY):
+            chunk = unit_ids[start : start + UNITS_PER_QUERY]
+            rows = connection.execute(select(table.__table__).where(mine, table.unit_id.in_(chunk))).mappings()
+            found |= {(row["unit_id"], row["key"]): dict(row) for row in rows}
+        return found
+
+    def _write(
+        self,
+        connection: Connection,
+        experiment_id: str,
+        metric: Row,
+        made: Changes,
+        assignments: Mapping[str, Row],
+        now: datetime,
+        told: MetricKind | None,
+    ) -> None:
+        if not made.outcomes:
+            return
+        about = {"experiment_id": experiment_id, "metric_name": metric["metric_name"]}
+        table = ExperimentOutcome
+        insert = self._insert(table)
+        replaced = {name: insert.excluded[name] for name in ("value", "denominator", "revision", "recorded_at")}
+        keys = [column.name for column in table.__table__.primary_key]
+        rows = [about | row | {"recorded_at": now} for row in made.outcomes]
+        connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=replaced), rows)
+        amended = [about | row | {"replaced_at": now} for row in made.amendments]
+        self.warehouse.upsert(connection, ExperimentAmendment, amended, keep_existing=True)
+        kind, origin = self._settle_kind(connection, about, metric, made, told)
+        before = statistics(made.before, assignments, kind, origin)
+        delta = difference(statistics(made.after, assignments, kind, origin), before)
+        self._add(connection, ExperimentStatistic, [about | as_columns(*item) for item in delta.items()], SUMS)
+
+    def _settle_kind(
+        self, connection: Connection, about: Row, metric: Row, made: Changes, told: MetricKind | None
+    ) -> tuple[MetricKind, float]:
+        """The kind from the first outcomes, if they do not tell it; sums made under a narrower kind are made anew."""
+        if metric["is_kind_fixed"]:
+            return MetricKind(metric["kind"]), metric["origin"] or 0.0
+        so_far = MetricKind(metric["kind"]) if metric["kind"] else None
+        kind = told or infer([row["value"] for row in made.outcomes], so_far)
+        first = made.outcomes[0]["value"] if kind == MetricKind.CONTINUOUS else 0.0
+        origin = first if metric["origin"] is None else metric["origin"]
+        s = ExperimentStatistic
+        mine = and_(*(s.__table__.c[name] == value for name, value in about.items()))
+        seen = connection.execute(select(func.coalesce(func.sum(s.n), 0)).where(mine)).scalar_one()
+        m = ExperimentMetric
+        ours = and_(*(m.__table__.c[name] == value for name, value in about.items()))
+        is_fixed = told is not None or seen + len(made.after) >= UNITS_UNTIL_FIXED
+        connection.execute(update(m).where(ours).values(kind=kind.value, origin=origin, is_kind_fixed=is_fixed))
+        if so_far not in (None, kind) and seen:
+            self._restate(connection, about, made, kind, origin)
+        return kind, origin
+
+    def _restate(self, connection: Connection, about: Row, made: Changes, kind: MetricKind, origin: float) -> None:
+        """Rewrite the sums of the units before this batch under a wider kind; they are few."""
+        o, a = ExperimentOutcome, ExperimentAssignment
+        joined = and_(o.experiment_id == a.experiment_id, o.unit_id == a.unit_id)
+        columns = (o.unit_id, o.key, o.value, o.denominator, a.variant_id, a.epoch, a.segment, a.covariate)
+        mine = and_(*(o.__table__.c[name] == value for name, value in about.items()))
+        found = connection.execute(select(*columns).join(a, joined).where(mine)).mappings().all()
+        written = {(row["unit_id"], row["key"]) for row in made.outcomes}
+        old: dict[str, list[tuple[float, float]]] = {unit: list(values) for unit, values in made.before.items()}
+        for row in found:
+            if row["unit_id"] not in made.before and (row["unit_id"], row["key"]) not in written:
+                old.setdefault(row["unit_id"], []).append((row["value"], row["denominator"]))
+        sums = statistics(old, {row["unit_id"]: dict(row) for row in found}, kind, origin)
+        rows = [about | as_columns(*item) for item in sums.items()]
+        self.warehouse.upsert(connection, ExperimentStatistic, rows)
