@@ -1,14 +1,8 @@
 """Experiments whose answers hold: assignment, outcomes counted once, verdicts that survive being looked at daily."""
 
 from tasks.experiments.experiment_engine import ExperimentEngine
-from tasks.experiments.records import (
-    Analysis,
-    Assignment,
-    ExperimentRecord,
-    ExperimentType,
-    Status,
-    VariantAllocation,
-)
+from tasks.experiments.findings import Analysis
+from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentType, Status, VariantAllocation
 
 __all__ = [
     "Analysis",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from math import isclose, isfinite
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from tasks.errors import OutOfRangeError, require_between
+from tasks.errors import require_between
+from tasks.experiments.checks import require_positive, require_text, require_whole
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.hashing import HASHES
 from tasks.experiments.metric_kinds import MetricKind
@@ -42,17 +42,6 @@ class Metric:
         if self.lower is not None and self.upper is not None and not self.lower < self.upper:
             raise InvalidDesignError(f"metric bounds must rise, not ({self.lower}, {self.upper})")
         require_between("margin", self.margin, 0.0, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One arm."""
-
-    variant_id: str
-    description: str | None
-    weight: float
-    is_control: bool
-    levels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,57 +123,3 @@ class Design:
         kinds = {"experiment_type": ExperimentType(stored["experiment_type"])}
         strategy = VariantAllocation(stored["allocation_strategy"])
         return cls(**{**stored, **kinds, "allocation_strategy": strategy})
-
-
-def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
-    """Arms from dictionaries with `name` and, if wanted, `description`, `weight`, `is_control`, `levels`.
-
-    Raises:
-        InvalidDesignError: for fewer than two, blank or repeated names, several controls, or weights off 1.
-    """
-    names = [str(one.get("name", "")).strip() if isinstance(one, Mapping) else "" for one in given]
-    if len(names) < 2:
-        raise InvalidDesignError(f"an experiment compares at least two variants, not {len(names)}")
-    for name in names:
-        require_text("variant name", name, 128)
-    if len(set(names)) < len(names):
-        raise InvalidDesignError(f"variant names must differ: {', '.join(sorted(names))}")
-    controls = [name for name, one in zip(names, given, strict=True) if one.get("is_control")]
-    if len(controls) > 1:
-        raise InvalidDesignError(f"one variant is the control, not {len(controls)}: {', '.join(controls)}")
-    control = controls[0] if controls else ("control" if "control" in names else names[0])
-    weights = _weights(given)
-    return [
-        Variant(name, one.get("description"), weight, name == control, dict(one.get("levels") or {}))
-        for name, one, weight in zip(names, given, weights, strict=True)
-    ]
-
-
-def require_text(what: str, value: object, longest: int) -> str:
-    """The text without surrounding blanks; it must have some, and fit its column."""
-    text = value.strip() if isinstance(value, str) else ""
-    if not text or len(text) > longest:
-        raise InvalidDesignError(f"{what} must be a text of 1 to {longest} characters, not {value!r}")
-    return text
-
-
-def require_whole(name: str, value: object, least: int) -> None:
-    """Raise unless the value is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise OutOfRangeError(name, value, f"a whole number of at least {least}")
-
-
-def require_positive(name: str, value: object) -> None:
-    """Raise unless the value is a positive finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value <= 0:
-        raise OutOfRangeError(name, value, "a positive number")
-
-
-def _weights(given: Sequence[Mapping[str, Any]]) -> list[float]:
-    weights = [one.get("weight") for one in given]
-    if all(weight is None for weight in weights):
-        return [1 / len(given)] * len(given)
-    numbers = [w for w in weights if isinstance(w, int | float) and not isinstance(w, bool) and isfinite(w) and w > 0]
-    if len(numbers) < len(given) or not isclose(sum(numbers), 1.0, abs_tol=WEIGHT_TOLERANCE):
-        raise InvalidDesignError(f"weights must be positive and sum to 1 over all variants, not {weights}")
-    return [float(weight) for weight in numbers]

@@ -10,22 +10,18 @@ from typing import Any, Literal, TypeVar
 import polars as pl
 
 from tasks.errors import InputError, require_between
-from tasks.experiments import definition, intake, planning
+from tasks.experiments import arguments, intake, planning
 from tasks.experiments.aggregated import AggregatedAnalysis
+from tasks.experiments.arguments import parse_enum
 from tasks.experiments.assignment import require_covariates, require_segments, require_unit
-from tasks.experiments.definition import Definition, as_record, parse_enum
-from tasks.experiments.design import make_variants, require_positive, require_text, require_whole
+from tasks.experiments.checks import require_positive, require_text, require_whole
+from tasks.experiments.definition import Definition, as_record
+from tasks.experiments.findings import Analysis
+from tasks.experiments.looking import RUNNING
 from tasks.experiments.metric_kinds import MetricKind
-from tasks.experiments.operations import RUNNING, Operations
-from tasks.experiments.records import (
-    Analysis,
-    Assignment,
-    ExperimentRecord,
-    ExperimentType,
-    Plan,
-    Recorded,
-    VariantAllocation,
-)
+from tasks.experiments.operations import Operations
+from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentType, Plan, Recorded, VariantAllocation
+from tasks.experiments.variants import make_variants
 from tasks.warehouse import Warehouse
 
 Result = TypeVar("Result")
@@ -90,12 +86,12 @@ class ExperimentEngine:
         is_bandit = kind == ExperimentType.MULTI_ARMED_BANDIT
         usual = VariantAllocation.THOMPSON if is_bandit else VariantAllocation.EQUAL
         strategy = parse_enum(VariantAllocation, "allocation_strategy", allocation_strategy or usual)
-        primary = definition.make_metric(require_text("metric_name", metric_name, 64), metric_kind, direction, bounds)
+        primary = arguments.make_metric(require_text("metric_name", metric_name, 64), metric_kind, direction, bounds)
         asked = Definition(
             workspace_id=workspace_id,
             name=require_text("name", name, 128),
             hypothesis=hypothesis.strip() or None if hypothesis else None,
-            design=definition.make_design(
+            design=arguments.make_design(
                 design,
                 experiment_type=kind,
                 allocation_strategy=strategy,
@@ -104,8 +100,8 @@ class ExperimentEngine:
                 min_effect_size=self.min_effect_size if min_effect_size is None else min_effect_size,
             ),
             variants=make_variants(variants),
-            metrics=[primary, *definition.make_guardrails(guardrails)],
-            baseline=definition.make_baseline(baseline, primary.kind),
+            metrics=[primary, *arguments.make_guardrails(guardrails)],
+            baseline=arguments.make_baseline(baseline, primary.kind),
         )
         return await self._do(lambda work: work.create(asked, salt))
 
@@ -129,8 +125,8 @@ class ExperimentEngine:
         require_whole("arms", arms, 2)
         kind = None if metric_kind is None else parse_enum(MetricKind, "metric_kind", metric_kind)
         usual = {"confidence_level": self.default_confidence, "min_effect_size": self.min_effect_size}
-        asked = definition.make_design({}, **(usual | design))
-        mean, variance = definition.make_baseline(baseline, kind) or (0.0, 0.0)
+        asked = arguments.make_design({}, **(usual | design))
+        mean, variance = arguments.make_baseline(baseline, kind) or (0.0, 0.0)
         return planning.make_plan(asked, arms, mean, variance, kind, units_per_arm)
 
     async def start_experiment(self, experiment_id: str) -> ExperimentRecord:

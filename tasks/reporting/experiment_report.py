@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.experiments.records import Analysis, EffectReport
+from tasks.experiments.findings import Analysis, EffectReport
 from tasks.reporting.artifacts import markdown_table
 
 Row = dict[str, Any]

@@ -12,10 +12,11 @@ from scipy.special import ndtr, ndtri
 from tasks.experiments import allocation
 from tasks.experiments.adaptive_inference import Scores, augmented_scores
 from tasks.experiments.comparisons import Compared, compare, from_estimates
+from tasks.experiments.evidence import Evidence, look
 from tasks.experiments.moments import Moments
 from tasks.experiments.planning import TUNED_SHARE
 from tasks.experiments.posteriors import BetaPosterior
-from tasks.experiments.verdict import Evidence, Rule, look
+from tasks.experiments.rule import Rule
 from tasks.statistics import confidence_sequences
 
 Array = NDArray[np.float64]

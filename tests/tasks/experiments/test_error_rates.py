@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from tasks.experiments.power import units_for_proportions
-from tasks.experiments.verdict import Rule
+from tasks.experiments.rule import Rule
 
 PLACE = Path(__file__).with_name("simulations.py")
 TEN_ARMS = [0.1] + [0.05] * 3 + [0.02] * 3 + [0.01] * 3

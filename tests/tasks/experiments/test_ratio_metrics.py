@@ -14,10 +14,11 @@ from tasks.experiments.adaptive_inference import augmented_ratio_scores
 from tasks.experiments.comparisons import compare
 from tasks.experiments.contributions import SUMS
 from tasks.experiments.errors import InvalidOutcomeError, OutcomeConflictError
+from tasks.experiments.evidence import Evidence, look
 from tasks.experiments.moments import Moments
 from tasks.experiments.posteriors import StudentPosterior
+from tasks.experiments.rule import Rule
 from tasks.experiments.store import ExperimentStore
-from tasks.experiments.verdict import Evidence, Rule, look
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row

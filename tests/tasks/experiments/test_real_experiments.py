@@ -13,8 +13,9 @@ from scipy.special import ndtri
 
 from tasks.experiments import ExperimentEngine
 from tasks.experiments.comparisons import compare
+from tasks.experiments.evidence import Evidence, look
 from tasks.experiments.moments import Moments
-from tasks.experiments.verdict import Evidence, Rule, look
+from tasks.experiments.rule import Rule
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ExperimentArm, Workspace
 from tests.factories import store, workspace_row
