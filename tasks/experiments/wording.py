@@ -65,12 +65,12 @@ def next_step(status: Status, material: Material, seen: Look) -> str:
         still = ", ".join(f"{name} {n}" for name, n in missing.items())
         return f"{NEXT_STEPS[status]}; units still missing before anything can be said: {still}"
     if status == Status.RUNNING and seen.planned:
-        more = f"{_units_still_needed(material, seen)} more in all would find an effect of "
-        more += f"{material.design.min_effect_size:.0%} with the wanted power"
+        more = f"{_units_still_needed(material, seen):,} more in all would find an effect of "
+        more += f"{100 * material.design.min_effect_size:.3g} % with the wanted power"
         if seen.evidence.is_final_done:
             return f"the planned size is reached and nothing is proven: complete it without a winner, or go on; {more}"
         have = int(seen.moments.n.min())
-        return f"{NEXT_STEPS[status]} ({have} of {seen.planned} planned units in the smallest arm; {more})"
+        return f"{NEXT_STEPS[status]} ({have:,} of {seen.planned:,} planned units in the smallest arm; {more})"
     return NEXT_STEPS[status]
 
 

@@ -39,6 +39,8 @@ def in_words(found: Analysis, completed: bool) -> str:
         f"look {found.looks}.{winner}{done}",
     ]
     lines += [f"Hypothesis: {found.hypothesis}"] if found.hypothesis else []
+    proven = [f"{e.variant_id} {'better' if e.effect > 0 else 'worse'}" for e in found.effects if e.is_significant]
+    lines += [f"Proven against the control: {', '.join(proven)}."] if proven else []
     lines += [f"What to do: {found.next_step}.", f"How it was judged: {found.method}."]
     if found.sample_ratio is not None:
         alarm = "**broken**" if found.sample_ratio.is_alarm else "as promised"
@@ -61,7 +63,7 @@ def arm_rows(found: Analysis) -> list[Row]:
 def _effect(effect: EffectReport | None) -> Row:
     if effect is None:
         return {"effect": None, "interval": None, "lift": None, "p": None}
-    lift = None if effect.relative_lift is None else f"{effect.relative_lift:+.1%}"
+    lift = None if effect.relative_lift is None else f"{100 * effect.relative_lift:+.1f} %"
     return {"effect": f"{effect.effect:+.3g}", "interval": _interval(effect.interval), "lift": lift} | {
         "p": f"{effect.p_value:.2g}"
     }
