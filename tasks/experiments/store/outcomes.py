@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, update
 
@@ -59,13 +60,12 @@ class Outcomes(Assignments):
         return len(made.outcomes), made.unchanged, len(made.amendments)
 
     def _metric(self, connection: Connection, experiment_id: str, metric_name: str) -> Row:
-        """Locked while its kind is still open."""
+        """Locked while its kind or origin is still open."""
         table = ExperimentMetric
         mine = (table.experiment_id == experiment_id) & (table.metric_name == metric_name)
-        row = connection.execute(select(table.__table__).where(mine)).mappings().one()
-        if not row["is_kind_fixed"]:
-            row = connection.execute(select(table.__table__).where(mine).with_for_update()).mappings().one()
-        return dict(row)
+        query = select(table.__table__).where(mine)
+        row = dict(connection.execute(query).mappings().one())
+        return dict(connection.execute(query.with_for_update()).mappings().one()) if _is_open(row) else row
 
     def _waiting(self, connection: Connection, experiment_id: str, metric_name: str, variant_id: str) -> str:
         a, o = ExperimentAssignment, ExperimentOutcome
@@ -121,15 +121,16 @@ class Outcomes(Assignments):
         self, connection: Connection, about: Row, metric: Row, made: Changes, told: MetricKind | None
     ) -> tuple[MetricKind, float]:
         """The kind from the first outcomes, if they do not tell it; sums made under a narrower kind are made anew."""
-        if metric["is_kind_fixed"]:
-            return MetricKind(metric["kind"]), metric["origin"] or 0.0
         so_far = MetricKind(metric["kind"]) if metric["kind"] else None
+        if so_far is not None and not _is_open(metric):
+            return so_far, metric["origin"] or 0.0
+        told = so_far if metric["is_kind_fixed"] else told
         kind = told or infer([row["value"] for row in made.outcomes], so_far)
-        first = made.outcomes[0]["value"] if kind == MetricKind.CONTINUOUS else 0.0
-        origin = first if metric["origin"] is None else metric["origin"]
         s = ExperimentStatistic
         mine = and_(*(s.__table__.c[name] == value for name, value in about.items()))
         seen = connection.execute(select(func.coalesce(func.sum(s.n), 0)).where(mine)).scalar_one()
+        first = made.outcomes[0]["value"] if kind == MetricKind.CONTINUOUS and not seen else 0.0
+        origin = first if metric["origin"] is None else metric["origin"]
         m = ExperimentMetric
         ours = and_(*(m.__table__.c[name] == value for name, value in about.items()))
         is_fixed = told is not None or seen + len(made.after) >= UNITS_UNTIL_FIXED
@@ -153,3 +154,9 @@ class Outcomes(Assignments):
         sums = statistics(old, {row["unit_id"]: dict(row) for row in found}, kind, origin)
         rows = [about | as_columns(*item) for item in sums.items()]
         self.warehouse.upsert(connection, ExperimentStatistic, rows)
+
+
+def _is_open(metric: Mapping[str, Any]) -> bool:
+    """Whether the first outcomes still have to tell the kind, or the origin that a continuous metric counts from."""
+    has_no_origin = metric["origin"] is None and metric["kind"] == MetricKind.CONTINUOUS
+    return not metric["is_kind_fixed"] or has_no_origin

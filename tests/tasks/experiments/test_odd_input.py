@@ -113,6 +113,22 @@ async def test_units_are_capped_not_their_single_outcomes(engine: ExperimentEngi
     assert {arm.mean for arm in found.variants} == {1.0}
 
 
+async def test_a_large_mean_costs_no_digits(engine: ExperimentEngine) -> None:
+    made = await started(engine, metric_kind="continuous")
+    units = [f"u{i}" for i in range(400)]
+    arms = await engine.assign_variants(made.experiment_id, units)
+    noise = np.random.default_rng(1).normal(size=400)
+    rows = [{"unit_id": unit, "outcome": 1e10 + float(x)} for unit, x in zip(units, noise, strict=True)]
+    for start in (0, 100, 200, 300):
+        await engine.record_outcomes(made.experiment_id, rows[start : start + 100])
+    found = await engine.analyze_experiment(made.experiment_id)
+    kept = {arm: noise[[a == arm for a in arms]] for arm in ("control", "bold")}
+    effect = found.effects[0]
+    assert effect.effect == pytest.approx(kept["bold"].mean() - kept["control"].mean(), abs=1e-4)
+    error = np.sqrt(sum(np.var(part, ddof=1) / len(part) for part in kept.values()))
+    assert 2 * error < (effect.interval[1] - effect.interval[0]) / 2 < 6 * error
+
+
 async def test_a_ratio_that_is_zero_everywhere_has_a_status_and_no_nan(engine: ExperimentEngine) -> None:
     made = await started(engine, metric_kind="ratio", min_sample_size=10)
     units = [f"u{i}" for i in range(60)]
