@@ -17,6 +17,8 @@ from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace, workspace_frame
 
 Rows = list[dict[str, Any]]
+# Whether following others should tell a workspace's good posts better than its own do; None: it has too few to say.
+ADDS = {True: "to your own posts", False: "little to your own posts", None: None}
 
 
 def patterns(workspace_id: str | None) -> Rows:
@@ -94,14 +96,19 @@ def _pattern(pattern: Pattern) -> dict[str, Any]:
 def _insights(answer: Mapping[str, Any]) -> Rows:
     names = ("insight_type", "description", "confidence", "source_workspaces")
     if answer["insights"]:
-        told = [{name: insight[name] for name in names} for insight in answer["insights"]]
-        return [row | {"confidence": sure_said(row["confidence"])} for row in told]
+        return [
+            {name: insight[name] for name in names}
+            | {"confidence": sure_said(insight["confidence"]), "adds": ADDS[insight["metadata"]["worthwhile"]]}
+            for insight in answer["insights"]
+        ]
     needed = answer["metadata"]["needed_workspaces"]
     why = (
-        f"{answer['status']}: needs {needed['same_organisation']} other workspaces of the organisation, "
-        f"or {needed['private_release']} similar ones in a private release"
+        "shares nothing, and so receives nothing; ingest it with shares_insights = true to take part"
+        if answer["status"] == "not_sharing"
+        else f"{answer['status'].replace('_', ' ')}: needs {needed['same_organisation']} other workspaces of the "
+        f"organisation, or {needed['private_release']} similar ones in a private release"
     )
-    return [{"insight_type": None, "description": why, "confidence": None, "source_workspaces": None}]
+    return [dict.fromkeys((*names, "adds")) | {"description": why}]
 
 
 def experiments(workspace_id: str | None) -> Rows:

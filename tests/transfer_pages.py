@@ -112,18 +112,23 @@ def _pages(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {str(name): part.sort("published_at", maintain_order=True) for (name,), part in parts.items()}
 
 
-def gains(pages: dict[str, pl.DataFrame], start: float = 0.0) -> list[Gain]:
+def known_effects(pages: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """What each page knows from all its posts, as rows of siblings."""
+    labels = {"industry": pl.lit("media"), "size": pl.lit("smb")}
+    known = {name: workspace_estimates(rows, END) for name, rows in pages.items()}
+    return pl.concat([rows.with_columns(workspace_id=pl.lit(name), **labels) for name, rows in known.items()])
+
+
+def gains(pages: dict[str, pl.DataFrame], known: pl.DataFrame, start: float = 0.0) -> list[Gain]:
     """For each page with enough posts, leave it out of the pool, give it 50 posts, and judge it on all others.
 
     Args:
         pages: posts in time order.
+        known: `known_effects` of the pages.
         start: where its 50 lie, 0 (its first: all others are later, as the bar asks) to 1 (its last).
     """
-    labels = {"industry": pl.lit("media"), "size": pl.lit("smb")}
-    known = {name: workspace_estimates(rows, END) for name, rows in pages.items()}
-    stacked = pl.concat([rows.with_columns(workspace_id=pl.lit(name), **labels) for name, rows in known.items()])
-    names = stacked["workspace_id"].unique().sort().to_numpy()
-    everyone = siblings_of(stacked)
+    names = known["workspace_id"].unique().sort().to_numpy()
+    everyone = siblings_of(known)
     found = []
     for name, rows in pages.items():
         if rows.height < OWN_POSTS + MIN_TEST_POSTS:

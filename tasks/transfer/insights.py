@@ -98,7 +98,7 @@ def _single(evidence: Evidence, i: int, strength: Floats) -> Insight:
     pattern, lift = PATTERNS[i], exp(float(evidence.prediction.mean[i]))
     advice = pattern.phrase if lift > 1 else f"do not {pattern.phrase}"
     text = f"{advice[0].upper()}{advice[1:]}"
-    text += f" for {lift:.1f}x better engagement" if lift > 1 else f": engagement is {lift:.1f}x with it"
+    text += f" for {lift:.1f}x better engagement" if lift > 1 else f": engagement is {lift:.1f}x with it,"
     metadata = {"pattern": pattern.key, "direction": "do" if lift > 1 else "avoid"}
     identity = pattern.key.replace(":", "_")
     return _insight(evidence, [i], identity, f"{text} {_basis(evidence, [i])}", strength, metadata)
@@ -107,7 +107,8 @@ def _single(evidence: Evidence, i: int, strength: Floats) -> Insight:
 def _hours(evidence: Evidence, chosen: list[int], strength: Floats) -> Insight:
     hours = [int(PATTERNS[i].key.rpartition(":")[2]) for i in chosen]
     lift = exp(float(np.mean(evidence.prediction.mean[chosen])))
-    text = f"Post during {', '.join(map(str, hours))} hours for {lift:.1f}x better engagement"
+    when = f"{', '.join(map(str, hours))} hours" if len(hours) > 1 else f"hour {hours[0]}"
+    text = f"Post during {when} for {lift:.1f}x better engagement"
     metadata = {"optimal_hours": hours, "timezone": evidence.timezone}
     return _insight(evidence, chosen, "timing_optimal_hours", f"{text} {_basis(evidence, chosen)}", strength, metadata)
 
@@ -149,6 +150,7 @@ def _insight(
             "interval_95": _lifts(np.array([mean - Z95 * deviation, mean + Z95 * deviation])),
             "pooled_interval_95": _lifts(pool.interval[chosen].mean(axis=0)),
             "own_weight": round(float(prediction.own_weight[chosen].mean()), 3),
+            "worthwhile": evidence.benefit.worthwhile if evidence.benefit else None,
         },
     )
 

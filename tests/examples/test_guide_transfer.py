@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flows import listing
 from tasks.content.sample import simulate
 from tasks.content.sample.agency import AGENCY
 from tasks.transfer import TransferLearner, TransferPublisher
@@ -84,3 +85,5 @@ def test_guide_snippet_gives_a_newcomer_what_its_siblings_know() -> None:
 
     quiet = asyncio.run(TransferLearner().get_transfer_insights("simulated-bank"))
     assert (quiet["insights"], quiet["status"]) == ([], "not_sharing")
+    (shown,) = listing.insights("simulated-bank")
+    assert "shares_insights = true" in shown["description"]  # not how many others there would have to be

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -135,6 +136,33 @@ async def test_own_weight_grows_with_own_posts(sqlite_warehouse: Warehouse) -> N
         weights.append(found["insights"][0]["metadata"]["own_weight"])
     assert weights[0] == 0.0
     assert 0.0 < weights[1] < 0.5 < weights[2]
+
+
+async def test_an_answer_says_what_following_it_should_add(sqlite_warehouse: Warehouse) -> None:
+    """Siblings agree on what works; the target's few posts say something else at random."""
+    means = {key: 0.4 * (-1) ** i for i, key in enumerate(HOURS)}
+    store_siblings(sqlite_warehouse, [means] * 6)
+    rows = [workspace_row(workspace_id=name, organisation_id="house") for name in ("new", "lost", "old")]
+    store(sqlite_warehouse, Workspace, rows)
+    noise = np.random.default_rng(0).normal(0.0, 0.3, len(means))
+    lost = {key: lift + noise[i] for i, (key, lift) in enumerate(means.items())}
+    store(sqlite_warehouse, TransferEstimate, estimate_rows("lost", lost, standard_error=0.3, posts=50))
+    store(sqlite_warehouse, TransferEstimate, estimate_rows("old", means, standard_error=0.05, posts=3000))
+    found = {row["workspace_id"]: await learner(sqlite_warehouse).get_transfer_insights(row["workspace_id"], as_of=NOW)
+             for row in rows}  # fmt: skip
+    assert found["new"]["metadata"]["benefit"] is None  # it has nothing of its own to lose
+    assert found["lost"]["metadata"]["benefit"]["expected_auc_gain"] > 0.02
+    assert found["lost"]["metadata"]["benefit"]["worthwhile"]
+    assert not found["old"]["metadata"]["benefit"]["worthwhile"]
+    for name, worthwhile in (("new", None), ("lost", True), ("old", False)):
+        assert {one["metadata"]["worthwhile"] for one in found[name]["insights"]} == {worthwhile}
+
+
+async def test_one_hour_is_not_a_duration(sqlite_warehouse: Warehouse) -> None:
+    store_siblings(sqlite_warehouse, [{"timing:hour:12": 0.3, "timing:hour:13": -0.3}] * 4)
+    store(sqlite_warehouse, Workspace, [workspace_row(workspace_id="new", organisation_id="house")])
+    found = await learner(sqlite_warehouse).get_transfer_insights("new", as_of=NOW)
+    assert found["insights"][0]["description"].startswith("Post during hour 12 for 1.3x better engagement")
 
 
 async def test_only_the_types_asked_for_come_back(sqlite_warehouse: Warehouse) -> None:
