@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tasks.models.specs import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+    from threadpoolctl import ThreadpoolController
 
 SEED = 20260101
 ONE_THREAD_ROWS = 20_000  # below this, a second thread costs more than it brings
@@ -183,7 +185,18 @@ def _text_classifier(spec: ModelSpec, rows: int) -> Any:
 @contextmanager
 def single_thread(rows: int) -> Iterator[None]:
     """Keep small work on one thread."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1 if rows < ONE_THREAD_ROWS else None):
+    if rows >= ONE_THREAD_ROWS:
         yield
+        return
+    with _thread_pools().limit(limits=1):
+        yield
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """The pools of the libraries estimators use; searching for them anew takes longer than many a prediction."""
+    import sklearn.ensemble
+    from threadpoolctl import ThreadpoolController
+
+    assert sklearn.ensemble, "its libraries are loaded before they are searched for"
+    return ThreadpoolController()

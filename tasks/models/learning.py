@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tasks.models.dataset import Examples
+from tasks.models.presentation import presented
 from tasks.models.records import ModelKey, Version
 from tasks.models.refresh import RetrainGain
 from tasks.models.registry import Registry
@@ -51,7 +52,7 @@ class Learner:
         if trained.evaluation.beats_baseline or (gain is not None and gain.helps):
             decision = FIRST_CHAMPION if not has_champion else PROMOTE if gain and gain.helps else HOLD
         tags = about | self._tags(key, learnt, run)
-        number, sha256 = (None, None) if decision == REJECT else self._register(key, about, tags, trained)
+        number, sha256 = (None, None) if decision == REJECT else self._register(key, spec, learnt, trained, tags)
         version = Version(
             version_name=tags["version_name"],
             status=REJECTED if decision == REJECT else REGISTERED,
@@ -70,16 +71,17 @@ class Learner:
         return version
 
     def _register(
-        self, key: ModelKey, about: dict[str, str], tags: dict[str, str], trained: TrainedModel
+        self, key: ModelKey, spec: ModelSpec, learnt: Examples, trained: TrainedModel, tags: dict[str, str]
     ) -> tuple[int, str]:
         """Register a version, or take the one a killed run registered from the same data."""
-        found = self.registry.find(key, about)
+        found = self.registry.find(key, {name: tags[name] for name in ("data_sha256", "spec_sha256")})
         if found is not None:
             tags["version_name"] = found[1]["version_name"]
             return found[0], found[1]["artifact_sha256"]
         figures = trained.evaluation.as_dict() | trained.evaluation.metrics
         metrics = {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
-        return self.registry.register(key, trained.model, tags, metrics, _card(key, trained, tags))
+        card, shown = presented(key, spec, learnt, trained, tags)
+        return self.registry.register(key, trained.model, tags, metrics, card, shown)
 
     def _tags(self, key: ModelKey, learnt: Examples, run: Run) -> dict[str, str]:
         moment = (run.as_of or datetime.now(UTC)).astimezone(UTC)
@@ -91,15 +93,3 @@ class Learner:
         tags |= {"train_from": learnt.times[0].isoformat(), "train_to": learnt.times[-1].isoformat()}
         tags |= {"n_train": str(len(learnt)), "git_commit": run.git_commit or "unknown"}
         return tags | ({"snapshot_sha256": run.snapshot_sha256} if run.snapshot_sha256 else {})
-
-
-def _card(key: ModelKey, trained: TrainedModel, tags: dict[str, str]) -> str:
-    """The model card shown as version description."""
-    found = trained.evaluation
-    figures = ", ".join(f"{name} {value:.3g}" for name, value in found.metrics.items()) or "none defined"
-    return (
-        f"{key.model_type.value} of {key.workspace_id}, learnt from {tags['n_train']} rows "
-        f"({tags['train_from'][:10]} to {tags['train_to'][:10]}).\n\n"
-        f"On {found.n} later rows its recipe loses {found.loss:.4g} a row, the better trivial predictor "
-        f"{found.baseline_loss:.4g} (gain at least {found.gain_lower:.2g}, 95 %). Latest quarter: {figures}."
-    )

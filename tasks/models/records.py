@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict
@@ -71,6 +72,25 @@ class Version:
     decision: str
     train_to: datetime
     n_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What people look at beside a registered model.
+
+    Attributes:
+        figures: PNG bytes by their path among the run's artifacts, such as `figures/calibration.png`.
+        example: a few inputs, one dictionary a row.
+        data: `name`, `digest` (sha256 of all rows), `source_type`, `source`, `schema` and `profile` of what was learnt
+            from; None leaves it out.
+    """
+
+    figures: Mapping[str, bytes] = field(default_factory=dict)
+    example: Sequence[Mapping[str, Any]] = ()
+    data: Mapping[str, str] | None = None
+
+
+NOTHING_SHOWN = Shown()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,32 +6,28 @@ two warehouses in one process, would share.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
+import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from tasks.models.errors import ArtifactRefusedError, RegistryUnreachableError
 from tasks.models.estimators import FittedModel
-from tasks.models.records import ModelKey
+from tasks.models.model_folder import MODEL_FILE, TRUSTED_TYPES, file_sha256, write_model_folder
+from tasks.models.records import NOTHING_SHOWN, ModelKey, ModelType, Shown
 from tasks.settings import get_settings
 
-MODEL_FILE = "model.skops"
 CREATED_BY = "ModelUpdater"
-# Ours, fixed: the list inside an artifact is written by whoever wrote the artifact.
-TRUSTED_TYPES = [
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.frozen._frozen.FrozenEstimator",
-]
-_FIRST_USE = Lock()  # MLflow creates the tables of a new store at first use, and two threads doing so collide
+DIGEST_CHARACTERS = 36  # what MLflow keeps of a data set's hash; the whole one stands in its profile and in the tags
+MODEL_ID = "model_id"  # a tag of our own: the SQL store forgets which logged model a version is of
+_FIRST_USE = RLock()  # MLflow creates the tables of a new store at first use, and two threads doing so collide
 
 
 class Registry:
@@ -45,6 +41,7 @@ class Registry:
         settings = get_settings()
         self.address = address or settings.mlflow_tracking_uri
         self._artifacts = settings.mlflow_artifacts
+        self._experiments: dict[ModelType, str] = {}
 
     @cached_property
     def _client(self) -> Any:
@@ -52,7 +49,7 @@ class Registry:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         with _FIRST_USE:
             if self.address.startswith("sqlite:///"):
-                Path(self.address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+                _prepare_file(Path(self.address.removeprefix("sqlite:///")))
             from mlflow import MlflowClient
 
             logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -83,35 +80,68 @@ class Registry:
         return int(first.version), dict(first.tags)
 
     def register(
-        self, key: ModelKey, model: FittedModel, tags: Mapping[str, str], metrics: Mapping[str, float], card: str
+        self,
+        key: ModelKey,
+        model: FittedModel,
+        tags: Mapping[str, str],
+        metrics: Mapping[str, float],
+        card: str,
+        shown: Shown = NOTHING_SHOWN,
     ) -> tuple[int, str]:
-        """Save a model as a new version; returns its number and the sha256 of its file."""
+        """Save a model as a new version with what people look at; returns its number and the sha256 of its file."""
         with self._answering(), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
-            _save(model, path)
-            sha256 = file_sha256(path / MODEL_FILE)
-            self._ensure_registered(key)
+            sha256 = write_model_folder(model, path, shown.example)
+            run_tags = {
+                "workspace": key.workspace_id,
+                "model_type": key.model_type.value,
+                **tags,
+                **_source(tags, card),
+            }
             experiment = self._experiment(key)
-            name = tags["version_name"]
-            run_tags = {"workspace": key.workspace_id, "model_type": key.model_type.value, **tags}
-            run = self._client.create_run(experiment, run_name=name, tags=run_tags)
-            run_id = run.info.run_id
-            for metric, value in metrics.items():
-                self._client.log_metric(run_id, metric, value)
-            logged = self._client.create_logged_model(experiment, name="model", source_run_id=run_id, tags=run_tags)
+            run = self._client.create_run(experiment, run_name=tags["version_name"], tags=run_tags).info
+            logged = self._client.create_logged_model(
+                experiment, name="model", source_run_id=run.run_id, tags=dict(tags), model_type=key.model_type.value
+            )
             self._client.log_model_artifacts(logged.model_id, str(path))
             self._client.finalize_logged_model(logged.model_id, "READY")
-            self._client.set_terminated(run_id)
-            version = self._client.create_model_version(
-                key.registered_name,
-                source=logged.artifact_location,
-                run_id=run_id,
-                model_id=logged.model_id,
-                tags={**tags, "artifact_sha256": sha256},
-                description=card,
-                await_creation_for=0,
-            )
-        return int(version.version), sha256
+            self._show(run.run_id, logged.model_id, metrics, shown, Path(folder))
+            self._client.set_terminated(run.run_id)
+            about = {**tags, "artifact_sha256": sha256, MODEL_ID: logged.model_id}
+            described = {"tags": about, "description": card, "await_creation_for": 0}
+            described |= {"source": logged.artifact_location, "run_id": run.run_id, "model_id": logged.model_id}
+            return self._create_version(key, described), sha256
+
+    def _create_version(self, key: ModelKey, described: dict[str, Any]) -> int:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            version = self._client.create_model_version(key.registered_name, **described)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            self._create_registered_model(key)
+            version = self._client.create_model_version(key.registered_name, **described)
+        return int(version.version)
+
+    def _show(self, run_id: str, model_id: str, metrics: Mapping[str, float], shown: Shown, folder: Path) -> None:
+        """Figures, metrics and the data set on the run's page; the model's page shows the metrics too."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric
+
+        if shown.data is not None:
+            data = Dataset(**dict(shown.data) | {"digest": shown.data["digest"][:DIGEST_CHARACTERS]})
+            inputs = DatasetInput(data, [InputTag("mlflow.data.context", "training")])
+            self._client.log_inputs(run_id, datasets=[inputs])
+        self._client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+        now = int(time.time() * 1000)
+        points = [Metric(name, value, now, 0, model_id=model_id, run_id=run_id) for name, value in metrics.items()]
+        self._client.log_batch(run_id, metrics=points)
+        if shown.figures:
+            for name, png in shown.figures.items():
+                path = folder / "shown" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(png)
+            self._client.log_artifacts(run_id, str(folder / "shown"))
 
     def load(self, key: ModelKey, version: int, sha256: str) -> Any:
         """The estimator of a version, if its file is the one registered and holds no foreign type.
@@ -119,17 +149,19 @@ class Registry:
         Raises:
             ArtifactRefusedError: if the file is missing, changed, or holds a type outside our list.
         """
-        from skops.io import get_untrusted_types, load
+        from skops.io import load
+        from skops.io.exceptions import UntrustedTypesFoundException
 
         with self.model_file(key, version) as path:
             if path is None:
                 raise ArtifactRefusedError(key.registered_name, version, "its file is missing")
             if file_sha256(path) != sha256:
                 raise ArtifactRefusedError(key.registered_name, version, "its file is not the one registered (sha256)")
-            foreign = sorted(set(get_untrusted_types(file=path)) - set(TRUSTED_TYPES))
-            if foreign:
-                raise ArtifactRefusedError(key.registered_name, version, f"it holds foreign types: {foreign}")
-            return load(path, trusted=TRUSTED_TYPES)
+            try:
+                return load(path, trusted=TRUSTED_TYPES)
+            except UntrustedTypesFoundException as error:
+                foreign = f"it holds foreign types: {error}"
+                raise ArtifactRefusedError(key.registered_name, version, foreign) from error
 
     @contextmanager
     def model_file(self, key: ModelKey, version: int) -> Iterator[Path | None]:
@@ -168,8 +200,8 @@ class Registry:
             return
         with self._answering():
             self._client.delete_model_version(key.registered_name, str(version))
-            if found.model_id:
-                self._client.delete_logged_model(found.model_id)
+            if MODEL_ID in found.tags:
+                self._client.delete_logged_model(found.tags[MODEL_ID])
             if found.run_id:
                 self._client.delete_run(found.run_id)
 
@@ -184,57 +216,44 @@ class Registry:
             found = self._client.search_registered_models(f"name = '{key.registered_name}'")
         return {name: int(version) for model in found for name, version in model.aliases.items()}
 
-    def _ensure_registered(self, key: ModelKey) -> None:
-        name = key.registered_name
-        if self._client.search_registered_models(f"name = '{name}'"):
-            return
+    def _create_registered_model(self, key: ModelKey) -> None:
+        """Create `<workspace>.<TYPE>`; whoever comes second finds it there."""
+        from mlflow.exceptions import MlflowException
+
         tags = {"workspace": key.workspace_id, "model_type": key.model_type.value, "created_by": CREATED_BY}
-        self._client.create_registered_model(name, tags=tags)
+        what = f"`champion` serves {key.workspace_id}, `previous` served before it, `challenger` waits."
+        try:
+            self._client.create_registered_model(key.registered_name, tags=tags, description=what)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
 
     def _experiment(self, key: ModelKey) -> str:
-        name = f"{CREATED_BY}/{key.model_type.value}"
-        found = self._client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        with _FIRST_USE:
-            found = self._client.get_experiment_by_name(name)
-            if found is not None:
-                return str(found.experiment_id)
-            folder = self._artifacts.as_uri() if self.address.startswith("sqlite") else None
-            return str(self._client.create_experiment(name, artifact_location=folder))
+        """Id of the type's experiment, asked for once: an id never changes."""
+        known = self._experiments.get(key.model_type)
+        if known is None:
+            name = f"{CREATED_BY}/{key.model_type.value}"
+            client = self._client
+            with _FIRST_USE:
+                found = client.get_experiment_by_name(name)
+                folder = self._artifacts.as_uri() if self.address.startswith("sqlite") else None
+                made = None if found else client.create_experiment(name, artifact_location=folder)
+            known = self._experiments[key.model_type] = str(found.experiment_id if found else made)
+        return known
 
 
-def _save(model: FittedModel, path: Path) -> None:
-    """An MLflow model folder with our estimator as skops; nothing is inferred, nothing is pickled."""
-    import mlflow.sklearn
-    from mlflow.models.signature import ModelSignature
-    from mlflow.types.schema import ColSpec, Schema, TensorSpec
-
-    inputs: list[ColSpec | TensorSpec] = [
-        ColSpec("double" if name in model.numbers else "string", name) for name in model.columns
-    ]
-    outputs: list[ColSpec | TensorSpec] = [ColSpec("double", name) for name in (model.classes or ("expected",))]
-    mlflow.sklearn.save_model(
-        model.estimator,
-        str(path),
-        serialization_format="skops",
-        signature=ModelSignature(Schema(inputs), Schema(outputs)),
-        pip_requirements=_requirements(),
-        pyfunc_predict_fn="predict" if model.classes is None else "predict_proba",
-        skops_trusted_types=TRUSTED_TYPES,
-    )
+def _source(tags: Mapping[str, str], card: str) -> dict[str, str]:
+    """Tags MLflow's own pages read: what made a run, from which commit, and its description."""
+    found = {"mlflow.source.name": CREATED_BY, "mlflow.source.type": "JOB", "mlflow.note.content": card}
+    return found | ({"mlflow.source.git.commit": tags["git_commit"]} if "git_commit" in tags else {})
 
 
-def _requirements() -> list[str]:
-    from importlib.metadata import version
-
-    return [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _prepare_file(path: Path) -> None:
+    """Let a new store write ahead: one sync a commit instead of four, and readers never stop a writer."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _twice(call: Callable[[], Any]) -> None:

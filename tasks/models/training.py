@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from tasks.models.dataset import RECENT_ROWS, Examples
 from tasks.models.estimators import FittedModel, Floats, fit, losses
+from tasks.models.held_out import HeldOut
 from tasks.models.output_drift import OutputSummary, summarise_outputs
 from tasks.models.specs import ModelSpec
 from tasks.statistics.paired_bound import paired_lower_bound
@@ -55,45 +57,48 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model fitted on all examples, with what a forward-in-time evaluation says of its recipe."""
+    """A model fitted on all examples, with what a forward-in-time evaluation says of its recipe.
+
+    Attributes:
+        held_out: the latest fold of that evaluation.
+    """
 
     model: FittedModel
     evaluation: Evaluation
     golden: dict[str, Any]
+    held_out: HeldOut
 
 
 def train(spec: ModelSpec, examples: Examples) -> TrainedModel:
     """Evaluate the spec on later rows, then fit it on all of them."""
-    evaluation = evaluate(spec, examples)
-    model = fit(spec, examples)
-    return TrainedModel(model, evaluation, golden(model, examples))
-
-
-def evaluate(spec: ModelSpec, examples: Examples) -> Evaluation:
-    """Score the spec on rows later than those it learnt from, beside the best trivial baseline."""
     edges = [int(len(examples) * share) for share in FOLD_EDGES]
-    folds = [_fold(spec, examples, start, stop) for start, stop in pairwise(edges)]
-    mine = np.concatenate([fold[0] for fold in folds])
-    trivial = np.concatenate([fold[1] for fold in folds])
-    bound = paired_lower_bound(trivial - mine, spec.gate.confidence)
+    folds = [_held_out(spec, examples, start, stop) for start, stop in pairwise(edges)]
+    model = fit(spec, examples)
+    return TrainedModel(model, evaluate(folds, spec.gate.confidence), golden(model, examples), folds[-1])
+
+
+def evaluate(folds: Sequence[HeldOut], confidence: float) -> Evaluation:
+    """Performance over all folds, beside the best trivial baseline; figures people know of the latest one."""
+    mine = np.concatenate([fold.losses for fold in folds])
+    trivial = np.concatenate([fold.baseline_losses for fold in folds])
+    bound = paired_lower_bound(trivial - mine, confidence)
     spread = float(mine.var(ddof=1)) if len(mine) > 1 else 0.0
     figures = (float(mine.mean()), spread, len(mine), float(trivial.mean()), bound.mean, bound.lower, bound.p_value)
-    predicted, later, classes = folds[-1][2], examples.slice(edges[-2], edges[-1]).target, folds[-1][3]
-    return Evaluation(*figures, metrics(predicted, later, classes), summarise_outputs(predicted))
+    latest = folds[-1]
+    known = metrics(latest.predicted, latest.rows.target, latest.classes)
+    return Evaluation(*figures, known, summarise_outputs(latest.predicted))
 
 
-Fold = tuple[Floats, Floats, Floats, tuple[str, ...] | None]
-
-
-def _fold(spec: ModelSpec, examples: Examples, start: int, stop: int) -> Fold:
-    """Losses (n,) of model and baseline on rows start…stop, learnt from the rows before; predictions and classes."""
+def _held_out(spec: ModelSpec, examples: Examples, start: int, stop: int) -> HeldOut:
+    """Rows start…stop, predicted by what was learnt from the rows before."""
     past, future = examples.slice(0, start), examples.slice(start, stop)
     trivial = baseline_losses(past.target, future.target)
     if has_one_class(past):
-        return trivial, trivial, np.ones((len(future), 1)), (str(past.target[0]),)
+        return HeldOut(future, None, np.ones((len(future), 1)), trivial, trivial, (str(past.target[0]),))
     model = fit(spec, past)
     predicted = model.predict(future.features)
-    return losses(predicted, future.target, model.classes), trivial, predicted, model.classes
+    mine = losses(predicted, future.target, model.classes)
+    return HeldOut(future, model, predicted, mine, trivial, model.classes)
 
 
 def baseline_losses(past: pl.Series, future: pl.Series) -> Floats:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from tasks.models.registry import Registry
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     Registry(f"sqlite:///{path}")._client  # noqa: B018 - made at first use
+    with closing(sqlite3.connect(path)) as connection:  # a copy of the file alone lacks what was written ahead
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return path
 
 

@@ -6,6 +6,8 @@ import asyncio
 import time
 from pathlib import Path
 
+import mlflow.pyfunc
+import numpy as np
 import pytest
 import skops.io
 from sklearn.neighbors import KNeighborsRegressor
@@ -13,8 +15,9 @@ from sklearn.neighbors import KNeighborsRegressor
 from tasks.errors import UnknownNameError
 from tasks.models import ModelType, ModelUpdater
 from tasks.models.errors import ArtifactRefusedError, RegistryUnreachableError
-from tasks.models.records import ModelKey
-from tasks.models.registry import MODEL_FILE, Registry, file_sha256
+from tasks.models.model_folder import MODEL_FILE, file_sha256
+from tasks.models.records import ModelKey, Shown
+from tasks.models.registry import Registry
 from tasks.models.training import golden_holds
 from tasks.warehouse import Warehouse
 from tests.factories import store_content
@@ -38,10 +41,31 @@ def file_of(home: Path) -> Path:
 def test_version_comes_back_as_it_was(registry: Registry) -> None:
     trained, _ = champion_of(rows(300, 1))
     number, sha256 = registry.register(KEY, trained.model, TAGS, {"loss": 1.0}, "card")
-    assert registry.find(KEY, {"data_sha256": "d"}) == (number, TAGS | {"artifact_sha256": sha256})
+    found = registry.find(KEY, {"data_sha256": "d"})
+    assert found is not None
+    assert (found[0], found[1]["artifact_sha256"], found[1]["version_name"]) == (number, sha256, TAGS["version_name"])
     assert registry.find(KEY, {"data_sha256": "other"}) is None
     loaded = type(trained.model).of(registry.load(KEY, number, sha256))
     assert golden_holds(loaded, trained.golden)
+
+
+def test_people_and_mlflow_s_own_loaders_find_all_of_a_version(registry: Registry) -> None:
+    trained, _ = champion_of(rows(300, 1))
+    data = {"name": "acme content", "digest": "d" * 64, "source_type": "warehouse", "source": "{}"}
+    data |= {"schema": "{}", "profile": '{"num_rows": 300}'}
+    shown = Shown({"figures/calibration.png": b"png"}, trained.golden["inputs"], data)
+    number, _ = registry.register(KEY, trained.model, TAGS | {"git_commit": "c0ffee"}, {"loss": 1.0}, "# card", shown)
+    version = registry._client.get_model_version(KEY.registered_name, str(number))
+    run = registry._client.get_run(version.run_id)
+    assert (version.description, run.data.tags["mlflow.note.content"]) == ("# card", "# card")
+    assert run.data.tags["mlflow.source.git.commit"] == "c0ffee"
+    assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 1.0})
+    assert [found.dataset.digest for found in run.inputs.dataset_inputs] == ["d" * 36]
+    assert [found.path for found in registry._client.list_artifacts(version.run_id, "figures")] == list(shown.figures)
+    assert registry._client.get_logged_model(version.tags["model_id"]).metrics[0].value == 1.0
+    loaded = mlflow.pyfunc.load_model(version.source)
+    assert loaded.metadata.get_input_schema().input_names() == trained.model.columns
+    assert np.allclose(loaded.predict(loaded.input_example), trained.golden["outputs"])
 
 
 def test_changed_file_is_refused(registry: Registry, home: Path) -> None:

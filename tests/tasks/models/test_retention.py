@@ -60,3 +60,5 @@ def test_sweep_says_first_and_then_deletes(sqlite_warehouse: Warehouse, mlflow_s
     assert store.version(KEY, "v_20260102_000000") is None
     with pytest.raises(ArtifactRefusedError, match="missing"):
         registry.load(KEY, 2, "")
+    experiments = [found.experiment_id for found in registry._client.search_experiments()]
+    assert len(registry._client.search_logged_models(experiments)) == 8 - len(would), "a version takes its files along"

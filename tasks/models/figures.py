@@ -1,0 +1,155 @@
+"""Pictures of a model on the latest rows it was held out from, as PNG bytes by their place among a run's artifacts.
+
+Drawn without pyplot, whose state threads would share, and without automatic layout, which costs more than the drawing.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.models.estimators import Floats
+from tasks.models.held_out import HeldOut
+from tasks.models.importance import Importance
+from tasks.models.output_drift import scores
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAIN, QUIET = "#1b7f5c", "#6b7280"
+DPI, SMALL = 100, 8
+GROUPS, MIN_GROUP = 10, 5
+MAX_POINTS, MAX_CLASSES, MAX_BARS, MAX_TICKS, LONGEST_NAME = 1_500, 10, 12, 4, 30
+YES_OR_NO = {"0": "no", "1": "yes"}  # how a conversion is labelled
+NORMAL_95 = 1.96
+
+
+def figures_of(target: str, held_out: HeldOut, importance: Importance | None) -> dict[str, bytes]:
+    """Calibration of every model; residuals for regression, confusion for classification; importance where known."""
+    found = {"calibration": calibration(target, held_out)}
+    if held_out.classes is None:
+        found["residuals"] = residuals(held_out)
+    else:
+        found["confusion"] = confusion(held_out)
+    if importance is not None:
+        found["importance"] = bars(importance)
+    return {f"figures/{name}.png": png for name, png in found.items()}
+
+
+def calibration(target: str, held_out: HeldOut) -> bytes:
+    """What was predicted beside what came, in ten groups of equal size, with 95 % intervals; dashed: as predicted."""
+    said, came = scores(held_out.predicted), _outcomes(held_out)
+    size = max(MIN_GROUP, len(said) // GROUPS)
+    groups = np.array_split(np.argsort(said, kind="stable"), max(len(said) // size, 1))
+    middle = np.array([[said[rows].mean(), came[rows].mean()] for rows in groups])
+    reach = np.array([NORMAL_95 * came[rows].std() / np.sqrt(len(rows)) for rows in groups])
+    axes = _axes(f"Calibration on {len(said)} later rows: {_of_what(target, held_out)}", bottom=0.13)
+    ends = [min(middle.min(), (middle[:, 1] - reach).min()), max(middle.max(), (middle[:, 1] + reach).max())]
+    axes.plot(ends, ends, "--", color=QUIET, linewidth=1)
+    if held_out.classes is not None:
+        axes.set_ylim(-0.02, 1.02)
+    axes.errorbar(middle[:, 0], middle[:, 1], reach, fmt="o", color=MAIN, markersize=5, linewidth=1.5)
+    axes.set_xlabel("predicted, mean of each group", fontsize=SMALL)
+    axes.set_ylabel("observed, mean and 95 % interval", fontsize=SMALL)
+    return _png(axes)
+
+
+def residuals(held_out: HeldOut) -> bytes:
+    """Observed − predicted over the prediction; above the line the model said too little."""
+    truth = held_out.rows.target.to_numpy()
+    every = slice(None, None, max(len(truth) // MAX_POINTS, 1))
+    error, said = (truth - held_out.predicted)[every], held_out.predicted[every]
+    half = float(np.median(np.abs(truth - held_out.predicted)))
+    axes = _axes(f"Residuals on {len(truth)} later rows; half lie within ±{half:.2g}", bottom=0.13)
+    axes.axhspan(-half, half, color=MAIN, alpha=0.12, linewidth=0)
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.plot(said, error, "o", color=MAIN, markersize=3, alpha=0.5, markeredgewidth=0)
+    axes.set_xlabel("predicted", fontsize=SMALL)
+    axes.set_ylabel("observed − predicted", fontsize=SMALL)
+    return _png(axes)
+
+
+def confusion(held_out: HeldOut) -> bytes:
+    """True label by predicted label, in rows and as a share of the true label; the rarest labels are pooled."""
+    truth, chosen = _labels(held_out)
+    found, counts = np.unique(truth, return_counts=True)
+    names = sorted(found[np.argsort(-counts, kind="stable")][:MAX_CLASSES].tolist())
+    names += ["(others)"] if set(truth) | set(chosen) > set(names) else []
+    place = {name: i for i, name in enumerate(names)}
+    table = np.zeros((len(names), len(names)), dtype=np.int64)
+    last = len(names) - 1
+    np.add.at(table, ([place.get(name, last) for name in truth], [place.get(name, last) for name in chosen]), 1)
+    right = float((truth == chosen).mean())
+    axes = _axes(f"Confusion on {len(truth)} later rows; {right:.0%} right", left=0.25, bottom=0.25)
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Greens", vmin=0, vmax=1, aspect="auto")
+    for (i, j), n in np.ndenumerate(table):
+        if n:
+            axes.text(j, i, f"{n}", ha="center", va="center", fontsize=SMALL, color="w" if share[i, j] > 0.6 else "k")
+    shown = [_short(name) for name in names]
+    axes.set_xticks(range(len(names)), shown, rotation=40, ha="right", fontsize=SMALL)
+    axes.set_yticks(range(len(names)), shown, fontsize=SMALL)
+    axes.set_xlabel("predicted", fontsize=SMALL)
+    axes.set_ylabel("true (colour: share of the row)", fontsize=SMALL)
+    return _png(axes)
+
+
+def bars(importance: Importance) -> bytes:
+    """The most important inputs, strongest on top."""
+    names, values = importance.names[:MAX_BARS][::-1], importance.values[:MAX_BARS][::-1]
+    axes = _axes("What the model listens to (not: what causes the outcome)", left=0.36, bottom=0.13)
+    error = importance.errors[:MAX_BARS][::-1]
+    axes.barh(range(len(names)), values, xerr=error if error.any() else None, color=MAIN, ecolor=QUIET, height=0.65)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(names)), [_short(name) for name in names], fontsize=SMALL)
+    axes.set_xlabel(importance.unit, fontsize=SMALL)
+    return _png(axes)
+
+
+def _outcomes(held_out: HeldOut) -> Floats:
+    """(n,) what `scores` speaks of: the target, whether the second of two labels came, whether the choice was right."""
+    if held_out.classes is None:
+        return np.asarray(held_out.rows.target.to_numpy(), dtype=np.float64)
+    truth, chosen = _labels(held_out)
+    came = truth == held_out.classes[1] if len(held_out.classes) == 2 else truth == chosen
+    return np.asarray(came, dtype=np.float64)
+
+
+def _of_what(target: str, held_out: HeldOut) -> str:
+    if held_out.classes is None:
+        return target
+    if len(held_out.classes) == 2:
+        return f"chance of {target} = {_short(held_out.classes[1])}"
+    return f"chance that the {target} is right"
+
+
+def _labels(held_out: HeldOut) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(n,) true and chosen labels."""
+    return held_out.rows.target.to_numpy().astype(str), np.array(held_out.classes)[held_out.predicted.argmax(axis=1)]
+
+
+def _short(name: str) -> str:
+    word = YES_OR_NO.get(name, name)
+    return word if len(word) <= LONGEST_NAME else f"{word[: LONGEST_NAME - 1]}…"
+
+
+def _axes(title: str, *, left: float = 0.12, bottom: float = 0.12) -> Axes:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), dpi=DPI)
+    axes = figure.add_axes((left, bottom, 0.96 - left, 0.9 - bottom))
+    figure.text(0.02, 0.95, title, fontsize=9.5)
+    axes.tick_params(labelsize=SMALL)
+    axes.locator_params(nbins=MAX_TICKS)  # each tick costs a millisecond
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def _png(axes: Axes) -> bytes:
+    figure, buffer = axes.get_figure(root=True), io.BytesIO()
+    assert figure is not None, "axes lie in a figure"
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

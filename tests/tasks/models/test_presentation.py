@@ -1,0 +1,123 @@
+"""What people find beside a version says what is true of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from matplotlib.image import imread
+
+from tasks.models.dataset import Examples, examples
+from tasks.models.importance import Importance, importance, word_weights
+from tasks.models.presentation import presented
+from tasks.models.records import ModelKey, ModelType, Shown
+from tasks.models.specs import load_spec
+from tasks.models.training import TrainedModel, train
+from tests.factories import START
+from tests.tasks.models.model_rows import calls, posts
+from tests.tasks.models.worlds import rows
+
+TAGS = {"train_from": "2026-01-05T09:00", "train_to": "2026-02-05T09:00", "n_train": "600", "git_commit": "c0ffee"}
+TAGS |= {"data_sha256": "d" * 64, "flow_run_id": "flow-1", "snapshot_sha256": "s" * 64}
+ALWAYS = {"figures/calibration.png", "figures/importance.png"}
+CONFUSION, RESIDUALS = {"figures/confusion.png"}, {"figures/residuals.png"}
+
+
+def learnt_from(model_type: ModelType) -> tuple[Examples, TrainedModel]:
+    found = calls(600) if model_type == ModelType.CONVERSION_PREDICTOR else posts(600)
+    attributes = [None if row["attributes"] is None else json.dumps(row["attributes"]) for row in found]
+    frame = pl.DataFrame(found, infer_schema_length=None).with_columns(
+        attributes=pl.Series(attributes, dtype=pl.String)
+    )
+    known = examples(frame, load_spec(model_type))
+    return known, train(load_spec(model_type), known)
+
+
+def shown_for(model_type: ModelType) -> tuple[str, Shown]:
+    known, trained = learnt_from(model_type)
+    return presented(ModelKey("acme", model_type), load_spec(model_type), known, trained, TAGS)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "more", "strongest"),
+    [
+        (ModelType.ENGAGEMENT_PREDICTOR, RESIDUALS, "media_type"),
+        (ModelType.CONVERSION_PREDICTOR, CONFUSION, "attribute.age"),
+        (ModelType.TONE_CLASSIFIER, CONFUSION, "happy → warm"),
+    ],
+)
+def test_each_kind_of_model_has_its_figures_and_its_card(model_type: ModelType, more: set[str], strongest: str) -> None:
+    card, shown = shown_for(model_type)
+    assert set(shown.figures) == ALWAYS | more
+    for png in shown.figures.values():
+        assert imread(io.BytesIO(png)).shape == (420, 640, 4)
+        assert imread(io.BytesIO(png)).std() > 0.05, "an empty picture says nothing"
+    assert f"**Listens most to** `{strongest}`" in card
+    for said in ("the better trivial predictor", "c0ffee", "d" * 64, "flow-1", "600 rows", "not causes"):
+        assert said in card
+    assert len(card) <= 5_000
+    assert shown.data is not None
+    assert json.loads(shown.data["profile"])["num_rows"] == 600
+    assert len(shown.example) == 3
+
+
+def test_only_the_column_that_was_planted_is_important() -> None:
+    _, trained = learnt_from(ModelType.ENGAGEMENT_PREDICTOR)
+    found = importance(trained.held_out)
+    assert found is not None
+    assert (found.values[1:] < 0.1 * found.values[0]).all()
+
+
+def test_words_of_a_model_that_hashes_are_those_of_the_model_that_does_not() -> None:
+    known, trained = learnt_from(ModelType.TONE_CLASSIFIER)
+    texts = known.features["text"].to_list()
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    pipeline = trained.model.estimator
+    vectorizer = pipeline.named_steps["columns"].named_transformers_["words"]
+    hashing = HashingVectorizer(n_features=2**18, ngram_range=(1, 2), alternate_sign=False)
+    coefficients = np.zeros((1, 2**18))
+    single = hashing.set_params(ngram_range=(1, 1)).transform(["happy", "table"])
+    coefficients[0, single[0].indices], coefficients[0, single[1].indices] = 5.0, -5.0
+
+    class Pipeline:
+        steps = (("columns", _Columns(hashing)), ("model", _Linear(coefficients)))
+
+    found = word_weights(type(trained.model)(Pipeline(), (), (), True, trained.model.classes), texts)
+    assert set(found.names[:2]) == {"happy → warm", "table → dry"}
+    assert {"happy", "table"} <= set(vectorizer.vocabulary_)
+    assert (found.values[2:] < 1e-9).all()
+
+
+class _Columns:
+    def __init__(self, vectorizer: object) -> None:
+        self.named_transformers_ = {"words": vectorizer}
+
+
+class _Linear:
+    def __init__(self, coefficients: np.ndarray) -> None:
+        self.coef_ = coefficients
+
+
+def test_nothing_to_tell_apart_has_no_importance_and_no_such_figure() -> None:
+    spec = load_spec(ModelType.TONE_CLASSIFIER)
+    labels = ["warm"] * 120 + ["dry", "warm"] * 20
+    times = pl.Series([START + timedelta(hours=i) for i in range(160)])
+    keys = pl.Series([str(i) for i in range(160)])
+    known = Examples(pl.DataFrame({"text": [f"word {label}" for label in labels]}), pl.Series(labels), keys, times)
+    trained = train(spec, known)
+    missing: Importance | None = importance(trained.held_out)
+    assert missing is None
+    _, shown = presented(ModelKey("acme", ModelType.TONE_CLASSIFIER), spec, known, trained, TAGS)
+    assert set(shown.figures) == {"figures/calibration.png", *CONFUSION}
+
+
+def test_hash_of_the_data_covers_the_last_row_too() -> None:
+    one, other = rows(10_050, 1), rows(10_050, 1)
+    last = pl.Series("target", [*other.target[:-1].to_list(), 9.0])
+    assert one.sha256 == rows(10_050, 1).sha256
+    assert one.sha256 != Examples(other.features, last, other.keys, other.times).sha256
