@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from threading import Thread
 
 import mlflow.pyfunc
 import numpy as np
@@ -138,3 +139,25 @@ def test_registering_one_version_warm(registry: Registry) -> None:
         cpu.append(time.process_time() - started[1])
     figures = f"{sorted(wall[2:])[5]:.3f} s wall, {sorted(cpu[2:])[5]:.3f} s CPU"
     print(f"\nBAR register one version, warm, median of 10: {figures} (bar 0.1 s)")
+
+
+def test_six_threads_that_open_a_new_store_at_once_all_get_their_version(home: Path) -> None:
+    """Each has a client of its own, as each chunk of a refresh has; the store's tables are made once."""
+    trained, _ = champion_of(rows(300, 1))
+    keys = [ModelKey(f"workspace-{i}", ENGAGEMENT) for i in range(5)] + [ModelKey("workspace-0", ENGAGEMENT)]
+    found: list[tuple[str, int]] = []
+
+    def register(key: ModelKey) -> None:
+        registry = Registry()
+        number, sha256 = registry.register(key, trained.model, TAGS, {"loss": 1.0}, "card")
+        registry.point(key, "champion", number)
+        assert registry.load(key, number, sha256)
+        found.append((key.workspace_id, number))
+
+    threads = [Thread(target=register, args=(key,), daemon=True) for key in keys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=300)
+    assert not any(thread.is_alive() for thread in threads), "a thread waits for another that waits for it"
+    assert sorted(found) == [("workspace-0", 1), ("workspace-0", 2), *((f"workspace-{i}", 1) for i in range(1, 5))]
