@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from tasks.models.dataset import Examples
 from tasks.models.presentation import presented
@@ -16,6 +18,7 @@ from tasks.models.training import TrainedModel, train
 
 FIRST_CHAMPION, PROMOTE, HOLD, REJECT = "first_champion", "promote", "hold", "reject"
 REGISTERED, REJECTED = "registered", "rejected"
+VERSIONS_SHOWN = 20  # of the metrics over versions on a run's page
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,9 @@ class Learner:
         if found is not None:
             tags["version_name"] = found[1]["version_name"]
             return found[0], found[1]["artifact_sha256"]
-        figures = trained.evaluation.as_dict() | trained.evaluation.metrics
-        metrics = {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
         card, shown = presented(key, spec, learnt, trained, tags)
-        return self.registry.register(key, trained.model, tags, metrics, card, shown)
+        known = [*self.store.evaluations(key), trained.evaluation.as_dict()][-VERSIONS_SHOWN:]
+        return self.registry.register(key, trained.model, tags, [_metrics(found) for found in known], card, shown)
 
     def _tags(self, key: ModelKey, learnt: Examples, run: Run) -> dict[str, str]:
         moment = (run.as_of or datetime.now(UTC)).astimezone(UTC)
@@ -93,3 +95,9 @@ class Learner:
         tags |= {"train_from": learnt.times[0].isoformat(), "train_to": learnt.times[-1].isoformat()}
         tags |= {"n_train": str(len(learnt)), "git_commit": run.git_commit or "unknown"}
         return tags | ({"snapshot_sha256": run.snapshot_sha256} if run.snapshot_sha256 else {})
+
+
+def _metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Every figure of an evaluation, by name."""
+    figures = dict(evaluation) | evaluation["metrics"]
+    return {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}

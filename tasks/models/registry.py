@@ -11,7 +11,7 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -84,11 +84,20 @@ class Registry:
         key: ModelKey,
         model: FittedModel,
         tags: Mapping[str, str],
-        metrics: Mapping[str, float],
+        metrics: Sequence[Mapping[str, float]],
         card: str,
         shown: Shown = NOTHING_SHOWN,
     ) -> tuple[int, str]:
-        """Save a model as a new version with what people look at; returns its number and the sha256 of its file."""
+        """Save a model as a new version with what people look at; returns its number and the sha256 of its file.
+
+        Args:
+            key: whose model of which type.
+            model: the model.
+            tags: of the version and its run; `version_name` among them.
+            metrics: of the versions before it, oldest first, and last its own: the run's page draws them over versions.
+            card: Markdown.
+            shown: figures, input example and data set.
+        """
         with self._answering(), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
             sha256 = write_model_folder(model, path, shown.example)
@@ -124,7 +133,9 @@ class Registry:
             version = self._client.create_model_version(key.registered_name, **described)
         return int(version.version)
 
-    def _show(self, run_id: str, model_id: str, metrics: Mapping[str, float], shown: Shown, folder: Path) -> None:
+    def _show(
+        self, run_id: str, model_id: str, metrics: Sequence[Mapping[str, float]], shown: Shown, folder: Path
+    ) -> None:
         """Figures, metrics and the data set on the run's page; the model's page shows the metrics too."""
         from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric
 
@@ -134,7 +145,11 @@ class Registry:
             self._client.log_inputs(run_id, datasets=[inputs])
         self._client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
         now = int(time.time() * 1000)
-        points = [Metric(name, value, now, 0, model_id=model_id, run_id=run_id) for name, value in metrics.items()]
+        points = [
+            Metric(name, value, now, step, run_id=run_id, model_id=model_id if step == len(metrics) else None)
+            for step, version in enumerate(metrics, start=1)
+            for name, value in version.items()
+        ]
         self._client.log_batch(run_id, metrics=points)
         if shown.figures:
             for name, png in shown.figures.items():

@@ -53,6 +53,11 @@ class ModelStore:
         rows = self.warehouse.rows(_versions(key).where(ModelVersion.status == "registered"))
         return [Kept(**{name: row[name] for name in Kept.__slots__}) for row in rows]
 
+    def evaluations(self, key: ModelKey) -> list[dict[str, Any]]:
+        """What each registered version was worth on later rows, oldest first."""
+        rows = self.warehouse.rows(_versions(key).where(ModelVersion.status == "registered"))
+        return [row["evaluation"] for row in rows]
+
     def mark_deleted(self, key: ModelKey, version_name: str) -> None:
         """Remember that a version is gone from the registry; its row stays for the history."""
         self._change(key, version_name, {"status": "deleted"})

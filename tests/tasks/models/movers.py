@@ -30,7 +30,7 @@ def register_versions(store: ModelStore, registry: Registry, trained: TrainedMod
     names = [f"v_2026010{number}_000000" for number in range(1, VERSIONS + 1)]
     for name in names:
         about = {"data_sha256": name, "spec_sha256": "s"}
-        number, sha256 = registry.register(KEY, trained.model, about | {"version_name": name}, {}, "card")
+        number, sha256 = registry.register(KEY, trained.model, about | {"version_name": name}, [{}], "card")
         more = {"golden": trained.golden, "status": "registered", "decision": "promote", "evaluation": {}}
         version = Version(
             name, registry_version=number, artifact_sha256=sha256, train_to=known.times[0], n_rows=300, **about, **more

@@ -41,7 +41,7 @@ def file_of(home: Path) -> Path:
 
 def test_version_comes_back_as_it_was(registry: Registry) -> None:
     trained, _ = champion_of(rows(300, 1))
-    number, sha256 = registry.register(KEY, trained.model, TAGS, {"loss": 1.0}, "card")
+    number, sha256 = registry.register(KEY, trained.model, TAGS, [{"loss": 1.0}], "card")
     found = registry.find(KEY, {"data_sha256": "d"})
     assert found is not None
     assert (found[0], found[1]["artifact_sha256"], found[1]["version_name"]) == (number, sha256, TAGS["version_name"])
@@ -55,12 +55,15 @@ def test_people_and_mlflow_s_own_loaders_find_all_of_a_version(registry: Registr
     data = {"name": "acme content", "digest": "d" * 64, "source_type": "warehouse", "source": "{}"}
     data |= {"schema": "{}", "profile": '{"num_rows": 300}'}
     shown = Shown({"figures/calibration.png": b"png"}, trained.golden["inputs"], data)
-    number, _ = registry.register(KEY, trained.model, TAGS | {"git_commit": "c0ffee"}, {"loss": 1.0}, "# card", shown)
+    worth = [{"loss": 2.0}, {"loss": 1.0}]
+    number, _ = registry.register(KEY, trained.model, TAGS | {"git_commit": "c0ffee"}, worth, "# card", shown)
     version = registry._client.get_model_version(KEY.registered_name, str(number))
     run = registry._client.get_run(version.run_id)
     assert (version.description, run.data.tags["mlflow.note.content"]) == ("# card", "# card")
     assert run.data.tags["mlflow.source.git.commit"] == "c0ffee"
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 1.0})
+    history = registry._client.get_metric_history(version.run_id, "loss")
+    assert [(found.step, found.value) for found in history] == [(1, 2.0), (2, 1.0)]
     assert [found.dataset.digest for found in run.inputs.dataset_inputs] == ["d" * 36]
     assert [found.path for found in registry._client.list_artifacts(version.run_id, "figures")] == list(shown.figures)
     assert registry._client.get_logged_model(version.tags["model_id"]).metrics[0].value == 1.0
@@ -71,7 +74,7 @@ def test_people_and_mlflow_s_own_loaders_find_all_of_a_version(registry: Registr
 
 def test_changed_file_is_refused(registry: Registry, home: Path) -> None:
     trained, _ = champion_of(rows(300, 1))
-    number, sha256 = registry.register(KEY, trained.model, TAGS, {}, "card")
+    number, sha256 = registry.register(KEY, trained.model, TAGS, [{}], "card")
     with file_of(home).open("ab") as file:
         file.write(b"!")
     with pytest.raises(ArtifactRefusedError, match="sha256"):
@@ -83,7 +86,7 @@ def test_changed_file_is_refused(registry: Registry, home: Path) -> None:
 
 def test_foreign_type_is_refused_even_with_the_right_hash(registry: Registry, home: Path) -> None:
     trained, _ = champion_of(rows(300, 1))
-    number, _ = registry.register(KEY, trained.model, TAGS, {}, "card")
+    number, _ = registry.register(KEY, trained.model, TAGS, [{}], "card")
     skops.io.dump({"model": KNeighborsRegressor(), "payload": Path("/etc/passwd")}, file_of(home))
     with pytest.raises(ArtifactRefusedError, match="foreign types"):
         registry.load(KEY, number, file_sha256(file_of(home)))
@@ -93,7 +96,7 @@ def test_names_mlflow_refuses_are_written_otherwise(registry: Registry) -> None:
     trained, _ = champion_of(rows(300, 1))
     keys = [ModelKey(name, ENGAGEMENT) for name in ("a/b", "a_b", "a:b", "o'neil & söhne", "50%")]
     for key in keys:
-        registry.register(key, trained.model, TAGS, {}, "card")
+        registry.register(key, trained.model, TAGS, [{}], "card")
         registry.point(key, "champion", 1)
         assert registry.aliases(key) == {"champion": 1}
     assert len({key.registered_name for key in keys}) == len(keys)
@@ -134,7 +137,7 @@ def test_registering_one_version_warm(registry: Registry) -> None:
     wall, cpu = [], []
     for i in range(12):
         started = time.perf_counter(), time.process_time()
-        registry.register(KEY, trained.model, TAGS | {"data_sha256": str(i)}, {"loss": 1.0}, "card")
+        registry.register(KEY, trained.model, TAGS | {"data_sha256": str(i)}, [{"loss": 1.0}], "card")
         wall.append(time.perf_counter() - started[0])
         cpu.append(time.process_time() - started[1])
     figures = f"{sorted(wall[2:])[5]:.3f} s wall, {sorted(cpu[2:])[5]:.3f} s CPU"
@@ -149,7 +152,7 @@ def test_six_threads_that_open_a_new_store_at_once_all_get_their_version(home: P
 
     def register(key: ModelKey) -> None:
         registry = Registry()
-        number, sha256 = registry.register(key, trained.model, TAGS, {"loss": 1.0}, "card")
+        number, sha256 = registry.register(key, trained.model, TAGS, [{"loss": 1.0}], "card")
         registry.point(key, "champion", number)
         assert registry.load(key, number, sha256)
         found.append((key.workspace_id, number))

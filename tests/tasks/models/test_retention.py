@@ -42,7 +42,7 @@ def test_sweep_says_first_and_then_deletes(sqlite_warehouse: Warehouse, mlflow_s
     trained, version = champion_of(rows(300, 1))
     for number in range(1, 9):
         tags = {"version_name": f"v_2026010{number}_000000", "data_sha256": str(number)}
-        registered, sha256 = registry.register(KEY, trained.model, tags, {}, "card")
+        registered, sha256 = registry.register(KEY, trained.model, tags, [{}], "card")
         parts = {name: getattr(version, name) for name in version.__slots__} | tags
         parts |= {"spec_sha256": "s", "registry_version": registered, "artifact_sha256": sha256}
         about = {"gate": None, "train_from": version.train_to, "snapshot_sha256": None, "git_commit": None}
