@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Engine, Executable, Select, create_engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, Executable, Select, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
@@ -21,7 +21,7 @@ from tasks.warehouse import arrow
 from tasks.warehouse.one_library import one_library
 
 BUSY_TIMEOUT_SECONDS = 60
-ROWS_PER_STATEMENT = 500  # keeps SQLite under its limit of bound variables
+COUNTED = {"preserve_rowcount": True}
 
 
 class Warehouse:
@@ -80,19 +80,26 @@ class Warehouse:
         keep_existing: bool = False,
     ) -> int:
         """Write rows by primary key: update what is there, or leave it with `keep_existing`; returns rows touched."""
-        insert = sqlite.insert if self.is_sqlite else postgresql.insert
-        keys = [column.name for column in table.__table__.primary_key]
-        touched = 0
-        for start in range(0, len(rows), ROWS_PER_STATEMENT):
-            chunk = [dict(row) for row in rows[start : start + ROWS_PER_STATEMENT]]
-            statement = insert(table).values(chunk)
-            changed = {name: statement.excluded[name] for name in chunk[0] if name not in keys}
-            if keep_existing or not changed:
-                final = statement.on_conflict_do_nothing(index_elements=keys)
-            else:
-                final = statement.on_conflict_do_update(index_elements=keys, set_=changed)
-            touched += connection.execute(final, execution_options={"preserve_rowcount": True}).rowcount
-        return touched
+        if not rows:
+            return 0
+        assert all(row.keys() == rows[0].keys() for row in rows), "rows of one write have the same columns"
+        statement = _upsert(self.engine.dialect, table, tuple(rows[0]), keep_existing=keep_existing)
+        found = connection.execute(statement, [dict(row) for row in rows], execution_options=COUNTED)
+        return found.rowcount
+
+
+@lru_cache(maxsize=512)
+def _upsert(dialect: Dialect, table: type[DeclarativeBase], names: tuple[str, ...], *, keep_existing: bool) -> Any:
+    """The compiled statement; SQLAlchemy 2.0 keeps none that has ON CONFLICT, and compiling took most of a write."""
+    insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+    keys = [column.name for column in table.__table__.primary_key]
+    statement = insert(table)
+    changed = {name: statement.excluded[name] for name in names if name not in keys}
+    if keep_existing or not changed:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    else:
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    return statement.compile(dialect=dialect, column_keys=list(names))
 
 
 @lru_cache(maxsize=32)

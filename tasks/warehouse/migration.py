@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -46,8 +47,9 @@ def current_revision(warehouse: Warehouse) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+@cache
 def expected_revision() -> str:
-    """The newest revision among the scripts."""
+    """The newest revision among the scripts; read once, because a process's code does not change."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None, "the migrations folder holds no revision"
     return head

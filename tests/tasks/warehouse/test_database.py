@@ -34,6 +34,27 @@ def test_existing_rows_can_be_left_alone(warehouse: Warehouse) -> None:
     assert [row["name"] for row in warehouse.rows(select(Workspace.name))] == ["Acme"]
 
 
+def test_a_write_counts_the_rows_it_touched_however_many(warehouse: Warehouse) -> None:
+    def write(numbers: range, *, keep_existing: bool) -> int:
+        rows = [workspace_row(workspace_id=f"w{i}", name=f"from {numbers.start}") for i in numbers]
+        with warehouse.begin() as connection:
+            return warehouse.upsert(connection, Workspace, rows, keep_existing=keep_existing)
+
+    assert write(range(1_200), keep_existing=False) == 1_200
+    assert write(range(600, 1_500), keep_existing=True) == 300
+    assert write(range(600, 1_500), keep_existing=False) == 900
+    assert write(range(0), keep_existing=False) == 0
+    names = [row["name"] for row in warehouse.rows(select(Workspace.name))]
+    assert (names.count("from 0"), names.count("from 600")) == (600, 900)
+
+
+def test_rows_of_one_write_have_the_same_columns(warehouse: Warehouse) -> None:
+    short = {key: value for key, value in workspace_row(workspace_id="b").items() if key != "name"}
+    for rows in ([workspace_row(), short], [short, workspace_row()]):
+        with pytest.raises(AssertionError, match="same columns"), warehouse.begin() as connection:
+            warehouse.upsert(connection, Workspace, rows)
+
+
 def test_arrow_reads_have_the_schema_s_types_and_bound_parameters(warehouse: Warehouse) -> None:
     rows = [
         {
