@@ -61,9 +61,23 @@ class Warehouse:
         path = self.engine.url.database
         return one_library(path).using("sqlite3") if self.is_sqlite and path else nullcontext()
 
-    def rows(self, statement: Executable) -> list[dict[str, Any]]:
-        """Few rows as dictionaries; for frames use `read`."""
-        with self.connect() as connection:
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Make many small transactions cheap, from whatever thread.
+
+        The last connection to leave a SQLite file copies the write-ahead log back, which waits for the disk. One that
+        is idle keeps the log, until this ends or Arrow wants the file.
+        """
+        path = self.engine.url.database
+        if not self.is_sqlite or not path:
+            yield
+            return
+        with one_library(path).leaving_open("sqlite3", lambda: self.engine.raw_connection().close):
+            yield
+
+    def rows(self, statement: Executable, within: Connection | None = None) -> list[dict[str, Any]]:
+        """Few rows as dictionaries, on a connection of their own or within one; for frames use `read`."""
+        with nullcontext(within) if within is not None else self.connect() as connection:
             return [dict(row) for row in connection.execute(statement).mappings()]
 
     def read(self, statement: Select[Any]) -> pl.DataFrame:

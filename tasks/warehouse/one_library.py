@@ -8,7 +8,7 @@ closes, it believes itself alone, deletes the write-ahead log, and what the othe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition, local
 from typing import Literal
@@ -23,6 +23,7 @@ class OneLibrary:
         self._changed = Condition()
         self._inside: Counter[Library] = Counter()
         self._mine = local()
+        self._left_open: dict[Callable[[], None], Library] = {}
 
     @contextmanager
     def using(self, library: Library) -> Iterator[None]:
@@ -33,6 +34,7 @@ class OneLibrary:
             raise RuntimeError(f"close the {other} connection before opening one through {library}: see one_library.py")
         with self._changed:
             self._changed.wait_for(lambda: not self._inside[other])
+            self._close_what_was_left_open_by(other)
             self._inside[library] += 1
         mine[library] += 1
         try:
@@ -42,6 +44,30 @@ class OneLibrary:
             with self._changed:
                 self._inside[library] -= 1
                 self._changed.notify_all()
+
+    @contextmanager
+    def leaving_open(self, library: Library, opening: Callable[[], Callable[[], None]]) -> Iterator[None]:
+        """Leave what `opening` opens open while nobody uses it.
+
+        Args:
+            opening: opens something of the library's and returns what closes it; that is called once, at the latest
+                when the other library comes.
+        """
+        with self.using(library):
+            close = opening()
+            with self._changed:
+                self._left_open[close] = library
+        try:
+            yield
+        finally:
+            with self.using(library):
+                if self._left_open.pop(close, None):
+                    close()
+
+    def _close_what_was_left_open_by(self, library: Library) -> None:
+        for close in [close for close, whose in self._left_open.items() if whose == library]:
+            del self._left_open[close]
+            close()
 
 
 _guards: dict[str, OneLibrary] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -19,12 +21,27 @@ def test_rows_written_after_an_arrow_read_are_there_for_the_next(sqlite_warehous
         assert len(content_frame(sqlite_warehouse, "acme")) == rows
 
 
-def test_threads_that_read_and_write_at_once_lose_nothing(sqlite_warehouse: Warehouse) -> None:
+def test_a_file_kept_open_keeps_its_log_until_arrow_wants_it(sqlite_warehouse: Warehouse) -> None:
+    log = Path(f"{sqlite_warehouse.engine.url.database}-wal")
+    store_content(sqlite_warehouse, [content_row(0)])
+    assert not log.exists(), "the last connection takes the log with it"
+    with sqlite_warehouse.kept_open():
+        store_content(sqlite_warehouse, [content_row(i) for i in range(10)])
+        assert log.exists()
+        assert len(content_frame(sqlite_warehouse, "acme")) == 10
+        assert not log.exists(), "nobody of the other library was left inside"
+        store_content(sqlite_warehouse, [content_row(i) for i in range(20)])
+    assert len(content_frame(sqlite_warehouse, "acme")) == 20
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_threads_that_read_and_write_at_once_lose_nothing(sqlite_warehouse: Warehouse, keep: bool) -> None:
     store_content(sqlite_warehouse, [content_row(0)])
 
     def work(part: int) -> None:
         for i in range(10):
-            store_content(sqlite_warehouse, [content_row(1 + part * 10 + i)])
+            with sqlite_warehouse.kept_open() if keep else nullcontext():
+                store_content(sqlite_warehouse, [content_row(1 + part * 10 + i)])
             content_frame(sqlite_warehouse, "acme")
 
     threads = [Thread(target=work, args=(part,)) for part in range(3)]
