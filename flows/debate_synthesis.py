@@ -20,6 +20,7 @@ from tasks.swarm.report import headline, story
 from tasks.swarm.steps import hold_debate
 
 NAME = "debate-synthesis"
+ASKED = ("problem", "rounds", "consensus_strategy", "context", "workspace_id", "stop_at_agreement", "in_parts")
 
 
 class PersonsVote(RunInput):
@@ -29,9 +30,9 @@ class PersonsVote(RunInput):
 
 
 @flow(name=NAME)
-def debate_synthesis(options: DebateSynthesis) -> dict[str, Any]:
+def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, Any]:
     """Debate a problem and publish the story; a retry goes on where the run stopped and repeats no turn."""
-    asked = options.model_dump(include={"problem", "rounds", "consensus_strategy", "context", "workspace_id"})
+    asked = options.model_dump(include=set(ASKED))
     asked |= {"options": list(options.options) or None, "debate_id": options.debate_id}
     limits = Limits(max_total_tokens=options.max_total_tokens, debate_seconds=options.minutes * 60.0)
 

@@ -67,8 +67,9 @@ def models(workspace_id: str | None) -> Rows:
 def debates(workspace_id: str | None) -> Rows:
     """The newest debates."""
     registry = ExpertAgentRegistry(warehouse=_known(workspace_id))
-    names = ("debate_id", "problem", "status", "option", "confidence", "engine")
-    return [{name: row[name] for name in names} for row in AgentDebateOrchestrator(registry).list_debates(workspace_id)]
+    names = ("debate_id", "problem", "status", "decision", "confidence", "engine")
+    debates = AgentDebateOrchestrator(registry).list_debates(workspace_id)
+    return [{name: (row | {"decision": row["label"]})[name] for name in names} for row in debates]
 
 
 def lift(pattern: Pattern) -> str:

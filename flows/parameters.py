@@ -156,7 +156,13 @@ class Approval(BaseModel):
 class DebateSynthesis(Parameters):
     """A question, who debates it, and what it may cost."""
 
-    problem: str = Field(title="Problem", description="The question to decide.", min_length=1, max_length=20_000)
+    problem: str = Field(
+        default="What should we change first in what we publish?",
+        title="Problem",
+        description="The question to decide.",
+        min_length=1,
+        max_length=20_000,
+    )
     agent_roles: Names = Field(
         default=["data_storyteller", "copywriting_ninja", "psychology_specialist", "viral_engineer"],
         title="Experts",
@@ -167,9 +173,17 @@ class DebateSynthesis(Parameters):
         default=[], title="Options", description="Two to eight answers to choose from; empty: they are proposed first."
     )
     workspace_id: str | None = Field(
-        default=None, title="Workspace", description="Whose findings may be used; empty: all, unnamed."
+        default=None, title="Workspace", description="Whose findings may be used; empty: only what is nobody else's."
     )
-    rounds: int = Field(default=2, ge=1, le=5, title="Rounds", description="At most; agreement ends it earlier.")
+    rounds: int = Field(default=2, ge=1, le=5, title="Rounds", description="At most.")
+    stop_at_agreement: bool = Field(
+        default=True, title="Stop at agreement", description="Off: every round is heard, at its price."
+    )
+    in_parts: bool = Field(
+        default=False,
+        title="In parts",
+        description="The lead divides the problem; a team for each part debates it first, within limits of its own.",
+    )
     consensus_strategy: Literal["majority_vote", "weighted_vote", "synthesis", "moderator"] = Field(
         default="synthesis", title="Consensus"
     )

@@ -3,9 +3,9 @@
 from tasks.swarm.agent_debate_orchestrator import AgentDebateOrchestrator
 from tasks.swarm.endpoint import Endpoint
 from tasks.swarm.expert_agent_registry import ExpertAgentRegistry
-from tasks.swarm.hierarchy import Part, debate_in_parts
 from tasks.swarm.limits import Limits
 from tasks.swarm.profiles import AgentSkill, ExpertAgentProfile, TaskRequirements
+from tasks.swarm.question import Part
 from tasks.swarm.records import ConsensusStrategy
 from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
 
@@ -22,5 +22,4 @@ __all__ = [
     "Part",
     "SkillTag",
     "TaskRequirements",
-    "debate_in_parts",
 ]

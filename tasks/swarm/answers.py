@@ -1,52 +1,23 @@
-"""What a model must answer in each phase, as a JSON schema that endpoints enforce and as a check of our own.
+"""From a model's reply to a typed message: everything is checked here, whatever schema the endpoint has accepted.
 
-Schemas keep to what all endpoints know: flat objects, everything required, enumerations, whole numbers in a range,
-bounded texts and lists; free text comes before the choice. Accepting a schema is not enforcing it: every reply is
-checked here, and nothing is ever made up for one that is not usable.
+Nothing is ever made up for a reply that is not usable; it is asked for again, with what was wrong.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tasks.swarm.confidence import normal_confidence
+from tasks.swarm.dimensions import DIMENSIONS
 from tasks.swarm.fencing import repeats
-from tasks.swarm.records import FLAW_KINDS, Closing, Critique, Message, OptionList, Phase, Proposal, Vote
-
-ABSTAIN, NONE = "abstain", "none"
-MOST_CITED = 4
+from tasks.swarm.forms import ABSTAIN, LONGEST_QUESTION, MOST_CITED, NONE, Form
+from tasks.swarm.messages import FLAW_KINDS, Closing, Critique, Message, OptionList, Phase, Proposal, Split, Vote
 
 
 class UnusableReplyError(ValueError):
     """Why a reply cannot be used, in words a model can act on; never leaves this room."""
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What may be answered in one turn.
-
-    Attributes:
-        options: ids to choose from; for a synthesis the one that was voted.
-        evidence_ids: findings that may be cited.
-        targets: anonymous names of proposals that may be criticised.
-        secret: text a reply must not repeat.
-    """
-
-    phase: Phase
-    options: tuple[str, ...]
-    evidence_ids: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    text_length: int = 400
-    secret: str = ""
-
-    def schema(self) -> dict[str, Any]:
-        """The JSON schema of a reply."""
-        properties = _PROPERTIES[self.phase](self)
-        closed = {"type": "object", "additionalProperties": False, "required": list(properties)}
-        return closed | {"properties": properties}
 
 
 def read(text: str, form: Form) -> tuple[Message, tuple[str, ...]]:
@@ -78,71 +49,6 @@ def _json_object(text: str) -> dict[str, Any]:
         raise UnusableReplyError(f"the reply is not valid JSON: {error}") from None
     assert isinstance(found, dict), "what begins with a brace is an object"
     return found
-
-
-def _text(longest: int) -> dict[str, Any]:
-    return {"type": "string", "maxLength": longest}
-
-
-def _choice(values: Sequence[str]) -> dict[str, Any]:
-    return {"type": "string", "enum": list(values)}
-
-
-def _percent() -> dict[str, Any]:
-    return {"type": "integer", "minimum": 0, "maximum": 100}
-
-
-def _cited(form: Form) -> dict[str, Any]:
-    if not form.evidence_ids:
-        return {"type": "array", "items": _text(1), "maxItems": 0}
-    return {"type": "array", "items": _choice(form.evidence_ids), "maxItems": MOST_CITED}
-
-
-def _proposal_properties(form: Form) -> dict[str, Any]:
-    return {
-        "reasoning": _text(form.text_length),
-        "claim": _text(form.text_length),
-        "evidence_ids": _cited(form),
-        "option": _choice((*form.options, ABSTAIN)),
-        "confidence": _percent(),
-    }
-
-
-def _critique_properties(form: Form) -> dict[str, Any]:
-    return {
-        "strength": _text(form.text_length),
-        "weakness": _text(form.text_length),
-        "suggestion": _text(form.text_length),
-        "target": _choice(form.targets or (NONE,)),
-        "kind": _choice(FLAW_KINDS),
-        "evidence_id": _choice((*form.evidence_ids, NONE)),
-        "agreement": _percent(),
-    }
-
-
-def _vote_properties(form: Form) -> dict[str, Any]:
-    return {
-        "reason": _text(form.text_length),
-        "evidence_ids": _cited(form),
-        "option": _choice((*form.options, ABSTAIN)),
-        "confidence": _percent(),
-    }
-
-
-def _synthesis_properties(form: Form) -> dict[str, Any]:
-    return {
-        "summary": _text(2 * form.text_length),
-        "dissent": _text(form.text_length),
-        "decision": _choice(form.options),
-    }
-
-
-def _moderate_properties(form: Form) -> dict[str, Any]:
-    return {"reason": _text(form.text_length), "option": _choice(form.options)}
-
-
-def _options_properties(_form: Form) -> dict[str, Any]:
-    return {"options": {"type": "array", "items": _text(120), "minItems": 2, "maxItems": 5}}
 
 
 def _read_proposal(found: Mapping[str, Any], form: Form) -> tuple[Message, tuple[str, ...]]:
@@ -206,11 +112,17 @@ def _read_options(found: Mapping[str, Any], _form: Form) -> tuple[Message, tuple
     return OptionList(labels=labels), ()
 
 
+def _read_split(found: Mapping[str, Any], form: Form) -> tuple[Message, tuple[str, ...]]:
+    asked = {name: _cut(found[name], form)[:LONGEST_QUESTION].strip() for name in DIMENSIONS}
+    kept = {name: question for name, question in asked.items() if question}
+    return Split(questions=kept, reasoning=_cut(found["reasoning"], form)), ()
+
+
 def _option(value: Any, form: Form, *, may_abstain: bool) -> str | None:
     if may_abstain and value == ABSTAIN:
         return None
     if value not in form.options:
-        allowed = (*form.options, ABSTAIN) if may_abstain else form.options
+        allowed = (*form.options, ABSTAIN) if may_abstain and form.offers_abstention else form.options
         raise UnusableReplyError(f"the option must be one of {', '.join(allowed)}")
     return str(value)
 
@@ -235,17 +147,8 @@ def _cut(value: Any, form: Form) -> str:
     return value[: form.text_length]
 
 
-_PROPERTIES: dict[Phase, Callable[[Form], dict[str, Any]]] = {
-    "options": _options_properties,
-    "propose": _proposal_properties,
-    "refine": _proposal_properties,
-    "critique": _critique_properties,
-    "vote": _vote_properties,
-    "synthesis": _synthesis_properties,
-    "moderate": _moderate_properties,
-    "moderate_reversed": _moderate_properties,
-}
 _READERS: dict[Phase, Callable[[Mapping[str, Any], Form], tuple[Message, tuple[str, ...]]]] = {
+    "split": _read_split,
     "options": _read_options,
     "propose": _read_proposal,
     "refine": _read_proposal,

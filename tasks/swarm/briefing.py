@@ -120,7 +120,9 @@ def fingerprint(brief: Brief, asked_options: Sequence[Option]) -> str:
     asked = brief.model_dump(
         mode="json", include={"problem", "context", "workspace_id", "rounds", "strategy", "engine", "model"}
     )
-    asked |= {"experts": [expert.agent_id for expert in brief.experts], "asks_a_person": brief.asks_a_person}
+    asked |= {"experts": [expert.agent_id for expert in brief.experts]}
+    asked |= brief.model_dump(mode="json", include={"splits", "parts", "part_of"})
+    asked |= {"asks_a_person": brief.asks_a_person, "stop_at_agreement": brief.stop_at_agreement}
     return _sha(asked | {"options": [option.model_dump(mode="json") for option in asked_options]})
 
 
@@ -130,6 +132,11 @@ def debate_id_for(brief: Brief) -> str:
     for item in known_then["evidence"]:
         item.pop("age_days")  # tomorrow the same findings are a day older, and the same
     return "debate-" + _sha({"asked": brief.fingerprint} | known_then)[:24]
+
+
+def debate_id_of_part(whole_id: str, name: str) -> str:
+    """A part's id follows from the whole's, so that it is found again."""
+    return "part-" + _sha({"whole": whole_id, "part": name})[:24]
 
 
 def _option(given: Any, letter: str) -> Option:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tasks.swarm.limits import Limits
-from tasks.swarm.records import Usage
+from tasks.swarm.messages import Usage
 
 CHARACTERS_PER_TOKEN = 3.0  # on the safe side of English, 4 to 5, and of JSON, about 3.5
 TOKENS_PER_MESSAGE = 8

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import permutations
 
 from tasks.errors import OutOfRangeError
-from tasks.swarm.records import Ballot, Count
+from tasks.swarm.tally import Ballot, Count
 
 TIE_RULE = "tie broken by option id, first in order"
 TIE = 1e-12

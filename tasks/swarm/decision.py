@@ -7,14 +7,16 @@ from typing import Any
 
 from tasks.swarm.confidence import calibrated
 from tasks.swarm.consensus import majority_vote, weighted_vote
-from tasks.swarm.evidence import applies_to
+from tasks.swarm.evidence import speaks
 from tasks.swarm.fencing import looks_like_injection, texts_in
+from tasks.swarm.messages import Closing, Usage
 from tasks.swarm.panel import favourite, label_of
 from tasks.swarm.performance import PRIOR
 from tasks.swarm.positions import Turns, ballots, changes
 from tasks.swarm.posterior import standings
 from tasks.swarm.protocol import HUMAN, rounds_run, stop_reason, with_options
-from tasks.swarm.records import Brief, Closing, ConsensusStrategy, Count, Standing, Usage
+from tasks.swarm.records import Brief, ConsensusStrategy
+from tasks.swarm.tally import Count, Standing
 
 DECIDED_FROM = 0.55
 
@@ -24,9 +26,10 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
 
     Returns:
         `status` (`concluded`, `degraded`, `budget_exhausted`, `insufficient_evidence` or `failed`) and `reason`;
-        `option` and `label`; `confidence` (probability that the option is the best, or the nearest honest thing, with
-        `confidence_basis`) and `agreement` (share of the vote), never the same number under two names; `count`,
-        `standings`, `baseline` (the evidence panel's own answer), `changes`, `dissent`, `flags`, `usage`.
+        `option` and `label`, among `options`; `confidence` (probability that the option is the best, or the nearest
+        honest thing, with `confidence_basis`) and `agreement` (share of the vote), never the same number under two
+        names; `count`, `standings`, `baseline` (the evidence panel's own answer), `changes`, `dissent`, `flags`,
+        `usage`.
     """
     turns = dict(sorted(turns.items()))  # the order of arrival must not show
     settled = with_options(brief, turns)
@@ -43,6 +46,7 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         "reason": reason,
         "option": option,
         "label": label_of(settled.options, option) if option else None,
+        "options": [{"id": one.id, "label": one.label} for one in settled.options],
         "confidence": confidence,
         "confidence_basis": basis,
         "raw_confidence": _raw(settled, option, pooled, count),
@@ -63,9 +67,10 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
 
 def pool(brief: Brief) -> list[Standing]:
     """Standings over all unique evidence; empty where none speaks about any option."""
-    if not any(applies_to(item, option) for item in brief.evidence for option in brief.options):
+    known = [item for item in brief.evidence if item.kind != "part"]  # parts rest on what is counted already
+    if not speaks(known, brief.options):
         return []
-    return standings(brief.options, brief.evidence, brief.prior_sd)
+    return standings(brief.options, known, brief.prior_sd)
 
 
 def counted(brief: Brief, turns: Turns) -> Count:
@@ -161,6 +166,11 @@ def _agreement(count: Count, option: str | None) -> float:
 
 def what_would_decide(brief: Brief) -> str:
     """Which data the panel is missing, and how much of it."""
+    if brief.scope == "shared" and not brief.evidence:
+        return (
+            "no workspace is named and the warehouse holds several organisations, whose findings are theirs alone: "
+            "name a workspace, or publish a private release with `raptorflow run transfer-learning`"
+        )
     if not brief.options:
         return (
             "the warehouse holds no finding for these experts: run `raptorflow run pattern-learning` over ingested "

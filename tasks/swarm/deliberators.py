@@ -10,9 +10,10 @@ from typing import Protocol
 from tasks.swarm import store
 from tasks.swarm.endpoint import Endpoint
 from tasks.swarm.limits import Limits
+from tasks.swarm.messages import Turn, TurnRequest
 from tasks.swarm.panel import EvidencePanel
 from tasks.swarm.positions import Turns
-from tasks.swarm.records import Brief, Turn, TurnRequest
+from tasks.swarm.records import Brief
 from tasks.warehouse import Warehouse
 
 

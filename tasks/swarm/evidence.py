@@ -57,12 +57,17 @@ def subject_of(item: EvidenceRef) -> str:
 
 def applies_to(item: EvidenceRef, option: Option) -> bool:
     """Whether the finding speaks about the option: its attributes meet every condition, or its label names it."""
-    if option.is_status_quo:
+    if option.is_status_quo or item.kind == "part":
         return False
     if item.conditions and all(c.feature in option.attributes for c in item.conditions):
         return all(_holds(c, option.attributes[c.feature]) for c in item.conditions)
     label = set(words_of(option.label))
     return any(term_words and set(term_words) <= label for term_words in map(words_of, item.terms))
+
+
+def speaks(evidence: Iterable[EvidenceRef], options: Sequence[Option]) -> bool:
+    """Whether any of the findings speaks about any of the options."""
+    return any(applies_to(item, option) for item in evidence for option in options)
 
 
 def answered_by(options: Sequence[Option], experiment: Mapping[str, Any]) -> str | None:

@@ -100,7 +100,7 @@ def _experiments(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
 def _debates(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
     """Graded debates: what turned out right is expected to beat others again, by about the prior's spread."""
     for row in rows:
-        options = {option["id"]: option["label"] for option in row["brief"]["options"]}
+        options = {option["id"]: option["label"] for option in row["decision"]["options"]}
         label = options.get(row["outcome_option"])
         if label is None:
             continue

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tasks.errors import InputError, UnknownNameError, require_between
+from tasks.errors import InputError, require_between
 from tasks.swarm import store
 from tasks.swarm.default_experts import default_experts
 from tasks.swarm.performance import Posterior, posterior
-from tasks.swarm.profiles import AgentSkill, ExpertAgentProfile, TaskRequirements, known, require_text
+from tasks.swarm.profiles import (
+    AgentSkill,
+    ExpertAgentProfile,
+    TaskRequirements,
+    known,
+    require_text,
+    with_id,
+    with_role,
+)
 from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
 from tasks.swarm.team import Candidate, Need, Team, best_team
 from tasks.warehouse import Warehouse, open_warehouse
@@ -59,16 +67,7 @@ class ExpertAgentRegistry:
             UnknownNameError: if there is none.
         """
         agents = self.list_agents()
-        if agent_id is not None:
-            found = [agent for agent in agents if agent.agent_id == agent_id]
-            if not found:
-                raise UnknownNameError("agent", agent_id, [agent.agent_id for agent in agents])
-            return found[0]
-        wanted = known(AgentRole, role, "agent role")
-        found = [agent for agent in agents if agent.role is wanted]
-        if not found:
-            raise UnknownNameError("agent of role", wanted.value, fix="register one with `register_agent`")
-        return min(reversed(found), key=lambda agent: agent.is_default)
+        return with_id(agents, agent_id) if agent_id is not None else with_role(agents, role)
 
     def find_agents_by_skill(
         self,
@@ -140,29 +139,44 @@ class ExpertAgentRegistry:
         found = {"agent_id": row["agent_id"], "task_type": row["task_type"], "expected_performance": now.mean}
         return found | {"sd": now.sd, "graded": now.graded}
 
+    def best_team_for(self, requirements: TaskRequirements) -> Team:
+        """The proved best team for a task, as `assemble_team` explains it.
+
+        Raises:
+            TeamInfeasibleError: if no allowed team covers the required skills; names them.
+        """
+        agents = {agent.agent_id: agent for agent in self.list_agents()}
+        return _best(agents, self.performance(agents, requirements.task_type), requirements)
+
     def _assemble(self, requirements: TaskRequirements) -> dict[str, Any]:
         agents = {agent.agent_id: agent for agent in self.list_agents()}
         record = self.performance(agents, requirements.task_type)
-        candidates = [
-            Candidate(
-                agent_id,
-                {skill.skill.value: skill.effective_level for skill in agent.skills},
-                record[agent_id].optimistic,
-            )
-            for agent_id, agent in agents.items()
-        ]
-        need = Need(
-            required=tuple(skill.value for skill in requirements.required_skills),
-            preferred=tuple(skill.value for skill in requirements.preferred_skills),
-            min_size=requirements.min_team_size,
-            max_size=requirements.max_team_size,
-            min_level=requirements.min_level.value_of_level,
-        )
-        team = best_team(candidates, need)
+        team = _best(agents, record, requirements)
         members = [_member(agents[agent_id], team, record[agent_id]) for agent_id in team.members]
         found = {"team": members, "task_type": requirements.task_type, "value": team.value}
         found |= {"coverage_value": team.coverage_value, "covered_by": team.covered_by, "method": team.method}
         return found | {"optimality_gap": team.gap}
+
+
+def _best(
+    agents: Mapping[str, ExpertAgentProfile], record: Mapping[str, Posterior], requirements: TaskRequirements
+) -> Team:
+    candidates = [
+        Candidate(
+            agent_id,
+            {skill.skill.value: skill.effective_level for skill in agent.skills},
+            record[agent_id].optimistic,
+        )
+        for agent_id, agent in agents.items()
+    ]
+    need = Need(
+        required=tuple(skill.value for skill in requirements.required_skills),
+        preferred=tuple(skill.value for skill in requirements.preferred_skills),
+        min_size=requirements.min_team_size,
+        max_size=requirements.max_team_size,
+        min_level=requirements.min_level.value_of_level,
+    )
+    return best_team(candidates, need)
 
 
 def _member(agent: ExpertAgentProfile, team: Team, record: Posterior) -> dict[str, Any]:

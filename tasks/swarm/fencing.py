@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from tasks.swarm.records import Expert
@@ -26,7 +27,7 @@ _SUSPICIOUS = re.compile(
 def fence(value: Any, salt: str) -> str:
     """JSON between two lines nobody can write from inside: `<`, `>` and `&` are escaped, and the name is a hash."""
     name = "DATA-" + hashlib.sha256(salt.encode()).hexdigest()[:12]
-    text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=False)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))  # blanks are tokens, and tokens are paid
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return f"<{name}>\n{text}\n</{name}>"
@@ -57,10 +58,17 @@ def anonymous(text: str, experts: Sequence[Expert]) -> str:
 
 def repeats(text: str, secret: str) -> bool:
     """Whether the text holds sixty characters in a row of the secret, whatever its case and blanks."""
-    plain, hidden = _plain(text), _plain(secret)
+    plain, hidden = _plain(text), _hidden(secret)
     if len(hidden) < WINDOW:
         return bool(hidden) and len(hidden) > WINDOW // 2 and hidden in plain
+    if len(plain) < WINDOW:
+        return False
     return any(hidden[i : i + WINDOW] in plain for i in range(0, len(hidden) - WINDOW + 1, 5))
+
+
+@lru_cache(maxsize=64)
+def _hidden(secret: str) -> str:
+    return _plain(secret)
 
 
 def _plain(text: str) -> str:

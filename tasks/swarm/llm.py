@@ -12,27 +12,18 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tasks.swarm.endpoint import Endpoint
+from tasks.swarm.ladder import RUNGS, Call, Known, Rung, learn
 from tasks.swarm.limits import Limits
 from tasks.swarm.records import Record
 
-Rung = Literal["json_schema", "json_object", "prompt"]
-RUNGS: tuple[Rung, ...] = ("json_schema", "json_object", "prompt")
 OPENS_AFTER = 3
 FIRST_WAIT_SECONDS = 0.5
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-# What an endpoint may refuse in a request, by a word of its complaint, and what is then done without.
-ADAPTATIONS = {
-    "max_completion_tokens": "newer token limit",
-    "temperature": "no temperature",
-    "maxlength": "no text lengths",
-}
 
 
 class Reply(Record):
@@ -55,14 +46,6 @@ class Reply(Record):
     seconds: float = 0.0
 
 
-@dataclass
-class _Known:
-    """What has been learned about one model of the endpoint."""
-
-    rung: int = 0
-    adapted: set[str] = field(default_factory=set)
-
-
 class LanguageModel:
     """One endpoint during one debate; an async context manager.
 
@@ -73,7 +56,7 @@ class LanguageModel:
 
     def __init__(self, endpoint: Endpoint, limits: Limits) -> None:
         self._endpoint, self._limits = endpoint, limits
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Known] = {}
         self._failed_in_a_row = 0
         self._slots = asyncio.Semaphore(limits.max_concurrency)
         self._stack = AsyncExitStack()
@@ -107,7 +90,7 @@ class LanguageModel:
         left = self._ends_at - started
         if left <= 0:
             return Reply(trouble="deadline", error="the debate's time is over")
-        call = _Call(list(messages), schema, model or self._endpoint.model, temperature, max_tokens)
+        call = Call(list(messages), schema, model or self._endpoint.model, temperature, max_tokens)
         try:
             async with asyncio.timeout(min(left, self._limits.call_seconds)):
                 found = await self._try(call)
@@ -119,7 +102,7 @@ class LanguageModel:
             found = Reply(trouble="deadline" if whole else "call_deadline", error=error, tries=call.tries)
         return found.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
 
-    async def _try(self, call: _Call) -> Reply:
+    async def _try(self, call: Call) -> Reply:
         import openai
 
         error = ""
@@ -144,11 +127,11 @@ class LanguageModel:
         self._failed_in_a_row += 1
         return Reply(trouble="unavailable", error=error, tries=call.tries)
 
-    async def _send(self, call: _Call) -> Reply:
+    async def _send(self, call: Call) -> Reply:
         """One request, asked again at once with less where the endpoint does not know what was asked for."""
         import openai
 
-        known = self._known.setdefault(call.model, _Known())
+        known = self._known.setdefault(call.model, Known())
         while True:
             async with self._slots:
                 rung, adapted = known.rung, set(known.adapted)
@@ -157,51 +140,12 @@ class LanguageModel:
                     completion = await self._client.chat.completions.create(**call.payload(RUNGS[rung], adapted))
                     return _read(completion, RUNGS[rung], call.tries)
                 except (openai.BadRequestError, openai.UnprocessableEntityError) as problem:
-                    if not _learn(known, rung, adapted, _complaint(problem).lower()):
+                    if not learn(known, rung, adapted, _complaint(problem).lower()):
                         raise
 
     def _redacted(self, text: str) -> str:
         key = self._endpoint.api_key
         return text.replace(key, "[key]") if key else text
-
-
-@dataclass
-class _Call:
-    messages: list[dict[str, str]]
-    schema: dict[str, Any]
-    model: str
-    temperature: float
-    max_tokens: int
-    tries: int = 0
-
-    def payload(self, rung: Rung, adapted: set[str]) -> dict[str, Any]:
-        """Arguments of `create`; what is deep goes by `extra_body`, which the SDK does not walk through."""
-        limit = "max_completion_tokens" if "max_completion_tokens" in adapted else "max_tokens"
-        deep: dict[str, Any] = {"messages": self.messages}
-        if rung == "json_schema":
-            schema = _without_lengths(self.schema) if "maxlength" in adapted else self.schema
-            named = {"name": "reply", "strict": True, "schema": schema}
-            deep["response_format"] = {"type": "json_schema", "json_schema": named}
-        elif rung == "json_object":
-            deep["response_format"] = {"type": "json_object"}
-        found = {"model": self.model, "messages": (), limit: self.max_tokens, "extra_body": deep}
-        return found if "temperature" in adapted else found | {"temperature": self.temperature}
-
-
-def _learn(known: _Known, rung: int, adapted: set[str], complaint: str) -> bool:
-    """Whether there is something left to do without after this complaint."""
-    if known.rung > rung or known.adapted != adapted:
-        return True  # another call has learned it meanwhile
-    if "context" in complaint and ("exceed" in complaint or "length" in complaint):
-        return False  # the prompt is too long, whatever the format
-    for word in ADAPTATIONS:
-        if word in complaint and word not in known.adapted:
-            known.adapted.add(word)
-            return True
-    if known.rung + 1 < len(RUNGS):
-        known.rung += 1
-        return True
-    return False
 
 
 def _client(endpoint: Endpoint, limits: Limits) -> Any:
@@ -255,9 +199,3 @@ def _judge(problem: Any, usual_wait: float) -> tuple[str, float, bool]:
     except (KeyError, ValueError):
         wait = usual_wait
     return _complaint(problem), wait, is_final
-
-
-def _without_lengths(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {key: _without_lengths(value) for key, value in schema.items() if key != "maxLength"}
-    return [_without_lengths(value) for value in schema] if isinstance(schema, list) else schema

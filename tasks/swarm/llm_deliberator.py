@@ -10,9 +10,10 @@ from tasks.swarm.answers import UnusableReplyError, read
 from tasks.swarm.budget import Budget
 from tasks.swarm.limits import Limits
 from tasks.swarm.llm import LanguageModel, Reply
+from tasks.swarm.messages import Message, Turn, TurnRequest, Usage
 from tasks.swarm.positions import Turns
 from tasks.swarm.prompts import Prompt, prompt_for, repair
-from tasks.swarm.records import Brief, Expert, Message, Turn, TurnRequest, Usage
+from tasks.swarm.records import Brief, Expert
 
 Exchange = tuple[str, int, dict[str, Any]]
 Keep = Callable[[Exchange | None, Turn | None], Awaitable[None]]

@@ -9,24 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from tasks.swarm.dimensions import DIMENSIONS, dimension_of
 from tasks.swarm.evidence import applies_to, relevance
+from tasks.swarm.hearing import heard_evidence, latest_proposal, shown_as
+from tasks.swarm.messages import Critique, FlawKind, Message, Proposal, Split, Turn, TurnRequest, Vote
+from tasks.swarm.parts import FEWEST_PARTS
 from tasks.swarm.positions import Turns, position
 from tasks.swarm.posterior import HALF_LIFE_DAYS, SOURCE_DISCOUNT, standings
-from tasks.swarm.records import (
-    Brief,
-    Critique,
-    EvidenceRef,
-    Expert,
-    FlawKind,
-    Message,
-    Option,
-    Proposal,
-    Standing,
-    Turn,
-    TurnRequest,
-    Vote,
-    turn_key,
-)
+from tasks.swarm.records import Brief, EvidenceRef, Expert, Option
+from tasks.swarm.tally import Standing
 
 NOTICE = "Statistical panel; no language model was used."
 WEIGHED = (
@@ -54,6 +45,7 @@ def answer(brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
     """One turn of the panel."""
     expert = next(one for one in brief.experts if one.agent_id == request.agent_id)
     speak: dict[str, Callable[[Brief, Turns, Expert, int], Message]] = {
+        "split": _split,
         "propose": _propose,
         "refine": _refine,
         "critique": _critique,
@@ -69,49 +61,28 @@ def answer(brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
     )
 
 
-def shown_as(brief: Brief, turns: Turns, request: TurnRequest) -> dict[str, str]:
-    """Anonymous names of the others' latest proposals, shuffled for each reader: P1 to agent, from ids alone."""
-    from hashlib import sha256
-
-    def order(agent_id: str) -> str:
-        return sha256(f"{brief.debate_id}|{request.key}|{agent_id}".encode()).hexdigest()
-
-    others = [expert.agent_id for expert in brief.experts if expert.agent_id != request.agent_id]
-    speaking = [one for one in others if latest_proposal(turns, one, request.round) is not None]
-    return {f"P{place}": agent for place, agent in enumerate(sorted(speaking, key=order), start=1)}
-
-
-def latest_proposal(turns: Turns, agent_id: str, until_round: int) -> Proposal | None:
-    """The expert's newest proposal that names an option."""
-    for number in range(until_round, 0, -1):
-        for phase in ("refine", "propose"):
-            turn = turns.get(turn_key(number, phase, agent_id))
-            if turn is not None and isinstance(turn.message, Proposal) and turn.message.option is not None:
-                return turn.message
-    return None
-
-
-def heard_evidence(brief: Brief, turns: Turns, expert: Expert, until_round: int) -> tuple[str, ...]:
-    """Findings that others have raised, in proposals or critiques before this round."""
-    raised: set[str] = set()
-    for turn in turns.values():
-        if turn.agent_id == expert.agent_id or turn.round > until_round:
-            continue
-        if isinstance(turn.message, Proposal | Vote):
-            raised |= set(turn.message.evidence_ids)
-        if isinstance(turn.message, Critique) and turn.message.evidence_id:
-            raised.add(turn.message.evidence_id)
-    return tuple(item.id for item in brief.evidence if item.id in raised and item.id not in expert.evidence_ids)
-
-
 def say(item: EvidenceRef) -> str:
     """A finding with its interval, its size and its name."""
+    return f"{measured(item)} [{item.id}]"
+
+
+def measured(item: EvidenceRef) -> str:
+    """A finding with its interval and its size."""
+    if item.kind == "part":
+        return f"{item.statement} ({item.metric})"
     low, high = item.effect - Z_90 * item.se, item.effect + Z_90 * item.se
     size = f", n = {item.n}" if item.n else ""
     return (
         f"{item.statement} ({item.metric} {math.expm1(item.effect):+.1%}, "
-        f"90 % interval {math.expm1(low):+.1%} to {math.expm1(high):+.1%}{size}) [{item.id}]"
+        f"90 % interval {math.expm1(low):+.1%} to {math.expm1(high):+.1%}{size})"
     )
+
+
+def _split(brief: Brief, _turns: Turns, _expert: Expert, _number: int) -> Split:
+    """A part for each side of the problem that findings speak about; none where they all speak about one."""
+    sides = {dimension_of(item) for item in brief.evidence}
+    asked = {name: dimension.question for name, dimension in DIMENSIONS.items() if name in sides}
+    return Split(questions=asked if len(asked) >= FEWEST_PARTS else {}, reasoning="one part for each kind of finding")
 
 
 def _propose(brief: Brief, _turns: Turns, expert: Expert, _number: int) -> Proposal:

@@ -12,7 +12,9 @@ from typing import Any
 from pydantic import Field
 
 from tasks.swarm.evidence import applies_to
-from tasks.swarm.records import Ballot, Brief, Proposal, Record, Turn, Vote, turn_key
+from tasks.swarm.messages import Proposal, Turn, Vote, turn_key
+from tasks.swarm.records import Brief, Record
+from tasks.swarm.tally import Ballot
 
 Turns = Mapping[str, Turn]
 

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.swarm.evidence import applies_to, subject_of
-from tasks.swarm.records import EvidenceRef, Option, Standing
+from tasks.swarm.records import EvidenceRef, Option
+from tasks.swarm.tally import Standing
 
 SOURCE_DISCOUNT = {"experiment": 1.0, "transfer": 0.5, "debate": 0.25, "pattern": 0.25}
 HALF_LIFE_DAYS = 180.0

@@ -128,6 +128,31 @@ def known(kind: type[Name], value: Any, what: str) -> Name:
         raise UnknownNameError(what, value, [member.value for member in kind]) from None
 
 
+def with_id(agents: Sequence[ExpertAgentProfile], agent_id: str) -> ExpertAgentProfile:
+    """The agent of that id.
+
+    Raises:
+        UnknownNameError: if there is none.
+    """
+    found = next((agent for agent in agents if agent.agent_id == agent_id), None)
+    if found is None:
+        raise UnknownNameError("agent", agent_id, [agent.agent_id for agent in agents])
+    return found
+
+
+def with_role(agents: Sequence[ExpertAgentProfile], role: AgentRole | str | None) -> ExpertAgentProfile:
+    """The agent of that role, from all in the order they were registered: custom before default, the latest first.
+
+    Raises:
+        UnknownNameError: if there is no such role, or nobody has it.
+    """
+    wanted = known(AgentRole, role, "agent role")
+    found = [agent for agent in agents if agent.role is wanted]
+    if not found:
+        raise UnknownNameError("agent of role", wanted.value, fix="register one with `register_agent`")
+    return min(reversed(found), key=lambda agent: agent.is_default)
+
+
 def require_text(what: str, value: Any, longest: int) -> str:
     """The text, if it says something and is not endless.
 

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.swarm.answers import Form
 from tasks.swarm.decision import counted
+from tasks.swarm.dimensions import DIMENSIONS
+from tasks.swarm.evidence import speaks
 from tasks.swarm.fencing import anonymous, fence
-from tasks.swarm.panel import heard_evidence, latest_proposal, shown_as
+from tasks.swarm.forms import Form
+from tasks.swarm.hearing import heard_evidence, latest_proposal, shown_as
+from tasks.swarm.messages import Critique, TurnRequest
 from tasks.swarm.positions import Turns, position
-from tasks.swarm.records import Brief, Critique, EvidenceRef, Expert, Option, TurnRequest
+from tasks.swarm.records import Brief, EvidenceRef, Expert, Option
 
 RULES = (
     "You are one of several experts who decide a question by evidence. "
@@ -23,9 +26,11 @@ RULES = (
 )
 
 _TASKS = {
+    "split": "Divide the problem: for each field write the one question its team should settle before the whole can be "
+    "decided, or an empty text for a field that does not matter here. "
+    + " ".join(f"{name}: {dimension.question}" for name, dimension in DIMENSIONS.items()),
     "options": "Suggest 2 to 5 different answers to the problem, each one sentence that can be acted on.",
-    "propose": "Choose the option you would defend, say why in your own field's terms, and cite what supports it. "
-    "Choose 'abstain' if the data does not let you choose.",
+    "propose": "Choose the option you would defend, say why in your own field's terms, and cite what supports it.",
     "critique": "Among the proposals, name the one flaw that matters most and can be checked, with the id of the "
     "evidence that shows it; 'no_flaw' if there is none worth naming.",
     "refine": "Here are the critiques of your proposal and the others' proposals. Change your option only if they cite "
@@ -37,6 +42,15 @@ _TASKS = {
     "moderate": "Weigh the options and their arguments as an impartial moderator and name the best one.",
     "moderate_reversed": "Weigh the options and their arguments as an impartial moderator and name the best one.",
 }
+
+
+# An expert whose findings speak about the options owes a choice, however unsure; one who has none may honestly decline.
+_CHOICE = {
+    True: " Your evidence speaks about these options: choose one, with a low confidence where it is weak.",
+    False: " None of your evidence speaks about these options: choose 'abstain' unless your field tells you.",
+}
+_BALLOTS = ("propose", "refine", "vote")
+_UNHEARD = ("split", "options", "propose")  # asked before anybody has spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +65,25 @@ class Prompt:
 def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: int) -> Prompt:
     """What one expert is asked in one turn."""
     expert = next(one for one in brief.experts if one.agent_id == request.agent_id)
-    names = {} if request.phase in ("options", "propose") else shown_as(brief, turns, request)
+    names = {} if request.phase in _UNHEARD else shown_as(brief, turns, request)
     evidence = _evidence_of(brief, turns, expert, request)
     system = f"{expert.system_prompt}\n\n{RULES}".strip()
+    can_choose = speaks(evidence, brief.options)
     form = Form(
         phase=request.phase,
         options=_menu(brief, turns, request),
         evidence_ids=tuple(item.id for item in evidence),
         targets=tuple(names),
+        offers_abstention=not can_choose,
         text_length=text_length,
         secret=system,
     )
     data = _question(brief, request) | {"evidence": [_finding(item) for item in evidence]}
     data |= _HEARD.get(request.phase, _nothing)(brief, turns, request, names)
+    task = _TASKS[request.phase] + (_CHOICE[can_choose] if request.phase in _BALLOTS else "")
     ask = (
-        f"{fence(data, brief.debate_id)}\n\n{_TASKS[request.phase]}\n"
-        f"JSON schema of the reply: {json.dumps(form.schema())}"
+        f"{fence(data, brief.debate_id)}\n\n{task}\n"
+        f"JSON schema of the reply: {json.dumps(form.schema(), separators=(',', ':'))}"
     )
     return Prompt([{"role": "system", "content": system}, {"role": "user", "content": ask}], form, names)
 
@@ -87,7 +104,7 @@ def _menu(brief: Brief, turns: Turns, request: TurnRequest) -> tuple[str, ...]:
 def _evidence_of(brief: Brief, turns: Turns, expert: Expert, request: TurnRequest) -> list[EvidenceRef]:
     """The expert's own slice, and from the second phase on what others raised; the moderator sees what was cited."""
     ids = set(expert.evidence_ids) if request.phase not in ("moderate", "moderate_reversed") else set()
-    if request.phase not in ("options", "propose"):
+    if request.phase not in _UNHEARD:
         ids |= set(heard_evidence(brief, turns, expert, request.round))
     return [item for item in brief.evidence if item.id in ids]
 
@@ -103,6 +120,8 @@ def _option(option: Option) -> dict[str, Any]:
 
 
 def _finding(item: EvidenceRef) -> dict[str, Any]:
+    if item.kind == "part":
+        return {"id": item.id, "kind": item.kind, "finding": item.statement, "metric": item.metric}
     low, high = item.effect - 1.6449 * item.se, item.effect + 1.6449 * item.se
     interval = f"{math.expm1(low):+.1%} to {math.expm1(high):+.1%}"
     said: dict[str, Any] = {"id": item.id, "kind": item.kind, "finding": item.statement, "metric": item.metric}

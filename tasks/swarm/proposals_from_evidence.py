@@ -24,8 +24,12 @@ def options_from(evidence: Sequence[EvidenceRef], prior_sd: float) -> tuple[Opti
     chosen = [
         _option(letter, items[0]) for letter, (_, items) in zip(string.ascii_uppercase, ranked[:MOST], strict=False)
     ]
-    quo = Option(id=string.ascii_uppercase[len(chosen)], label=STATUS_QUO, is_status_quo=True)
-    return (*chosen, quo)
+    return (*chosen, status_quo(string.ascii_uppercase[len(chosen)]))
+
+
+def status_quo(letter: str) -> Option:
+    """Changing nothing, as an option."""
+    return Option(id=letter, label=STATUS_QUO, is_status_quo=True)
 
 
 def _expected(items: Sequence[EvidenceRef], prior_sd: float) -> float:

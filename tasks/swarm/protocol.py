@@ -2,9 +2,10 @@
 
 A debate is this function applied until nothing is due: the same for a fresh, a resumed and a replayed one.
 
-Round 1: independent proposals → (agreement ends it) → critiques; round 2…: refinements → critiques; after the last
-round votes, where asked for a person's vote, and the closing. With one round the proposals are the votes: nothing was
-heard that could change them.
+Round 0: where the problem is debated in parts, the lead's split and what each part's team decided; where nobody named
+options, the lead's. Round 1: independent proposals → (agreement ends it, unless every round is to be heard) →
+critiques; round 2…: refinements → critiques; after the last round votes, where asked for a person's vote, and the
+closing. With one round the proposals are the votes: nothing was heard that could change them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Mapping
 
+from tasks.swarm.messages import OptionList, Phase, TurnRequest, turn_key
+from tasks.swarm.parts import findings_of_parts, options_from_parts, plans_of
 from tasks.swarm.positions import Turns, agreement_reached, ballots
-from tasks.swarm.records import Brief, ConsensusStrategy, Option, OptionList, Phase, TurnRequest, turn_key
+from tasks.swarm.records import Brief, ConsensusStrategy, Option
 
 HUMAN = "human"
 EXPERTS_SPEAK = ("propose", "critique", "refine", "vote")
@@ -33,6 +36,8 @@ def options_of(brief: Brief, turns: Turns) -> tuple[Option, ...]:
     """The closed set of answers: the caller's, or those proposed first."""
     if brief.options:
         return brief.options
+    if brief.engine == "evidence_panel":
+        return options_from_parts(brief, turns)
     turn = turns.get(turn_key(0, "options", _lead(brief, {})))
     if turn is None or not isinstance(turn.message, OptionList):
         return ()
@@ -40,8 +45,12 @@ def options_of(brief: Brief, turns: Turns) -> tuple[Option, ...]:
 
 
 def with_options(brief: Brief, turns: Turns) -> Brief:
-    """The brief with the options that are in force."""
-    return brief.model_copy(update={"options": options_of(brief, turns)})
+    """The brief with the options that are in force, and with what its parts decided among every expert's evidence."""
+    told = findings_of_parts(brief, turns)
+    ids = tuple(item.id for item in told)
+    experts = tuple(one.model_copy(update={"evidence_ids": (*one.evidence_ids, *ids)}) for one in brief.experts)
+    known = {"evidence": (*brief.evidence, *told), "experts": experts} if told else {}
+    return brief.model_copy(update=known | {"options": options_of(brief, turns)})
 
 
 def rounds_run(turns: Turns) -> int:
@@ -56,13 +65,17 @@ def stop_reason(brief: Brief, turns: Turns) -> str:
         if flag in flags:
             return flag
     settled = with_options(brief, turns)
-    if agreement_reached(settled, turns, rounds_run(turns)):
+    if _agreed(settled, turns, rounds_run(turns)):
         return "agreement"
     return "max_rounds" if rounds_run(turns) == brief.rounds else "nobody_left"
 
 
 def _stages(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
     """Each stage, made only when all earlier ones are complete."""
+    if brief.splits:
+        yield [TurnRequest(round=0, phase="split", agent_id=_lead(brief, {}))]
+    if plans := plans_of(brief, turns):
+        yield [TurnRequest(round=0, phase="part", agent_id=plan.name) for plan in plans]
     if not brief.options and brief.engine == "llm":
         yield [TurnRequest(round=0, phase="options", agent_id=_lead(brief, {}))]
     settled = with_options(brief, turns)
@@ -78,12 +91,16 @@ def _stages(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
 def _rounds(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
     for number in range(1, brief.rounds + 1):
         yield _all(brief, turns, number, "propose" if number == 1 else "refine")
-        if agreement_reached(brief, turns, number) or not _is_worth_going_on(brief, turns):
+        if _agreed(brief, turns, number) or not _is_worth_going_on(brief, turns):
             return
         if number < brief.rounds:
             yield _all(brief, turns, number, "critique")
     if brief.rounds > 1:
         yield _all(brief, turns, brief.rounds, "vote")
+
+
+def _agreed(brief: Brief, turns: Turns, number: int) -> bool:
+    return brief.stop_at_agreement and agreement_reached(brief, turns, number)
 
 
 def _all(brief: Brief, turns: Turns, number: int, phase: Phase) -> list[TurnRequest]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tasks.swarm.panel import measured
+from tasks.swarm.records import EvidenceRef
+
 Result = Mapping[str, Any]
 MOST_QUOTED = 300
 
 
 def story(result: Result) -> str:
     """The result of a debate as Markdown; what people and models wrote is quoted, never markup."""
-    parts = [*_head(result), *_positions(result), *_minds(result), *_critiques(result), *_decision(result)]
-    return "\n\n".join([*parts, _price(result)])
+    sections = (_head, _parts, _positions, _minds, _critiques, _decision, _evidence)
+    return "\n\n".join([*(text for section in sections for text in section(result)), _price(result)])
 
 
 def headline(result: Result) -> str:
@@ -36,16 +39,37 @@ def _head(result: Result) -> Iterator[str]:
     yield "\n".join(f"- **{_plain(option['id'])}** {_plain(option['label'])}" for option in result["options"])
 
 
+def _parts(result: Result) -> Iterator[str]:
+    if not result["parts"]:
+        return
+    yield "## Parts"
+    yield "\n".join(
+        f"- *{_plain(part['problem'])}* {_part_answer(part)} · `{part['debate_id']}`" for part in result["parts"]
+    )
+
+
+def _part_answer(part: Mapping[str, Any]) -> str:
+    if part["label"] is None:
+        return f"No decision ({_plain(part['reason'] or part['status'])})"
+    return f"**{_plain(part['label']).rstrip('.')}**, confidence {part['confidence']:.0%}"
+
+
 def _positions(result: Result) -> Iterator[str]:
+    """Where everybody stands at last; those of one mind and one reason are quoted once."""
     yield "## Positions"
+    labels = {option["id"]: option["label"] for option in result["options"]}
     latest = {proposal["agent_id"]: proposal for proposal in result["proposals"]}
     first = {proposal["agent_id"]: proposal for proposal in reversed(result["proposals"])}
+    said: dict[tuple[str, str], list[str]] = {}
     for agent, proposal in latest.items():
-        began = first[agent]["option"]
-        moved = f" (began with {began})" if began != proposal["option"] else ""
-        held = proposal["option"] or "abstains"
-        yield f"**{_plain(proposal['agent_name'])}** — {_plain(held)}{_plain(moved)}"
-        yield _quote(f"{proposal['proposal']} {proposal['reasoning']}")
+        began, held = first[agent]["option"], proposal["option"]
+        moved = f" (began with {_plain(began)})" if began not in (held, None) else ""
+        claim = proposal["proposal"].removeprefix(f"{labels.get(held)}: ")
+        who = said.setdefault((held or "abstaining", f"{claim} {proposal['reasoning']}".strip()), [])
+        who.append(f"**{_plain(proposal['agent_name'])}**{moved}")
+    for (held, argued), names in said.items():
+        yield f"{', '.join(names)} — {_plain(held)}"
+        yield _quote(argued)
 
 
 def _minds(result: Result) -> Iterator[str]:
@@ -54,9 +78,10 @@ def _minds(result: Result) -> Iterator[str]:
     yield "## What changed whose mind"
     lines = []
     for change in result["changes"]:
-        evidence = ", ".join(change["because_evidence_ids"])
+        evidence = ", ".join(f"`{item}`" for item in change["because_evidence_ids"])
         because = f"by {evidence}" if evidence else "citing nothing new: **not counted**"
-        lines.append(f"- {change['agent_id']}: {change['from_option']} → {change['to_option']}, {because}")
+        who = _named(result, change["agent_id"])
+        lines.append(f"- {who}: {change['from_option']} → {change['to_option']}, {because}")
     yield "\n".join(lines)
 
 
@@ -66,10 +91,24 @@ def _critiques(result: Result) -> Iterator[str]:
         return
     yield "## Critiques"
     yield "\n".join(
-        f"- {_plain(one['critic_name'])} on {_plain(str(one['target_proposal_id']))}, "
-        f"{one['kind']}: {_plain(' '.join(one['weaknesses']))}"
+        f"- {_plain(one['critic_name'])} on {_named(result, str(one['target_proposal_id']).rpartition(':')[2])}, "
+        f"{one['kind'].replace('_', ' ')}: {_plain(' '.join(one['weaknesses']))}"
         for one in told
     )
+
+
+def _evidence(result: Result) -> Iterator[str]:
+    """The findings that somebody cited, by the ids they are cited with."""
+    cited = {item for said in (*result["proposals"], *result["votes"]) for item in said["evidence_ids"]}
+    found = [EvidenceRef.model_validate(one) for one in result["transcript"]["brief"]["evidence"] if one["id"] in cited]
+    if found:
+        yield "## Evidence cited"
+        yield "\n".join(f"- `{item.id}` {_plain(measured(item))}" for item in found)
+
+
+def _named(result: Result, agent_id: str) -> str:
+    names = {one["agent_id"]: one["name"] for one in result["transcript"]["brief"]["experts"]}
+    return _plain(names.get(agent_id, agent_id))
 
 
 def _decision(result: Result) -> Iterator[str]:
@@ -83,6 +122,8 @@ def _decision(result: Result) -> Iterator[str]:
     if result["confidence"] is not None:
         basis = result["confidence_basis"].replace("_", " ")
         yield f"Confidence {result['confidence']:.0%} ({basis}); agreement {result['agreement']:.0%}, another matter."
+    if "leaning" in result["flags"]:
+        yield "No option is much likelier than not to be the best: a direction to test, rather than a decision."
     if result["dissent"]:
         yield f"Dissent: {', '.join(result['dissent'])}."
     baseline = result["baseline"]

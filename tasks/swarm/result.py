@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.swarm.messages import PHASES, Closing, Critique, Proposal, Turn, Vote, turn_key
 from tasks.swarm.panel import NOTICE, WEIGHED, label_of
+from tasks.swarm.parts import results_of_parts
 from tasks.swarm.positions import Turns
 from tasks.swarm.protocol import with_options
-from tasks.swarm.records import Brief, Closing, ConsensusStrategy, Critique, Expert, Proposal, Turn, Vote, turn_key
-
-PHASES = ("options", "propose", "critique", "refine", "vote", "human", "synthesis", "moderate", "moderate_reversed")
+from tasks.swarm.records import Brief, ConsensusStrategy, Expert
 
 
 def result_of(
@@ -38,8 +38,13 @@ def result_of(
         for turn in ordered
         if isinstance(turn.message, Vote)
     ]
-    options = [{"id": option.id, "label": option.label} for option in settled.options]
-    return guide | rest | {"votes": votes, "options": options, "workspace_id": brief.workspace_id}
+    parts = [
+        {"name": name, "label": part.option.label if part.option else None}
+        | part.model_dump(mode="json", include={"problem", "debate_id", "status", "confidence", "reason"})
+        for name, part in results_of_parts(brief, turns)
+    ]
+    about = {"workspace_id": brief.workspace_id, "scope": brief.scope, "parts": parts}
+    return guide | rest | {"votes": votes} | about
 
 
 def reasoning(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> str:
@@ -84,9 +89,11 @@ def transcript(brief: Brief, ordered: list[Turn], exchanges: Mapping[str, list[d
 def in_order(brief: Brief, turns: Turns) -> list[Turn]:
     """Turns as they were due: by round, phase and the experts' order."""
     place = {expert.agent_id: i for i, expert in enumerate(brief.experts)}
-    return sorted(
-        turns.values(), key=lambda turn: (turn.round, PHASES.index(turn.phase), place.get(turn.agent_id, len(place)))
-    )
+
+    def due(turn: Turn) -> tuple[int, int, int, str]:
+        return turn.round, PHASES.index(turn.phase), place.get(turn.agent_id, len(place)), turn.agent_id
+
+    return sorted(turns.values(), key=due)
 
 
 def _decision_text(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> str | None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.context import AsyncClientContext
 
-from tasks.swarm.agent_debate_orchestrator import AgentDebateOrchestrator, AskPerson
+from tasks.swarm.agent_debate_orchestrator import AgentDebateOrchestrator
 from tasks.swarm.briefing import MOST_ROUNDS
+from tasks.swarm.conducting import AskPerson, Take
 from tasks.swarm.limits import Limits
-from tasks.swarm.records import Turn, TurnRequest
-
-Take = Callable[[], Awaitable[Turn]]
+from tasks.swarm.messages import Turn, TurnRequest
 
 
 @task(name="debate-turn", task_run_name="{key}", cache_policy=NO_CACHE, retries=0, persist_result=False)
@@ -36,6 +36,8 @@ def hold_debate(
 
     async def grade_and_debate() -> dict[str, Any]:
         await orchestrator.grade_decided(asked.get("workspace_id"))  # what has turned out since is evidence now
-        return await orchestrator.orchestrate_debate(**asked, agent_roles=agent_roles, run_id=run_id)
+        # One client for all turns: a task that finds none makes its own, and reads every certificate for it.
+        async with AsyncClientContext.get_or_create():
+            return await orchestrator.orchestrate_debate(**asked, agent_roles=agent_roles, run_id=run_id)
 
     return asyncio.run(grade_and_debate())

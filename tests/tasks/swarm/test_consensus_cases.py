@@ -12,8 +12,10 @@ from tasks.errors import OutOfRangeError
 from tasks.swarm.confidence import calibrated, calibration_curve, calibration_error, normal_confidence
 from tasks.swarm.consensus import condorcet, majority_vote, weighted_vote
 from tasks.swarm.decision import decide
+from tasks.swarm.messages import Proposal, Turn
 from tasks.swarm.performance import PRIOR, posterior
-from tasks.swarm.records import Ballot, Brief, ConsensusStrategy, Expert, Proposal, Turn
+from tasks.swarm.records import Brief, ConsensusStrategy, Expert
+from tasks.swarm.tally import Ballot
 
 Case = dict[str, Any]
 ABC = ["A", "B", "C"]

@@ -11,6 +11,7 @@ import pytest
 
 from tasks.swarm import AgentDebateOrchestrator, store
 from tasks.swarm.evidence_rows import findings_from
+from tasks.swarm.scope import scope_of
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
     Experiment,
@@ -56,7 +57,8 @@ def arm(variant: str, n: int, total: float, **changes: Any) -> dict[str, Any]:
 
 
 def found(warehouse: Warehouse, workspace_id: str | None = "acme") -> list[Any]:
-    return findings_from(store.result_rows(warehouse, workspace_id), NOW + timedelta(days=10))
+    scope = scope_of(store.workspaces(warehouse), workspace_id)
+    return findings_from(store.result_rows(warehouse, scope), NOW + timedelta(days=10))
 
 
 def test_a_pattern_becomes_a_log_ratio_with_its_conditions(warehouse: Warehouse) -> None:
@@ -146,9 +148,10 @@ async def test_a_debate_of_a_workspace_sees_only_its_own_evidence(warehouse: War
     assert theirs["decision"] == "Publish more photos"
     assert "zenith" not in json.dumps(mine).lower()
     assert "acme" not in json.dumps(theirs).lower()
-    everybody = await orchestrator.orchestrate_debate(**asked)
-    assert len(everybody["transcript"]["brief"]["evidence"]) == 2
-    assert "workspace_id" not in json.dumps(everybody["transcript"]["brief"]["evidence"])
+    nobody = await orchestrator.orchestrate_debate(**asked)
+    assert (nobody["scope"], nobody["status"]) == ("shared", "insufficient_evidence")
+    assert nobody["transcript"]["brief"]["evidence"] == []
+    assert "name a workspace" in nobody["reason"]
 
 
 async def test_without_options_the_findings_propose_them(sqlite_warehouse: Warehouse) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from tasks.swarm import AgentDebateOrchestrator, Endpoint, ExpertAgentRegistry, Limits, store
 from tasks.swarm.agent_debate_orchestrator import directly
-from tasks.swarm.answers import Form, UnusableReplyError, read
+from tasks.swarm.answers import UnusableReplyError, read
 from tasks.swarm.fencing import fence, looks_like_injection
+from tasks.swarm.forms import Form
 from tasks.swarm.prompts import RULES
 from tasks.swarm.records import EvidenceRef
 from tasks.warehouse import Warehouse
@@ -257,6 +258,18 @@ async def test_a09_the_budget_is_never_passed_and_the_best_so_far_returned(
     assert result["status"] == result["stop_reason"] == "budget_exhausted"
     assert result["option"] == "A"
     assert result["count"]["valid"] == 2
+
+
+async def test_the_budget_in_money_is_never_passed_either(sqlite_warehouse: Warehouse) -> None:
+    limits = Limits(max_cost=0.0015, prompt_price=1.0, completion_price=1.0, max_completion_tokens=20)
+    with fake_llm(stubborn) as fake:
+        result = await debate(
+            sqlite_warehouse, fake, "ok", limits=limits, agent_roles=ROLES[:2], consensus_strategy="majority_vote"
+        )
+        assert result["usage"]["cost"] == pytest.approx(120e-6 * fake.calls)
+        assert result["usage"]["cost"] <= 0.0015
+    assert result["status"] == "budget_exhausted"
+    assert result["option"] == "A"
 
 
 async def test_a09_unmeasured_usage_is_counted_as_such_and_repairs_are_paid(sqlite_warehouse: Warehouse) -> None:

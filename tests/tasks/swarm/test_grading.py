@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from tasks.errors import UnknownNameError
-from tasks.swarm import AgentDebateOrchestrator
+from tasks.swarm import AgentDebateOrchestrator, Endpoint
 from tasks.swarm.evidence import answered_by
 from tasks.swarm.records import EvidenceRef, Option
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import Experiment, ExperimentVariant, Workspace
+from tasks.warehouse.schema import Debate, Experiment, ExperimentVariant, Workspace
 from tests.factories import store, workspace_row
+from tests.fake_llm import fake_llm
 
 OPTIONS = ["Publish more video", "Publish more photos"]
 ITEM = EvidenceRef(id="e1", kind="pattern", statement="video", metric="clicks", effect=0.2, se=0.05, terms=("video",),
@@ -48,6 +50,41 @@ async def test_an_experiment_decided_later_grades_the_debate_once(warehouse: War
     assert panel.registry.performance(["data_storyteller"], "debate")["data_storyteller"].graded == 1
     (row,) = panel.list_debates("acme")
     assert (row["outcome_option"], row["outcome_source"]) == ("B", "experiment x-acme-1")
+
+
+async def test_options_that_a_model_proposed_are_graded_and_remembered_too(sqlite_warehouse: Warehouse) -> None:
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+
+    def script(phase: str, body: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:
+        return {"options": OPTIONS} if phase == "options" else None
+
+    with fake_llm(script) as fake:
+        experts = AgentDebateOrchestrator(warehouse=sqlite_warehouse, endpoint=Endpoint("ok", fake.url, "sk-x"))
+        held = await experts.orchestrate_debate(**ASKED | {"options": None})
+        experiment(sqlite_warehouse, "acme", "photo", 1)
+        assert list(await experts.grade_decided()) == [held["debate_id"]]
+        after = await experts.orchestrate_debate(**ASKED | {"options": None, "problem": "And now?"})
+    told = [item["statement"] for item in after["transcript"]["brief"]["evidence"] if item["kind"] == "debate"]
+    assert told == ["'Publish more photos' turned out right in an earlier debate, but was not chosen"]
+
+
+async def test_history_says_how_a_stated_confidence_is_to_be_read(sqlite_warehouse: Warehouse) -> None:
+    """Fifty debates that were as sure as the next one, and right half of the time."""
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
+    sure = await panel.orchestrate_debate(**ASKED)
+    assert sure["confidence_basis"] == "evidence_posterior"
+    assert sure["confidence"] > 0.7
+    (row,) = sqlite_warehouse.rows(select(Debate.__table__))
+    past = [
+        row | {"debate_id": f"past-{i}", "outcome_option": "AB"[i % 2], "graded_at": row["created_at"]}
+        for i in range(50)
+    ]
+    store(sqlite_warehouse, Debate, past)
+    told = await panel.orchestrate_debate(**ASKED | {"problem": "Which medium now?"})
+    assert told["confidence_basis"] == "calibrated_history"
+    assert told["confidence"] == pytest.approx(0.5, abs=0.02)
+    assert told["agreement"] == 1.0
 
 
 async def test_an_outcome_must_be_one_of_the_options(sqlite_warehouse: Warehouse) -> None:

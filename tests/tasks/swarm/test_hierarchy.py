@@ -1,50 +1,175 @@
-"""Parts are debated by their own teams; what they decided is evidence for the leads, and no more."""
+"""A problem in parts: divided by the caller or by the lead, each part debated by its own team, then the whole."""
 
 from __future__ import annotations
+
+import asyncio
+from typing import Any
 
 import pytest
 
 from tasks.errors import InputError
-from tasks.swarm import AgentDebateOrchestrator, Endpoint
-from tasks.swarm.hierarchy import Part, debate_in_parts
-from tasks.swarm.records import EvidenceRef
+from tasks.swarm import AgentDebateOrchestrator, Endpoint, Part, store
+from tasks.swarm.records import Condition, EvidenceRef
+from tasks.swarm.report import story
 from tasks.warehouse import Warehouse
-from tests.fake_llm import fake_llm
+from tests.fake_llm import FakeLLM, fake_llm
 
+Case = dict[str, Any]
 ITEM = EvidenceRef(id="e1", kind="experiment", statement="video", metric="clicks", effect=0.2, se=0.05,
                    terms=("video",), tags=("data_analysis",))  # fmt: skip
 PARTS = [
     Part("Which medium?", ["viral_engineer"], ["Video first", "Photos first"]),
     Part("Which tone?", ["brand_guardian"], ["Calm", "Loud"]),
 ]
+LEADS = ["data_storyteller", "copywriting_ninja"]
 
 
-async def test_decisions_of_the_parts_reach_the_leads(sqlite_warehouse: Warehouse) -> None:
-    def script(phase: str, body: dict, schema: dict) -> dict | None:
-        return {"option": "A"} if phase in ("propose", "vote") else None
+def finding(name: str, feature: str, value: str | int, effect: float) -> EvidenceRef:
+    return EvidenceRef(
+        id=name, kind="experiment", statement=f"{feature} {value}", metric="clicks", effect=effect, se=0.03,
+        conditions=(Condition(feature=feature, op="==", value=value),), tags=("data_analysis", "trend_analysis"),
+    )  # fmt: skip
 
-    with fake_llm(script) as fake:
-        experts = AgentDebateOrchestrator(warehouse=sqlite_warehouse, endpoint=Endpoint("ok", fake.url, "sk-x"))
-        whole = await debate_in_parts(
-            experts, "Which campaign?", ["data_storyteller"], PARTS, options=["Calm video", "Loud photos"], rounds=1
+
+FINDINGS = [
+    *[finding("h9", "local_hour", 9, 0.05), finding("h20", "local_hour", 20, 0.15)],
+    *[finding("video", "media_type", "video", 0.30), finding("link", "media_type", "link", 0.02)],
+]
+
+
+def dividing(phase: str, body: Case, schema: Case) -> Case | None:
+    if phase == "split":
+        return {"content": "", "strategy": " ", "timing": "At what hour?", "channel": "In which form?"}
+    return {"option": "A"} if phase in ("propose", "vote") else None
+
+
+def model(warehouse: Warehouse, fake: FakeLLM, name: str = "ok") -> AgentDebateOrchestrator:
+    return AgentDebateOrchestrator(warehouse=warehouse, endpoint=Endpoint(name, fake.url, "sk-x"))
+
+
+async def test_decisions_of_the_callers_parts_reach_every_lead(sqlite_warehouse: Warehouse) -> None:
+    with fake_llm(dividing) as fake:
+        whole = await model(sqlite_warehouse, fake).orchestrate_debate(
+            "Which campaign?", LEADS, options=["Calm video", "Loud photos"], rounds=1, in_parts=PARTS
         )
-        asked = fake.prompts("propose")[-1]["messages"][1]["content"]
+        asked = [body["messages"][1]["content"] for body in fake.prompts("propose")[-len(LEADS) :]]
     assert [part["label"] for part in whole["parts"]] == ["Video first", "Calm"]
-    assert "the part's team decided 'Video first'" in asked
+    assert all("the part's team decided 'Video first'" in text for text in asked)
     assert whole["label"] == "Calm video"
     assert len({whole["debate_id"], *(part["debate_id"] for part in whole["parts"])}) == 3
 
 
 async def test_a_part_without_a_decision_gives_nothing(sqlite_warehouse: Warehouse) -> None:
-    panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
-    whole = await debate_in_parts(
-        panel, "Which campaign?", ["data_storyteller"], PARTS, options=["Video", "Photos"], extra_evidence=[ITEM]
+    whole = await AgentDebateOrchestrator(warehouse=sqlite_warehouse).orchestrate_debate(
+        "Which campaign?", LEADS, options=["Video", "Photos"], extra_evidence=[ITEM], in_parts=PARTS[1:]
     )
-    assert [part["status"] for part in whole["parts"]] == ["insufficient_evidence"] * 2
+    assert [part["status"] for part in whole["parts"]] == ["insufficient_evidence"]
     assert [item["id"] for item in whole["transcript"]["brief"]["evidence"]] == ["e1"]
     assert whole["label"] == "Video"
+    assert "No decision (no finding speaks about these 2 options" in story(whole)
 
 
-async def test_no_parts_are_refused(sqlite_warehouse: Warehouse) -> None:
-    with pytest.raises(InputError, match="no parts"):
-        await debate_in_parts(AgentDebateOrchestrator(warehouse=sqlite_warehouse), "p", ["seo_expert"], [])
+async def test_the_panels_lead_divides_by_what_the_findings_are_about(sqlite_warehouse: Warehouse) -> None:
+    panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
+    whole = await panel.orchestrate_debate("What first?", LEADS, extra_evidence=FINDINGS, in_parts=True)
+    assert {part["name"]: part["label"] for part in whole["parts"]} == {
+        "timing": "Act on: local_hour 20",
+        "channel": "Act on: media_type video",
+    }
+    labels = [option["label"] for option in whole["options"]]
+    assert labels == ["Act on: media_type video", "Act on: local_hour 20", "Keep what is done today."]
+    assert whole["label"] == "Act on: media_type video"
+    assert "*When should it be published?* **Act on: local\\_hour 20**" in story(whole)
+    assert panel.replay(whole["debate_id"]) == whole
+
+
+async def test_what_parts_decided_is_not_counted_as_evidence_again(sqlite_warehouse: Warehouse) -> None:
+    panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
+    asked: Case = {"problem": "What first?", "agent_roles": LEADS, "extra_evidence": FINDINGS}
+    asked |= {"options": [{"label": "Evening", "attributes": {"local_hour": 20}},
+                          {"label": "Video", "attributes": {"media_type": "video"}}]}  # fmt: skip
+    plain = await panel.orchestrate_debate(**asked)
+    divided = await panel.orchestrate_debate(**asked, in_parts=True)
+    assert len(divided["parts"]) == 2
+    assert divided["standings"] == plain["standings"]
+    assert divided["confidence"] == plain["confidence"]
+
+
+@pytest.mark.parametrize("known", [[], FINDINGS[:2]])
+async def test_findings_about_one_side_are_not_divided(sqlite_warehouse: Warehouse, known: list[EvidenceRef]) -> None:
+    panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
+    whole = await panel.orchestrate_debate("What first?", LEADS, extra_evidence=known, in_parts=True)
+    assert whole["parts"] == []
+    assert whole["label"] == ("Act on: local_hour 20" if known else None)
+
+
+async def test_a_models_lead_divides_and_each_team_sees_its_own_findings(sqlite_warehouse: Warehouse) -> None:
+    with fake_llm(dividing) as fake:
+        whole = await model(sqlite_warehouse, fake).orchestrate_debate(
+            "What first?", LEADS, rounds=1, options=["One", "Two"], extra_evidence=FINDINGS, in_parts=True
+        )
+        assert len(fake.prompts("split")) == 1
+        of_timing = [body["messages"][1]["content"] for body in fake.bodies if '"At what hour?"' in str(body)]
+    assert [(part["problem"], part["status"]) for part in whole["parts"]] == [
+        ("In which form?", "concluded"), ("At what hour?", "concluded")
+    ]  # fmt: skip
+    assert any("local_hour 20" in text for text in of_timing)
+    assert not any("media_type video" in text for text in of_timing)
+    assert whole["usage"]["calls"] == fake.calls
+    assert whole["status"] == "concluded"
+
+
+async def test_a_model_may_leave_the_problem_whole(sqlite_warehouse: Warehouse) -> None:
+    def whole_only(phase: str, body: Case, schema: Case) -> Case | None:
+        blank = dict.fromkeys(["content", "timing", "channel", "strategy"], "")
+        return blank if phase == "split" else dividing(phase, body, schema)
+
+    with fake_llm(whole_only) as fake:
+        whole = await model(sqlite_warehouse, fake).orchestrate_debate(
+            "What first?", LEADS, rounds=1, options=["One", "Two"], in_parts=True
+        )
+    assert whole["parts"] == []
+    assert whole["status"] == "concluded"
+
+
+@pytest.mark.parametrize("after", [0.3, 0.9])
+async def test_killed_in_a_part_nothing_is_paid_twice(sqlite_warehouse: Warehouse, after: float) -> None:
+    asked: Case = {"problem": "What first?", "agent_roles": LEADS, "rounds": 1, "options": ["One", "Two"]}
+    asked |= {"extra_evidence": FINDINGS, "in_parts": True, "debate_id": "whole"}
+    with fake_llm(dividing) as fake:
+        running = asyncio.create_task(model(sqlite_warehouse, fake, "slow:0.25").orchestrate_debate(**asked))
+        await asyncio.sleep(after)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.sleep(0.4)
+        sent = fake.calls
+        known = [row["debate_id"] for row in store.list_debates(sqlite_warehouse, None, 9)]
+        paid = sum(len(one) for name in known for one in store.exchanges_of(sqlite_warehouse, name).values())
+        whole = await model(sqlite_warehouse, fake, "slow:0.25").orchestrate_debate(**asked)
+        assert fake.calls - sent == whole["usage"]["calls"] - paid
+    assert [part["status"] for part in whole["parts"]] == ["concluded"] * 2
+    assert AgentDebateOrchestrator(warehouse=sqlite_warehouse).replay("whole") == whole
+
+
+async def test_a_part_that_failed_is_asked_again(sqlite_warehouse: Warehouse) -> None:
+    asked: Case = {"problem": "Which campaign?", "agent_roles": LEADS, "rounds": 1, "options": ["One", "Two"]}
+    asked |= {"in_parts": PARTS[:1], "debate_id": "whole"}
+    with fake_llm(dividing) as fake:
+        first = await model(sqlite_warehouse, fake, "http401*9").orchestrate_debate(**asked)
+        assert first["status"] == "failed"
+        again = await model(sqlite_warehouse, fake, "http401*0").orchestrate_debate(**asked | {"debate_id": "other"})
+    assert [part["status"] for part in first["parts"]] == ["failed"]
+    assert [part["status"] for part in again["parts"]] == ["concluded"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [([], "no parts"), ("timing", "in_parts is True"), ([Part(" ", ["seo_expert"])], "problem is empty"),
+     ([Part("p", ["nobody"])], "unknown agent role"), ([Part("p", ["seo_expert"], ["one"])], "between 2 and 8"),
+     ([Part("p", [])], "no agents"), ([Part("p", ["seo_expert"])] * 7, "number of parts")],
+)  # fmt: skip
+async def test_bad_parts_are_refused(sqlite_warehouse: Warehouse, parts: Any, says: str) -> None:
+    panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
+    with pytest.raises(InputError, match=says):
+        await panel.orchestrate_debate("p", ["seo_expert"], in_parts=parts)
+    assert store.list_debates(sqlite_warehouse, None, 9) == []

@@ -164,6 +164,40 @@ async def test_a_change_that_cites_new_evidence_counts(sqlite_warehouse: Warehou
     assert all(change["because_evidence_ids"] for change in result["changes"])
 
 
+async def test_who_has_evidence_owes_a_choice_and_who_has_none_may_decline(sqlite_warehouse: Warehouse) -> None:
+    def declining(phase: str, body: Case, schema: Case) -> Case | None:
+        menu = schema["properties"].get("option", {}).get("enum", [])
+        return {"option": menu[-1] if menu[-1] == "abstain" else "B"} if phase in ("propose", "vote") else None
+
+    team = [*ROLES[:3], "brand_guardian"]  # for whose skills there is no finding
+    with fake_llm(declining) as fake:
+        result = await debate(sqlite_warehouse, fake, agent_roles=team, rounds=1)
+        menus = [schema_of(body)["properties"]["option"]["enum"] for body in fake.prompts("propose")]
+    assert sorted(menus) == [["A", "B", "C"]] * 3 + [["A", "B", "C", "abstain"]]
+    held = {turn["agent_id"]: turn for turn in result["transcript"]["turns"] if turn["phase"] == "propose"}
+    assert held["brand_guardian"]["message"]["option"] is None
+    assert held["brand_guardian"]["status"] == "valid"
+    assert result["count"]["tally"] == {"B": 3}
+    assert result["status"] == "concluded"
+
+
+async def test_who_abstains_unasked_is_taken_at_its_word(sqlite_warehouse: Warehouse) -> None:
+    def script(phase: str, body: Case, schema: Case) -> Case | None:
+        return {"option": "abstain" if who(body) == ROLES[0] else "B"} if phase in ("propose", "vote") else None
+
+    with fake_llm(script) as fake:
+        result = await debate(sqlite_warehouse, fake, rounds=1)
+        assert fake.calls == len(ROLES) + 1, "nobody is asked again"
+    assert result["count"]["tally"] == {"B": 3}
+
+
+async def test_every_round_is_heard_where_agreement_does_not_end_it(sqlite_warehouse: Warehouse) -> None:
+    with fake_llm(agreeing) as fake:
+        result = await debate(sqlite_warehouse, fake, stop_at_agreement=False)
+        assert fake.calls == 17
+    assert (result["rounds_run"], result["stop_reason"], result["option"]) == (2, "max_rounds", "B")
+
+
 async def test_options_are_proposed_first_where_none_are_given(sqlite_warehouse: Warehouse) -> None:
     with fake_llm() as fake:
         result = await debate(sqlite_warehouse, fake, options=None)

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,11 @@ EVIDENCE = EvidenceRef(
     id="e1", kind="experiment", statement="subjects with a question against without", metric="opens", effect=0.12,
     se=0.04, n=8000, terms=("question",), tags=("data_analysis", "headline_writing"),
 )  # fmt: skip
-LIMITS = Limits(call_seconds=60, debate_seconds=240, max_completion_tokens=260, text_length=60, max_concurrency=2)
+# Generous, because the machine may be busy: how long it takes is not the claim. 700 tokens hold any reply whose texts
+# are this short, so none is cut off.
+LIMITS = Limits(call_seconds=300, debate_seconds=1200, max_completion_tokens=700, text_length=60, max_concurrency=2)
+PHASES = {"propose": 2, "critique": 2, "refine": 2, "vote": 2, "synthesis": 1}
+FULL = sum(PHASES.values())
 
 
 async def hold(database: str, address: str) -> dict[str, Any]:
@@ -65,6 +70,7 @@ async def hold(database: str, address: str) -> dict[str, Any]:
         options=OPTIONS,
         extra_evidence=[EVIDENCE],
         debate_id="local",
+        stop_at_agreement=False,  # every phase, whatever so small a model thinks
     )
 
 
@@ -95,12 +101,12 @@ async def test_a_full_debate_killed_in_the_middle_and_resumed(sqlite_warehouse: 
     ExpertAgentRegistry(warehouse=sqlite_warehouse).list_agents()
     started = time.monotonic()
     child = subprocess.Popen([sys.executable, "-c", CHILD, sqlite_warehouse.url, address], cwd=Path.cwd())
-    while not store.turns_of(sqlite_warehouse, "local") and time.monotonic() - started < 120:
+    while not _has_critique(sqlite_warehouse) and child.poll() is None:
         await asyncio.sleep(0.05)
     child.kill()
     child.wait()
     before = store.turns_of(sqlite_warehouse, "local")
-    assert before
+    assert len(before) < FULL
     assert store.load_debate(sqlite_warehouse, "local")["status"] == "running", "killed in the middle"
     result = await hold(sqlite_warehouse.url, address)
     turns = result["transcript"]["turns"]
@@ -112,8 +118,12 @@ async def test_a_full_debate_killed_in_the_middle_and_resumed(sqlite_warehouse: 
         f"BAR local model: {usable} of {len(turns)} turns valid or repaired, {result['usage']['calls']} calls, "
         f"{result['usage']['completion_tokens']} tokens, {seconds:.0f} s, {result['status']} (bar: every turn)"
     )
-    assert usable == len(turns)
-    # What so small a model thinks is its own affair: where its experts decline to choose, the debate has to say so.
-    declined = [turn for turn in turns if turn["phase"] == "propose" and turn["message"]["option"] is None]
-    assert result["status"] == "concluded" or (declined and "valid vote" in result["reason"]), result["reason"]
+    assert Counter(turn["phase"] for turn in turns) == PHASES
+    assert usable == len(turns) == FULL
+    assert result["status"] == "concluded", result["reason"]
+    assert result["option"] in ("A", "B")
     assert AgentDebateOrchestrator(warehouse=sqlite_warehouse).replay("local") == result
+
+
+def _has_critique(warehouse: Warehouse) -> bool:
+    return any(turn.phase == "critique" for turn in store.turns_of(warehouse, "local").values())

@@ -32,7 +32,9 @@ def test_the_story_has_question_positions_changes_decision_and_price(result: dic
     text = story(result)
     for part in ("No language model was used", "## Positions", "## What changed whose mind", "## Decision", "## Price"):
         assert part in text
-    assert "data_storyteller: A → B, by e2" in text
+    assert "Data Storyteller: A → B, by `e2`" in text
+    assert "**Data Storyteller** (began with A)" in text
+    assert "- `e2` photos win (clicks +64.9%, 90 % interval +51.9% to +79.0%, n = 900)" in text
     assert "0 calls · 0 tokens" in text
     assert headline(result).startswith("concluded: Publish photos, confidence")
 

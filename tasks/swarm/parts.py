@@ -1,0 +1,76 @@
+"""Debates in parts, read from the record: who debates what, and what the parts' decisions are to the whole.
+
+A part's decision is told to every expert of the whole. It is no evidence of its own: it rests on findings that the
+whole counts already, so it moves nobody's arithmetic.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.swarm.messages import PartResult, Split, Turn, TurnRequest, Usage, turn_key
+from tasks.swarm.proposals_from_evidence import options_from, status_quo
+from tasks.swarm.records import Brief, EvidenceRef, Option, PartPlan
+
+FEWEST_PARTS = 2
+
+
+def plans_of(brief: Brief, turns: Mapping[str, Turn]) -> tuple[PartPlan, ...]:
+    """The parts: the caller's, or those the lead has divided the problem into; a single one is the whole again."""
+    if brief.parts:
+        return brief.parts
+    found = next((turn.message for turn in turns.values() if isinstance(turn.message, Split)), None)
+    if found is None or len(found.questions) < FEWEST_PARTS:
+        return ()
+    asked = sorted(found.questions.items())
+    return tuple(PartPlan(name=name, problem=question, agent_ids=brief.teams[name]) for name, question in asked)
+
+
+def results_of_parts(brief: Brief, turns: Mapping[str, Turn]) -> list[tuple[str, PartResult]]:
+    """What the parts came to, by name, in the order of the plan."""
+    told = [(plan.name, turns.get(turn_key(0, "part", plan.name))) for plan in plans_of(brief, turns)]
+    return [(name, turn.message) for name, turn in told if turn is not None and isinstance(turn.message, PartResult)]
+
+
+def findings_of_parts(brief: Brief, turns: Mapping[str, Turn]) -> tuple[EvidenceRef, ...]:
+    """The parts' decisions as the experts of the whole are told them."""
+    return tuple(
+        EvidenceRef(
+            id=f"part-{name}",
+            kind="part",
+            statement=f"on '{result.problem}' the part's team decided '{result.option.label}'",
+            metric=f"decision of a part, confidence {result.confidence or 0.0:.0%}",
+            effect=0.0,
+            se=1.0,
+        )
+        for name, result in results_of_parts(brief, turns)
+        if result.option is not None
+    )
+
+
+def options_from_parts(brief: Brief, turns: Mapping[str, Turn]) -> tuple[Option, ...]:
+    """What the panel chooses from where nobody named options: the parts' decisions, or the strongest findings."""
+    chosen = {result.option.label: result.option for _, result in results_of_parts(brief, turns) if result.option}
+    changes = [option for option in chosen.values() if not option.is_status_quo]
+    if not changes:
+        return options_from(brief.evidence, brief.prior_sd)
+    named = zip(string.ascii_uppercase, changes, strict=False)
+    kept = [option.model_copy(update={"id": letter}) for letter, option in named]
+    return (*kept, status_quo(string.ascii_uppercase[len(kept)]))
+
+
+def turn_of_part(request: TurnRequest, plan: PartPlan, result: Mapping[str, Any]) -> Turn:
+    """What a part's debate came to, as a turn of the whole; one that nobody answered is failed, and asked again."""
+    options = [Option.model_validate(one) for one in result["transcript"]["brief"]["options"]]
+    option = next((one for one in options if one.id == result["option"]), None)
+    is_failed = option is None and result["status"] in ("failed", "budget_exhausted")
+    told = {key: result[key] for key in ("debate_id", "status", "confidence", "reason")}
+    return Turn(
+        **request.model_dump(),
+        status="failed" if is_failed else "valid",
+        message=PartResult(problem=plan.problem, option=option, **told),
+        excuse=result["reason"] if is_failed else None,
+        usage=Usage.model_validate(result["usage"]),
+    )

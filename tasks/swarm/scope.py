@@ -1,0 +1,49 @@
+"""Whose findings a debate may use. A workspace is somebody else's secret, so naming none does not mean all.
+
+`workspace`: those of one workspace, named, or the only one there is. `organisation`: nobody named a workspace, and all
+there are belong to one organisation, whose own they are. `shared`: nobody named one and the warehouse holds several
+organisations, so only what may cross them: the private release, and what the caller brings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tasks.errors import UnknownNameError
+
+Kind = Literal["workspace", "organisation", "shared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The workspaces whose findings may be used; none of them where `kind` is `shared`."""
+
+    kind: Kind
+    workspace_ids: tuple[str, ...] = ()
+
+    @property
+    def workspace_id(self) -> str | None:
+        """The one workspace it is about."""
+        return self.workspace_ids[0] if self.kind == "workspace" else None
+
+
+def scope_of(workspaces: Sequence[Mapping[str, Any]], workspace_id: str | None) -> Scope:
+    """The widest scope that is nobody else's.
+
+    Args:
+        workspaces: `workspace_id` and `organisation_id` (None: its own organisation) of every workspace there is.
+
+    Raises:
+        UnknownNameError: if the named workspace is not among them.
+    """
+    known = tuple(row["workspace_id"] for row in workspaces)
+    if workspace_id is not None:
+        if workspace_id not in known:
+            raise UnknownNameError.for_workspace(workspace_id)
+        return Scope("workspace", (workspace_id,))
+    if len(known) == 1:
+        return Scope("workspace", known)
+    owners = {(row["organisation_id"], None if row["organisation_id"] else row["workspace_id"]) for row in workspaces}
+    return Scope("organisation", known) if len(owners) <= 1 else Scope("shared")

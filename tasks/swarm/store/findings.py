@@ -1,0 +1,104 @@
+"""Rows of all rooms that hold findings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, func, literal, select
+
+from tasks.swarm.scope import Scope
+from tasks.swarm.store.debates import graded_debates
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import (
+    Experiment,
+    ExperimentArm,
+    ExperimentMetric,
+    ExperimentStatistic,
+    ExperimentVariant,
+    PatternAnalysis,
+    PatternFinding,
+    TransferRelease,
+    TransferSum,
+    Workspace,
+)
+
+
+def workspaces(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """Who has data here: `workspace_id` and `organisation_id`, by id."""
+    columns = (Workspace.workspace_id, Workspace.organisation_id)
+    return warehouse.rows(select(*columns).order_by(Workspace.workspace_id))
+
+
+def result_rows(warehouse: Warehouse, scope: Scope) -> dict[str, list[dict[str, Any]]]:
+    """Rows that hold findings, by table: those of the scope's workspaces, and private releases, which are for all."""
+    with warehouse.connect() as connection:
+
+        def of_scope(table: Any, statement: Select[Any]) -> list[dict[str, Any]]:
+            if not scope.workspace_ids:
+                return []
+            return warehouse.rows(statement.where(table.workspace_id.in_(scope.workspace_ids)), connection)
+
+        return {
+            "pattern_finding": of_scope(PatternFinding, _newest_patterns()),
+            "transfer_sum": warehouse.rows(_newest_release(), connection),
+            "experiment_arm": [_arm(row) for row in of_scope(ExperimentArm, _ingested_arms())],
+            "experiment_statistic": [_arm(row) for row in of_scope(Experiment, _own_arms())],
+            "debate": graded_debates(warehouse, scope, connection),
+        }
+
+
+def _newest_patterns() -> Select[Any]:
+    """Findings of the newest analysis of each workspace and content type."""
+    of_one = (PatternAnalysis.workspace_id, PatternAnalysis.content_type)
+    newest = func.row_number().over(
+        partition_by=of_one, order_by=(PatternAnalysis.as_of.desc(), PatternAnalysis.analysis_id)
+    )
+    ranked = select(PatternAnalysis.analysis_id, newest.label("place")).subquery()
+    found = select(PatternFinding.__table__).join(ranked, ranked.c.analysis_id == PatternFinding.analysis_id)
+    return found.where(ranked.c.place == 1).order_by(PatternFinding.analysis_id, PatternFinding.pattern_key)
+
+
+def _newest_release() -> Select[Any]:
+    published = select(func.max(TransferRelease.period)).where(TransferRelease.status == "published")
+    found = select(TransferSum.__table__, TransferRelease.noise_scale, TransferRelease.as_of)
+    found = found.join(TransferRelease, TransferRelease.period == TransferSum.period)
+    return found.where(TransferSum.period == published.scalar_subquery()).where(TransferSum.segment == "everyone")
+
+
+def _ingested_arms() -> Select[Any]:
+    arm = ExperimentArm
+    columns: list[Any] = [arm.workspace_id, arm.experiment_name.label("experiment"), arm.variant_name.label("variant")]
+    columns += [literal(None).label("description"), arm.metric_name.label("metric"), arm.metric_kind.label("kind")]
+    columns += [arm.n, arm.sum.label("y"), arm.sum_of_squares.label("yy"), arm.n.label("d"), arm.is_control]
+    columns += [
+        arm.started_at.label("observed_at"),
+        literal(0.0).label("origin"),
+        literal("increase").label("direction"),
+    ]
+    return select(*columns).order_by(arm.workspace_id, arm.experiment_name, arm.metric_name, arm.variant_name)
+
+
+def _own_arms() -> Select[Any]:
+    """Sums of each arm over epochs and segments, of the experiment's own metric."""
+    e, m, v, s = Experiment, ExperimentMetric, ExperimentVariant, ExperimentStatistic
+    columns: list[Any] = [e.workspace_id, e.name.label("experiment"), v.variant_id.label("variant"), v.description]
+    columns += [m.metric_name.label("metric"), m.kind, v.is_control, m.origin, m.direction]
+    columns += [func.coalesce(e.completed_at, e.started_at, e.created_at).label("observed_at")]
+    sums = [func.sum(getattr(s, name)).label(name) for name in ("n", "y", "yy", "d")]
+    found = select(*columns, *sums).join(m, (m.experiment_id == e.experiment_id) & (m.metric_name == e.metric_name))
+    found = found.join(v, v.experiment_id == e.experiment_id)
+    same = (s.experiment_id == e.experiment_id) & (s.metric_name == m.metric_name) & (s.variant_id == v.variant_id)
+    order = (e.workspace_id, e.name, m.metric_name, v.variant_id)
+    return found.join(s, same).where(e.conclusion.is_distinct_from("invalid")).group_by(*columns).order_by(*order)
+
+
+def _arm(row: dict[str, Any]) -> dict[str, Any]:
+    """Mean and variance of a unit's value from sums; a ratio's mean is over its denominators."""
+    n, origin = max(int(row["n"]), 1), row["origin"] or 0.0
+    y = float(row["y"]) + n * origin
+    yy = y if row["yy"] is None else float(row["yy"]) + 2 * origin * float(row["y"]) + n * origin**2
+    per_unit = y / n
+    variance = max(0.0, (yy - n * per_unit**2) / max(n - 1, 1))
+    found = {key: row[key] for key in ("workspace_id", "experiment", "variant", "description", "metric", "is_control")}
+    found |= {"n": n, "mean": per_unit, "variance": variance, "observed_at": row["observed_at"]}
+    return found | {"sign": -1.0 if row["direction"] == "decrease" else 1.0}
