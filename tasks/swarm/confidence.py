@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,9 @@ def calibration_curve(graded: Sequence[tuple[float, bool]]) -> tuple[tuple[float
         return ()
     overall = sum(right for _, right in graded) / len(graded)
     blocks: list[list[float]] = []  # sum of stated, sum right, count
-    for stated, right in sorted(graded):
-        blocks.append([stated, float(right), 1.0])
+    for stated, alike in groupby(sorted(graded), key=lambda one: one[0]):  # one stated confidence is one point
+        right = [float(was) for _, was in alike]
+        blocks.append([stated * len(right), sum(right), float(len(right))])
         while len(blocks) > 1 and blocks[-2][1] / blocks[-2][2] >= blocks[-1][1] / blocks[-1][2]:
             last = blocks.pop()
             blocks[-1] = [a + b for a, b in zip(blocks[-1], last, strict=True)]
