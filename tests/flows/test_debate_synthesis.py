@@ -42,6 +42,7 @@ with fake_llm(split) as fake:
     os.environ |= {"OPENAI_BASE_URL": fake.url, "OPENAI_API_KEY": "sk-x", "RAPTORFLOW_LLM_MODEL": f"slow:{delay}"}
     get_settings.cache_clear()
     flow = load_flow("debate-synthesis")
+    assert not flow.parameters.required, "it runs from the UI with nothing filled in"
     from flows.parameters import DebateSynthesis
     roles = ["viral_engineer", "copywriting_ninja", "psychology_specialist", "seo_expert"]
     def options(problem, **more):
