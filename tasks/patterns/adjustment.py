@@ -45,29 +45,39 @@ def adjusted_contrasts(posts: Posts, table: SelectorTable, candidates: list[Cand
 
 def log_rate_contrasts(posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Rows) -> Contrast:
     """The contrasts of K candidates that lifts are made of, alone."""
-    log_rates = _empty(len(candidates))
-    for members, outcome, design in _designs(posts, table, candidates, rows):
-        _put(log_rates, members, design.contrast(outcome.residual))
-    return log_rates
+    return log_rate_contrasts_of_parts(posts, table, candidates, rows, np.zeros(len(rows), dtype=np.int64))[0]
+
+
+def log_rate_contrasts_of_parts(
+    posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Rows, part: Rows
+) -> list[Contrast]:
+    """The same within each part of the rows; parts follow each other in time, with codes 0…P−1."""
+    found = [_empty(len(candidates)) for _ in range(int(part.max(initial=0)) + 1)]
+    for members, outcome, design in _designs(posts, table, candidates, rows, part):
+        for target, contrast in zip(found, design.contrasts(outcome.residual, part), strict=True):
+            _put(target, members, contrast)
+    return found
 
 
 def _designs(
-    posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Rows
+    posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Rows, part: Rows | None = None
 ) -> Iterator[tuple[list[int], AdjustedOutcome, StratifiedDesign]]:
     """Candidates by what they must be freed of, with their outcome and their design."""
-    week = np.unique(posts.week[rows], return_inverse=True)[1]
+    parts = 0 if part is None else part
+    cluster = np.unique(posts.week[rows] * (np.max(parts, initial=0) + 1) + parts, return_inverse=True)[1]
     outcomes: dict[bool, AdjustedOutcome] = {}
     for members, kind in _by_kind(table, candidates):
         across = kind == CHANNEL
         if across not in outcomes:
-            outcomes[across] = outcome_of(posts, rows, across_channels=across)
+            outcomes[across] = outcome_of(posts, rows, across_channels=across, part=part)
         chosen = [candidates[i] for i in members]
         matching, known = rules_on(table, chosen, rows)
         controls = _controls(table, kind, rows)
+        stratum = outcomes[across].stratum
         yield (
             members,
             outcomes[across],
-            stratified_design(matching, outcomes[across].stratum, week, valid=known, controls=controls),
+            stratified_design(matching, stratum, cluster, valid=known, controls=controls),
         )
 
 

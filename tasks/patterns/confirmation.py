@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtr, stdtrit
 
-from tasks.patterns.adjustment import Contrasts, adjusted_contrasts, log_rate_contrasts
+from tasks.patterns.adjustment import Contrasts, adjusted_contrasts, log_rate_contrasts_of_parts
 from tasks.patterns.preparation import Posts
 from tasks.patterns.records import Thresholds
 from tasks.patterns.search import Candidate, rule_matches
@@ -151,9 +151,11 @@ class Third:
 
 def thirds(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> list[Third]:
     """How K candidates fared over time, where there are rows enough to say."""
-    parts = []
-    for part in np.array_split(posts.confirmation, THIRDS):
-        if len(part) >= MIN_THIRD_ROWS:
-            first, last = (posts.published_at[int(row)] for row in (part[0], part[-1]))
-            parts.append(Third(first, last, log_rate_contrasts(posts, table, candidates, part)))
-    return parts
+    rows = posts.confirmation
+    if len(rows) < THIRDS * MIN_THIRD_ROWS:
+        return []
+    part = np.arange(len(rows)) * THIRDS // len(rows)
+    found = log_rate_contrasts_of_parts(posts, table, candidates, rows, part)
+    first = np.searchsorted(part, np.arange(THIRDS + 1))
+    instants = posts.published_at.gather(rows)
+    return [Third(instants[int(first[i])], instants[int(first[i + 1] - 1)], found[i]) for i in range(THIRDS)]

@@ -45,9 +45,20 @@ class Discovery:
     born: set[tuple[int, ...]]
 
 
-def outcome_of(posts: Posts, rows: NDArray[np.int64], *, across_channels: bool = False) -> AdjustedOutcome:
-    """The outcome of some rows, adjusted for channel × period, or for period alone to compare channels."""
+def outcome_of(
+    posts: Posts, rows: NDArray[np.int64], *, across_channels: bool = False, part: NDArray[np.int64] | None = None
+) -> AdjustedOutcome:
+    """The outcome of some rows, adjusted for channel × period, or for period alone to compare channels.
+
+    Args:
+        posts: all of them.
+        rows: which, in order.
+        across_channels: whether channels are what is compared.
+        part: codes of the rows' parts, if each is to be compared with its own part only.
+    """
     channel = np.zeros(len(rows), dtype=np.int64) if across_channels else posts.channel[rows]
+    if part is not None:
+        channel = channel * (part.max(initial=0) + 1) + part
     return adjusted_outcome(posts.log_rate[rows], channel, posts.period[rows])
 
 

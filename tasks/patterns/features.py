@@ -69,13 +69,16 @@ def _known(column: pl.Series, kind: Kind, role: Role) -> Feature:
 
 def _attribute(column: pl.Series) -> Feature:
     """A feature whose kind its values tell."""
-    if column.dtype != pl.Boolean and not column.dtype.is_numeric():
+    if column.dtype == pl.Boolean:
+        return Feature(column.name, "boolean", "attribute", as_numbers(column))
+    if not column.dtype.is_numeric():
         return Feature(column.name, "category", "attribute", *as_codes(column))
     numbers = as_numbers(column)
     return Feature(column.name, _kind(numbers[~np.isnan(numbers)]), "attribute", numbers)
 
 
 def _kind(known: Floats) -> Kind:
-    if bool(((known == 0) | (known == 1)).all()):
-        return "boolean"
-    return "count" if bool((known >= 0).all() and (known == np.round(known)).all()) else "score"
+    for values in (known[:50], known):  # a few values settle most
+        if (values < 0).any() or (values != np.round(values)).any():
+            return "score"
+    return "boolean" if bool((known <= 1).all()) else "count"

@@ -73,18 +73,17 @@ def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime) -> Posts:
     Raises:
         InputError: if more than a fifth of a count column is negative or not finite.
     """
-    _require_sound(frame)
-    basis, exposure = _basis(frame)
-    rows, dropped = _usable(frame, exposure, as_of)
+    counts = {name: _count(frame[name]) for name in COUNTS}
+    _require_sound(counts)
+    basis, exposure = _basis(counts)
+    rows, dropped = _usable(frame, counts, exposure, as_of)
     usable = flatten(frame.drop(UNREAD, strict=False)[rows])
     features = features_of(usable)
     week = week_numbers(usable["published_at"])
-    interactions = usable["engagements"].cast(pl.Float64).to_numpy()
-    seen = usable[exposure].cast(pl.Float64).to_numpy() if exposure else None
     return Posts(
         features=features,
         published_at=usable["published_at"],
-        log_rate=log_rate(interactions, seen),
+        log_rate=log_rate(counts["engagements"].values[rows], counts[exposure].values[rows] if exposure else None),
         channel=features[0].numbers.astype(np.int64),
         week=week,
         discovery=is_discovery(week, workspace_id),
@@ -93,46 +92,53 @@ def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime) -> Posts:
     )
 
 
-def _require_sound(frame: pl.DataFrame) -> None:
-    bad = frame.select(_unsound(name).sum() for name in COUNTS).row(0, named=True)
-    for name, count in bad.items():
-        if count > MAX_BAD_SHARE * len(frame):
-            raise InputError(f"{count} of {len(frame)} rows have a negative or infinite '{name}'; correct the feed")
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """A count column: values (n,), which rows lack one, and which have one that is negative or not finite."""
+
+    values: NDArray[np.float64]
+    missing: NDArray[np.bool_]
+    unsound: NDArray[np.bool_]
 
 
-def _unsound(name: str) -> pl.Expr:
-    number = pl.col(name).cast(pl.Float64)
-    return ((number < 0) | ~number.is_finite()).fill_null(False)
+def _count(column: pl.Series) -> _Count:
+    values, missing = column.cast(pl.Float64).to_numpy(), column.is_null().to_numpy()
+    return _Count(values, missing, ~missing & ~((values >= 0) & (values < np.inf)))
 
 
-def _basis(frame: pl.DataFrame) -> tuple[Basis, str | None]:
+def _require_sound(counts: dict[str, _Count]) -> None:
+    for name, count in counts.items():
+        bad, rows = int(count.unsound.sum()), len(count.values)
+        if bad > MAX_BAD_SHARE * rows:
+            raise InputError(f"{bad} of {rows} rows have a negative or infinite '{name}'; correct the feed")
+
+
+def _basis(counts: dict[str, _Count]) -> tuple[Basis, str | None]:
     """What to divide by: the first exposure that at least four fifths of the rows with an outcome know."""
-    has_outcome = pl.col("engagements").is_not_null()
-    known = frame.select(
-        has_outcome.sum().alias("all"),
-        *(((pl.col(name).cast(pl.Float64) >= 1) & has_outcome).sum().alias(name) for _, name in EXPOSURES),
-    ).row(0, named=True)
+    known = ~counts["engagements"].missing
     for basis, name in EXPOSURES:
-        if known["all"] and known[name] >= MIN_EXPOSURE_COVERAGE * known["all"]:
+        if known.any() and (counts[name].values[known] >= 1).sum() >= MIN_EXPOSURE_COVERAGE * known.sum():
             return basis, name
     return "counts", None
 
 
-def _usable(frame: pl.DataFrame, exposure: str | None, as_of: datetime) -> tuple[NDArray[np.int64], dict[str, int]]:
+def _usable(
+    frame: pl.DataFrame, counts: dict[str, _Count], exposure: str | None, as_of: datetime
+) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Indices of rows that pass every rule in turn, oldest first, and how many each rule left out."""
+    published, measured = frame["published_at"], frame["measured_at"].fill_null(as_of)
     failing = {
-        "no_outcome": pl.col("engagements").is_null(),
-        "unsound_count": pl.any_horizontal(_unsound(name) for name in COUNTS),
-        "in_the_future": pl.col("published_at") > as_of,
-        "too_young": pl.coalesce("measured_at", pl.lit(as_of)) - pl.col("published_at") < MIN_AGE,
+        "no_outcome": counts["engagements"].missing,
+        "unsound_count": np.logical_or.reduce([count.unsound for count in counts.values()]),
+        "in_the_future": (published > as_of).to_numpy(),
+        "too_young": (measured - published < MIN_AGE).to_numpy(),
     }
     if exposure:
-        failing["no_exposure"] = (pl.col(exposure) < 1).fill_null(True)
+        failing["no_exposure"] = ~(counts[exposure].values >= 1)
     left, dropped = np.ones(len(frame), dtype=bool), {}
-    for reason, fails in frame.select(rule.alias(reason) for reason, rule in failing.items()).to_dict().items():
-        out = left & fails.to_numpy()
-        dropped[reason] = int(out.sum())
-        left &= ~out
+    for reason, fails in failing.items():
+        dropped[reason] = int((left & fails).sum())
+        left &= ~fails
     keys = frame.select("published_at", "content_id", "measured_at").with_row_index("row").filter(left)
     oldest_first = keys.sort("published_at", "content_id", "measured_at")
     rows = oldest_first["row"].filter(oldest_first["content_id"].is_last_distinct())

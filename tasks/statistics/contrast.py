@@ -53,47 +53,42 @@ class StratifiedDesign:
 
     def estimate(self, outcome: Floats) -> Floats:
         """β (K,) alone for an outcome (n,), at a fraction of the cost of its errors."""
-        return self._estimate(self._outcome(outcome))
+        found: Floats = np.einsum("ij,ij->j", self.centred, self._outcome(outcome))
+        return np.where(self.information > CONSTANT, found / np.maximum(self.information, CONSTANT), 0.0)
 
     def contrast(self, outcome: Floats) -> Contrast:
         """β and its errors for an outcome (n,)."""
-        y = self._outcome(outcome)
-        estimate = self._estimate(y)
-        residual = y - estimate * self.centred
-        return self._with_errors(estimate, self.centred * residual, residual)
+        return self.contrasts(outcome, np.zeros(len(outcome), dtype=np.int64))[0]
 
-    def _estimate(self, y: Floats) -> Floats:
-        found: Floats = np.einsum("ij,ij->j", self.centred, y) / self._scale
-        return np.where(self.information > CONSTANT, found, 0.0)
-
-    @cached_property
-    def _scale(self) -> Floats:
-        return np.maximum(self.information, CONSTANT)
-
-    @cached_property
-    def _share(self) -> Floats:
-        """Each week's part (G, K) of what there is to know about a rule."""
-        return np.minimum(sum_by(self.cluster, self.centred**2) / self._scale, MAX_CLUSTER_SHARE)
+    def contrasts(self, outcome: Floats, part: Codes) -> list[Contrast]:
+        """The same for each part of the rows (n,), codes 0…P−1; no stratum and no cluster should lie in two parts."""
+        y, squares = self._outcome(outcome), self.centred**2
+        information = sum_by(part, squares)
+        scale = np.maximum(information, CONSTANT)
+        estimate = np.where(information > CONSTANT, sum_by(part, self.centred * y) / scale, 0.0)
+        residual = y - estimate[part] * self.centred
+        iid = np.sqrt(sum_by(part, residual**2) / self._freedom(part) / scale)
+        of_cluster = np.zeros(int(self.cluster.max(initial=-1)) + 1, dtype=np.int64)
+        of_cluster[self.cluster] = part
+        share = np.minimum(sum_by(self.cluster, squares) / scale[of_cluster], MAX_CLUSTER_SHARE)
+        scores = sum_by(self.cluster, self.centred * residual) ** 2 / (1.0 - share)
+        clustered = np.sqrt(_sums(of_cluster, scores, len(scale))) / scale
+        effective = 1.0 / np.maximum(_sums(of_cluster, share**2, len(scale)), 1e-12)
+        iid = np.where(information > CONSTANT, iid, np.inf)
+        error, freedom = np.maximum(clustered, iid), np.maximum(effective - 1.0, 1.0)
+        return [Contrast(*found) for found in zip(estimate, error, iid, freedom, strict=True)]
 
     def _outcome(self, outcome: Floats) -> Floats:
         """The outcome (n, 1) or (n, K), centred over each rule's own valid rows."""
         y = _take_out(outcome.reshape(-1, 1), self.controls, self.strata.everywhere)
         return self.strata.centre(y)
 
-    def _with_errors(self, estimate: Floats, scores: Floats, residual: Floats) -> Contrast:
-        scale = self._scale
-        share = self._share
-        meat = (sum_by(self.cluster, scores) ** 2 / (1.0 - share)).sum(axis=0)
-        freedom = np.maximum(self.strata.rows.sum(axis=0) - len(self.strata.rows) - 1, 1)
-        iid = np.sqrt((residual**2).sum(axis=0) / freedom / scale)
-        effective = 1.0 / np.maximum((share**2).sum(axis=0), 1e-12)
-        varies = self.information > CONSTANT
-        return Contrast(
-            estimate=estimate,
-            standard_error=np.where(varies, np.maximum(np.sqrt(meat) / scale, iid), np.inf),
-            iid_standard_error=np.where(varies, iid, np.inf),
-            degrees_of_freedom=np.maximum(effective - 1.0, 1.0),
-        )
+    def _freedom(self, part: Codes) -> Floats:
+        """Valid rows less strata less one, in each part (P, K) or (P, 1)."""
+        weights = self.strata.weights
+        rows = np.bincount(part)[:, None].astype(np.float64) if weights is None else sum_by(part, weights)
+        strata = np.unique(part * len(self.strata.rows) + self.strata.codes) // len(self.strata.rows)
+        return np.maximum(rows - np.bincount(strata, minlength=len(rows))[:, None] - 1, 1)
 
 
 def stratified_design(
@@ -131,6 +126,13 @@ def stratified_contrast(
 ) -> Contrast:
     """Contrast of K rules on one outcome (n,); arguments as in `stratified_design`."""
     return stratified_design(rules, stratum, cluster, valid=valid, controls=controls).contrast(outcome)
+
+
+def _sums(codes: Codes, values: Floats, groups: int) -> Floats:
+    """`sum_by` for few rows, with the number of groups given."""
+    found = np.zeros((groups, values.shape[1]))
+    np.add.at(found, codes, values)
+    return found
 
 
 def sum_by(codes: Codes, values: Floats) -> Floats:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Points = NDArray[np.float32]
 Codes = NDArray[np.int64]
 
-MAX_ROUNDS = 15
+MAX_ROUNDS = 10
 
 
 def kmeans(points: Points, clusters: int, *, restarts: int, seed: int) -> Points:
