@@ -11,7 +11,7 @@ from tasks.models.training import Evaluation
 
 MAX_CHARACTERS = 5_000  # MLflow's limit
 WHAT = {
-    "engagement": "expected engagement of a post before it goes out",
+    "engagement": "the expected engagement of a post before it goes out",
     "converted": "the probability that a contact converts",
 }
 MOST_IMPORTANT = 5
