@@ -5,6 +5,7 @@ The suite runs a small seeded share with room for chance; `make bench` runs the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +15,7 @@ import pytest
 
 from tasks.patterns.analysis import analyse
 from tasks.patterns.records import Pattern, Question, Thresholds
+from tasks.patterns.result import as_result
 from tests.generators.planted_patterns import DAYS, NEGLIGIBLE, START, Planted, Simulated, is_channel, simulate
 
 AS_OF = START + timedelta(days=DAYS + 10)
@@ -158,3 +160,22 @@ def test_night_to_night_stability_meets_its_bar() -> None:
     similarity = _mean_jaccard(_nights(range(60)))
     print(f"\nBAR night-to-night rule Jaccard: {similarity:.3f} (bar >= 0.9)")
     assert similarity >= 0.9
+
+
+def test_whatever_spoils_the_data_the_answer_holds_no_nan() -> None:
+    """The simulation does hold bots, a viral row, gaps, duplicates and effects that flip; answers stay numbers."""
+    truths = [simulate(seed, null=False, n=900) for seed in range(12)]
+    assert any(planted.flips for truth in truths for planted in truth.planted)
+    for seed, truth in enumerate(truths):
+        factor = (truth.frame["engagements"] / truth.complete["engagements"].clip(1)[_rows(truth)]).to_numpy()
+        assert (factor == 1000).any()
+        assert (factor == 50).sum() >= 2
+        assert truth.frame["content_id"].n_unique() < len(truth.frame)
+        assert 0.05 < truth.frame["flag_0"].null_count() / len(truth.frame) < 0.15
+        answer = as_result(analyse(truth.frame, question(seed)))
+        assert json.dumps(answer, default=str, allow_nan=False)
+
+
+def _rows(truth: Simulated) -> list[int]:
+    """Where each row that the analyzer sees lies in the complete ones."""
+    return [int(name[1:]) for name in truth.frame["content_id"]]
