@@ -106,8 +106,13 @@ class Design:
 
     @property
     def is_adaptive(self) -> bool:
-        """Whether weights follow the outcomes."""
+        """Whether weights change while it runs, knowing outcomes: by themselves or in stages."""
         return self.allocation_strategy != VariantAllocation.EQUAL
+
+    @property
+    def reweights_itself(self) -> bool:
+        """Whether weights follow the outcomes by themselves."""
+        return self.is_adaptive and self.allocation_strategy != VariantAllocation.STAGED
 
     def floor(self, arms: int) -> float:
         """Least share of an arm; at most half of the traffic goes to floors."""

@@ -166,6 +166,11 @@ class ExperimentEngine:
         labels, numbers = require_segments(segments, len(units)), require_covariates(covariates, len(units))
         return await self._do(lambda work: work.assign(experiment_id, units, labels, numbers))
 
+    async def assigned_variants(self, experiment_id: str, unit_ids: Sequence[str]) -> list[Assignment | None]:
+        """Arms that units have already, in their order; None for a unit that was never assigned."""
+        units = [require_unit(unit) for unit in unit_ids]
+        return await self._do(lambda work: work.assigned(experiment_id, units))
+
     async def record_outcome(
         self,
         experiment_id: str,
@@ -216,6 +221,15 @@ class ExperimentEngine:
         """Record many at once, all or none: columns `unit_id`, `outcome` and, if wanted, `key` and `denominator`."""
         given = intake.from_rows(outcomes)
         return await self._do(lambda work: work.record(experiment_id, metric_name, given, {}, None, amend, occurred_at))
+
+    async def set_weights(self, experiment_id: str, weights: Mapping[str, float], reason: str) -> ExperimentRecord:
+        """Divide the units to come by other weights; those assigned keep their arm, the same weights change nothing.
+
+        Raises:
+            WrongStateError: if it is not running, or its allocation strategy is not `staged`.
+            InvalidDesignError: if weights are not positive or do not sum to 1 over all variants.
+        """
+        return await self._do(lambda work: work.set_weights(experiment_id, weights, reason))
 
     async def analyze_experiment(self, experiment_id: str) -> Analysis:
         """Everything known now; each call on new data is a look, and looks cost nothing but a wider interval."""

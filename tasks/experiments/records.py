@@ -19,11 +19,16 @@ class ExperimentType(StrEnum):
 
 
 class VariantAllocation(StrEnum):
-    """How new units are divided among the arms."""
+    """How new units are divided among the arms.
+
+    `equal`: as designed · `thompson`, `ucb`: weights follow the outcomes · `staged`: whoever rolls something out
+    changes the weights by `set_weights`, stage by stage.
+    """
 
     EQUAL = "equal"
     THOMPSON = "thompson"
     UCB = "ucb"
+    STAGED = "staged"
 
 
 class Status(StrEnum):

@@ -41,18 +41,18 @@ def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
     if len(controls) > 1:
         raise InvalidDesignError(f"one variant is the control, not {len(controls)}: {', '.join(controls)}")
     control = controls[0] if controls else ("control" if "control" in names else names[0])
-    weights = _weights(given)
+    weights = require_weights([one.get("weight") for one in given])
     return [
         Variant(name, one.get("description"), weight, name == control, dict(one.get("levels") or {}))
         for name, one, weight in zip(names, given, weights, strict=True)
     ]
 
 
-def _weights(given: Sequence[Mapping[str, Any]]) -> list[float]:
-    weights = [one.get("weight") for one in given]
+def require_weights(weights: Sequence[Any]) -> list[float]:
+    """The weights of all arms, equal ones where none is given; they must be positive and sum to 1."""
     if all(weight is None for weight in weights):
-        return [1 / len(given)] * len(given)
+        return [1 / len(weights)] * len(weights)
     numbers = [w for w in weights if isinstance(w, int | float) and not isinstance(w, bool) and isfinite(w) and w > 0]
-    if len(numbers) < len(given) or not isclose(sum(numbers), 1.0, abs_tol=WEIGHT_TOLERANCE):
+    if len(numbers) < len(weights) or not isclose(sum(numbers), 1.0, abs_tol=WEIGHT_TOLERANCE):
         raise InvalidDesignError(f"weights must be positive and sum to 1 over all variants, not {weights}")
     return [float(weight) for weight in numbers]

@@ -18,7 +18,7 @@ def method(material: Material, seen: Look) -> str:
     """How intervals and verdict were reached."""
     parts = []
     if seen.is_weighted:
-        parts.append("augmented inverse-propensity scores, because the weights followed the outcomes")
+        parts.append("augmented inverse-propensity scores, because the weights changed on the way")
     elif seen.is_adjusted:
         parts.append("means adjusted by the pre-period covariate (CUPED)")
     if seen.rule.is_scheduled:

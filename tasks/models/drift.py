@@ -92,7 +92,7 @@ def _losses(change: LossChange | None) -> list[Finding]:
     if change is None:
         return []
     rise, behind = change.change, change.behind_baseline
-    rose = f"loss rose by {rise.relative:.0%} (at least {rise.relative_lower:.0%}) on {rise.n} labelled rows"
+    rose = f"loss rose by {rise.relative:.0%} (at least {rise.relative_lower:.0%}) on {change.basis}"
     worse = f"a trivial predictor now does better, by {behind.mean:.3g} a row"
     return [
         Finding(rise.p_value, min(max(rise.relative, 0.0), 1.0), rose, True),

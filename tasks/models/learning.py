@@ -30,6 +30,11 @@ class Run:
     as_of: datetime | None = None
     snapshot_sha256: str | None = None
 
+    @property
+    def moment(self) -> datetime:
+        """The present, or what stands for it."""
+        return self.as_of or datetime.now(UTC)
+
 
 class Learner:
     """Trains and registers. What a killed run registered from the same data is taken up, never registered twice."""

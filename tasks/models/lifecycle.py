@@ -9,16 +9,16 @@ from typing import Any
 import polars as pl
 
 from tasks.models import drift, reports
+from tasks.models.canary import Canary
 from tasks.models.dataset import Examples, all_rows, examples
-from tasks.models.errors import NoChampionError
-from tasks.models.gate import MIN_ROWS, judge
-from tasks.models.learning import FIRST_CHAMPION, PROMOTE, REJECT, Learner, Run
-from tasks.models.prediction import predictions
+from tasks.models.guard import Guard
+from tasks.models.learning import FIRST_CHAMPION, REJECT, Learner, Run
 from tasks.models.promotion import PROMOTION, Promoter
 from tasks.models.records import DriftReport, ModelKey, Prediction, UpdateResult, Version
 from tasks.models.refresh import RetrainGain, retrain_gain
 from tasks.models.registry import Registry
 from tasks.models.retention import removable
+from tasks.models.serving import Server
 from tasks.models.specs import ModelSpec
 from tasks.models.store import ModelStore, all_keys
 from tasks.models.training import has_one_class
@@ -34,6 +34,8 @@ class Lifecycle:
     def __init__(self, store: ModelStore, registry: Registry, thresholds: Thresholds) -> None:
         self.store, self.registry, self.thresholds = store, registry, thresholds
         self.promoter, self.learner = Promoter(store, registry), Learner(store, registry)
+        self.canary = Canary(self.promoter)
+        self.guard, self.server = Guard(self.canary), Server(self.canary)
 
     def update(
         self, key: ModelKey, spec: ModelSpec, frame: pl.DataFrame, run: Run, *, force: bool, promote: bool
@@ -41,22 +43,25 @@ class Lifecycle:
         """Check one model on a frame of rows; train and promote where there is reason to."""
         self.promoter.reconcile(key, run.run_id)
         rows = examples(frame, spec)
+        undone = self.guard.check(key, spec, rows, run, ACTOR)
+        if undone is not None:
+            return reports.undone(key, undone, len(rows))
         lacking = self._lacking(key, spec, rows)
         if lacking is not None:
             return lacking
+        progress = self.canary.advance(key, spec, rows, run, ACTOR, hold=not promote)
+        if progress is not None:
+            return reports.rolled_out(key, progress, self.promoter.champion(key), len(rows))
         known = self.store.version_for(key, rows.sha256, spec.sha256)
         if known is not None:
-            return self._finish(key, known, run, promote, None)
+            return self._finish(key, spec, known, run, promote, None)
         champion = self._champion(key)
         if champion is None:
-            return self._finish(key, self.learner.attempt(key, spec, rows, rows, None, run), run, promote, None)
-        passed = self._judge_waiting(key, spec, champion, rows)
-        if passed is not None and promote:
-            self.promoter.move(key, passed, PROMOTION, "passed the gate on rows newer than both", ACTOR, run.run_id)
-            reason, name = "the challenger passed the gate", passed.version_name
-            return reports.update_result(
-                key, "promoted", reason, samples=len(rows), champion=name, candidate_version=name
-            )
+            first = self.learner.attempt(key, spec, rows, rows, None, run)
+            return self._finish(key, spec, first, run, promote, None)
+        replaced = self._try_waiting(key, spec, champion, rows, run, promote)
+        if replaced is not None:
+            return replaced
         report, gain = self._look(key, spec, champion, frame, rows, run)
         if not force and report["recommendation"] == drift.CONTINUE:
             reason = report["reasons"][0] if report["reasons"] else "no drift"
@@ -64,7 +69,7 @@ class Lifecycle:
             return reports.update_result(
                 key, "no_retrain_needed", reason, samples=len(rows), champion=champion.version_name, **more
             )
-        return self._finish(key, self._challenge(key, spec, rows, champion, gain, run), run, promote, report)
+        return self._finish(key, spec, self._challenge(key, spec, rows, champion, gain, run), run, promote, report)
 
     def detect(self, key: ModelKey, spec: ModelSpec, frame: pl.DataFrame, run: Run) -> DriftReport:
         """Look at the champion on the rows newer than it, and remember what was seen."""
@@ -76,20 +81,12 @@ class Lifecycle:
     def predict(
         self, key: ModelKey, spec: ModelSpec, frame: pl.DataFrame, row_ids: Collection[str] | None, run: Run
     ) -> list[Prediction]:
-        """Let the champion predict rows of a frame, and remember what it said.
+        """Predict rows of a frame by whoever serves them, and remember what was said.
 
         Raises:
             NoChampionError: if nothing serves.
         """
-        champion = self._champion(key)
-        if champion is None:
-            raise NoChampionError(key.registered_name)
-        rows = all_rows(frame, spec)
-        wanted = rows if row_ids is None else rows.only(row_ids)
-        outputs = predictions(self.promoter.load(key, champion), wanted, champion.version_name)
-        logged = [{name: found[name] for name in ("row_id", "inputs_sha256", "output")} for found in outputs]
-        self.store.add_predictions(key, champion.version_name, logged, run.run_id)
-        return outputs
+        return self.server.predict(key, spec, frame, row_ids, run)
 
     def retire(self, days: int, *, dry_run: bool) -> list[dict[str, Any]]:
         """Delete versions that retention lets go; a killed sweep is finished by the next one."""
@@ -123,19 +120,22 @@ class Lifecycle:
             samples_needed=spec.minimum_rows,
         )
 
-    def _judge_waiting(self, key: ModelKey, spec: ModelSpec, champion: Version, rows: Examples) -> Version | None:
-        """The challenger that waits, if rows newer than both now say that it may take over."""
-        waiting = self.promoter.waiting(key)
+    def _try_waiting(
+        self, key: ModelKey, spec: ModelSpec, champion: Version, rows: Examples, run: Run, promote: bool
+    ) -> UpdateResult | None:
+        """Roll the waiting challenger out where anybody asks, else let it take over once newer rows prove it."""
+        waiting = self.promoter.waiting(key, without=self.canary.stopped(key))
         if waiting is None or waiting.train_to <= champion.train_to:
             return None
-        newer = rows.after(waiting.train_to)
-        if len(newer) < MIN_ROWS:
+        if promote and self.canary.is_asked(key, champion):
+            begun = self.canary.begin(key, spec, waiting, champion, run)
+            return reports.rolled_out(key, begun, champion.version_name, len(rows))
+        found = self.canary.compare(key, spec, champion, waiting, rows)
+        if found is None or not found.passes or not promote:
             return None
-        models = [self.promoter.load(key, version) for version in (champion, waiting)]
-        age_days = (newer.times[-1] - waiting.train_to).total_seconds() / 86_400
-        found = judge(models[0].losses(newer), models[1].losses(newer), age_days, spec.gate)
-        self.store.set_gate(key, waiting, found.as_dict())
-        return waiting if found.passes else None
+        self.promoter.move(key, waiting, PROMOTION, "passed the gate on rows newer than both", ACTOR, run.run_id)
+        reason, name = "the challenger passed the gate", waiting.version_name
+        return reports.update_result(key, "promoted", reason, samples=len(rows), champion=name, candidate_version=name)
 
     def _look(
         self, key: ModelKey, spec: ModelSpec, champion: Version, frame: pl.DataFrame, rows: Examples, run: Run
@@ -145,7 +145,8 @@ class Lifecycle:
         if len(newer) < self.thresholds.min_samples:
             report = reports.insufficient(key, champion.version_name, len(newer), self.thresholds.min_samples)
             return report, None
-        seen = look(spec, champion, self.promoter.load(key, champion), rows, everything, self.thresholds)
+        outputs = self.store.outputs(key, champion.version_name, rows.after(champion.train_to).keys.to_list())
+        seen = look(spec, champion, self.promoter.load(key, champion), rows, everything, self.thresholds, outputs)
         report = reports.drift_report(key, champion.version_name, seen, self.thresholds.warning)
         self._remember(key, report, everything.sha256, run)
         return report, seen.gain
@@ -166,10 +167,10 @@ class Lifecycle:
         return self.learner.attempt(key, spec, rows, learnt, gain, run, has_champion=True)
 
     def _finish(
-        self, key: ModelKey, version: Version, run: Run, promote: bool, report: DriftReport | None
+        self, key: ModelKey, spec: ModelSpec, version: Version, run: Run, promote: bool, report: DriftReport | None
     ) -> UpdateResult:
         """Do what was decided about a version and is not yet done; say what came of it."""
-        status, reason = self._settle(key, version, run, promote)
+        status, reason = self._settle(key, spec, version, run, promote)
         return reports.update_result(
             key,
             status,
@@ -181,16 +182,21 @@ class Lifecycle:
             evaluation=version.evaluation,
         )
 
-    def _settle(self, key: ModelKey, version: Version, run: Run, promote: bool) -> tuple[str, str]:
+    def _settle(self, key: ModelKey, spec: ModelSpec, version: Version, run: Run, promote: bool) -> tuple[str, str]:
         if version.decision == REJECT:
             return "not_better_than_baseline", NOT_BETTER
         served = [found.version_name for found in self.store.deployments(key)]
-        if version.version_name in served:
+        if version.version_name in served or version.version_name in self.canary.stopped(key):
             return "unchanged", "this data was learnt from before"
-        if version.decision == FIRST_CHAMPION or (version.decision == PROMOTE and promote):
-            reason = "first champion" if version.decision == FIRST_CHAMPION else "retraining helps on held-out rows"
+        champion = self._champion(key)
+        if champion is not None and promote and self.canary.is_asked(key, champion):
+            return "canary", self.canary.begin(key, spec, version, champion, run).reason
+        if champion is None or (promote and self.promoter.is_proven(key, version)):
+            status, reason = FIRST_CHAMPION, "first champion"
+            if champion is not None:
+                status, reason = "promoted", "retraining helps on held-out rows, and nobody asked for predictions yet"
             self.promoter.move(key, version, PROMOTION, reason, ACTOR, run.run_id)
-            return ("first_champion" if version.decision == FIRST_CHAMPION else "promoted"), reason
+            return status, reason
         assert version.registry_version is not None, "a version that is held is registered"
         self.registry.point(key, "challenger", version.registry_version)
         return "challenger", "registered beside the champion; not surely better yet, or waiting for approval"

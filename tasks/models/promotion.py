@@ -11,11 +11,13 @@ them looks at the table once more and moves them again if it has gone on, so the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from tasks.errors import UnknownNameError
 from tasks.models.errors import ArtifactRefusedError, NoChampionError, PromotionConflictError
 from tasks.models.estimators import FittedModel
+from tasks.models.learning import PROMOTE
 from tasks.models.records import Deployment, ModelKey, Version
 from tasks.models.registry import Registry
 from tasks.models.store import ABANDONED, DONE, PENDING, ModelStore
@@ -109,11 +111,19 @@ class Promoter:
             raise UnknownNameError("challenger of", key.registered_name, fix="`model-refresh` registers one")
         return newest
 
-    def waiting(self, key: ModelKey) -> Version | None:
-        """The newest registered version that has never served."""
-        seen = {found.version_name for found in self.store.deployments(key)}
+    def waiting(self, key: ModelKey, without: Collection[str] = ()) -> Version | None:
+        """The newest registered version that has never served, and is not one of those that do not count."""
+        seen = {found.version_name for found in self.store.deployments(key)} | set(without)
         names = [name for name in self.store.version_names(key, registered=True) if name not in seen]
         return self._version(key, names[-1]) if names else None
+
+    def is_proven(self, key: ModelKey, version: Version) -> bool:
+        """Whether a version was surely better on held-out rows when it was trained, and that can be relied on.
+
+        After a rollback it cannot: what such rows promised did not hold, so newer rows must show it.
+        """
+        history = self._standing(key)
+        return version.decision == PROMOTE and not (history and history[-1].kind == ROLLBACK)
 
     def rollback_target(self, key: ModelKey, version_name: str | None) -> Version:
         """The version to go back to: the one named, or the one that served before the champion.

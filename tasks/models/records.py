@@ -113,6 +113,42 @@ class Deployment:
     recorded_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RolloutStep:
+    """One step of a challenger's rollout.
+
+    Attributes:
+        step: 0, 1, … for each version.
+        share_percent: of the predictions it gives: 5, 25, 50, then 100 (made champion) or 0 (stopped).
+        champion: the version it is compared with.
+        entered_at: when, on the clock of the data.
+    """
+
+    version_name: str
+    step: int
+    share_percent: int
+    champion: str
+    experiment_id: str
+    reason: str
+    evidence: dict[str, Any]
+    entered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch of predictions asked of one version.
+
+    Attributes:
+        error: what went wrong; None where all rows were predicted.
+    """
+
+    version_name: str
+    n_rows: int
+    seconds: float
+    error: str | None
+    served_at: datetime
+
+
 class DriftReport(TypedDict):
     """What `detect_drift` found.
 
@@ -179,7 +215,8 @@ class UpdateResult(TypedDict):
     """What became of one model.
 
     Attributes:
-        status: `first_champion`, `promoted`, `challenger`, `no_retrain_needed`, `unchanged`,
+        status: `first_champion`, `promoted`, `canary` (a challenger gives a share of the predictions),
+            `canary_stopped`, `rolled_back`, `challenger`, `no_retrain_needed`, `unchanged`,
             `not_better_than_baseline`, `insufficient_data`.
         model_version: the champion's `version_name` afterwards; None where there is none.
         candidate_version: what was trained now or earlier on the same data.

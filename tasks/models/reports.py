@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.models import drift
+from tasks.models.canary import Progress
+from tasks.models.guard import Undone
 from tasks.models.records import DriftReport, ModelKey, MoveResult, UpdateResult, Version
+from tasks.models.rollout import ALL, STOPPED
 from tasks.models.watching import Look
 
 
@@ -69,6 +72,25 @@ def update_result(
     )
     result.update(more)  # type: ignore[typeddict-item]
     return result
+
+
+def undone(key: ModelKey, found: Undone, samples: int) -> UpdateResult:
+    """A champion that had to give way."""
+    reason = f"{found.version_name} was rolled back: {found.reason}"
+    return update_result(
+        key, "rolled_back", reason, samples=samples, champion=found.back_to, candidate_version=found.version_name
+    )
+
+
+ROLLOUTS = {ALL: "promoted", STOPPED: "canary_stopped"}
+
+
+def rolled_out(key: ModelKey, found: Progress, champion: str | None, samples: int) -> UpdateResult:
+    """Where a challenger's rollout stands."""
+    share, name = found.step.share_percent, found.step.version_name
+    status = ROLLOUTS.get(share, "canary")
+    reason = f"{name} at {share} %: {found.reason}" if status == "canary" else found.reason
+    return update_result(key, status, reason, samples=samples, champion=champion, candidate_version=name)
 
 
 def moved(key: ModelKey, status: str, version: Version, before: str | None, generation: int) -> MoveResult:

@@ -49,6 +49,14 @@ class Gate(BaseModel):
     narrowest_at: int = Field(default=500, ge=30, description="Rows at which the bound over all looks is narrowest.")
 
 
+class Serving(BaseModel):
+    """What a version that serves must keep to, or the one before it is put back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    maximum_error_share: float = Field(default=0.05, ge=0.0, le=1.0, description="Of its latest batches.")
+    maximum_seconds: float = Field(default=5.0, gt=0.0, description="Of 95 in 100 batches, per 1,000 rows.")
+
+
 class ModelSpec(BaseModel):
     """One model type. `not_watched` are inputs no drift test looks at, such as the calendar, which always moves."""
 
@@ -61,13 +69,14 @@ class ModelSpec(BaseModel):
     not_watched: tuple[str, ...] = ()
     estimator: Estimator
     gate: Gate = Gate()
+    serving: Serving = Serving()
     minimum_rows: int = Field(ge=20)
     maximum_rows: int = Field(ge=100)
 
     @property
     def sha256(self) -> str:
-        """Hash of everything above: another spec is another model."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Hash of everything that makes the model: another spec is another model, another limit is not."""
+        return hashlib.sha256(self.model_dump_json(exclude={"serving"}).encode()).hexdigest()
 
 
 @cache

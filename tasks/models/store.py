@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Select, select, update
 
-from tasks.models.records import Deployment, ModelKey, ModelType, Version
+from tasks.models.records import Batch, Deployment, ModelKey, ModelType, RolloutStep, Version
 from tasks.models.retention import Kept
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelPrediction, ModelSchedule, ModelVersion
+from tasks.warehouse.schema import (
+    DriftCheck,
+    ModelDeployment,
+    ModelPrediction,
+    ModelRollout,
+    ModelSchedule,
+    ModelServing,
+    ModelVersion,
+)
 
 OPENED, CLOSED = "opened", "closed"
+ROWS_PER_QUERY = 5_000
 PENDING, DONE, ABANDONED = "pending", "done", "abandoned"
+
+
+OfModel = ModelVersion | ModelDeployment | ModelPrediction | ModelRollout | ModelServing
 
 
 class ModelStore:
@@ -110,6 +123,45 @@ class ModelStore:
                 connection, ModelPrediction, [about | stamp | dict(row) for row in rows], keep_existing=True
             )
 
+    def outputs(self, key: ModelKey, version_name: str, row_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What a version last said of each of these rows, where it was asked."""
+        table, found = ModelPrediction, dict[str, dict[str, Any]]()
+        for start in range(0, len(row_ids), ROWS_PER_QUERY):
+            chunk = list(row_ids[start : start + ROWS_PER_QUERY])
+            query = _of(key, select(table.row_id, table.output), table).where(
+                table.version_name == version_name, table.row_id.in_(chunk)
+            )
+            found |= {row["row_id"]: row["output"] for row in self.warehouse.rows(query.order_by(table.predicted_at))}
+        return found
+
+    def add_batch(self, key: ModelKey, batch: Batch, run_id: str) -> None:
+        """Remember that a version was asked, how long it took, and what went wrong."""
+        row = {name: getattr(batch, name) for name in Batch.__slots__} | {"batch_id": uuid4().hex, "run_id": run_id}
+        row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value}
+        with self.warehouse.begin() as connection:
+            self.warehouse.upsert(connection, ModelServing, [row])
+
+    def batches(self, key: ModelKey, version_name: str, limit: int, since: datetime | None = None) -> list[Batch]:
+        """The latest batches a version was asked for, newest first."""
+        table = ModelServing
+        query = _of(key, select(table.__table__), table).where(table.version_name == version_name)
+        query = query if since is None else query.where(table.served_at >= since)
+        rows = self.warehouse.rows(query.order_by(table.served_at.desc()).limit(limit))
+        return [Batch(**{name: row[name] for name in Batch.__slots__}) for row in rows]
+
+    def rollout(self, key: ModelKey) -> list[RolloutStep]:
+        """Every step of every challenger, oldest first."""
+        query = _of(key, select(ModelRollout.__table__), ModelRollout)
+        rows = self.warehouse.rows(query.order_by(ModelRollout.recorded_at, ModelRollout.step))
+        return [RolloutStep(**{name: row[name] for name in RolloutStep.__slots__}) for row in rows]
+
+    def add_rollout_step(self, key: ModelKey, step: RolloutStep, run_id: str) -> bool:
+        """Append a step; False when another process appended this one before."""
+        row = {name: getattr(step, name) for name in RolloutStep.__slots__} | {"run_id": run_id}
+        row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "recorded_at": datetime.now(UTC)}
+        with self.warehouse.begin() as connection:
+            return self.warehouse.upsert(connection, ModelRollout, [row], keep_existing=True) == 1
+
     def set_schedule(self, schedule: Mapping[str, Any]) -> None:
         """Remember how often a model type is refreshed; one schedule a type."""
         with self.warehouse.begin() as connection:
@@ -171,5 +223,5 @@ def _versions(key: ModelKey) -> Select[Any]:
     )
 
 
-def _of(key: ModelKey, statement: Select[Any], table: type[ModelVersion] | type[ModelDeployment]) -> Select[Any]:
+def _of(key: ModelKey, statement: Select[Any], table: type[OfModel]) -> Select[Any]:
     return statement.where(table.workspace_id == key.workspace_id, table.model_type == key.model_type.value)

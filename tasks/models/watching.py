@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tasks.models import drift
 from tasks.models.dataset import Examples
@@ -12,6 +13,7 @@ from tasks.models.output_drift import OutputSummary, announced_change, expected_
 from tasks.models.performance import LossChange, loss_change
 from tasks.models.records import Version
 from tasks.models.refresh import RetrainGain, retrain_gain
+from tasks.models.served import Outputs, losses_as_served
 from tasks.models.specs import ModelSpec
 from tasks.models.training import baseline_losses
 
@@ -51,6 +53,7 @@ def look(
     labelled: Examples,
     everything: Examples,
     thresholds: Thresholds,
+    served: Outputs = MappingProxyType({}),
 ) -> Look:
     """Compare the rows newer than the champion with what it learnt from.
 
@@ -61,9 +64,10 @@ def look(
         labelled: rows whose target is known, in time order.
         everything: all rows, in time order.
         thresholds: when to warn and to alarm.
+        served: what the champion was logged to say of rows newer than it; the rest is scored again.
     """
     newer, older = everything.after(champion.train_to), everything.until(champion.train_to)
-    change = _loss_change(labelled, champion, model, thresholds.min_samples)
+    change = _loss_change(labelled, champion, model, thresholds.min_samples, served)
     predicted, then = model.predict(newer.features), OutputSummary(**champion.evaluation["outputs"])
     reference = older.features.tail(min(champion.n_rows, REFERENCE_ROWS))
     shifts = [output_shift(then, predicted), *column_shifts(reference, newer.features, spec.not_watched)]
@@ -78,10 +82,13 @@ def look(
     return Look(found, change, estimated, gain, len(newer))
 
 
-def _loss_change(labelled: Examples, champion: Version, model: FittedModel, min_samples: int) -> LossChange | None:
+def _loss_change(
+    labelled: Examples, champion: Version, model: FittedModel, min_samples: int, served: Outputs
+) -> LossChange | None:
     newer, older = labelled.after(champion.train_to), labelled.until(champion.train_to)
     if len(newer) < min_samples or not len(older):
         return None
     then = champion.evaluation
     trivial = baseline_losses(older.target, newer.target)
-    return loss_change(model.losses(newer), trivial, then["loss"], then["loss_variance"], then["n"])
+    now, n_served = losses_as_served(model, newer, served)
+    return loss_change(now, trivial, then["loss"], then["loss_variance"], then["n"], n_served)

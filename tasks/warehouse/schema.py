@@ -336,6 +336,45 @@ class ModelPrediction(Base):
     run_id: Mapped[str] = mapped_column(Key)
 
 
+class ModelRollout(Base):
+    """What share of the predictions a challenger gives, step by step; only ever appended to.
+
+    The key is the lock: of two processes that saw step s, one can append s + 1. The last step has a share of 0 (it was
+    stopped) or 100 (it was made champion).
+    """
+
+    __tablename__ = "model_rollout"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    model_type: Mapped[str] = mapped_column(Label, primary_key=True)
+    version_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    share_percent: Mapped[int]
+    champion: Mapped[str] = mapped_column(Label)
+    experiment_id: Mapped[str] = mapped_column(Key)
+    reason: Mapped[str] = mapped_column(Text)
+    evidence: Mapped[dict[str, Any]]
+    entered_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class ModelServing(Base):
+    """One batch of predictions asked of one version: how many rows, how long it took, and what went wrong."""
+
+    __tablename__ = "model_serving"
+    batch_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Key)
+    model_type: Mapped[str] = mapped_column(Label)
+    version_name: Mapped[str] = mapped_column(Label)
+    n_rows: Mapped[int]
+    seconds: Mapped[float]
+    error: Mapped[str | None] = mapped_column(Text)
+    served_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
+
+    __table_args__ = (Index("serving_by_model", "workspace_id", "model_type", "version_name", "served_at"),)
+
+
 class ModelSchedule(Base):
     """How often a model type is refreshed, and from which data on; Prefect's schedule is made from it."""
 
