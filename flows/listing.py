@@ -59,9 +59,13 @@ def drift(workspace_id: str | None) -> Rows:
 
 
 def models(workspace_id: str | None) -> Rows:
-    """Registered models and rejected attempts, newest first."""
+    """Registered models and rejected attempts, newest first, and what share of the predictions each gives."""
     names = ("workspace_id", "model_type", "version_name", "status", "serves", "n_rows", "loss", "baseline_loss")
-    return [{name: row[name] for name in names} for row in list_models(_known(workspace_id), workspace_id)]
+    rows = list_models(_known(workspace_id), workspace_id)
+    return [
+        {name: row[name] for name in names} | {"serves": f"{row['share_percent']} %" if row["serves"] else None}
+        for row in rows
+    ]
 
 
 def debates(workspace_id: str | None) -> Rows:

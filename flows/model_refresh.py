@@ -16,7 +16,10 @@ from tasks.warehouse.snapshots import Chain
 def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = None) -> list[Outcome]:
     """Detect drift, retrain where held-out rows say it helps, and promote what surely beats its champion.
 
-    A workspace without a model gets its first one, if that beats a trivial predictor on later rows.
+    A workspace without a model gets its first one, if that beats a trivial predictor on later rows. Where predictions
+    are asked for, a challenger gets 5, 25, 50 and then all of them, as long as nothing speaks against it; a champion
+    that fails, is slow or surely does worse than the one before it is rolled back. `Only look` reports drift, moves
+    nothing, and asks for a refresh where retraining is seen to help.
     """
     chain = frozen(options, chain)
     futures = [
@@ -28,6 +31,7 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
             options.promote,
             options.drift_threshold,
             options.min_new_samples,
+            options.only_look,
         )
         for chunk in chain.chunks
     ]

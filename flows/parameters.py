@@ -87,6 +87,11 @@ class ModelRefresh(Scope):
         title="Promote",
         description="Let a challenger that surely beats its champion take over; off: it waits for model-promotion.",
     )
+    only_look: bool = Field(
+        default=False,
+        title="Only look",
+        description="Report drift and ask for a refresh where it is critical; train and move nothing.",
+    )
     drift_threshold: float = Field(
         default=0.1, ge=0.0, le=1.0, title="Drift threshold", description="Drift score (0–1) from which change counts."
     )

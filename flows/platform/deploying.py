@@ -70,16 +70,13 @@ def _deployments(client: SyncPrefectClient, wanted: list[WantedDeployment]) -> I
 def _deployment(
     client: SyncPrefectClient, wanted: WantedDeployment, flow_id: UUID, there: DeploymentResponse | None
 ) -> Change | None:
-    fields = different(wanted.fields | _schedules(wanted), _actual(there)) if there else []
+    fields = different(wanted.fields | _schedules(wanted), _actual(there, wanted)) if there else []
     if there and not fields:
         return None
     paused = {schedule.slug: schedule.active for schedule in there.schedules} if there else {}
-    client.create_deployment(
-        flow_id=flow_id,
-        name=wanted.name,
-        schedules=[_schedule(slug, schedule, paused.get(slug, True)) for slug, schedule in wanted.schedules.items()],
-        **wanted.fields,
-    )
+    schedules = [_schedule(slug, schedule, paused.get(slug, True)) for slug, schedule in wanted.schedules.items()]
+    schedules += _others(there, wanted) if there else []
+    client.create_deployment(flow_id=flow_id, name=wanted.name, schedules=schedules, **wanted.fields)
     return Change("deployment", wanted.name, "changed" if there else "created", fields)
 
 
@@ -103,6 +100,17 @@ def _schedule(slug: str, schedule: Mapping[str, Any], active: bool) -> Any:
     )
 
 
+def _others(there: DeploymentResponse, wanted: WantedDeployment) -> list[Any]:
+    """Schedules that the file does not name: people made them in the UI, or `schedule_updates` did; they stay."""
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+
+    return [
+        DeploymentScheduleCreate(schedule=one.schedule, slug=one.slug, active=one.active, parameters=one.parameters)
+        for one in there.schedules
+        if one.slug not in wanted.schedules
+    ]
+
+
 def _when(schedule: Any) -> str:
     """What two equal schedules share: the anchor of an interval is the moment it was written."""
     return f"{getattr(schedule, 'cron', '')} {getattr(schedule, 'interval', '')} {schedule.timezone}"
@@ -113,7 +121,7 @@ def _schedules(wanted: WantedDeployment) -> dict[str, Any]:
     return {"schedules": {slug: _Comparable(_when(one.schedule), one.parameters) for slug, one in made.items()}}
 
 
-def _actual(there: DeploymentResponse) -> dict[str, Any]:
+def _actual(there: DeploymentResponse, wanted: WantedDeployment) -> dict[str, Any]:
     """What the server holds, in the words of `WantedDeployment.fields`."""
     limit, options = there.global_concurrency_limit, there.concurrency_options
     found = {name: getattr(there, name) for name in ("entrypoint", "description", "tags", "parameters", "pull_steps")}
@@ -121,5 +129,6 @@ def _actual(there: DeploymentResponse) -> dict[str, Any]:
     found |= {name: getattr(there, name) for name in ("parameter_openapi_schema", "enforce_parameter_schema")}
     found["concurrency_limit"] = limit.limit if limit else None
     found["concurrency_options"] = {"collision_strategy": options.collision_strategy.value} if options else None
-    found["schedules"] = {s.slug: _Comparable(_when(s.schedule), s.parameters) for s in there.schedules}
+    ours = [schedule for schedule in there.schedules if schedule.slug in wanted.schedules]
+    found["schedules"] = {s.slug: _Comparable(_when(s.schedule), s.parameters) for s in ours}
     return found

@@ -79,10 +79,12 @@ def augmented_ratio_scores(n: Array, y: Array, yy: Array, d: Array, dd: Array, y
 
 
 def _earlier_means(n: Array, y: Array) -> Array:
-    """Mean of each arm over the epochs before; the first epoch, with fixed weights, may use its own."""
+    """Mean of each arm over the epochs before; its first epoch with units, whose weights are fixed, may use its own."""
     before_n, before_y = np.cumsum(n, axis=-2), np.cumsum(y, axis=-2)
     running = before_y / np.maximum(before_n, 1.0)
-    return np.concatenate([running[..., :1, :], running[..., :-1, :]], axis=-2)
+    is_first = before_n == n
+    earlier = np.concatenate([running[..., :1, :], running[..., :-1, :]], axis=-2)
+    return np.where(is_first, running, earlier)
 
 
 def _error(second_moment: Array, mean: Array, total: Array) -> Array:

@@ -47,7 +47,6 @@ class Progress:
 
     step: RolloutStep
     reason: str
-    gate: GateResult | None = None
 
 
 class Canary:
@@ -111,16 +110,10 @@ class Canary:
         if broken is not None:
             return self._end(key, step, STOPPED, broken, {}, run)
         self._record(key, step, (challenger, champion), rows)
-        gate = self.compare(key, spec, champion, challenger, rows)
+        paired = self.compare(key, spec, champion, challenger, rows)
         seen = served_evidence(_wait(self.engine.analyze_experiment(step.experiment_id)))
-        found = judge_stage(
-            step.share_percent,
-            seen,
-            (run.moment - step.entered_at).total_seconds() / 86_400,
-            spec.gate,
-            is_proven=self.promoter.is_proven(key, challenger),
-            may_take_over=gate is not None and gate.passes,
-        )
+        age_days, is_proven = run.days_since(step.entered_at), self.promoter.is_proven(key, challenger)
+        found = judge_stage(step.share_percent, seen, paired, age_days, spec.gate, is_proven=is_proven)
         return self._act(key, step, challenger, found, seen.as_dict(), run, actor, hold=hold)
 
     def compare(

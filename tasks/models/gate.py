@@ -27,7 +27,8 @@ class GateResult:
 
     Attributes:
         answer: `better`, `not_worse_and_fresher`, or `open`.
-        gain: mean loss of the champion − mean loss of the challenger; `gain_lower` holds over all looks.
+        gain: mean loss of the champion − mean loss of the challenger; `gain_lower` and `gain_upper` each hold over
+            all looks.
         champion_loss: the champion's mean loss on the same rows.
     """
 
@@ -36,6 +37,12 @@ class GateResult:
     gain_lower: float | None
     champion_loss: float
     n: int
+    gain_upper: float | None = None
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the challenger surely loses more."""
+        return self.gain_upper is not None and self.gain_upper < 0.0
 
     @property
     def passes(self) -> bool:
@@ -69,7 +76,7 @@ def judge(champion: Floats, challenger: Floats, age_days: float, rule: Gate) -> 
         answer = BETTER
     elif lower > -rule.non_inferiority_margin * loss and age_days >= rule.minimum_age_days:
         answer = NOT_WORSE
-    return GateResult(answer, gain, lower, loss, n)
+    return GateResult(answer, gain, lower, loss, n, 2 * gain - lower)
 
 
 def lower_bound(differences: Floats, rule: Gate) -> float:

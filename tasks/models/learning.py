@@ -35,6 +35,10 @@ class Run:
         """The present, or what stands for it."""
         return self.as_of or datetime.now(UTC)
 
+    def days_since(self, instant: datetime) -> float:
+        """Days from an instant to the present."""
+        return (self.moment - instant).total_seconds() / 86_400
+
 
 class Learner:
     """Trains and registers. What a killed run registered from the same data is taken up, never registered twice."""

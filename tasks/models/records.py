@@ -216,7 +216,7 @@ class UpdateResult(TypedDict):
 
     Attributes:
         status: `first_champion`, `promoted`, `canary` (a challenger gives a share of the predictions),
-            `canary_stopped`, `rolled_back`, `challenger`, `no_retrain_needed`, `unchanged`,
+            `canary_stopped`, `rolled_back`, `challenger`, `no_retrain_needed`, `looked_at`, `unchanged`,
             `not_better_than_baseline`, `insufficient_data`.
         model_version: the champion's `version_name` afterwards; None where there is none.
         candidate_version: what was trained now or earlier on the same data.

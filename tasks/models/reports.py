@@ -7,9 +7,12 @@ from typing import Any
 from tasks.models import drift
 from tasks.models.canary import Progress
 from tasks.models.guard import Undone
-from tasks.models.records import DriftReport, ModelKey, MoveResult, UpdateResult, Version
+from tasks.models.records import DriftReport, ModelKey, ModelType, MoveResult, UpdateResult, Version
 from tasks.models.rollout import ALL, STOPPED
 from tasks.models.watching import Look
+
+LOOKED_AT = "looked_at"
+ROLLOUTS = {ALL: "promoted", STOPPED: "canary_stopped"}
 
 
 def drift_report(key: ModelKey, version_name: str, seen: Look, worth: float) -> DriftReport:
@@ -74,15 +77,26 @@ def update_result(
     return result
 
 
+def looked_at(report: DriftReport) -> UpdateResult:
+    """A model that was only looked at."""
+    is_short = report["drift_status"] == drift.INSUFFICIENT_DATA
+    result = update_result(
+        ModelKey(report["workspace_id"], ModelType(report["model_type"])),
+        drift.INSUFFICIENT_DATA if is_short else LOOKED_AT,
+        report["reasons"][0] if report["reasons"] else "no drift",
+        samples=report["samples"],
+        champion=report["model_version"],
+    )
+    result.update({"samples_needed": report["samples_needed"], "drift": report})
+    return result
+
+
 def undone(key: ModelKey, found: Undone, samples: int) -> UpdateResult:
     """A champion that had to give way."""
     reason = f"{found.version_name} was rolled back: {found.reason}"
     return update_result(
         key, "rolled_back", reason, samples=samples, champion=found.back_to, candidate_version=found.version_name
     )
-
-
-ROLLOUTS = {ALL: "promoted", STOPPED: "canary_stopped"}
 
 
 def rolled_out(key: ModelKey, found: Progress, champion: str | None, samples: int) -> UpdateResult:

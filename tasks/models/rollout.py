@@ -1,8 +1,8 @@
 """When a challenger's share of the predictions grows, waits, or ends: 5 → 25 → 50 → 100 %. Pure.
 
-What is served decides the pace and can stop it: unpaired losses of two arms, under a confidence sequence that holds at
-every look. Whether the challenger may take over at the end is the gate's question: it pairs both on the same rows, and
-so knows sooner.
+Two kinds of evidence, each under bounds that hold at every look: what both arms lost as served, in an experiment; and
+the gate, which pairs both models on the same newer rows and so knows sooner. Either stops a rollout, either sets its
+pace; only the gate, or held-out rows at training, lets a challenger take over at the end.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tasks.models.gate import GateResult
 from tasks.models.specs import Gate
 
 SHARES = (5, 25, 50)
@@ -58,34 +59,43 @@ class StageDecision:
 
 
 def judge_stage(
-    share: int, seen: ServedEvidence, age_days: float, rule: Gate, *, is_proven: bool, may_take_over: bool
+    share: int, seen: ServedEvidence, paired: GateResult | None, age_days: float, rule: Gate, *, is_proven: bool
 ) -> StageDecision:
     """Decide about one stage.
 
-    Small workspaces, where served losses cannot prove anything for months, move on by age: the whole rollout takes
-    them the spec's minimum age. Nobody moves on against the evidence, and only the gate lets the last stage end.
+    Small workspaces, where nothing can be proven for months, move on by age: the whole rollout takes them the spec's
+    minimum age. Nobody moves on against the evidence, and only the gate lets the last stage end.
 
     Args:
         share: per cent of the predictions the challenger gives now.
         seen: losses of both arms as served.
+        paired: the gate's look at both on the same rows newer than both; None while those are too few.
         age_days: since the stage began.
         rule: margin and minimum age.
         is_proven: it was surely better on held-out rows when it was trained.
-        may_take_over: the gate passes it on rows newer than both models.
     """
-    if seen.is_worse:
-        by = -(seen.gain or 0.0)
-        counted = f"{seen.n_challenger} rows it served, against {seen.n_champion} of the champion"
-        return StageDecision(STOP, f"it loses {by:.3g} a row more than the champion on {counted}")
+    against = _contradiction(seen, paired)
+    if against is not None:
+        return StageDecision(STOP, against)
     is_not_worse = seen.is_not_worse(rule.non_inferiority_margin)
-    hurry = is_proven or may_take_over or is_not_worse
-    needed = LEAST_DAYS if hurry else max(rule.minimum_age_days / len(SHARES), LEAST_DAYS)
+    passes = paired is not None and paired.passes
+    hurries = passes or is_not_worse or (is_proven and paired is not None)
+    needed = LEAST_DAYS if hurries else max(rule.minimum_age_days / len(SHARES), LEAST_DAYS)
     if age_days < needed:
-        return StageDecision(WAIT, f"{age_days:.1f} of {needed:.1f} days at {share} %, nothing speaks against it")
-    if share == SHARES[-1] and not (is_proven or may_take_over):
-        return StageDecision(WAIT, f"stays at {share} %: newer rows do not prove yet that it may take over")
-    why = "served losses are not worse" if is_not_worse else "nothing served speaks against it"
-    return StageDecision(ADVANCE, f"{why} ({seen.n_challenger} labelled rows served in {age_days:.1f} days)")
+        return StageDecision(WAIT, f"{age_days:.1f} of {needed:.1f} days, nothing speaks against it so far")
+    if share == SHARES[-1] and not (is_proven or passes):
+        return StageDecision(WAIT, "newer rows do not prove yet that it may take over")
+    why = "what it serves is not worse" if is_not_worse else "nothing speaks against it"
+    return StageDecision(ADVANCE, f"{why} ({seen.n_challenger} labelled rows served, {age_days:.1f} days)")
+
+
+def _contradiction(seen: ServedEvidence, paired: GateResult | None) -> str | None:
+    if seen.is_worse:
+        counted = f"{seen.n_challenger} rows it served, against {seen.n_champion} of the champion"
+        return f"it loses {-(seen.gain or 0.0):.3g} a row more than the champion on {counted}"
+    if paired is not None and paired.is_worse:
+        return f"it loses {-paired.gain:.3g} a row more than the champion on the same {paired.n} newer rows"
+    return None
 
 
 def next_share(share: int) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from httpx import HTTPError
 from prefect import get_client, task
@@ -20,16 +20,19 @@ from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runtime import task_run
 
 from tasks.errors import RaptorflowError
+from tasks.models.announcements import events_of, rows_of
 from tasks.models.model_updater import REFRESH, ModelUpdater
-from tasks.models.records import MoveResult, UpdateResult
+from tasks.models.records import ModelType, MoveResult, UpdateResult
+from tasks.models.reports import looked_at
 from tasks.settings import CHECKOUT
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
 from tasks.warehouse.snapshots import ChunkSnapshot
 
+__all__ = ["events_of", "rows_of"]
+
 STEP = "models"
 ENTRYPOINT = "flows.model_refresh.model_refresh"
-Event = Literal["raptorflow.drift.detected", "raptorflow.model.registered", "raptorflow.model.promoted"]
 
 
 @task(name="refresh-models", cache_policy=NO_CACHE)
@@ -41,10 +44,16 @@ def refresh_models(
     promote: bool = True,
     drift_threshold: float = 0.1,
     min_new_samples: int = 50,
+    only_look: bool = False,
 ) -> list[Outcome]:
     """Check and update the models of a chunk of workspaces; one that fails is recorded and the rest goes on."""
     warehouse = open_warehouse()
     updater = ModelUpdater(drift_threshold, max(drift_threshold, 0.2), min_new_samples, warehouse=warehouse)
+
+    def look(workspace_id: str) -> Outcome:
+        wanted = [ModelType.parse(name) for name in model_types] or list(ModelType)
+        seen = [asyncio.run(updater.detect_drift(workspace_id, one, source=chunk, run_id=run_id)) for one in wanted]
+        return outcome(workspace_id, {report["model_type"]: looked_at(report) for report in seen})
 
     def work(workspace_id: str) -> Outcome:
         update = updater.check_and_update_models(
@@ -58,7 +67,7 @@ def refresh_models(
         )
         return outcome(workspace_id, asyncio.run(update))
 
-    return each_workspace(warehouse, run_id, STEP, chunk.workspace_ids, work)
+    return each_workspace(warehouse, run_id, STEP, chunk.workspace_ids, look if only_look else work)
 
 
 @task(name="find-challenger", cache_policy=NO_CACHE)
@@ -108,41 +117,6 @@ def outcome(workspace_id: str, results: dict[str, UpdateResult]) -> Outcome:
         reason = "; ".join(f"{found['model_type']}: {found['reason']}" for found in short)
         return Outcome(workspace_id, SKIPPED, reason, {"models": results})
     return Outcome(workspace_id, DONE, None, {"models": results})
-
-
-def rows_of(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """One row a model, for people."""
-    return [
-        {
-            "workspace": found["workspace_id"],
-            "model": found["model_type"],
-            "status": found["status"],
-            "champion": found["model_version"],
-            "drift": found["drift"]["drift_status"] if found["drift"] else None,
-            "score": found["drift"]["drift_score"] if found["drift"] else None,
-            "why": found["reason"],
-        }
-        for found in _results(outcomes)
-    ]
-
-
-def events_of(outcomes: Sequence[Outcome]) -> Iterator[tuple[Event, str, dict[str, Any]]]:
-    """What other programs may wait for: drift that was detected, models registered and promoted."""
-    for found in _results(outcomes):
-        about = f"model.{found['workspace_id']}.{found['model_type']}"
-        report = found["drift"]
-        if report and report["drift_status"] in ("warning", "critical"):
-            names = ("drift_status", "drift_score", "p_value", "recommendation", "reasons")
-            yield "raptorflow.drift.detected", about, {name: report[name] for name in names}  # type: ignore[literal-required]
-        if found["status"] in ("first_champion", "promoted", "challenger"):
-            yield "raptorflow.model.registered", about, {"version": found["candidate_version"]}
-        if found["status"] in ("first_champion", "promoted"):
-            yield "raptorflow.model.promoted", about, {"version": found["model_version"], "reason": found["reason"]}
-
-
-def _results(outcomes: Sequence[Outcome]) -> Iterator[UpdateResult]:
-    for outcome in outcomes:
-        yield from outcome.result.get("models", {}).values()
 
 
 async def schedule_refresh(plan: Mapping[str, Any]) -> str:

@@ -1,25 +1,44 @@
-"""The guide's schedule snippet makes a real Prefect schedule."""
+"""The guide's schedule snippet makes a real Prefect schedule, and the runs it starts keep to its numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from prefect import get_client
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.server.schemas.schedules import IntervalSchedule as ServerSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.model_refresh import model_refresh
+from tasks.errors import OutOfRangeError
 from tasks.models import ModelType, ModelUpdater
+from tasks.warehouse import open_warehouse
+from tests.factories import store_content
+from tests.tasks.models.model_rows import posts
+
+ENGAGEMENT = ModelType.ENGAGEMENT_PREDICTOR
 
 
-async def test_schedule_is_created_then_changed(prefect_api: str) -> None:
+@pytest.fixture(autouse=True)
+def at(prefect_api: str) -> Iterator[None]:
     with temporary_settings({PREFECT_API_URL: prefect_api}):
-        await create_then_change()
+        yield
 
 
-async def create_then_change() -> None:
+async def deployment() -> DeploymentResponse:
+    async with get_client() as client:
+        return await client.read_deployment_by_name("model-refresh/model-refresh")
+
+
+async def test_schedule_is_created_then_changed() -> None:
     updater = ModelUpdater()
     for days, status in ((7, "created"), (14, "changed")):
         schedule = await updater.schedule_updates(
-            model_type=ModelType.ENGAGEMENT_PREDICTOR,
+            model_type=ENGAGEMENT,
             frequency_days=days,  # Weekly checks
             min_new_samples=100,
             drift_threshold=0.15,
@@ -27,8 +46,40 @@ async def create_then_change() -> None:
         assert schedule["status"] == status
         expected = datetime.now(UTC) + timedelta(days=days)
         assert abs(schedule["next_run_at"] - expected) < timedelta(minutes=5)
-    async with get_client() as client:
-        deployment = await client.read_deployment_by_name("model-refresh/model-refresh")
-    assert [(found.slug, found.active) for found in deployment.schedules] == [("engagement-predictor", True)]
-    assert deployment.schedules[0].schedule.interval == timedelta(days=14)
-    assert deployment.schedules[0].parameters["options"]["drift_threshold"] == 0.15
+        (found,) = (await deployment()).schedules
+        assert isinstance(found.schedule, IntervalSchedule)
+        as_the_server_sees_it = ServerSchedule.model_validate(found.schedule.model_dump())
+        assert await as_the_server_sees_it.get_dates(1, start=datetime.now(UTC)) == [schedule["next_run_at"]]
+        assert (found.slug, found.active) == ("engagement-predictor", True)
+        assert found.schedule.interval == timedelta(days=days)
+        assert found.parameters["options"]["drift_threshold"] == 0.15
+
+
+async def test_a_schedule_that_makes_no_sense_is_refused() -> None:
+    wrongs: list[dict[str, Any]] = [{"frequency_days": 0}, {"min_new_samples": 5}, {"drift_threshold": 1.5}]
+    for wrong in wrongs:
+        with pytest.raises(OutOfRangeError, match=next(iter(wrong))):
+            await ModelUpdater().schedule_updates(ENGAGEMENT, **wrong)
+
+
+async def run_as_scheduled(min_new_samples: int, drift_threshold: float) -> dict[str, Any]:
+    """What a run makes of a drifted model with the parameters that the schedule hands it."""
+    await ModelUpdater().schedule_updates(ENGAGEMENT, 7, min_new_samples, drift_threshold)
+    given = (await deployment()).schedules[0].parameters
+    (outcome,) = model_refresh(**model_refresh.validate_parameters(given))
+    return dict(outcome.result["models"]["ENGAGEMENT_PREDICTOR"])
+
+
+async def test_runs_keep_to_the_schedule_s_samples_and_threshold() -> None:
+    warehouse = open_warehouse()
+    store_content(warehouse, posts(300))
+    await ModelUpdater().check_and_update_models("acme", [ENGAGEMENT])
+    store_content(warehouse, posts(240, start=300, video=0.1))  # the loss rises by about half
+    few = await run_as_scheduled(min_new_samples=250, drift_threshold=0.15)
+    assert few["drift"]["drift_status"] == "insufficient_data"
+    assert (few["drift"]["samples"], few["drift"]["samples_needed"]) == (240, 250)
+    deaf = await run_as_scheduled(min_new_samples=100, drift_threshold=0.95)
+    assert (deaf["status"], deaf["drift"]["drift_status"]) == ("no_retrain_needed", "no_drift")
+    heard = await run_as_scheduled(min_new_samples=100, drift_threshold=0.15)
+    assert heard["drift"]["drift_status"] == "critical"
+    assert heard["drift"]["drift_score"] < 0.95

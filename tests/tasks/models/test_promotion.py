@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
+from inspect import iscoroutine
 from threading import Barrier, Thread
 from typing import Any
 
@@ -61,6 +63,8 @@ class Mortal:
                 raise Killed
             result = call(*given, **named)
             if self.clock[0] == 0:
+                if iscoroutine(result):
+                    asyncio.run(result)
                 raise Killed
             return result
 

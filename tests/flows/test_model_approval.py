@@ -1,0 +1,72 @@
+"""model-promotion pauses for a form when asked to, and does what the person says there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateName
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.model_promotion import model_promotion
+from flows.parameters import ModelPromotion
+from tasks.models import ModelType, ModelUpdater
+from tasks.models.records import ModelKey
+from tasks.models.store import ModelStore
+from tasks.warehouse import open_warehouse
+from tests.factories import store_content
+from tests.running_platform import eventually
+from tests.tasks.models.model_rows import posts
+
+TONE = ModelType.TONE_CLASSIFIER
+
+
+@pytest.fixture(autouse=True)
+def at(prefect_api: str) -> Iterator[None]:
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        yield
+
+
+def with_a_challenger() -> str:
+    """A champion, and a version that waits beside it; returns its name."""
+    warehouse, updater = open_warehouse(), ModelUpdater()
+    for start in (0, 150):
+        store_content(warehouse, posts(150, start=start))
+        asked = updater.check_and_update_models("acme", [TONE], force_retrain=True, promote=False)
+        found = asyncio.run(asked)["TONE_CLASSIFIER"]
+    assert found["status"] == "challenger"
+    return str(found["candidate_version"])
+
+
+def paused() -> list[Any]:
+    is_paused = FlowRunFilterState(name=FlowRunFilterStateName(any_=["Paused"]))
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs(flow_run_filter=FlowRunFilter(state=is_paused))
+
+
+def decide(**answer: Any) -> Any:
+    """Start a promotion that asks first, answer its form through the API, and give what the flow returned."""
+    options = ModelPromotion(workspace_id="acme", model_type="TONE_CLASSIFIER", needs_approval=True)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(copy_context().run, model_promotion, options)
+        run = eventually(paused)[0]
+        assert len(ModelStore(open_warehouse()).deployments(ModelKey("acme", TONE))) == 1, "nothing moved before"
+        with get_client(sync_client=True) as client:
+            client.resume_flow_run(run.id, run_input=answer)
+        return running.result(timeout=120)
+
+
+def test_promotion_waits_for_a_person_and_does_what_the_form_says() -> None:
+    challenger = with_a_challenger()
+    assert decide(approve=False, reason="not before the launch", actor="Ann") is None
+    store = ModelStore(open_warehouse())
+    assert len(store.deployments(ModelKey("acme", TONE))) == 1
+    done = decide(approve=True, reason="looks right", actor="Ann")
+    assert (done["status"], done["model_version"]) == ("promoted", challenger)
+    last = store.deployments(ModelKey("acme", TONE))[-1]
+    assert (last.version_name, last.reason, last.actor, last.outcome) == (challenger, "looks right", "Ann", "done")
