@@ -74,7 +74,7 @@ async def test_runs_keep_to_the_schedule_s_samples_and_threshold() -> None:
     warehouse = open_warehouse()
     store_content(warehouse, posts(300))
     await ModelUpdater().check_and_update_models("acme", [ENGAGEMENT])
-    store_content(warehouse, posts(240, start=300, video=0.1))  # the loss rises by about half
+    store_content(warehouse, posts(240, start=300, video=0.25))  # the loss rises by about half
     few = await run_as_scheduled(min_new_samples=250, drift_threshold=0.15)
     assert few["drift"]["drift_status"] == "insufficient_data"
     assert (few["drift"]["samples"], few["drift"]["samples_needed"]) == (240, 250)
