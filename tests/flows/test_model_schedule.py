@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,8 +15,10 @@ from prefect.server.schemas.schedules import IntervalSchedule as ServerSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.model_refresh import model_refresh
+from flows.platform.deploying import deploy
 from tasks.errors import OutOfRangeError
-from tasks.models import ModelType, ModelUpdater
+from tasks.models import ModelType, ModelUpdater, lifecycle
+from tasks.models.watching import Look, Thresholds, look
 from tasks.warehouse import open_warehouse
 from tests.factories import store_content
 from tests.tasks.models.model_rows import posts
@@ -34,6 +37,13 @@ async def deployment() -> DeploymentResponse:
         return await client.read_deployment_by_name("model-refresh/model-refresh")
 
 
+async def scheduled() -> tuple[IntervalSchedule, bool, dict[str, Any]]:
+    """When, whether and with what the model type's refresh runs."""
+    (found,) = [one for one in (await deployment()).schedules if one.slug == "engagement-predictor"]
+    assert isinstance(found.schedule, IntervalSchedule)
+    return found.schedule, bool(found.active), dict(found.parameters)
+
+
 async def test_schedule_is_created_then_changed() -> None:
     updater = ModelUpdater()
     for days, status in ((7, "created"), (14, "changed")):
@@ -46,13 +56,11 @@ async def test_schedule_is_created_then_changed() -> None:
         assert schedule["status"] == status
         expected = datetime.now(UTC) + timedelta(days=days)
         assert abs(schedule["next_run_at"] - expected) < timedelta(minutes=5)
-        (found,) = (await deployment()).schedules
-        assert isinstance(found.schedule, IntervalSchedule)
-        as_the_server_sees_it = ServerSchedule.model_validate(found.schedule.model_dump())
+        interval, is_active, parameters = await scheduled()
+        as_the_server_sees_it = ServerSchedule.model_validate(interval.model_dump())
         assert await as_the_server_sees_it.get_dates(1, start=datetime.now(UTC)) == [schedule["next_run_at"]]
-        assert (found.slug, found.active) == ("engagement-predictor", True)
-        assert found.schedule.interval == timedelta(days=days)
-        assert found.parameters["options"]["drift_threshold"] == 0.15
+        assert (interval.interval, is_active) == (timedelta(days=days), True)
+        assert parameters["options"]["drift_threshold"] == 0.15
 
 
 async def test_a_schedule_that_makes_no_sense_is_refused() -> None:
@@ -65,12 +73,12 @@ async def test_a_schedule_that_makes_no_sense_is_refused() -> None:
 async def run_as_scheduled(min_new_samples: int, drift_threshold: float) -> dict[str, Any]:
     """What a run makes of a drifted model with the parameters that the schedule hands it."""
     await ModelUpdater().schedule_updates(ENGAGEMENT, 7, min_new_samples, drift_threshold)
-    given = (await deployment()).schedules[0].parameters
+    _, _, given = await scheduled()
     (outcome,) = model_refresh(**model_refresh.validate_parameters(given))
     return dict(outcome.result["models"]["ENGAGEMENT_PREDICTOR"])
 
 
-async def test_runs_keep_to_the_schedule_s_samples_and_threshold() -> None:
+async def test_runs_keep_to_the_schedule_s_samples_and_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse = open_warehouse()
     store_content(warehouse, posts(300))
     await ModelUpdater().check_and_update_models("acme", [ENGAGEMENT])
@@ -79,6 +87,23 @@ async def test_runs_keep_to_the_schedule_s_samples_and_threshold() -> None:
     few = await run_as_scheduled(min_new_samples=150, drift_threshold=0.15)
     assert few["drift"]["drift_status"] == "insufficient_data"
     assert (few["drift"]["samples"], few["drift"]["samples_needed"]) == (120, 150)
-    for threshold, status in ((0.95, "no_drift"), (0.15, "warning")):
-        heard = await run_as_scheduled(min_new_samples=100, drift_threshold=threshold)
-        assert (heard["status"], heard["drift"]["drift_status"]) == ("no_retrain_needed", status)
+    seen: list[Thresholds] = []
+
+    def noted(*given: Any) -> Look:
+        seen.append(given[5])
+        return look(*given)
+
+    monkeypatch.setattr(lifecycle, "look", noted)
+    for threshold in (0.95, 0.15):
+        await run_as_scheduled(min_new_samples=100, drift_threshold=threshold)
+    assert seen == [Thresholds(0.95, 0.95, 100), Thresholds(0.15, 0.2, 100)]
+
+
+async def test_deploying_leaves_such_a_schedule_alone() -> None:
+    await ModelUpdater().schedule_updates(ENGAGEMENT, 7, 100, 0.15)
+    before = await scheduled()
+    for _ in range(2):
+        changes = [str(change) for change in await asyncio.to_thread(deploy) if not change.waits]
+    assert changes == []
+    assert await scheduled() == before
+    assert {one.slug for one in (await deployment()).schedules} == {"weekly", "midday-look", "engagement-predictor"}
