@@ -11,11 +11,11 @@ from tasks.errors import UnknownNameError
 from tasks.experiments import intake, reallocation
 from tasks.experiments.assignment import AssignmentPlan
 from tasks.experiments.contributions import Given
+from tasks.experiments.definition import as_record
 from tasks.experiments.design import Design
 from tasks.experiments.errors import WrongStateError
 from tasks.experiments.looking import DRAFT, RUNNING, Looking
 from tasks.experiments.metric_kinds import MetricKind
-from tasks.experiments.definition import as_record
 from tasks.experiments.records import Assignment, ExperimentRecord, Recorded, VariantAllocation
 from tasks.experiments.store import Row
 from tasks.experiments.variants import require_weights

@@ -41,6 +41,11 @@ class Assignments(Log):
             old = [row["unit_id"] for row in ordered if row["unit_id"] not in new]
             return stored | (self._assignments(connection, experiment_id, old) if old else {})
 
+    def assigned(self, experiment_id: str, unit_ids: Sequence[str]) -> dict[str, Row]:
+        """Stored assignments among these units."""
+        with self.warehouse.connect() as connection:
+            return self._assignments(connection, experiment_id, unit_ids)
+
     def arrivals(self, experiment_id: str) -> list[Row]:
         """Units by arm and epoch."""
         return self._rows(ExperimentArrival, experiment_id)
