@@ -47,7 +47,7 @@ def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, 
     publish_markdown(artifact_key(NAME, result["debate_id"]), story(result), headline(result))
     told = {key: result[key] for key in ("status", "option", "label", "confidence", "engine", "usage")}
     emit("raptorflow.debate.concluded", f"debate.{result['debate_id']}", told)
-    announce(f"debate {result['debate_id']} {headline(result)}")
+    announce(f"{result['debate_id']} {headline(result)}")
     if result["status"] == "failed":
         raise DebateFailedError(result["debate_id"], result["reason"])
     return result
