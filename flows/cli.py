@@ -69,6 +69,7 @@ def ingest(
 def run(
     flow: Annotated[str, typer.Argument(help="Such as meta-learning; `run list` names them all.")],
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="key=value, as in the flow's form.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run a flow by hand and print how it ended."""
@@ -78,7 +79,8 @@ def run(
         console.names("flows", runtime.ENTRYPOINTS)
         return
     with console.watching(flow):
-        result = runtime.run_by_hand(flow, param or [])
+        pairs = [*(param or []), *(["dry_run=true"] if dry_run else [])]
+        result = runtime.run_by_hand(flow, pairs)
     console.result(flow, result, as_json)
 
 

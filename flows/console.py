@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.logging import RichHandler
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -27,6 +27,11 @@ OnProgress = Callable[[int, int | None], None]
 def say(text: str) -> None:
     """A line or two."""
     out.print(text, soft_wrap=True, markup=False)
+
+
+def opening(bold: str, rest: str) -> None:
+    """The first line of something long."""
+    out.print(f"[bold]{escape(bold)}[/]{escape(rest)}")
 
 
 def names(title: str, items: Iterable[str]) -> None:
@@ -102,10 +107,22 @@ def result(flow: str, ended: Any, json_wanted: bool) -> None:
         as_json(ended)
     elif isinstance(ended, dict) and "workspaces" in ended:
         summary(ended)
+    elif isinstance(ended, dict) and "plan" in ended:
+        plan(ended["plan"])
+    elif isinstance(ended, dict) and "nights" in ended:
+        table("nights run again, and their workspaces", ended["nights"])
     elif isinstance(ended, dict) and "decision" in ended:
         out.print(f"{ended['status']}: {ended['decision'] or ended['reasoning']}")
     else:
         out.print(f"{flow}: done")
+
+
+def plan(rows: Sequence[Mapping[str, Any]]) -> None:
+    """What a dry run would have done."""
+    if rows:
+        table("dry run, nothing was done", rows)
+    else:
+        out.print("dry run: there is nothing to do")
 
 
 def changes(applied: Sequence[Any], json_wanted: bool) -> None:
@@ -153,16 +170,29 @@ def progress(what: str) -> Iterator[OnProgress]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+class _Lines(logging.Handler):
+    """One plain line a message, never folded; of an error its last line, the traceback is in Prefect's log."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        why = f": {type(error).__name__}: {error}" if error else ""
+        self.console.print(f"  {record.getMessage()}{why}", markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def watching(what: str) -> Iterator[None]:
     """Show the steps of a flow as they end."""
-    logger = logging.getLogger("raptorflow")
-    handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False, omit_repeated_times=False)
+    logger, console = logging.getLogger("raptorflow"), Console(stderr=True)
+    handler = _Lines(console)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False  # Prefect gives the root logger a handler, and everything would be said twice
     try:
-        with Console(stderr=True).status(f"{what} is running"):
+        with console.status(f"{what} is running"):
             yield
     finally:
         logger.removeHandler(handler)

@@ -31,7 +31,7 @@ def write_sample(folder: Path | None, seed: int) -> dict[str, Path]:
 def run() -> None:
     """Simulate, ingest, run the chain, show what was found beside what was planted."""
     started = time.perf_counter()
-    console.say("[bold]A simulated agency of 12 workspaces[/], with truths planted in it. Nothing here is real data.")
+    console.opening("A simulated agency of 12 workspaces", ", with truths planted in it. Nothing here is real data.")
     sample = simulate(get_settings().home / "sample")
     with console.progress("ingesting the simulated sample") as on_progress:
         for kind, path in sample.files.items():

@@ -7,6 +7,7 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.chunks import outcomes_of_chunks
 from flows.parameters import ExperimentAnalysis
 from tasks.experiments.steps import analyze_experiments, reports_of, running_experiments
 from tasks.reporting import announce, artifact_key, emit, experiment_report, figure, publish_markdown
@@ -19,8 +20,7 @@ NAME = "experiment-analysis"
 def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> list[Outcome]:
     """Analyse all running experiments: safe to look at every night; completed where that was asked for."""
     chunks = running_experiments(options.workspace_ids, options.workspaces_per_chunk)
-    futures = [analyze_experiments.submit(chunk, options.complete, str(flow_run.id)) for chunk in chunks]
-    outcomes = [outcome for future in futures for outcome in future.result()]
+    outcomes = outcomes_of_chunks(analyze_experiments, chunks, options.complete, str(flow_run.id))
     reports = list(reports_of(outcomes))
     for report in reports:
         publish(report)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from prefect.runtime import flow_run
 
+from flows.chunks import each_chunk
 from flows.parameters import Scope
 from tasks.warehouse.snapshots import Chain
-from tasks.warehouse.steps import extract_chunk, plan_chunks
+from tasks.warehouse.steps import extract_chunk, newest_row, plan_chunks
 
 
 def frozen(options: Scope, chain: Chain | None = None) -> Chain:
@@ -16,5 +17,6 @@ def frozen(options: Scope, chain: Chain | None = None) -> Chain:
     chunks, window = plan_chunks(
         options.workspace_ids, options.workspaces_per_chunk, options.lookback_days, options.as_of
     )
-    futures = [extract_chunk.submit(chunk, window) for chunk in chunks]
-    return Chain(run_id=str(flow_run.id), chunks=[future.result() for future in futures])
+    newest = newest_row(options.workspace_ids) if options.as_of else None
+    is_newest = newest is None or newest < window[1]
+    return Chain(str(flow_run.id), each_chunk(extract_chunk, chunks, window), is_newest)

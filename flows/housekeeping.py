@@ -9,15 +9,21 @@ from prefect import flow
 from flows.parameters import Housekeeping
 from tasks.models.steps import delete_old_models
 from tasks.reporting import announce, publish_table
+from tasks.warehouse.steps import delete_old_snapshots
 
 
 @flow(name="housekeeping")
-def housekeeping(options: Housekeeping = Housekeeping()) -> list[dict[str, Any]]:
-    """Delete old model versions: never champion, challenger, previous, pinned, or one of a model's last five.
+def housekeeping(options: Housekeeping = Housekeeping()) -> dict[str, list[dict[str, Any]]]:
+    """Delete old model versions and snapshots that nobody uses any more.
 
-    A dry run, the default, only says what would go.
+    Never a version that is champion, challenger, previous, pinned or one of a model's last five. A snapshot that is
+    asked for again is frozen again. A dry run, the default, only says what would go.
     """
-    gone = delete_old_models(options.older_than_days, options.dry_run)
-    publish_table("housekeeping-models", gone, "Model versions that went, or would go")
-    announce(f"{len(gone)} model versions {'would go' if options.dry_run else 'deleted'}")
-    return gone
+    models = delete_old_models(options.older_than_days, options.dry_run)
+    snapshots = delete_old_snapshots(options.snapshots_older_than_days, options.dry_run)
+    publish_table("housekeeping-models", models, "Model versions that went, or would go")
+    publish_table("housekeeping-snapshots", snapshots, "Snapshots that went, or would go")
+    freed = sum(row["megabytes"] for row in snapshots)
+    what = f"{len(models)} model versions, {len(snapshots)} snapshots ({freed:,.1f} MB)"
+    announce(f"{what} {'would go' if options.dry_run else 'deleted'}")
+    return {"models": models, "snapshots": snapshots}

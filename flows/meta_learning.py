@@ -6,12 +6,14 @@ from typing import Any
 
 from prefect import flow
 
+from flows.backfill import form_of_night, planned_nights, rows_of
+from flows.dry_run import show_plan
 from flows.freezing import frozen
 from flows.model_refresh import model_refresh
 from flows.parameters import MetaLearning, ModelRefresh, PatternLearning, TransferLearning
 from flows.pattern_learning import pattern_learning
 from flows.transfer_learning import transfer_learning
-from tasks.reporting import as_markdown, publish_markdown, step, summarise
+from tasks.reporting import announce, as_markdown, publish_markdown, publish_table, step, summarise
 from tasks.warehouse.steps import read_outcomes
 
 
@@ -20,17 +22,35 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any]:
     """Learn from what every workspace published: extraction, patterns, transfer, drift and retraining.
 
     All steps read the same frozen rows. A workspace that fails is reported and does not stop the others. Killed at
-    any point, the flow is simply run again.
+    any point, the flow is simply run again. With a range of dates, past nights are run again, oldest first, each on
+    the window it would have read then; twice changes nothing.
     """
+    if options.dry_run:
+        plan = rows_of(planned_nights(options))
+        return show_plan("meta-learning", plan, f"{len(plan)} nights would be run, oldest first")
+    if options.backfill_from is not None:
+        return again(options)
     seconds: dict[str, float] = {}
     with step("extraction", seconds):
         chain = frozen(options)
     with step("patterns", seconds):
         pattern_learning(options.for_step(PatternLearning), chain)
-    with step("transfer", seconds):
-        transfer_learning(options.for_step(TransferLearning), chain)
+    if chain.is_newest:  # what workspaces share is their present: a past night would put it back
+        with step("transfer", seconds):
+            transfer_learning(options.for_step(TransferLearning), chain)
     with step("models", seconds):
         model_refresh(options.for_step(ModelRefresh), chain)
     summary = summarise(read_outcomes(chain.run_id), seconds)
     publish_markdown("meta-learning-summary", as_markdown("Nightly chain", summary), "Done, failed, skipped, and why")
     return summary
+
+
+def again(options: MetaLearning) -> dict[str, Any]:
+    """Run each night of a range as a chain of its own; only one that reaches the newest row shares its effects."""
+    planned, rows = planned_nights(options), []
+    for night in planned:
+        ended = meta_learning(form_of_night(options, night))
+        rows.append({"night": f"{night['night']:%Y-%m-%d}"} | ended["workspaces"])
+        announce(f"night {rows[-1]['night']} is run, {len(rows)} of {len(planned)}")
+    publish_table("meta-learning-backfill", rows, "Nights run again, and how many workspaces are done, skipped, failed")
+    return {"nights": rows}

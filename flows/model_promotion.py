@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import flow, pause_flow_run
 
+from flows.dry_run import show_plan
 from flows.parameters import Approval, ModelPromotion
 from tasks.models.records import MoveResult
 from tasks.models.steps import promote_model, waiting_challenger
@@ -11,13 +14,16 @@ from tasks.reporting import announce, artifact_key, emit, publish_table
 
 
 @flow(name="model-promotion")
-def model_promotion(options: ModelPromotion) -> MoveResult | None:
+def model_promotion(options: ModelPromotion) -> MoveResult | dict[str, Any] | None:
     """Make a registered version champion: the one named, or the newest challenger.
 
     With approval the run pauses and shows a form. What was decided upon is promoted only if nobody else promoted
-    meanwhile. Returns None when a person declined.
+    meanwhile. Returns None when a person declined. A dry run only says which version would replace which.
     """
     seen = waiting_challenger(options.workspace_id, options.model_type, options.version)
+    if options.dry_run:
+        what = f"{seen['version_name']} would replace {seen['champion'] or 'nothing'} as champion of {seen['model']}"
+        return show_plan("model-promotion", [seen], what)
     reason, actor = options.reason, options.actor
     if options.needs_approval:
         publish_table(artifact_key("model-promotion", "challenger"), [seen], "What waits for a decision")

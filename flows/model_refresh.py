@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.chunks import outcomes_of_chunks
 from flows.freezing import frozen
 from flows.parameters import ModelRefresh
 from tasks.models.steps import events_of, refresh_models, rows_of
@@ -22,20 +23,9 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
     nothing, and asks for a refresh where retraining is seen to help.
     """
     chain = frozen(options, chain)
-    futures = [
-        refresh_models.submit(
-            chunk,
-            options.model_types,
-            options.force_retrain,
-            chain.run_id,
-            options.promote,
-            options.drift_threshold,
-            options.min_new_samples,
-            options.only_look,
-        )
-        for chunk in chain.chunks
-    ]
-    outcomes = [outcome for future in futures for outcome in future.result()]
+    how = (options.model_types, options.force_retrain, chain.run_id, options.promote)
+    limits = (options.drift_threshold, options.min_new_samples, options.only_look)
+    outcomes = outcomes_of_chunks(refresh_models, chain.chunks, *how, *limits)
     for event, about, payload in events_of(outcomes):
         emit(event, about, payload)
     publish_table(artifact_key("model-refresh", "models"), rows_of(outcomes), "What became of each model, and why")

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import flow
 
+from flows.dry_run import show_plan
 from flows.parameters import ModelRollback
 from tasks.models.records import MoveResult
-from tasks.models.steps import rollback_model
+from tasks.models.steps import rollback_model, rollback_target
 from tasks.reporting import announce, emit
 
 
 @flow(name="model-rollback")
-def model_rollback(options: ModelRollback) -> MoveResult:
-    """Put an earlier version back: the one named, or the one that served before. It has to load and predict first."""
+def model_rollback(options: ModelRollback) -> MoveResult | dict[str, Any]:
+    """Put an earlier version back: the one named, or the one that served before. It has to load and predict first.
+
+    A dry run only says which version would replace which.
+    """
+    if options.dry_run:
+        target = rollback_target(options.workspace_id, options.model_type, options.target_version)
+        what = f"{target['version_name']} would replace {target['champion']} as champion of {target['model']}"
+        return show_plan("model-rollback", [target], what)
     done = rollback_model(
         options.workspace_id, options.model_type, options.target_version, options.reason, options.actor
     )

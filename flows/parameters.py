@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from datetime import date
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 def _split(value: Any) -> Any:
@@ -17,6 +18,9 @@ ModelName = Literal[
     "ENGAGEMENT_PREDICTOR", "TONE_CLASSIFIER", "CONVERSION_PREDICTOR", "SENTIMENT_ANALYZER", "TOPIC_CLASSIFIER"
 ]
 Names = Annotated[list[str], BeforeValidator(_split)]
+
+
+DRY_RUN: bool = Field(default=False, title="Dry run", description="Only say what would be done.")
 
 
 class Parameters(BaseModel):
@@ -40,7 +44,8 @@ class Scope(Parameters):
     def __str__(self) -> str:
         """Name a run: for whom, and over how long."""
         whom = ", ".join(self.workspace_ids[:3]) + (" …" if len(self.workspace_ids) > 3 else "")
-        return f"{whom or 'all workspaces'} · {self.lookback_days} d"
+        until = f" to {self.as_of:%Y-%m-%d}" if self.as_of else ""
+        return f"{whom or 'all workspaces'} · {self.lookback_days} d{until}"
 
 
 class ContentIngestion(Parameters):
@@ -130,6 +135,7 @@ class ModelPromotion(OneModel):
         default=None, title="Version", description="Such as v_20260101_120000; empty for the newest challenger."
     )
     needs_approval: bool = Field(default=False, title="Ask first", description="Pause for a form in the Prefect UI.")
+    dry_run: bool = DRY_RUN
     approval_hours: int = Field(default=72, ge=1, le=720, title="Wait", description="Hours until the question lapses.")
 
 
@@ -139,6 +145,7 @@ class ModelRollback(OneModel):
     target_version: str | None = Field(
         default=None, title="Version", description="Such as v_20260101_120000; empty for the one that served before."
     )
+    dry_run: bool = DRY_RUN
 
 
 class Housekeeping(Parameters):
@@ -146,6 +153,9 @@ class Housekeeping(Parameters):
 
     older_than_days: int = Field(
         default=90, ge=1, le=36_500, title="Older than", description="Days from which model versions may go."
+    )
+    snapshots_older_than_days: int = Field(
+        default=30, ge=2, le=36_500, title="Snapshots unused for", description="Days after which frozen rows may go."
     )
     dry_run: bool = Field(default=True, title="Dry run", description="Only say what would go.")
 
@@ -203,7 +213,33 @@ class DebateSynthesis(Parameters):
 
 
 class MetaLearning(PatternLearning, TransferLearning, ModelRefresh):
-    """The nightly chain: patterns, transfer and models over the same frozen rows."""
+    """The nightly chain: patterns, transfer and models over the same frozen rows; tonight, or past nights again."""
+
+    backfill_from: date | None = Field(
+        default=None, title="Backfill from", description="First night to run again; empty: only up to the newest row."
+    )
+    backfill_until: date | None = Field(
+        default=None, title="Backfill until", description="Last night to run again; empty: up to the newest row."
+    )
+    backfill_every_days: int = Field(
+        default=7, ge=1, le=366, title="Backfill every", description="Days from one night to the next."
+    )
+    dry_run: bool = DRY_RUN
+
+    @model_validator(mode="after")
+    def _nights_can_be_told(self) -> Self:
+        first, last = self.backfill_from, self.backfill_until
+        if last is not None and (first is None or last < first):
+            raise ValueError("backfill_until needs a backfill_from that is not later")
+        if first is not None and self.as_of is not None:
+            raise ValueError("backfill_from and as_of exclude each other: as_of is one night, a backfill several")
+        return self
+
+    def __str__(self) -> str:
+        """Name a run: for whom, over how long, which nights."""
+        first, last = self.backfill_from, self.backfill_until
+        nights = f" · nights {first} to {last or 'newest'}" if first else ""
+        return f"{super().__str__()}{nights}{' · dry run' if self.dry_run else ''}"
 
     def for_step(self, form: type[Form]) -> Form:
         """The part of this form that one of the chained flows asks for."""

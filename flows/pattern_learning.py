@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.chunks import outcomes_of_chunks
 from flows.freezing import frozen
 from flows.parameters import PatternLearning
 from tasks.patterns.steps import learn_patterns
@@ -19,8 +20,7 @@ def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain 
     Associations, not causes: adjusted for channel and season, held to a false discovery rate.
     """
     chain = frozen(options, chain)
-    futures = [learn_patterns.submit(chunk, options.content_types, chain.run_id) for chunk in chain.chunks]
-    outcomes = [outcome for future in futures for outcome in future.result()]
+    outcomes = outcomes_of_chunks(learn_patterns, chain.chunks, options.content_types, chain.run_id)
     publish_markdown("pattern-learning-report", pattern_report(outcomes), "Patterns found and confirmed")
     for workspace_id, page in workspace_reports(outcomes):
         publish_markdown(artifact_key("pattern-learning", workspace_id), page, f"What works for {workspace_id}")

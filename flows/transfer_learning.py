@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows.chunks import outcomes_of_chunks
 from flows.freezing import frozen
 from flows.parameters import TransferLearning
 from tasks.reporting import announce, publish_table
@@ -21,8 +22,8 @@ def transfer_learning(options: TransferLearning = TransferLearning(), chain: Cha
     release published leaves it as it is.
     """
     chain = frozen(options, chain)
-    futures = [contribute_effects.submit(chunk, chain.run_id) for chunk in chain.chunks]
-    done = sum(outcome.status == "done" for future in futures for outcome in future.result())
+    outcomes = outcomes_of_chunks(contribute_effects, chain.chunks, chain.run_id)
+    done = sum(outcome.status == "done" for outcome in outcomes)
     released = release_insights(options.epsilon, options.delta, chain.run_id)
     publish_table("transfer-learning-release", [released], "What the period's private release cost, and its noise")
     announce(f"transfer for {done} workspaces; release of period {released['period']}: {released['status']}")

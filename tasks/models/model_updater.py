@@ -14,7 +14,16 @@ from tasks.errors import InputError, OutOfRangeError, require_between
 from tasks.models.learning import Run
 from tasks.models.lifecycle import Lifecycle
 from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter
-from tasks.models.records import DriftReport, ModelKey, ModelType, MoveResult, Prediction, Schedule, UpdateResult
+from tasks.models.records import (
+    DriftReport,
+    ModelKey,
+    ModelType,
+    MoveResult,
+    Prediction,
+    Schedule,
+    UpdateResult,
+    Version,
+)
 from tasks.models.registry import Registry
 from tasks.models.reports import moved, waiting
 from tasks.models.specs import ModelSpec, load_spec
@@ -227,14 +236,18 @@ class ModelUpdater:
         Raises:
             UnknownNameError: if there is no such workspace, type or version, or no version waits.
         """
-        key = ModelKey(workspace_id, ModelType.parse(model_type))
+        return await self._beside_champion(workspace_id, model_type, lambda it, key: it.challenger(key, version))
 
-        def work() -> dict[str, Any]:
-            self._require_workspace(workspace_id)
-            promoter = self._lifecycle.promoter
-            return waiting(key, promoter.challenger(key, version), promoter.champion(key), promoter.generation(key))
+    async def rollback_target(
+        self, workspace_id: str, model_type: ModelType | str, version: str | None = None
+    ) -> dict[str, Any]:
+        """What `rollback_model` would put back, beside the champion.
 
-        return await asyncio.to_thread(work)
+        Raises:
+            UnknownNameError: if there is no such workspace, type or version.
+            NoChampionError: if nothing serves, or nothing served before.
+        """
+        return await self._beside_champion(workspace_id, model_type, lambda it, key: it.rollback_target(key, version))
 
     async def promote_model(
         self,
@@ -297,6 +310,18 @@ class ModelUpdater:
             return moved(key, "rolled_back", target, before, generation)
 
         return await self._move(workspace_id, model_type, run_id, work)
+
+    async def _beside_champion(
+        self, workspace_id: str, model_type: ModelType | str, find: Callable[[Promoter, ModelKey], Version]
+    ) -> dict[str, Any]:
+        key = ModelKey(workspace_id, ModelType.parse(model_type))
+
+        def work() -> dict[str, Any]:
+            self._require_workspace(workspace_id)
+            promoter = self._lifecycle.promoter
+            return waiting(key, find(promoter, key), promoter.champion(key), promoter.generation(key))
+
+        return await asyncio.to_thread(work)
 
     async def _move(
         self,

@@ -91,6 +91,12 @@ def promote_model(seen: dict[str, Any], reason: str, actor: str) -> MoveResult:
     return asyncio.run(promotion)
 
 
+@task(name="find-rollback-target", cache_policy=NO_CACHE)
+def rollback_target(workspace_id: str, model_type: str, version: str | None) -> dict[str, Any]:
+    """The version a rollback would put back, beside the champion."""
+    return asyncio.run(ModelUpdater().rollback_target(workspace_id, model_type, version))
+
+
 @task(name="rollback-model", cache_policy=NO_CACHE)
 def rollback_model(
     workspace_id: str, model_type: str, target_version: str | None, reason: str, actor: str

@@ -16,6 +16,7 @@ from tasks.warehouse.schema import Base, Content, Touch, Workspace
 from tasks.warehouse.snapshots import Snapshot
 
 Source = Warehouse | Snapshot
+TIMES = ((Content.published_at, Content.workspace_id), (Touch.occurred_at, Touch.workspace_id))
 
 
 def content_frame(
@@ -56,15 +57,27 @@ def workspace_frame(warehouse: Warehouse) -> pl.DataFrame:
     return warehouse.read(select(Workspace.__table__).order_by(Workspace.workspace_id))
 
 
-def newest_instant(warehouse: Warehouse, workspace_ids: Sequence[str] = ()) -> datetime | None:
-    """When the newest content or touch of the workspaces named (or of all) happened; None where there is none."""
+def newest_instant(
+    warehouse: Warehouse, workspace_ids: Sequence[str] = (), before: datetime | None = None
+) -> datetime | None:
+    """When the newest content or touch (before an instant) of the workspaces named, or of all, happened; or None."""
     newest = []
-    for column, owner in ((Content.published_at, Content.workspace_id), (Touch.occurred_at, Touch.workspace_id)):
+    for column, owner in TIMES:
         statement = select(func.max(column).label("at"))
-        newest.append(
-            warehouse.rows(statement.where(owner.in_(workspace_ids)) if workspace_ids else statement)[0]["at"]
-        )
+        statement = statement.where(owner.in_(workspace_ids)) if workspace_ids else statement
+        newest.append(warehouse.rows(statement if before is None else statement.where(column < before))[0]["at"])
     return max((instant for instant in newest if instant is not None), default=None)
+
+
+def count_rows(warehouse: Warehouse, workspace_ids: Sequence[str], since: datetime, until: datetime) -> tuple[int, int]:
+    """How many posts and touches the workspaces have in a window; `since` inclusive, `until` exclusive."""
+    posts, touches = (
+        warehouse.rows(
+            select(func.count().label("n")).where(owner.in_(workspace_ids), column >= since, column < until)
+        )[0]["n"]
+        for column, owner in TIMES
+    )
+    return posts, touches
 
 
 def _frame(

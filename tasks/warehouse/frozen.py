@@ -46,6 +46,8 @@ class Frozen:
         for path in self.taken:
             said = json.loads((pyarrow.parquet.read_metadata(path).metadata or {}).get(FOOTER, b"{}"))
             if said.get("fingerprint") == fingerprint:
+                # `pruning` goes by the time of last use; said here, because many disks are mounted without it.
+                os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
                 since, until = (datetime.fromisoformat(instant) for instant in said["window"])
                 return Snapshot(path, said["rows"], said["sha256"], (since, until))
         return None

@@ -41,7 +41,12 @@ class ChunkSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What the nightly chain hands to the flows it calls, so that all of them learn from the same rows."""
+    """What the nightly chain hands to the flows it calls, so that all of them learn from the same rows.
+
+    Attributes:
+        is_newest: whether the newest row is among them; a past night's are without it.
+    """
 
     run_id: str
     chunks: list[ChunkSnapshot]
+    is_newest: bool = True

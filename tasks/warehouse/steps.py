@@ -14,9 +14,10 @@ from prefect.cache_policies import NO_CACHE
 from tasks.settings import get_settings
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.extraction import extract_content, extract_touches, workspace_chunks
-from tasks.warehouse.frames import newest_instant
+from tasks.warehouse.frames import count_rows, newest_instant
 from tasks.warehouse.ingestion import ingest
 from tasks.warehouse.outcomes import outcomes_of
+from tasks.warehouse.pruning import prune
 from tasks.warehouse.snapshots import ChunkSnapshot
 
 Window = tuple[datetime, datetime]
@@ -33,12 +34,46 @@ def ingest_files(kind: str, files: Sequence[str], mapping: str | None, run_id: s
 def plan_chunks(
     workspace_ids: Sequence[str], size: int, lookback_days: int, as_of: datetime | None
 ) -> tuple[list[list[str]], Window]:
-    """Which workspaces go together, and the window all of them are read in."""
+    """Which workspaces go together, and the window all of them are read in: back from the newest row before `as_of`.
+
+    So a night that is run again later reads the window it would have read then.
+    """
     warehouse = open_warehouse()
-    end = as_of or newest_instant(warehouse, workspace_ids) or datetime.now(UTC)
+    newest = newest_instant(warehouse, workspace_ids, as_of) or as_of or datetime.now(UTC)
     # The end is exclusive: the newest row itself belongs to the window.
-    window = (end - timedelta(days=lookback_days), end if as_of else end + timedelta(microseconds=1))
+    window = (newest - timedelta(days=lookback_days), newest + timedelta(microseconds=1))
     return workspace_chunks(warehouse, size, workspace_ids), window
+
+
+@task(name="newest-row", cache_policy=NO_CACHE)
+def newest_row(workspace_ids: Sequence[str]) -> datetime | None:
+    """When the newest post or touch of the workspaces happened."""
+    return newest_instant(open_warehouse(), workspace_ids)
+
+
+@task(name="plan-nights", cache_policy=NO_CACHE)
+def plan_nights(
+    workspace_ids: Sequence[str], lookback_days: int, nights: Sequence[datetime | None]
+) -> list[dict[str, Any]]:
+    """What each night would read: its window, how many workspaces, posts and touches are in it, and whether it shares.
+
+    A night that would read the very window of the night before has nothing to do, and is left out.
+
+    Args:
+        workspace_ids: whose; none for all.
+        lookback_days: how far back each night looks.
+        nights: their instants, oldest first; None for a night up to the newest row.
+    """
+    warehouse, plan = open_warehouse(), list[dict[str, Any]]()
+    newest = newest_instant(warehouse, workspace_ids)
+    for night in nights:
+        chunks, (since, until) = plan_chunks.fn(workspace_ids, 1000, lookback_days, night)
+        known = [name for chunk in chunks for name in chunk]
+        posts, touches = count_rows(warehouse, known, since, until)
+        if (posts or touches) and not (plan and plan[-1]["until"] == until):
+            plan.append({"night": night, "since": since, "until": until, "workspaces": len(known)})
+            plan[-1] |= {"posts": posts, "touches": touches, "shares": newest is not None and newest < until}
+    return plan
 
 
 @task(name="extract", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=2)
@@ -51,6 +86,12 @@ def extract_chunk(workspace_ids: list[str], window: Window) -> ChunkSnapshot:
         content=extract_content(warehouse, workspace_ids, folder, since=since, until=until),
         touches=extract_touches(warehouse, workspace_ids, folder, since=since, until=until),
     )
+
+
+@task(name="delete-old-snapshots", cache_policy=NO_CACHE)
+def delete_old_snapshots(older_than_days: int, dry_run: bool) -> list[dict[str, Any]]:
+    """Delete snapshots that no run has used for so many days, or say which would go."""
+    return prune(get_settings().snapshots, older_than_days, dry_run=dry_run)
 
 
 @task(name="read-outcomes", cache_policy=NO_CACHE)

@@ -1,0 +1,15 @@
+"""What a dry run leaves: the plan, as an artifact in Prefect and for whoever asked on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.reporting import announce, artifact_key, publish_table
+
+
+def show_plan(flow_name: str, rows: Sequence[Mapping[str, Any]], what: str) -> dict[str, Any]:
+    """Publish what the flow would do, one row a step, and give it back as `plan`."""
+    publish_table(artifact_key(flow_name, "plan"), rows, f"Dry run, nothing was done: {what}")
+    announce(f"dry run, nothing was done: {what}")
+    return {"plan": [dict(row) for row in rows]}
