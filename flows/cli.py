@@ -69,6 +69,9 @@ def ingest(
 def run(
     flow: Annotated[str, typer.Argument(help="Such as meta-learning; `run list` names them all.")],
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="key=value, as in the flow's form.")] = None,
+    task_runner: Annotated[
+        str | None, typer.Option(help="threads or dask; RAPTORFLOW_TASK_RUNNER when left out.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -80,7 +83,7 @@ def run(
         return
     with console.watching(flow):
         pairs = [*(param or []), *(["dry_run=true"] if dry_run else [])]
-        result = runtime.run_by_hand(flow, pairs)
+        result = runtime.run_by_hand(flow, pairs, task_runner)
     console.result(flow, result, as_json)
 
 

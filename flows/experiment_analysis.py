@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 
 from flows.chunks import outcomes_of_chunks
 from flows.parameters import ExperimentAnalysis
+from flows.task_runners import task_runner
 from tasks.experiments.steps import analyze_experiments, reports_of, running_experiments
 from tasks.reporting import announce, artifact_key, emit, experiment_report, figure, publish_markdown
 from tasks.warehouse.outcomes import Outcome
@@ -16,7 +17,7 @@ from tasks.warehouse.outcomes import Outcome
 NAME = "experiment-analysis"
 
 
-@flow(name=NAME)
+@flow(name=NAME, task_runner=task_runner())
 def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> list[Outcome]:
     """Analyse all running experiments: safe to look at every night; completed where that was asked for."""
     chunks = running_experiments(options.workspace_ids, options.workspaces_per_chunk)

@@ -12,12 +12,13 @@ from flows.freezing import frozen
 from flows.model_refresh import model_refresh
 from flows.parameters import MetaLearning, ModelRefresh, PatternLearning, TransferLearning
 from flows.pattern_learning import pattern_learning
+from flows.task_runners import task_runner
 from flows.transfer_learning import transfer_learning
 from tasks.reporting import announce, as_markdown, publish_markdown, publish_table, step, summarise
 from tasks.warehouse.steps import read_outcomes
 
 
-@flow(name="meta-learning", flow_run_name="meta-learning · {options}")
+@flow(name="meta-learning", flow_run_name="meta-learning · {options}", task_runner=task_runner())
 def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any]:
     """Learn from what every workspace published: extraction, patterns, transfer, drift and retraining.
 

@@ -7,13 +7,14 @@ from prefect import flow
 from flows.chunks import outcomes_of_chunks
 from flows.freezing import frozen
 from flows.parameters import ModelRefresh
+from flows.task_runners import task_runner
 from tasks.models.steps import events_of, refresh_models, rows_of
 from tasks.reporting import announce, artifact_key, emit, publish_table
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
 
 
-@flow(name="model-refresh", flow_run_name="model-refresh · {options}")
+@flow(name="model-refresh", flow_run_name="model-refresh · {options}", task_runner=task_runner())
 def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = None) -> list[Outcome]:
     """Detect drift, retrain where held-out rows say it helps, and promote what surely beats its champion.
 

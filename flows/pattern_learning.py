@@ -7,13 +7,14 @@ from prefect import flow
 from flows.chunks import outcomes_of_chunks
 from flows.freezing import frozen
 from flows.parameters import PatternLearning
+from flows.task_runners import task_runner
 from tasks.patterns.steps import learn_patterns
 from tasks.reporting import artifact_key, pattern_report, publish_markdown, workspace_reports
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
 
 
-@flow(name="pattern-learning", flow_run_name="pattern-learning · {options}")
+@flow(name="pattern-learning", flow_run_name="pattern-learning · {options}", task_runner=task_runner())
 def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain | None = None) -> list[Outcome]:
     """Find patterns on one half of each workspace's weeks and confirm them on the other.
 

@@ -7,17 +7,19 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import ValidationError
 
+from flows.task_runners import UnreachableServerError, local_cluster
 from tasks.errors import InputError, UnknownNameError
 from tasks.settings import get_settings
 
 if TYPE_CHECKING:
     from prefect import Flow
 
+TASK_RUNNERS = ("threads", "dask")
 # Module entrypoints, never paths: a path loads a flow twice and puts flows/ on sys.path.
 ENTRYPOINTS = {
     "meta-learning": "flows.meta_learning.meta_learning",
@@ -78,12 +80,35 @@ def embedded() -> Iterator[None]:
     logging.getLogger("prefect").setLevel(logging.CRITICAL + 1)
 
 
-def run_by_hand(name: str, pairs: list[str]) -> Any:
-    """Run a flow with `key=value` pairs as its form."""
-    flow = load_flow(name)
-    options = _options(flow, pairs)
-    with embedded():
-        return flow(options)
+def run_by_hand(name: str, pairs: list[str], task_runner: str | None = None) -> Any:
+    """Run a flow with `key=value` pairs as its form.
+
+    Raises:
+        UnknownNameError: if there is no such flow, parameter or task runner.
+        InputError: if a value is wrong, or a cluster is wanted without a server that it can reach.
+    """
+    with _tasks_on(task_runner or get_settings().task_runner):
+        flow = load_flow(name)
+        options = _options(flow, pairs)
+        with embedded():
+            return flow(options)
+
+
+@contextmanager
+def _tasks_on(task_runner: str) -> Iterator[None]:
+    """Set where tasks run before any flow is imported; a Dask cluster is RAPTORFLOW_DASK_ADDRESS, or made here."""
+    if task_runner not in TASK_RUNNERS:
+        raise UnknownNameError("task runner", task_runner, TASK_RUNNERS)
+    with ExitStack() as stack:
+        if task_runner == "dask":
+            if not os.environ.get("PREFECT_API_URL"):
+                raise UnreachableServerError
+            os.environ["RAPTORFLOW_TASK_RUNNER"] = task_runner
+            prepare()
+            if not get_settings().dask_address:
+                os.environ["RAPTORFLOW_DASK_ADDRESS"] = stack.enter_context(local_cluster())
+            get_settings.cache_clear()
+        yield
 
 
 def _options(flow: Flow[..., Any], pairs: list[str]) -> Any:

@@ -9,12 +9,13 @@ from prefect import flow
 from flows.chunks import outcomes_of_chunks
 from flows.freezing import frozen
 from flows.parameters import TransferLearning
+from flows.task_runners import task_runner
 from tasks.reporting import announce, publish_table
 from tasks.transfer.steps import contribute_effects, release_insights
 from tasks.warehouse.snapshots import Chain
 
 
-@flow(name="transfer-learning", flow_run_name="transfer-learning · {options}")
+@flow(name="transfer-learning", flow_run_name="transfer-learning · {options}", task_runner=task_runner())
 def transfer_learning(options: TransferLearning = TransferLearning(), chain: Chain | None = None) -> dict[str, Any]:
     """Let each workspace estimate for itself, and publish one private release a period.
 

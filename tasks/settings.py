@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,6 +20,10 @@ class Settings(BaseSettings):
     home: Path = Field(default=CHECKOUT / ".raptorflow", validation_alias=AliasChoices("RAPTORFLOW_HOME"))
     warehouse_url: str | None = Field(default=None, validation_alias=AliasChoices("RAPTORFLOW_DATABASE_URL"))
     mlflow_url: str | None = Field(default=None, validation_alias=AliasChoices("MLFLOW_TRACKING_URI"))
+    task_runner: Literal["threads", "dask"] = Field(
+        default="threads", validation_alias=AliasChoices("RAPTORFLOW_TASK_RUNNER")
+    )
+    dask_address: str | None = Field(default=None, validation_alias=AliasChoices("RAPTORFLOW_DASK_ADDRESS"))
     llm_model: str | None = Field(default=None, validation_alias=AliasChoices("RAPTORFLOW_LLM_MODEL"))
     llm_base_url: str | None = Field(default=None, validation_alias=AliasChoices("OPENAI_BASE_URL"))
     llm_api_key: str | None = Field(default=None, repr=False, validation_alias=AliasChoices("OPENAI_API_KEY"))

@@ -1,0 +1,51 @@
+"""The chain on a cluster of processes leaves the tables it leaves in threads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from distributed import Client, LocalCluster
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+from flows.meta_learning import meta_learning
+from flows.parameters import MetaLearning
+from tests.chain_homes import at_home, chain_environment, posts, require_same, store_posts, tables
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKSPACES = 2
+CHAIN = {"model_types": "ENGAGEMENT_PREDICTOR", "workspaces_per_chunk": 1}
+
+
+def test_two_dask_workers_leave_the_same_tables_as_threads(prefect_api: str, tmp_path: Path) -> None:
+    rows = posts(WORKSPACES, days=120)
+    in_threads, on_dask = tmp_path / "threads", tmp_path / "dask"
+    for home in (in_threads, on_dask):
+        store_posts(home, rows)
+    with (
+        at_home(in_threads),
+        temporary_settings({PREFECT_API_URL: prefect_api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        meta_learning(MetaLearning.model_validate(CHAIN))
+    environment = chain_environment(prefect_api, on_dask)
+    with at_home(on_dask), LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        command = [sys.executable, "-m", "flows.cli", "run", "meta-learning", "--task-runner", "dask"]
+        command += [word for name, value in CHAIN.items() for word in ("-p", f"{name}={value}")]
+        environment |= {"RAPTORFLOW_DASK_ADDRESS": cluster.scheduler_address}
+        ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        with Client(cluster) as client:
+            ran_tasks = client.run(lambda: __import__("sys").modules.get("tasks.patterns.steps") is not None)
+    assert list(ran_tasks.values()) == [True, True], "both workers had a part in it"
+    require_same(tables(on_dask), tables(in_threads))
+
+
+def test_a_cluster_that_cannot_reach_prefect_is_refused(tmp_path: Path) -> None:
+    environment = chain_environment("", tmp_path)
+    command = [sys.executable, "-m", "flows.cli", "run", "meta-learning", "--task-runner"]
+    for name, says in (("dask", "set PREFECT_API_URL"), ("dusk", "did you mean 'dask'?")):
+        ran = subprocess.run([*command, name], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert ran.returncode == 2, ran.stderr
+        assert says in ran.stderr
+        assert len(ran.stderr.strip().splitlines()) == 1
