@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -165,6 +167,10 @@ async def _refresh_deployment(client: PrefectClient) -> DeploymentResponse:
 
 @lru_cache(maxsize=1)
 def git_commit() -> str | None:
-    """The commit this code runs from; None outside a checkout."""
+    """The commit this code runs from: an image says it in RAPTORFLOW_COMMIT; None where nobody knows."""
+    if commit := os.environ.get("RAPTORFLOW_COMMIT"):
+        return commit
+    if shutil.which("git") is None:
+        return None
     found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     return found.stdout.strip() or None if found.returncode == 0 else None

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.platform.catalogue import FOLDER
 from flows.platform.deploying import deploy
 from tests.running_platform import RunningPlatform
 
@@ -65,3 +66,19 @@ def test_what_left_the_file_is_named_and_not_deleted(platform: RunningPlatform, 
     assert "deployment asks: is not in prefect.yaml any more; delete it in the UI" in map(str, deploy(folder))
     with platform.client() as client:
         assert client.read_deployment_by_name("asks/asks")
+
+
+def test_a_server_takes_the_kubernetes_pools_and_finds_them_unchanged(platform: RunningPlatform, folder: Path) -> None:
+    read = yaml.safe_load((FOLDER / "kubernetes" / "work-pools.yaml").read_text())
+    for pool in read["work_pools"]:
+        pool["name"] += "-kubernetes"
+    (folder / "work-pools.yaml").write_text(yaml.safe_dump(read))
+    names = [pool["name"] for pool in read["work_pools"]]
+    try:
+        applied = [str(change) for change in deploy(folder) if not change.waits]
+        assert applied == [f"work pool {name}: created" for name in names]
+        assert [change for change in deploy(folder) if not change.waits] == []
+    finally:
+        with platform.client() as client:
+            for name in names:
+                client.delete_work_pool(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +79,13 @@ def test_a_wrong_file_is_one_line_that_says_where(tmp_path: Path, change: dict[s
 
 def test_the_folder_holds_nothing_that_is_not_applied() -> None:
     assert {path.name for path in FOLDER.glob("*.yaml")} >= {"prefect.yaml", "work-pools.yaml", "automations.yaml"}
+
+
+def test_the_kubernetes_pools_are_ours_and_explain_every_word_of_their_jobs() -> None:
+    ours = {pool["name"]: pool["concurrency_limit"] for pool in read_yaml("work-pools.yaml")["work_pools"]}
+    pools = read_yaml("work-pools.yaml", FOLDER / "kubernetes")["work_pools"]
+    assert {pool["name"]: pool["concurrency_limit"] for pool in pools} == ours
+    for pool in pools:
+        template = pool["base_job_template"]
+        words = re.findall(r"{{ (\w+) }}", json.dumps(template["job_configuration"]))
+        assert set(words) == set(template["variables"]["properties"])

@@ -1,0 +1,155 @@
+"""compose.yaml without an engine: its own commands, in its own environments, as processes beside a real PostgreSQL.
+
+What is not shown: that the image builds, and that containers find each other by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.client.orchestration import SyncPrefectClient
+from sqlalchemy import make_url
+
+from flows.platform.catalogue import FOLDER
+from flows.platform.children import Child, end
+from tests.conftest import POSTGRES_URL, postgres_database
+from tests.running_platform import ROOT, eventually, free_port
+
+SECRETS = {
+    "RAPTORFLOW_AUTH": "admin:a-long-password",
+    "POSTGRES_PASSWORD": "pg-password",
+    "MLFLOW_USER": "admin",
+    "MLFLOW_PASSWORD": "another-long-password",
+    "MLFLOW_SECRET_KEY": "any-long-random-text",
+}
+
+
+def interpolated(text: str) -> str:
+    """What Compose makes of `${NAME}`, `${NAME:?why}` and `${NAME:-default}`; `$$` is a dollar."""
+    filled = re.sub(
+        r"(?<!\$)\$\{(\w+)(?::([?-])([^}]*))?\}",
+        lambda found: SECRETS.get(found[1], found[3] if found[2] == "-" else "") or "",
+        text,
+    )
+    return filled.replace("$$", "$")
+
+
+def image_environment(home: Path) -> dict[str, str]:
+    """What the Dockerfile sets, with this checkout and home in the places of the image's."""
+    text = (FOLDER / "Dockerfile").read_text()
+    pairs = re.findall(r"(\w+)=(\S+)", text[text.index("\nENV ") :].partition("\nVOLUME")[0])
+    paths = {name: value.replace("/app", str(ROOT)).replace("/data", str(home)) for name, value in pairs}
+    return {name: value for name, value in paths.items() if "$" not in value}
+
+
+class Composed:
+    """The compose file on this machine: names become addresses, the image's paths become this test's."""
+
+    def __init__(self, home: Path, databases: dict[str, str]) -> None:
+        self.home = home
+        self.ports = {name: free_port() for name in ("prefect", "mlflow", "worker-light", "worker-heavy")}
+        server = make_url(POSTGRES_URL)
+        text = interpolated((FOLDER / "compose.yaml").read_text())
+        for name, database in databases.items():
+            text = re.sub(rf"//raptorflow:\S+?@postgres/{name}(?!\w)", f"//{server.username}@PLACE/{database}", text)
+        text = text.replace("PLACE", f"{server.host}:{server.port or 5432}").replace("/data", str(home))
+        text = text.replace("/tmp/auth.ini", str(home / "auth.ini")).replace("0.0.0.0", "127.0.0.1")
+        for name, port in (("prefect", "4200"), ("mlflow", "5000")):
+            text = text.replace(f"http://{name}:{port}", f"http://127.0.0.1:{self.ports[name]}")
+            text = re.sub(rf"(127\.0\.0\.1:|--port |\")(?:{port})\b", rf"\g<1>{self.ports[name]}", text)
+        self.services: dict[str, Any] = yaml.safe_load(text)["services"]
+
+    def environment(self, name: str) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG")}
+        own = {key: str(value) for key, value in self.services[name]["environment"].items()}
+        own |= {"PATH": f"{Path(sys.executable).parent}:{kept['PATH']}", "PREFECT_HOME": str(self.home / name)}
+        port = {"PREFECT_WORKER_WEBSERVER_PORT": str(self.ports[name])} if name in self.ports else {}
+        return kept | image_environment(self.home) | own | port
+
+    def run(self, name: str, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment(name), capture_output=True, text=True, check=False, timeout=300
+        )
+
+    def is_healthy(self, name: str) -> bool:
+        check = self.services[name]["healthcheck"]["test"]
+        return self.run(name, [word for word in check if word != "CMD"]).returncode == 0
+
+    @contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        command = self.services[name]["command"]
+        log = self.home / f"{name}.log"
+        child = Child(name, ["-c", EXEC, *command], self.environment(name), log, lambda: True)
+        child.start()
+        try:
+            yield
+            assert not child.has_ended(), log.read_text()
+        finally:
+            end([child])
+
+
+EXEC = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
+
+
+def status_of(address: str, login: str | None = None) -> int:
+    headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers)) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+@pytest.fixture
+def composed(tmp_path: Path) -> Iterator[Composed]:
+    with ExitStack() as stack:
+        names = ("raptorflow", "prefect", "mlflow", "mlflow_auth")
+        databases = {name: stack.enter_context(postgres_database()) for name in names}
+        made = (FOLDER / "postgres-databases.sql").read_text()
+        assert set(re.findall(r"CREATE DATABASE (\w+)", made)) == set(names) - {"raptorflow"}
+        subprocess.run(
+            ["psql", "-q", POSTGRES_URL.replace("+psycopg", "").rpartition("/")[0] + f"/{databases['prefect']}"],
+            input=made.partition("\\connect prefect")[2],
+            text=True,
+            check=True,
+        )
+        yield Composed(tmp_path, databases)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_the_services_of_the_compose_file_work_together_and_ask_for_passwords(composed: Composed) -> None:
+    prefect, mlflow = (f"http://127.0.0.1:{composed.ports[name]}" for name in ("prefect", "mlflow"))
+    with composed.running("prefect"), composed.running("mlflow"):
+        eventually(lambda: composed.is_healthy("prefect"))
+        eventually(lambda: status_of(f"{mlflow}/health") == 200)
+        applied = composed.run("deploy", composed.services["deploy"]["command"])
+        assert applied.returncode == 0, applied.stderr
+        assert "deployment meta-learning: created" in applied.stdout
+        assert status_of(f"{prefect}/api/admin/version") == 401
+        assert status_of(f"{prefect}/api/admin/version", SECRETS["RAPTORFLOW_AUTH"]) == 200
+        models = f"{mlflow}/api/2.0/mlflow/registered-models/search"
+        assert status_of(models) == 401
+        assert status_of(models, f"{SECRETS['MLFLOW_USER']}:{SECRETS['MLFLOW_PASSWORD']}") == 200
+        with composed.running("worker-light"), composed.running("worker-heavy"):
+            with SyncPrefectClient(f"{prefect}/api", auth_string=SECRETS["RAPTORFLOW_AUTH"]) as client:
+                for flow in ("housekeeping", "meta-learning"):
+                    deployment = client.read_deployment_by_name(f"{flow}/{flow}")
+                    run = client.create_flow_run_from_deployment(deployment.id)
+                    state = eventually(lambda: client.read_flow_run(run.id).state, lambda now: now.is_final())  # noqa: B023
+                    assert state.name == "Completed", (flow, state)
+            eventually(lambda: status_of(f"http://127.0.0.1:{composed.ports['worker-heavy']}/health") == 200)
