@@ -23,6 +23,7 @@ from flows.platform.children import descendants
 ROOT = Path(__file__).resolve().parents[1]
 PROBES = ("no_op", "lasts", "asks")
 SCHEDULED_EVERY_SECONDS = 40
+SECONDS_OF_SILENCE = 60  # after which a run counts as crashed; two of its signs of life, three in deployments/
 
 
 def free_port() -> int:
@@ -87,8 +88,9 @@ def eventually(ask: Callable[[], Any], until: Callable[[Any], bool] = bool, seco
 def with_probes(folder: Path) -> Path:
     """The real deployments/ and the probes, one of which has a schedule that fires soon."""
     folder.mkdir(parents=True)
-    for name in ("work-pools.yaml", "automations.yaml"):
-        (folder / name).write_text((FOLDER / name).read_text())
+    (folder / "work-pools.yaml").write_text((FOLDER / "work-pools.yaml").read_text())
+    patient = (FOLDER / "automations.yaml").read_text()
+    (folder / "automations.yaml").write_text(patient.replace("within: 90", f"within: {SECONDS_OF_SILENCE}"))
     wanted = yaml.safe_load((FOLDER / "prefect.yaml").read_text())
     for name in PROBES:
         entry = {"name": name.replace("_", "-"), "entrypoint": f"tests.platform.probes.{name}"}

@@ -9,13 +9,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from flows.meta_learning import meta_learning
+from flows.parameters import MetaLearning
 from flows.platform.deploying import deploy
 from tasks.reporting import emit
+from tests.chain_homes import at_home, posts, require_same, store_posts, tables
 from tests.running_platform import RunningPlatform, eventually
 
 
@@ -89,6 +93,29 @@ def test_a_run_outlives_its_worker_and_its_server(platform: RunningPlatform) -> 
 
     eventually(healthy)
     platform.wait(run_id, "Completed")
+
+
+def test_a_chain_that_died_with_its_worker_is_marked_and_run_again_ends_in_the_same_tables(
+    platform: RunningPlatform, tmp_path: Path
+) -> None:
+    rows, mine = posts(workspaces=2, days=120, prefix="cut-off-"), "cut-off-%"
+    chain = {"workspace_ids": ["cut-off-000", "cut-off-001"], "model_types": ["ENGAGEMENT_PREDICTOR"]}
+    undisturbed = tmp_path / "undisturbed"
+    for home in (platform.home, undisturbed):
+        store_posts(home, rows)
+    run_id = platform.start("meta-learning/meta-learning", {"options": chain})
+    eventually(lambda: tables(platform.home, mine)["pattern_analysis"])
+    for words in ("worker start --pool heavy", str(run_id)):
+        for pid in platform.processes(words):
+            os.kill(pid, signal.SIGKILL)
+    with at_home(undisturbed), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        meta_learning(MetaLearning.model_validate(chain))
+    expected = tables(undisturbed, mine)
+    assert tables(platform.home, mine) != expected, "it was cut off in the middle"
+    platform.wait(run_id, "Crashed")
+    again = platform.start("meta-learning/meta-learning", {"options": chain})
+    platform.wait(again, "Completed")
+    require_same(tables(platform.home, mine), expected)
 
 
 @contextmanager
