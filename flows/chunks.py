@@ -6,16 +6,24 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from prefect import Task
+from prefect.runtime import flow_run
 
+from tasks.reporting import Progress, artifact_key
 from tasks.warehouse.outcomes import Outcome
 
 Answer = TypeVar("Answer")
 
 
 def each_chunk(work: Task[..., Answer], chunks: Iterable[Any], *arguments: Any) -> list[Answer]:
-    """What the task said of each chunk; `arguments` follow the chunk."""
+    """What the task said of each chunk; `arguments` follow the chunk. Long work shows a progress bar in Prefect."""
     futures = [work.submit(chunk, *arguments) for chunk in chunks]
-    return [future.result() for future in futures]
+    key = artifact_key(str(flow_run.flow_name), work.name, "progress")
+    progress = Progress(key, f"{work.name}, {len(futures)} chunks of workspaces", len(futures))
+    answers = []
+    for future in futures:
+        answers.append(future.result())
+        progress.update(len(answers))
+    return answers
 
 
 def outcomes_of_chunks(work: Task[..., list[Outcome]], chunks: Iterable[Any], *arguments: Any) -> list[Outcome]:

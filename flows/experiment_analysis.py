@@ -17,7 +17,7 @@ from tasks.warehouse.outcomes import Outcome
 NAME = "experiment-analysis"
 
 
-@flow(name=NAME, task_runner=task_runner())
+@flow(name=NAME, flow_run_name="experiment-analysis · {options}", task_runner=task_runner())
 def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> list[Outcome]:
     """Analyse all running experiments: safe to look at every night; completed where that was asked for."""
     chunks = running_experiments(options.workspace_ids, options.workspaces_per_chunk)

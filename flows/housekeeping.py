@@ -12,7 +12,7 @@ from tasks.reporting import announce, publish_table
 from tasks.warehouse.steps import delete_old_snapshots
 
 
-@flow(name="housekeeping")
+@flow(name="housekeeping", flow_run_name="housekeeping · {options}")
 def housekeeping(options: Housekeeping = Housekeeping()) -> dict[str, list[dict[str, Any]]]:
     """Delete old model versions and snapshots that nobody uses any more.
 

@@ -17,6 +17,12 @@ from flows.transfer_learning import transfer_learning
 from tasks.reporting import announce, as_markdown, publish_markdown, publish_table, step, summarise
 from tasks.warehouse.steps import read_outcomes
 
+REPORTS = {
+    "pattern-learning-report": "patterns found",
+    "transfer-learning-release": "the private release",
+    "model-refresh-report": "models",
+}
+
 
 @flow(name="meta-learning", flow_run_name="meta-learning · {options}", task_runner=task_runner())
 def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any]:
@@ -42,7 +48,7 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any]:
     with step("models", seconds):
         model_refresh(options.for_step(ModelRefresh), chain)
     summary = summarise(read_outcomes(chain.run_id), seconds)
-    publish_markdown("meta-learning-summary", as_markdown("Nightly chain", summary), "Done, failed, skipped, and why")
+    publish_markdown("meta-learning-summary", as_markdown("Nightly chain", summary, REPORTS), "How the night ended")
     return summary
 
 

@@ -13,7 +13,7 @@ from tasks.models.steps import promote_model, waiting_challenger
 from tasks.reporting import announce, artifact_key, emit, publish_table
 
 
-@flow(name="model-promotion")
+@flow(name="model-promotion", flow_run_name="model-promotion · {options}")
 def model_promotion(options: ModelPromotion) -> MoveResult | dict[str, Any] | None:
     """Make a registered version champion: the one named, or the newest challenger.
 

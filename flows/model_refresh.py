@@ -8,8 +8,8 @@ from flows.chunks import outcomes_of_chunks
 from flows.freezing import frozen
 from flows.parameters import ModelRefresh
 from flows.task_runners import task_runner
-from tasks.models.steps import events_of, refresh_models, rows_of
-from tasks.reporting import announce, artifact_key, emit, publish_table
+from tasks.models.steps import events_of, refresh_models
+from tasks.reporting import announce, emit, model_report, publish_markdown
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
 
@@ -29,6 +29,6 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
     outcomes = outcomes_of_chunks(refresh_models, chain.chunks, *how, *limits)
     for event, about, payload in events_of(outcomes):
         emit(event, about, payload)
-    publish_table(artifact_key("model-refresh", "models"), rows_of(outcomes), "What became of each model, and why")
+    publish_markdown("model-refresh-report", model_report(outcomes), "What became of each model, and why")
     announce(f"models of {len(outcomes)} workspaces")
     return outcomes

@@ -13,7 +13,7 @@ from tasks.models.steps import rollback_model, rollback_target
 from tasks.reporting import announce, emit
 
 
-@flow(name="model-rollback")
+@flow(name="model-rollback", flow_run_name="model-rollback · {options}")
 def model_rollback(options: ModelRollback) -> MoveResult | dict[str, Any]:
     """Put an earlier version back: the one named, or the one that served before. It has to load and predict first.
 

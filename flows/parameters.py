@@ -13,6 +13,11 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def named(workspace_ids: list[str]) -> str:
+    """The first workspaces of a run, for its name."""
+    return (", ".join(workspace_ids[:3]) + (" …" if len(workspace_ids) > 3 else "")) or "all workspaces"
+
+
 Form = TypeVar("Form", bound=BaseModel)
 ModelName = Literal[
     "ENGAGEMENT_PREDICTOR", "TONE_CLASSIFIER", "CONVERSION_PREDICTOR", "SENTIMENT_ANALYZER", "TOPIC_CLASSIFIER"
@@ -43,9 +48,8 @@ class Scope(Parameters):
 
     def __str__(self) -> str:
         """Name a run: for whom, and over how long."""
-        whom = ", ".join(self.workspace_ids[:3]) + (" …" if len(self.workspace_ids) > 3 else "")
         until = f" to {self.as_of:%Y-%m-%d}" if self.as_of else ""
-        return f"{whom or 'all workspaces'} · {self.lookback_days} d{until}"
+        return f"{named(self.workspace_ids)} · {self.lookback_days} d{until}"
 
 
 class ContentIngestion(Parameters):
@@ -118,9 +122,17 @@ class ExperimentAnalysis(Parameters):
         description="End experiments that have an answer and asked for it at their creation (auto_complete).",
     )
 
+    def __str__(self) -> str:
+        """Name a run: for whom."""
+        return named(self.workspace_ids)
+
 
 class OneModel(Parameters):
     """One model of one workspace, and why it is touched."""
+
+    def __str__(self) -> str:
+        """Name a run: whose model."""
+        return f"{self.workspace_id} · {self.model_type}{' · dry run' if getattr(self, 'dry_run', False) else ''}"
 
     workspace_id: str = Field(title="Workspace", description="Its id.", min_length=1)
     model_type: ModelName = Field(title="Model type", description="Which of its models.")
@@ -158,6 +170,10 @@ class Housekeeping(Parameters):
         default=30, ge=2, le=36_500, title="Snapshots unused for", description="Days after which frozen rows may go."
     )
     dry_run: bool = Field(default=True, title="Dry run", description="Only say what would go.")
+
+    def __str__(self) -> str:
+        """Name a run: does it delete?"""
+        return "dry run" if self.dry_run else f"older than {self.older_than_days} d"
 
 
 class Approval(BaseModel):

@@ -21,7 +21,7 @@ from flows.platform.catalogue import FOLDER
 from flows.platform.children import descendants
 
 ROOT = Path(__file__).resolve().parents[1]
-PROBES = ("no_op", "lasts", "asks")
+PROBES = ("no_op", "lasts")
 SCHEDULED_EVERY_SECONDS = 40
 SECONDS_OF_SILENCE = 60  # after which a run counts as crashed; two of its signs of life, three in deployments/
 

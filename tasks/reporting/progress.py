@@ -6,10 +6,14 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
+from uuid import UUID
 
 from prefect import get_run_logger
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.exceptions import MissingContextError
 
+SECONDS_BETWEEN_MOVES = 5.0
 logger = logging.getLogger("raptorflow")
 
 
@@ -20,6 +24,32 @@ def announce(message: str) -> None:
         get_run_logger().info(message)
     except MissingContextError:
         return
+
+
+class Progress:
+    """A bar in Prefect for work that lasts: made only after some seconds, moved every few, so that it costs nothing.
+
+    Args:
+        key: of the artifact.
+        description: what is being done.
+        total: how many parts there are.
+    """
+
+    def __init__(self, key: str, description: str, total: int) -> None:
+        self._key, self._description, self._total = key, description, total
+        self._artifact: UUID | None = None
+        self._last = time.monotonic()
+
+    def update(self, done: int) -> None:
+        """So many parts are done."""
+        now, share = time.monotonic(), 100.0 * done / max(self._total, 1)
+        is_due = now - self._last >= SECONDS_BETWEEN_MOVES
+        if self._artifact is None and is_due and done < self._total:
+            made = create_progress_artifact(share, key=self._key, description=self._description)
+            self._artifact, self._last = cast(UUID, made), now
+        elif self._artifact is not None and (is_due or done >= self._total):
+            update_progress_artifact(self._artifact, share)
+            self._last = now
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.reporting.artifacts import markdown_table
+from tasks.reporting.links import report_link
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED
 
 WORST_FIRST = (FAILED, SKIPPED, DONE)
@@ -36,13 +37,14 @@ def summarise(outcomes: Sequence[Mapping[str, Any]], seconds: Mapping[str, float
     }
 
 
-def as_markdown(title: str, summary: Mapping[str, Any]) -> str:
-    """The summary as a person reads it in Prefect."""
+def as_markdown(title: str, summary: Mapping[str, Any], reports: Mapping[str, str]) -> str:
+    """The summary as a person reads it in Prefect, with ways to the steps' own reports (words by artifact key)."""
     counts = summary["workspaces"]
     parts = [
         f"# {title}",
         " · ".join(f"**{count}** {status}" for status, count in counts.items()),
         "A workspace counts by its worst step.",
+        "Reports: " + " · ".join(report_link(key, words) for key, words in reports.items()),
         markdown_table([{"step": name, "seconds": value} for name, value in summary["seconds"].items()]),
         "## Workspaces",
         markdown_table(summary["by_workspace"]),

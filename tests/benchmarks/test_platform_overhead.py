@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
 
 from flows.meta_learning import meta_learning
 from flows.parameters import MetaLearning
+from flows.platform.children import descendants
 from tasks.models.steps import refresh_models
 from tasks.patterns.steps import learn_patterns
 from tasks.settings import get_settings
@@ -65,10 +67,16 @@ def without_prefect() -> None:
         refresh_models.fn(chunk, ["ENGAGEMENT_PREDICTOR"], False, "plain", True)
 
 
-def seconds_of(work: object) -> float:
+def seconds_of(work: Callable[[], object]) -> float:
     started = perf_counter()
-    work()  # type: ignore[operator]
+    work()
     return perf_counter() - started
+
+
+def cpu_seconds(pids: Sequence[int] = ()) -> float:
+    """CPU this process has used, and these others."""
+    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for pid in pids]
+    return process_time() + sum(int(ticks) for pair in fields for ticks in pair) / os.sysconf("SC_CLK_TCK")
 
 
 def test_the_chain_costs_little_more_with_a_server_than_without(
@@ -86,9 +94,15 @@ def test_the_chain_costs_little_more_with_a_server_than_without(
             fresh_home(tmp_path / "warm", monkeypatch)
             meta_learning(OPTIONS.model_copy(update={"workspace_ids": ["w000"]}))
             fresh_home(tmp_path / "with", monkeypatch)
+            servers = descendants(platform.process.pid)
+            before = cpu_seconds(servers)
             measured = seconds_of(lambda: meta_learning(OPTIONS))
+            measured_cpu = cpu_seconds(servers) - before
         fresh_home(tmp_path / "without", monkeypatch)
+        before = cpu_seconds()
         plain = seconds_of(without_prefect)
+        plain_cpu = cpu_seconds() - before
     print(f"a flow that does nothing: {nothing:.2f} s in a process that runs, {asked:.1f} s from asking to Completed")
     print(f"chain over {WORKSPACES} workspaces: {measured:.1f} s with a server, {plain:.1f} s without")
+    print(f"of CPU, servers included: {measured_cpu:.1f} s and {plain_cpu:.1f} s, {measured_cpu / plain_cpu:.2f}")
     print(f"BAR orchestration overhead: {measured / plain:.2f} (bar 1.25)")

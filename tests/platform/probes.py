@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import time
 
-from prefect import flow, pause_flow_run, task
+from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.input import RunInput
-from pydantic import Field
-
-
-class Decision(RunInput):
-    """What an approver fills in."""
-
-    approve: bool = Field(default=True, title="Approve")
 
 
 @flow(name="no-op")
@@ -32,10 +24,3 @@ def wait(seconds: float) -> float:
 def lasts(seconds: float = 20.0) -> float:
     """Last long enough to be killed, or to see its server go and come back."""
     return sum(wait(1.0) for _ in range(int(seconds)))
-
-
-@flow(name="asks")
-def asks() -> str:
-    """Pause for an approval, as a promotion does."""
-    answer = pause_flow_run(wait_for_input=Decision, timeout=120, poll_interval=1)
-    return "approved" if answer.approve else "refused"

@@ -154,13 +154,20 @@ def test_a_rollback_from_the_form_moves_the_alias(learned: RunningPlatform, page
     page.get_by_text("champion").first.wait_for()
 
 
-def test_a_paused_run_goes_on_from_its_form(platform: RunningPlatform, page: Page) -> None:
-    run_id = platform.start("asks/asks")
-    platform.wait(run_id, "Paused")
-    page.goto(f"{platform.prefect}/runs/flow-run/{run_id}", wait_until="domcontentloaded")
+def test_a_paused_promotion_goes_on_from_its_form(learned: RunningPlatform, page: Page) -> None:
+    before = champion(learned)
+    shown = json.loads(learned.cli("models", "--workspace", WORKSPACE, "--json").stdout)
+    other = next(row["version_name"] for row in shown if row["status"] == "registered" and not row["serves"])
+    asked = {"workspace_id": WORKSPACE, "model_type": "ENGAGEMENT_PREDICTOR", "version": other, "needs_approval": True}
+    run_id = learned.start("model-promotion/model-promotion", {"options": asked})
+    learned.wait(run_id, "Paused")
+    assert champion(learned) == before
+    page.goto(f"{learned.prefect}/runs/flow-run/{run_id}", wait_until="domcontentloaded")
     page.get_by_role("button", name="Resume").first.click()
-    page.get_by_text("Approve").first.wait_for()
+    page.get_by_text("Promote it").first.wait_for()
+    page.locator(".p-toggle").last.click()
     picture(page, "approval")
     page.get_by_role("button", name="Submit").last.click()
-    platform.wait(run_id, "Completed")
+    learned.wait(run_id, "Completed")
     eventually(lambda: page.inner_text("body"), lambda said: "Completed" in said)
+    assert champion(learned) != before

@@ -61,11 +61,11 @@ def test_a_schedule_paused_by_a_person_stays_paused(platform: RunningPlatform, f
 
 def test_what_left_the_file_is_named_and_not_deleted(platform: RunningPlatform, folder: Path) -> None:
     read = yaml.safe_load((folder / "prefect.yaml").read_text())
-    read["deployments"] = [entry for entry in read["deployments"] if entry["name"] != "asks"]
+    read["deployments"] = [entry for entry in read["deployments"] if entry["name"] != "lasts"]
     (folder / "prefect.yaml").write_text(yaml.safe_dump(read))
-    assert "deployment asks: is not in prefect.yaml any more; delete it in the UI" in map(str, deploy(folder))
+    assert "deployment lasts: is not in prefect.yaml any more; delete it in the UI" in map(str, deploy(folder))
     with platform.client() as client:
-        assert client.read_deployment_by_name("asks/asks")
+        assert client.read_deployment_by_name("lasts/lasts")
 
 
 def test_a_server_takes_the_kubernetes_pools_and_finds_them_unchanged(platform: RunningPlatform, folder: Path) -> None:

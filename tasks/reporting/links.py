@@ -1,0 +1,21 @@
+"""Ways from one report to the next: another flow's report in this Prefect, a model in this MLflow."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from prefect.settings import get_current_settings
+
+from tasks.settings import get_settings
+
+
+def report_link(key: str, words: str) -> str:
+    """The newest artifact under a key; plain words where no Prefect server shows it."""
+    ui = get_current_settings().ui_url
+    return f"[{words}]({ui}/artifacts/key/{key})" if ui else words
+
+
+def model_link(registered_name: str, words: str) -> str:
+    """A registered model with its versions and the runs they come from; plain words where no MLflow server runs."""
+    address = get_settings().mlflow_tracking_uri
+    return f"[{words}]({address}/#/models/{quote(registered_name)})" if address.startswith("http") else words

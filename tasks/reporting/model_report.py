@@ -1,0 +1,72 @@
+"""What a model-refresh run did, as a person reads it in Prefect: what serves, what drifted and where, and why."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.reporting.artifacts import figure, markdown_table
+from tasks.reporting.links import model_link
+from tasks.warehouse.outcomes import Outcome
+
+MODELS_SHOWN, PICTURES_SHOWN, COLUMNS_SHOWN = 300, 5, 12
+SURE, QUIET = "#b3413a", "#9ca3af"
+DRIFTED = ("critical", "warning")
+
+
+def model_report(outcomes: Sequence[Outcome]) -> str:
+    """Markdown: how many models ended how, each with a link to MLflow, those that drifted first and with a picture."""
+    found = [model for outcome in outcomes for model in outcome.result.get("models", {}).values()]
+    found.sort(key=lambda model: (_severity(model), model["workspace_id"], model["model_type"]))
+    counts = Counter(model["status"].replace("_", " ") for model in found)
+    parts = ["# Models", " · ".join(f"**{count}** {status}" for status, count in counts.most_common())]
+    parts.append(markdown_table([_row(model) for model in found[:MODELS_SHOWN]]))
+    if len(found) > MODELS_SHOWN:
+        parts.append(f"{len(found) - MODELS_SHOWN} more: `raptorflow models`.")
+    drifted = [model for model in found if _status(model) in DRIFTED and model["drift"]["columns"]]
+    for model in drifted[:PICTURES_SHOWN]:
+        name = f"{model['workspace_id']}.{model['model_type']}"
+        parts += [f"## Drift of {name}, by column", figure(_by_column(model["drift"]["columns"]), f"Drift of {name}")]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _status(model: Mapping[str, Any]) -> str | None:
+    return model["drift"]["drift_status"] if model["drift"] else None
+
+
+def _severity(model: Mapping[str, Any]) -> int:
+    status = _status(model)
+    return DRIFTED.index(status) if status in DRIFTED else len(DRIFTED)
+
+
+def _row(model: Mapping[str, Any]) -> dict[str, Any]:
+    name = f"{model['workspace_id']}.{model['model_type']}"
+    return {
+        "workspace": model["workspace_id"],
+        "model": model_link(name, model["model_type"]),
+        "status": model["status"].replace("_", " "),
+        "champion": model["model_version"],
+        "drift": _status(model),
+        "score": model["drift"]["drift_score"] if model["drift"] else None,
+        "why": model["reason"],
+    }
+
+
+def _by_column(columns: Sequence[Mapping[str, Any]]) -> bytes:
+    """PNG: how far each column moved, in standard deviations, furthest on top; grey where chance explains it."""
+    from matplotlib.figure import Figure
+
+    shown = sorted(columns, key=lambda column: -float(column["shift"]))[:COLUMNS_SHOWN][::-1]
+    drawn = Figure(figsize=(8, 1.2 + 0.32 * len(shown)), layout="constrained")
+    axes = drawn.subplots()
+    colours = [SURE if column["p_adjusted"] <= 0.05 else QUIET for column in shown]
+    axes.barh(range(len(shown)), [column["shift"] for column in shown], color=colours, height=0.6)
+    axes.set_yticks(range(len(shown)), [f"{column['name']} ({column['kind']})" for column in shown], fontsize=8)
+    caption = "shift against the rows the champion learnt from, in standard deviations; grey: chance explains it"
+    axes.set_xlabel(caption, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
