@@ -6,6 +6,7 @@ two warehouses in one process, would share.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import sqlite3
@@ -47,9 +48,7 @@ class Registry:
     def _client(self) -> Any:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-        with _FIRST_USE:
-            if self.address.startswith("sqlite:///"):
-                _prepare_file(Path(self.address.removeprefix("sqlite:///")))
+        with _FIRST_USE, _alone_at(self.address):
             from mlflow import MlflowClient
 
             logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -263,9 +262,22 @@ def _source(tags: Mapping[str, str], card: str) -> dict[str, str]:
     return found | ({"mlflow.source.git.commit": tags["git_commit"]} if "git_commit" in tags else {})
 
 
+@contextmanager
+def _alone_at(address: str) -> Iterator[None]:
+    """Alone among processes at an embedded store, which is prepared: two that create its tables at once collide."""
+    if not address.startswith("sqlite:///"):
+        yield
+        return
+    store = Path(address.removeprefix("sqlite:///"))
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with store.with_name(f"{store.name}.first-use").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _prepare_file(store)
+        yield
+
+
 def _prepare_file(path: Path) -> None:
     """Let a new store write ahead: one sync a commit instead of four, and readers never stop a writer."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
