@@ -8,6 +8,12 @@ from typing import Any
 from tasks.reporting import announce, artifact_key, publish_table
 
 
+def show_choices(flow_name: str, models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Publish the models such a flow can be about, for who has named none; a model's newest versions first."""
+    rows = [row for row in models if row["status"] == "registered"]
+    return show_plan(flow_name, rows, f"no workspace was named; {len(rows)} registered versions to choose from")
+
+
 def show_plan(flow_name: str, rows: Sequence[Mapping[str, Any]], what: str) -> dict[str, Any]:
     """Publish what the flow would do, one row a step, and give it back as `plan`."""
     publish_table(artifact_key(flow_name, "plan"), rows, f"Dry run, nothing was done: {what}")

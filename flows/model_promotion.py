@@ -6,20 +6,23 @@ from typing import Any
 
 from prefect import flow, pause_flow_run
 
-from flows.dry_run import show_plan
+from flows.dry_run import show_choices, show_plan
 from flows.parameters import Approval, ModelPromotion
 from tasks.models.records import MoveResult
-from tasks.models.steps import promote_model, waiting_challenger
+from tasks.models.steps import promote_model, registered_models, waiting_challenger
 from tasks.reporting import announce, artifact_key, emit, publish_table
 
 
 @flow(name="model-promotion", flow_run_name="model-promotion · {options}")
-def model_promotion(options: ModelPromotion) -> MoveResult | dict[str, Any] | None:
+def model_promotion(options: ModelPromotion = ModelPromotion()) -> MoveResult | dict[str, Any] | None:
     """Make a registered version champion: the one named, or the newest challenger.
 
     With approval the run pauses and shows a form. What was decided upon is promoted only if nobody else promoted
-    meanwhile. Returns None when a person declined. A dry run only says which version would replace which.
+    meanwhile. Returns None when a person declined. A dry run only says which version would replace which;
+    without a workspace the models there are are listed.
     """
+    if not options.workspace_id:
+        return show_choices("model-promotion", registered_models())
     seen = waiting_challenger(options.workspace_id, options.model_type, options.version)
     if options.dry_run:
         what = f"{seen['version_name']} would replace {seen['champion'] or 'nothing'} as champion of {seen['model']}"

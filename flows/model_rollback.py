@@ -6,19 +6,21 @@ from typing import Any
 
 from prefect import flow
 
-from flows.dry_run import show_plan
+from flows.dry_run import show_choices, show_plan
 from flows.parameters import ModelRollback
 from tasks.models.records import MoveResult
-from tasks.models.steps import rollback_model, rollback_target
+from tasks.models.steps import registered_models, rollback_model, rollback_target
 from tasks.reporting import announce, emit
 
 
 @flow(name="model-rollback", flow_run_name="model-rollback · {options}")
-def model_rollback(options: ModelRollback) -> MoveResult | dict[str, Any]:
+def model_rollback(options: ModelRollback = ModelRollback()) -> MoveResult | dict[str, Any]:
     """Put an earlier version back: the one named, or the one that served before. It has to load and predict first.
 
-    A dry run only says which version would replace which.
+    A dry run only says which version would replace which; without a workspace the models there are are listed.
     """
+    if not options.workspace_id:
+        return show_choices("model-rollback", registered_models())
     if options.dry_run:
         target = rollback_target(options.workspace_id, options.model_type, options.target_version)
         what = f"{target['version_name']} would replace {target['champion']} as champion of {target['model']}"

@@ -23,6 +23,7 @@ ModelName = Literal[
     "ENGAGEMENT_PREDICTOR", "TONE_CLASSIFIER", "CONVERSION_PREDICTOR", "SENTIMENT_ANALYZER", "TOPIC_CLASSIFIER"
 ]
 Names = Annotated[list[str], BeforeValidator(_split)]
+ModelNames = Annotated[list[ModelName], BeforeValidator(_split)]
 
 
 DRY_RUN: bool = Field(default=False, title="Dry run", description="Only say what would be done.")
@@ -55,13 +56,14 @@ class Scope(Parameters):
 class ContentIngestion(Parameters):
     """Files to take into the warehouse."""
 
-    kind: str = Field(
-        default="content",
-        title="Kind",
-        description="What the rows are.",
-        pattern="^(workspaces|content|touches|experiments)$",
+    kind: Literal["workspaces", "content", "touches", "experiments"] = Field(
+        default="content", title="Kind", description="What the rows are."
     )
-    files: Names = Field(default=[], title="Files", description="CSV, Parquet or JSON Lines, on the worker's disk.")
+    files: Names = Field(
+        default=[],
+        title="Files",
+        description="CSV, Parquet or JSON Lines, on the worker's disk; empty: all in inbox/<kind> of RAPTORFLOW_HOME.",
+    )
     mapping: str | None = Field(
         default=None, title="Mapping file", description="YAML that renames and combines columns."
     )
@@ -87,9 +89,7 @@ class TransferLearning(Scope):
 class ModelRefresh(Scope):
     """Which models are checked for drift and retrained."""
 
-    model_types: Names = Field(
-        default=[], title="Model types", description="Such as ENGAGEMENT_PREDICTOR; empty for all."
-    )
+    model_types: ModelNames = Field(default=[], title="Model types", description="Empty for all.")
     force_retrain: bool = Field(default=False, title="Retrain anyway", description="Also where no drift was found.")
     promote: bool = Field(
         default=True,
@@ -132,10 +132,15 @@ class OneModel(Parameters):
 
     def __str__(self) -> str:
         """Name a run: whose model."""
-        return f"{self.workspace_id} · {self.model_type}{' · dry run' if getattr(self, 'dry_run', False) else ''}"
+        about = f"{self.workspace_id} · {self.model_type}" if self.workspace_id else "what there is"
+        return f"{about}{' · dry run' if getattr(self, 'dry_run', False) else ''}"
 
-    workspace_id: str = Field(title="Workspace", description="Its id.", min_length=1)
-    model_type: ModelName = Field(title="Model type", description="Which of its models.")
+    workspace_id: str = Field(
+        default="", title="Workspace", description="Its id; empty: only list the models there are.", max_length=128
+    )
+    model_type: ModelName = Field(
+        default="ENGAGEMENT_PREDICTOR", title="Model type", description="Which of its models."
+    )
     reason: str = Field(default="by hand", title="Reason", description="Kept in the history.", max_length=500)
     actor: str = Field(default="by-hand", title="Who", description="Kept in the history.", max_length=128)
 

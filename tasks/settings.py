@@ -49,6 +49,11 @@ class Settings(BaseSettings):
         return self.home.resolve() / "snapshots"
 
     @property
+    def inbox(self) -> Path:
+        """Folder of files that wait to be taken in, by kind."""
+        return self.home.resolve() / "inbox"
+
+    @property
     def rejects(self) -> Path:
         """Folder of rejected rows."""
         return self.home.resolve() / "rejects"

@@ -26,6 +26,10 @@ SCHEDULED_EVERY_SECONDS = 40
 SECONDS_OF_SILENCE = 60  # after which a run counts as crashed; two of its signs of life, three in deployments/
 
 
+# On a machine that does much else, everything here takes longer: waits are multiplied by this.
+PATIENCE = float(os.environ.get("RAPTORFLOW_TEST_PATIENCE", "1"))
+
+
 def free_port() -> int:
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
@@ -78,7 +82,7 @@ class RunningPlatform:
 
 def eventually(ask: Callable[[], Any], until: Callable[[Any], bool] = bool, seconds: float = 180) -> Any:
     """The answer once it is as wanted; fails with the last answer."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while not until(found := ask()):
         assert time.monotonic() < end, f"after {seconds} s still {found!r}"
         time.sleep(0.5)
@@ -136,6 +140,6 @@ def running_platform(base: Path) -> Iterator[RunningPlatform]:
         started = descendants(process.pid)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+        process.wait(timeout=60 * PATIENCE)
     assert process.returncode == 0, log.read_text()
     eventually(lambda: [pid for pid in started if lives(pid)], lambda left: not left, 5)

@@ -26,6 +26,7 @@ from tasks.models.announcements import events_of, rows_of
 from tasks.models.model_updater import REFRESH, ModelUpdater
 from tasks.models.records import ModelType, MoveResult, UpdateResult
 from tasks.models.reports import looked_at
+from tasks.models.store import list_models
 from tasks.settings import CHECKOUT
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
@@ -70,6 +71,12 @@ def refresh_models(
         return outcome(workspace_id, asyncio.run(update))
 
     return each_workspace(warehouse, run_id, STEP, chunk.workspace_ids, look if only_look else work)
+
+
+@task(name="list-models", cache_policy=NO_CACHE)
+def registered_models() -> list[dict[str, Any]]:
+    """Every attempt to learn a model, newest first, and what serves."""
+    return list_models(open_warehouse())
 
 
 @task(name="find-challenger", cache_policy=NO_CACHE)

@@ -25,9 +25,12 @@ Window = tuple[datetime, datetime]
 
 @task(name="ingest-files", cache_policy=NO_CACHE)
 def ingest_files(kind: str, files: Sequence[str], mapping: str | None, run_id: str) -> dict[str, Any]:
-    """Take files into the warehouse; the same file twice changes nothing."""
+    """Take files into the warehouse, those named or all in the inbox; the same file twice changes nothing."""
     mapped = Path(mapping) if mapping else None
-    return asdict(ingest(kind, [Path(file) for file in files], mapping=mapped, run_id=run_id))
+    paths = [Path(file) for file in files] or sorted((get_settings().inbox / kind).glob("[!.]*"))
+    if not paths:
+        return {"kind": kind, "read": 0, "status": f"no file named, none in {get_settings().inbox / kind}"}
+    return asdict(ingest(kind, paths, mapping=mapped, run_id=run_id))
 
 
 @task(name="plan-chunks", cache_policy=NO_CACHE)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tasks.content.sample import simulate
-from tests.running_platform import ROOT, RunningPlatform, eventually
+from tests.running_platform import PATIENCE, ROOT, RunningPlatform, eventually
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,7 +31,7 @@ QUIET = (
 )
 WORKSPACE = "simulated-outdoor-shop"
 MODEL = f"{WORKSPACE}.ENGAGEMENT_PREDICTOR"
-PATIENCE_MILLISECONDS = 120_000
+PATIENCE_MILLISECONDS = 120_000 * PATIENCE
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: `apt-get install chromium`")
 

@@ -9,13 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.running_platform import ROOT, RunningPlatform, free_port
+from tests.running_platform import PATIENCE, ROOT, RunningPlatform, free_port
 
 
 def up(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "flows.cli", "up", *arguments]
     variables = os.environ | {"RAPTORFLOW_HOME": str(home)} | environment
-    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=60 * PATIENCE
+    )
 
 
 def test_a_port_in_use_says_which_and_how_to_choose_another(tmp_path: Path) -> None:
