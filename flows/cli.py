@@ -160,7 +160,7 @@ def up(
     from flows.platform.catalogue import FOLDER
     from flows.platform.up import up as hold_up
 
-    runtime.prepare()
+    runtime.prepare(quiet=False)
     hold_up(Addresses(host, prefect_port, mlflow_port), console.say, folder or FOLDER)
 
 

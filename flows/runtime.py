@@ -35,8 +35,12 @@ ENTRYPOINTS = {
 }
 
 
-def prepare() -> None:
-    """Set what Prefect and MLflow read when they are imported; what a person has set stays as it is."""
+def prepare(quiet: bool = True) -> None:
+    """Set what Prefect and MLflow read when they are imported; what a person has set stays as it is.
+
+    Args:
+        quiet: keep Prefect's own log from people; a platform's children inherit this, and their runs need theirs.
+    """
     home = get_settings().home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     defaults = {
@@ -44,12 +48,11 @@ def prepare() -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "PREFECT_LOGGING_LEVEL": "CRITICAL",
-        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MPLBACKEND": "Agg",
     }
-    for name, value in defaults.items():
+    levels = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"} if quiet else {}
+    for name, value in (defaults | levels).items():
         os.environ.setdefault(name, value)
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-START_SECONDS = 180
+from tests.running_platform import PATIENCE
+
+START_SECONDS = 180 * int(PATIENCE)
 
 
 def free_port() -> int:

@@ -7,10 +7,13 @@ import time
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.reporting import announce
+
 
 @flow(name="no-op")
 def no_op() -> None:
-    """Do nothing, so that what a run costs by itself can be stated."""
+    """Do nothing, so that what a run costs by itself can be stated, and say so."""
+    announce("nothing was done")
 
 
 @task(name="wait", cache_policy=NO_CACHE)

@@ -37,13 +37,21 @@ def runs_of(platform: RunningPlatform, flow: str) -> list[Any]:
     return found
 
 
-def test_a_schedule_fires_by_itself(platform: RunningPlatform) -> None:
+def log_of(platform: RunningPlatform, run_id: str) -> list[str]:
+    """What an operator reads on a run's page."""
+    with platform.client() as client:
+        body = {"logs": {"flow_run_id": {"any_": [run_id]}}}
+        return [line["message"] for line in client.request("POST", "/logs/filter", json=body).json()]
+
+
+def test_a_schedule_fires_by_itself_and_its_run_has_a_log(platform: RunningPlatform) -> None:
     fired = eventually(
         lambda: [
             run for run in runs_of(platform, "no-op") if run["auto_scheduled"] and run["state_name"] == "Completed"
         ],
     )
     assert fired[0]["created_by"]["type"] == "SCHEDULE"
+    assert "nothing was done" in log_of(platform, fired[0]["id"])
 
 
 def report_drift(workspace_id: str, status: str, **more: str) -> None:
