@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -39,6 +40,13 @@ def test_every_flow_starts_with_nothing_but_defaults(name: str) -> None:
     flow = load(ENTRIES[name]["entrypoint"])
     flow.validate_parameters({})
     assert form(flow).get("required", []) == []
+
+
+def test_a_run_that_may_pause_for_a_person_holds_no_slot_it_would_lose() -> None:
+    files = {name: inspect.getsourcefile(load(entry["entrypoint"]).fn) for name, entry in ENTRIES.items()}
+    pausing = {name for name, file in files.items() if "pause_flow_run(" in Path(str(file)).read_text()}
+    assert pausing == {"model-promotion", "debate-synthesis"}
+    assert [name for name in pausing if "concurrency_limit" in ENTRIES[name]] == []
 
 
 def test_schedules_and_pools_are_real() -> None:
