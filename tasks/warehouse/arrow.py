@@ -13,7 +13,7 @@ from sqlalchemy import JSON, URL, Boolean, Float, Integer, Select, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
-from tasks.warehouse.one_library import one_library
+from tasks.warehouse.one_library import BUSY_TIMEOUT_SECONDS, one_library
 from tasks.warehouse.schema import UtcDateTime
 
 # SQLite has no column types: the driver infers them from its first batch, so there must be only one.
@@ -33,6 +33,8 @@ def connection(url: str) -> Iterator[Any]:
         with one_library(address.database or "").using("adbc"):
             opened = adbc_driver_sqlite.dbapi.connect(f"file:{address.database}")
             with opened:
+                with opened.cursor() as cursor:  # another process that closes the file last locks it for a moment
+                    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
                 yield opened
         return
     import adbc_driver_postgresql.dbapi

@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import JSON
 
 from tasks.warehouse import arrow
-from tasks.warehouse.database import BUSY_TIMEOUT_SECONDS, Warehouse
+from tasks.warehouse.database import Warehouse
 from tasks.warehouse.schema import Base
 
 STAGING = "staging"
@@ -35,7 +35,6 @@ class BulkUpsert:
         self._connection = self._open.enter_context(arrow.connection(self._warehouse.url))
         self._cursor = self._open.enter_context(self._connection.cursor())
         if self._warehouse.is_sqlite:
-            self._rows(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
             self._cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._cursor.execute("PRAGMA temp_store = MEMORY")
         self._cursor.execute(self._stage)

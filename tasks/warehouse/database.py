@@ -18,9 +18,8 @@ from sqlalchemy.pool import NullPool
 from tasks.errors import WarehouseUnreachableError
 from tasks.settings import get_settings
 from tasks.warehouse import arrow
-from tasks.warehouse.one_library import one_library
+from tasks.warehouse.one_library import BUSY_TIMEOUT_SECONDS, one_library
 
-BUSY_TIMEOUT_SECONDS = 60
 COUNTED = {"preserve_rowcount": True}
 
 

@@ -15,6 +15,8 @@ from typing import Literal
 
 Library = Literal["sqlite3", "adbc"]
 
+BUSY_TIMEOUT_SECONDS = 60
+
 
 class OneLibrary:
     """Many users of one library at a time, or many of the other; never both."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from distributed import Client, LocalCluster
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
@@ -18,6 +19,7 @@ WORKSPACES = 2
 CHAIN = {"model_types": "ENGAGEMENT_PREDICTOR", "workspaces_per_chunk": 1}
 
 
+@pytest.mark.slow
 def test_two_dask_workers_leave_the_same_tables_as_threads(prefect_api: str, tmp_path: Path) -> None:
     rows = posts(WORKSPACES, days=120)
     in_threads, on_dask = tmp_path / "threads", tmp_path / "dask"

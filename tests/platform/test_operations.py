@@ -103,6 +103,7 @@ def test_a_run_outlives_its_worker_and_its_server(platform: RunningPlatform) -> 
     platform.wait(run_id, "Completed")
 
 
+@pytest.mark.slow
 def test_a_chain_that_died_with_its_worker_is_marked_and_run_again_ends_in_the_same_tables(
     platform: RunningPlatform, tmp_path: Path
 ) -> None:
