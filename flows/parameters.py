@@ -185,7 +185,7 @@ class Approval(BaseModel):
     """What a person decides about a challenger."""
 
     approve: bool = Field(default=False, title="Promote it")
-    reason: str = Field(default="approved in the UI", title="Reason", max_length=500)
+    reason: str = Field(default="decided in the UI", title="Reason", max_length=500)
     actor: str = Field(default="a person", title="Who", max_length=128)
 
 

@@ -165,7 +165,7 @@ def test_a_paused_promotion_goes_on_from_its_form(learned: RunningPlatform, page
     page.goto(f"{learned.prefect}/runs/flow-run/{run_id}", wait_until="domcontentloaded")
     page.get_by_role("button", name="Resume").first.click()
     page.get_by_text("Promote it").first.wait_for()
-    page.locator(".p-toggle").last.click()
+    page.get_by_role("switch").last.click()
     picture(page, "approval")
     page.get_by_role("button", name="Submit").last.click()
     learned.wait(run_id, "Completed")

@@ -35,7 +35,7 @@ def test_every_entrypoint_loads_and_its_form_explains_itself(name: str) -> None:
             assert shown.get("description") or shown.get("enum"), f"{name}.{field} has no description"
 
 
-@pytest.mark.parametrize("name", set(ENTRIES) - {"debate-synthesis"})
+@pytest.mark.parametrize("name", ENTRIES)
 def test_every_flow_starts_with_nothing_but_defaults(name: str) -> None:
     flow = load(ENTRIES[name]["entrypoint"])
     flow.validate_parameters({})
