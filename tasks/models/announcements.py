@@ -20,28 +20,6 @@ REGISTERED_AS = ("first_champion", "promoted", "challenger", "canary")
 ASKED_FLOW = "model-refresh"
 
 
-def rows_of(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """One row a model, for people; workspaces that failed come first."""
-    failed = [one for one in outcomes if not one.result]
-    rows = [
-        {"workspace": one.workspace_id, "model": None, "status": one.status, "champion": None}
-        | {"drift": None, "score": None, "why": one.reason}
-        for one in failed
-    ]
-    return rows + [
-        {
-            "workspace": found["workspace_id"],
-            "model": found["model_type"],
-            "status": found["status"],
-            "champion": found["model_version"],
-            "drift": found["drift"]["drift_status"] if found["drift"] else None,
-            "score": found["drift"]["drift_score"] if found["drift"] else None,
-            "why": found["reason"],
-        }
-        for found in _results(outcomes)
-    ]
-
-
 def events_of(outcomes: Sequence[Outcome]) -> Iterator[tuple[Event, str, dict[str, Any]]]:
     """What other programs may wait for, each with the resource it is about and a payload.
 

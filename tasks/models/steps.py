@@ -22,7 +22,7 @@ from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runtime import task_run
 
 from tasks.errors import RaptorflowError
-from tasks.models.announcements import events_of, rows_of
+from tasks.models.announcements import events_of
 from tasks.models.model_updater import REFRESH, ModelUpdater
 from tasks.models.records import ModelType, MoveResult, UpdateResult
 from tasks.models.reports import looked_at
@@ -32,7 +32,7 @@ from tasks.warehouse import open_warehouse
 from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
 from tasks.warehouse.snapshots import ChunkSnapshot
 
-__all__ = ["events_of", "rows_of"]
+__all__ = ["events_of"]
 
 STEP = "models"
 ENTRYPOINT = "flows.model_refresh.model_refresh"

@@ -22,6 +22,8 @@ def model_report(outcomes: Sequence[Outcome]) -> str:
     found.sort(key=lambda model: (_severity(model), model["workspace_id"], model["model_type"]))
     counts = Counter(model["status"].replace("_", " ") for model in found)
     parts = ["# Models", " · ".join(f"**{count}** {status}" for status, count in counts.most_common())]
+    failed = [{"workspace": one.workspace_id, "failed": one.reason} for one in outcomes if not one.result]
+    parts += ["## Failed", markdown_table(failed)] if failed else []
     parts.append(markdown_table([_row(model) for model in found[:MODELS_SHOWN]]))
     if len(found) > MODELS_SHOWN:
         parts.append(f"{len(found) - MODELS_SHOWN} more: `raptorflow models`.")
