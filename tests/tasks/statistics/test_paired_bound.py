@@ -20,7 +20,7 @@ def rare_large_losses(random: np.random.Generator) -> np.ndarray:
     return 1.0 - random.exponential(size=N)
 
 
-@pytest.mark.parametrize("repetitions", [2_000, pytest.param(40_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("repetitions", [20_000, pytest.param(40_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("world", [equal, rare_large_losses])
 def test_no_gain_is_called_one_at_most_one_time_in_twenty(world, repetitions: int) -> None:  # type: ignore[no-untyped-def]
     random, tolerance = np.random.default_rng(1), 2 * (0.05 * 0.95 / repetitions) ** 0.5
