@@ -30,7 +30,7 @@ demo: $(READY)  ## set up, run the nightly chain over the simulated sample, show
 
 # The platform's tests come alone: they start every server there is, which two cores do not carry twice.
 test: $(LLM)  ## the whole test suite, on both of two cores
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/platform $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/platform $(ARGS)
 	@$(BIN)/python -m pytest -q tests/platform $(ARGS)
 
 check: $(READY)  ## ruff, mypy --strict, import-linter

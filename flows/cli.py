@@ -100,7 +100,7 @@ def patterns(workspace: Of = None, as_json: Json = False) -> None:
     """Patterns that win and lose, as last confirmed."""
     from flows import console, listing
 
-    console.table("patterns", listing.patterns(workspace), as_json)
+    console.table("patterns", listing.patterns(workspace, as_json), as_json)
 
 
 @app.command()

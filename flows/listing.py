@@ -21,11 +21,11 @@ Rows = list[dict[str, Any]]
 ADDS = {True: "to your own posts", False: "little to your own posts", None: None}
 
 
-def patterns(workspace_id: str | None) -> Rows:
-    """Confirmed patterns, strongest first within each workspace."""
+def patterns(workspace_id: str | None, for_machines: bool = False) -> Rows:
+    """Confirmed patterns, strongest first within each workspace; for machines all that is known of them."""
     warehouse = open_warehouse()
     return [
-        {"workspace": name, "type": content_type} | _pattern(pattern)
+        {"workspace": name, "type": content_type} | (pattern.to_dict() if for_machines else _pattern(pattern))
         for name in _workspaces(warehouse, workspace_id)
         for content_type, pattern in stored_patterns(warehouse, name)
     ]

@@ -14,7 +14,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -104,10 +104,14 @@ def submit(page: Page, platform: RunningPlatform) -> str:
     return run_id
 
 
+def asked_of_mlflow(platform: RunningPlatform, question: str) -> Any:
+    with urllib.request.urlopen(f"{platform.mlflow}/api/2.0/mlflow/{question}") as response:
+        return json.load(response)
+
+
 def champion(platform: RunningPlatform) -> str:
-    address = f"{platform.mlflow}/api/2.0/mlflow/registered-models/alias?name={MODEL}&alias=champion"
-    with urllib.request.urlopen(address) as response:
-        version: str = json.load(response)["model_version"]["version"]
+    found = asked_of_mlflow(platform, f"registered-models/alias?name={MODEL}&alias=champion")
+    version: str = found["model_version"]["version"]
     return version
 
 
@@ -126,7 +130,7 @@ def test_the_form_of_pattern_learning_leads_to_a_report_with_the_pattern(learned
     page.get_by_text("found on one half of the weeks").wait_for()
     picture(page, "report-of-pattern-learning")
     said = page.inner_text("body")
-    assert any(pattern["pattern"] in said for pattern in found), said
+    assert any(pattern["description"].partition("when: ")[2] in said for pattern in found), said
 
 
 def test_mlflow_shows_the_model_its_champion_and_what_it_is_worth(learned: RunningPlatform, page: Page) -> None:
@@ -138,6 +142,20 @@ def test_mlflow_shows_the_model_its_champion_and_what_it_is_worth(learned: Runni
     page.get_by_text("the better trivial predictor").first.wait_for()
     assert "champion" in page.inner_text("body")
     picture(page, "mlflow-champion")
+
+
+def test_mlflow_shows_the_champions_plots(learned: RunningPlatform, page: Page) -> None:
+    found = asked_of_mlflow(learned, f"registered-models/alias?name={MODEL}&alias=champion")
+    run_id = found["model_version"]["run_id"]
+    run = asked_of_mlflow(learned, f"runs/get?run_id={run_id}")["run"]["info"]
+    plots = asked_of_mlflow(learned, f"artifacts/list?run_id={run_id}&path=figures")["files"]
+    assert {"figures/calibration.png", "figures/residuals.png"} <= {plot["path"] for plot in plots}
+    with page.expect_response(lambda answer: "calibration.png" in answer.url and answer.ok) as plot:
+        page.goto(
+            f"{learned.mlflow}/#/experiments/{run['experiment_id']}/runs/{run_id}/artifacts/figures/calibration.png"
+        )
+    assert plot.value.body().startswith(b"\x89PNG")
+    picture(page, "mlflow-plot")
 
 
 def test_a_rollback_from_the_form_moves_the_alias(learned: RunningPlatform, page: Page) -> None:
