@@ -98,7 +98,7 @@ def with_probes(folder: Path) -> Path:
     wanted = yaml.safe_load((FOLDER / "prefect.yaml").read_text())
     for name in PROBES:
         entry = {"name": name.replace("_", "-"), "entrypoint": f"tests.platform.probes.{name}"}
-        entry |= {"work_pool": {"name": "light"}, "tags": ["raptorflow"]}
+        entry |= {"work_pool": wanted["definitions"]["light"], "tags": ["raptorflow"]}
         if name == "no_op":
             entry["schedules"] = [{"slug": "soon", "interval": SCHEDULED_EVERY_SECONDS}]
         wanted["deployments"].append(entry)
