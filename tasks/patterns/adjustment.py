@@ -16,6 +16,7 @@ from tasks.patterns.discovery import CHANNEL, TIMING, outcome_of
 from tasks.patterns.preparation import Posts
 from tasks.patterns.search import Candidate, rule_matches
 from tasks.patterns.selectors import SelectorTable
+from tasks.statistics.codes import groups
 from tasks.statistics.contrast import Contrast, StratifiedDesign, stratified_design
 from tasks.statistics.outcome import AdjustedOutcome
 
@@ -64,7 +65,7 @@ def _designs(
 ) -> Iterator[tuple[list[int], AdjustedOutcome, StratifiedDesign]]:
     """Candidates by what they must be freed of, with their outcome and their design."""
     parts = 0 if part is None else part
-    cluster = np.unique(posts.week[rows] * (np.max(parts, initial=0) + 1) + parts, return_inverse=True)[1]
+    cluster = groups(posts.week[rows] * (int(np.max(parts, initial=0)) + 1) + parts).codes
     outcomes: dict[bool, AdjustedOutcome] = {}
     for members, kind in _by_kind(table, candidates):
         across = kind == CHANNEL

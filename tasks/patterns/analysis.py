@@ -35,7 +35,7 @@ def analyse(frame: pl.DataFrame, question: Question) -> Analysis:
     if frame.is_empty():
         return _insufficient(question, 0, 0, {"rows_read": 0})
     posts = prepare(frame, question.workspace_id, question.as_of)
-    weeks = len(np.unique(posts.week))
+    weeks = posts.weeks
     counts = {"rows_read": len(frame), "dropped": posts.dropped, "engagement_basis": posts.basis}
     thresholds = question.thresholds
     if len(posts.week) < thresholds.min_rows or weeks < thresholds.min_weeks:
@@ -108,7 +108,7 @@ def _insufficient(question: Question, rows: int, weeks: int, counts: dict[str, A
 def _statistics(question: Question, posts: Posts, outcome: AdjustedOutcome) -> dict[str, Any]:
     return {
         "sample_count": len(posts.week),
-        "weeks": len(np.unique(posts.week)),
+        "weeks": posts.weeks,
         "discovery_count": int(posts.discovery.sum()),
         "confirmation_count": int((~posts.discovery).sum()),
         "strata": int(outcome.stratum.max()) + 1,

@@ -13,6 +13,7 @@ from tasks.patterns.encoding import rule_holds
 from tasks.patterns.preparation import prepare
 from tasks.patterns.records import Analysis, Pattern, Question
 from tasks.patterns.task_types import TASK_TYPES, tasks_served
+from tasks.statistics.codes import groups
 from tasks.statistics.contrast import stratified_contrast
 from tasks.statistics.outcome import adjusted_outcome
 
@@ -55,7 +56,7 @@ def _confirmed_elsewhere(frame: pl.DataFrame, patterns: tuple[Pattern, ...], que
         return []
     rules = np.column_stack([rule_holds(posts.features, pattern.rule) for pattern in known])
     outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period)
-    week = np.unique(posts.week, return_inverse=True)[1]
+    week = groups(posts.week).codes
     found = stratified_contrast(rules, outcome.normal_score, outcome.stratum, week)
     direction = np.array([1.0 if pattern.pattern_type == "winning" else -1.0 for pattern in known])
     p = stdtr(found.degrees_of_freedom, -direction * found.estimate / found.standard_error)

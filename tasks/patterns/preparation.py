@@ -15,6 +15,7 @@ from tasks.errors import InputError
 from tasks.patterns.encoding import Feature
 from tasks.patterns.features import features_of, flatten
 from tasks.patterns.split import is_discovery, periods, week_numbers
+from tasks.statistics.codes import groups
 from tasks.statistics.outcome import log_rate
 
 Basis = Literal["impressions", "audience", "counts"]
@@ -60,6 +61,11 @@ class Posts:
     def confirmation(self) -> NDArray[np.int64]:
         """Rows of the other half, in order."""
         return np.flatnonzero(~self.discovery)
+
+    @cached_property
+    def weeks(self) -> int:
+        """How many weeks have posts."""
+        return len(groups(self.week).numbers)
 
     @cached_property
     def period(self) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.patterns.encoding import Feature, Floats
 from tasks.patterns.records import Selector
+from tasks.statistics.codes import groups
 
 MAX_LABELS = 12
 ZERO_INFLATED = 0.1
@@ -39,8 +40,8 @@ def propose(feature: Feature, values: Floats) -> Iterator[Selector]:
 
 def _labels(feature: Feature, values: Floats) -> list[str | int]:
     """The twelve most common labels, ties by name."""
-    codes, rows = np.unique(values, return_counts=True)
-    common = codes[np.argsort(-rows, kind="stable")[:MAX_LABELS]]
+    found = groups(values.astype(np.int64))
+    common = found.numbers[np.argsort(-found.rows, kind="stable")[:MAX_LABELS]]
     return [feature.labels[int(code)] if feature.labels else int(code) for code in common]
 
 

@@ -16,6 +16,7 @@ from tasks.patterns.preparation import Posts, prepare
 from tasks.patterns.records import CAVEAT, Pattern, Question
 from tasks.patterns.search import Candidate, rule_matches
 from tasks.patterns.selectors import SelectorTable, selector_table
+from tasks.statistics.codes import groups
 from tasks.statistics.doubly_robust import DoublyRobustEffect, doubly_robust_effect
 
 
@@ -60,7 +61,7 @@ def _doubly_robust(posts: Posts, table: SelectorTable, candidate: Candidate) -> 
         rule_matches(table.matches[half], candidate.members),
         outcome_of(posts, half, across_channels=across).residual,
         _covariates(posts, table, candidate, half),
-        np.unique(posts.week[half], return_inverse=True)[1],
+        groups(posts.week[half]).codes,
     )
     if found is None:
         return {"status": "insufficient_data", "reason": "fewer than 50 posts on one side, or fewer than 5 weeks"}
@@ -73,7 +74,7 @@ def _covariates(
     """Selectors of all features the rule does not speak of, and the season."""
     own = {int(table.owner[i]) for i in candidate.members}
     others = [i for i, owner in enumerate(table.owner) if int(owner) not in own]
-    season = np.unique(posts.period[half], return_inverse=True)[1]
+    season = groups(posts.period[half]).codes
     columns = [table.matches[half][:, others], season[:, None] == np.arange(season.max(initial=0) + 1)]
     return np.hstack(columns).astype(np.float64)
 

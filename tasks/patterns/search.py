@@ -71,11 +71,12 @@ class PairSums:
         scores: Floats = np.divide(mean - other, error, out=np.zeros_like(error), where=usable & (error > 1e-12))
         return scores
 
-    def interaction(self) -> Floats:
-        """z (S, S) of the interaction in the 2 × 2 table of each pair, under the outcome's overall variance."""
+    def interaction(self, first: Codes, second: Codes) -> Floats:
+        """z (P,) of the interaction in the 2 × 2 tables of P pairs, under the outcome's overall variance."""
         alone, sums = np.diagonal(self.count), np.diagonal(self.total)
-        counts = (self.count, alone[:, None] - self.count, alone[None, :] - self.count)
-        totals = (self.total, sums[:, None] - self.total, sums[None, :] - self.total)
+        count, total = self.count[first, second], self.total[first, second]
+        counts = (count, alone[first] - count, alone[second] - count)
+        totals = (total, sums[first] - total, sums[second] - total)
         both, left, right = (t / np.maximum(n, 1) for t, n in zip(totals, counts, strict=True))
         neither_rows = self.rows - sum(counts)
         neither = (self.outcome_total - sum(totals)) / np.maximum(neither_rows, 1)
@@ -111,12 +112,11 @@ def search(matches: Mask, outcome: Floats, owner: Codes, alone: Mask) -> list[Ca
     strength = np.abs(score)
     single = np.diagonal(strength)
     parent = np.maximum(single[:, None], single[None, :])
-    stands_out = (strength >= np.maximum(parent + PARSIMONY, MIN_PAIR_SCORE)) & (
-        np.sign(score) * sums.interaction() >= MIN_INTERACTION
-    )
-    allowed = (owner[:, None] < owner[None, :]) & stands_out
+    stands_out = (owner[:, None] < owner[None, :]) & (strength >= np.maximum(parent + PARSIMONY, MIN_PAIR_SCORE))
+    first, second = np.nonzero(stands_out)
+    adds = np.sign(score[first, second]) * sums.interaction(first, second) >= MIN_INTERACTION
     members: list[tuple[int, ...]] = [(int(i),) for i in np.flatnonzero(alone & (single >= MIN_SCORE))]
-    members += [(int(i), int(j)) for i, j in zip(*np.nonzero(allowed), strict=True)]
+    members += [(int(i), int(j)) for i, j in zip(first[adds], second[adds], strict=True)]
     found = [Candidate(m, float(score[m[0], m[-1]]), int(sums.count[m[0], m[-1]])) for m in members]
     return strongest_first(found)[:SHORTLIST]
 

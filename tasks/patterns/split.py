@@ -18,6 +18,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tasks.statistics.codes import groups
+
 Codes = NDArray[np.int64]
 
 SPLIT_KEY = b"raptorflow.patterns.split.1"  # another key is another calendar: change it only with the algorithm
@@ -41,9 +43,9 @@ def periods(week: Codes) -> Codes:
 def is_discovery(week: Codes, workspace_id: str) -> NDArray[np.bool_]:
     """Whether each row (n,) belongs to the half that searches."""
     fortnight = week // 2
-    pairs, pair_of_row = np.unique(fortnight // 2, return_inverse=True)
-    first_searches = np.array([_bit(workspace_id, int(pair)) for pair in pairs], dtype=bool)
-    found: NDArray[np.bool_] = (fortnight % 2 == 0) == first_searches[pair_of_row]
+    pairs = groups(fortnight // 2)
+    first_searches = np.array([_bit(workspace_id, int(pair)) for pair in pairs.numbers], dtype=bool)
+    found: NDArray[np.bool_] = (fortnight % 2 == 0) == first_searches[pairs.codes]
     return found
 
 

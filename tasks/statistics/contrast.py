@@ -15,6 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.statistics.codes import groups
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -87,7 +89,7 @@ class StratifiedDesign:
         """Valid rows less strata less one, in each part (P, K) or (P, 1)."""
         weights = self.strata.weights
         rows = np.bincount(part)[:, None].astype(np.float64) if weights is None else sum_by(part, weights)
-        strata = np.unique(part * len(self.strata.rows) + self.strata.codes) // len(self.strata.rows)
+        strata = groups(part * len(self.strata.rows) + self.strata.codes).numbers // len(self.strata.rows)
         return np.maximum(rows - np.bincount(strata, minlength=len(rows))[:, None] - 1, 1)
 
 

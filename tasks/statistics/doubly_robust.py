@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from tasks.statistics.codes import groups
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -63,7 +65,7 @@ def doubly_robust_effect(
         cluster: (n,) weeks; folds never split one.
         seed: of the folds.
     """
-    if min(treated.sum(), (~treated).sum()) < MIN_SIDE or len(np.unique(cluster)) < FOLDS:
+    if min(treated.sum(), (~treated).sum()) < MIN_SIDE or len(groups(cluster).rows) < FOLDS:
         return None
     propensity, if_treated, if_not = _cross_fitted(treated, outcome, covariates, cluster, seed)
     score = if_treated - if_not
@@ -101,10 +103,10 @@ def _cross_fitted(
 
 def _clustered_error(influence: Floats, cluster: Codes) -> tuple[float, int]:
     """Standard error of a mean with influence values (n,), and degrees of freedom."""
-    sums = np.bincount(np.unique(cluster, return_inverse=True)[1], weights=influence)
-    groups, n = len(sums), len(influence)
-    clustered = np.sqrt((sums**2).sum() * groups / (groups - 1)) / n
-    return float(max(clustered, influence.std() / np.sqrt(n))), groups - 1
+    sums = np.bincount(groups(cluster).codes, weights=influence)
+    clusters, n = len(sums), len(influence)
+    clustered = np.sqrt((sums**2).sum() * clusters / (clusters - 1)) / n
+    return float(max(clustered, influence.std() / np.sqrt(n))), clusters - 1
 
 
 def _quantiles(values: Floats) -> tuple[float, float, float]:

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from tasks.statistics.codes import groups
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
@@ -69,13 +71,11 @@ def log_rate(interactions: Floats, exposure: Floats | None = None) -> Floats:
 
 def strata(channel: Codes, period: Codes, min_rows: int = MIN_STRATUM_ROWS) -> Codes:
     """Codes 0…S−1 (n,) of channel × period; small ones join their neighbour in time, small channels join each other."""
-    _, channel = np.unique(channel, return_inverse=True)
-    rows = np.bincount(channel)
-    channel = np.where(rows[channel] < min_rows, len(rows), channel)
-    first = period.min(initial=0)
-    width = period.max(initial=0) - first + 1
-    cells, cell_of_row, counts = np.unique(channel * width + period - first, return_inverse=True, return_counts=True)
-    return _merge_small(cells // width, counts, min_rows)[cell_of_row]
+    by_channel, by_period = groups(channel), groups(period)
+    small, width = len(by_channel.rows), len(by_period.rows)
+    joined = np.where(by_channel.rows < min_rows, small, np.arange(small))
+    cells = groups(joined[by_channel.codes] * width + by_period.codes)
+    return _merge_small(cells.numbers // max(width, 1), cells.rows, min_rows)[cells.codes]
 
 
 def _merge_small(channels: Codes, counts: Codes, min_rows: int) -> Codes:
