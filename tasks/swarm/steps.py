@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Generator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import AsyncClientContext
 
@@ -18,26 +19,57 @@ from tasks.swarm.messages import Turn, TurnRequest
 
 
 @task(name="debate-turn", task_run_name="{key}", cache_policy=NO_CACHE, retries=0, persist_result=False)
-async def debate_turn(key: str, take: Take) -> Turn:  # noqa: ARG001 - the key names the task run
+async def debate_turn(key: str, turn: Awaitable[Turn]) -> Turn:  # noqa: ARG001 - the key names the task run
     """One turn of a debate; it is stored before this task ends, so that a retry of the flow does not repeat it."""
-    return await take()
+    return await turn
 
 
-async def as_task(take: Take, request: TurnRequest) -> Turn:
-    """Take a turn as a Prefect task of its own."""
-    return await debate_turn(request.key, take)
+class TurnTasks:
+    """A Prefect task a turn, beside the debate: what Prefect writes down about one turn keeps no other waiting."""
+
+    def __init__(self) -> None:
+        self._noted: list[asyncio.Task[Turn]] = []
+
+    async def take(self, take: Take, request: TurnRequest) -> Turn:
+        """Take a turn, and have it noted."""
+        turn = asyncio.ensure_future(take())
+        self._noted.append(asyncio.ensure_future(debate_turn(request.key, _Shared(turn))))
+        return await turn
+
+    async def noted(self) -> None:
+        """Wait until every turn is noted. A turn that failed has told so to whoever took it; a note that failed is
+        said in the run's log and changes no decision."""
+        for ended in await asyncio.gather(*self._noted, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                get_run_logger().warning("a turn's task run did not end well: %s", ended)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """A turn that two wait for; Prefect looks into a task's arguments, and would wait for a bare one by itself."""
+
+    turn: asyncio.Future[Turn]
+
+    def __await__(self) -> Generator[Any, None, Turn]:
+        return self.turn.__await__()
 
 
 def hold_debate(
     asked: dict[str, Any], agent_roles: Sequence[str], run_id: str, limits: Limits, ask_person: AskPerson | None
 ) -> dict[str, Any]:
     """Hold a debate, or go on with the one this flow run began."""
-    orchestrator = AgentDebateOrchestrator(max_rounds=MOST_ROUNDS, around=as_task, limits=limits, ask_person=ask_person)
+    tasks = TurnTasks()
+    orchestrator = AgentDebateOrchestrator(
+        max_rounds=MOST_ROUNDS, around=tasks.take, limits=limits, ask_person=ask_person
+    )
 
     async def grade_and_debate() -> dict[str, Any]:
         await orchestrator.grade_decided(asked.get("workspace_id"))  # what has turned out since is evidence now
         # One client for all turns: a task that finds none makes its own, and reads every certificate for it.
         async with AsyncClientContext.get_or_create():
-            return await orchestrator.orchestrate_debate(**asked, agent_roles=agent_roles, run_id=run_id)
+            try:
+                return await orchestrator.orchestrate_debate(**asked, agent_roles=agent_roles, run_id=run_id)
+            finally:
+                await tasks.noted()
 
     return asyncio.run(grade_and_debate())
