@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from statistics import median
 from typing import Any
 
@@ -57,24 +61,45 @@ async def bare(url: str, waves: tuple[int, ...], bodies: list[dict[str, Any]]) -
             await asyncio.gather(*asked)
 
 
+def _serve(pipe: Connection) -> None:
+    """The slow endpoint, until it is asked what it was asked."""
+    with fake_llm(stubborn) as fake:
+        pipe.send(fake.url)
+        while pipe.recv():
+            pipe.send((fake.calls, fake.waves, fake.bodies))
+
+
+@contextmanager
+def endpoint_apart() -> Iterator[tuple[str, Connection]]:
+    """The endpoint in a process of its own, as endpoints are: what it computes is not ours to wait for."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    try:
+        yield ours.recv(), ours
+    finally:
+        ours.send(False)
+        process.join(10)
+
+
 async def test_four_agents_two_rounds_without_prefect(sqlite_warehouse: Warehouse) -> None:
     asked: dict[str, Any] = {"problem": "Which one?", "agent_roles": ROLES, "rounds": 2, "options": OPTIONS}
     seconds, alone, cpu = [], [], []
     for number in range(9):
-        with fake_llm(stubborn) as fake:
-            experts = AgentDebateOrchestrator(
-                warehouse=sqlite_warehouse, endpoint=Endpoint("slow:0.2", fake.url, "sk-x")
-            )
+        with endpoint_apart() as (url, pipe):
+            experts = AgentDebateOrchestrator(warehouse=sqlite_warehouse, endpoint=Endpoint("slow:0.2", url, "sk-x"))
             started, worked = time.perf_counter(), time.process_time()
             await experts.orchestrate_debate(**asked, extra_evidence=EVIDENCE, debate_id=f"d{number}")
             seconds.append(time.perf_counter() - started)
             cpu.append(time.process_time() - worked)
-            assert (fake.calls, fake.waves) == (17, 5)
+            pipe.send(True)
+            calls, waves, bodies = pipe.recv()
+            assert (calls, waves) == (17, 5)
             started = time.perf_counter()
-            await bare(fake.url, (4, 4, 4, 4, 1), list(fake.bodies))
+            await bare(url, (4, 4, 4, 4, 1), bodies)
             alone.append(time.perf_counter() - started)
     print(
         f"BAR 4 agents x 2 rounds at 200 ms, without Prefect: median {median(seconds[1:]):.3f}, least "
         f"{min(seconds[1:]):.3f} of 1.0 s (bar 1.10); the SDK alone {median(alone[1:]):.3f} and {min(alone[1:]):.3f}; "
-        f"least CPU of client and server {min(cpu[1:]) * 1000:.0f} ms"
+        f"least CPU {min(cpu[1:]) * 1000:.0f} ms"
     )
