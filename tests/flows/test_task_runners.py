@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster
-from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_TASK_RUNNER_THREAD_POOL_MAX_WORKERS,
+    temporary_settings,
+)
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.meta_learning import meta_learning
 from flows.parameters import MetaLearning
+from flows.task_runners import task_runner, threads
 from tests.chain_homes import at_home, chain_environment, posts, require_same, store_posts, tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +49,13 @@ def test_two_dask_workers_leave_the_same_tables_as_threads(prefect_api: str, tmp
             ran_tasks = client.run(lambda: __import__("sys").modules.get("tasks.patterns.steps") is not None)
     assert list(ran_tasks.values()) == [True, True], "both workers had a part in it"
     require_same(tables(on_dask), tables(in_threads))
+
+
+def test_a_flow_takes_no_more_threads_than_cores_unless_a_person_says_so() -> None:
+    assert task_runner() == ThreadPoolTaskRunner(max_workers=threads())
+    assert threads() <= (os.cpu_count() or 1)
+    with temporary_settings({PREFECT_TASK_RUNNER_THREAD_POOL_MAX_WORKERS: 7}):
+        assert task_runner() == ThreadPoolTaskRunner(max_workers=7)
 
 
 def test_a_cluster_that_cannot_reach_prefect_is_refused(tmp_path: Path) -> None:
