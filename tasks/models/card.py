@@ -27,7 +27,7 @@ def model_card(
         f"**{key.model_type.value} of {key.workspace_id}** predicts {what}. {rows}",
         f"**Held-out performance.** On {found.n} later rows its recipe loses {found.loss:.4g} a row, the better "
         f"trivial predictor {found.baseline_loss:.4g} (gain at least {found.gain_lower:.2g}, 95 %). "
-        f"Latest quarter of the rows: {_figures(found)}.",
+        f"On the latest of them: {_figures(found)}.",
         _listens(weights),
         "**Limits.** Associations in this workspace's past, not causes; rows unlike those it learnt from are guesses. "
         "`detect_drift` says when it no longer fits.",

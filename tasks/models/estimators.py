@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 
 from tasks.models.dataset import TEXT, Examples
 from tasks.models.specs import ModelSpec
+from tasks.statistics.one_thread import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
-    from threadpoolctl import ThreadpoolController
 
 SEED = 20260101
 ONE_THREAD_ROWS = 20_000  # below this, a second thread costs more than it brings
@@ -83,7 +82,7 @@ class FittedModel:
     def predict(self, features: pl.DataFrame) -> Floats:
         """(n,) expected values for regression, (n, classes) probabilities for classification."""
         table = self.frame(features)
-        with single_thread(len(table)):
+        with threads_for(len(table)):
             if self.classes is None:
                 return np.asarray(self.estimator.predict(table), dtype=np.float64)
             return np.asarray(self.estimator.predict_proba(table), dtype=np.float64)
@@ -113,7 +112,7 @@ def fit(spec: ModelSpec, examples: Examples) -> FittedModel:
     labels = tuple(name for name in names if name not in numbers and name != TEXT)
     blank = FittedModel(None, numbers, labels, text, None)
     table, target = blank.frame(examples.features), examples.target.to_numpy()
-    with single_thread(len(table)):
+    with threads_for(len(table)):
         if spec.task == "regression":
             return FittedModel.of(_regressor(spec, blank).fit(table, target))
         return FittedModel.of(_classifier(spec, blank, table, target.astype(str)))
@@ -129,7 +128,7 @@ def _regressor(spec: ModelSpec, columns: FittedModel) -> Any:
 
 def _classifier(spec: ModelSpec, columns: FittedModel, table: pd.DataFrame, target: NDArray[Any]) -> Any:
     if spec.estimator.kind == "text_classifier":
-        return _text_classifier(spec, len(table)).fit(table, target)
+        return _with_plain_numbers(_text_classifier(spec, len(table)).fit(table, target))
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.pipeline import Pipeline
 
@@ -182,21 +181,14 @@ def _text_classifier(spec: ModelSpec, rows: int) -> Any:
     return Pipeline([("columns", ColumnTransformer([("words", words, TEXT)])), ("model", model)])
 
 
-@contextmanager
-def single_thread(rows: int) -> Iterator[None]:
+def _with_plain_numbers(fitted: Any) -> Any:
+    """The places of words as Python's integers: skops writes each of NumPy's to a file of its own."""
+    words = fitted.named_steps["columns"].named_transformers_["words"]
+    if hasattr(words, "vocabulary_"):
+        words.vocabulary_ = {word: int(place) for word, place in words.vocabulary_.items()}
+    return fitted
+
+
+def threads_for(rows: int) -> AbstractContextManager[None]:
     """Keep small work on one thread."""
-    if rows >= ONE_THREAD_ROWS:
-        yield
-        return
-    with _thread_pools().limit(limits=1):
-        yield
-
-
-@cache
-def _thread_pools() -> ThreadpoolController:
-    """The pools of the libraries estimators use; searching for them anew takes longer than many a prediction."""
-    import sklearn.ensemble
-    from threadpoolctl import ThreadpoolController
-
-    assert sklearn.ensemble, "its libraries are loaded before they are searched for"
-    return ThreadpoolController()
+    return nullcontext() if rows >= ONE_THREAD_ROWS else one_thread()

@@ -151,5 +151,5 @@ def _axes(title: str, *, left: float = 0.12, bottom: float = 0.12) -> Axes:
 def _png(axes: Axes) -> bytes:
     figure, buffer = axes.get_figure(root=True), io.BytesIO()
     assert figure is not None, "axes lie in a figure"
-    figure.savefig(buffer, format="png")
+    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})  # a third larger, and a third sooner
     return buffer.getvalue()

@@ -14,11 +14,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.models.dataset import TEXT
-from tasks.models.estimators import SEED, FittedModel, Floats, losses
+from tasks.models.estimators import SEED, FittedModel, Floats, losses, threads_for
 from tasks.models.held_out import HeldOut
 
 ROWS = 200  # each column needs a copy of them
-WORDS = 15
+WORDS, TEXTS = 15, 500
 COMMON_WORDS = 2_000
 
 
@@ -45,22 +45,41 @@ def importance(held_out: HeldOut) -> Importance | None:
     if model is None or not len(rows):
         return None
     if model.columns == [TEXT]:
-        return word_weights(model, rows.features[TEXT].to_list())
+        return word_weights(model, rows.features[TEXT].tail(TEXTS).to_list())
     return shuffled_losses(held_out, model)
 
 
 def shuffled_losses(held_out: HeldOut, model: FittedModel, seed: int = SEED) -> Importance:
     """Permutation importance (Breiman 2001) of each column on the latest 200 held-out rows, in one prediction."""
     rows = held_out.rows.slice(len(held_out.rows) - min(ROWS, len(held_out.rows)), len(held_out.rows))
-    features, n, random = rows.features.select(model.columns), len(rows), np.random.default_rng(seed)
-    copies = [features.with_columns(features[name].gather(random.permutation(n))) for name in model.columns]
-    predicted = model.predict(pl.concat(copies)).reshape(len(copies), n, *held_out.predicted.shape[1:])
+    n, random = len(rows), np.random.default_rng(seed)
+    orders = [random.permutation(n) for _ in model.columns]
+    predicted = _shuffled_predictions(model, rows.features.select(model.columns), orders)
     before = held_out.losses[-n:]
     rises = np.array([losses(one, rows.target, model.classes) - before for one in predicted])
     values, errors = rises.mean(axis=1), rises.std(axis=1) / np.sqrt(n)
     used = [i for i in np.argsort(-values, kind="stable") if values[i] > 0]
     names = tuple(model.columns[i] for i in used)
     return Importance(names, values[used], errors[used], "rise of the loss when the column is shuffled")
+
+
+def _shuffled_predictions(model: FittedModel, features: pl.DataFrame, orders: Sequence[NDArray[np.int64]]) -> Floats:
+    """(k, n) or (k, n, classes) predictions of n rows with one of k columns in its order, the others as they are."""
+    if TEXT in model.columns and hasattr(model.estimator, "steps"):  # words take long to read: once is enough
+        encoder, inner = (part for _, part in model.estimator.steps)
+        table = encoder.transform(model.frame(features))
+        places = [slice(i, i + 1) for i in range(len(orders) - 1)] + [slice(len(orders) - 1, None)]  # words come last
+        copies = np.stack([table] * len(orders))
+        for copy, place, order in zip(copies, places, orders, strict=True):
+            copy[:, place] = table[order, place]
+        predict = inner.predict if model.classes is None else inner.predict_proba
+        with threads_for(len(table)):
+            predicted = predict(np.concatenate(copies))
+    else:
+        named = zip(model.columns, orders, strict=True)
+        predicted = model.predict(pl.concat([features.with_columns(features[name].gather(o)) for name, o in named]))
+    found: Floats = predicted.reshape(len(orders), len(features), *predicted.shape[1:])
+    return found
 
 
 def word_weights(model: FittedModel, texts: Sequence[str]) -> Importance:

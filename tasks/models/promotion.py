@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from tasks.errors import UnknownNameError
 from tasks.models.errors import ArtifactRefusedError, NoChampionError, PromotionConflictError
 from tasks.models.estimators import FittedModel
+from tasks.models.latest_models import LatestModels
 from tasks.models.learning import PROMOTE
 from tasks.models.records import Deployment, ModelKey, Version
 from tasks.models.registry import Registry
@@ -31,6 +32,7 @@ class Promoter:
 
     def __init__(self, store: ModelStore, registry: Registry) -> None:
         self.store, self.registry = store, registry
+        self._latest = LatestModels()
 
     def champion(self, key: ModelKey) -> str | None:
         """Version name of who serves now."""
@@ -41,20 +43,26 @@ class Promoter:
         return max((found.generation for found in self.store.deployments(key)), default=0)
 
     def load(self, key: ModelKey, version: Version) -> FittedModel:
-        """The model of a version, checked."""
-        if version.registry_version is None or version.artifact_sha256 is None:
-            raise ArtifactRefusedError(key.registered_name, version.version_name, "it was never registered")
-        return FittedModel.of(self.registry.load(key, version.registry_version, version.artifact_sha256))
+        """The model of a version, whose file was checked when it was read; it is read once while it is in use."""
+        kept = self._latest.get(version.artifact_sha256 or "")
+        return kept if kept is not None else self._read(key, version)
 
     def verify(self, key: ModelKey, version: Version) -> FittedModel:
-        """Load a version and hold it to its golden predictions.
+        """Read a version's file, whether or not it is in use, and hold it to its golden predictions.
 
         Raises:
             ArtifactRefusedError: if the file or the predictions are not what was registered.
         """
-        model = self.load(key, version)
+        model = self._read(key, version)
         if not golden_holds(model, version.golden):
             raise ArtifactRefusedError(key.registered_name, version.version_name, "its golden predictions differ")
+        return model
+
+    def _read(self, key: ModelKey, version: Version) -> FittedModel:
+        if version.registry_version is None or version.artifact_sha256 is None:
+            raise ArtifactRefusedError(key.registered_name, version.version_name, "it was never registered")
+        model = FittedModel.of(self.registry.load(key, version.registry_version, version.artifact_sha256))
+        self._latest.put(version.artifact_sha256, model)
         return model
 
     def move(

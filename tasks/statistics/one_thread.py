@@ -1,4 +1,4 @@
-"""Linear algebra on one thread.
+"""Linear algebra and trees on one thread.
 
 Products of a few thousand rows gain nothing from a second thread and lose much where several processes share the cores
 (measured at load 9: 38 ms instead of 2.5). And sums split among threads round differently: which of two rules that say
@@ -7,10 +7,11 @@ nearly the same comes first must not depend on how many cores a machine has.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import lru_cache
 
 from threadpoolctl import ThreadpoolController
 
@@ -21,14 +22,20 @@ _limit = ExitStack()
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep BLAS on one thread until the last of those inside has left; the limit holds for the whole process."""
+    """Keep BLAS and OpenMP on one thread.
+
+    BLAS has one limit for the whole process, which holds until the last of those inside has left; OpenMP has one for
+    each thread, which goes with it.
+    """
     global _inside
+    found = _controller(n_modules=len(sys.modules))
     with _lock:
         if not _inside:
-            _limit.enter_context(_controller().limit(limits=1, user_api="blas"))
+            _limit.enter_context(found.limit(limits=1, user_api="blas"))
         _inside += 1
     try:
-        yield
+        with found.limit(limits=1, user_api="openmp"):
+            yield
     finally:
         with _lock:
             _inside -= 1
@@ -36,7 +43,7 @@ def one_thread() -> Iterator[None]:
                 _limit.close()
 
 
-@cache
-def _controller() -> ThreadpoolController:
-    """Looking through a process's libraries takes .7 ms, so once."""
+@lru_cache(maxsize=1)
+def _controller(n_modules: int) -> ThreadpoolController:  # noqa: ARG001 - what the cache goes by
+    """Looking through a process's libraries takes .7 ms, so only where modules, which bring them, came since."""
     return ThreadpoolController()
