@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from rich.console import Console
+
+from flows.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def raptorflow(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command as people run it, which imports what it needs."""
     return subprocess.run(
         [sys.executable, "-m", "flows.cli", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
+
+
+def in_process(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[Any, str, str]:
+    """The same here, where everything is imported already: exit status, standard output, standard error."""
+    monkeypatch.setattr(sys, "argv", ["raptorflow", *arguments])
+    with patch.dict(os.environ), pytest.raises(SystemExit) as ended:  # the command settles Prefect's environment
+        main()
+    return ended.value.code, *capsys.readouterr()
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -41,12 +57,14 @@ def test_help_imports_nothing_heavy() -> None:
         (["ingest", "content", "absent.csv"], "absent.csv"),
     ],
 )
-def test_bad_usage_is_one_line_and_status_two(arguments: list[str], says: str) -> None:
-    ran = raptorflow(*arguments)
-    assert ran.returncode == 2, ran.stderr
-    assert says in ran.stderr
-    assert len(ran.stderr.strip().splitlines()) == 1
-    assert ran.stdout == ""
+def test_bad_usage_is_one_line_and_status_two(
+    arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, printed, complaint = in_process(arguments, monkeypatch, capsys)
+    assert status == 2, complaint
+    assert says in complaint
+    assert len(complaint.strip().splitlines()) == 1
+    assert printed == ""
 
 
 def test_init_twice_is_the_same_as_once() -> None:
@@ -55,10 +73,12 @@ def test_init_twice_is_the_same_as_once() -> None:
     assert "schema revision" in first.stdout
 
 
-def test_an_empty_warehouse_says_what_to_do_next() -> None:
-    ran = raptorflow("patterns")
-    assert ran.returncode == 0
-    assert "no patterns yet; raptorflow run meta-learning" in ran.stdout
+def test_an_empty_warehouse_says_what_to_do_next(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, printed, _ = in_process(["patterns"], monkeypatch, capsys)
+    assert status == 0
+    assert "no patterns yet; raptorflow run meta-learning" in printed
 
 
 def test_names_stay_whole_where_sentences_fold(monkeypatch: pytest.MonkeyPatch) -> None:

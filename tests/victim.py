@@ -1,0 +1,98 @@
+"""The nightly chain in a process of its own that can kill itself at a chosen point.
+
+Importing Prefect and MLflow takes longer than a small chain: a fork server has imported them once, and every run is a
+fork of it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any, Literal
+
+import sklearn.ensemble  # noqa: F401 - what a chain imports on its way, imported once
+from mlflow import MlflowClient
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from sqlalchemy import Engine, event
+
+from flows.meta_learning import meta_learning
+from flows.parameters import MetaLearning
+from tasks.warehouse.database import Warehouse
+from tests.chain_homes import at_home
+
+# While it writes to a table, right after that was committed, or when MLflow has just made a version that our own
+# tables do not know of yet.
+When = Literal["while-writing", "after-writing", "registered"]
+SECONDS = 240
+
+
+def run_chain(home: Path, prefect_api: str, options: MetaLearning, death: tuple[When, str] | None = None) -> int:
+    """Run the chain in a home; the exit status, negative for the signal that killed it. Its stderr is home/stderr."""
+    process = _forks().Process(target=_live, args=(home, prefect_api, options.model_dump(), death), daemon=True)
+    process.start()
+    process.join(SECONDS)
+    assert process.exitcode is not None, f"it still ran after {SECONDS} s"
+    return process.exitcode
+
+
+def _forks() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def _live(home: Path, prefect_api: str, options: dict[str, Any], death: tuple[When, str] | None) -> None:
+    with (home / "stderr").open("ab") as log:
+        os.dup2(log.fileno(), sys.stderr.fileno())
+    if death is not None:
+        _doom(*death)
+    with at_home(home), temporary_settings({PREFECT_API_URL: prefect_api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        meta_learning(MetaLearning.model_validate(options))
+
+
+def _doom(when: When, table: str) -> None:
+    if when == "registered":
+        _die_after_registration()
+    else:
+        _die_at_insert(table, at_once=when == "while-writing")
+
+
+def _die() -> None:
+    """Without a goodbye."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_after_registration() -> None:
+    create = MlflowClient.create_model_version
+
+    def create_and_die(*args: Any, **kwargs: Any) -> None:
+        create(*args, **kwargs)
+        _die()
+
+    MlflowClient.create_model_version = create_and_die
+
+
+def _die_at_insert(table: str, *, at_once: bool) -> None:
+    begin, written = Warehouse.begin, []
+
+    @event.listens_for(Engine, "after_cursor_execute")
+    def executed(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if f"INSERT INTO {table} " in statement:
+            written.append(statement)
+            if at_once:
+                _die()
+
+    @contextmanager
+    def begin_and_die(self: Warehouse) -> Iterator[Any]:
+        with begin(self) as connection:
+            yield connection
+        if written:
+            _die()
+
+    Warehouse.begin = begin_and_die  # type: ignore[method-assign]
