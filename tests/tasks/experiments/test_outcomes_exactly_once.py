@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 import pytest
 
@@ -20,16 +18,7 @@ from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
 
-ROOT = Path(__file__).resolve().parents[3]
 VARIANTS = [{"name": "control"}, {"name": "bold"}, {"name": "calm"}]
-SENDER = """
-import asyncio, random, sys
-from tasks.experiments import ExperimentEngine
-from tasks.warehouse import Warehouse
-from tests.tasks.experiments.test_outcomes_exactly_once import send
-url, experiment_id, first, last, seed = sys.argv[1:]
-asyncio.run(send(Warehouse(url), experiment_id, int(first), int(last), int(seed)))
-"""
 
 
 def value_of(i: int) -> float:
@@ -50,6 +39,11 @@ async def send(warehouse: Warehouse, experiment_id: str, first: int, last: int, 
             await engine.record_outcomes(experiment_id, rows + rows[: len(rows) // 3])
 
 
+def send_apart(url: str, *what: Any) -> None:
+    """The same in a process of its own."""
+    asyncio.run(send(Warehouse(url), *what))
+
+
 def run(warehouse: Warehouse, processes: int, outcomes_each: int, kills: int) -> None:
     store(warehouse, Workspace, [workspace_row()])
     engine = ExperimentEngine(warehouse=warehouse)
@@ -57,23 +51,27 @@ def run(warehouse: Warehouse, processes: int, outcomes_each: int, kills: int) ->
     asyncio.run(engine.start_experiment(made.experiment_id))
     total = processes * outcomes_each
 
-    def sender(k: int) -> subprocess.Popen[bytes]:
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload([__name__])  # what a sender imports is imported once
+
+    def sender(k: int) -> BaseProcess:
         """Each sends its own share and half of its neighbour's."""
         first, last = k * outcomes_each, min((k + 1) * outcomes_each + outcomes_each // 2, total)
-        arguments = [warehouse.url, made.experiment_id, str(first), str(last), str(k)]
-        return subprocess.Popen(
-            [sys.executable, "-c", SENDER, *arguments], cwd=ROOT, env=os.environ | {"PYTHONPATH": "."}
-        )
+        started = forks.Process(target=send_apart, args=(warehouse.url, made.experiment_id, first, last, k))
+        started.start()
+        return started
 
     senders = [sender(k) for k in range(processes)]
     chance = random.Random(1)
     for k in range(kills):
         wait_for_outcomes(warehouse, made.experiment_id, (k + 1) * total // (kills + 3))
         victim = chance.randrange(processes)
-        senders[victim].send_signal(signal.SIGKILL)
-        senders[victim].wait()
+        senders[victim].kill()
+        senders[victim].join()
         senders[victim] = sender(victim)
-    assert [one.wait(timeout=1800) for one in senders] == [0] * processes
+    for one in senders:
+        one.join(timeout=1800)
+    assert [one.exitcode for one in senders] == [0] * processes
     assert_counted_once(warehouse, made.experiment_id, total)
 
 
