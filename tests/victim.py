@@ -1,22 +1,15 @@
-"""The nightly chain in a process of its own that can kill itself at a chosen point.
-
-Importing Prefect and MLflow takes longer than a small chain: a fork server has imported them once, and every run is a
-fork of it.
-"""
+"""The nightly chain in a process of its own that can kill itself at a chosen point."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any, Literal
 
-import sklearn.ensemble  # noqa: F401 - what a chain imports on its way, imported once
 from mlflow import MlflowClient
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from sqlalchemy import Engine, event
@@ -24,27 +17,17 @@ from sqlalchemy import Engine, event
 from flows.meta_learning import meta_learning
 from flows.parameters import MetaLearning
 from tasks.warehouse.database import Warehouse
+from tests.apart import apart, ended
 from tests.chain_homes import at_home
 
 # While it writes to a table, right after that was committed, or when MLflow has just made a version that our own
 # tables do not know of yet.
 When = Literal["while-writing", "after-writing", "registered"]
-SECONDS = 240
 
 
 def run_chain(home: Path, prefect_api: str, options: MetaLearning, death: tuple[When, str] | None = None) -> int:
     """Run the chain in a home; the exit status, negative for the signal that killed it. Its stderr is home/stderr."""
-    process = _forks().Process(target=_live, args=(home, prefect_api, options.model_dump(), death), daemon=True)
-    process.start()
-    process.join(SECONDS)
-    assert process.exitcode is not None, f"it still ran after {SECONDS} s"
-    return process.exitcode
-
-
-def _forks() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
+    return ended(apart(_live, home, prefect_api, options.model_dump(), death))
 
 
 def _live(home: Path, prefect_api: str, options: dict[str, Any], death: tuple[When, str] | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import random
 import time
 from multiprocessing.process import BaseProcess
@@ -16,6 +15,7 @@ from tasks.experiments.contributions import SUMS
 from tasks.experiments.store import ExperimentStore
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
+from tests.apart import apart, ended
 from tests.factories import store, workspace_row
 
 VARIANTS = [{"name": "control"}, {"name": "bold"}, {"name": "calm"}]
@@ -51,15 +51,10 @@ def run(warehouse: Warehouse, processes: int, outcomes_each: int, kills: int) ->
     asyncio.run(engine.start_experiment(made.experiment_id))
     total = processes * outcomes_each
 
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload([__name__])  # what a sender imports is imported once
-
     def sender(k: int) -> BaseProcess:
         """Each sends its own share and half of its neighbour's."""
         first, last = k * outcomes_each, min((k + 1) * outcomes_each + outcomes_each // 2, total)
-        started = forks.Process(target=send_apart, args=(warehouse.url, made.experiment_id, first, last, k))
-        started.start()
-        return started
+        return apart(send_apart, warehouse.url, made.experiment_id, first, last, k)
 
     senders = [sender(k) for k in range(processes)]
     chance = random.Random(1)
@@ -69,9 +64,7 @@ def run(warehouse: Warehouse, processes: int, outcomes_each: int, kills: int) ->
         senders[victim].kill()
         senders[victim].join()
         senders[victim] = sender(victim)
-    for one in senders:
-        one.join(timeout=1800)
-    assert [one.exitcode for one in senders] == [0] * processes
+    assert [ended(one, seconds=1800) for one in senders] == [0] * processes
     assert_counted_once(warehouse, made.experiment_id, total)
 
 

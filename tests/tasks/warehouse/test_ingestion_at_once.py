@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,21 +10,12 @@ import polars as pl
 import pytest
 from sqlalchemy import func, select
 
-from tasks.warehouse import Warehouse
-from tasks.warehouse.ingestion import ingest
-from tasks.warehouse.schema import Content, Workspace
-from tests.factories import store, workspace_row
-
-CHECKOUT = Path(__file__).resolve().parents[3]
-PROGRAM = """
-import sys
-from pathlib import Path
 from tasks.warehouse import Warehouse, batches
 from tasks.warehouse.ingestion import ingest
-batches.BATCH_BYTES = 60_000
-report = ingest("content", [Path(sys.argv[2])], warehouse=Warehouse(sys.argv[1]), run_id=Path(sys.argv[2]).stem)
-print(report.written, report.unchanged)
-"""
+from tasks.warehouse.schema import Content, Workspace
+from tests.apart import apart, ended
+from tests.factories import store, workspace_row
+
 RESULTS = [Content.content_id, Content.impressions, Content.body]
 
 
@@ -42,10 +29,11 @@ def posts(path: Path, first: int, last: int, impressions: int) -> Path:
     return path
 
 
-def start(warehouse: Warehouse, path: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PROGRAM, warehouse.url, str(path)]
-    environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
-    return subprocess.Popen(command, cwd=CHECKOUT, env=environment, text=True, stdout=subprocess.PIPE)
+def take_in(url: str, path: Path) -> None:
+    """Ingest a file in small batches, and leave beside it how many rows were written."""
+    batches.BATCH_BYTES = 60_000
+    report = ingest("content", [path], warehouse=Warehouse(url), run_id=path.stem)
+    path.with_suffix(".written").write_text(str(report.written))
 
 
 def stored(warehouse: Warehouse) -> pl.DataFrame:
@@ -60,9 +48,9 @@ def acme(warehouse: Warehouse) -> Warehouse:
 
 def test_processes_with_overlapping_files_end_as_one_after_the_other(acme: Warehouse, tmp_path: Path) -> None:
     one, two = posts(tmp_path / "one.csv", 0, 2000, 1), posts(tmp_path / "two.csv", 1000, 3000, 2)
-    both = [start(acme, path) for path in (one, two)]
-    written = sum(int((process.communicate(timeout=120)[0]).split()[0]) for process in both)
-    assert [process.returncode for process in both] == [0, 0]
+    both = [apart(take_in, acme.url, path) for path in (one, two)]
+    assert [ended(process) for process in both] == [0, 0]
+    written = sum(int(path.with_suffix(".written").read_text()) for path in (one, two))
     found = stored(acme)
     shared = found.filter(pl.col("content_id").is_in([f"c{i}" for i in range(1000, 2000)]))
     assert found.height == 3000
@@ -80,13 +68,13 @@ def test_threads_of_one_process_end_as_one_after_the_other(acme: Warehouse, tmp_
 
 def test_killed_in_the_middle_and_run_again_ends_with_the_same_rows(acme: Warehouse, tmp_path: Path) -> None:
     file = posts(tmp_path / "posts.csv", 0, 8_000, 1)
-    process = start(acme, file)
+    process = apart(take_in, acme.url, file)
     count = select(func.count().label("n")).select_from(Content.__table__)
     deadline = time.monotonic() + 60
     while acme.rows(count)[0]["n"] == 0 and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait(timeout=30)
+    process.kill()
+    assert ended(process) == -9
     already = acme.rows(count)[0]["n"]
     assert 0 < already < 8_000
     report = ingest("content", [file], warehouse=acme)

@@ -1,0 +1,27 @@
+"""Functions run in processes of their own, forked from one that has imported already what takes seconds to import."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+IMPORTED_ONCE = ["flows.meta_learning", "mlflow", "polars", "sklearn.ensemble", "tasks.experiments", "tasks.models"]
+SECONDS = 240
+
+
+def apart(work: Callable[..., Any], *given: Any) -> BaseProcess:
+    """Start `work(*given)`, an importable function, in a process of its own; `kill` it, or wait with `ended`."""
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(IMPORTED_ONCE)
+    process = forks.Process(target=work, args=given, daemon=True)
+    process.start()
+    return process
+
+
+def ended(process: BaseProcess, seconds: float = SECONDS) -> int:
+    """Its exit status once it has ended, negative for the signal that killed it."""
+    process.join(seconds)
+    assert process.exitcode is not None, f"it still ran after {seconds} s"
+    return process.exitcode
