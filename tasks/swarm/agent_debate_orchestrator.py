@@ -93,7 +93,8 @@ class AgentDebateOrchestrator:
             stop_at_agreement: whether agreement ends a debate earlier; False has every round heard, at its price.
 
             in_parts: sub-debates first, side by side: True lets the lead divide the problem, Parts say how. Their
-                decisions are told to the experts of the whole. The limits hold for each debate by itself.
+                decisions are told to the experts of the whole. Tokens and money are shared out evenly among the whole
+                and its parts; each has the time of `debate_seconds` for itself.
 
         Returns:
             The guide's keys, and those of `tasks.swarm.decision.decide`.
@@ -115,7 +116,7 @@ class AgentDebateOrchestrator:
         warehouse = await asyncio.to_thread(lambda: self._warehouse)
         async with kept_open(warehouse):
             brief = await asyncio.to_thread(prepare, self.registry, question, list(agent_roles), endpoint)
-            return await self._hold(brief, run_id, endpoint)
+            return await self._hold(brief, run_id, endpoint, self.limits)
 
     def replay(self, debate_id: str) -> dict[str, Any]:
         """The debate's result from its record alone; asks nobody.
@@ -160,15 +161,18 @@ class AgentDebateOrchestrator:
     def _warehouse(self) -> Warehouse:
         return self.registry.warehouse
 
-    async def _hold(self, brief: Brief, run_id: str | None, endpoint: Endpoint | None) -> dict[str, Any]:
+    async def _hold(
+        self, brief: Brief, run_id: str | None, endpoint: Endpoint | None, limits: Limits
+    ) -> dict[str, Any]:
         brief, turns, is_over = await asyncio.to_thread(self._begin, brief, run_id)
+        limits = limits.shared_by(1 + (len(brief.parts) or len(brief.teams)))
         if not is_over:
 
             async def hold_part(whole: Brief, plan: PartPlan) -> dict[str, Any]:
                 part = await asyncio.to_thread(prepare_part, self.registry, whole, plan)
-                return await self._hold(part, None, endpoint)
+                return await self._hold(part, None, endpoint, limits)
 
-            conductor = Conductor(self._warehouse, self.limits, self.around, self.ask_person, hold_part)
+            conductor = Conductor(self._warehouse, limits, self.around, self.ask_person, hold_part)
             await conductor.conduct(brief, turns, endpoint)
         return await asyncio.to_thread(self._conclude, brief, turns, is_over)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.errors import OutOfRangeError, require_between
 
@@ -54,6 +54,11 @@ class Limits:
         require_between("repairs", self.repairs, 0, 5)
         require_between("attempts", self.attempts, 1, 10)
         require_between("text_length", self.text_length, 20, 4_000)
+
+    def shared_by(self, debates: int) -> Limits:
+        """The same for one of several debates that spend one budget."""
+        cost = None if self.max_cost is None else self.max_cost / debates
+        return replace(self, max_total_tokens=max(self.max_total_tokens // debates, 1), max_cost=cost)
 
 
 def _require_positive(name: str, value: float, expected: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.errors import InputError
-from tasks.swarm import AgentDebateOrchestrator, Endpoint, Part, store
+from tasks.swarm import AgentDebateOrchestrator, Endpoint, Limits, Part, store
 from tasks.swarm.records import Condition, EvidenceRef
 from tasks.swarm.report import story
 from tasks.warehouse import Warehouse
@@ -57,6 +57,20 @@ async def test_decisions_of_the_callers_parts_reach_every_lead(sqlite_warehouse:
     assert all("the part's team decided 'Video first'" in text for text in asked)
     assert whole["label"] == "Calm video"
     assert len({whole["debate_id"], *(part["debate_id"] for part in whole["parts"])}) == 3
+
+
+@pytest.mark.parametrize(("tokens", "status"), [(6_000, "budget_exhausted"), (30_000, "concluded")])
+async def test_the_whole_and_its_parts_spend_one_budget(sqlite_warehouse: Warehouse, tokens: int, status: str) -> None:
+    """6,000 tokens are enough for any of the three debates alone, and 2,000 for none."""
+    with fake_llm(dividing) as fake:
+        experts = model(sqlite_warehouse, fake)
+        experts.limits = Limits(max_total_tokens=tokens)
+        alone = await experts.orchestrate_debate("Which one?", LEADS, options=["Calm video", "Loud photos"], rounds=1)
+        whole = await experts.orchestrate_debate(
+            "Which campaign?", LEADS, options=["Calm video", "Loud photos"], rounds=1, in_parts=PARTS
+        )
+    assert alone["status"] == "concluded"
+    assert whole["status"] == status, whole["reason"]
 
 
 async def test_a_part_without_a_decision_gives_nothing(sqlite_warehouse: Warehouse) -> None:
