@@ -62,7 +62,8 @@ class Learner:
         about = {"data_sha256": rows.sha256, "spec_sha256": spec.sha256}
         decision = REJECT
         if trained.evaluation.beats_baseline or (gain is not None and gain.helps):
-            decision = FIRST_CHAMPION if not has_champion else PROMOTE if gain and gain.helps else HOLD
+            is_proven = gain is not None and gain.proves(spec.gate.confidence)
+            decision = FIRST_CHAMPION if not has_champion else PROMOTE if is_proven else HOLD
         tags = about | self._tags(key, learnt, run)
         number, sha256 = (None, None) if decision == REJECT else self._register(key, spec, learnt, trained, tags)
         version = Version(

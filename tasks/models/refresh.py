@@ -13,6 +13,8 @@ from tasks.models.specs import ModelSpec
 from tasks.models.training import has_one_class
 from tasks.statistics.paired_bound import paired_lower_bound
 
+HELD_OUT_ROWS = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class RetrainGain:
@@ -35,6 +37,13 @@ class RetrainGain:
         """Whether the whole bound lies above zero."""
         return self.gain_lower > 0.0
 
+    def proves(self, confidence: float) -> bool:
+        """Whether it helps so surely that newer rows need not say so too.
+
+        They are the other way to be promoted by chance, so that each has half of the error.
+        """
+        return self.p_value <= (1.0 - confidence) / 2
+
     def is_worthwhile(self, share: float) -> bool:
         """Whether it surely helps, and saves at least this share of the champion's loss.
 
@@ -49,12 +58,13 @@ class RetrainGain:
 
 
 def retrain_gain(spec: ModelSpec, rows: Examples, champion: FittedModel, champion_to: datetime) -> RetrainGain:
-    """Bound what retraining gains over the champion on the last third of the rows newer than it.
+    """Bound what retraining gains over the champion on the last third of the rows newer than it, at most 1,000.
 
-    The window to learn from is chosen on the middle third, so that the last third is looked at once.
+    So many suffice, and what lies further back speaks of another time: after a rollback, rows newer than the champion
+    may be years of them. The window to learn from is chosen on as many rows before: the last are looked at once.
     """
     first_new = len(rows) - len(rows.after(champion_to))
-    third = (len(rows) - first_new) // 3
+    third = min((len(rows) - first_new) // 3, HELD_OUT_ROWS)
     middle, last = len(rows) - 2 * third, len(rows) - third
     window = choose_window(spec, rows, first_new, middle, last)
     learnt = _learn(spec, rows, first_new if window == "recent" else 0, last)

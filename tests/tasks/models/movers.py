@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from multiprocessing.synchronize import Barrier
+from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
 from tasks.models.errors import PromotionConflictError
@@ -48,14 +48,23 @@ def forkserver() -> ForkServerContext:
 
 
 def start(context: ForkServerContext, address: str, home: Path, *given: object) -> ForkServerProcess:
-    """Let a process move the champion: target's name, kind, and optionally the generation expected and a barrier."""
+    """Let a process move the champion.
+
+    Given: target's name, kind, and optionally the generation expected, a barrier, and an event that says it begins.
+    """
     process = context.Process(target=_move, args=(address, str(home), *given))
     process.start()
     return process
 
 
 def _move(
-    address: str, home: str, target: str, kind: str, expected: int | None = None, barrier: Barrier | None = None
+    address: str,
+    home: str,
+    target: str,
+    kind: str,
+    expected: int | None = None,
+    barrier: Barrier | None = None,
+    begins: Event | None = None,
 ) -> None:
     os.environ["RAPTORFLOW_HOME"] = home
     get_settings.cache_clear()
@@ -65,6 +74,8 @@ def _move(
     promoter.verify(KEY, version)
     if barrier is not None:
         barrier.wait(120)
+    if begins is not None:
+        begins.set()
     try:
         promoter.move(KEY, version, kind, "test", "tester", "run", expected)
     except PromotionConflictError:

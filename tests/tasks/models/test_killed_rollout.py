@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -30,12 +31,18 @@ def trained() -> TrainedModel:
     return champion_of(rows(300, 1))[0]
 
 
+@pytest.fixture
+def kept_open(sqlite_warehouse: Warehouse) -> Iterator[Warehouse]:
+    with sqlite_warehouse.kept_open():
+        yield sqlite_warehouse
+
+
 @pytest.mark.parametrize("after", [False, True])
 def test_killed_at_any_call_a_rollout_goes_on_and_a_champion_serves(
-    sqlite_warehouse: Warehouse, trained: TrainedModel, after: bool
+    kept_open: Warehouse, trained: TrainedModel, after: bool
 ) -> None:
-    models, registry = with_versions(sqlite_warehouse, trained), MemoryRegistry(trained.model.estimator)
-    store(sqlite_warehouse, Workspace, [workspace_row()])
+    models, registry = with_versions(kept_open, trained), MemoryRegistry(trained.model.estimator)
+    store(kept_open, Workspace, [workspace_row()])
     move(Promoter(models, registry), 1)  # type: ignore[arg-type]
     kills = 0
     for night in range(NIGHTS):
@@ -52,7 +59,7 @@ def test_killed_at_any_call_a_rollout_goes_on_and_a_champion_serves(
     assert [step.share_percent for step in models.rollout(KEY)] == [5, 25, 50, 100]
     assert [found.outcome for found in models.deployments(KEY)] == ["done", "done"]
     assert registry.pointers == {"champion": 2, "previous": 1}
-    ended = sqlite_warehouse.rows(select(Experiment.status, Experiment.winner))
+    ended = kept_open.rows(select(Experiment.status, Experiment.winner))
     assert ended == [{"status": "completed", "winner": "challenger"}]
 
 

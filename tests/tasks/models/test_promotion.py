@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from inspect import iscoroutine
 from threading import Barrier, Thread
 from typing import Any
@@ -87,8 +87,9 @@ def store(warehouse: Warehouse, trained: TrainedModel) -> ModelStore:
 
 
 @pytest.fixture
-def quick_store(sqlite_warehouse: Warehouse, trained: TrainedModel) -> ModelStore:
-    return with_versions(sqlite_warehouse, trained)
+def quick_store(sqlite_warehouse: Warehouse, trained: TrainedModel) -> Iterator[ModelStore]:
+    with sqlite_warehouse.kept_open():
+        yield with_versions(sqlite_warehouse, trained)
 
 
 def with_versions(warehouse: Warehouse, trained: TrainedModel) -> ModelStore:

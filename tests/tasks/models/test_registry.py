@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import skops.io
 from sklearn.neighbors import KNeighborsRegressor
+from sqlalchemy import select
 
 from tasks.errors import UnknownNameError
 from tasks.models import ModelType, ModelUpdater
@@ -20,8 +23,10 @@ from tasks.models.model_folder import MODEL_FILE, file_sha256
 from tasks.models.presentation import presented
 from tasks.models.records import ModelKey, Shown
 from tasks.models.registry import Registry
+from tasks.models.store import ModelStore
 from tasks.models.training import golden_holds
 from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import ModelVersion
 from tests.factories import store_content
 from tests.tasks.models.model_rows import posts
 from tests.tasks.models.worlds import SPEC, champion_of, rows
@@ -103,11 +108,49 @@ def test_names_mlflow_refuses_are_written_otherwise(registry: Registry) -> None:
     assert len({key.registered_name for key in keys}) == len(keys)
 
 
-def test_mlflow_that_is_down_is_one_clear_error(sqlite_warehouse: Warehouse) -> None:
+class Unavailable(BaseHTTPRequestHandler):
+    """A server on which MLflow does not answer; counts who asked."""
+
+    asked = 0
+
+    def do_POST(self) -> None:
+        type(self).asked += 1
+        self.send_error(503)
+
+    do_GET = do_POST
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where MLflow does not answer; a second try comes at once."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    monkeypatch.setattr(Unavailable, "asked", 0)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Unavailable) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_mlflow_that_is_down_is_asked_again_and_then_one_clear_error(
+    sqlite_warehouse: Warehouse, mlflow_store: Path, address: str
+) -> None:
     store_content(sqlite_warehouse, posts(150))
-    updater = ModelUpdater(warehouse=sqlite_warehouse, registry_address="http://127.0.0.1:9")
-    with pytest.raises(RegistryUnreachableError, match=r"MLflow does not answer at http://127\.0\.0\.1:9"):
-        asyncio.run(updater.check_and_update_models("acme", [ENGAGEMENT]))
+    lost = ModelUpdater(warehouse=sqlite_warehouse, registry_address=address)
+    with pytest.raises(RegistryUnreachableError, match=f"MLflow does not answer at {address}"):
+        asyncio.run(lost.check_and_update_models("acme", [ENGAGEMENT]))
+    assert Unavailable.asked == 4, "once, and three times more"
+    assert sqlite_warehouse.rows(select(ModelVersion.version_name)) == []
+    updater = ModelUpdater(warehouse=sqlite_warehouse)
+    first = asyncio.run(updater.check_and_update_models("acme", [ENGAGEMENT]))["ENGAGEMENT_PREDICTOR"]
+    store_content(sqlite_warehouse, posts(100, start=150, video=-1.5))
+    waits = asyncio.run(updater.check_and_update_models("acme", [ENGAGEMENT], promote=False))["ENGAGEMENT_PREDICTOR"]
+    with pytest.raises(RegistryUnreachableError):
+        asyncio.run(lost.promote_model("acme", ENGAGEMENT, waits["candidate_version"]))
+    assert [found.version_name for found in ModelStore(sqlite_warehouse).deployments(KEY)] == [first["model_version"]]
+    assert updater._lifecycle.registry.aliases(KEY) == {"champion": 1, "challenger": 2}
 
 
 async def test_rollback_goes_back_and_refuses_what_is_not_ours(sqlite_warehouse: Warehouse, mlflow_store: Path) -> None:

@@ -1,0 +1,122 @@
+"""Rollouts night by night over simulated losses: looks of the experiment, gate, stages and guard are real."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from tasks.experiments.analysis import Material, take_look
+from tasks.experiments.contributions import SUMS
+from tasks.experiments.looking import Looking
+from tasks.experiments.report import report
+from tasks.models.canary import CHALLENGER, CHAMPION, Canary, served_evidence
+from tasks.models.gate import MIN_ROWS, judge
+from tasks.models.guard import surely_lost
+from tasks.models.promotion import Promoter
+from tasks.models.records import Version
+from tasks.models.refresh import RetrainGain
+from tasks.models.registry import Registry
+from tasks.models.rollout import ADVANCE, ALL, SHARES, STOP, ServedEvidence, judge_stage, next_share
+from tasks.models.specs import Gate
+from tasks.models.store import ModelStore
+from tasks.statistics.paired_bound import paired_lower_bound
+from tasks.warehouse import Warehouse
+from tests.tasks.models.test_promotion import KEY
+from tests.tasks.models.worlds import SPEC
+
+Floats = np.ndarray
+RULE = Gate()
+ROWS_A_NIGHT, HELD_OUT = 150, 300
+PROMOTED, STOPPED, UNDONE, UNDER_WAY = "promoted", "stopped", "rolled back", "under way"
+METRIC = "loss"
+
+
+def losses(random: np.random.Generator, n: int, worse: float) -> tuple[Floats, Floats]:
+    """Losses (n,) of champion, mean 1, and challenger, which loses `worse` more of it; correlated."""
+    shared, own = random.exponential(size=n), random.exponential(size=(2, n))
+    return 0.8 * shared + 0.2 * own[0], (1 + worse) * (0.8 * shared + 0.2 * own[1])
+
+
+def of_a_rollout(warehouse: Warehouse, challenger: Version, champion: Version) -> tuple[dict[str, Any], Material]:
+    """The experiment a canary makes, and what is known of it before anybody is served."""
+    canary = Canary(Promoter(ModelStore(warehouse), Registry()))
+    looking = Looking(warehouse)
+    stored = looking.store.find(canary._experiment(KEY, SPEC, challenger, champion))
+    return dict(stored[0]), looking._material(stored, None)
+
+
+@dataclass
+class Rollout:
+    """One challenger beside one champion."""
+
+    experiment: dict[str, Any]
+    material: Material
+    is_proven: bool
+    share: int = SHARES[0]
+    night: int = 0
+    entered: int = 0
+    paired: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    promoted_at: int | None = None
+
+    def __post_init__(self) -> None:
+        self._weigh()
+
+    def _weigh(self) -> None:
+        part = self.share / 100
+        weights = {CHALLENGER: part, CHAMPION: 1 - part}
+        self.epochs.append({"weights": [weights[name] for name in self.material.names]})
+
+    def visit(self, champion: Floats, challenger: Floats, random: np.random.Generator) -> str:
+        """What a night makes of it, once its rows are labelled."""
+        self.night += 1
+        self.paired = tuple(np.concatenate(both) for both in zip(self.paired, (champion, challenger), strict=True))  # type: ignore[assignment]
+        if self.promoted_at is not None:
+            return UNDONE if surely_lost(self.paired[1], self.paired[0], RULE) is not None else PROMOTED
+        mine = random.random(len(champion)) < self.share / 100
+        self._serve(CHALLENGER, challenger[mine])
+        self._serve(CHAMPION, champion[~mine])
+        paired = judge(*self.paired, self.night, RULE) if len(self.paired[0]) >= MIN_ROWS else None
+        age = float(self.night - self.entered)
+        found = judge_stage(self.share, self._seen(), paired, age, RULE, is_proven=self.is_proven)
+        if found.action == STOP:
+            return STOPPED
+        if found.action == ADVANCE:
+            self.share, self.entered = next_share(self.share), self.night
+            if self.share == ALL:
+                self.promoted_at = self.night
+                return PROMOTED
+            self._weigh()
+        return UNDER_WAY
+
+    def _serve(self, arm: str, lost: Floats) -> None:
+        sums = dict.fromkeys(SUMS, 0.0) | {"n": len(lost), "y": lost.sum(), "yy": np.square(lost).sum()}
+        about = {"metric_name": METRIC, "variant_id": arm, "epoch": len(self.epochs) - 1, "segment": ""}
+        self.rows.append(about | sums)
+
+    def _seen(self) -> ServedEvidence:
+        self.material = replace(self.material, statistics=self.rows, epochs=self.epochs)
+        seen = take_look(self.material)
+        self.material = replace(self.material, evidence=seen.evidence)
+        return served_evidence(report(self.experiment, self.material, seen, self.night))
+
+
+def ends(make: Callable[[bool], Rollout], worse: float, nights: int, rollouts: int, seed: int) -> Counter[str]:
+    """How rollouts end within so many nights; a challenger is proven by held-out rows as often as chance has it."""
+    found: Counter[str] = Counter()
+    for i in range(rollouts):
+        random = np.random.default_rng([seed, i])
+        champion, challenger = losses(random, HELD_OUT, worse)
+        bound = paired_lower_bound(champion - challenger, RULE.confidence)
+        gain = RetrainGain(bound.mean, bound.lower, bound.p_value, bound.n, "all", float(champion.mean()))
+        rollout = make(gain.proves(RULE.confidence))
+        state = UNDER_WAY
+        while rollout.night < nights and state in (UNDER_WAY, PROMOTED):
+            state = rollout.visit(*losses(random, ROWS_A_NIGHT, worse), random)
+        found[state] += 1
+    return found
