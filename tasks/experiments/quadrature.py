@@ -55,6 +55,7 @@ def best_and_loss(
         best[part] = np.einsum("ekm,ekm,em->ek", height, others, weights)
         expected_best = breaks[:, -1] - np.einsum("em,em->e", others[:, 0] * below[:, 0], weights)
         loss[part] = np.maximum(expected_best[:, None] - mean[part], 0.0)
+    best = np.maximum(best, 0.0)  # where nothing is left of an arm, rounding is all there is
     return best / best.sum(axis=1, keepdims=True), loss
 
 

@@ -55,3 +55,12 @@ def test_less_is_better_turns_the_order_round() -> None:
     best, _ = posterior.best_and_loss()
     mirrored, _ = posterior.mirrored().best_and_loss()
     assert mirrored[0] == pytest.approx(best[0][::-1], abs=1e-9)
+
+
+def test_a_hopeless_arm_has_no_negative_probability() -> None:
+    """Three arms of the guide's example, a hundred posts each, where rounding alone is left of two of them."""
+    location = np.array([[0.1476, 0.2519, 0.1505]])
+    posterior = StudentPosterior(location, np.full((1, 3), 0.0019), np.array([[117.0, 97.0, 113.0]]))
+    best, _ = posterior.best_and_loss()
+    assert ((best >= 0) & (best <= 1)).all(), best
+    assert best[0, 1] == pytest.approx(1)
