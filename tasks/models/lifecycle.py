@@ -54,7 +54,7 @@ class Lifecycle:
             return reports.rolled_out(key, progress, self.promoter.champion(key), len(rows))
         known = self.store.version_for(key, rows.sha256, spec.sha256)
         if known is not None:
-            return self._finish(key, spec, known, run, promote, None)
+            return self._finish(key, spec, known, run, promote, self._look_at_unlabelled(key, spec, frame, rows, run))
         champion = self._champion(key)
         if champion is None:
             first = self.learner.attempt(key, spec, rows, rows, None, run)
@@ -150,6 +150,15 @@ class Lifecycle:
         report = reports.drift_report(key, champion.version_name, seen, self.thresholds.warning)
         self._remember(key, report, everything.sha256, run)
         return report, seen.gain
+
+    def _look_at_unlabelled(
+        self, key: ModelKey, spec: ModelSpec, frame: pl.DataFrame, rows: Examples, run: Run
+    ) -> DriftReport | None:
+        """What rows later than every label show of the champion; None where they are too few."""
+        champion = self._champion(key)
+        if champion is None or len(all_rows(frame, spec).after(rows.times[-1])) < self.thresholds.min_samples:
+            return None
+        return self._look(key, spec, champion, frame, rows, run)[0]
 
     def _remember(self, key: ModelKey, report: DriftReport, data_sha256: str, run: Run) -> None:
         names = ("drift_status", "drift_score", "p_value", "recommendation", "reasons", "samples")

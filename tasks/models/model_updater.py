@@ -187,6 +187,23 @@ class ModelUpdater:
         require_between("older_than_days", older_than_days, 1, 36_500)
         return await asyncio.to_thread(lambda: self._lifecycle.retire(older_than_days, dry_run=dry_run))
 
+    async def pin_version(
+        self, workspace_id: str, model_type: ModelType | str, version: str, *, pinned: bool = True
+    ) -> None:
+        """Keep a version whatever its age, or no longer.
+
+        Raises:
+            UnknownNameError: if there is no such workspace, type or version.
+        """
+        key = ModelKey(workspace_id, ModelType.parse(model_type))
+
+        def work() -> None:
+            self._require_workspace(workspace_id)
+            found = self._lifecycle.promoter.version(key, version)
+            self._lifecycle.store.set_pinned(key, found.version_name, pinned=pinned)
+
+        await asyncio.to_thread(work)
+
     async def schedule_updates(
         self,
         model_type: ModelType | str,

@@ -101,10 +101,21 @@ class Promoter:
             if found.outcome != PENDING:
                 continue
             try:
-                self.verify(key, self._version(key, found.version_name))
+                self.verify(key, self.version(key, found.version_name))
             except ArtifactRefusedError:
                 self.store.close_deployment(key, found, ABANDONED, run_id)
             self._converge(key, run_id)
+
+    def version(self, key: ModelKey, version_name: str) -> Version:
+        """A version by its name.
+
+        Raises:
+            UnknownNameError: if this workspace has no such version of this type.
+        """
+        found = self.store.version(key, version_name)
+        if found is None:
+            raise UnknownNameError("version", version_name, self.store.version_names(key, registered=True))
+        return found
 
     def challenger(self, key: ModelKey, version_name: str | None) -> Version:
         """The version to promote: the one named, or the newest that has never served.
@@ -113,7 +124,7 @@ class Promoter:
             UnknownNameError: if this workspace has no such version of this type, or none waits.
         """
         if version_name is not None:
-            return self._version(key, version_name)
+            return self.version(key, version_name)
         newest = self.waiting(key)
         if newest is None:
             raise UnknownNameError("challenger of", key.registered_name, fix="`model-refresh` registers one")
@@ -123,7 +134,7 @@ class Promoter:
         """The newest registered version that has never served, and is not one of those that do not count."""
         seen = {found.version_name for found in self.store.deployments(key)} | set(without)
         names = [name for name in self.store.version_names(key, registered=True) if name not in seen]
-        return self._version(key, names[-1]) if names else None
+        return self.version(key, names[-1]) if names else None
 
     def is_proven(self, key: ModelKey, version: Version) -> bool:
         """Whether a version was surely better on held-out rows when it was trained, and that can be relied on.
@@ -143,7 +154,7 @@ class Promoter:
         stack = lineage(self.store.deployments(key))
         if not stack or (version_name is None and len(stack) < 2):
             raise NoChampionError(key.registered_name)
-        return self._version(key, version_name or stack[-2])
+        return self.version(key, version_name or stack[-2])
 
     def _converge(self, key: ModelKey, run_id: str) -> None:
         history = self._standing(key)
@@ -161,14 +172,8 @@ class Promoter:
     def _standing(self, key: ModelKey) -> list[Deployment]:
         return [found for found in self.store.deployments(key) if found.outcome != ABANDONED]
 
-    def _version(self, key: ModelKey, version_name: str) -> Version:
-        found = self.store.version(key, version_name)
-        if found is None:
-            raise UnknownNameError("version", version_name, self.store.version_names(key, registered=True))
-        return found
-
     def _number(self, key: ModelKey, version_name: str) -> int:
-        number = self._version(key, version_name).registry_version
+        number = self.version(key, version_name).registry_version
         assert number is not None, "a registered version has a number"
         return number
 

@@ -75,6 +75,10 @@ class ModelStore:
         """Remember that a version is gone from the registry; its row stays for the history."""
         self._change(key, version_name, {"status": "deleted"})
 
+    def set_pinned(self, key: ModelKey, version_name: str, *, pinned: bool) -> None:
+        """Let retention pass a version by, or no longer."""
+        self._change(key, version_name, {"pinned": pinned})
+
     def _change(self, key: ModelKey, version_name: str, values: Mapping[str, Any]) -> None:
         statement = update(ModelVersion).where(
             ModelVersion.workspace_id == key.workspace_id,

@@ -44,7 +44,9 @@ async def test_all_model_types_learn_what_is_there_and_say_what_is_missing(sqlit
     assert found["CONVERSION_PREDICTOR"]["status"] == "first_champion"
     assert found["CONVERSION_PREDICTOR"]["evaluation"]["metrics"]["auc"] > 0.8
     assert found["TOPIC_CLASSIFIER"]["status"] == "insufficient_data"
-    assert found["ENGAGEMENT_PREDICTOR"]["reason"] == "30 rows with a known engagement, 100 needed"
+    lacking = found["ENGAGEMENT_PREDICTOR"]
+    assert lacking["reason"] == "30 rows with a known engagement, 100 needed"
+    assert (lacking["status"], lacking["samples"], lacking["samples_needed"]) == ("insufficient_data", 30, 100)
 
 
 async def test_model_of_pure_noise_is_not_registered(sqlite_warehouse: Warehouse) -> None:
@@ -87,6 +89,21 @@ async def test_same_world_asks_for_nothing(sqlite_warehouse: Warehouse) -> None:
     store_content(sqlite_warehouse, posts(100, start=430))
     report = await updater.detect_drift("acme", ENGAGEMENT)
     assert (report["drift_status"], report["recommendation"]) == ("no_drift", "continue_monitoring")
+
+
+async def test_rows_whose_labels_are_not_known_yet_are_looked_at_too(sqlite_warehouse: Warehouse) -> None:
+    """The same labels as at the last refresh teach nothing new, but what came since may be unlike it."""
+    store_content(sqlite_warehouse, posts(400))
+    updater = ModelUpdater(warehouse=sqlite_warehouse)
+    await updater.check_and_update_models("acme", [ENGAGEMENT])
+    store_content(sqlite_warehouse, [row | {"engagements": None} for row in posts(120, start=400, readability=90.0)])
+    for _ in range(2):
+        found = (await updater.check_and_update_models("acme", [ENGAGEMENT]))["ENGAGEMENT_PREDICTOR"]
+        assert found["status"] == "unchanged"
+        assert found["drift"] is not None
+        assert (found["drift"]["drift_status"], found["drift"]["samples"]) == ("warning", 120)
+        assert found["drift"]["recommendation"] == "continue_monitoring", "without labels nobody knows what helps"
+        assert counts(sqlite_warehouse) == [1, 2, 1]
 
 
 async def test_run_killed_after_registering_takes_up_its_version(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -157,7 +158,8 @@ async def test_rollback_goes_back_and_refuses_what_is_not_ours(sqlite_warehouse:
     for name in ("acme", "rival"):
         store_content(sqlite_warehouse, posts(200, workspace_id=name))
     updater = ModelUpdater(warehouse=sqlite_warehouse)
-    first = (await updater.check_and_update_models("acme", [ENGAGEMENT]))["ENGAGEMENT_PREDICTOR"]
+    new_year = datetime(2027, 1, 1, tzinfo=UTC)
+    first = (await updater.check_and_update_models("acme", [ENGAGEMENT], as_of=new_year))["ENGAGEMENT_PREDICTOR"]
     store_content(sqlite_warehouse, posts(100, start=200, video=-1.5))
     second = (await updater.check_and_update_models("acme", [ENGAGEMENT], promote=False))["ENGAGEMENT_PREDICTOR"]
     assert second["status"] == "challenger"
@@ -173,6 +175,10 @@ async def test_rollback_goes_back_and_refuses_what_is_not_ours(sqlite_warehouse:
     assert rival["model_version"] is not None
     theirs = await updater.rollback_model("rival", ENGAGEMENT, target_version=rival["model_version"])
     assert theirs["status"] == "unchanged"
+    mine = first["model_version"]
+    for move in (updater.promote_model, updater.rollback_model, updater.pin_version):
+        with pytest.raises(UnknownNameError, match=f"unknown version '{mine}'"):
+            await move("rival", ENGAGEMENT, mine)
 
 
 @pytest.mark.benchmark

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tasks.errors import UnknownNameError
+from tasks.models import ModelUpdater
 from tasks.models.errors import ArtifactRefusedError
 from tasks.models.lifecycle import Lifecycle
 from tasks.models.promotion import PROMOTION
@@ -35,6 +39,17 @@ def test_only_old_versions_that_nobody_needs_go() -> None:
     assert removable(versions[:5], (), NOW) == []
 
 
+class Calls:
+    """Passes calls on and remembers their names."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.names = inner, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.names.append(name)
+        return getattr(self.inner, name)
+
+
 def test_sweep_says_first_and_then_deletes(sqlite_warehouse: Warehouse, mlflow_store: Path) -> None:
     store, registry = ModelStore(sqlite_warehouse), Registry()
     lifecycle = Lifecycle(store, registry, Thresholds(0.1, 0.2, 50))
@@ -51,9 +66,18 @@ def test_sweep_says_first_and_then_deletes(sqlite_warehouse: Warehouse, mlflow_s
     first = store.version(KEY, "v_20260101_000000")
     assert first is not None
     lifecycle.promoter.move(KEY, first, PROMOTION, "test", "tester", "run")
+    updater = ModelUpdater(warehouse=sqlite_warehouse)
+    asyncio.run(updater.pin_version("acme", KEY.model_type, "v_20260102_000000"))
+    assert [found["version"] for found in lifecycle.retire(90, dry_run=True)] == ["v_20260103_000000"]
+    with pytest.raises(UnknownNameError, match="unknown version 'v_1'"):
+        asyncio.run(updater.pin_version("acme", KEY.model_type, "v_1"))
+    asyncio.run(updater.pin_version("acme", KEY.model_type, "v_20260102_000000", pinned=False))
     would = lifecycle.retire(90, dry_run=True)
     assert [found["version"] for found in would] == ["v_20260102_000000", "v_20260103_000000"]
+    registry.__dict__["_client"] = calls = Calls(registry._client)
     assert lifecycle.retire(90, dry_run=False) == [found | {"deleted": True} for found in would]
+    deleted = [name for name in calls.names if name.startswith("delete")]
+    assert deleted == ["delete_model_version", "delete_logged_model", "delete_run"] * len(would)
     assert lifecycle.retire(90, dry_run=False) == []
     registry.delete(KEY, 2)
     assert lifecycle.promoter.verify(KEY, first).columns
