@@ -49,7 +49,7 @@ def test_two_sample_drift_of_a_million_rows_and_twenty_columns() -> None:
 
 
 def test_refresh_of_a_hundred_workspaces_on_two_threads() -> None:
-    """A first model each; a week later nothing has changed for half of them, and another world has come for the rest."""
+    """A first model each; a week later half of them live in another world."""
     warehouse = open_warehouse()
     names = [f"workspace-{i:03}" for i in range(101)]
     for i, name in enumerate(names):
