@@ -87,6 +87,8 @@ def test_critical_drift_starts_model_refresh_for_that_workspace_alone(platform: 
 def test_a_run_outlives_its_worker_and_its_server(platform: RunningPlatform) -> None:
     run_id = platform.start("lasts/lasts", {"seconds": 12})
     platform.wait(run_id, "Running")
+    written_to = {os.readlink(f"/proc/{pid}/fd/1") for pid in platform.processes(str(run_id))}
+    assert written_to == {os.devnull}, "a pipe to the worker breaks with it, and that may end the run"
     for words in ("worker start --pool light", "prefect server start"):
         os.kill(platform.processes(words)[0], signal.SIGKILL)
     platform.says("worker light ended; starting it again")
