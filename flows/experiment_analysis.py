@@ -11,7 +11,8 @@ from flows.chunks import outcomes_of_chunks
 from flows.parameters import ExperimentAnalysis
 from flows.task_runners import task_runner
 from tasks.experiments.steps import analyze_experiments, reports_of, running_experiments
-from tasks.reporting import announce, artifact_key, emit, experiment_report, figure, publish_markdown
+from tasks.reporting import announce, artifact_key, emit, figure, publish_markdown
+from tasks.reporting.experiment_report import experiment_report
 from tasks.warehouse.outcomes import Outcome
 
 NAME = "experiment-analysis"

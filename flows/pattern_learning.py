@@ -9,7 +9,8 @@ from flows.freezing import frozen
 from flows.parameters import PatternLearning
 from flows.task_runners import task_runner
 from tasks.patterns.steps import learn_patterns
-from tasks.reporting import artifact_key, pattern_report, publish_markdown, workspace_reports
+from tasks.reporting import artifact_key, publish_markdown
+from tasks.reporting.pattern_report import pattern_report, workspace_reports
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
 

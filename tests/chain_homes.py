@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,11 @@ INCIDENTAL |= {"trained_at", "checked_at", "charged_at", "opened_at", "closed_at
 NOISY = {"transfer_release", "transfer_sum"}  # drawn anew by design; that they are drawn once is transfer's own test
 
 
-def simulated_files(folder: Path, workspaces: int) -> Mapping[str, Path]:
-    """Files of the simulated sample with its first workspaces only."""
+def simulated_files(folder: Path, workspaces: int | Collection[str]) -> Mapping[str, Path]:
+    """Files of the simulated sample with its first workspaces only, or with those named."""
     files = simulate(folder).files
-    names = pl.read_csv(files["workspaces"])["workspace_id"].sort().head(workspaces)
+    names = pl.read_csv(files["workspaces"])["workspace_id"].sort()
+    names = names.head(workspaces) if isinstance(workspaces, int) else pl.Series(list(workspaces))
     for path in files.values():
         rows = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
         few = rows.filter(pl.col("workspace_id").is_in(names.implode()))
@@ -69,10 +70,11 @@ def store_posts(home: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 @contextmanager
-def at_home(home: Path) -> Iterator[None]:
-    """This process works in that home."""
+def at_home(home: Path, **settings: str) -> Iterator[None]:
+    """This process works in that home, with these variables."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAPTORFLOW_HOME", str(home))
+        for name, value in ({"RAPTORFLOW_HOME": str(home)} | settings).items():
+            patch.setenv(name, value)
         get_settings.cache_clear()
         yield
     get_settings.cache_clear()

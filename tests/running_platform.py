@@ -22,7 +22,7 @@ from flows.platform.children import descendants
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBES = ("no_op", "lasts")
-SCHEDULED_EVERY_SECONDS = 40
+SCHEDULED_EVERY_SECONDS = 15
 SECONDS_OF_SILENCE = 60  # after which a run counts as crashed; two of its signs of life, three in deployments/
 
 
@@ -62,6 +62,12 @@ class RunningPlatform:
             found = client.read_deployment_by_name(deployment)
             return client.create_flow_run_from_deployment(found.id, parameters=parameters).id
 
+    def fires(self, deployment: str, wanted: bool) -> None:
+        """Switch a deployment's schedule on or off, as a person does in the UI."""
+        with self.client() as client:
+            found = client.read_deployment_by_name(deployment)
+            client.update_deployment_schedule(found.id, found.schedules[0].id, active=wanted)
+
     def state(self, run_id: Any) -> Any:
         with self.client() as client:
             return client.read_flow_run(run_id).state
@@ -85,12 +91,12 @@ def eventually(ask: Callable[[], Any], until: Callable[[Any], bool] = bool, seco
     end = time.monotonic() + seconds * PATIENCE
     while not until(found := ask()):
         assert time.monotonic() < end, f"after {seconds} s still {found!r}"
-        time.sleep(0.5)
+        time.sleep(0.1)
     return found
 
 
 def with_probes(folder: Path) -> Path:
-    """The real deployments/ and the probes, one of which has a schedule that fires soon."""
+    """The real deployments/ and the probes, one of which has a schedule that fires often, once it is switched on."""
     folder.mkdir(parents=True)
     (folder / "work-pools.yaml").write_text((FOLDER / "work-pools.yaml").read_text())
     patient = (FOLDER / "automations.yaml").read_text()
@@ -129,14 +135,16 @@ def running_platform(base: Path) -> Iterator[RunningPlatform]:
     ports = free_port(), free_port()
     command = [sys.executable, "-m", "flows.cli", "up", "--folder", str(folder)]
     command += ["--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1])]
-    environment = os.environ | {"RAPTORFLOW_HOME": str(home)}
+    environment = {"PREFECT_WORKER_QUERY_SECONDS": "1"} | os.environ | {"RAPTORFLOW_HOME": str(home)}
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     prefect, mlflow = (f"http://127.0.0.1:{port}" for port in ports)
     try:
         eventually(log.read_text, lambda text: "ready in" in text or process.poll() is not None, 150)
         assert process.poll() is None, log.read_text()
-        yield RunningPlatform(home, folder, prefect, mlflow, process, log)
+        platform = RunningPlatform(home, folder, prefect, mlflow, process, log)
+        platform.fires("no-op/no-op", False)  # each of its runs is a process, which the others would wait for
+        yield platform
         started = descendants(process.pid)
     finally:
         process.send_signal(signal.SIGINT)

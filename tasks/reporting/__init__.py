@@ -1,4 +1,8 @@
-"""How results look: Prefect artifacts, events, progress and summaries, in one place."""
+"""How results look: Prefect artifacts, events, progress and summaries, in one place.
+
+The reports of patterns and of experiments are imported from their own modules: each brings its capability with it,
+which the process of another flow would load for nothing.
+"""
 
 from tasks.reporting.artifacts import (
     artifact_key,
@@ -9,10 +13,8 @@ from tasks.reporting.artifacts import (
     publish_table,
 )
 from tasks.reporting.events import emit
-from tasks.reporting.experiment_report import experiment_report
 from tasks.reporting.links import model_link, report_link
 from tasks.reporting.model_report import model_report
-from tasks.reporting.pattern_report import pattern_report, workspace_reports
 from tasks.reporting.progress import Progress, announce, step
 from tasks.reporting.summary import as_markdown, summarise
 
@@ -22,17 +24,14 @@ __all__ = [
     "artifact_key",
     "as_markdown",
     "emit",
-    "experiment_report",
     "figure",
     "markdown_table",
     "model_link",
     "model_report",
-    "pattern_report",
     "publish_link",
     "publish_markdown",
     "publish_table",
     "report_link",
     "step",
     "summarise",
-    "workspace_reports",
 ]

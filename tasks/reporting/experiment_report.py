@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tasks.experiments.findings import Analysis, EffectReport
 from tasks.reporting.artifacts import markdown_table
+
+if TYPE_CHECKING:
+    from tasks.experiments.findings import Analysis, EffectReport
 
 Row = dict[str, Any]
 

@@ -15,7 +15,6 @@ from tasks.settings import get_settings
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.extraction import extract_content, extract_touches, workspace_chunks
 from tasks.warehouse.frames import count_rows, newest_instant
-from tasks.warehouse.ingestion import ingest
 from tasks.warehouse.outcomes import outcomes_of
 from tasks.warehouse.pruning import prune
 from tasks.warehouse.snapshots import ChunkSnapshot
@@ -26,6 +25,8 @@ Window = tuple[datetime, datetime]
 @task(name="ingest-files", cache_policy=NO_CACHE)
 def ingest_files(kind: str, files: Sequence[str], mapping: str | None, run_id: str) -> dict[str, Any]:
     """Take files into the warehouse, those named or all in the inbox; the same file twice changes nothing."""
+    from tasks.warehouse.ingestion import ingest  # brings pandas: seconds that no other flow's process need spend
+
     mapped = Path(mapping) if mapping else None
     paths = [Path(file) for file in files] or sorted((get_settings().inbox / kind).glob("[!.]*"))
     if not paths:

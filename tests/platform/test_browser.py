@@ -9,25 +9,29 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-from tasks.content.sample import simulate
-from tests.running_platform import PATIENCE, ROOT, RunningPlatform, eventually
+from flows import listing
+from flows.model_refresh import model_refresh
+from flows.parameters import ModelRefresh
+from tasks.warehouse.ingestion import ingest
+from tests.chain_homes import at_home, simulated_files
+from tests.running_platform import PATIENCE, RunningPlatform, eventually
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 CHROMIUM = shutil.which("chromium")
 QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
+    "--no-sandbox --disable-gpu --disable-software-rasterizer --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
 )
 WORKSPACE = "simulated-outdoor-shop"
 MODEL = f"{WORKSPACE}.ENGAGEMENT_PREDICTOR"
@@ -35,35 +39,21 @@ PATIENCE_MILLISECONDS = 120_000 * PATIENCE
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: `apt-get install chromium`")
 
-# Two versions of a model, the second on later rows: what a rollback needs. One process, through the platform's servers.
-LEARN = f"""
-from datetime import UTC, datetime
-from flows.model_refresh import model_refresh
-from flows.parameters import ModelRefresh
-one = dict(workspace_ids=["{WORKSPACE}"], model_types=["ENGAGEMENT_PREDICTOR"])
-model_refresh(ModelRefresh(**one, as_of=datetime(2025, 3, 1, tzinfo=UTC)))
-model_refresh(ModelRefresh(**one, force_retrain=True))
-"""
+# Two versions of a model, the second on later rows: what a rollback needs.
+ONE = ModelRefresh(workspace_ids=[WORKSPACE], model_types=["ENGAGEMENT_PREDICTOR"])
+EARLIER, LATER = {"as_of": datetime(2025, 3, 1, tzinfo=UTC)}, {"force_retrain": True}
 
 
 @pytest.fixture(scope="module")
 def learned(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> RunningPlatform:
     """The platform with one simulated workspace and a model that has been replaced once."""
-    import polars as pl
-
-    sample = simulate(tmp_path_factory.mktemp("sample"))
-    for kind in ("workspaces", "content"):
-        source = sample.files[kind]
-        rows = pl.read_parquet(source) if source.suffix == ".parquet" else pl.read_csv(source)
-        one = source.parent / f"one-{kind}.parquet"
-        rows.filter(pl.col("workspace_id") == WORKSPACE).write_parquet(one)
-        assert platform.cli("ingest", kind, str(one)).returncode == 0
-    environment = os.environ | {"RAPTORFLOW_HOME": str(platform.home), "MLFLOW_TRACKING_URI": platform.mlflow}
-    environment |= {"PREFECT_API_URL": f"{platform.prefect}/api", "PREFECT_LOGGING_LEVEL": "WARNING"}
-    ran = subprocess.run(
-        [sys.executable, "-c", LEARN], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stderr[-2000:]
+    files = simulated_files(tmp_path_factory.mktemp("sample"), {WORKSPACE})
+    heartbeat = {PREFECT_API_URL: f"{platform.prefect}/api", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    with at_home(platform.home, MLFLOW_TRACKING_URI=platform.mlflow), temporary_settings(heartbeat):
+        for kind in ("workspaces", "content"):
+            ingest(kind, [files[kind]])
+        for asked in (EARLIER, LATER):
+            model_refresh(ONE.model_copy(update=asked))
     return platform
 
 
@@ -73,7 +63,7 @@ def page() -> Iterator[Page]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
-        shown = browser.new_page(viewport={"width": 1280, "height": 900})
+        shown = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         shown.set_default_timeout(PATIENCE_MILLISECONDS)
         yield shown
         browser.close()
@@ -98,8 +88,9 @@ def submit(page: Page, platform: RunningPlatform) -> str:
     with page.expect_response(lambda answer: "create_flow_run" in answer.url) as created:
         page.get_by_role("button", name="Submit").click()
     run_id: str = created.value.json()["id"]
-    page.goto(f"{platform.prefect}/runs/flow-run/{run_id}", wait_until="domcontentloaded")
+    page.goto("about:blank")  # a page that turns its wheel takes the core the run needs
     platform.wait(run_id, "Completed")
+    page.goto(f"{platform.prefect}/runs/flow-run/{run_id}", wait_until="domcontentloaded")
     eventually(lambda: page.inner_text("body"), lambda said: "Completed" in said)
     return run_id
 
@@ -121,7 +112,8 @@ def test_the_form_of_pattern_learning_leads_to_a_report_with_the_pattern(learned
     page.locator("textarea").first.fill(WORKSPACE)
     picture(page, "form-of-pattern-learning")
     run_id = submit(page, learned)
-    found = json.loads(learned.cli("patterns", "--workspace", WORKSPACE, "--json").stdout)
+    with at_home(learned.home):
+        found = listing.patterns(WORKSPACE, for_machines=True)
     assert found, "the sample plants patterns in this workspace"
     with learned.client() as client:
         body = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "key": {"any_": ["pattern-learning-report"]}}}
@@ -175,7 +167,8 @@ def test_a_rollback_from_the_form_moves_the_alias(learned: RunningPlatform, page
 
 def test_a_paused_promotion_goes_on_from_its_form(learned: RunningPlatform, page: Page) -> None:
     before = champion(learned)
-    shown = json.loads(learned.cli("models", "--workspace", WORKSPACE, "--json").stdout)
+    with at_home(learned.home):
+        shown = listing.models(WORKSPACE)
     other = next(row["version_name"] for row in shown if row["status"] == "registered" and not row["serves"])
     asked = {"workspace_id": WORKSPACE, "model_type": "ENGAGEMENT_PREDICTOR", "version": other, "needs_approval": True}
     run_id = learned.start("model-promotion/model-promotion", {"options": asked})

@@ -45,11 +45,13 @@ def log_of(platform: RunningPlatform, run_id: str) -> list[str]:
 
 
 def test_a_schedule_fires_by_itself_and_its_run_has_a_log(platform: RunningPlatform) -> None:
+    platform.fires("no-op/no-op", True)
     fired = eventually(
         lambda: [
             run for run in runs_of(platform, "no-op") if run["auto_scheduled"] and run["state_name"] == "Completed"
         ],
     )
+    platform.fires("no-op/no-op", False)
     assert fired[0]["created_by"]["type"] == "SCHEDULE"
     assert "nothing was done" in log_of(platform, fired[0]["id"])
 
@@ -87,7 +89,7 @@ def test_critical_drift_starts_model_refresh_for_that_workspace_alone(platform: 
 def test_a_run_outlives_its_worker_and_its_server(platform: RunningPlatform) -> None:
     run_id = platform.start("lasts/lasts", {"seconds": 12})
     platform.wait(run_id, "Running")
-    written_to = {os.readlink(f"/proc/{pid}/fd/1") for pid in platform.processes(str(run_id))}
+    written_to = {str(Path(f"/proc/{pid}/fd/1").readlink()) for pid in platform.processes(str(run_id))}
     assert written_to == {os.devnull}, "a pipe to the worker breaks with it, and that may end the run"
     for words in ("worker start --pool light", "prefect server start"):
         os.kill(platform.processes(words)[0], signal.SIGKILL)

@@ -21,7 +21,7 @@ from tasks.experiments.errors import (
     WrongStateError,
 )
 from tasks.experiments.store import ExperimentStore, sealed
-from tasks.reporting import experiment_report
+from tasks.reporting.experiment_report import experiment_report
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
