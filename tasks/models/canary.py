@@ -6,14 +6,12 @@ right at each visit. So a rollout that was killed between any two steps goes on 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from tasks.errors import InputError
-from tasks.experiments import Analysis, ExperimentEngine, ExperimentType, VariantAllocation
+from tasks.models.canary_experiment import CHALLENGER, CHAMPION, CanaryExperiment
 from tasks.models.dataset import Examples
 from tasks.models.gate import MIN_ROWS, GateResult, judge
 from tasks.models.learning import Run
@@ -26,7 +24,6 @@ from tasks.models.rollout import (
     STOP,
     STOPPED,
     WAIT,
-    ServedEvidence,
     StageDecision,
     judge_stage,
     next_share,
@@ -34,11 +31,8 @@ from tasks.models.rollout import (
 from tasks.models.served import losses_as_served, served_losses
 from tasks.models.specs import ModelSpec
 
-CHALLENGER, CHAMPION = "challenger", "champion"
 TRAFFIC_DAYS = 30
-LEAST_EFFECT = 0.01
 SERVES = "it is champion"
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ class Canary:
 
     def __init__(self, promoter: Promoter) -> None:
         self.promoter, self.store = promoter, promoter.store
-        self.engine = ExperimentEngine(warehouse=promoter.store.warehouse)
+        self.experiment = CanaryExperiment(promoter.store.warehouse)
 
     def open(self, key: ModelKey) -> RolloutStep | None:
         """The step in force; None where no challenger takes a share."""
@@ -69,7 +63,7 @@ class Canary:
 
     def begin(self, key: ModelKey, spec: ModelSpec, challenger: Version, champion: Version, run: Run) -> Progress:
         """Give a challenger its first share."""
-        experiment_id = self._experiment(key, spec, challenger, champion)
+        experiment_id = self.experiment.start(key, spec.gate, challenger, champion)
         number = sum(step.version_name == challenger.version_name for step in self.store.rollout(key))
         reason = f"beside {champion.version_name}, which serves the rest"
         about = (challenger.version_name, number, SHARES[0], champion.version_name, experiment_id)
@@ -80,11 +74,7 @@ class Canary:
 
     def challenger_rows(self, step: RolloutStep, row_ids: Sequence[str]) -> set[str]:
         """Which of these rows the challenger answers; a row keeps its model while the rollout lasts."""
-        try:
-            arms = _wait(self.engine.assign_variants(step.experiment_id, row_ids))
-        except InputError:  # it ended a moment ago: the champion answers everything
-            return set()
-        return {row for row, arm in zip(row_ids, arms, strict=True) if arm == CHALLENGER}
+        return self.experiment.assign(step.experiment_id, row_ids)
 
     def advance(
         self, key: ModelKey, spec: ModelSpec, rows: Examples, run: Run, actor: str, *, hold: bool = False
@@ -111,7 +101,7 @@ class Canary:
             return self._end(key, step, STOPPED, broken, {}, run)
         self._record(key, step, (challenger, champion), rows)
         paired = self.compare(key, spec, champion, challenger, rows)
-        seen = served_evidence(_wait(self.engine.analyze_experiment(step.experiment_id)))
+        seen = self.experiment.evidence(step.experiment_id)
         age_days, is_proven = run.days_since(step.entered_at), self.promoter.is_proven(key, challenger)
         found = judge_stage(step.share_percent, seen, paired, age_days, spec.gate, is_proven=is_proven)
         return self._act(key, step, challenger, found, seen.as_dict(), run, actor, hold=hold)
@@ -120,8 +110,8 @@ class Canary:
         self, key: ModelKey, spec: ModelSpec, champion: Version, challenger: Version, rows: Examples
     ) -> GateResult | None:
         """The gate on rows newer than both, as served where they were asked; None while there are too few."""
-        newer = rows.after(max(champion.train_to, challenger.train_to))
-        if len(newer) < MIN_ROWS:
+        newer = newer_than_both(rows, champion, challenger)
+        if newer is None:
             return None
         old, new = (self.losses(key, version, newer)[0] for version in (champion, challenger))
         age_days = (newer.times[-1] - challenger.train_to).total_seconds() / 86_400
@@ -182,74 +172,35 @@ class Canary:
         if not steps or steps[-1].share_percent in SHARES:
             return
         last = steps[-1]
-        if _wait(self.engine.get_experiment(last.experiment_id)).status == "running":
-            winner = CHALLENGER if last.share_percent == ALL else CHAMPION
-            _wait(self.engine.complete_experiment(last.experiment_id, winner))
+        self.experiment.complete(last.experiment_id, CHALLENGER if last.share_percent == ALL else CHAMPION)
         gone = self.store.version(key, last.version_name)
         if gone is not None and gone.registry_version is not None and last.share_percent == STOPPED:
             self.promoter.registry.clear(key, CHALLENGER, gone.registry_version)
 
     def _follow(self, key: ModelKey, step: RolloutStep, challenger: Version) -> None:
         """Make the experiment's weights and the registry's alias what the table says."""
-        share = step.share_percent / 100
-        weights = {CHALLENGER: share, CHAMPION: 1 - share}
-        _wait(self.engine.set_weights(step.experiment_id, weights, f"stage of {step.share_percent} %"))
+        self.experiment.follow(step.experiment_id, step.share_percent)
         if challenger.registry_version is not None:
             self.promoter.registry.point(key, CHALLENGER, challenger.registry_version)
 
-    def _experiment(self, key: ModelKey, spec: ModelSpec, challenger: Version, champion: Version) -> str:
-        share, rule = SHARES[0] / 100, spec.gate
-        arms = [
-            {"name": CHALLENGER, "description": challenger.version_name, "weight": share},
-            {"name": CHAMPION, "description": champion.version_name, "weight": 1 - share, "is_control": True},
-        ]
-        wanted = self.engine.create_experiment(
-            f"rollout of {key.model_type.value} {challenger.version_name}",
-            key.workspace_id,
-            arms,
-            "loss",
-            ExperimentType.SEQUENTIAL,
-            VariantAllocation.STAGED,
-            min_sample_size=MIN_ROWS,
-            confidence_level=rule.confidence,
-            hypothesis=f"served, {challenger.version_name} loses no more than {champion.version_name}",
-            metric_kind="continuous",
-            direction="decrease",
-            min_effect_size=max(rule.non_inferiority_margin, LEAST_EFFECT),
-            planned_units_per_arm=2 * rule.narrowest_at,
-        )
-        found = _wait(wanted)
-        return _wait(self.engine.start_experiment(found.experiment_id)).experiment_id
-
     def _record(self, key: ModelKey, step: RolloutStep, both: tuple[Version, Version], rows: Examples) -> None:
-        """Hand the experiment the loss of every row it assigned whose label is known; labels may change later."""
+        """Hand the experiment the loss of every row it assigned whose label is known."""
         newer = rows.after(max(version.train_to for version in both))  # what one of them learnt from proves nothing
-        ids = newer.keys.to_list()
-        arms = _wait(self.engine.assigned_variants(step.experiment_id, ids))
-        outcomes: list[dict[str, Any]] = []
+        arms = self.experiment.assigned(step.experiment_id, newer.keys.to_list())
+        losses: dict[str, float] = {}
         for name, version in zip((CHALLENGER, CHAMPION), both, strict=True):
-            mine = newer.only([row for row, arm in zip(ids, arms, strict=True) if arm == name])
-            outputs = self.store.outputs(key, version.version_name, mine.keys.to_list())
-            found = served_losses(mine, outputs)
-            served = mine.keys[found.positions.tolist()].to_list()
-            outcomes += [{"unit_id": u, "outcome": x} for u, x in zip(served, found.losses.tolist(), strict=True)]
-        _wait(self.engine.record_outcomes(step.experiment_id, outcomes, amend=True))
+            mine = newer.only(arms[name])
+            found = served_losses(mine, self.store.outputs(key, version.version_name, mine.keys.to_list()))
+            losses |= dict(zip(mine.keys[found.positions.tolist()].to_list(), found.losses.tolist(), strict=True))
+        self.experiment.record(step.experiment_id, losses)
 
 
-def served_evidence(found: Analysis) -> ServedEvidence:
-    """What the experiment knows, in the words of a rollout."""
-    arms = {arm.variant_id: arm for arm in found.variants}
-    counts = (arms[CHALLENGER].n, arms[CHAMPION].n)
-    if not found.effects:
-        return ServedEvidence(*counts, arms[CHAMPION].mean)
-    effect = found.effects[0]
-    return ServedEvidence(*counts, arms[CHAMPION].mean, effect.effect, *effect.interval)
+def newer_than_both(rows: Examples, champion: Version, other: Version) -> Examples | None:
+    """Rows that neither has learnt from; None while they are too few to tell the two apart."""
+    newer = rows.after(max(champion.train_to, other.train_to))
+    return newer if len(newer) >= MIN_ROWS else None
 
 
 def _after(step: RolloutStep, share: int, reason: str, evidence: dict[str, Any], run: Run) -> RolloutStep:
     about = (step.version_name, step.step + 1, share, step.champion, step.experiment_id)
     return RolloutStep(*about, reason=reason, evidence=evidence, entered_at=run.moment)
-
-
-def _wait(work: Coroutine[Any, Any, Result]) -> Result:
-    return asyncio.run(work)

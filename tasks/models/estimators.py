@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ CALIBRATION_SHARE = 0.2
 MIN_CALIBRATION_ROWS = 10  # of each class
 PROBABILITY_FLOOR = 1e-4
 Floats = NDArray[np.float64]
+_TURN = RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class FittedModel:
     def predict(self, features: pl.DataFrame) -> Floats:
         """(n,) expected values for regression, (n, classes) probabilities for classification."""
         table = self.frame(features)
-        with threads_for(len(table)):
+        with sklearn_turn(len(table)):
             if self.classes is None:
                 return np.asarray(self.estimator.predict(table), dtype=np.float64)
             return np.asarray(self.estimator.predict_proba(table), dtype=np.float64)
@@ -112,7 +114,7 @@ def fit(spec: ModelSpec, examples: Examples) -> FittedModel:
     labels = tuple(name for name in names if name not in numbers and name != TEXT)
     blank = FittedModel(None, numbers, labels, text, None)
     table, target = blank.frame(examples.features), examples.target.to_numpy()
-    with threads_for(len(table)):
+    with sklearn_turn(len(table)):
         if spec.task == "regression":
             return FittedModel.of(_regressor(spec, blank).fit(table, target))
         return FittedModel.of(_classifier(spec, blank, table, target.astype(str)))
@@ -189,6 +191,15 @@ def _with_plain_numbers(fitted: Any) -> Any:
     return fitted
 
 
-def threads_for(rows: int) -> AbstractContextManager[None]:
-    """Keep small work on one thread."""
-    return nullcontext() if rows >= ONE_THREAD_ROWS else one_thread()
+@contextmanager
+def sklearn_turn(rows: int) -> Iterator[None]:
+    """One after another and on one core for small work; large work gets them all and waits for nobody.
+
+    scikit-learn swaps the process's warning filters around every transformer: two threads take them from each other,
+    and every call warns (thousands of lines a refresh).
+    """
+    if rows >= ONE_THREAD_ROWS:
+        yield
+        return
+    with _TURN, one_thread():
+        yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.models.canary import Canary
+from tasks.models.canary import Canary, newer_than_both
 from tasks.models.dataset import Examples
 from tasks.models.errors import ArtifactRefusedError
 from tasks.models.estimators import Floats
@@ -60,8 +60,8 @@ class Guard:
     def _regret(
         self, key: ModelKey, spec: ModelSpec, champion: Version, previous: Version, rows: Examples
     ) -> str | None:
-        newer = rows.after(max(champion.train_to, previous.train_to))
-        if len(newer) < MIN_ROWS:
+        newer = newer_than_both(rows, champion, previous)
+        if newer is None:
             return None
         lost, served = self.canary.losses(key, champion, newer)
         try:

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.models.dataset import TEXT
-from tasks.models.estimators import SEED, FittedModel, Floats, losses, threads_for
+from tasks.models.estimators import SEED, FittedModel, Floats, losses, sklearn_turn
 from tasks.models.held_out import HeldOut
 
 ROWS = 200  # each column needs a copy of them
@@ -73,7 +73,7 @@ def _shuffled_predictions(model: FittedModel, features: pl.DataFrame, orders: Se
         for copy, place, order in zip(copies, places, orders, strict=True):
             copy[:, place] = table[order, place]
         predict = inner.predict if model.classes is None else inner.predict_proba
-        with threads_for(len(table)):
+        with sklearn_turn(len(table)):
             predicted = predict(np.concatenate(copies))
     else:
         named = zip(model.columns, orders, strict=True)

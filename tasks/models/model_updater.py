@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import polars as pl
-
-from tasks.errors import InputError, OutOfRangeError, require_between
-from tasks.models.learning import Run
+from tasks.errors import OutOfRangeError, require_between
 from tasks.models.lifecycle import Lifecycle
 from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter
+from tasks.models.reading import BY_HAND, Source, frame_of, run_of
 from tasks.models.records import (
     DriftReport,
     ModelKey,
@@ -26,16 +24,12 @@ from tasks.models.records import (
 )
 from tasks.models.registry import Registry
 from tasks.models.reports import moved, waiting
-from tasks.models.specs import ModelSpec, load_spec
+from tasks.models.scheduling import plan_of, scheduled
+from tasks.models.specs import load_spec
 from tasks.models.store import ModelStore
 from tasks.models.watching import Thresholds
 from tasks.warehouse import Warehouse, open_warehouse
-from tasks.warehouse.frames import content_frame, find_workspace, touch_frame
-from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
-
-Source = Warehouse | Snapshot | ChunkSnapshot
-BY_HAND = "by-hand"
-REFRESH = "model-refresh"  # flow and deployment
+from tasks.warehouse.frames import find_workspace
 
 
 class ModelUpdater:
@@ -108,11 +102,11 @@ class ModelUpdater:
             RegistryUnreachableError: if MLflow does not answer.
         """
         wanted = [ModelType.parse(name) for name in (ModelType if model_types is None else model_types)]
-        run = self._run(source, as_of, run_id, git_commit)
+        run = run_of(source, as_of, run_id, git_commit)
 
         def work(model_type: ModelType) -> UpdateResult:
             key, spec = ModelKey(workspace_id, model_type), load_spec(model_type)
-            frame = self._frame(spec, workspace_id, source, as_of)
+            frame = frame_of(self._warehouse, spec, workspace_id, source, as_of)
             return self._lifecycle.update(key, spec, frame, run, force=force_retrain, promote=promote)
 
         await asyncio.to_thread(self._require_workspace, workspace_id)
@@ -133,11 +127,11 @@ class ModelUpdater:
             UnknownNameError: if there is no such workspace or model type.
         """
         key = ModelKey(workspace_id, ModelType.parse(model_type))
-        spec, run = load_spec(key.model_type), self._run(source, as_of, run_id, None)
+        spec, run = load_spec(key.model_type), run_of(source, as_of, run_id, None)
 
         def work() -> DriftReport:
             self._require_workspace(workspace_id)
-            return self._lifecycle.detect(key, spec, self._frame(spec, workspace_id, source, as_of), run)
+            return self._lifecycle.detect(key, spec, frame_of(self._warehouse, spec, workspace_id, source, as_of), run)
 
         return await asyncio.to_thread(work)
 
@@ -165,11 +159,11 @@ class ModelUpdater:
             ArtifactRefusedError: if the champion's file is not the one registered.
         """
         key = ModelKey(workspace_id, ModelType.parse(model_type))
-        spec, run = load_spec(key.model_type), self._run(source, None, run_id, None)
+        spec, run = load_spec(key.model_type), run_of(source, None, run_id, None)
 
         def work() -> list[Prediction]:
             self._require_workspace(workspace_id)
-            frame = self._frame(spec, workspace_id, source, None)
+            frame = frame_of(self._warehouse, spec, workspace_id, source, None)
             return self._lifecycle.predict(key, spec, frame, row_ids, run)
 
         return await asyncio.to_thread(work)
@@ -224,26 +218,12 @@ class ModelUpdater:
             OutOfRangeError: if a number lies outside its bounds.
             RaptorflowError: if Prefect does not answer.
         """
-        wanted = ModelType.parse(model_type)
-        require_between("frequency_days", frequency_days, 1, 365)
-        require_between("min_new_samples", min_new_samples, 20, 1_000_000)
-        require_between("drift_threshold", drift_threshold, 0.0, 1.0)
+        plan = plan_of(ModelType.parse(model_type), frequency_days, min_new_samples, drift_threshold)
         from tasks.models.steps import schedule_refresh  # Prefect, two seconds to import
 
-        anchor = datetime.now(UTC)
-        plan: dict[str, Any] = {"model_type": wanted.value, "frequency_days": int(frequency_days), "anchor": anchor}
-        plan |= {"min_new_samples": int(min_new_samples), "drift_threshold": float(drift_threshold)}
         status = await schedule_refresh(plan)
         await asyncio.to_thread(lambda: ModelStore(self._warehouse).set_schedule(plan))
-        return Schedule(
-            model_type=wanted.value,
-            frequency_days=int(frequency_days),
-            min_new_samples=int(min_new_samples),
-            drift_threshold=float(drift_threshold),
-            next_run_at=anchor + timedelta(days=int(frequency_days)),
-            deployment=f"{REFRESH}/{REFRESH}",
-            status=status,
-        )
+        return scheduled(plan, status)
 
     async def challenger(
         self, workspace_id: str, model_type: ModelType | str, version: str | None = None
@@ -357,16 +337,3 @@ class ModelUpdater:
 
     def _require_workspace(self, workspace_id: str) -> None:
         find_workspace(self._warehouse, workspace_id)
-
-    def _run(self, source: Source | None, as_of: datetime | None, run_id: str | None, commit: str | None) -> Run:
-        if as_of is not None and as_of.tzinfo is None:
-            raise InputError(f"as_of {as_of.isoformat()} has no time zone: give it one")
-        snapshot = source.content if isinstance(source, ChunkSnapshot) else source
-        sha256 = snapshot.sha256 if isinstance(snapshot, Snapshot) else None
-        return Run(run_id or BY_HAND, commit, as_of, sha256)
-
-    def _frame(self, spec: ModelSpec, workspace_id: str, source: Source | None, as_of: datetime | None) -> pl.DataFrame:
-        read = content_frame if spec.rows == "content" else touch_frame
-        if isinstance(source, ChunkSnapshot):
-            source = source.content if spec.rows == "content" else source.touches
-        return read(self._warehouse if source is None else source, workspace_id, until=as_of)

@@ -6,19 +6,18 @@ two warehouses in one process, would share.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
+from tasks.models.embedded_registry import alone_at
 from tasks.models.errors import ArtifactRefusedError, RegistryUnreachableError
 from tasks.models.estimators import FittedModel
 from tasks.models.model_folder import MODEL_FILE, TRUSTED_TYPES, file_sha256, write_model_folder
@@ -29,6 +28,7 @@ CREATED_BY = "ModelUpdater"
 DIGEST_CHARACTERS = 36  # what MLflow keeps of a data set's hash; the whole one stands in its profile and in the tags
 MODEL_ID = "model_id"  # a tag of our own: the SQL store forgets which logged model a version is of
 _FIRST_USE = RLock()  # MLflow creates the tables of a new store at first use, and two threads doing so collide
+_READING = Lock()  # arrays' headers are read by Python's parser, which two threads at once can break (cpython#106905)
 
 
 class Registry:
@@ -48,7 +48,7 @@ class Registry:
     def _client(self) -> Any:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-        with _FIRST_USE, _alone_at(self.address):
+        with _FIRST_USE, alone_at(self.address):
             from mlflow import MlflowClient
 
             logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -172,7 +172,8 @@ class Registry:
             if file_sha256(path) != sha256:
                 raise ArtifactRefusedError(key.registered_name, version, "its file is not the one registered (sha256)")
             try:
-                return load(path, trusted=TRUSTED_TYPES)
+                with _READING:
+                    return load(path, trusted=TRUSTED_TYPES)
             except UntrustedTypesFoundException as error:
                 foreign = f"it holds foreign types: {error}"
                 raise ArtifactRefusedError(key.registered_name, version, foreign) from error
@@ -260,27 +261,6 @@ def _source(tags: Mapping[str, str], card: str) -> dict[str, str]:
     """Tags MLflow's own pages read: what made a run, from which commit, and its description."""
     found = {"mlflow.source.name": CREATED_BY, "mlflow.source.type": "JOB", "mlflow.note.content": card}
     return found | ({"mlflow.source.git.commit": tags["git_commit"]} if "git_commit" in tags else {})
-
-
-@contextmanager
-def _alone_at(address: str) -> Iterator[None]:
-    """Alone among processes at an embedded store, which is prepared: two that create its tables at once collide."""
-    if not address.startswith("sqlite:///"):
-        yield
-        return
-    store = Path(address.removeprefix("sqlite:///"))
-    store.parent.mkdir(parents=True, exist_ok=True)
-    with store.with_name(f"{store.name}.first-use").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _prepare_file(store)
-        yield
-
-
-def _prepare_file(path: Path) -> None:
-    """Let a new store write ahead: one sync a commit instead of four, and readers never stop a writer."""
-    if not path.exists():
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _twice(call: Callable[[], Any]) -> None:

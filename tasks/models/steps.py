@@ -23,9 +23,10 @@ from prefect.runtime import task_run
 
 from tasks.errors import RaptorflowError
 from tasks.models.announcements import events_of
-from tasks.models.model_updater import REFRESH, ModelUpdater
+from tasks.models.model_updater import ModelUpdater
 from tasks.models.records import ModelType, MoveResult, UpdateResult
 from tasks.models.reports import looked_at
+from tasks.models.scheduling import REFRESH
 from tasks.models.store import list_models
 from tasks.settings import CHECKOUT
 from tasks.warehouse import open_warehouse

@@ -13,20 +13,16 @@ from tasks.experiments.analysis import Material, take_look
 from tasks.experiments.contributions import SUMS
 from tasks.experiments.looking import Looking
 from tasks.experiments.report import report
-from tasks.models.canary import CHALLENGER, CHAMPION, Canary, served_evidence
+from tasks.models.canary_experiment import CHALLENGER, CHAMPION, CanaryExperiment, served_evidence
 from tasks.models.gate import MIN_ROWS, judge
 from tasks.models.guard import surely_lost
-from tasks.models.promotion import Promoter
 from tasks.models.records import Version
 from tasks.models.refresh import RetrainGain
-from tasks.models.registry import Registry
 from tasks.models.rollout import ADVANCE, ALL, SHARES, STOP, ServedEvidence, judge_stage, next_share
 from tasks.models.specs import Gate
-from tasks.models.store import ModelStore
 from tasks.statistics.paired_bound import paired_lower_bound
 from tasks.warehouse import Warehouse
 from tests.tasks.models.test_promotion import KEY
-from tests.tasks.models.worlds import SPEC
 
 Floats = np.ndarray
 RULE = Gate()
@@ -43,9 +39,8 @@ def losses(random: np.random.Generator, n: int, worse: float) -> tuple[Floats, F
 
 def of_a_rollout(warehouse: Warehouse, challenger: Version, champion: Version) -> tuple[dict[str, Any], Material]:
     """The experiment a canary makes, and what is known of it before anybody is served."""
-    canary = Canary(Promoter(ModelStore(warehouse), Registry()))
     looking = Looking(warehouse)
-    stored = looking.store.find(canary._experiment(KEY, SPEC, challenger, champion))
+    stored = looking.store.find(CanaryExperiment(warehouse).start(KEY, RULE, challenger, champion))
     return dict(stored[0]), looking._material(stored, None)
 
 

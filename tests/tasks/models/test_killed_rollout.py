@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from tasks.experiments import ExperimentEngine
-from tasks.models.canary import CHALLENGER, Canary
+from tasks.models.canary import Canary
+from tasks.models.canary_experiment import CHALLENGER
 from tasks.models.dataset import Examples
 from tasks.models.learning import Run
 from tasks.models.promotion import Promoter, served
@@ -68,7 +69,7 @@ def visit(models: ModelStore, registry: MemoryRegistry, clock: list[int], after:
     mortal: Any = Promoter(Mortal(models, clock, after), Mortal(registry, clock, after))  # type: ignore[arg-type]
     canary = Canary(mortal)
     engine: Any = Mortal(ExperimentEngine(warehouse=models.warehouse), clock, after)
-    canary.engine = engine
+    canary.experiment.engine = engine
     run = Run("test", as_of=START + timedelta(days=30 + night))
     mortal.reconcile(KEY, "test")
     newer: Examples = rows(60, 2, start=100)

@@ -6,19 +6,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
 import pytest
-import skops.io
 import yaml
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
-from sklearn.linear_model import LogisticRegression, SGDClassifier
 
-from tasks.models import ModelType, estimators, specs
-from tasks.models.dataset import examples
+from tasks.models import ModelType, specs
 from tasks.models.errors import ModelSpecError
-from tasks.models.model_folder import MODEL_FILE, TRUSTED_TYPES, write_model_folder
 from tasks.models.specs import FOLDER, load_spec
-from tests.tasks.models.model_rows import posts
 
 ROOM = Path(specs.__file__).parent
 ENGAGEMENT = "engagement_predictor.yaml"
@@ -64,20 +57,3 @@ def test_file_that_says_something_unknown_is_refused_by_name(
 def test_missing_file_is_named(folder: Path) -> None:
     with pytest.raises(ModelSpecError, match=rf"{ENGAGEMENT}: is missing"):
         load_spec(ModelType.ENGAGEMENT_PREDICTOR)
-
-
-def test_text_model_of_very_many_rows_hashes_its_words_and_is_read_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(estimators, "HASHING_ROWS", 300)
-    spec = load_spec(ModelType.TONE_CLASSIFIER)
-    for n, words, model in ((300, TfidfVectorizer, LogisticRegression), (301, HashingVectorizer, SGDClassifier)):
-        frame = pl.DataFrame(posts(n), infer_schema_length=None)
-        known = examples(frame, spec)
-        fitted = estimators.fit(spec, known)
-        columns, last = (part for _, part in fitted.estimator.steps)
-        assert (type(columns.named_transformers_["words"]), type(last)) == (words, model)
-        write_model_folder(fitted, tmp_path / str(n))
-        loaded = estimators.FittedModel.of(skops.io.load(tmp_path / str(n) / MODEL_FILE, trusted=TRUSTED_TYPES))
-        assert loaded.columns == fitted.columns
-        assert (loaded.predict(known.features) == fitted.predict(known.features)).all()

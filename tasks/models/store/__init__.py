@@ -1,0 +1,6 @@
+"""This room's SQL."""
+
+from tasks.models.store.listing import list_drift_checks, list_models
+from tasks.models.store.model_store import ABANDONED, DONE, PENDING, ModelStore, all_keys
+
+__all__ = ["ABANDONED", "DONE", "PENDING", "ModelStore", "all_keys", "list_drift_checks", "list_models"]
