@@ -55,7 +55,7 @@ def write_model_folder(model: FittedModel, folder: Path, example: Sequence[Mappi
 
 def _dump(estimator: Any, path: Path) -> None:
     """What `skops.io.dump` does, but for the indents: they treble the file and take longer than all the rest."""
-    import skops
+    import skops.io  # waits for another thread's import of it, which fills what get_state looks types up in
     from skops.io._utils import SaveContext, get_state  # the public door has no switch for them
 
     with ZipFile(path, "w") as file:

@@ -39,6 +39,13 @@ def test_other_machines_are_let_in_only_with_a_password(tmp_path: Path) -> None:
         assert "RAPTORFLOW_AUTH=user:password" in ran.stderr
 
 
+def test_mlflow_can_ask_for_a_password() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "import mlflow.server.auth"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_started_twice_it_says_that_it_runs(platform: RunningPlatform) -> None:
     ran = platform.cli("up")
     assert ran.returncode == 0, ran.stderr
