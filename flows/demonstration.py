@@ -32,11 +32,12 @@ def run() -> None:
     """Simulate, ingest, run the chain, show what was found beside what was planted."""
     started = time.perf_counter()
     console.opening("A simulated agency of 12 workspaces", ", with truths planted in it. Nothing here is real data.")
-    sample = simulate(get_settings().home / "sample")
-    with console.progress("ingesting the simulated sample") as on_progress:
-        for kind, path in sample.files.items():
-            report = ingest(kind, [path], on_progress=on_progress)
-            console.say(f"  {kind:<12} {report.read:>7,} simulated rows read, {report.written:,} written")
+    with runtime.server_meanwhile():
+        sample = simulate(get_settings().home / "sample")
+        with console.progress("ingesting the simulated sample") as on_progress:
+            for kind, path in sample.files.items():
+                report = ingest(kind, [path], on_progress=on_progress)
+                console.say(f"  {kind:<12} {report.read:>7,} simulated rows read, {report.written:,} written")
     with console.watching("the nightly chain"):
         ended = runtime.run_by_hand("meta-learning", _over(sample))
     console.summary(ended)

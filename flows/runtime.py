@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -81,6 +82,22 @@ def embedded() -> Iterator[None]:
         yield
     # The in-process server prints 'Error flushing events' while it is torn down, after all work is stored.
     logging.getLogger("prefect").setLevel(logging.CRITICAL + 1)
+
+
+@contextmanager
+def server_meanwhile() -> Iterator[None]:
+    """Have the embedded Prefect start while other work goes on: it takes ten seconds, most of them another core's."""
+    with ThreadPoolExecutor(1) as beside:
+        starting = beside.submit(_start_embedded)
+        yield
+        starting.result()
+
+
+def _start_embedded() -> None:
+    prepare()
+    from prefect.client.orchestration import get_client
+
+    get_client(sync_client=True)  # starts the server that this process has, unless PREFECT_API_URL names one
 
 
 def run_by_hand(name: str, pairs: list[str], task_runner: str | None = None) -> Any:
