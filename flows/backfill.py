@@ -37,7 +37,7 @@ def form_of_night(options: MetaLearning, night: Mapping[str, Any]) -> MetaLearni
 
 def rows_of(nights: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The plan as people read it."""
-    return [{name: _shown(value) for name, value in night.items()} for night in nights]
+    return [{name: _shown(name, value) for name, value in night.items()} for night in nights]
 
 
 def _first_night_after(newest: datetime | None) -> date:
@@ -45,9 +45,11 @@ def _first_night_after(newest: datetime | None) -> date:
     return instant.date() if instant.timetz() < NIGHT else instant.date() + DAY
 
 
-def _shown(value: Any) -> Any:
+def _shown(name: str, value: Any) -> Any:
     if value is None:
         return "tonight"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value.strftime("%Y-%m-%d %H:%M") if isinstance(value, datetime) else value
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}" if name == "night" else f"{value:%Y-%m-%d}"  # more would be cut by the page
+    return value

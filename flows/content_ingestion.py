@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.parameters import ContentIngestion
-from tasks.reporting import publish_table
+from tasks.reporting import publish_facts
 from tasks.warehouse.steps import ingest_files
 
 
@@ -16,5 +16,5 @@ from tasks.warehouse.steps import ingest_files
 def content_ingestion(options: ContentIngestion = ContentIngestion()) -> dict[str, Any]:
     """Take files into the warehouse: checked, with features, idempotent; rejected rows go to a file with reasons."""
     report = ingest_files(options.kind, options.files, options.mapping, str(flow_run.id))
-    publish_table("content-ingestion-report", [report], "Rows read, written, unchanged and rejected")
+    publish_facts("content-ingestion-report", report, "Rows read, written, unchanged and rejected")
     return report

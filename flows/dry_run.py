@@ -7,10 +7,12 @@ from typing import Any
 
 from tasks.reporting import announce, artifact_key, publish_table
 
+ASKED_FOR = ("workspace_id", "model_type", "version_name", "serves")  # what a form asks for; more would be cut
+
 
 def show_choices(flow_name: str, models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Publish the models such a flow can be about, for who has named none; a model's newest versions first."""
-    rows = [row for row in models if row["status"] == "registered"]
+    rows = [{name: row[name] for name in ASKED_FOR} for row in models if row["status"] == "registered"]
     return show_plan(flow_name, rows, f"no workspace was named; {len(rows)} registered versions to choose from")
 
 

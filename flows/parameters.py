@@ -5,12 +5,28 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 
 def _split(value: Any) -> Any:
     """Let the command line say `a,b` where the form takes a list."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+# Fields that may stay empty: Prefect's first UI shows a union with null as a choice between a type and `None`.
+Line = Annotated[
+    str | None,
+    BeforeValidator(lambda value: value or None),
+    WithJsonSchema({"type": "string"}),
+    Field(validate_default=True),
+]
+Day = Annotated[date | None, WithJsonSchema({"type": "string", "format": "date"})]
+Instant = Annotated[AwareDatetime | None, WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+def without_default(schema: dict[str, Any]) -> None:
+    """A default of null is no date."""
+    schema.pop("default", None)
 
 
 def named(workspace_ids: list[str]) -> str:
@@ -40,8 +56,11 @@ class Scope(Parameters):
 
     workspace_ids: Names = Field(default=[], title="Workspaces", description="Ids; empty for all.")
     lookback_days: int = Field(default=365, ge=28, le=3650, title="Look back", description="Days of history.")
-    as_of: AwareDatetime | None = Field(
-        default=None, title="As of", description="Only data before this instant; empty: up to the newest row."
+    as_of: Instant = Field(
+        default=None,
+        json_schema_extra=without_default,
+        title="As of",
+        description="Only data before this instant; empty: up to the newest row.",
     )
     workspaces_per_chunk: int = Field(
         default=25, ge=1, le=1000, title="Workspaces per chunk", description="How many one task works through."
@@ -64,9 +83,7 @@ class ContentIngestion(Parameters):
         title="Files",
         description="CSV, Parquet or JSON Lines, on the worker's disk; empty: all in inbox/<kind> of RAPTORFLOW_HOME.",
     )
-    mapping: str | None = Field(
-        default=None, title="Mapping file", description="YAML that renames and combines columns."
-    )
+    mapping: Line = Field(default="", title="Mapping file", description="YAML that renames and combines columns.")
 
 
 class PatternLearning(Scope):
@@ -148,8 +165,8 @@ class OneModel(Parameters):
 class ModelPromotion(OneModel):
     """Which version becomes champion, and whether a person is asked first."""
 
-    version: str | None = Field(
-        default=None, title="Version", description="Such as v_20260101_120000; empty for the newest challenger."
+    version: Line = Field(
+        default="", title="Version", description="Such as v_20260101_120000; empty for the newest challenger."
     )
     needs_approval: bool = Field(default=False, title="Ask first", description="Pause for a form in the Prefect UI.")
     dry_run: bool = DRY_RUN
@@ -159,8 +176,8 @@ class ModelPromotion(OneModel):
 class ModelRollback(OneModel):
     """Which earlier version is put back."""
 
-    target_version: str | None = Field(
-        default=None, title="Version", description="Such as v_20260101_120000; empty for the one that served before."
+    target_version: Line = Field(
+        default="", title="Version", description="Such as v_20260101_120000; empty for the one that served before."
     )
     dry_run: bool = DRY_RUN
 
@@ -208,8 +225,8 @@ class DebateSynthesis(Parameters):
     options: Names = Field(
         default=[], title="Options", description="Two to eight answers to choose from; empty: they are proposed first."
     )
-    workspace_id: str | None = Field(
-        default=None, title="Workspace", description="Whose findings may be used; empty: only what is nobody else's."
+    workspace_id: Line = Field(
+        default="", title="Workspace", description="Whose findings may be used; empty: only what is nobody else's."
     )
     rounds: int = Field(default=2, ge=1, le=5, title="Rounds", description="At most.")
     stop_at_agreement: bool = Field(
@@ -228,19 +245,25 @@ class DebateSynthesis(Parameters):
     minutes: float = Field(default=10.0, gt=0, le=1440, title="Minutes", description="Wall clock of the debate.")
     ask_a_person: bool = Field(default=False, title="Ask a person", description="Pause for a vote in the Prefect UI.")
     vote_hours: int = Field(default=24, ge=1, le=720, title="Wait", description="Hours until that question lapses.")
-    debate_id: str | None = Field(
-        default=None, title="Debate", description="Goes on with this debate; empty finds it by what is asked."
+    debate_id: Line = Field(
+        default="", title="Debate", description="Goes on with this debate; empty finds it by what is asked."
     )
 
 
 class MetaLearning(PatternLearning, TransferLearning, ModelRefresh):
     """The nightly chain: patterns, transfer and models over the same frozen rows; tonight, or past nights again."""
 
-    backfill_from: date | None = Field(
-        default=None, title="Backfill from", description="First night to run again; empty: only up to the newest row."
+    backfill_from: Day = Field(
+        default=None,
+        json_schema_extra=without_default,
+        title="Backfill from",
+        description="First night to run again; empty: only up to the newest row.",
     )
-    backfill_until: date | None = Field(
-        default=None, title="Backfill until", description="Last night to run again; empty: up to the newest row."
+    backfill_until: Day = Field(
+        default=None,
+        json_schema_extra=without_default,
+        title="Backfill until",
+        description="Last night to run again; empty: up to the newest row.",
     )
     backfill_every_days: int = Field(
         default=7, ge=1, le=366, title="Backfill every", description="Days from one night to the next."

@@ -10,7 +10,7 @@ from flows.chunks import outcomes_of_chunks
 from flows.freezing import frozen
 from flows.parameters import TransferLearning
 from flows.task_runners import task_runner
-from tasks.reporting import announce, publish_table
+from tasks.reporting import announce, publish_facts
 from tasks.transfer.steps import contribute_effects, release_insights
 from tasks.warehouse.snapshots import Chain
 
@@ -26,6 +26,6 @@ def transfer_learning(options: TransferLearning = TransferLearning(), chain: Cha
     outcomes = outcomes_of_chunks(contribute_effects, chain.chunks, chain.run_id)
     done = sum(outcome.status == "done" for outcome in outcomes)
     released = release_insights(options.epsilon, options.delta, chain.run_id)
-    publish_table("transfer-learning-release", [released], "What the period's private release cost, and its noise")
+    publish_facts("transfer-learning-release", released, "What the period's private release cost, and its noise")
     announce(f"transfer for {done} workspaces; release of period {released['period']}: {released['status']}")
     return released

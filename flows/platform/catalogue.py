@@ -73,9 +73,18 @@ def form(flow: Flow[..., Any]) -> dict[str, Any]:
     from prefect.utilities.callables import parameter_schema
 
     schema = parameter_schema(flow).model_dump_for_openapi()
-    schema["properties"] = {name: field for name, field in schema["properties"].items() if name not in NOT_ON_FORMS}
+    shown = {name: field for name, field in schema["properties"].items() if name not in NOT_ON_FORMS}
+    schema["properties"] = {name: _without_nulls(field) for name, field in shown.items()}
     schema["definitions"] = _reachable(schema["properties"], schema.get("definitions", {}))
     return schema
+
+
+def _without_nulls(field: dict[str, Any]) -> dict[str, Any]:
+    """A parameter whose default leaves out what is empty: a date that may stay empty is a date, not null."""
+    default = field.get("default")
+    if not isinstance(default, dict):
+        return field
+    return field | {"default": {name: value for name, value in default.items() if value is not None}}
 
 
 def _wanted(entry: dict[str, Any], pull: list[dict[str, Any]]) -> WantedDeployment:

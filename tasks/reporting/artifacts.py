@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,11 @@ def publish_table(key: str, rows: Sequence[Mapping[str, Any]], description: str)
     )
 
 
+def publish_facts(key: str, facts: Mapping[str, Any], description: str) -> None:
+    """One thing's values, one below the other: Prefect's page would cut them as one long row."""
+    publish_table(key, [{"what": name.replace("_", " "), "value": value} for name, value in facts.items()], description)
+
+
 def publish_link(key: str, address: str, text: str, description: str) -> None:
     """A way to the next page."""
     create_link_artifact(key=key, link=address, link_text=text, description=description)
@@ -49,6 +54,11 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     lines += [f"| {' | '.join(_escape(_cell(row.get(name))) for name in names)} |" for row in rows]
     return "\n".join(lines)
+
+
+def reasons(told: Iterable[tuple[str, Any]]) -> str:
+    """What each is about and why, as a list: sentences wrap in it, and a table would be cut."""
+    return "\n".join(f"- **{about}**: {_escape(why)}" for about, why in told)
 
 
 def _cell(value: Any) -> Any:

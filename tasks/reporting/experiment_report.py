@@ -51,29 +51,27 @@ def in_words(found: Analysis, completed: bool) -> str:
 
 
 def arm_rows(found: Analysis) -> list[Row]:
-    """A row an arm: units, mean, effect with interval, probability of being best."""
+    """A row an arm: units, mean, effect with interval, probability of being best, share of the traffic."""
     effects = {effect.variant_id: effect for effect in found.effects}
     return [
         {"arm": arm.variant_id + (" (control)" if arm.is_control else ""), "units": arm.n}
         | {"mean": None if arm.mean is None else f"{arm.mean:.4g}"}
         | _effect(effects.get(arm.variant_id))
-        | {"probability of being best": _share(arm.probability_best), "share of traffic": _share(arm.weight)}
+        | {"best": _share(arm.probability_best), "traffic": _share(arm.weight)}
         for arm in found.variants
     ]
 
 
 def _effect(effect: EffectReport | None) -> Row:
     if effect is None:
-        return {"effect": None, "interval": None, "lift": None, "p": None}
+        return {"effect, interval": None, "lift": None, "p": None}
     lift = None if effect.relative_lift is None else f"{100 * effect.relative_lift:+.1f} %"
-    return {"effect": f"{effect.effect:+.3g}", "interval": _interval(effect.interval), "lift": lift} | {
-        "p": f"{effect.p_value:.2g}"
-    }
+    return {"effect, interval": _told(effect.effect, effect.interval), "lift": lift, "p": f"{effect.p_value:.2g}"}
 
 
 def _tested(row: Mapping[str, Any]) -> Row:
     proven = "proven" if row["is_significant"] else "not proven"
-    return {"effect": f"{row['effect']:+.3g}", "interval": _interval(row["interval"])} | {
+    return {"effect, interval": _told(row["effect"], row["interval"])} | {
         "p": f"{row['p_value']:.2g}",
         "verdict": proven,
     }
@@ -83,12 +81,12 @@ def _guardrail(row: Mapping[str, Any]) -> Row:
     known = row["effect"] is not None
     about = {"metric": row["metric_name"], "arm": row["variant_id"], "units": row["n"]}
     verdict = "**worse**" if row["is_harmed"] else "not proven worse" if known else "not enough units"
-    effect = f"{row['effect']:+.3g}" if known else None
-    return about | {"effect": effect, "interval": _interval(row["interval"]) if known else None, "verdict": verdict}
+    return about | {"effect, interval": _told(row["effect"], row["interval"]) if known else None, "verdict": verdict}
 
 
-def _interval(ends: tuple[float, float]) -> str:
-    return f"[{ends[0]:+.3g}, {ends[1]:+.3g}]"
+def _told(effect: float, ends: tuple[float, float]) -> str:
+    """In one cell: Prefect's page cuts a table that is wider than it."""
+    return f"{effect:+.3g} [{ends[0]:+.3g}, {ends[1]:+.3g}]"
 
 
 def _share(value: float | None) -> str | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.reporting.artifacts import figure, markdown_table
+from tasks.reporting.artifacts import figure, markdown_table, reasons
 from tasks.reporting.links import model_link
 from tasks.warehouse.outcomes import Outcome
 
@@ -22,9 +22,11 @@ def model_report(outcomes: Sequence[Outcome]) -> str:
     found.sort(key=lambda model: (_severity(model), model["workspace_id"], model["model_type"]))
     counts = Counter(model["status"].replace("_", " ") for model in found)
     parts = ["# Models", " · ".join(f"**{count}** {status}" for status, count in counts.most_common())]
-    failed = [{"workspace": one.workspace_id, "failed": one.reason} for one in outcomes if not one.result]
-    parts += ["## Failed", markdown_table(failed)] if failed else []
+    failed = [(one.workspace_id, one.reason) for one in outcomes if not one.result]
+    parts += ["## Failed", reasons(failed)] if failed else []
     parts.append(markdown_table([_row(model) for model in found[:MODELS_SHOWN]]))
+    why = ((f"{model['workspace_id']} · {model['model_type']}", _why(model)) for model in found[:MODELS_SHOWN])
+    parts += ["## Why", reasons(why)] if found else []
     if len(found) > MODELS_SHOWN:
         parts.append(f"{len(found) - MODELS_SHOWN} more: `raptorflow models`.")
     drifted = [model for model in found if _status(model) in DRIFTED and model["drift"]["columns"]]
@@ -44,16 +46,27 @@ def _severity(model: Mapping[str, Any]) -> int:
 
 
 def _row(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Narrow, because Prefect's page cuts what is wider than it."""
     name = f"{model['workspace_id']}.{model['model_type']}"
     return {
         "workspace": model["workspace_id"],
         "model": model_link(name, model["model_type"]),
         "status": model["status"].replace("_", " "),
-        "champion": model["model_version"],
-        "drift": _status(model),
-        "score": model["drift"]["drift_score"] if model["drift"] else None,
-        "why": model["reason"],
+        "drift": _drift(model),
     }
+
+
+def _drift(model: Mapping[str, Any]) -> str | None:
+    status = _status(model)
+    if not status:
+        return None
+    score = model["drift"]["drift_score"]
+    return status.replace("_", " ") + (f", {score:.2f}" if score is not None else "")
+
+
+def _why(model: Mapping[str, Any]) -> str:
+    version = f" Champion: {model['model_version']}." if model["model_version"] else ""
+    return f"{model['reason']}.{version}"
 
 
 def _by_column(columns: Sequence[Mapping[str, Any]]) -> bytes:

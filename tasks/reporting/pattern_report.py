@@ -7,8 +7,8 @@ from typing import Any
 
 from tasks.patterns import figures
 from tasks.patterns.records import Pattern
-from tasks.patterns.wording import lift_said, sure_said
-from tasks.reporting.artifacts import figure, markdown_table
+from tasks.patterns.wording import lift_said
+from tasks.reporting.artifacts import figure, markdown_table, reasons
 from tasks.warehouse.outcomes import Outcome
 
 CAVEAT = (
@@ -24,7 +24,7 @@ def pattern_report(outcomes: Sequence[Outcome]) -> str:
     analyses = [analysis for outcome in outcomes for analysis in outcome.result.get("analyses", ())]
     rows = pattern_rows(analyses)
     short = [
-        {"workspace": analysis["workspace_id"], "content": analysis["content_type"], "why": analysis["reason"]}
+        (f"{analysis['workspace_id']} · {analysis['content_type']}", analysis["reason"])
         for analysis in analyses
         if analysis["status"] in ("insufficient_data", "no_variance")
     ]
@@ -33,7 +33,7 @@ def pattern_report(outcomes: Sequence[Outcome]) -> str:
     if len(rows) > PATTERNS_SHOWN:
         parts.append(f"{len(rows) - PATTERNS_SHOWN} weaker ones: `raptorflow patterns`.")
     if short:
-        parts += ["## Not enough to go on", markdown_table(short)]
+        parts += ["## Not enough to go on", reasons(short)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -53,32 +53,34 @@ def _page(workspace_id: str, analyses: Sequence[Mapping[str, Any]]) -> Iterator[
     for analysis in analyses:
         patterns = sorted(map(Pattern.from_dict, _patterns(analysis)), key=lambda p: -abs(p.effect_size) * p.confidence)
         yield f"## {analysis['content_type']}"
-        yield markdown_table([_row(analysis, pattern.to_dict()) for pattern in patterns])
+        yield markdown_table([_row(pattern.to_dict()) for pattern in patterns])
         yield figure(figures.forest(patterns), f"Lifts of {analysis['content_type']} patterns with 90 % intervals")
         yield figure(figures.over_time(patterns[0]), f"Over time: {patterns[0].description}")
 
 
 def pattern_rows(analyses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row a pattern, strongest first."""
+    """One row a pattern, strongest first; narrow, because Prefect's page cuts what is wider than it."""
     found = [(analysis, pattern) for analysis in analyses for pattern in _patterns(analysis)]
     found.sort(key=lambda pair: -abs(pair[1]["effect_size"]) * pair[1]["confidence"])
-    return [_row(analysis, pattern) for analysis, pattern in found]
+    several = len({analysis["workspace_id"] for analysis in analyses}) > 1
+    return [
+        ({"workspace": analysis["workspace_id"]} if several else {})
+        | {"type": analysis["content_type"]}
+        | _row(pattern)
+        for analysis, pattern in found
+    ]
 
 
 def _patterns(analysis: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*analysis["winning_patterns"], *analysis["losing_patterns"]]
 
 
-def _row(analysis: Mapping[str, Any], pattern: Mapping[str, Any]) -> dict[str, Any]:
+def _row(pattern: Mapping[str, Any]) -> dict[str, Any]:
     interval = pattern["lift_interval_pct"]
     lift, low, high = (lift_said(value, interval, "+") for value in (pattern["lift_pct"], *interval))
     return {
-        "workspace": analysis["workspace_id"],
-        "type": analysis["content_type"],
         "content that …": pattern["description"].partition(": ")[2],
-        "lift": f"{lift} %",
-        "90 % interval": f"{low} … {high} %",
-        "sure of sign": sure_said(pattern["confidence"]),
+        "lift, 90 % interval": f"{lift} % ({low} … {high})",
         "posts": pattern["total_size"],
         "trend": pattern["trend"],
     }

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.reporting.artifacts import markdown_table
+from tasks.reporting.artifacts import markdown_table, reasons
 from tasks.reporting.links import report_link
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED
 
@@ -50,5 +50,6 @@ def as_markdown(title: str, summary: Mapping[str, Any], reports: Mapping[str, st
         markdown_table(summary["by_workspace"]),
     ]
     if summary["reasons"]:
-        parts += ["## Why", markdown_table(summary["reasons"])]
+        why = ((f"{row['workspace']} · {row['step']} {row['status']}", row["why"]) for row in summary["reasons"])
+        parts += ["## Why", reasons(why)]
     return "\n\n".join(parts)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect.utilities.schema_tools import validate
 
 from flows.platform.catalogue import FOLDER, form, load, read_yaml, wanted_deployments
 from flows.platform.errors import DeploymentFileError
@@ -40,6 +41,14 @@ def test_every_flow_starts_with_nothing_but_defaults(name: str) -> None:
     flow = load(ENTRIES[name]["entrypoint"])
     flow.validate_parameters({})
     assert form(flow).get("required", []) == []
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_form_as_it_is_shown_is_accepted_and_asks_nobody_for_null(name: str) -> None:
+    schema = form(load(ENTRIES[name]["entrypoint"]))
+    assert '"null"' not in json.dumps(schema), "the first UI would show a choice between a type and None"
+    shown = {parameter: field["default"] for parameter, field in schema["properties"].items()}
+    validate(shown, schema, raise_on_error=True)
 
 
 def test_a_run_that_may_pause_for_a_person_holds_no_slot_it_would_lose() -> None:
