@@ -179,7 +179,9 @@ def test_a_paused_promotion_goes_on_from_its_form(learned: RunningPlatform, page
     page.get_by_text("Promote it").first.wait_for()
     page.get_by_role("switch").last.click()
     picture(page, "approval")
-    page.get_by_role("button", name="Submit").last.click()
+    with page.expect_response(lambda answer: answer.url.endswith("/resume")) as resumed:
+        page.get_by_role("button", name="Submit").last.click()
+    assert resumed.value.json()["status"] == "ACCEPT", resumed.value.text()
     learned.wait(run_id, "Completed")
     eventually(lambda: page.inner_text("body"), lambda said: "Completed" in said)
     assert champion(learned) != before
