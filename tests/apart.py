@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -11,11 +12,16 @@ IMPORTED_ONCE = ["flows.meta_learning", "mlflow", "polars", "sklearn.ensemble", 
 SECONDS = 240
 
 
+def forks() -> ForkServerContext:
+    """Where the processes come from, and the barriers and events they may share."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED_ONCE)
+    return context
+
+
 def apart(work: Callable[..., Any], *given: Any) -> BaseProcess:
     """Start `work(*given)`, an importable function, in a process of its own; `kill` it, or wait with `ended`."""
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(IMPORTED_ONCE)
-    process = forks.Process(target=work, args=given, daemon=True)
+    process = forks().Process(target=work, args=given, daemon=True)
     process.start()
     return process
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
@@ -16,12 +15,12 @@ from tasks.models.store import ModelStore
 from tasks.models.training import TrainedModel
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse
+from tests.apart import apart
 from tests.tasks.models.worlds import champion_of, rows
 
 KEY = ModelKey("acme", ModelType.ENGAGEMENT_PREDICTOR)
 VERSIONS = 4
 WON, CONFLICT = 0, 3
-PRELOADED = ["tests.tasks.models.movers", "mlflow", "sklearn.ensemble", "skops.io", "pandas", "pyarrow"]
 
 
 def register_versions(store: ModelStore, registry: Registry, trained: TrainedModel | None = None) -> list[str]:
@@ -40,21 +39,12 @@ def register_versions(store: ModelStore, registry: Registry, trained: TrainedMod
     return names
 
 
-def forkserver() -> ForkServerContext:
-    """Processes forked from one that has imported MLflow and done nothing with it."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    return context
-
-
-def start(context: ForkServerContext, address: str, home: Path, *given: object) -> ForkServerProcess:
+def start(address: str, home: Path, *given: object) -> BaseProcess:
     """Let a process move the champion.
 
     Given: target's name, kind, and optionally the generation expected, a barrier, and an event that says it begins.
     """
-    process = context.Process(target=_move, args=(address, str(home), *given))
-    process.start()
-    return process
+    return apart(_move, address, str(home), *given)
 
 
 def _move(

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,8 @@ from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter, lineage, serve
 from tasks.models.registry import Registry
 from tasks.models.store import DONE, ModelStore
 from tasks.warehouse import Warehouse
-from tests.tasks.models.movers import CONFLICT, KEY, WON, forkserver, register_versions, start
+from tests.apart import forks
+from tests.tasks.models.movers import CONFLICT, KEY, WON, register_versions, start
 from tests.tasks.models.test_promotion import Killed, Mortal
 
 KILLS = 200
@@ -122,12 +123,12 @@ def test_of_two_clients_that_promote_at_once_one_wins(promoter: Promoter, sqlite
 def test_of_two_processes_that_promote_at_once_one_wins(
     promoter: Promoter, sqlite_warehouse: Warehouse, home: Path
 ) -> None:
-    names, context = register_versions(promoter.store, promoter.registry), forkserver()
+    names = register_versions(promoter.store, promoter.registry)
     move(promoter, names[0], PROMOTION)
 
     def in_processes(targets: list[str], generation: int) -> list[int]:
-        barrier = context.Barrier(2)
-        racers = [start(context, sqlite_warehouse.url, home, name, PROMOTION, generation, barrier) for name in targets]
+        barrier = forks().Barrier(2)
+        racers = [start(sqlite_warehouse.url, home, name, PROMOTION, generation, barrier) for name in targets]
         for racer in racers:
             racer.join(120)
         return [racer.exitcode or 0 for racer in racers]
@@ -145,11 +146,11 @@ def test_processes_killed_at_random_leave_a_champion_and_a_complete_history(
     """Killed between the first step of the protocol and the last: before it nothing could break."""
     names = register_versions(promoter.store, promoter.registry)
     move(promoter, names[0], PROMOTION)
-    context, dice, killed, unfinished = forkserver(), random.Random(3), 0, 0
+    dice, killed, unfinished = random.Random(3), 0, 0
 
-    def begun(target: str, kind: str) -> ForkServerProcess:
-        begins = context.Event()
-        process = start(context, sqlite_warehouse.url, home, target, kind, None, None, begins)
+    def begun(target: str, kind: str) -> BaseProcess:
+        begins = forks().Event()
+        process = start(sqlite_warehouse.url, home, target, kind, None, None, begins)
         assert begins.wait(120)
         return process
 
