@@ -29,7 +29,7 @@ class PersonsVote(RunInput):
     option: str = Field(default="", title="Option", description="Its id; empty to abstain.", max_length=32)
 
 
-@flow(name=NAME)
+@flow(name=NAME, flow_run_name="debate-synthesis · {options}")
 def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, Any]:
     """Debate a problem and publish the story; a retry goes on where the run stopped and repeats no turn."""
     asked = options.model_dump(include=set(ASKED))

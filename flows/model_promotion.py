@@ -10,7 +10,7 @@ from flows.dry_run import show_choices, show_plan
 from flows.parameters import Approval, ModelPromotion
 from tasks.models.records import MoveResult
 from tasks.models.steps import promote_model, registered_models, waiting_challenger
-from tasks.reporting import announce, artifact_key, emit, publish_table
+from tasks.reporting import announce, artifact_key, emit, publish_moved, publish_table
 
 
 @flow(name="model-promotion", flow_run_name="model-promotion · {options}")
@@ -30,12 +30,13 @@ def model_promotion(options: ModelPromotion = ModelPromotion()) -> MoveResult | 
     reason, actor = options.reason, options.actor
     if options.needs_approval:
         publish_table(artifact_key("model-promotion", "challenger"), [seen], "What waits for a decision")
-        answer = pause_flow_run(wait_for_input=Approval, timeout=options.approval_hours * 3600)
+        answer = pause_flow_run(wait_for_input=Approval, timeout=options.approval_hours * 3600, poll_interval=5)
         if not answer.approve:
             announce(f"{seen['model']} {seen['version_name']} declined by {answer.actor}: {answer.reason}")
             return None
         reason, actor = answer.reason, answer.actor
     done = promote_model(seen, reason, actor)
     emit("raptorflow.model.promoted", f"model.{seen['model']}", {"version": done["model_version"], "reason": reason})
+    publish_moved("model-promotion", done, reason, actor)
     announce(f"{seen['model']}: {done['status']}, {done['model_version']} serves")
     return done

@@ -209,6 +209,12 @@ class Approval(BaseModel):
 class DebateSynthesis(Parameters):
     """A question, who debates it, and what it may cost."""
 
+    def __str__(self) -> str:
+        """Name a run: for whom, and how the question begins."""
+        question = " ".join(self.problem.split())
+        whose = f"{self.workspace_id} · " if self.workspace_id else ""
+        return f"{whose}{question[:60]}{'…' if len(question) > 60 else ''}"
+
     problem: str = Field(
         default="What should we change first in what we publish?",
         title="Problem",

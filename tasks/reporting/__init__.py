@@ -9,13 +9,13 @@ from tasks.reporting.artifacts import (
     figure,
     markdown_table,
     publish_facts,
-    publish_link,
     publish_markdown,
     publish_table,
 )
 from tasks.reporting.events import emit
 from tasks.reporting.links import model_link, report_link
 from tasks.reporting.model_report import model_report
+from tasks.reporting.moved_report import publish_moved
 from tasks.reporting.progress import Progress, announce, step
 from tasks.reporting.summary import as_markdown, summarise
 
@@ -30,8 +30,8 @@ __all__ = [
     "model_link",
     "model_report",
     "publish_facts",
-    "publish_link",
     "publish_markdown",
+    "publish_moved",
     "publish_table",
     "report_link",
     "step",

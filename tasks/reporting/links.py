@@ -17,5 +17,11 @@ def report_link(key: str, words: str) -> str:
 
 def model_link(registered_name: str, words: str) -> str:
     """A registered model with its versions and the runs they come from; plain words where no MLflow server runs."""
+    address = model_address(registered_name)
+    return f"[{words}]({address})" if address else words
+
+
+def model_address(registered_name: str) -> str | None:
+    """Where an MLflow server shows a registered model; None where none runs."""
     address = get_settings().mlflow_tracking_uri
-    return f"[{words}]({address}/#/models/{quote(registered_name)})" if address.startswith("http") else words
+    return f"{address}/#/models/{quote(registered_name)}" if address.startswith("http") else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -10,7 +11,13 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateName
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateName,
+)
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.model_promotion import model_promotion
@@ -24,6 +31,7 @@ from tests.running_platform import eventually
 from tests.tasks.models.model_rows import posts
 
 TONE = ModelType.TONE_CLASSIFIER
+REPORT = "model-promotion-acme-tone-classifier"
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +78,7 @@ def test_promotion_waits_for_a_person_and_does_what_the_form_says() -> None:
     assert (done["status"], done["model_version"]) == ("promoted", challenger)
     last = store.deployments(ModelKey("acme", TONE))[-1]
     assert (last.version_name, last.reason, last.actor, last.outcome) == (challenger, "looks right", "Ann", "done")
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[REPORT])))
+    told = {row["what"]: row["value"] for row in json.loads(str(found[0].data))}
+    assert (told["serves"], told["reason"], told["by"]) == (challenger, "looks right", "Ann")
