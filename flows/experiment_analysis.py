@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
+from prefect import flow, pause_flow_run
 from prefect.runtime import flow_run
 
 from flows.chunks import outcomes_of_chunks
-from flows.parameters import ExperimentAnalysis
+from flows.parameters import EndingApproval, ExperimentAnalysis
 from flows.task_runners import task_runner
-from tasks.experiments.steps import analyze_experiments, reports_of, running_experiments
-from tasks.reporting import announce, artifact_key, emit, figure, publish_markdown
+from tasks.experiments.steps import analyze_experiments, answered, end_experiments, reports_of, running_experiments
+from tasks.reporting import announce, artifact_key, emit, figure, publish_markdown, publish_table
 from tasks.reporting.experiment_report import experiment_report
 from tasks.warehouse.outcomes import Outcome
 
@@ -20,14 +20,35 @@ NAME = "experiment-analysis"
 
 @flow(name=NAME, flow_run_name="experiment-analysis · {options}", task_runner=task_runner())
 def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> list[Outcome]:
-    """Analyse all running experiments: safe to look at every night; completed where that was asked for."""
+    """Analyse all running experiments: safe to look at every hour; completed where that was asked for.
+
+    With `Ask first` the run pauses where experiments have an answer, and a person decides which of them end.
+    """
     chunks = running_experiments(options.workspace_ids, options.workspaces_per_chunk)
-    outcomes = outcomes_of_chunks(analyze_experiments, chunks, options.complete, str(flow_run.id))
+    completes = options.complete and not options.needs_approval
+    outcomes = outcomes_of_chunks(analyze_experiments, chunks, completes, str(flow_run.id))
     reports = list(reports_of(outcomes))
     for report in reports:
         publish(report)
+    if options.needs_approval:
+        ask_first(reports, options.approval_hours)
     announce(f"{len(reports)} experiments looked at")
     return outcomes
+
+
+def ask_first(reports: list[dict[str, Any]], hours: int) -> None:
+    """Let a person decide which of the experiments that have an answer end."""
+    waiting = answered(reports)
+    if not waiting:
+        announce("no running experiment has an answer yet: there is nothing to decide")
+        return
+    publish_table(artifact_key(NAME, "answered"), waiting, "What waits for a decision")
+    answer = pause_flow_run(wait_for_input=EndingApproval, timeout=hours * 3600, poll_interval=5)
+    ended = end_experiments(waiting, answer.leave_running) if answer.end_them else {}
+    for report in reports:
+        if report["analysis"].experiment_id in ended:
+            publish(report | {"ended": ended[report["analysis"].experiment_id]})
+    announce(f"{len(ended)} of {len(waiting)} experiments that have an answer were ended")
 
 
 def publish(report: dict[str, Any]) -> None:

@@ -42,6 +42,7 @@ Names = Annotated[list[str], BeforeValidator(_split)]
 ModelNames = Annotated[list[ModelName], BeforeValidator(_split)]
 
 
+APPROVAL_HOURS: int = Field(default=72, ge=1, le=720, title="Wait", description="Hours until the question lapses.")
 DRY_RUN: bool = Field(default=False, title="Dry run", description="Only say what would be done.")
 
 
@@ -138,6 +139,12 @@ class ExperimentAnalysis(Parameters):
         title="Complete",
         description="End experiments that have an answer and asked for it at their creation (auto_complete).",
     )
+    needs_approval: bool = Field(
+        default=False,
+        title="Ask first",
+        description="End none by itself: pause for a form in the Prefect UI about every one that has an answer.",
+    )
+    approval_hours: int = APPROVAL_HOURS
 
     def __str__(self) -> str:
         """Name a run: for whom."""
@@ -170,7 +177,7 @@ class ModelPromotion(OneModel):
     )
     needs_approval: bool = Field(default=False, title="Ask first", description="Pause for a form in the Prefect UI.")
     dry_run: bool = DRY_RUN
-    approval_hours: int = Field(default=72, ge=1, le=720, title="Wait", description="Hours until the question lapses.")
+    approval_hours: int = APPROVAL_HOURS
 
 
 class ModelRollback(OneModel):
@@ -196,6 +203,13 @@ class Housekeeping(Parameters):
     def __str__(self) -> str:
         """Name a run: does it delete?"""
         return "dry run" if self.dry_run else f"older than {self.older_than_days} d"
+
+
+class EndingApproval(BaseModel):
+    """What a person decides about experiments that have an answer."""
+
+    end_them: bool = Field(default=False, title="End them")
+    leave_running: list[str] = Field(default=[], title="All but", description="Ids of experiments that go on.")
 
 
 class Approval(BaseModel):

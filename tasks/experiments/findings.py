@@ -91,3 +91,8 @@ class Analysis(Answers):
     method: str
     next_step: str
     warnings: list[str]
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether its question has an answer, so that it may end."""
+        return self.status in (Status.WINNER, Status.NO_DIFFERENCE)

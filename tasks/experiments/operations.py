@@ -12,7 +12,7 @@ from tasks.experiments.design import Design
 from tasks.experiments.errors import WrongStateError
 from tasks.experiments.findings import Analysis
 from tasks.experiments.looking import COMPLETED, DRAFT, RUNNING
-from tasks.experiments.records import ExperimentRecord, Status
+from tasks.experiments.records import ExperimentRecord
 from tasks.experiments.store import Row
 from tasks.experiments.traffic import Traffic
 from tasks.warehouse.frames import find_workspace
@@ -79,7 +79,6 @@ class Operations(Traffic):
     def complete_if_decided(self, found: Analysis) -> ExperimentRecord | None:
         """End it if it has an answer and its creation asked for that."""
         experiment, _, _ = self.store.find(found.experiment_id)
-        is_answered = found.status in (Status.WINNER, Status.NO_DIFFERENCE)
-        if not is_answered or not Design.from_json(experiment["design"]).auto_complete:
+        if not found.is_answered or not Design.from_json(experiment["design"]).auto_complete:
             return None
         return self.complete(found.experiment_id, found.winner)

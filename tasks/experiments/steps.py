@@ -9,7 +9,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.errors import RaptorflowError
+from tasks.errors import RaptorflowError, UnknownNameError
 from tasks.experiments.experiment_engine import ExperimentEngine
 from tasks.experiments.figure import effects_over_time
 from tasks.warehouse import open_warehouse
@@ -51,6 +51,32 @@ async def analyze_one(engine: ExperimentEngine, experiment_id: str, *, complete:
     ended = await engine.complete_if_decided(found) if complete else None
     picture = effects_over_time(await engine.looks(experiment_id), found.name, found.metric_name)
     return {"analysis": found, "ended": ended, "picture": picture}
+
+
+def answered(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Running experiments that have an answer, a row each, as a person decides on them."""
+    found = [report["analysis"] for report in reports if report["ended"] is None and report["analysis"].is_answered]
+    return [
+        {"experiment_id": one.experiment_id, "name": one.name, "winner": one.winner, "status": one.status.value}
+        | {"p_value": one.p_value, "units": one.n}
+        for one in found
+    ]
+
+
+@task(name="end-experiments", cache_policy=NO_CACHE)
+def end_experiments(decided: Sequence[dict[str, Any]], leave_running: Sequence[str]) -> dict[str, Any]:
+    """End experiments with the winners that were decided upon, but for some; gives the records of the ended by id.
+
+    Raises:
+        UnknownNameError: if one that is to go on is none of them; nothing was ended.
+    """
+    winners = {row["experiment_id"]: row["winner"] for row in decided}
+    for name in leave_running:
+        if name not in winners:
+            raise UnknownNameError("experiment to leave running", name, winners)
+    engine = ExperimentEngine(warehouse=open_warehouse())
+    ending = {name: winner for name, winner in winners.items() if name not in leave_running}
+    return {name: asyncio.run(engine.complete_experiment(name, winner)) for name, winner in ending.items()}
 
 
 def reports_of(outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:

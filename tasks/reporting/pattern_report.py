@@ -28,7 +28,7 @@ def pattern_report(outcomes: Sequence[Outcome]) -> str:
         for analysis in analyses
         if analysis["status"] in ("insufficient_data", "no_variance")
     ]
-    found = f"**{len(rows)}** patterns in {len(analyses)} analyses of {len(outcomes)} workspaces."
+    found = f"Patterns: **{len(rows)}** · analyses: {len(analyses)} · workspaces: {len(outcomes)}"
     parts = ["# Patterns", found, CAVEAT, markdown_table(rows[:PATTERNS_SHOWN])]
     if len(rows) > PATTERNS_SHOWN:
         parts.append(f"{len(rows) - PATTERNS_SHOWN} weaker ones: `raptorflow patterns`.")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -14,9 +12,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterKey,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateName,
 )
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -27,7 +22,7 @@ from tasks.models.records import ModelKey
 from tasks.models.store import ModelStore
 from tasks.warehouse import open_warehouse
 from tests.factories import store_content
-from tests.running_platform import eventually
+from tests.pausing import answered
 from tests.tasks.models.model_rows import posts
 
 TONE = ModelType.TONE_CLASSIFIER
@@ -51,22 +46,14 @@ def with_a_challenger() -> str:
     return str(found["candidate_version"])
 
 
-def paused() -> list[Any]:
-    is_paused = FlowRunFilterState(name=FlowRunFilterStateName(any_=["Paused"]))
-    with get_client(sync_client=True) as client:
-        return client.read_flow_runs(flow_run_filter=FlowRunFilter(state=is_paused))
-
-
 def decide(**answer: Any) -> Any:
-    """Start a promotion that asks first, answer its form through the API, and give what the flow returned."""
+    """Start a promotion that asks first, and answer it."""
     options = ModelPromotion(workspace_id="acme", model_type="TONE_CLASSIFIER", needs_approval=True)
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(copy_context().run, model_promotion, options)
-        run = eventually(paused)[0]
-        assert len(ModelStore(open_warehouse()).deployments(ModelKey("acme", TONE))) == 1, "nothing moved before"
-        with get_client(sync_client=True) as client:
-            client.resume_flow_run(run.id, run_input=answer)
-        return running.result(timeout=120)
+
+    def nothing_moved() -> None:
+        assert len(ModelStore(open_warehouse()).deployments(ModelKey("acme", TONE))) == 1
+
+    return answered(model_promotion, options, nothing_moved, **answer)
 
 
 def test_promotion_waits_for_a_person_and_does_what_the_form_says() -> None:
