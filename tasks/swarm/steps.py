@@ -17,6 +17,10 @@ from tasks.swarm.conducting import AskPerson, Take
 from tasks.swarm.limits import Limits
 from tasks.swarm.messages import Turn, TurnRequest
 
+HEAD_START_SECONDS = (
+    0.02  # a stage's requests leave before Prefect begins to write: it computes what they do not wait for
+)
+
 
 @task(name="debate-turn", task_run_name="{key}", cache_policy=NO_CACHE, retries=0, persist_result=False)
 async def debate_turn(key: str, turn: Awaitable[Turn]) -> Turn:  # noqa: ARG001 - the key names the task run
@@ -33,8 +37,12 @@ class TurnTasks:
     async def take(self, take: Take, request: TurnRequest) -> Turn:
         """Take a turn, and have it noted."""
         turn = asyncio.ensure_future(take())
-        self._noted.append(asyncio.ensure_future(debate_turn(request.key, _Shared(turn))))
+        self._noted.append(asyncio.ensure_future(self._note(request.key, turn)))
         return await turn
+
+    async def _note(self, key: str, turn: asyncio.Future[Turn]) -> Turn:
+        await asyncio.sleep(HEAD_START_SECONDS)
+        return await debate_turn(key, _Shared(turn))
 
     async def noted(self) -> None:
         """Wait until every turn is noted. A turn that failed has told so to whoever took it; a note that failed is
@@ -64,9 +72,11 @@ def hold_debate(
     )
 
     async def grade_and_debate() -> dict[str, Any]:
-        await orchestrator.grade_decided(asked.get("workspace_id"))  # what has turned out since is evidence now
-        # One client for all turns: a task that finds none makes its own, and reads every certificate for it.
-        async with AsyncClientContext.get_or_create():
+        # What has turned out since is evidence now. Meanwhile one client is made for all turns: a task that finds none
+        # makes its own, and reads every certificate for it.
+        grading = orchestrator.grade_decided(asked.get("workspace_id"))
+        _, client = await asyncio.gather(grading, asyncio.to_thread(AsyncClientContext))
+        async with client:
             try:
                 return await orchestrator.orchestrate_debate(**asked, agent_roles=agent_roles, run_id=run_id)
             finally:
