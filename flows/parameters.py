@@ -20,13 +20,16 @@ Line = Annotated[
     WithJsonSchema({"type": "string"}),
     Field(validate_default=True),
 ]
-Day = Annotated[date | None, WithJsonSchema({"type": "string", "format": "date"})]
-Instant = Annotated[AwareDatetime | None, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
-def without_default(schema: dict[str, Any]) -> None:
+def _without_default(schema: dict[str, Any]) -> None:
     """A default of null is no date."""
     schema.pop("default", None)
+
+
+NO_DEFAULT = Field(json_schema_extra=_without_default)
+Day = Annotated[date | None, WithJsonSchema({"type": "string", "format": "date"}), NO_DEFAULT]
+Instant = Annotated[AwareDatetime | None, WithJsonSchema({"type": "string", "format": "date-time"}), NO_DEFAULT]
 
 
 def named(workspace_ids: list[str]) -> str:
@@ -59,7 +62,6 @@ class Scope(Parameters):
     lookback_days: int = Field(default=365, ge=28, le=3650, title="Look back", description="Days of history.")
     as_of: Instant = Field(
         default=None,
-        json_schema_extra=without_default,
         title="As of",
         description="Only data before this instant; empty: up to the newest row.",
     )
@@ -275,13 +277,11 @@ class MetaLearning(PatternLearning, TransferLearning, ModelRefresh):
 
     backfill_from: Day = Field(
         default=None,
-        json_schema_extra=without_default,
         title="Backfill from",
         description="First night to run again; empty: only up to the newest row.",
     )
     backfill_until: Day = Field(
         default=None,
-        json_schema_extra=without_default,
         title="Backfill until",
         description="Last night to run again; empty: up to the newest row.",
     )

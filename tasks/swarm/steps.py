@@ -17,9 +17,8 @@ from tasks.swarm.conducting import AskPerson, Take
 from tasks.swarm.limits import Limits
 from tasks.swarm.messages import Turn, TurnRequest
 
-HEAD_START_SECONDS = (
-    0.02  # a stage's requests leave before Prefect begins to write: it computes what they do not wait for
-)
+# A stage's requests leave before Prefect begins to write: it computes what they do not wait for.
+HEAD_START_SECONDS = 0.02
 
 
 @task(name="debate-turn", task_run_name="{key}", cache_policy=NO_CACHE, retries=0, persist_result=False)
