@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from prefect.flow_runs import apause_flow_run
-from prefect.input import RunInput
 from prefect.runtime import flow_run
-from pydantic import Field
 
+from flows.asking import ABSTAIN, PersonsVote, ask_beside, with_menu
 from flows.parameters import DebateSynthesis
 from tasks.reporting import announce, artifact_key, emit, publish_markdown
 from tasks.swarm.errors import DebateFailedError
@@ -23,12 +21,6 @@ NAME = "debate-synthesis"
 ASKED = ("problem", "rounds", "consensus_strategy", "context", "workspace_id", "stop_at_agreement", "in_parts")
 
 
-class PersonsVote(RunInput):
-    """A person's vote in a debate."""
-
-    option: str = Field(default="", title="Option", description="Its id; empty to abstain.", max_length=32)
-
-
 @flow(name=NAME, flow_run_name="debate-synthesis · {options}")
 def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, Any]:
     """Debate a problem and publish the story; a retry goes on where the run stopped and repeats no turn."""
@@ -37,10 +29,10 @@ def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, 
     limits = Limits(max_total_tokens=options.max_total_tokens, debate_seconds=options.minutes * 60.0)
 
     async def ask_person(brief: Brief, _turns: Turns) -> str | None:
-        menu = "\n".join(f"- **{one.id}** {one.label}" for one in brief.options)
-        form = PersonsVote.with_initial_data(description=f"{brief.problem}\n\n{menu}\n\nAn id, or empty to abstain.")
-        answer = await apause_flow_run(wait_for_input=form, timeout=options.vote_hours * 3600, poll_interval=5)
-        return answer.option or None
+        told = "\n".join(f"- **{one.id}** {one.label}" for one in brief.options)
+        form = with_menu(PersonsVote, "option", [ABSTAIN, *(one.id for one in brief.options)])
+        answer = await ask_beside(form, f"{brief.problem}\n\n{told}", options.vote_hours)
+        return None if answer.option == ABSTAIN else answer.option
 
     asks = ask_person if options.ask_a_person else None
     result = hold_debate(asked, options.agent_roles, str(flow_run.id), limits, asks)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow, pause_flow_run
+from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.asking import EndingApproval, ask, with_menu
 from flows.chunks import outcomes_of_chunks
-from flows.parameters import EndingApproval, ExperimentAnalysis
+from flows.parameters import ExperimentAnalysis
 from flows.task_runners import task_runner
 from tasks.experiments.steps import analyze_experiments, answered, end_experiments, reports_of, running_experiments
 from tasks.reporting import announce, artifact_key, emit, figure, publish_markdown, publish_table
-from tasks.reporting.experiment_report import experiment_report
+from tasks.reporting.experiment_report import answers_in_words, experiment_report
 from tasks.warehouse.outcomes import Outcome
 
 NAME = "experiment-analysis"
@@ -43,7 +44,8 @@ def ask_first(reports: list[dict[str, Any]], hours: int) -> None:
         announce("no running experiment has an answer yet: there is nothing to decide")
         return
     publish_table(artifact_key(NAME, "answered"), waiting, "What waits for a decision")
-    answer = pause_flow_run(wait_for_input=EndingApproval, timeout=hours * 3600, poll_interval=5)
+    form = with_menu(EndingApproval, "leave_running", [row["experiment_id"] for row in waiting])
+    answer = ask(form, answers_in_words(waiting), hours)
     ended = end_experiments(waiting, answer.leave_running) if answer.end_them else {}
     for report in reports:
         if report["analysis"].experiment_id in ended:

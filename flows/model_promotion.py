@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow, pause_flow_run
+from prefect import flow
 
+from flows.asking import Approval, ask
 from flows.dry_run import show_choices, show_plan
-from flows.parameters import Approval, ModelPromotion
+from flows.parameters import ModelPromotion
 from tasks.models.records import MoveResult
 from tasks.models.steps import promote_model, registered_models, waiting_challenger
-from tasks.reporting import announce, artifact_key, emit, publish_moved, publish_table
+from tasks.reporting import announce, artifact_key, emit, model_link, publish_moved, publish_table
 
 
 @flow(name="model-promotion", flow_run_name="model-promotion · {options}")
@@ -24,13 +25,13 @@ def model_promotion(options: ModelPromotion = ModelPromotion()) -> MoveResult | 
     if not options.workspace_id:
         return show_choices("model-promotion", registered_models())
     seen = waiting_challenger(options.workspace_id, options.model_type, options.version)
+    what = f"{seen['version_name']} would replace {seen['champion'] or 'nothing'} as champion of"
     if options.dry_run:
-        what = f"{seen['version_name']} would replace {seen['champion'] or 'nothing'} as champion of {seen['model']}"
-        return show_plan("model-promotion", [seen], what)
+        return show_plan("model-promotion", [seen], f"{what} {seen['model']}")
     reason, actor = options.reason, options.actor
     if options.needs_approval:
         publish_table(artifact_key("model-promotion", "challenger"), [seen], "What waits for a decision")
-        answer = pause_flow_run(wait_for_input=Approval, timeout=options.approval_hours * 3600, poll_interval=5)
+        answer = ask(Approval, f"{what} {model_link(seen['model'], seen['model'])}", options.approval_hours)
         if not answer.approve:
             announce(f"{seen['model']} {seen['version_name']} declined by {answer.actor}: {answer.reason}")
             return None

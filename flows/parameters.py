@@ -207,21 +207,6 @@ class Housekeeping(Parameters):
         return "dry run" if self.dry_run else f"older than {self.older_than_days} d"
 
 
-class EndingApproval(BaseModel):
-    """What a person decides about experiments that have an answer."""
-
-    end_them: bool = Field(default=False, title="End them")
-    leave_running: list[str] = Field(default=[], title="All but", description="Ids of experiments that go on.")
-
-
-class Approval(BaseModel):
-    """What a person decides about a challenger."""
-
-    approve: bool = Field(default=False, title="Promote it")
-    reason: str = Field(default="decided in the UI", title="Reason", max_length=500)
-    actor: str = Field(default="a person", title="Who", max_length=128)
-
-
 class DebateSynthesis(Parameters):
     """A question, who debates it, and what it may cost."""
 

@@ -110,7 +110,9 @@ def run_by_hand(name: str, pairs: list[str], task_runner: str | None = None) -> 
     with _tasks_on(task_runner or get_settings().task_runner):
         flow = load_flow(name)
         options = _options(flow, pairs)
-        with embedded():
+        from prefect import tags
+
+        with embedded(), tags("by-hand"):
             return flow(options)
 
 

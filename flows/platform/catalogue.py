@@ -74,13 +74,14 @@ def form(flow: Flow[..., Any]) -> dict[str, Any]:
 
     schema = parameter_schema(flow).model_dump_for_openapi()
     shown = {name: field for name, field in schema["properties"].items() if name not in NOT_ON_FORMS}
-    schema["properties"] = {name: _without_nulls(field) for name, field in shown.items()}
+    schema["properties"] = {name: _as_shown(field) for name, field in shown.items()}
     schema["definitions"] = _reachable(schema["properties"], schema.get("definitions", {}))
     return schema
 
 
-def _without_nulls(field: dict[str, Any]) -> dict[str, Any]:
-    """A parameter whose default leaves out what is empty: a date that may stay empty is a date, not null."""
+def _as_shown(field: dict[str, Any]) -> dict[str, Any]:
+    """A parameter under a capital, whose default leaves out what is empty: a date that may stay empty is no null."""
+    field = field | {"title": str(field["title"]).capitalize()}
     default = field.get("default")
     if not isinstance(default, dict):
         return field

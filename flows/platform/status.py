@@ -91,7 +91,9 @@ def _last_runs(client: SyncPrefectClient, names: dict[Any, str]) -> list[dict[st
     from prefect.client.schemas.filters import FlowRunFilter
     from prefect.client.schemas.sorting import FlowRunSort
 
-    begun = FlowRunFilter.model_validate({"state": {"type": {"not_any_": ["SCHEDULED"]}}, "parent_task_run_id": None})
+    begun = FlowRunFilter.model_validate(
+        {"state": {"type": {"not_any_": ["SCHEDULED"]}}, "parent_task_run_id": {"is_null_": True}}
+    )
     runs = client.read_flow_runs(flow_run_filter=begun, sort=FlowRunSort.START_TIME_DESC, limit=HOW_MANY)
     return [
         {

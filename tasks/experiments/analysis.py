@@ -62,6 +62,11 @@ class Material:
         return np.array([epoch["weights"] for epoch in self.epochs] or [[row["weight"] for row in self.variants]])
 
 
+def sign_of(metric: Row) -> float:
+    """What makes a difference of this metric positive where it is for the better."""
+    return -1.0 if metric["direction"] == "decrease" else 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What one look found.
@@ -99,8 +104,7 @@ def take_look(material: Material) -> Look:
     rule = rule_of(material, planned)
     n_star = planning.tuned_to(design, len(material.names), planned)
     means, found = compare_all(moments, sums, material, rule, n_star, is_weighted=is_weighted)
-    sign = -1.0 if primary["direction"] == "decrease" else 1.0
-    found = replace(found, estimate=sign * found.estimate)
+    found = replace(found, estimate=sign_of(primary) * found.estimate)
     evidence = material.evidence or Evidence.none(len(material.names))
     if moments.n.min() >= design.min_sample_size:
         information = float(moments.n.min()) / planned if planned else 0.0

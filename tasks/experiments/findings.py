@@ -62,6 +62,7 @@ class Analysis(Answers):
         confidence: 1 − adjusted p-value of 'the leader beats every other arm'; reaches the experiment's level exactly
             when a winner may be declared, and is 0 while something forbids a verdict.
         method: in words, how intervals and verdict were reached.
+        direction: increase or decrease, whichever of the metric is better; all effects are positive for the better.
         contrasts: main effects and interactions of a multivariate experiment.
         next_step: what to do now.
     """
@@ -71,6 +72,7 @@ class Analysis(Answers):
     workspace_id: str
     metric_name: str
     metric_kind: str | None
+    direction: str
     status: Status
     is_significant: bool
     winner: str | None

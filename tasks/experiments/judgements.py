@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tasks.experiments import factorial, sample_ratio
-from tasks.experiments.analysis import Look, Material, compare_all
+from tasks.experiments.analysis import Look, Material, compare_all, sign_of
 from tasks.experiments.findings import SampleRatio
 from tasks.experiments.records import ExperimentType
 from tasks.experiments.rule import Rule
@@ -43,7 +43,7 @@ def judge_guardrails(material: Material, seen: Look) -> list[dict[str, Any]]:
         sums = material.sums(metric)
         moments = sums.moments()
         _, found = compare_all(moments, sums, material, rule, seen.n_star, is_weighted=seen.is_weighted)
-        sign = -1.0 if metric["direction"] == "decrease" else 1.0
+        sign = sign_of(metric)
         allowed = metric["margin"] * abs(float(moments.mean[material.control]))
         for k, name in enumerate(material.names):
             if k == material.control:
@@ -52,7 +52,8 @@ def judge_guardrails(material: Material, seen: Look) -> list[dict[str, Any]]:
             effect, reach = sign * float(found.estimate[at]), float(found.half_width[at])
             is_known = bool(moments.n.min() >= material.design.min_sample_size and found.standard_error[at] > 0)
             rows.append(
-                {"metric_name": metric["metric_name"], "variant_id": name, "n": int(moments.n.sum())}
+                {"metric_name": metric["metric_name"], "direction": metric["direction"], "variant_id": name}
+                | {"n": int(moments.n.sum())}
                 | {"effect": effect if is_known else None, "is_harmed": is_known and effect + reach < -allowed}
                 | {"interval": (effect - reach, effect + reach) if is_known else None}
             )
@@ -64,7 +65,8 @@ def judge_contrasts(material: Material, seen: Look) -> list[dict[str, Any]]:
     if material.design.experiment_type != ExperimentType.MULTIVARIATE or seen.moments.n.min() < 2:
         return []
     wanted = factorial.contrasts([row["levels"] or {} for row in material.variants])
-    return factorial.judge(seen.moments, wanted, alpha=material.design.alpha, n_star=seen.n_star)
+    found = factorial.judge(seen.moments, wanted, alpha=material.design.alpha, n_star=seen.n_star)
+    return _better_is_positive(material, found)
 
 
 def judge_segments(material: Material, seen: Look) -> list[dict[str, Any]]:
@@ -73,4 +75,14 @@ def judge_segments(material: Material, seen: Look) -> list[dict[str, Any]]:
     if not names or seen.is_weighted:
         return []
     moments = {name: material.sums(material.metrics[0], name).moments() for name in names}
-    return by_segment(moments, material.control, material.names, alpha=material.design.alpha, n_star=seen.n_star)
+    found = by_segment(moments, material.control, material.names, alpha=material.design.alpha, n_star=seen.n_star)
+    return _better_is_positive(material, found)
+
+
+def _better_is_positive(material: Material, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    sign = sign_of(material.metrics[0])
+    ends = (sorted(sign * end for end in row["interval"]) for row in rows)
+    return [
+        row | {"effect": sign * row["effect"], "interval": (low, high)}
+        for row, (low, high) in zip(rows, ends, strict=True)
+    ]

@@ -61,8 +61,8 @@ class Looking:
         )
 
     def _keep_look(self, experiment_id: str, digest: str, found: Analysis, seen: Look) -> None:
-        result: Row = {"evidence": seen.evidence.as_json(), "status": found.status.value, "p_value": found.p_value}
-        result |= {"effects": [effect.as_dict() for effect in found.effects]}
+        result: Row = {"evidence": seen.evidence.as_json(), "status": found.status.value, "winner": found.winner}
+        result |= {"p_value": found.p_value, "effects": [effect.as_dict() for effect in found.effects]}
         look = {"experiment_id": experiment_id, "statistics_sha256": digest, "look": found.looks, "n": found.n}
         self.store.add_look(look | {"looked_at": datetime.now(UTC), "result": result})
 
@@ -76,7 +76,9 @@ class Looking:
             found = {} if last is None else last["result"]
             about = {name: experiment[name] for name in ("workspace_id", "experiment_id", "name", "metric_name")}
             known = {"status": experiment["status"], "found": found.get("status"), "units": last["n"] if last else 0}
-            rows.append(about | known | {"winner": experiment["winner"], "p_value": found.get("p_value")})
+            rows.append(
+                about | known | {"winner": experiment["winner"] or found.get("winner"), "p_value": found.get("p_value")}
+            )
         return rows
 
     def analyze_aggregated(self, workspace_id: str, alpha: float) -> list[AggregatedAnalysis]:

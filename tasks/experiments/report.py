@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.experiments import judgements
-from tasks.experiments.analysis import Look, Material
+from tasks.experiments.analysis import Look, Material, sign_of
 from tasks.experiments.findings import Analysis, ArmReport, EffectReport, SampleRatio
 from tasks.experiments.fixed_tests import lift_is_defined
 from tasks.experiments.metric_kinds import MetricKind
@@ -38,6 +38,7 @@ def report(experiment: Row, material: Material, seen: Look, looks: int) -> Analy
         workspace_id=experiment["workspace_id"],
         metric_name=experiment["metric_name"],
         metric_kind=material.metrics[0]["kind"],
+        direction=material.metrics[0]["direction"],
         status=status,
         is_significant=status == Status.WINNER,
         winner=name if status == Status.WINNER else None,
@@ -137,4 +138,4 @@ def _status(
 
 
 def _signed_means(material: Material, seen: Look) -> Array:
-    return -seen.means if material.metrics[0]["direction"] == "decrease" else seen.means
+    return sign_of(material.metrics[0]) * seen.means

@@ -57,8 +57,8 @@ def answered(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Running experiments that have an answer, a row each, as a person decides on them."""
     found = [report["analysis"] for report in reports if report["ended"] is None and report["analysis"].is_answered]
     return [
-        {"experiment_id": one.experiment_id, "name": one.name, "winner": one.winner, "status": one.status.value}
-        | {"p_value": one.p_value, "units": one.n}
+        {"workspace_id": one.workspace_id, "name": one.name, "status": one.status.value, "winner": one.winner}
+        | {"p_value": one.p_value, "units": one.n, "experiment_id": one.experiment_id}
         for one in found
     ]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tasks.reporting.artifacts import markdown_table
+from tasks.reporting.artifacts import markdown_table, reasons
 
 if TYPE_CHECKING:
-    from tasks.experiments.findings import Analysis, EffectReport
+    from tasks.experiments.findings import Analysis, ArmReport, EffectReport
 
 Row = dict[str, Any]
 
@@ -16,17 +16,17 @@ Row = dict[str, Any]
 def experiment_report(found: Analysis, completed: bool) -> str:
     """One experiment in Markdown: words, the arms, and whatever guardrails, factors and segments it has."""
     tables = {
-        "Arms": arm_rows(found),
-        "Guardrails": [_guardrail(row) for row in found.guardrails],
-        "Main effects and interactions, adjusted for all of them (Holm)": [
-            {"contrast": row["name"], "kind": row["kind"]} | _tested(row) for row in found.contrasts
-        ],
-        "Segments, explored and adjusted for all of them (Holm)": [
-            {"segment": row["segment"], "arm": row["variant_id"], "units": row["n"]} | _tested(row)
-            for row in found.segments
-        ],
+        "Arms": markdown_table([_arm(arm) for arm in found.variants]),
+        "Against the control": markdown_table([_effect(effect) for effect in found.effects]),
+        "Guardrails": markdown_table([_guardrail(row) for row in found.guardrails]),
+        "Main effects and interactions, adjusted for all of them (Holm)": reasons(
+            (row["name"], f"{_told(row['effect'], row['interval'])}, {_verdict(row)}") for row in found.contrasts
+        ),
+        "Segments, explored and adjusted for all of them (Holm)": markdown_table(
+            [_segment(row) for row in found.segments]
+        ),
     }
-    told = [f"## {title}\n\n{markdown_table(rows)}" for title, rows in tables.items() if rows]
+    told = [f"## {title}\n\n{table}" for title, table in tables.items() if table]
     return "\n\n".join([in_words(found, completed), *told])
 
 
@@ -41,51 +41,73 @@ def in_words(found: Analysis, completed: bool) -> str:
         f"look {found.looks}.{winner}{done}",
     ]
     lines += [f"Hypothesis: {found.hypothesis}"] if found.hypothesis else []
-    proven = [f"{e.variant_id} {'better' if e.effect > 0 else 'worse'}" for e in found.effects if e.is_significant]
+    proven = [f"**{e.variant_id}** {'better' if e.effect > 0 else 'worse'}" for e in found.effects if e.is_significant]
     lines += [f"Proven against the control: {', '.join(proven)}."] if proven else []
     lines += [f"What to do: {found.next_step}.", f"How it was judged: {found.method}."]
     if found.sample_ratio is not None:
         alarm = "**broken**" if found.sample_ratio.is_alarm else "as promised"
         lines.append(f"Sample ratio: {alarm} (p = {found.sample_ratio.p_value:.3g}).")
+    lines.append(f"Better is {', '.join(_better(found))}; an effect is positive where it is for the better.")
     return "\n\n".join(lines + [f"- {warning}" for warning in found.warnings])
 
 
-def arm_rows(found: Analysis) -> list[Row]:
-    """A row an arm: units, mean, effect with interval, probability of being best, share of the traffic."""
-    effects = {effect.variant_id: effect for effect in found.effects}
-    return [
-        {"arm": arm.variant_id + (" (control)" if arm.is_control else ""), "units": arm.n}
-        | {"mean": None if arm.mean is None else f"{arm.mean:.4g}"}
-        | _effect(effects.get(arm.variant_id))
-        | {"best": _share(arm.probability_best), "traffic": _share(arm.weight)}
-        for arm in found.variants
-    ]
+def answers_in_words(waiting: Iterable[Mapping[str, Any]]) -> str:
+    """Experiments that have an answer, as the form that ends them shows them."""
+    told = (
+        (f"{row['name']} · {row['workspace_id']}", f"{_answer(row)}, {row['units']:,} units, `{row['experiment_id']}`")
+        for row in waiting
+    )
+    return f"These have an answer:\n\n{reasons(told)}"
 
 
-def _effect(effect: EffectReport | None) -> Row:
-    if effect is None:
-        return {"effect, interval": None, "lift": None, "p": None}
-    lift = None if effect.relative_lift is None else f"{100 * effect.relative_lift:+.1f} %"
-    return {"effect, interval": _told(effect.effect, effect.interval), "lift": lift, "p": f"{effect.p_value:.2g}"}
+def _answer(row: Mapping[str, Any]) -> str:
+    return f"{row['winner']} wins" if row["winner"] else str(row["status"]).replace("_", " ")
 
 
-def _tested(row: Mapping[str, Any]) -> Row:
-    proven = "proven" if row["is_significant"] else "not proven"
-    return {"effect, interval": _told(row["effect"], row["interval"])} | {
-        "p": f"{row['p_value']:.2g}",
-        "verdict": proven,
+def _better(found: Analysis) -> list[str]:
+    """Each metric with what is better of it, once, in order: a direction that was forgotten shows here."""
+    metrics = {found.metric_name: found.direction}
+    metrics |= {row["metric_name"]: row["direction"] for row in found.guardrails}
+    return [f"{'more' if direction == 'increase' else 'less'} {name}" for name, direction in metrics.items()]
+
+
+# Tables are narrow, because Prefect's page cuts what is wider than it.
+
+
+def _arm(arm: ArmReport) -> Row:
+    """Units, mean, probability of being best, share of the traffic to come."""
+    return {
+        "arm": arm.variant_id + (" (control)" if arm.is_control else ""),
+        "units": f"{arm.n:,}",
+        "mean": None if arm.mean is None else f"{arm.mean:.4g}",
+        "best": _share(arm.probability_best),
+        "traffic": _share(arm.weight),
     }
+
+
+def _effect(effect: EffectReport) -> Row:
+    lift = None if effect.relative_lift is None else f"{100 * effect.relative_lift:+.1f} %"
+    told = {"arm": effect.variant_id, "effect, interval": _told(effect.effect, effect.interval), "lift": lift}
+    return told | {"p": f"{effect.p_value:.2g}"}
+
+
+def _segment(row: Mapping[str, Any]) -> Row:
+    about = {"segment": row["segment"], "arm": row["variant_id"], "units": f"{row['n']:,}"}
+    return about | {"effect, interval": _told(row["effect"], row["interval"]), "verdict": _verdict(row)}
 
 
 def _guardrail(row: Mapping[str, Any]) -> Row:
     known = row["effect"] is not None
-    about = {"metric": row["metric_name"], "arm": row["variant_id"], "units": row["n"]}
     verdict = "**worse**" if row["is_harmed"] else "not proven worse" if known else "not enough units"
-    return about | {"effect, interval": _told(row["effect"], row["interval"]) if known else None, "verdict": verdict}
+    effect = _told(row["effect"], row["interval"]) if known else None
+    return {"metric": row["metric_name"], "arm": row["variant_id"], "effect, interval": effect, "verdict": verdict}
 
 
-def _told(effect: float, ends: tuple[float, float]) -> str:
-    """In one cell: Prefect's page cuts a table that is wider than it."""
+def _verdict(row: Mapping[str, Any]) -> str:
+    return f"{'proven' if row['is_significant'] else 'not proven'} (p = {row['p_value']:.2g})"
+
+
+def _told(effect: float, ends: Sequence[float]) -> str:
     return f"{effect:+.3g} [{ends[0]:+.3g}, {ends[1]:+.3g}]"
 
 

@@ -65,8 +65,10 @@ def _drift(model: Mapping[str, Any]) -> str | None:
 
 
 def _why(model: Mapping[str, Any]) -> str:
-    version = f" Champion: {model['model_version']}." if model["model_version"] else ""
-    return f"{model['reason']}.{version}"
+    """Its reason, where that says more than the status above, and what serves."""
+    told = [model["reason"]] if model["reason"] != model["status"].replace("_", " ") else []
+    told += [f"champion {model['model_version']}"] if model["model_version"] else []
+    return "; ".join(told)
 
 
 def _by_column(columns: Sequence[Mapping[str, Any]]) -> bytes:

@@ -18,13 +18,15 @@ def summarise(outcomes: Sequence[Mapping[str, Any]], seconds: Mapping[str, float
 
     Args:
         outcomes: rows of `step_outcome` of one run.
-        seconds: duration of each step.
+        seconds: duration of each step, in the order of the chain.
     """
     by_workspace: dict[str, dict[str, str]] = defaultdict(dict)
     for row in outcomes:
         by_workspace[row["workspace_id"]][row["step"]] = row["status"]
     worst = {name: min(steps.values(), key=WORST_FIRST.index) for name, steps in by_workspace.items()}
     counts = Counter(worst.values())
+    ran = {name for steps in by_workspace.values() for name in steps}
+    columns = [name for name in seconds if name in ran] + sorted(ran - set(seconds))
     return {
         "workspaces": {status: counts.get(status, 0) for status in (DONE, SKIPPED, FAILED)},
         "seconds": dict(seconds),
@@ -33,7 +35,10 @@ def summarise(outcomes: Sequence[Mapping[str, Any]], seconds: Mapping[str, float
             for row in outcomes
             if row["reason"]
         ],
-        "by_workspace": [{"workspace": name} | steps for name, steps in sorted(by_workspace.items())],
+        "by_workspace": [
+            {"workspace": name} | {column: steps.get(column) for column in columns}
+            for name, steps in sorted(by_workspace.items())
+        ],
     }
 
 

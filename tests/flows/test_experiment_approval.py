@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -41,12 +42,16 @@ def test_answered_experiments_wait_for_a_person_who_lets_one_go_on() -> None:
     named = [("clear", 0.4), ("as clear", 0.45), ("open", 0.1)]
     ids = [asyncio.run(filled(warehouse, name, "acme", rate)) for name, rate in named]
 
-    def nothing_ended() -> None:
+    def nothing_ended(form: tuple[str, dict[str, Any]]) -> None:
+        said, schema = form
+        assert f"**clear · acme**: bold wins, 800 units, `{ids[0]}`" in said
+        assert "open" not in said
+        assert sorted(schema["properties"]["leave_running"]["items"]["enum"]) == sorted(ids[:2])
         assert states(ids) == [("running", None)] * 3
 
     options = ExperimentAnalysis(needs_approval=True)
     answered(experiment_analysis, options, nothing_ended, end_them=False)
-    nothing_ended()
+    assert states(ids) == [("running", None)] * 3
     answered(experiment_analysis, options, nothing_ended, end_them=True, leave_running=[ids[1]])
     assert states(ids) == [("completed", "bold"), ("running", None), ("running", None)]
     with pytest.raises(UnknownNameError, match="leave running"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,7 +51,8 @@ def decide(**answer: Any) -> Any:
     """Start a promotion that asks first, and answer it."""
     options = ModelPromotion(workspace_id="acme", model_type="TONE_CLASSIFIER", needs_approval=True)
 
-    def nothing_moved() -> None:
+    def nothing_moved(form: tuple[str, dict[str, Any]]) -> None:
+        assert re.fullmatch(r"v_\S+ would replace v_\S+ as champion of acme.TONE_CLASSIFIER", form[0])
         assert len(ModelStore(open_warehouse()).deployments(ModelKey("acme", TONE))) == 1
 
     return answered(model_promotion, options, nothing_moved, **answer)

@@ -260,8 +260,27 @@ async def test_segments_and_factors_are_reported_with_correction(engine: Experim
     }
     assert {row["segment"] for row in found.segments} == {"mobile", "desk"}
     told = experiment_report(found, completed=False)
-    assert "| headline: bold − plain | main effect |" in told
+    assert "- **headline: bold − plain**: +0.2" in told
     assert "| desk |" in told
+
+
+async def test_every_effect_is_positive_for_the_better_also_of_factors_and_segments(engine: ExperimentEngine) -> None:
+    cells = [{"name": f"{h}", "levels": {"headline": h}} for h in ("plain", "bold")]
+    design = {"variants": cells, "experiment_type": ExperimentType.MULTIVARIATE, "direction": "decrease"}
+    made = await started(engine, metric_name="unsubscribed", **design)
+    units = [f"u{i}" for i in range(2400)]
+    arms = await engine.assign_variants(made.experiment_id, units, ["mobile" if i % 2 else "desk" for i in range(2400)])
+    flip = coin({"plain": 0.35, "bold": 0.1})
+    rows = [{"unit_id": unit, "outcome": flip(str(arm), 0)} for unit, arm in zip(units, arms, strict=True)]
+    await engine.record_outcomes(made.experiment_id, rows)
+    found = await engine.analyze_experiment(made.experiment_id)
+    told = [found.effects[0].as_dict(), *found.contrasts, *found.segments]
+    assert len(told) == 4
+    for row in told:
+        low, high = row["interval"]
+        assert 0 < low < row["effect"] < high
+        assert row["effect"] == pytest.approx(0.25, abs=0.06)
+    assert "Better is less unsubscribed" in experiment_report(found, completed=False)
 
 
 async def test_winsorising_caps_the_tail(engine: ExperimentEngine) -> None:

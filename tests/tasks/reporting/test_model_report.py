@@ -32,7 +32,7 @@ def test_what_drifted_comes_first_and_is_drawn() -> None:
 def test_why_stands_in_a_list_because_prefect_cuts_wide_tables() -> None:
     said = model_report([model("moved", "critical", [SHIFTED])])
     assert "| workspace | model | status | drift |\n" in said
-    assert "- **moved · ENGAGEMENT_PREDICTOR**: because. Champion: v_20260101_000000." in said
+    assert "- **moved · ENGAGEMENT_PREDICTOR**: because; champion v_20260101_000000" in said
 
 
 def test_models_link_to_an_mlflow_server_and_to_nothing_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
