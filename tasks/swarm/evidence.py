@@ -13,6 +13,8 @@ from tasks.swarm.skills import SkillTag as Tag
 # Names of arms that say nothing of what was shown.
 GENERIC = {"a", "b", "c", "d", "control", "treatment", "variant", "variation", "test", "baseline", "original"}
 GENERIC |= {"new", "old", "group", "arm", "the"}
+# Words of features' names that say how a feature is measured, not what it is about.
+MEASURES = {"count", "share", "score", "length", "local", "is", "has", "type", "in", "of"}
 LEAST_RELEVANT = 0.3
 LARGEST_SLICE = 8
 
@@ -53,6 +55,14 @@ def subject_of(item: EvidenceRef) -> str:
     if item.conditions:
         return "&".join(sorted(f"{c.feature}{c.op}{c.value}" for c in item.conditions))
     return "|".join(sorted(item.terms)) or item.id
+
+
+def is_named_in(text: str, item: EvidenceRef) -> bool:
+    """Whether a text speaks of what the finding is about: one of its features, or one of its terms in full."""
+    said = set(words_of(text))
+    features = {word for condition in item.conditions for word in words_of(condition.feature.replace("_", " "))}
+    terms = (set(words_of(term)) - GENERIC for term in item.terms)
+    return bool(said & (features - MEASURES)) or any(words and words <= said for words in terms)
 
 
 def applies_to(item: EvidenceRef, option: Option) -> bool:

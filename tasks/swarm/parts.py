@@ -55,7 +55,7 @@ def options_from_parts(brief: Brief, turns: Mapping[str, Turn]) -> tuple[Option,
     chosen = {result.option.label: result.option for _, result in results_of_parts(brief, turns) if result.option}
     changes = [option for option in chosen.values() if not option.is_status_quo]
     if not changes:
-        return options_from(brief.evidence, brief.prior_sd)
+        return options_from(brief.evidence, brief.prior_sd, brief.problem)
     named = zip(string.ascii_uppercase, changes, strict=False)
     kept = [option.model_copy(update={"id": letter}) for letter, option in named]
     return (*kept, status_quo(string.ascii_uppercase[len(kept)]))

@@ -41,7 +41,7 @@ def prepare(
     prior_sd = prior_sd_of(known)
     # The panel draws its options from the findings; divided by a lead, from what the parts make of them.
     is_open = endpoint is not None or question.splits or question.parts
-    options = question.options or (() if is_open else options_from(known, prior_sd))
+    options = question.options or (() if is_open else options_from(known, prior_sd, question.problem))
     evidence = briefing.worth_showing(known, options)
     graded = _graded(rows["debate"], engine)
     brief = Brief(
@@ -78,7 +78,7 @@ def prepare_part(registry: ExpertAgentRegistry, whole: Brief, plan: PartPlan) ->
     profiles = _profiles(registry.list_agents(), plan.agent_ids)
     is_side = plan.name in DIMENSIONS
     evidence = tuple(item for item in whole.evidence if not is_side or dimension_of(item) == plan.name)
-    drawn = options_from(evidence, whole.prior_sd) if whole.engine == "evidence_panel" else ()
+    drawn = options_from(evidence, whole.prior_sd, plan.problem) if whole.engine == "evidence_panel" else ()
     changes: dict[str, Any] = {"problem": plan.problem, "part_of": whole.debate_id, "options": plan.options or drawn}
     changes |= {"evidence": evidence, "experts": _experts(registry, profiles, evidence)}
     changes |= {"context": whole.context | {"the whole problem": whole.problem}, "asks_a_person": False}

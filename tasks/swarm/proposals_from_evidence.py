@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Sequence
 
-from tasks.swarm.evidence import subject_of
+from tasks.swarm.evidence import is_named_in, subject_of
 from tasks.swarm.posterior import discount
 from tasks.swarm.records import Condition, EvidenceRef, Option, Scalar
 
@@ -13,12 +13,17 @@ MOST = 4
 STATUS_QUO = "Keep what is done today."
 
 
-def options_from(evidence: Sequence[EvidenceRef], prior_sd: float) -> tuple[Option, ...]:
-    """Up to four subjects of the largest expected effect, and changing nothing; empty without evidence."""
+def options_from(evidence: Sequence[EvidenceRef], prior_sd: float, problem: str) -> tuple[Option, ...]:
+    """Up to four subjects of the largest expected effect, and changing nothing; empty without evidence.
+
+    Where the problem names what findings are about, only those are drawn upon: it asks for an answer, not for the
+    best that could be done elsewhere.
+    """
     by_subject: dict[str, list[EvidenceRef]] = {}
     for item in sorted({item.id: item for item in evidence}.values(), key=lambda item: item.id):
         by_subject.setdefault(subject_of(item), []).append(item)
-    ranked = sorted(by_subject.items(), key=lambda pair: (-_expected(pair[1], prior_sd), pair[0]))
+    named = {subject: items for subject, items in by_subject.items() if is_named_in(problem, items[0])}
+    ranked = sorted((named or by_subject).items(), key=lambda pair: (-_expected(pair[1], prior_sd), pair[0]))
     if not ranked:
         return ()
     chosen = [

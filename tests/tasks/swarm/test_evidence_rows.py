@@ -165,6 +165,24 @@ async def test_without_options_the_findings_propose_them(sqlite_warehouse: Wareh
     assert result["reasoning"].startswith("Statistical panel; no language model was used.")
 
 
+async def test_a_question_that_names_a_finding_is_answered_and_not_another(sqlite_warehouse: Warehouse) -> None:
+    workspaces(sqlite_warehouse, "acme")
+    asks = [{"feature": "question_count", "op": ">=", "value": 1, "label": "yes"}]
+    pattern(sqlite_warehouse, "acme", lift_pct=90.0, lift_low_pct=70.0, lift_high_pct=120.0)
+    pattern(
+        sqlite_warehouse, "acme", pattern_key="q", details={"rule": asks}, description="Better when: asks a question"
+    )
+    orchestrator = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
+    told = {
+        problem: (await orchestrator.orchestrate_debate(problem, ["data_storyteller"], workspace_id="acme"))["options"]
+        for problem in ("Should posts ask questions?", "Fewer videos?", "What is first to change?")
+    }
+    labels = [[option["label"] for option in options] for options in told.values()]
+    quo = "Keep what is done today."
+    video, question = "Act on: Content performs better when it comes as video", "Act on: Better when: asks a question"
+    assert labels == [[question, quo], [video, quo], [video, question, quo]]
+
+
 async def test_graded_debates_are_evidence_in_the_next(sqlite_warehouse: Warehouse) -> None:
     workspaces(sqlite_warehouse, "acme")
     pattern(sqlite_warehouse, "acme", lift_pct=2.0, lift_low_pct=-20.0, lift_high_pct=30.0)
