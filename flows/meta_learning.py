@@ -34,7 +34,7 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any]:
     """
     if options.dry_run:
         plan = rows_of(planned_nights(options))
-        return show_plan("meta-learning", plan, f"{len(plan)} nights would be run, oldest first")
+        return show_plan("meta-learning", plan, f"nights that would be run, oldest first: {len(plan)}")
     if options.backfill_from is not None:
         return again(options)
     seconds: dict[str, float] = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import ValidationError
 
+from flows.platform.environment import join_running
 from flows.task_runners import UnreachableServerError, local_cluster
 from tasks.errors import InputError, UnknownNameError
 from tasks.settings import get_settings
@@ -40,7 +41,8 @@ def prepare(quiet: bool = True) -> None:
     """Set what Prefect and MLflow read when they are imported; what a person has set stays as it is.
 
     Args:
-        quiet: keep Prefect's own log from people; a platform's children inherit this, and their runs need theirs.
+        quiet: this process runs flows by hand, on the platform of this home where one runs, and keeps Prefect's own
+            log from people; `up` does not: its children inherit this, and their runs need theirs.
     """
     home = get_settings().home.resolve()
     home.mkdir(parents=True, exist_ok=True)
@@ -53,6 +55,8 @@ def prepare(quiet: bool = True) -> None:
         "MPLBACKEND": "Agg",
     }
     levels = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"} if quiet else {}
+    if quiet:
+        join_running()
     for name, value in (defaults | levels).items():
         os.environ.setdefault(name, value)
 
@@ -123,10 +127,10 @@ def _tasks_on(task_runner: str) -> Iterator[None]:
         raise UnknownNameError("task runner", task_runner, TASK_RUNNERS)
     with ExitStack() as stack:
         if task_runner == "dask":
+            prepare()
             if not os.environ.get("PREFECT_API_URL"):
                 raise UnreachableServerError
             os.environ["RAPTORFLOW_TASK_RUNNER"] = task_runner
-            prepare()
             if not get_settings().dask_address:
                 os.environ["RAPTORFLOW_DASK_ADDRESS"] = stack.enter_context(local_cluster())
             get_settings.cache_clear()

@@ -25,7 +25,7 @@ class UnreachableServerError(InputError):
     def __init__(self) -> None:
         super().__init__(
             "--task-runner dask needs a Prefect server that the cluster's workers reach: start one with "
-            "`raptorflow up` and set PREFECT_API_URL to its address with /api"
+            "`raptorflow up`, or set PREFECT_API_URL to the address of one, with /api"
         )
 
 

@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from flows.platform.addresses import Addresses
+from flows.platform.addresses import Addresses, answers, running
 from flows.platform.errors import OpenAddressError
 from tasks.settings import CHECKOUT, get_settings
 
@@ -40,6 +40,17 @@ def environment(addresses: Addresses) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": tracking_address(addresses),
     }
     return tuning | dict(os.environ) | ours | _passwords(addresses, home)
+
+
+def join_running() -> None:
+    """Point this process at the platform that runs from this home, if one answers; two servers share no database.
+
+    Its runs' logs are on their pages; the terminal stays quiet.
+    """
+    here = running()
+    if here is not None and answers(f"{here.prefect_api}/health", seconds=5):
+        os.environ |= environment(here) | {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
+        get_settings.cache_clear()
 
 
 def serves_mlflow() -> bool:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from flows.platform.addresses import answers, running
-from flows.platform.environment import environment
+from flows.platform.addresses import answers
 from flows.platform.errors import PlatformNotRunningError
 
 if TYPE_CHECKING:
@@ -33,14 +32,11 @@ class Status:
 
 
 def connect() -> str:
-    """Point this process at the platform that runs here, or at the server PREFECT_API_URL names.
+    """The server of the platform that runs from this home, or the one PREFECT_API_URL names.
 
     Raises:
         PlatformNotRunningError: if none answers.
     """
-    here = running()
-    if here is not None:
-        os.environ |= environment(here) | {"PREFECT_LOGGING_LEVEL": "CRITICAL"}
     address = os.environ.get("PREFECT_API_URL")
     if not address or not answers(f"{address}/health", seconds=5):
         raise PlatformNotRunningError(address)

@@ -94,7 +94,7 @@ def submit(page: Page, platform: RunningPlatform) -> str:
 
 
 def pressed(page: Page, asks: str) -> Any:
-    """What the server answers to Submit; pressed again, as people do, where the page lost the click or SQLite was busy."""
+    """What the server answers to Submit; pressed again, as people do, where a click was lost or SQLite was busy."""
     heard: list[Response] = []
     page.on("response", lambda one: heard.append(one) if one.url.endswith(asks) else None)
     for times in range(1, 4):
