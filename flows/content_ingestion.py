@@ -8,8 +8,10 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.parameters import ContentIngestion
-from tasks.reporting import publish_facts
+from tasks.reporting import announce, publish_facts
 from tasks.warehouse.steps import ingest_files
+
+COUNTS = ("read", "written", "unchanged", "rejected")
 
 
 @flow(name="content-ingestion", flow_run_name="content-ingestion · {options.kind}")
@@ -17,4 +19,6 @@ def content_ingestion(options: ContentIngestion = ContentIngestion()) -> dict[st
     """Take files into the warehouse: checked, with features, idempotent; rejected rows go to a file with reasons."""
     report = ingest_files(options.kind, options.files, options.mapping, str(flow_run.id))
     publish_facts("content-ingestion-report", report, "Rows read, written, unchanged and rejected")
+    counts = " · ".join(f"{report[name]:,} {name}" for name in COUNTS if name in report)
+    announce(f"{options.kind}: {report.get('status') or counts}")
     return report

@@ -9,8 +9,8 @@ from flows.freezing import frozen
 from flows.parameters import PatternLearning
 from flows.task_runners import task_runner
 from tasks.patterns.steps import learn_patterns
-from tasks.reporting import artifact_key, publish_markdown
-from tasks.reporting.pattern_report import pattern_report, workspace_reports
+from tasks.reporting import announce, artifact_key, publish_markdown
+from tasks.reporting.pattern_report import counted, pattern_report, workspace_reports
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
 
@@ -26,4 +26,5 @@ def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain 
     publish_markdown("pattern-learning-report", pattern_report(outcomes), "Patterns found and confirmed")
     for workspace_id, page in workspace_reports(outcomes):
         publish_markdown(artifact_key("pattern-learning", workspace_id), page, f"What works for {workspace_id}")
+    announce(counted(outcomes))
     return outcomes

@@ -21,20 +21,30 @@ WORKSPACES_SHOWN = 25  # a page with figures each; the others are in the table a
 
 def pattern_report(outcomes: Sequence[Outcome]) -> str:
     """Markdown: every confirmed pattern, strongest first, then which analyses had too little to go on and why."""
-    analyses = [analysis for outcome in outcomes for analysis in outcome.result.get("analyses", ())]
+    analyses = _analyses(outcomes)
     rows = pattern_rows(analyses)
     short = [
         (f"{analysis['workspace_id']} · {analysis['content_type']}", analysis["reason"])
         for analysis in analyses
         if analysis["status"] in ("insufficient_data", "no_variance")
     ]
-    found = f"Patterns: **{len(rows)}** · analyses: {len(analyses)} · workspaces: {len(outcomes)}"
-    parts = ["# Patterns", found, CAVEAT, markdown_table(rows[:PATTERNS_SHOWN])]
+    parts = ["# Patterns", counted(outcomes), CAVEAT, markdown_table(rows[:PATTERNS_SHOWN])]
     if len(rows) > PATTERNS_SHOWN:
         parts.append(f"{len(rows) - PATTERNS_SHOWN} weaker ones: `raptorflow patterns`.")
     if short:
         parts += ["## Not enough to go on", reasons(short)]
     return "\n\n".join(part for part in parts if part)
+
+
+def counted(outcomes: Sequence[Outcome]) -> str:
+    """How much was found, in a line."""
+    analyses = _analyses(outcomes)
+    found = sum(len(_patterns(analysis)) for analysis in analyses)
+    return f"{found} patterns · {len(analyses)} analyses · {len(outcomes)} workspaces"
+
+
+def _analyses(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    return [analysis for outcome in outcomes for analysis in outcome.result.get("analyses", ())]
 
 
 def workspace_reports(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:

@@ -57,6 +57,13 @@ def test_a_schedule_fires_by_itself_and_its_run_has_a_log(platform: RunningPlatf
     eventually(lambda: log_of(platform, fired[0]["id"]), lambda lines: "nothing was done" in lines, 60)
 
 
+def test_a_run_by_hand_goes_to_the_platform_of_its_home_and_has_a_log(platform: RunningPlatform) -> None:
+    done = platform.cli("run", "housekeeping")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    run = eventually(lambda: [run for run in runs_of(platform, "housekeeping") if run["tags"] == ["by-hand"]])[0]
+    eventually(lambda: log_of(platform, run["id"]), lambda lines: any("would go" in line for line in lines), 60)
+
+
 def report_drift(workspace_id: str, status: str, **more: str) -> None:
     """What a monitor sends; the words of `tasks.reporting.emit`."""
     emit(
