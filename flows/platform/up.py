@@ -138,7 +138,7 @@ def _welcome(addresses: Addresses, seconds: float) -> str:
     mlflow = environment(addresses)["MLFLOW_TRACKING_URI"]
     return f"""ready in {seconds:.0f} s
   Prefect  {addresses.prefect}   flows, schedules, forms, reports
-  MLflow   {mlflow}   models, versions, metrics
+  MLflow   {mlflow}/#/models   models, versions, metrics
 First: Deployments → meta-learning → Run → Quick run. Then: Artifacts, to read what it found.
 No data yet? `raptorflow sample` writes some; content-ingestion takes it in. `raptorflow status` shows health.
 Ctrl-C stops all of it."""

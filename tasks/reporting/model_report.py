@@ -29,7 +29,7 @@ def model_report(outcomes: Sequence[Outcome]) -> str:
     parts += ["## Why", reasons(why)] if found else []
     if len(found) > MODELS_SHOWN:
         parts.append(f"{len(found) - MODELS_SHOWN} more: `raptorflow models`.")
-    drifted = [model for model in found if _status(model) in DRIFTED and model["drift"]["columns"]]
+    drifted = [model for model in found if _status(model) in DRIFTED and len(model["drift"]["columns"]) > 1]
     for model in drifted[:PICTURES_SHOWN]:
         name = f"{model['workspace_id']}.{model['model_type']}"
         parts += [f"## Drift of {name}, by column", figure(_by_column(model["drift"]["columns"]), f"Drift of {name}")]
@@ -58,10 +58,10 @@ def _row(model: Mapping[str, Any]) -> dict[str, Any]:
 
 def _drift(model: Mapping[str, Any]) -> str | None:
     status = _status(model)
-    if not status:
-        return None
+    if not status or status == "insufficient_data":
+        return status and status.replace("_", " ")
     score = model["drift"]["drift_score"]
-    return status.replace("_", " ") + (f", {score:.2f}" if score is not None else "")
+    return status + (f", {score:.2f}" if score is not None else "")
 
 
 def _why(model: Mapping[str, Any]) -> str:

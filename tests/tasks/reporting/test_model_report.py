@@ -30,8 +30,11 @@ def test_what_drifted_comes_first_and_is_drawn() -> None:
 
 
 def test_why_stands_in_a_list_because_prefect_cuts_wide_tables() -> None:
-    said = model_report([model("moved", "critical", [SHIFTED])])
+    said = model_report([model("moved", "critical", [SHIFTED]), model("new", "insufficient_data", [])])
     assert "| workspace | model | status | drift |\n" in said
+    assert "| no retrain needed | critical, 0.40 |" in said
+    assert "| no retrain needed | insufficient data |" in said
+    assert "data:image" not in said, "one column is said in words"
     assert "- **moved · ENGAGEMENT_PREDICTOR**: because; champion v_20260101_000000" in said
 
 
