@@ -137,9 +137,10 @@ def _watch(children: list[Child], say: Say) -> None:
 def _welcome(addresses: Addresses, seconds: float) -> str:
     mlflow = environment(addresses)["MLFLOW_TRACKING_URI"]
     return f"""ready in {seconds:.0f} s
-  Prefect  {addresses.prefect}   flows, schedules, forms, reports
+  Prefect  {addresses.prefect}   flows, schedules, forms
+  Reports  {addresses.prefect}/artifacts   what flows found; each run's page has its own under Artifacts
   MLflow   {mlflow}/#/models   models, versions, metrics
-First: Deployments → meta-learning → Run → Quick run. Then: Artifacts, to read what it found.
+First: Deployments → meta-learning → Run → Quick run. Then the reports.
 No data yet? `raptorflow sample` writes some; content-ingestion takes it in. `raptorflow status` shows health.
 Ctrl-C stops all of it."""
 

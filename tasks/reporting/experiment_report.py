@@ -33,7 +33,7 @@ def experiment_report(found: Analysis, completed: bool) -> str:
 def in_words(found: Analysis, completed: bool) -> str:
     """The report's head: what is known and what to do."""
     winner = f" **{found.winner}** wins." if found.winner else ""
-    done = " The experiment was completed." if completed else ""
+    done = " The experiment is completed." if completed else ""
     kind = f" ({found.metric_kind})" if found.metric_kind else ""
     lines = [
         f"# {found.name}",
@@ -43,7 +43,8 @@ def in_words(found: Analysis, completed: bool) -> str:
     lines += [f"Hypothesis: {found.hypothesis}"] if found.hypothesis else []
     proven = [f"**{e.variant_id}** {'better' if e.effect > 0 else 'worse'}" for e in found.effects if e.is_significant]
     lines += [f"Proven against the control: {', '.join(proven)}."] if proven else []
-    lines += [f"What to do: {found.next_step}.", f"How it was judged: {found.method}."]
+    lines += [f"What to do: {found.next_step}."] if not completed else []
+    lines += [f"How it was judged: {found.method}."]
     if found.sample_ratio is not None:
         alarm = "**broken**" if found.sample_ratio.is_alarm else "as promised"
         lines.append(f"Sample ratio: {alarm} (p = {found.sample_ratio.p_value:.3g}).")
@@ -77,7 +78,7 @@ def _better(found: Analysis) -> list[str]:
 def _arm(arm: ArmReport) -> Row:
     """Units, mean, probability of being best, share of the traffic to come."""
     return {
-        "arm": arm.variant_id + (" (control)" if arm.is_control else ""),
+        "arm": arm.variant_id + (" (control)" if arm.is_control and arm.variant_id != "control" else ""),
         "units": f"{arm.n:,}",
         "mean": None if arm.mean is None else f"{arm.mean:.4g}",
         "best": _share(arm.probability_best),

@@ -44,7 +44,8 @@ async def test_the_nightly_look_completes_what_is_answered_and_asked_to() -> Non
     words = experiment_report(reports["clear"]["analysis"], completed=True)
     assert "**bold** wins" in words
     assert "Sample ratio: as promised" in words
-    assert words.index("| control (control) |") < words.index("## Against the control") < words.rindex("| bold |")
+    assert "What to do" not in words, "it is done"
+    assert words.index("| control |") < words.index("## Against the control") < words.rindex("| bold |")
     told = {row["workspace_id"]: (row["status"], row["reason"]) for row in outcomes_of(warehouse, "r1")}
     assert told["acme"] == ("done", None)
     assert told["beta"][0] == "failed"
