@@ -40,9 +40,12 @@ def names(title: str, items: Iterable[str]) -> None:
 
 
 def written(files: Mapping[str, Path]) -> None:
-    """Where files were written."""
-    for what, path in files.items():
-        out.print(f"  {what:<12} {path}")
+    """Where the sample was written, and how to go on."""
+    out.print("written; take it in with")
+    for kind, path in files.items():
+        if kind != "planted":
+            out.print(f"  raptorflow ingest {kind} {path}", soft_wrap=True, highlight=False)
+    out.print(f"and compare what is found with what was planted: {files['planted']}", soft_wrap=True, highlight=False)
 
 
 def as_json(value: Any) -> None:
