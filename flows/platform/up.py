@@ -74,7 +74,7 @@ def _servers(addresses: Addresses) -> list[Child]:
     settings, env = get_settings(), environment(addresses)
     logs = settings.home.resolve() / "logs"
     host = ["--host", addresses.host]
-    prefect = ["-m", "prefect", "server", "start", *host, "--port", str(addresses.prefect_port)]
+    prefect = ["-m", "flows.platform.prefect_server", "server", "start", *host, "--port", str(addresses.prefect_port)]
     children = [
         Child("Prefect", prefect, env, logs / "prefect.log", lambda: answers(f"{addresses.prefect_api}/health"))
     ]

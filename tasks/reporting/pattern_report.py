@@ -40,7 +40,7 @@ def counted(outcomes: Sequence[Outcome]) -> str:
     """How much was found, in a line."""
     analyses = _analyses(outcomes)
     found = sum(len(_patterns(analysis)) for analysis in analyses)
-    return f"{found} patterns · {len(analyses)} analyses · {len(outcomes)} workspaces"
+    return f"patterns: {found} · analyses: {len(analyses)} · workspaces: {len(outcomes)}"
 
 
 def _analyses(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
