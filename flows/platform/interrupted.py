@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+HAD_A_PROCESS = ["RUNNING", "PENDING", "CANCELLING", "PAUSED"]
+BUT = "Suspended"  # paused without a process: it starts again when it is resumed
+
 
 def mark_interrupted() -> int:
     """Mark every run of a deployment that still counts as running as crashed; only before any worker has started.
+
+    One that was paused for a person had a process too, which is gone: answered, it would run for ever and do nothing.
 
     Returns:
         how many there were. What such a run had finished stays; run again, it writes nothing twice.
@@ -13,9 +18,10 @@ def mark_interrupted() -> int:
     from prefect.client.schemas.filters import FlowRunFilter
     from prefect.states import Crashed
 
-    running = FlowRunFilter.model_validate({"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}})
+    running = FlowRunFilter.model_validate({"state": {"type": {"any_": HAD_A_PROCESS}}})
     with get_client(sync_client=True) as client:
-        runs = [run for run in client.read_flow_runs(flow_run_filter=running, limit=200) if run.deployment_id]
+        found = client.read_flow_runs(flow_run_filter=running, limit=200)
+        runs = [run for run in found if run.deployment_id and run.state_name != BUT]
         for run in runs:
             message = "The platform ended while this ran. Run it again; what it had finished is not written twice."
             client.set_flow_run_state(run.id, Crashed(message=message), force=True)

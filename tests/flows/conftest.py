@@ -50,7 +50,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [
         sys.executable,
         "-m",
-        "prefect",
+        "flows.platform.prefect_server",
         "server",
         "start",
         "--host",
