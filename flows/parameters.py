@@ -84,7 +84,7 @@ class ContentIngestion(Parameters):
     files: Names = Field(
         default=[],
         title="Files",
-        description="CSV, Parquet or JSON Lines, on the worker's disk; empty: all in inbox/<kind> of RAPTORFLOW_HOME.",
+        description="CSV, Parquet or JSON Lines, on the worker's disk; empty: all in inbox/KIND of RAPTORFLOW_HOME.",
     )
     mapping: Line = Field(default="", title="Mapping file", description="YAML that renames and combines columns.")
 
