@@ -54,10 +54,10 @@ def prepare(quiet: bool = True) -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MPLBACKEND": "Agg",
     }
-    levels = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"} if quiet else {}
     if quiet:
         join_running()
-    for name, value in (defaults | levels).items():
+        defaults |= {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"}
+    for name, value in defaults.items():
         os.environ.setdefault(name, value)
 
 

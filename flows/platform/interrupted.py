@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-HAD_A_PROCESS = ["RUNNING", "PENDING", "CANCELLING", "PAUSED"]
-BUT = "Suspended"  # paused without a process: it starts again when it is resumed
+# One that is suspended has no process: it starts again when it is resumed.
+HAD_A_PROCESS = {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING", "PAUSED"]}, "name": {"not_any_": ["Suspended"]}}
 
 
 def mark_interrupted() -> int:
@@ -18,10 +18,9 @@ def mark_interrupted() -> int:
     from prefect.client.schemas.filters import FlowRunFilter
     from prefect.states import Crashed
 
-    running = FlowRunFilter.model_validate({"state": {"type": {"any_": HAD_A_PROCESS}}})
+    running = FlowRunFilter.model_validate({"state": HAD_A_PROCESS})
     with get_client(sync_client=True) as client:
-        found = client.read_flow_runs(flow_run_filter=running, limit=200)
-        runs = [run for run in found if run.deployment_id and run.state_name != BUT]
+        runs = [run for run in client.read_flow_runs(flow_run_filter=running, limit=200) if run.deployment_id]
         for run in runs:
             message = "The platform ended while this ran. Run it again; what it had finished is not written twice."
             client.set_flow_run_state(run.id, Crashed(message=message), force=True)

@@ -81,8 +81,7 @@ def judge_segments(material: Material, seen: Look) -> list[dict[str, Any]]:
 
 def _better_is_positive(material: Material, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     sign = sign_of(material.metrics[0])
-    ends = (sorted(sign * end for end in row["interval"]) for row in rows)
     return [
-        row | {"effect": sign * row["effect"], "interval": (low, high)}
-        for row, (low, high) in zip(rows, ends, strict=True)
+        row | {"effect": sign * row["effect"], "interval": tuple(sorted(sign * end for end in row["interval"]))}
+        for row in rows
     ]

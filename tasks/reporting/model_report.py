@@ -58,10 +58,10 @@ def _row(model: Mapping[str, Any]) -> dict[str, Any]:
 
 def _drift(model: Mapping[str, Any]) -> str | None:
     status = _status(model)
-    if not status or status == "insufficient_data":
-        return status and status.replace("_", " ")
-    score = model["drift"]["drift_score"]
-    return status + (f", {score:.2f}" if score is not None else "")
+    if not status:
+        return None
+    score = model["drift"]["drift_score"] if status != "insufficient_data" else None
+    return status.replace("_", " ") + (f", {score:.2f}" if score is not None else "")
 
 
 def _why(model: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.running_platform import PATIENCE
 
@@ -76,3 +77,10 @@ def chain_environment(prefect_api: str, home: Path) -> dict[str, str]:
         "PREFECT_HOME": str(home / "prefect"),
         "RAPTORFLOW_HOME": str(home),
     }
+
+
+@pytest.fixture
+def at_prefect_api(prefect_api: str) -> Iterator[None]:
+    """Flows that a test calls run on that server: `pytestmark = pytest.mark.usefixtures("at_prefect_api")`."""
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        yield

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.experiment_analysis import experiment_analysis
 from flows.parameters import ExperimentAnalysis
@@ -20,11 +18,7 @@ from tests.factories import store, workspace_row
 from tests.pausing import answered
 from tests.tasks.experiments.test_experiment_steps import filled
 
-
-@pytest.fixture(autouse=True)
-def at(prefect_api: str) -> Iterator[None]:
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
-        yield
+pytestmark = pytest.mark.usefixtures("at_prefect_api")
 
 
 def states(names: list[str]) -> list[tuple[str, str | None]]:

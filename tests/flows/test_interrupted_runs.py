@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Paused, Pending, Running, Scheduled, Suspended
 
 from flows.platform.interrupted import mark_interrupted
 
-
-@pytest.fixture(autouse=True)
-def at(prefect_api: str) -> Iterator[None]:
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
-        yield
+pytestmark = pytest.mark.usefixtures("at_prefect_api")
 
 
 @flow(name="interrupted")

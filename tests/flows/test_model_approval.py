@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterKey,
 )
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.model_promotion import model_promotion
 from flows.parameters import ModelPromotion
@@ -30,10 +28,7 @@ TONE = ModelType.TONE_CLASSIFIER
 REPORT = "model-promotion-acme-tone-classifier"
 
 
-@pytest.fixture(autouse=True)
-def at(prefect_api: str) -> Iterator[None]:
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
-        yield
+pytestmark = pytest.mark.usefixtures("at_prefect_api")
 
 
 def with_a_challenger() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,6 @@ from prefect import get_client
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.server.schemas.schedules import IntervalSchedule as ServerSchedule
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.model_refresh import model_refresh
 from flows.platform.deploying import deploy
@@ -26,10 +24,7 @@ from tests.tasks.models.model_rows import posts
 ENGAGEMENT = ModelType.ENGAGEMENT_PREDICTOR
 
 
-@pytest.fixture(autouse=True)
-def at(prefect_api: str) -> Iterator[None]:
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
-        yield
+pytestmark = pytest.mark.usefixtures("at_prefect_api")
 
 
 async def deployment() -> DeploymentResponse:
