@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.asking import ABSTAIN, PersonsVote, ask_beside, with_menu
+from flows.approvals import ABSTAIN, PersonsVote, ask_beside, with_menu
 from flows.parameters import DebateSynthesis
 from tasks.reporting import announce, artifact_key, emit, publish_markdown
 from tasks.swarm.errors import DebateFailedError

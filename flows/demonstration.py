@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from flows import console, judgement, runtime
+from flows import console, runtime, sample_evaluation
 from tasks.content.planted import load_planted
 from tasks.content.sample import Sample, simulate
 from tasks.settings import get_settings
@@ -41,7 +41,7 @@ def run() -> None:
     with console.watching("the nightly chain"):
         ended = runtime.run_by_hand("meta-learning", _over(sample))
     console.summary(ended)
-    judged = judgement.judge(sample.planted, LOOKBACK_DAYS)
+    judged = sample_evaluation.evaluate(sample.planted, LOOKBACK_DAYS)
     console.table("planted in the simulation, and found", judged.rows)
     console.say(judged.verdict)
     console.say(f"\nThe demo took {time.perf_counter() - started:.0f} s. Next, on the same simulated data:")

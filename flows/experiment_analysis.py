@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.asking import EndingApproval, ask, with_menu
+from flows.approvals import EndingApproval, ask, with_menu
 from flows.chunks import outcomes_of_chunks
 from flows.parameters import ExperimentAnalysis
 from flows.task_runners import task_runner

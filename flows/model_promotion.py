@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.asking import Approval, ask
+from flows.approvals import Approval, ask
 from flows.dry_run import show_choices, show_plan
 from flows.parameters import ModelPromotion
 from tasks.models.records import MoveResult

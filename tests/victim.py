@@ -17,8 +17,8 @@ from sqlalchemy import Engine, event
 from flows.meta_learning import meta_learning
 from flows.parameters import MetaLearning
 from tasks.warehouse.database import Warehouse
-from tests.apart import apart, ended
 from tests.chain_homes import at_home
+from tests.subprocess_helper import ended, in_subprocess
 
 # While it writes to a table, right after that was committed, or when MLflow has just made a version that our own
 # tables do not know of yet.
@@ -27,7 +27,7 @@ When = Literal["while-writing", "after-writing", "registered"]
 
 def run_chain(home: Path, prefect_api: str, options: MetaLearning, death: tuple[When, str] | None = None) -> int:
     """Run the chain in a home; the exit status, negative for the signal that killed it. Its stderr is home/stderr."""
-    return ended(apart(_live, home, prefect_api, options.model_dump(), death))
+    return ended(in_subprocess(_live, home, prefect_api, options.model_dump(), death))
 
 
 def _live(home: Path, prefect_api: str, options: dict[str, Any], death: tuple[When, str] | None) -> None:

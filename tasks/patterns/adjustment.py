@@ -16,8 +16,8 @@ from tasks.patterns.discovery import CHANNEL, TIMING, outcome_of
 from tasks.patterns.preparation import Posts
 from tasks.patterns.search import Candidate, rule_matches
 from tasks.patterns.selectors import SelectorTable
-from tasks.statistics.codes import groups
 from tasks.statistics.contrast import Contrast, StratifiedDesign, stratified_design
+from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import AdjustedOutcome
 
 Floats = NDArray[np.float64]

@@ -13,8 +13,8 @@ from tasks.patterns.encoding import rule_holds
 from tasks.patterns.preparation import prepare
 from tasks.patterns.records import Analysis, Pattern, Question
 from tasks.patterns.task_types import TASK_TYPES, tasks_served
-from tasks.statistics.codes import groups
 from tasks.statistics.contrast import stratified_contrast
+from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import adjusted_outcome
 
 MIN_ROWS = 10

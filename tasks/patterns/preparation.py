@@ -15,7 +15,7 @@ from tasks.errors import InputError
 from tasks.patterns.encoding import Feature
 from tasks.patterns.features import features_of, flatten
 from tasks.patterns.split import is_discovery, periods, week_numbers
-from tasks.statistics.codes import groups
+from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import log_rate
 
 Basis = Literal["impressions", "audience", "counts"]

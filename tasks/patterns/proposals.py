@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.patterns.encoding import Feature, Floats
 from tasks.patterns.records import Selector
-from tasks.statistics.codes import groups
+from tasks.statistics.group_codes import groups
 
 MAX_LABELS = 12
 ZERO_INFLATED = 0.1

@@ -16,8 +16,8 @@ from tasks.patterns.preparation import Posts, prepare
 from tasks.patterns.records import CAVEAT, Pattern, Question
 from tasks.patterns.search import Candidate, rule_matches
 from tasks.patterns.selectors import SelectorTable, selector_table
-from tasks.statistics.codes import groups
 from tasks.statistics.doubly_robust import DoublyRobustEffect, doubly_robust_effect
+from tasks.statistics.group_codes import groups
 
 
 def explain(

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.statistics.codes import groups
+from tasks.statistics.group_codes import groups
 
 Codes = NDArray[np.int64]
 

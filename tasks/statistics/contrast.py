@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.statistics.codes import groups
+from tasks.statistics.group_codes import groups
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]

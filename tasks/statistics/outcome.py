@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from tasks.statistics.codes import groups
+from tasks.statistics.group_codes import groups
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]

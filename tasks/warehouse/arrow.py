@@ -13,8 +13,8 @@ from sqlalchemy import JSON, URL, Boolean, Float, Integer, Select, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
-from tasks.warehouse.one_library import BUSY_TIMEOUT_SECONDS, one_library
 from tasks.warehouse.schema import UtcDateTime
+from tasks.warehouse.sqlite_guard import BUSY_TIMEOUT_SECONDS, sqlite_guard
 
 # SQLite has no column types: the driver infers them from its first batch, so there must be only one.
 SQLITE_BATCH_ROWS = 1 << 30
@@ -30,7 +30,7 @@ def connection(url: str) -> Iterator[Any]:
     if address.get_backend_name() == "sqlite":
         import adbc_driver_sqlite.dbapi
 
-        with one_library(address.database or "").using("adbc"):
+        with sqlite_guard(address.database or "").using("adbc"):
             opened = adbc_driver_sqlite.dbapi.connect(f"file:{address.database}")
             with opened:
                 with opened.cursor() as cursor:  # another process that closes the file last locks it for a moment

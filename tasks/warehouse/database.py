@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from tasks.errors import WarehouseUnreachableError
 from tasks.settings import get_settings
 from tasks.warehouse import arrow
-from tasks.warehouse.one_library import BUSY_TIMEOUT_SECONDS, one_library
+from tasks.warehouse.sqlite_guard import BUSY_TIMEOUT_SECONDS, sqlite_guard
 
 COUNTED = {"preserve_rowcount": True}
 
@@ -58,7 +58,7 @@ class Warehouse:
 
     def _alone(self) -> AbstractContextManager[None]:
         path = self.engine.url.database
-        return one_library(path).using("sqlite3") if self.is_sqlite and path else nullcontext()
+        return sqlite_guard(path).using("sqlite3") if self.is_sqlite and path else nullcontext()
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -71,7 +71,7 @@ class Warehouse:
         if not self.is_sqlite or not path:
             yield
             return
-        with one_library(path).leaving_open("sqlite3", lambda: self.engine.raw_connection().close):
+        with sqlite_guard(path).leaving_open("sqlite3", lambda: self.engine.raw_connection().close):
             yield
 
     def rows(self, statement: Executable, within: Connection | None = None) -> list[dict[str, Any]]:
@@ -123,7 +123,7 @@ def _engine(url: str) -> Engine:
         return create_engine(address, pool_pre_ping=True)
     if address.database and address.database != ":memory:":
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-    # No pool: a connection kept open would meet ADBC's in the same file, see one_library.py.
+    # No pool: a connection kept open would meet ADBC's in the same file, see sqlite_guard.py.
     engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -21,12 +21,12 @@ from sqlalchemy import ColumnElement, Select, Table, func, select
 
 from tasks.errors import OutOfRangeError, UnknownNameError
 from tasks.warehouse import open_warehouse
-from tasks.warehouse.ahead import ahead
 from tasks.warehouse.arrow import Reader, typed
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.fingerprint import Fingerprint
-from tasks.warehouse.frozen import Frozen
+from tasks.warehouse.prefetch import prefetch
 from tasks.warehouse.schema import Base, Content, Touch, Workspace
+from tasks.warehouse.snapshot_files import SnapshotFiles
 from tasks.warehouse.snapshots import Snapshot
 from tasks.warehouse.windows import SLICE_ROWS, Bounds, Slice, slices
 
@@ -96,20 +96,22 @@ class _Extraction:
         """The snapshot, taken before or now."""
         ids = tuple(_known(self.store, workspace_ids)) if workspace_ids else ()
         asked = json.dumps([ids, [bound and bound.isoformat() for bound in bounds]])
-        frozen = Frozen(folder, f"{self.table.name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}")
+        files = SnapshotFiles(folder, f"{self.table.name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}")
         with Reader(self.store.url) as reader:
-            found = self._unchanged(reader, frozen, ids, bounds)
+            found = self._unchanged(reader, files, ids, bounds)
             if found is None:
                 counts = self._counts(reader, ids, bounds)
                 window = _window(counts, bounds)
-                found = frozen.write(self._frames(reader, counts, bounds), window, self.fingerprint)
+                found = files.write(self._frames(reader, counts, bounds), window, self.fingerprint)
         return found
 
-    def _unchanged(self, reader: Reader, frozen: Frozen, ids: tuple[str, ...], bounds: Bounds) -> Snapshot | None:
-        if not frozen.taken:
+    def _unchanged(
+        self, reader: Reader, files: SnapshotFiles, ids: tuple[str, ...], bounds: Bounds
+    ) -> Snapshot | None:
+        if not files.taken:
             return None
         summary = reader.read(self._within(self.fingerprint.question(), ids, bounds))
-        return frozen.find(self.fingerprint.digest([summary]))
+        return files.find(self.fingerprint.digest([summary]))
 
     def _counts(self, reader: Reader, ids: tuple[str, ...], bounds: Bounds) -> pl.DataFrame:
         """Rows, first and last instant of each workspace that has rows: an index answers it."""
@@ -122,7 +124,7 @@ class _Extraction:
         rows = dict(counts.select("workspace_id", "rows").iter_rows())
         planned = slices(rows, bounds, partial(self._cuts, reader, bounds)) or [Slice((), bounds)]
         everything = select(self.table)
-        for part in ahead(
+        for part in prefetch(
             lambda part: reader.fetch(self._within(everything, part.workspace_ids, part.bounds)), planned
         ):
             # Sorted here, not by the database: text sorts the same everywhere, and no index makes it quicker there.

@@ -24,12 +24,12 @@ from tasks.content.features import with_features
 from tasks.errors import InputError
 from tasks.settings import get_settings
 from tasks.warehouse import open_warehouse
-from tasks.warehouse.ahead import ahead
 from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.contract import CONTENT, WORKSPACES, Contract, contract_of
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import load_mapping, require_columns
+from tasks.warehouse.prefetch import prefetch
 from tasks.warehouse.records import IngestionReport, Progress
 from tasks.warehouse.rejects import RejectsFile
 from tasks.warehouse.schema import IngestionRun, Workspace
@@ -109,9 +109,9 @@ class _Job:
         with ingestion_lock(self.store):
             for file in staged:
                 before, began = written, datetime.now(UTC)
-                # Closed before `_record` writes through the other copy of SQLite, see one_library.py.
+                # Closed before `_record` writes through the other copy of SQLite, see sqlite_guard.py.
                 with BulkUpsert(self.store, self.contract.table, columns) as bulk:
-                    for rows in ahead(self._derived, file.batches()):
+                    for rows in prefetch(self._derived, file.batches()):
                         written += bulk.write(rows)
                         done += rows.height
                         if progress is not None:

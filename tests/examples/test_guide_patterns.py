@@ -114,7 +114,7 @@ async def test_the_demo_judges_each_workspace_in_one_reading(
     sample: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the demo prints under its table is what the table holds, and pairs no question with a channel."""
-    from flows import judgement
+    from flows import sample_evaluation
     from tasks.patterns import PerformanceAnalyzer
 
     truths = load_planted(sample[1])
@@ -122,9 +122,11 @@ async def test_the_demo_judges_each_workspace_in_one_reading(
     for workspace_id in truths:
         await PerformanceAnalyzer(warehouse=warehouse).analyze_patterns(workspace_id, "social", lookback_days=365)
     read: list[str] = []
-    monkeypatch.setattr(judgement, "open_warehouse", lambda: warehouse)
-    monkeypatch.setattr(judgement, "content_frame", lambda *asked: (read.append(asked[1]), content_frame(*asked))[1])
-    judged = judgement.judge(sample[1], 365)
+    monkeypatch.setattr(sample_evaluation, "open_warehouse", lambda: warehouse)
+    monkeypatch.setattr(
+        sample_evaluation, "content_frame", lambda *asked: (read.append(asked[1]), content_frame(*asked))[1]
+    )
+    judged = sample_evaluation.evaluate(sample[1], 365)
     pairs = [(row["planted"], row["found"]) for row in judged.rows if row["found"]]
     assert read == list(truths)
     assert judged.verdict.startswith(f"{len(pairs)} of {len(judged.rows)} planted effects found; ")

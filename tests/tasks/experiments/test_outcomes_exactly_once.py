@@ -15,8 +15,8 @@ from tasks.experiments.contributions import SUMS
 from tasks.experiments.store import ExperimentStore
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
-from tests.apart import apart, ended
 from tests.factories import store, workspace_row
+from tests.subprocess_helper import ended, in_subprocess
 
 VARIANTS = [{"name": "control"}, {"name": "bold"}, {"name": "calm"}]
 
@@ -54,7 +54,7 @@ def run(warehouse: Warehouse, processes: int, outcomes_each: int, kills: int) ->
     def sender(k: int) -> BaseProcess:
         """Each sends its own share and half of its neighbour's."""
         first, last = k * outcomes_each, min((k + 1) * outcomes_each + outcomes_each // 2, total)
-        return apart(send_apart, warehouse.url, made.experiment_id, first, last, k)
+        return in_subprocess(send_apart, warehouse.url, made.experiment_id, first, last, k)
 
     senders = [sender(k) for k in range(processes)]
     chance = random.Random(1)

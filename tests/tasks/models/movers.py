@@ -15,7 +15,7 @@ from tasks.models.store import ModelStore
 from tasks.models.training import TrainedModel
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse
-from tests.apart import apart
+from tests.subprocess_helper import in_subprocess
 from tests.tasks.models.worlds import champion_of, rows
 
 KEY = ModelKey("acme", ModelType.ENGAGEMENT_PREDICTOR)
@@ -44,7 +44,7 @@ def start(address: str, home: Path, *given: object) -> BaseProcess:
 
     Given: target's name, kind, and optionally the generation expected, a barrier, and an event that says it begins.
     """
-    return apart(_move, address, str(home), *given)
+    return in_subprocess(_move, address, str(home), *given)
 
 
 def _move(

@@ -17,7 +17,7 @@ from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter, lineage, serve
 from tasks.models.registry import Registry
 from tasks.models.store import DONE, ModelStore
 from tasks.warehouse import Warehouse
-from tests.apart import forks
+from tests.subprocess_helper import forks
 from tests.tasks.models.movers import CONFLICT, KEY, WON, register_versions, start
 from tests.tasks.models.test_promotion import Killed, Mortal
 

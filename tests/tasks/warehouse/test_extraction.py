@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tasks.errors import OutOfRangeError, UnknownNameError
-from tasks.warehouse import Warehouse, extraction, frozen, windows
+from tasks.warehouse import Warehouse, extraction, snapshot_files, windows
 from tasks.warehouse.extraction import extract_content, extract_touches, workspace_chunks
 from tasks.warehouse.frames import content_frame, touch_frame
 from tasks.warehouse.schema import Content
@@ -100,7 +100,7 @@ def test_an_interrupted_write_leaves_no_file(
     sqlite_warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_content(sqlite_warehouse, rows())
-    monkeypatch.setattr(frozen.RowHash, "hexdigest", lambda self: 1 / 0)
+    monkeypatch.setattr(snapshot_files.RowHash, "hexdigest", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         extract_content(sqlite_warehouse, IDS, tmp_path)
     assert list(tmp_path.glob("**/*.parquet")) == []

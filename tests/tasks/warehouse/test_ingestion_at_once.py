@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 from tasks.warehouse import Warehouse, batches
 from tasks.warehouse.ingestion import ingest
 from tasks.warehouse.schema import Content, Workspace
-from tests.apart import apart, ended
 from tests.factories import store, workspace_row
+from tests.subprocess_helper import ended, in_subprocess
 
 RESULTS = [Content.content_id, Content.impressions, Content.body]
 
@@ -48,7 +48,7 @@ def acme(warehouse: Warehouse) -> Warehouse:
 
 def test_processes_with_overlapping_files_end_as_one_after_the_other(acme: Warehouse, tmp_path: Path) -> None:
     one, two = posts(tmp_path / "one.csv", 0, 2000, 1), posts(tmp_path / "two.csv", 1000, 3000, 2)
-    both = [apart(take_in, acme.url, path) for path in (one, two)]
+    both = [in_subprocess(take_in, acme.url, path) for path in (one, two)]
     assert [ended(process) for process in both] == [0, 0]
     written = sum(int(path.with_suffix(".written").read_text()) for path in (one, two))
     found = stored(acme)
@@ -68,7 +68,7 @@ def test_threads_of_one_process_end_as_one_after_the_other(acme: Warehouse, tmp_
 
 def test_killed_in_the_middle_and_run_again_ends_with_the_same_rows(acme: Warehouse, tmp_path: Path) -> None:
     file = posts(tmp_path / "posts.csv", 0, 8_000, 1)
-    process = apart(take_in, acme.url, file)
+    process = in_subprocess(take_in, acme.url, file)
     count = select(func.count().label("n")).select_from(Content.__table__)
     deadline = time.monotonic() + 60
     while acme.rows(count)[0]["n"] == 0 and time.monotonic() < deadline:

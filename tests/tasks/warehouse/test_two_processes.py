@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from tasks.warehouse import Warehouse, upgrade
 from tasks.warehouse.schema import Workspace
-from tests.apart import apart, ended
 from tests.factories import store, workspace_row
+from tests.subprocess_helper import ended, in_subprocess
 
 ROUNDS = 60
 
@@ -24,5 +24,5 @@ def write_and_read(url: str) -> None:
 def test_reads_wait_for_another_process_instead_of_failing(home: Path) -> None:
     warehouse = Warehouse()
     upgrade(warehouse)
-    both = [apart(write_and_read, warehouse.url) for _ in range(2)]
+    both = [in_subprocess(write_and_read, warehouse.url) for _ in range(2)]
     assert [ended(process) for process in both] == [0, 0]

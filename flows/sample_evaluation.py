@@ -20,7 +20,7 @@ NO_EFFECT = 0.02  # a true lift smaller than this is none
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class SampleEvaluation:
     """What was found in the sample, held against what was planted.
 
     Attributes:
@@ -32,7 +32,7 @@ class Judgement:
     verdict: str
 
 
-def judge(planted_in: Path, days: int) -> Judgement:
+def evaluate(planted_in: Path, days: int) -> SampleEvaluation:
     """Hold the stored patterns of the last so many days against the truths of a sample's planted.json."""
     warehouse = open_warehouse()
     levels = load_channel_levels(planted_in)
@@ -46,7 +46,7 @@ def judge(planted_in: Path, days: int) -> Judgement:
             reported += len(patterns)
         nulls += not truths
         alarmed += bool(reported and not truths)
-    return Judgement(
+    return SampleEvaluation(
         rows,
         f"{sum(row['found'] is not None for row in rows)} of {len(rows)} planted effects found; "
         f"{sum(true)} of {len(true)} reported patterns are true of the simulation; "

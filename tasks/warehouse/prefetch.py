@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def prefetch(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Like `map`, but the next result is made in a thread while the caller uses the one before; two are in memory."""
     with ThreadPoolExecutor(max_workers=1) as worker:
         waiting = None

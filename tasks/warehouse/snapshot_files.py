@@ -30,7 +30,7 @@ Window = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Frozen:
+class SnapshotFiles:
     """Where the answers to one question lie: `<name>-<hash of the rows>.parquet` in a folder."""
 
     folder: Path

@@ -18,7 +18,7 @@ Library = Literal["sqlite3", "adbc"]
 BUSY_TIMEOUT_SECONDS = 60
 
 
-class OneLibrary:
+class SqliteGuard:
     """Many users of one library at a time, or many of the other; never both."""
 
     def __init__(self) -> None:
@@ -33,7 +33,9 @@ class OneLibrary:
         other: Library = "adbc" if library == "sqlite3" else "sqlite3"
         mine: Counter[Library] = self._mine.__dict__.setdefault("depth", Counter())
         if mine[other]:
-            raise RuntimeError(f"close the {other} connection before opening one through {library}: see one_library.py")
+            raise RuntimeError(
+                f"close the {other} connection before opening one through {library}: see sqlite_guard.py"
+            )
         with self._changed:
             self._changed.wait_for(lambda: not self._inside[other])
             self._close_what_was_left_open_by(other)
@@ -72,9 +74,9 @@ class OneLibrary:
             close()
 
 
-_guards: dict[str, OneLibrary] = {}
+_guards: dict[str, SqliteGuard] = {}
 
 
-def one_library(database: str) -> OneLibrary:
+def sqlite_guard(database: str) -> SqliteGuard:
     """The guard of one database file in this process."""
-    return _guards.setdefault(database, OneLibrary())
+    return _guards.setdefault(database, SqliteGuard())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.statistics.codes import groups
+from tasks.statistics.group_codes import groups
 
 
 @pytest.mark.parametrize(

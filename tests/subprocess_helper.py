@@ -19,7 +19,7 @@ def forks() -> ForkServerContext:
     return context
 
 
-def apart(work: Callable[..., Any], *given: Any) -> BaseProcess:
+def in_subprocess(work: Callable[..., Any], *given: Any) -> BaseProcess:
     """Start `work(*given)`, an importable function, in a process of its own; `kill` it, or wait with `ended`."""
     process = forks().Process(target=work, args=given, daemon=True)
     process.start()
