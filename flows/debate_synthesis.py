@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 
 from flows.approvals import ABSTAIN, PersonsVote, ask_beside, with_menu
 from flows.parameters import DebateSynthesis
-from tasks.reporting import announce, artifact_key, emit, publish_markdown
+from tasks.reporting import Event, announce, artifact_key, emit, publish_markdown
 from tasks.swarm.errors import DebateFailedError
 from tasks.swarm.limits import Limits
 from tasks.swarm.positions import Turns
@@ -38,7 +38,7 @@ def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, 
     result = hold_debate(asked, options.agent_roles, str(flow_run.id), limits, asks)
     publish_markdown(artifact_key(NAME, result["debate_id"]), story(result), headline(result))
     told = {key: result[key] for key in ("status", "option", "label", "confidence", "engine", "usage")}
-    emit("raptorflow.debate.concluded", f"debate.{result['debate_id']}", told)
+    emit(Event.DEBATE_CONCLUDED, f"debate.{result['debate_id']}", told)
     announce(f"{result['debate_id']} {headline(result)}")
     if result["status"] == "failed":
         raise DebateFailedError(result["debate_id"], result["reason"])

@@ -12,7 +12,7 @@ from flows.chunks import outcomes_of_chunks
 from flows.parameters import ExperimentAnalysis
 from flows.task_runners import task_runner
 from tasks.experiments.steps import analyze_experiments, answered, end_experiments, reports_of, running_experiments
-from tasks.reporting import announce, artifact_key, emit, figure, publish_markdown, publish_table
+from tasks.reporting import Event, announce, artifact_key, emit, figure, publish_markdown, publish_table
 from tasks.reporting.experiment_report import answers_in_words, experiment_report
 from tasks.warehouse.outcomes import Outcome
 
@@ -61,4 +61,4 @@ def publish(report: dict[str, Any]) -> None:
     publish_markdown(artifact_key(NAME, found.experiment_id), "\n\n".join(parts), f"{found.name}: {found.status.value}")
     if ended is not None:
         told = {"name": ended.name, "conclusion": ended.conclusion, "winner": ended.winner, "p_value": found.p_value}
-        emit("raptorflow.experiment.decided", f"experiment.{ended.experiment_id}", told)
+        emit(Event.EXPERIMENT_DECIDED, f"experiment.{ended.experiment_id}", told)

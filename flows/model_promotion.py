@@ -11,7 +11,7 @@ from flows.dry_run import show_choices, show_plan
 from flows.parameters import ModelPromotion
 from tasks.models.records import MoveResult
 from tasks.models.steps import promote_model, registered_models, waiting_challenger
-from tasks.reporting import announce, artifact_key, emit, model_link, publish_moved, publish_table
+from tasks.reporting import Event, announce, artifact_key, emit, model_link, publish_moved, publish_table
 
 
 @flow(name="model-promotion", flow_run_name="model-promotion · {options}")
@@ -37,7 +37,7 @@ def model_promotion(options: ModelPromotion = ModelPromotion()) -> MoveResult | 
             return None
         reason, actor = answer.reason, answer.actor
     done = promote_model(seen, reason, actor)
-    emit("raptorflow.model.promoted", f"model.{seen['model']}", {"version": done["model_version"], "reason": reason})
+    emit(Event.MODEL_PROMOTED, f"model.{seen['model']}", {"version": done["model_version"], "reason": reason})
     publish_moved("model-promotion", done, reason, actor)
     announce(f"{seen['model']}: {done['status']}, {done['model_version']} serves")
     return done

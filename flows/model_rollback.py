@@ -10,7 +10,7 @@ from flows.dry_run import show_choices, show_plan
 from flows.parameters import ModelRollback
 from tasks.models.records import MoveResult
 from tasks.models.steps import registered_models, rollback_model, rollback_target
-from tasks.reporting import announce, emit, publish_moved
+from tasks.reporting import Event, announce, emit, publish_moved
 
 
 @flow(name="model-rollback", flow_run_name="model-rollback · {options}")
@@ -29,7 +29,7 @@ def model_rollback(options: ModelRollback = ModelRollback()) -> MoveResult | dic
         options.workspace_id, options.model_type, options.target_version, options.reason, options.actor
     )
     about = f"model.{done['workspace_id']}.{done['model_type']}"
-    emit("raptorflow.model.rolled-back", about, {"version": done["model_version"], "reason": options.reason})
+    emit(Event.MODEL_ROLLED_BACK, about, {"version": done["model_version"], "reason": options.reason})
     publish_moved("model-rollback", done, options.reason, options.actor)
     announce(f"{about}: {done['status']}, {done['model_version']} serves")
     return done

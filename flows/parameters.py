@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
 
 def _split(value: Any) -> Any:
@@ -37,10 +49,40 @@ def named(workspace_ids: list[str]) -> str:
     return (", ".join(workspace_ids[:3]) + (" …" if len(workspace_ids) > 3 else "")) or "all workspaces"
 
 
+@dataclass(frozen=True)
+class OneOf:
+    """A menu: the choices are those of the enum or table that owns them, read when a form is first used."""
+
+    choices: Callable[[], Iterable[str]]
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Refuse everything else, and show the choices in the form's schema."""
+        return core_schema.literal_schema([str(choice) for choice in self.choices()])
+
+
+# Owners are imported where they are asked: a capability takes up to a second, and each process runs one flow.
+def _kinds_of_files() -> Iterable[str]:
+    from tasks.warehouse.records import KINDS
+
+    return KINDS
+
+
+def _model_types() -> Iterable[str]:
+    from tasks.models import ModelType
+
+    return ModelType
+
+
+def _consensus_strategies() -> Iterable[str]:
+    from tasks.swarm import ConsensusStrategy
+
+    return ConsensusStrategy
+
+
 Form = TypeVar("Form", bound=BaseModel)
-ModelName = Literal[
-    "ENGAGEMENT_PREDICTOR", "TONE_CLASSIFIER", "CONVERSION_PREDICTOR", "SENTIMENT_ANALYZER", "TOPIC_CLASSIFIER"
-]
+KindOfFile = Annotated[str, OneOf(_kinds_of_files)]
+ModelName = Annotated[str, OneOf(_model_types)]
+Consensus = Annotated[str, OneOf(_consensus_strategies)]
 Names = Annotated[list[str], BeforeValidator(_split)]
 ModelNames = Annotated[list[ModelName], BeforeValidator(_split)]
 
@@ -52,7 +94,7 @@ DRY_RUN: bool = Field(default=False, title="Dry run", description="Only say what
 class Parameters(BaseModel):
     """Base of every form: unknown names are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Scope(Parameters):
@@ -78,9 +120,7 @@ class Scope(Parameters):
 class ContentIngestion(Parameters):
     """Files to take into the warehouse."""
 
-    kind: Literal["workspaces", "content", "touches", "experiments"] = Field(
-        default="content", title="Kind", description="What the rows are."
-    )
+    kind: KindOfFile = Field(default="content", title="Kind", description="What the rows are.")
     files: Names = Field(
         default=[],
         title="Files",
@@ -244,9 +284,7 @@ class DebateSynthesis(Parameters):
         title="In parts",
         description="The lead divides the problem; a team for each part debates it first, within limits of its own.",
     )
-    consensus_strategy: Literal["majority_vote", "weighted_vote", "synthesis", "moderator"] = Field(
-        default="synthesis", title="Consensus"
-    )
+    consensus_strategy: Consensus = Field(default="synthesis", title="Consensus")
     context: dict[str, Any] = Field(default={}, title="Context", description="What else the experts should know.")
     max_total_tokens: int = Field(default=200_000, ge=1, title="Token budget", description="Of all calls together.")
     minutes: float = Field(default=10.0, gt=0, le=1440, title="Minutes", description="Wall clock of the debate.")

@@ -9,19 +9,19 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from pydantic import ValidationError
 
 from flows.platform.environment import join_running
 from flows.task_runners import UnreachableServerError, local_cluster
 from tasks.errors import InputError, UnknownNameError
-from tasks.settings import get_settings
+from tasks.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from prefect import Flow
 
-TASK_RUNNERS = ("threads", "dask")
+TASK_RUNNERS = get_args(Settings.model_fields["task_runner"].annotation)
 # Module entrypoints, never paths: a path loads a flow twice and puts flows/ on sys.path.
 ENTRYPOINTS = {
     "meta-learning": "flows.meta_learning.meta_learning",

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from tasks.models import drift
 from tasks.models.records import DriftReport, UpdateResult
 from tasks.models.reports import LOOKED_AT
 from tasks.warehouse.outcomes import Outcome
 
-Event = Literal[
-    "raptorflow.drift.detected",
-    "raptorflow.model.registered",
-    "raptorflow.model.promoted",
-    "raptorflow.model.rolled-back",
-]
 REGISTERED_AS = ("first_champion", "promoted", "challenger", "canary")
 ASKED_FLOW = "model-refresh"
 
 
-def events_of(outcomes: Sequence[Outcome]) -> Iterator[tuple[Event, str, dict[str, Any]]]:
+def events_of(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """What other programs may wait for, each with the resource it is about and a payload.
 
     A refresh acts on the drift it finds. Only a look, which acts on nothing, asks for one, so that no refresh starts
-    another.
+    another. `tasks.reporting` owns the events' names, and refuses to emit any other.
     """
     for found in _results(outcomes):
         about = f"model.{found['workspace_id']}.{found['model_type']}"

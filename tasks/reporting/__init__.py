@@ -12,7 +12,7 @@ from tasks.reporting.artifacts import (
     publish_markdown,
     publish_table,
 )
-from tasks.reporting.events import emit
+from tasks.reporting.events import Event, emit
 from tasks.reporting.links import model_link, report_link
 from tasks.reporting.model_report import model_report
 from tasks.reporting.moved_report import publish_moved
@@ -20,6 +20,7 @@ from tasks.reporting.progress import Progress, announce, step
 from tasks.reporting.summary import as_markdown, summarise
 
 __all__ = [
+    "Event",
     "Progress",
     "announce",
     "artifact_key",

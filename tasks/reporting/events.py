@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 from prefect.events import emit_event
 
-EventName = Literal[
-    "raptorflow.drift.detected",
-    "raptorflow.model.registered",
-    "raptorflow.model.promoted",
-    "raptorflow.model.rolled-back",
-    "raptorflow.experiment.decided",
-    "raptorflow.debate.concluded",
-]
+
+class Event(StrEnum):
+    """Every event of the platform; nothing else can be emitted."""
+
+    DRIFT_DETECTED = "raptorflow.drift.detected"
+    MODEL_REGISTERED = "raptorflow.model.registered"
+    MODEL_PROMOTED = "raptorflow.model.promoted"
+    MODEL_ROLLED_BACK = "raptorflow.model.rolled-back"
+    EXPERIMENT_DECIDED = "raptorflow.experiment.decided"
+    DEBATE_CONCLUDED = "raptorflow.debate.concluded"
 
 
-def emit(event: EventName, about: str, payload: dict[str, Any]) -> None:
-    """Emit one summarised event about one thing, such as `workspace.acme`.
+def emit(event: str, about: str, payload: dict[str, Any]) -> None:
+    """Emit one summarized event about one thing, such as `workspace.acme`.
 
     Words in the payload are labels of the resource too: automations match labels, and cannot look into a payload.
+
+    Args:
+        event: a member of `Event`, or its name.
+        about: the thing.
+        payload: what became of it.
+
+    Raises:
+        ValueError: if there is no such event.
     """
     labels = {name: value for name, value in payload.items() if isinstance(value, str)}
-    emit_event(event=event, resource=labels | {"prefect.resource.id": f"raptorflow.{about}"}, payload=payload)
+    resource = labels | {"prefect.resource.id": f"raptorflow.{about}"}
+    emit_event(event=Event(event).value, resource=resource, payload=payload)
