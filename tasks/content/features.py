@@ -1,4 +1,4 @@
-"""Text and time to feature columns: vectorised, once, at ingestion."""
+"""Text and time to feature columns: vectorized, once, at ingestion."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from tasks.content import text
 from tasks.content.catalogue import CATALOGUE
 from tasks.content.media import normal_media_type
 from tasks.content.sentiment import sentiment_scores
-from tasks.content.timing import with_local_time
+from tasks.errors import UnknownNameError
 
 _TEXT_FEATURES = [feature.name for feature in CATALOGUE if feature.derived and feature.group == "text"]
+_ROW = "__row"
 _TITLE, _BODY, _BOTH = pl.col("__title"), pl.col("__body"), pl.col("__both")
 
 
@@ -66,3 +67,42 @@ def _joined(title: pl.Expr, body: pl.Expr) -> pl.Expr:
     """Title and body on lines of their own; null only where both are missing."""
     known = title.is_not_null() | body.is_not_null()
     return pl.when(known).then(pl.concat_str(title, body, separator="\n", ignore_nulls=True))
+
+
+def with_local_time(frame: pl.DataFrame, timezones: Mapping[str, str]) -> pl.DataFrame:
+    """Add `local_hour` (0–23), `local_weekday` (0 = Monday) and `is_weekend`, daylight saving time included.
+
+    Args:
+        frame: `workspace_id`, and `published_at` in UTC.
+        timezones: IANA zone by workspace_id.
+
+    Raises:
+        UnknownNameError: if a workspace has no zone.
+    """
+    zones = _zone_of_each(frame["workspace_id"], timezones)
+    rows = frame.select("published_at").with_row_index(_ROW).with_columns(zones)
+    if rows.is_empty():
+        return frame.hstack(_local(rows, "UTC").drop(_ROW))
+    local = [_local(part, part[zones.name][0]) for part in rows.partition_by(zones.name)]
+    return frame.hstack(pl.concat(local).sort(_ROW).drop(_ROW))
+
+
+def _zone_of_each(workspaces: pl.Series, timezones: Mapping[str, str]) -> pl.Series:
+    present = workspaces.unique().to_list()
+    for workspace in present:
+        if workspace not in timezones:
+            raise UnknownNameError.for_workspace(workspace)
+    zones = [timezones[workspace] for workspace in present]
+    return workspaces.replace_strict(present, zones, return_dtype=pl.String).rename("__zone")
+
+
+def _local(part: pl.DataFrame, zone: str) -> pl.DataFrame:
+    """One zone at a time, because a Polars column has one zone."""
+    local = pl.col("published_at").dt.convert_time_zone(zone)
+    weekday = local.dt.weekday().cast(pl.Int64) - 1
+    return part.select(
+        _ROW,
+        local.dt.hour().cast(pl.Int64).alias("local_hour"),
+        weekday.alias("local_weekday"),
+        (weekday >= 5).alias("is_weekend"),
+    )

@@ -73,7 +73,7 @@ class Match:
 
     Attributes:
         truth: what was planted.
-        pattern: of those found that speak of a feature of the truth's, the one of the same direction with the greatest
+        pattern: of those found that are about a feature of the truth's, the one of the same direction with the greatest
             overlap, or of the opposite direction whose other posts overlap most; None if nothing overlaps enough.
         jaccard: rows that both cover among rows that either covers; 0 without a pattern.
     """
@@ -88,25 +88,25 @@ def covers(rule: Sequence[Mapping[str, Any]]) -> pl.Expr:
     return pl.all_horizontal(_holds(selector).fill_null(False) for selector in rule)
 
 
-def match(found: Sequence[Mapping[str, Any]], planted: Sequence[Truth], frame: pl.DataFrame) -> list[Match]:
+def match(patterns: Sequence[Mapping[str, Any]], planted: Sequence[Truth], frame: pl.DataFrame) -> list[Match]:
     """For each truth in force in the frame, the found pattern that says the same.
 
     Args:
-        found: patterns with `rule` and `pattern_type` (`winning` or `losing`).
+        patterns: those found, with `rule` and `pattern_type` (`winning` or `losing`).
         planted: truths of one workspace.
         frame: the content the analysis looked at: one workspace, one content type, one window.
 
     Returns:
         One match a rule that has an effect on the frame. A relation that flips within the window is judged by what
-        prevails there; where nothing does, because both halves nearly cancel, it is not asked for.
+        prevails there; where nothing does, because both halves nearly cancel, it is left out.
     """
-    masks = [frame.select(covers(pattern["rule"])).to_series() for pattern in found]
+    masks = [frame.select(covers(pattern["rule"])).to_series() for pattern in patterns]
     matches = []
     for rule, truths in _by_rule(planted).items():
         mask = frame.select(covers(json.loads(rule))).to_series()
         effect = frame.select(pl.sum_horizontal(truth.log_lift() for truth in truths)).to_series().filter(mask).mean()
         prevailing = [truth for truth in truths if _prevails(truth, effect)]
-        matches += [_best(truth, mask, found, masks) for truth in prevailing[-1:]]
+        matches += [_best(truth, mask, patterns, masks) for truth in prevailing[-1:]]
     return matches
 
 
@@ -133,10 +133,12 @@ def true_lift(
     contrasts = rows.group_by("stratum").agg(
         difference=inside.mean() - outside.mean(), weight=inside.len() * outside.len() / pl.len()
     )
-    found = contrasts.filter(pl.col("weight") > 0)
-    if found.is_empty():
+    comparable = contrasts.filter(pl.col("weight") > 0)
+    if comparable.is_empty():
         return None
-    return math.expm1(found.select((pl.col("difference") * pl.col("weight")).sum() / pl.col("weight").sum()).item())
+    return math.expm1(
+        comparable.select((pl.col("difference") * pl.col("weight")).sum() / pl.col("weight").sum()).item()
+    )
 
 
 def load_planted(path: Path) -> dict[str, list[Truth]]:
@@ -145,12 +147,12 @@ def load_planted(path: Path) -> dict[str, list[Truth]]:
     Raises:
         InputError: if there is no such file, or it is not one that `simulate` wrote.
     """
-    return _read(path, lambda name, entry: [_truth(name, one) for one in entry["patterns"]])
+    return _read(path, _truths)
 
 
 def load_channel_levels(path: Path) -> dict[str, dict[str, float]]:
     """What each channel adds to the log rate, by workspace, from a planted.json; errors as in `load_planted`."""
-    return _read(path, lambda _, entry: dict(entry["channel_levels"]))
+    return _read(path, _channel_levels)
 
 
 def _read(path: Path, parse: Callable[[str, Any], Parsed]) -> dict[str, Parsed]:
@@ -161,6 +163,14 @@ def _read(path: Path, parse: Callable[[str, Any], Parsed]) -> dict[str, Parsed]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); write it with `raptorflow sample`") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a file of planted truths; write it with `raptorflow sample`") from error
+
+
+def _truths(workspace_id: str, entry: Mapping[str, Any]) -> list[Truth]:
+    return [_truth(workspace_id, pattern) for pattern in entry["patterns"]]
+
+
+def _channel_levels(_: str, entry: Mapping[str, Any]) -> dict[str, float]:
+    return dict(entry["channel_levels"])
 
 
 def _truth(workspace_id: str, entry: Mapping[str, Any]) -> Truth:
@@ -180,19 +190,19 @@ def _prevails(truth: Truth, effect: Any) -> bool:
     return effect is not None and effect / math.log1p(truth.lift) >= MIN_PREVALENCE
 
 
-def _best(truth: Truth, mask: pl.Series, found: Sequence[Mapping[str, Any]], masks: Sequence[pl.Series]) -> Match:
+def _best(truth: Truth, mask: pl.Series, patterns: Sequence[Mapping[str, Any]], masks: Sequence[pl.Series]) -> Match:
     """That questions win is the same finding as that posts without one lose; that Instagram wins is another one."""
-    same_way = [pattern["pattern_type"] == truth.direction for pattern in found]
+    same_way = [pattern["pattern_type"] == truth.direction for pattern in patterns]
     overlaps = [
         _jaccard(mask, one if same else ~one) if _subjects(truth.rule) & _subjects(pattern["rule"]) else 0.0
-        for pattern, one, same in zip(found, masks, same_way, strict=True)
+        for pattern, one, same in zip(patterns, masks, same_way, strict=True)
     ]
-    jaccard, _, best = max(zip(overlaps, same_way, range(len(found)), strict=True), default=(0.0, False, -1))
-    return Match(truth, found[best], jaccard) if jaccard >= MIN_JACCARD else Match(truth, None, 0.0)
+    jaccard, _, best = max(zip(overlaps, same_way, range(len(patterns)), strict=True), default=(0.0, False, -1))
+    return Match(truth, patterns[best], jaccard) if jaccard >= MIN_JACCARD else Match(truth, None, 0.0)
 
 
 def _subjects(rule: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Features a rule speaks of; length is length, in words or in characters."""
+    """Features a rule is about; length is length, in words or in characters."""
     return {"length" if selector["feature"] in LENGTHS else selector["feature"] for selector in rule}
 
 

@@ -14,10 +14,10 @@ import polars as pl
 
 from tasks.content.features import with_features
 from tasks.content.sample.agency import AGENCY, SimulatedWorkspace
+from tasks.content.sample.experiments import EXPERIMENTS, experiments
 from tasks.content.sample.outcomes import channel_levels, outcomes
-from tasks.content.sample.posting import PIECES, first_day, flip, last_day, posts
+from tasks.content.sample.posts import PIECES, first_day, flip, last_day, posts
 from tasks.content.sample.touches import touches
-from tasks.content.sample.trials import TRIALS, trials
 from tasks.content.sample.writing import texts
 
 __all__ = ["Sample", "simulate"]
@@ -69,7 +69,7 @@ def simulate(folder: Path, seed: int = 2026, *, until: date | None = None) -> Sa
         "workspaces": pl.DataFrame([workspace.row() for workspace in AGENCY]),
         "content": pl.concat(content),
         "touches": pl.concat(contacts),
-        "experiments": trials(started_at, np.random.default_rng([seed, len(AGENCY)])),
+        "experiments": experiments(started_at, np.random.default_rng([seed, len(AGENCY)])),
     }
     files = {kind: _write(frame, folder / f"{kind}.{_format(kind)}") for kind, frame in frames.items()}
     planted = folder / "planted.json"
@@ -109,7 +109,7 @@ def _planted(seed: int, until: date, levels: Mapping[str, Mapping[str, float]]) 
         },
         "experiments": [
             {"workspace_id": t.workspace_id, "experiment_name": t.name, "null": t.null, "true_means": t.means}
-            for t in TRIALS
+            for t in EXPERIMENTS
         ],
     }
 

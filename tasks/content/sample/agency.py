@@ -46,7 +46,7 @@ class SimulatedWorkspace:
     posts: int
     effects: tuple[tuple[Selectors, float, str], ...] = ()
     drift: Drift | None = None
-    organisation: str | None = None
+    organization: str | None = None
     shares_insights: bool = True
     workspace_id: str = field(init=False)
 
@@ -59,7 +59,7 @@ class SimulatedWorkspace:
             "workspace_id": self.workspace_id,
             "name": f"Simulated {self.slug.replace('-', ' ').title()}",
             **{"industry": self.industry, "size": self.size, "timezone": self.timezone},
-            "organisation_id": f"simulated-{self.organisation or self.slug}",
+            "organisation_id": f"simulated-{self.organization or self.slug}",
             "shares_insights": self.shares_insights,
         }
 
@@ -83,29 +83,29 @@ AGENCY: tuple[SimulatedWorkspace, ...] = (
     SimulatedWorkspace(
         *("bakery", "food", "smb", "Europe/Berlin", 2400),
         effects=_social((EMOJI, 0.8), (QUESTION, 0.6), (WEEKEND, -0.35)),
-        organisation="north-group",
+        organization="north-group",
     ),
-    SimulatedWorkspace("coffee-roaster", "food", "smb", "Europe/London", 2200, organisation="north-group"),
+    SimulatedWorkspace("coffee-roaster", "food", "smb", "Europe/London", 2200, organization="north-group"),
     SimulatedWorkspace(
         *("outdoor-shop", "retail", "mid", "America/Denver", 3200),
         effects=(*_social((VIDEO, 0.8), (CALL_TO_ACTION, 0.6)), (QUESTION, 0.8, "email")),
-        organisation="north-group",
+        organization="north-group",
     ),
     SimulatedWorkspace(
         *("fashion-label", "retail", "mid", "Europe/Paris", 3400),
         effects=_social((EMOJI, 0.8), (EVENING, 0.6)),
         drift="relation",
-        organisation="north-group",
+        organization="north-group",
     ),
     SimulatedWorkspace(
         *("gym", "fitness", "smb", "America/New_York", 2600),
         effects=_social((CALL_TO_ACTION, 0.8), (EMOJI, 0.6)),
-        organisation="north-group",
+        organization="north-group",
     ),
     SimulatedWorkspace(
         *("yoga-studio", "fitness", "smb", "America/Los_Angeles", 2400),
         effects=_social((QUESTION, 0.8), (WEEKEND, 0.6), (LONG, -0.35)),
-        organisation="north-group",
+        organization="north-group",
     ),
     SimulatedWorkspace(
         *("payroll-software", "saas", "mid", "Europe/London", 3000),

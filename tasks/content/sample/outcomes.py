@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tasks.content.planted import Truth
 from tasks.content.sample.agency import SimulatedWorkspace
-from tasks.content.sample.posting import CHANNELS
+from tasks.content.sample.posts import CHANNELS
 
 Floats = NDArray[np.float64]
 

@@ -44,18 +44,18 @@ def texts(posts: pl.DataFrame, industry: str, random: Generator) -> pl.DataFrame
         pl.Series("title", _titles(thing, titled, random)),
         pl.concat_str(pl.all(), separator=" ", ignore_nulls=True).alias("body"),
         *(
-            pl.Series(name, _mislabelled(truth, LABEL_NOISE[name], random))
+            pl.Series(name, _mislabeled(truth, LABEL_NOISE[name], random))
             for name, truth in (("tone", tone), ("sentiment", sentiment), ("topic", topic))
         ),
     )
 
 
 def _of_label(vocabulary_of: Mapping[str, Sequence[str]], label: NDArray[np.str_], random: Generator) -> pl.Series:
-    said = np.empty(len(label), dtype=object)
+    chosen = np.empty(len(label), dtype=object)
     for name, sentences in vocabulary_of.items():
         rows = np.flatnonzero(label == name)
-        said[rows] = random.choice(sentences, len(rows))
-    return pl.Series(said, dtype=pl.String)
+        chosen[rows] = random.choice(sentences, len(rows))
+    return pl.Series(chosen, dtype=pl.String)
 
 
 def _about(topic: NDArray[np.str_], thing: NDArray[np.str_], random: Generator) -> pl.Series:
@@ -83,6 +83,6 @@ def _some(where: NDArray[np.bool_], pieces: Sequence[str], random: Generator) ->
     return chosen.set(pl.Series(~where), None)
 
 
-def _mislabelled(truth: NDArray[np.str_], share: float, random: Generator) -> NDArray[np.str_]:
+def _mislabeled(truth: NDArray[np.str_], share: float, random: Generator) -> NDArray[np.str_]:
     wrong = random.random(len(truth)) < share
     return np.where(wrong, random.permutation(truth), truth)

@@ -15,7 +15,7 @@ from tasks.content import with_features
 from tasks.content.planted import Truth, covers, load_channel_levels, load_planted
 from tasks.content.sample import Sample, simulate, vocabulary
 from tasks.content.sample.agency import AGENCY
-from tasks.content.sample.posting import PIECES, posts
+from tasks.content.sample.posts import PIECES, posts
 from tasks.content.sample.writing import texts
 from tasks.content.sentiment import sentiment_scores
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.content.timing import with_local_time
+from tasks.content.features import with_local_time
 from tasks.transfer.adjustment import by_family, family_of
 from tasks.transfer.catalogue import BY_KEY, KEYS
 from tasks.transfer.estimates import only_finite, workspace_estimates
