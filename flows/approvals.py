@@ -43,7 +43,7 @@ def ask(form: type[Form], about: str, hours: int) -> Form:
     return pause_flow_run(_headed(form, about), timeout=hours * 3600, poll_interval=SECONDS_BETWEEN_LOOKS)
 
 
-async def ask_beside(form: type[Form], about: str, hours: int) -> Form:
+async def ask_async(form: type[Form], about: str, hours: int) -> Form:
     """The same from a coroutine of the run."""
     return await apause_flow_run(_headed(form, about), timeout=hours * 3600, poll_interval=SECONDS_BETWEEN_LOOKS)
 
@@ -58,5 +58,5 @@ def with_menu(form: type[Form], field: str, choices: Sequence[str]) -> type[Form
 
 
 def _headed(form: type[Form], about: str) -> type[Form]:
-    asked = cast(type[RunInput], run_input_subclass_from_type(form))
-    return cast(type[Form], asked.with_initial_data(description=about))
+    run_input = cast(type[RunInput], run_input_subclass_from_type(form))
+    return cast(type[Form], run_input.with_initial_data(description=about))

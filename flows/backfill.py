@@ -35,7 +35,7 @@ def form_of_night(options: MetaLearning, night: Mapping[str, Any]) -> MetaLearni
     return options.model_copy(update=cleared | {"as_of": night["night"]})
 
 
-def rows_of(nights: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def plan_rows(nights: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The plan as people read it."""
     return [{name: _shown(name, value) for name, value in night.items()} for night in nights]
 

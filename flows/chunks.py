@@ -15,7 +15,7 @@ Answer = TypeVar("Answer")
 
 
 def each_chunk(work: Task[..., Answer], chunks: Iterable[Any], *arguments: Any) -> list[Answer]:
-    """What the task said of each chunk; `arguments` follow the chunk. Long work shows a progress bar in Prefect."""
+    """What the task returns for each chunk; `arguments` follow the chunk. Long work shows a progress bar in Prefect."""
     futures = [work.submit(chunk, *arguments) for chunk in chunks]
     key = artifact_key(str(flow_run.flow_name), work.name, "progress")
     progress = Progress(key, f"{work.name}, {len(futures)} chunks of workspaces", len(futures))

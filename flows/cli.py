@@ -58,10 +58,10 @@ def ingest(
 ) -> None:
     """Take files into the warehouse; the same file twice changes nothing."""
     from flows import console
-    from tasks.warehouse.ingestion import ingest as take_in
+    from tasks.warehouse.ingestion import ingest as ingest_files
 
     with console.progress(f"ingesting {kind}") as on_progress:
-        report = take_in(kind, files, mapping=mapping, on_progress=on_progress)
+        report = ingest_files(kind, files, mapping=mapping, on_progress=on_progress)
     console.ingestion(report, as_json)
 
 
@@ -116,7 +116,7 @@ def drift(workspace: Of = None, as_json: Json = False) -> None:
     """The newest drift check of every model."""
     from flows import console, listing
 
-    none_yet = "a model is first checked when posts or visits have come in after those it learnt from"
+    none_yet = "a model is first checked when posts or visits have come in after those it learned from"
     console.table("drift checks", listing.drift(workspace), as_json, none_yet)
 
 
@@ -158,10 +158,10 @@ def up(
     from flows import console, runtime
     from flows.platform.addresses import Addresses
     from flows.platform.catalogue import FOLDER
-    from flows.platform.up import up as hold_up
+    from flows.platform.up import up as start_platform
 
     runtime.prepare(quiet=False)
-    hold_up(Addresses(host, prefect_port, mlflow_port), console.say, folder or FOLDER)
+    start_platform(Addresses(host, prefect_port, mlflow_port), console.say, folder or FOLDER)
 
 
 @app.command()
@@ -183,10 +183,10 @@ def deploy(
 def status(as_json: Json = False) -> None:
     """Health, next scheduled runs, last results."""
     from flows import console, runtime
-    from flows.platform.status import status as ask
+    from flows.platform.status import status as platform_status
 
     runtime.prepare()
-    console.platform(ask(), as_json)
+    console.platform(platform_status(), as_json)
 
 
 def main() -> None:
@@ -202,7 +202,7 @@ def main() -> None:
         _fail("stopped; run the same command again to go on", 1, debug)
     except RaptorflowError as error:
         _fail(str(error), error.exit_status, debug)
-    except Exception as error:  # noqa: BLE001 - the last line of defence shows one line, the traceback on request
+    except Exception as error:  # noqa: BLE001 - whatever else fails shows one line, the traceback on request
         _fail(f"{type(error).__name__}: {error} (run again with --debug for the traceback)", 1, debug)
 
 

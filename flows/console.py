@@ -48,8 +48,8 @@ def written(files: Mapping[str, Path]) -> None:
     out.print(f"and compare what is found with what was planted: {files['planted']}", soft_wrap=True, highlight=False)
 
 
-def as_json(value: Any) -> None:
-    """Print a value for machines: plain text, no colours, no wrapping."""
+def print_json(value: Any) -> None:
+    """Print a value for machines: plain text, no colors, no wrapping."""
     plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
     print(json.dumps(plain, default=str, ensure_ascii=False, indent=2))  # noqa: T201 - rich would wrap it
 
@@ -57,7 +57,7 @@ def as_json(value: Any) -> None:
 def table(title: str, rows: Sequence[Mapping[str, Any]], json_wanted: bool = False, none_yet: str = NONE_YET) -> None:
     """Rows of the warehouse, or how to get some; rows that hold sentences get a table for each workspace."""
     if json_wanted:
-        as_json(rows)
+        print_json(rows)
         return
     if not rows:
         out.print(f"no {title} yet; {none_yet}")
@@ -82,7 +82,7 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _layout(cells: Sequence[str], first: Any) -> dict[str, Any]:
-    """Numbers to the right; names and numbers stay whole, so that sentences give way in a narrow terminal."""
+    """Numbers to the right; names and numbers stay whole, so that sentences are folded in a narrow terminal."""
     numeric = isinstance(first, int | float) and not isinstance(first, bool)
     whole = max(map(len, cells)) if not any(" " in cell for cell in cells) else None
     return {"justify": "right" if numeric else "left", "min_width": whole}
@@ -91,7 +91,7 @@ def _layout(cells: Sequence[str], first: Any) -> dict[str, Any]:
 def ingestion(report: Any, json_wanted: bool) -> None:
     """What became of the files."""
     if json_wanted:
-        as_json(report)
+        print_json(report)
         return
     rate = f" · {report.read / report.seconds:,.0f} rows/s" if report.seconds else ""
     out.print(
@@ -107,7 +107,7 @@ def ingestion(report: Any, json_wanted: bool) -> None:
 def result(flow: str, ended: Any, json_wanted: bool) -> None:
     """How a flow ended."""
     if json_wanted:
-        as_json(ended)
+        print_json(ended)
     elif isinstance(ended, dict) and "workspaces" in ended:
         summary(ended)
     elif isinstance(ended, dict) and "plan" in ended:
@@ -131,7 +131,7 @@ def plan(rows: Sequence[Mapping[str, Any]]) -> None:
 def changes(applied: Sequence[Any], json_wanted: bool) -> None:
     """What deploying changed."""
     if json_wanted:
-        as_json([asdict(change) for change in applied])
+        print_json([asdict(change) for change in applied])
         return
     for change in applied:
         out.print(str(change), soft_wrap=True, markup=False)
@@ -139,12 +139,12 @@ def changes(applied: Sequence[Any], json_wanted: bool) -> None:
         out.print("nothing to change")
 
 
-def platform(found: Any, json_wanted: bool) -> None:
+def platform(status: Any, json_wanted: bool) -> None:
     """Health, next runs and last runs."""
     if json_wanted:
-        as_json(found)
+        print_json(status)
         return
-    for title, rows in (("health", found.health), ("next runs", found.next_runs), ("last runs", found.last_runs)):
+    for title, rows in (("health", status.health), ("next runs", status.next_runs), ("last runs", status.last_runs)):
         if rows:
             table(title, rows)
         else:

@@ -19,6 +19,6 @@ def content_ingestion(options: ContentIngestion = ContentIngestion()) -> dict[st
     """Take files into the warehouse: checked, with features, idempotent; rejected rows go to a file with reasons."""
     report = ingest_files(options.kind, options.files, options.mapping, str(flow_run.id))
     publish_facts("content-ingestion-report", report, "Rows read, written, unchanged and rejected")
-    told = report.get("status") or " · ".join(f"{report[name]:,} {name}" for name in COUNTS)
-    announce(f"{options.kind}: {told}")
+    counts = " · ".join(f"{report[name]:,} {name}" for name in COUNTS if name in report)
+    announce(f"{options.kind}: {report.get('status') or counts}")
     return report

@@ -1,4 +1,4 @@
-"""What a dry run leaves: the plan, as an artifact in Prefect and for whoever asked on the command line."""
+"""What a dry run leaves: the plan, as an artifact in Prefect and on the command line."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from tasks.reporting import announce, artifact_key, publish_table
 
-ASKED_FOR = ("workspace_id", "model_type", "version_name", "serves")  # what a form asks for; more would be cut
+FORM_COLUMNS = ("workspace_id", "model_type", "version_name", "serves")  # what a form takes; more would be cut
 
 
 def show_choices(flow_name: str, models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Publish the models such a flow can be about, for who has named none; a model's newest versions first."""
-    rows = [{name: row[name] for name in ASKED_FOR} for row in models if row["status"] == "registered"]
+    rows = [{name: row[name] for name in FORM_COLUMNS} for row in models if row["status"] == "registered"]
     return show_plan(flow_name, rows, f"no workspace was named; {len(rows)} registered versions to choose from")
 
 

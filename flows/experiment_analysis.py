@@ -21,7 +21,7 @@ NAME = "experiment-analysis"
 
 @flow(name=NAME, flow_run_name="experiment-analysis · {options}", task_runner=task_runner())
 def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> list[Outcome]:
-    """Analyse all running experiments: safe to look at every hour; completed where that was asked for.
+    """Analyze all running experiments: safe to look at every hour; completed where that was asked for.
 
     With `Ask first` the run pauses where experiments have an answer, and a person decides which of them end.
     """
@@ -55,10 +55,12 @@ def ask_first(reports: list[dict[str, Any]], hours: int) -> None:
 
 def publish(report: dict[str, Any]) -> None:
     """One report a person reads, and one event where the experiment has ended."""
-    found, ended, picture = report["analysis"], report["ended"], report["picture"]
-    parts = [experiment_report(found, ended is not None)]
-    parts += [figure(picture, f"Effects of {found.name} over time")] if picture else []
-    publish_markdown(artifact_key(NAME, found.experiment_id), "\n\n".join(parts), f"{found.name}: {found.status.value}")
+    analysis, ended, picture = report["analysis"], report["ended"], report["picture"]
+    parts = [experiment_report(analysis, ended is not None)]
+    parts += [figure(picture, f"Effects of {analysis.name} over time")] if picture else []
+    about = f"{analysis.name}: {analysis.status.value}"
+    publish_markdown(artifact_key(NAME, analysis.experiment_id), "\n\n".join(parts), about)
     if ended is not None:
-        told = {"name": ended.name, "conclusion": ended.conclusion, "winner": ended.winner, "p_value": found.p_value}
-        emit(Event.EXPERIMENT_DECIDED, f"experiment.{ended.experiment_id}", told)
+        payload = {name: getattr(ended, name) for name in ("name", "conclusion", "winner")}
+        payload |= {"p_value": analysis.p_value}
+        emit(Event.EXPERIMENT_DECIDED, f"experiment.{ended.experiment_id}", payload)

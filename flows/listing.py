@@ -111,7 +111,7 @@ def _insights(answer: Mapping[str, Any]) -> Rows:
         "shares nothing, and so receives nothing; ingest it with shares_insights = true to take part"
         if answer["status"] == "not_sharing"
         else f"{answer['status'].replace('_', ' ')}: needs {needed['same_organisation']} other workspaces of the "
-        f"organisation, or {needed['private_release']} similar ones in a private release"
+        f"organization, or {needed['private_release']} similar ones in a private release"
     )
     return [dict.fromkeys((*names, "adds")) | {"description": why}]
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from prefect import flow
 
-from flows.backfill import form_of_night, planned_nights, rows_of
+from flows.backfill import form_of_night, plan_rows, planned_nights
 from flows.dry_run import show_plan
-from flows.freezing import frozen
+from flows.extraction import extract
 from flows.model_refresh import model_refresh
 from flows.parameters import MetaLearning, ModelRefresh, PatternLearning, TransferLearning
 from flows.pattern_learning import pattern_learning
 from flows.task_runners import task_runner
 from flows.transfer_learning import transfer_learning
-from tasks.reporting import announce, as_markdown, publish_markdown, publish_table, step, summarise
+from tasks.reporting import announce, as_markdown, publish_markdown, publish_table, step, summarize
 from tasks.warehouse.steps import read_outcomes
 
 REPORTS = {
@@ -33,13 +33,13 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any]:
     the window it would have read then; twice changes nothing.
     """
     if options.dry_run:
-        plan = rows_of(planned_nights(options))
+        plan = plan_rows(planned_nights(options))
         return show_plan("meta-learning", plan, f"nights that would be run, oldest first: {len(plan)}")
     if options.backfill_from is not None:
-        return again(options)
+        return run_nights(options)
     seconds: dict[str, float] = {}
     with step("extraction", seconds):
-        chain = frozen(options)
+        chain = extract(options)
     with step("patterns", seconds):
         pattern_learning(options.for_step(PatternLearning), chain)
     if chain.is_newest:  # what workspaces share is their present: a past night would put it back
@@ -47,12 +47,12 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any]:
             transfer_learning(options.for_step(TransferLearning), chain)
     with step("models", seconds):
         model_refresh(options.for_step(ModelRefresh), chain)
-    summary = summarise(read_outcomes(chain.run_id), seconds)
+    summary = summarize(read_outcomes(chain.run_id), seconds)
     publish_markdown("meta-learning-summary", as_markdown("Nightly chain", summary, REPORTS), "How the night ended")
     return summary
 
 
-def again(options: MetaLearning) -> dict[str, Any]:
+def run_nights(options: MetaLearning) -> dict[str, Any]:
     """Run each night of a range as a chain of its own; only one that reaches the newest row shares its effects."""
     planned, rows = planned_nights(options), []
     for night in planned:

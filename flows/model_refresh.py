@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.chunks import outcomes_of_chunks
-from flows.freezing import frozen
+from flows.extraction import extract
 from flows.parameters import ModelRefresh
 from flows.task_runners import task_runner
 from tasks.models.steps import events_of, refresh_models
@@ -16,14 +16,14 @@ from tasks.warehouse.snapshots import Chain
 
 @flow(name="model-refresh", flow_run_name="model-refresh · {options}", task_runner=task_runner())
 def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = None) -> list[Outcome]:
-    """Detect drift, retrain where held-out rows say it helps, and promote what surely beats its champion.
+    """Detect drift, retrain where held-out rows say it helps, and promote what beats its champion with confidence.
 
-    A workspace without a model gets its first one, if that beats a trivial predictor on later rows. Where predictions
-    are asked for, a challenger gets 5, 25, 50 and then all of them, as long as nothing speaks against it; a champion
-    that fails, is slow or surely does worse than the one before it is rolled back. `Only look` reports drift, moves
-    nothing, and asks for a refresh where retraining is seen to help.
+    A workspace without a model gets its first one, if that beats the baseline on later rows. Where a model has
+    traffic, a challenger gets 5, 25, 50 and then all of it, as long as no evidence is against it; a champion that
+    fails, is slow or is worse than the one before it, with confidence, is rolled back. `Only look` reports drift, moves
+    nothing, and requests a refresh where retraining is seen to help.
     """
-    chain = frozen(options, chain)
+    chain = chain or extract(options)
     how = (options.model_types, options.force_retrain, chain.run_id, options.promote)
     limits = (options.drift_threshold, options.min_new_samples, options.only_look)
     outcomes = outcomes_of_chunks(refresh_models, chain.chunks, *how, *limits)

@@ -25,10 +25,14 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _none_for_empty(value: Any) -> Any:
+    return value or None
+
+
 # Fields that may stay empty: Prefect's first UI shows a union with null as a choice between a type and `None`.
 Line = Annotated[
     str | None,
-    BeforeValidator(lambda value: value or None),
+    BeforeValidator(_none_for_empty),
     WithJsonSchema({"type": "string"}),
     Field(validate_default=True),
 ]
@@ -97,7 +101,7 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class Scope(Parameters):
+class RowSelection(Parameters):
     """Which workspaces, and which stretch of time."""
 
     workspace_ids: Names = Field(default=[], title="Workspaces", description="Ids; empty for all.")
@@ -129,7 +133,7 @@ class ContentIngestion(Parameters):
     mapping: Line = Field(default="", title="Mapping file", description="YAML that renames and combines columns.")
 
 
-class PatternLearning(Scope):
+class PatternLearning(RowSelection):
     """How patterns are looked for."""
 
     content_types: Names = Field(
@@ -137,16 +141,16 @@ class PatternLearning(Scope):
     )
 
 
-class TransferLearning(Scope):
+class TransferLearning(RowSelection):
     """What is learned across workspaces, and what privacy it may cost each of them."""
 
     epsilon: float = Field(
-        default=3.0, gt=0.0, le=10.0, title="Privacy ε", description="Per organisation and 30 days; lower hides more."
+        default=3.0, gt=0.0, le=10.0, title="Privacy ε", description="Per organization and 30 days; lower hides more."
     )
     delta: float = Field(default=1e-6, gt=0.0, le=1e-3, title="Privacy δ", description="Probability that ε fails.")
 
 
-class ModelRefresh(Scope):
+class ModelRefresh(RowSelection):
     """Which models are checked for drift and retrained."""
 
     model_types: ModelNames = Field(default=[], title="Model types", description="Empty for all.")
@@ -154,7 +158,7 @@ class ModelRefresh(Scope):
     promote: bool = Field(
         default=True,
         title="Promote",
-        description="Let a challenger that surely beats its champion take over; off: it waits for model-promotion.",
+        description="A challenger that beats its champion with confidence takes over; off: it waits for model-promotion.",
     )
     only_look: bool = Field(
         default=False,
@@ -314,7 +318,7 @@ class MetaLearning(PatternLearning, TransferLearning, ModelRefresh):
     dry_run: bool = DRY_RUN
 
     @model_validator(mode="after")
-    def _nights_can_be_told(self) -> Self:
+    def _nights_are_named_once(self) -> Self:
         first, last = self.backfill_from, self.backfill_until
         if last is not None and (first is None or last < first):
             raise ValueError("backfill_until needs a backfill_from that is not later")

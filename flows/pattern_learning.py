@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.chunks import outcomes_of_chunks
-from flows.freezing import frozen
+from flows.extraction import extract
 from flows.parameters import PatternLearning
 from flows.task_runners import task_runner
 from tasks.patterns.steps import learn_patterns
@@ -21,7 +21,7 @@ def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain 
 
     Associations, not causes: adjusted for channel and season, held to a false discovery rate.
     """
-    chain = frozen(options, chain)
+    chain = chain or extract(options)
     outcomes = outcomes_of_chunks(learn_patterns, chain.chunks, options.content_types, chain.run_id)
     publish_markdown("pattern-learning-report", pattern_report(outcomes), "Patterns found and confirmed")
     for workspace_id, page in workspace_reports(outcomes):

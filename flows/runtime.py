@@ -71,8 +71,8 @@ def load_flow(name: str) -> Flow[..., Any]:
         raise UnknownNameError("flow", name, ENTRYPOINTS)
     prepare()
     module, _, attribute = ENTRYPOINTS[name].rpartition(".")
-    found: Flow[..., Any] = getattr(importlib.import_module(module), attribute)
-    return found
+    flow: Flow[..., Any] = getattr(importlib.import_module(module), attribute)
+    return flow
 
 
 @contextmanager

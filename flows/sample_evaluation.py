@@ -41,7 +41,7 @@ def evaluate(planted_in: Path, days: int) -> SampleEvaluation:
         reported = 0
         for content_type, patterns, frame in _analyses(warehouse, name, days):
             planted = [truth for truth in truths if truth.content_type == content_type]
-            rows += [_row(one) for one in match([found.to_dict() for found in patterns], planted, frame)]
+            rows += [_row(one) for one in match([pattern.to_dict() for pattern in patterns], planted, frame)]
             true += [_is_true(pattern, truths, levels[name], frame) for pattern in patterns]
             reported += len(patterns)
         nulls += not truths
@@ -78,9 +78,9 @@ def _row(one: Match) -> dict[str, Any]:
     }
     if one.pattern is None:
         return row | {"found": None, "90 % interval": None, "sure of sign": None}
-    found = Pattern.from_dict(dict(one.pattern))
+    pattern = Pattern.from_dict(dict(one.pattern))
     return row | {
-        "found": f"{listing.lift(found)} when: {rule_in_words(found.rule)}",
-        "90 % interval": listing.interval(found),
-        "sure of sign": sure_said(found.confidence),
+        "found": f"{listing.lift(pattern)} when: {rule_in_words(pattern.rule)}",
+        "90 % interval": listing.interval(pattern),
+        "sure of sign": sure_said(pattern.confidence),
     }

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow
 
 from flows.chunks import outcomes_of_chunks
-from flows.freezing import frozen
+from flows.extraction import extract
 from flows.parameters import TransferLearning
 from flows.task_runners import task_runner
 from tasks.reporting import announce, publish_facts
@@ -19,10 +19,10 @@ from tasks.warehouse.snapshots import Chain
 def transfer_learning(options: TransferLearning = TransferLearning(), chain: Chain | None = None) -> dict[str, Any]:
     """Let each workspace estimate for itself, and publish one private release a period.
 
-    Nothing exact crosses organisations: not a number, not even how many took part. A night that finds the period's
+    Nothing exact crosses organizations: not a number, not even how many took part. A night that finds the period's
     release published leaves it as it is.
     """
-    chain = frozen(options, chain)
+    chain = chain or extract(options)
     outcomes = outcomes_of_chunks(contribute_effects, chain.chunks, chain.run_id)
     done = sum(outcome.status == "done" for outcome in outcomes)
     released = release_insights(options.epsilon, options.delta, chain.run_id)

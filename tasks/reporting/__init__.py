@@ -14,10 +14,9 @@ from tasks.reporting.artifacts import (
 )
 from tasks.reporting.events import Event, emit
 from tasks.reporting.links import model_link, report_link
-from tasks.reporting.model_report import model_report
-from tasks.reporting.moved_report import publish_moved
+from tasks.reporting.model_report import model_report, publish_moved
 from tasks.reporting.progress import Progress, announce, step
-from tasks.reporting.summary import as_markdown, summarise
+from tasks.reporting.summary import as_markdown, summarize
 
 __all__ = [
     "Event",
@@ -36,5 +35,5 @@ __all__ = [
     "publish_table",
     "report_link",
     "step",
-    "summarise",
+    "summarize",
 ]

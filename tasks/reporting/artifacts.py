@@ -56,9 +56,9 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def reasons(told: Iterable[tuple[str, Any]]) -> str:
+def reasons(pairs: Iterable[tuple[str, Any]]) -> str:
     """What each is about and why, as a list: sentences wrap in it, and a table would be cut."""
-    return "\n".join(f"- **{about}**: {_escape(why)}" for about, why in told)
+    return "\n".join(f"- **{about}**: {_escape(why)}" for about, why in pairs)
 
 
 def _cell(value: Any) -> Any:

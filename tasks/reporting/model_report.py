@@ -1,4 +1,4 @@
-"""What a model-refresh run did, as a person reads it in Prefect: what serves, what drifted and where, and why."""
+"""What a refresh, a promotion or a rollback did, as a person reads it: what serves, what drifted, and why."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.reporting.artifacts import figure, markdown_table, reasons
-from tasks.reporting.links import model_link
+from tasks.reporting.artifacts import artifact_key, figure, markdown_table, publish_facts, publish_link, reasons
+from tasks.reporting.links import model_address, model_link
 from tasks.warehouse.outcomes import Outcome
 
 MODELS_SHOWN, PICTURES_SHOWN, COLUMNS_SHOWN = 300, 5, 12
@@ -18,22 +18,33 @@ DRIFTED = ("critical", "warning")
 
 def model_report(outcomes: Sequence[Outcome]) -> str:
     """Markdown: how many models ended how, each with a link to MLflow, those that drifted first and with a picture."""
-    found = [model for outcome in outcomes for model in outcome.result.get("models", {}).values()]
-    found.sort(key=lambda model: (_severity(model), model["workspace_id"], model["model_type"]))
-    counts = Counter(model["status"].replace("_", " ") for model in found)
+    models = [model for outcome in outcomes for model in outcome.result.get("models", {}).values()]
+    models.sort(key=lambda model: (_severity(model), model["workspace_id"], model["model_type"]))
+    counts = Counter(model["status"].replace("_", " ") for model in models)
     parts = ["# Models", " · ".join(f"**{count}** {status}" for status, count in counts.most_common())]
     failed = [(one.workspace_id, one.reason) for one in outcomes if not one.result]
     parts += ["## Failed", reasons(failed)] if failed else []
-    parts.append(markdown_table([_row(model) for model in found[:MODELS_SHOWN]]))
-    why = ((f"{model['workspace_id']} · {model['model_type']}", _why(model)) for model in found[:MODELS_SHOWN])
-    parts += ["## Why", reasons(why)] if found else []
-    if len(found) > MODELS_SHOWN:
-        parts.append(f"{len(found) - MODELS_SHOWN} more: `raptorflow models`.")
-    drifted = [model for model in found if _status(model) in DRIFTED and len(model["drift"]["columns"]) > 1]
+    parts.append(markdown_table([_row(model) for model in models[:MODELS_SHOWN]]))
+    why = ((f"{model['workspace_id']} · {model['model_type']}", _why(model)) for model in models[:MODELS_SHOWN])
+    parts += ["## Why", reasons(why)] if models else []
+    if len(models) > MODELS_SHOWN:
+        parts.append(f"{len(models) - MODELS_SHOWN} more: `raptorflow models`.")
+    drifted = [model for model in models if _status(model) in DRIFTED and len(model["drift"]["columns"]) > 1]
     for model in drifted[:PICTURES_SHOWN]:
         name = f"{model['workspace_id']}.{model['model_type']}"
         parts += [f"## Drift of {name}, by column", figure(_by_column(model["drift"]["columns"]), f"Drift of {name}")]
     return "\n\n".join(part for part in parts if part)
+
+
+def publish_moved(flow_name: str, moved: Mapping[str, Any], reason: str, actor: str) -> None:
+    """Publish a promotion or a rollback as facts, and a link where an MLflow server shows the model."""
+    name = f"{moved['workspace_id']}.{moved['model_type']}"
+    facts = {"model": name, "status": moved["status"], "serves": moved["model_version"]}
+    facts |= {"served before": moved["previous_version"], "reason": reason, "by": actor}
+    about = (flow_name, moved["workspace_id"], moved["model_type"])
+    publish_facts(artifact_key(*about), facts, "Who serves now, and why")
+    if address := model_address(name):
+        publish_link(artifact_key(*about, "mlflow"), address, name, "The model, its versions and their cards")
 
 
 def _status(model: Mapping[str, Any]) -> str | None:
@@ -66,22 +77,22 @@ def _drift(model: Mapping[str, Any]) -> str | None:
 
 def _why(model: Mapping[str, Any]) -> str:
     """Its reason, where that says more than the status above, and what serves."""
-    told = [model["reason"]] if model["reason"] != model["status"].replace("_", " ") else []
-    told += [f"champion {model['model_version']}"] if model["model_version"] else []
-    return "; ".join(told)
+    parts = [model["reason"]] if model["reason"] != model["status"].replace("_", " ") else []
+    parts += [f"champion {model['model_version']}"] if model["model_version"] else []
+    return "; ".join(parts)
 
 
 def _by_column(columns: Sequence[Mapping[str, Any]]) -> bytes:
-    """PNG: how far each column moved, in standard deviations, furthest on top; grey where chance explains it."""
+    """PNG: how far each column moved, in standard deviations, furthest on top; gray where chance explains it."""
     from matplotlib.figure import Figure
 
     shown = sorted(columns, key=lambda column: -float(column["shift"]))[:COLUMNS_SHOWN][::-1]
     drawn = Figure(figsize=(8, 1.2 + 0.32 * len(shown)), layout="constrained")
     axes = drawn.subplots()
-    colours = [SURE if column["p_adjusted"] <= 0.05 else QUIET for column in shown]
-    axes.barh(range(len(shown)), [column["shift"] for column in shown], color=colours, height=0.6)
+    colors = [SURE if column["p_adjusted"] <= 0.05 else QUIET for column in shown]
+    axes.barh(range(len(shown)), [column["shift"] for column in shown], color=colors, height=0.6)
     axes.set_yticks(range(len(shown)), [f"{column['name']} ({column['kind']})" for column in shown], fontsize=8)
-    caption = "shift against the rows the champion learnt from, in standard deviations; grey: chance explains it"
+    caption = "shift against the rows the champion learned from, in standard deviations; gray: chance explains it"
     axes.set_xlabel(caption, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()

@@ -13,7 +13,7 @@ from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED
 WORST_FIRST = (FAILED, SKIPPED, DONE)
 
 
-def summarise(outcomes: Sequence[Mapping[str, Any]], seconds: Mapping[str, float]) -> dict[str, Any]:
+def summarize(outcomes: Sequence[Mapping[str, Any]], seconds: Mapping[str, float]) -> dict[str, Any]:
     """Count workspaces by their worst step, keep every reason.
 
     Args:

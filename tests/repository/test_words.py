@@ -48,6 +48,8 @@ POETIC = {
 # Names that people's programs, files and databases hold; they stay whatever their spelling.
 CONTRACT_NAMES = {
     "organisation_id": "a column of workspaces, of files and of the warehouse",
+    "same_organisation": "a key of what transfer returns",
+    '"organisation"': "the scope of a debate, as it is stored",
     "programme-report": "a deployment's name",
     "CANCELLING": "a state of Prefect's",
 }

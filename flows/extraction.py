@@ -1,19 +1,17 @@
-"""Every flow learns from frozen rows: those its chain hands over, or its own when it is run by itself."""
+"""Frozen rows for a flow that is run by itself; in the nightly chain, flows get those of the chain."""
 
 from __future__ import annotations
 
 from prefect.runtime import flow_run
 
 from flows.chunks import each_chunk
-from flows.parameters import Scope
+from flows.parameters import RowSelection
 from tasks.warehouse.snapshots import Chain
 from tasks.warehouse.steps import extract_chunk, newest_row, plan_chunks
 
 
-def frozen(options: Scope, chain: Chain | None = None) -> Chain:
-    """The chain given, or one of this run's own over the workspaces and the window the form asks for."""
-    if chain is not None:
-        return chain
+def extract(options: RowSelection) -> Chain:
+    """Freeze the rows that the form selects, workspaces and window, for this run and the flows it calls."""
     chunks, window = plan_chunks(
         options.workspace_ids, options.workspaces_per_chunk, options.lookback_days, options.as_of
     )
