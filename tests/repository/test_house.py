@@ -11,7 +11,7 @@ from tests.repository.house import House, require_none
 from tests.repository.public_api import FACES, PUBLIC, WAITS_FOR_AN_ENDPOINT
 
 ROOT = Path(__file__).resolve().parents[2]
-OTHER_SPELLINGS_OF_AS_DICT = re.compile(r"(to|as|into)_(dict|dictionary|json|mapping|map)|(dict|json)ify|serializ\w+")
+OTHER_SPELLINGS_OF_AS_DICT = re.compile(r"(to|into)_dict|(to|as|into)_(dictionary|json|mapping|map)|(dict|json)ify")
 LOCALS_THAT_SAY_NOTHING = ("found", "told", "said", "asked")
 
 

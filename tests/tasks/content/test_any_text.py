@@ -45,7 +45,7 @@ def test_any_text_has_finite_features_in_range(texts: list[tuple[str | None, str
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(ANY, ANY), min_size=2, max_size=6))
-def test_a_text_s_features_do_not_depend_on_its_neighbours(texts: list[tuple[str | None, str | None]]) -> None:
+def test_a_text_s_features_do_not_depend_on_its_neighbors(texts: list[tuple[str | None, str | None]]) -> None:
     assert pl.concat([made([text]) for text in texts]).equals(made(texts))
 
 

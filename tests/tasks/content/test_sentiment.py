@@ -1,4 +1,4 @@
-"""The vectorised score is the library's."""
+"""The vectorized score is the library's."""
 
 from __future__ import annotations
 
