@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from prefect import Task
 from prefect.runtime import flow_run
 
-from tasks.reporting import Progress, artifact_key
+from tasks.reporting import ProgressBar, artifact_key
 from tasks.warehouse.outcomes import Outcome
 
 Answer = TypeVar("Answer")
@@ -18,7 +18,7 @@ def each_chunk(work: Task[..., Answer], chunks: Iterable[Any], *arguments: Any) 
     """What the task returns for each chunk; `arguments` follow the chunk. Long work shows a progress bar in Prefect."""
     futures = [work.submit(chunk, *arguments) for chunk in chunks]
     key = artifact_key(str(flow_run.flow_name), work.name, "progress")
-    progress = Progress(key, f"{work.name}, {len(futures)} chunks of workspaces", len(futures))
+    progress = ProgressBar(key, f"{work.name}, {len(futures)} chunks of workspaces", len(futures))
     answers = []
     for future in futures:
         answers.append(future.result())

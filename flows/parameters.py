@@ -158,7 +158,7 @@ class ModelRefresh(RowSelection):
     promote: bool = Field(
         default=True,
         title="Promote",
-        description="A challenger that beats its champion with confidence replaces it; off: it waits for model-promotion.",
+        description="Let a challenger replace its champion where it is better with confidence; off: it waits.",
     )
     only_look: bool = Field(
         default=False,

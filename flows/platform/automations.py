@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from flows.platform.changes import Change, different
+from flows.platform.changes import DeploymentChange, different
 from flows.platform.errors import DeploymentFileError
 
 if TYPE_CHECKING:
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 DECIDED_BY_FILE = ("description", "trigger", "actions")
 
 
-def apply_automations(client: SyncPrefectClient, entries: list[dict[str, Any]]) -> Iterator[Change]:
+def apply_automations(client: SyncPrefectClient, entries: list[dict[str, Any]]) -> Iterator[DeploymentChange]:
     """Create what is absent, change what differs, leave the rest; one that a person switched off stays off."""
     for entry in entries:
         actions = [_resolved(client, action) for action in entry["actions"]]
         waiting_for = [action["notification_block"] for action in actions if "notification_block" in action]
         if waiting_for:
             need = f"waits for a notification block named '{waiting_for[0]}' (UI: Blocks)"
-            yield Change("automation", entry["name"], need, waits=True)
+            yield DeploymentChange("automation", entry["name"], need, waits=True)
             continue
         change = _apply(client, entry | {"actions": actions})
         if change is not None:
             yield change
 
 
-def _apply(client: SyncPrefectClient, entry: dict[str, Any]) -> Change | None:
+def _apply(client: SyncPrefectClient, entry: dict[str, Any]) -> DeploymentChange | None:
     from prefect.events.schemas.automations import AutomationCore
 
     try:
@@ -39,12 +39,12 @@ def _apply(client: SyncPrefectClient, entry: dict[str, Any]) -> Change | None:
     found = client.read_automations_by_name(entry["name"])
     if not found:
         client.create_automation(wanted)
-        return Change("automation", wanted.name, "created")
+        return DeploymentChange("automation", wanted.name, "created")
     fields = different(_comparable(wanted), _comparable(found[0]))
     if not fields:
         return None
     client.update_automation(found[0].id, wanted.model_copy(update={"enabled": found[0].enabled}))
-    return Change("automation", wanted.name, "changed", fields)
+    return DeploymentChange("automation", wanted.name, "changed", fields)
 
 
 def _comparable(automation: AutomationCore) -> dict[str, Any]:

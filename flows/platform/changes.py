@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class DeploymentChange:
     """One thing that was created, changed, or waits for something.
 
     Attributes:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from flows.platform.automations import apply_automations
 from flows.platform.catalogue import FOLDER, WantedDeployment, read_yaml, wanted_deployments
-from flows.platform.changes import Change, different
+from flows.platform.changes import DeploymentChange, different
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TAG = "raptorflow"
 
 
-def deploy(folder: Path = FOLDER, wanted: list[WantedDeployment] | None = None) -> list[Change]:
+def deploy(folder: Path = FOLDER, wanted: list[WantedDeployment] | None = None) -> list[DeploymentChange]:
     """Apply work pools, deployments and automations to the server PREFECT_API_URL names.
 
     Args:
@@ -27,7 +27,8 @@ def deploy(folder: Path = FOLDER, wanted: list[WantedDeployment] | None = None) 
         wanted: the deployments, if they are read already.
 
     Returns:
-        one `Change` for each thing that was created, changed or could not be applied yet; empty when all was as wanted.
+        one `DeploymentChange` for each thing that was created, changed or could not be applied yet; empty when all was
+        as wanted.
     """
     from prefect.client.orchestration import get_client
 
@@ -39,7 +40,7 @@ def deploy(folder: Path = FOLDER, wanted: list[WantedDeployment] | None = None) 
     return changes
 
 
-def _work_pools(client: SyncPrefectClient, pools: list[dict[str, Any]]) -> Iterator[Change]:
+def _work_pools(client: SyncPrefectClient, pools: list[dict[str, Any]]) -> Iterator[DeploymentChange]:
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 
     there = {pool.name: pool for pool in client.read_work_pools()}
@@ -47,15 +48,15 @@ def _work_pools(client: SyncPrefectClient, pools: list[dict[str, Any]]) -> Itera
         name = wanted["name"]
         if name not in there:
             client.create_work_pool(WorkPoolCreate(**wanted))
-            yield Change("work pool", name, "created")
+            yield DeploymentChange("work pool", name, "created")
             continue
         actual = {field: getattr(there[name], field) for field in wanted}
         if fields := different(wanted, actual):
             client.update_work_pool(name, WorkPoolUpdate(**{f: wanted[f] for f in fields if f not in ("name", "type")}))
-            yield Change("work pool", name, "changed", fields)
+            yield DeploymentChange("work pool", name, "changed", fields)
 
 
-def _deployments(client: SyncPrefectClient, wanted: list[WantedDeployment]) -> Iterator[Change]:
+def _deployments(client: SyncPrefectClient, wanted: list[WantedDeployment]) -> Iterator[DeploymentChange]:
     there = {(deployment.flow_id, deployment.name): deployment for deployment in client.read_deployments(limit=200)}
     for one in wanted:
         flow_id = client.create_flow_from_name(one.flow.name)
@@ -64,12 +65,13 @@ def _deployments(client: SyncPrefectClient, wanted: list[WantedDeployment]) -> I
             yield change
     for (_, name), left in sorted(there.items(), key=lambda item: item[0][1]):
         if TAG in left.tags:
-            yield Change("deployment", name, "is not in prefect.yaml any more; delete it in the UI", waits=True)
+            gone = "is not in prefect.yaml any more; delete it in the UI"
+            yield DeploymentChange("deployment", name, gone, waits=True)
 
 
 def _deployment(
     client: SyncPrefectClient, wanted: WantedDeployment, flow_id: UUID, there: DeploymentResponse | None
-) -> Change | None:
+) -> DeploymentChange | None:
     fields = different(wanted.fields | _schedules(wanted), _actual(there, wanted)) if there else []
     if there and not fields:
         return None
@@ -77,7 +79,7 @@ def _deployment(
     schedules = [_schedule(slug, schedule, paused.get(slug, True)) for slug, schedule in wanted.schedules.items()]
     schedules += _others(there, wanted) if there else []
     client.create_deployment(flow_id=flow_id, name=wanted.name, schedules=schedules, **wanted.fields)
-    return Change("deployment", wanted.name, "changed" if there else "created", fields)
+    return DeploymentChange("deployment", wanted.name, "changed" if there else "created", fields)
 
 
 @dataclass(frozen=True, slots=True)

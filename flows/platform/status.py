@@ -17,7 +17,7 @@ HOW_MANY = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class PlatformStatus:
     """What an operator wants to see first.
 
     Attributes:
@@ -43,7 +43,7 @@ def connect() -> str:
     return address
 
 
-def status() -> Status:
+def status() -> PlatformStatus:
     """Ask the servers.
 
     Raises:
@@ -54,7 +54,7 @@ def status() -> Status:
 
     with get_client(sync_client=True) as client:
         names = {deployment.id: deployment.name for deployment in client.read_deployments(limit=200)}
-        return Status(_health(client, address), _next_runs(client, names), _last_runs(client, names))
+        return PlatformStatus(_health(client, address), _next_runs(client, names), _last_runs(client, names))
 
 
 def _health(client: SyncPrefectClient, address: str) -> list[dict[str, Any]]:

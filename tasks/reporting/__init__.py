@@ -15,12 +15,12 @@ from tasks.reporting.artifacts import (
 from tasks.reporting.events import Event, emit
 from tasks.reporting.links import model_link, report_link
 from tasks.reporting.model_report import model_report, publish_moved
-from tasks.reporting.progress import Progress, announce, step
+from tasks.reporting.progress import ProgressBar, announce, step
 from tasks.reporting.summary import as_markdown, summarize
 
 __all__ = [
     "Event",
-    "Progress",
+    "ProgressBar",
     "announce",
     "artifact_key",
     "as_markdown",

@@ -26,7 +26,7 @@ def announce(message: str) -> None:
         return
 
 
-class Progress:
+class ProgressBar:
     """A bar in Prefect for work that lasts: made only after some seconds, moved every few, so that it costs nothing.
 
     Args:

@@ -65,7 +65,7 @@ def test_short_work_has_no_bar_and_long_work_ends_at_a_hundred(monkeypatch: pyte
     for seconds_each, shown in ((0.1, []), (3.0, [50.0, 100.0])):
         moved.clear()
         clock[0] = 0.0
-        bar = bars.Progress("key", "work", 4)
+        bar = bars.ProgressBar("key", "work", 4)
         for done in range(1, 5):
             clock[0] += seconds_each
             bar.update(done)
