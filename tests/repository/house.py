@@ -19,15 +19,6 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 # Decorators that only wrap: what carries another one is registered somewhere, and called from there.
 TRANSPARENT = {"property", "cached_property", "staticmethod", "classmethod", "dataclass", "total_ordering", "override"}
 TRANSPARENT |= {"task", "flow", "contextmanager", "asynccontextmanager", "cache", "lru_cache", "overload"}
-    "task",
-    "flow",
-    "contextmanager",
-    "asynccontextmanager",
-    "cache",
-    "lru_cache",
-    "overload",
-    "runtime_checkable",
-}
 
 # Bases that call none of our methods; where a class has another library's base, that library may call its methods.
 SILENT_BASES = {"BaseModel", "BaseSettings", "Exception", "ValueError", "Enum", "StrEnum", "str", "NamedTuple"}
