@@ -16,6 +16,7 @@ from tasks.experiments.records import ExperimentRecord, ExperimentType, Status, 
 from tasks.experiments.variants import Variant
 
 Row = dict[str, Any]
+DRAFT, RUNNING, COMPLETED = "draft", "running", "completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Definition:
             "design": self.design.as_json(),
             "salt": salt,
             "planned_units_per_arm": self.planned(),
-            "status": "draft",
+            "status": DRAFT,
             "conclusion": None,
             "winner": None,
             "created_at": now,

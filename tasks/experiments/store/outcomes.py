@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, up
 from tasks.experiments.assignment import UNNAMED
 from tasks.experiments.contributions import SUMS, Changes, Given, Key, changes, difference, statistics
 from tasks.experiments.errors import UnassignedUnitError
+from tasks.experiments.intake import require_values, require_variant
 from tasks.experiments.metric_kinds import UNITS_UNTIL_FIXED, MetricKind, infer
 from tasks.experiments.store.assignments import UNITS_PER_QUERY, Assignments
 from tasks.experiments.store.rows import Row
@@ -35,13 +36,13 @@ class Outcomes(Assignments):
         *,
         amend: bool,
         now: datetime,
-        check: Callable[[Sequence[Given], MetricKind | None, Row, Mapping[str, Row]], None],
+        expected: Mapping[str, str],
         waiting_for: str | None = None,
     ) -> tuple[int, int, int]:
         """Write outcomes and bring the sums up to date, in one transaction; returns written, unchanged, amended.
 
         Args:
-            check: raises if a value does not fit the metric.
+            expected: the arm that each unit is said to have, where that is said.
             waiting_for: the arm of a unit that has no name, when the only outcome given names none.
         """
         with self.warehouse.begin() as connection:
@@ -53,7 +54,8 @@ class Outcomes(Assignments):
             assignments = self._assignments(connection, experiment_id, units, lock=True)
             if len(assignments) < len(units):
                 raise UnassignedUnitError(next(unit for unit in units if unit not in assignments))
-            check(given, MetricKind(metric["kind"]) if metric["is_kind_fixed"] else None, metric, assignments)
+            require_values(given, MetricKind(metric["kind"]) if metric["is_kind_fixed"] else None, metric)
+            require_variant(assignments, expected if waiting_for is None else {})
             made = changes(given, self._recorded(connection, experiment_id, metric_name, units), amend=amend)
             told = MetricKind.RATIO if given[0].denominator is not None else None
             self._write(connection, experiment_id, metric, made, assignments, now, told)

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from tasks.errors import InputError
-from tasks.experiments import ExperimentEngine, ExperimentRecord, allocation
+from tasks.experiments import ExperimentEngine, ExperimentRecord, ExperimentService, allocation
 from tasks.experiments.adaptive_inference import augmented_scores
 from tasks.experiments.errors import InvalidDesignError, InvalidOutcomeError, WrongStateError
-from tasks.experiments.operations import Operations
 from tasks.experiments.store import ExperimentStore
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
@@ -86,16 +85,16 @@ async def test_of_two_completions_with_different_winners_the_second_is_told(
     engine: ExperimentEngine, sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identifier = (await started(engine)).experiment_id
-    slow = Operations(sqlite_warehouse)
-    analyze = slow.analyze
+    slow = ExperimentService(warehouse=sqlite_warehouse)
+    analyze = slow.analyze_experiment
 
     def beaten(experiment_id: str) -> Any:
-        Operations(sqlite_warehouse).complete(experiment_id, "bold")
+        ExperimentService(warehouse=sqlite_warehouse).complete_experiment(experiment_id, "bold")
         return analyze(experiment_id)
 
-    monkeypatch.setattr(slow, "analyze", beaten)
+    monkeypatch.setattr(slow, "analyze_experiment", beaten)
     with pytest.raises(WrongStateError, match="another process was first"):
-        slow.complete(identifier, "control")
+        slow.complete_experiment(identifier, "control")
     assert (await engine.get_experiment(identifier)).winner == "bold"
     assert [entry["action"] for entry in await engine.decisions(identifier)][-1] == "completed"
 

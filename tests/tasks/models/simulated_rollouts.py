@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tasks.experiments import ExperimentService
 from tasks.experiments.analysis import Material, take_look
 from tasks.experiments.contributions import SUMS
-from tasks.experiments.looking import Looking
+from tasks.experiments.interim_analysis import read_input
 from tasks.experiments.report import report
 from tasks.models.canary_experiment import CHALLENGER, CHAMPION, CanaryExperiment, served_evidence
 from tasks.models.gate import MIN_ROWS, judge
@@ -39,9 +40,9 @@ def losses(random: np.random.Generator, n: int, worse: float) -> tuple[Floats, F
 
 def of_a_rollout(warehouse: Warehouse, challenger: Version, champion: Version) -> tuple[dict[str, Any], Material]:
     """The experiment a canary makes, and what is known of it before anybody is served."""
-    looking = Looking(warehouse)
-    stored = looking.store.find(CanaryExperiment(warehouse).start(KEY, RULE, challenger, champion))
-    return dict(stored[0]), looking._material(stored, None)
+    store = ExperimentService(warehouse=warehouse).store
+    stored = store.find(CanaryExperiment(warehouse).start(KEY, RULE, challenger, champion))
+    return dict(stored[0]), read_input(store, stored, None)
 
 
 @dataclass
