@@ -10,9 +10,16 @@ from typing import Any, Literal
 import polars as pl
 
 from tasks.experiments.aggregated import AggregatedAnalysis
-from tasks.experiments.findings import Analysis
-from tasks.experiments.metric_kinds import MetricKind
-from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentType, Plan, Recorded, VariantAllocation
+from tasks.experiments.records import (
+    Assignment,
+    ExperimentAnalysis,
+    ExperimentRecord,
+    ExperimentType,
+    MetricKind,
+    Plan,
+    Recorded,
+    VariantAllocation,
+)
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse
 
@@ -218,7 +225,7 @@ class ExperimentEngine:
         """
         return await asyncio.to_thread(self._service.set_weights, experiment_id, weights, reason)
 
-    async def analyze_experiment(self, experiment_id: str) -> Analysis:
+    async def analyze_experiment(self, experiment_id: str) -> ExperimentAnalysis:
         """Everything known now; each call on new data is a look, and looks cost nothing but a wider interval."""
         return await asyncio.to_thread(self._service.analyze_experiment, experiment_id)
 
@@ -251,7 +258,7 @@ class ExperimentEngine:
         """Ids of running experiments by workspace, of some workspaces or all."""
         return await asyncio.to_thread(self._service.running_experiments, workspace_ids)
 
-    async def complete_if_decided(self, analysis: Analysis) -> ExperimentRecord | None:
+    async def complete_if_decided(self, analysis: ExperimentAnalysis) -> ExperimentRecord | None:
         """Complete the experiment if that was asked for at its creation and it has an answer."""
         return await asyncio.to_thread(self._service.complete_if_decided, analysis)
 

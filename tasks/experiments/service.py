@@ -1,7 +1,7 @@
 """Experiments in one warehouse, from creation to completion: reads, calls the pure modules, writes, returns.
 
 Plain and synchronous, for steps, flows and other capabilities. The methods are `ExperimentEngine`'s, which describes
-their arguments.
+their definition.
 """
 
 from __future__ import annotations
@@ -16,20 +16,32 @@ from typing import Any, Literal
 import polars as pl
 
 from tasks.errors import InputError, UnknownNameError, require_between
-from tasks.experiments import arguments, definition, intake, interim_analysis, planning, reallocation
-from tasks.experiments.aggregated import AggregatedAnalysis, analyse_arms
-from tasks.experiments.arguments import parse_enum
+from tasks.experiments import definition, interim_analysis
+from tasks.experiments.aggregated import AggregatedAnalysis, analyze_arms
 from tasks.experiments.assignment import AssignmentPlan, require_covariates, require_segments, require_unit
-from tasks.experiments.checks import require_positive, require_text, require_whole
-from tasks.experiments.contributions import Given
-from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING, Definition, as_record
-from tasks.experiments.design import Design
+from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING, Definition, as_record, parse_enum
+from tasks.experiments.design import (
+    Design,
+    make_variants,
+    require_positive,
+    require_text,
+    require_weights,
+    require_whole,
+)
 from tasks.experiments.errors import WrongStateError
-from tasks.experiments.findings import Analysis
-from tasks.experiments.metric_kinds import MetricKind
-from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentType, Plan, Recorded, VariantAllocation
+from tasks.experiments.inference import bandit_allocation, power
+from tasks.experiments.outcomes import OutcomeInput, make_outcome, outcomes_from, require_window
+from tasks.experiments.records import (
+    Assignment,
+    ExperimentAnalysis,
+    ExperimentRecord,
+    ExperimentType,
+    MetricKind,
+    Plan,
+    Recorded,
+    VariantAllocation,
+)
 from tasks.experiments.store import ExperimentStore, Row
-from tasks.experiments.variants import make_variants, require_weights
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace
 
@@ -79,12 +91,12 @@ class ExperimentService:
         is_bandit = kind == ExperimentType.MULTI_ARMED_BANDIT
         usual = VariantAllocation.THOMPSON if is_bandit else VariantAllocation.EQUAL
         strategy = parse_enum(VariantAllocation, "allocation_strategy", allocation_strategy or usual)
-        primary = arguments.make_metric(require_text("metric_name", metric_name, 64), metric_kind, direction, bounds)
+        primary = definition.make_metric(require_text("metric_name", metric_name, 64), metric_kind, direction, bounds)
         wanted = Definition(
             workspace_id=workspace_id,
             name=require_text("name", name, 128),
             hypothesis=hypothesis.strip() or None if hypothesis else None,
-            design=arguments.make_design(
+            design=definition.make_design(
                 design,
                 experiment_type=kind,
                 allocation_strategy=strategy,
@@ -93,19 +105,19 @@ class ExperimentService:
                 min_effect_size=self.min_effect_size if min_effect_size is None else min_effect_size,
             ),
             variants=make_variants(variants),
-            metrics=[primary, *arguments.make_guardrails(guardrails)],
-            baseline=arguments.make_baseline(baseline, primary.kind),
+            metrics=[primary, *definition.make_guardrails(guardrails)],
+            baseline=definition.make_baseline(baseline, primary.kind),
         )
         return self._write(wanted, salt)
 
     def _write(self, wanted: Definition, salt: str | None) -> ExperimentRecord:
         find_workspace(self.store.warehouse, wanted.workspace_id)
-        existing = self.store.named(wanted.workspace_id, wanted.name)
+        existing = self.store.definitions.named(wanted.workspace_id, wanted.name)
         done = [row for row in existing if row["status"] == COMPLETED]
         identifier = definition.experiment_id_of(wanted.workspace_id, wanted.name, len(done))
         if len(done) == len(existing):
-            self.store.create(*wanted.rows(identifier, salt or secrets.token_hex(16), datetime.now(UTC)))
-        stored = self.store.find(identifier)
+            self.store.definitions.create(*wanted.rows(identifier, salt or secrets.token_hex(16), datetime.now(UTC)))
+        stored = self.store.definitions.find(identifier)
         wanted.require_same(*stored)
         return as_record(*stored)
 
@@ -122,22 +134,22 @@ class ExperimentService:
         require_whole("arms", arms, 2)
         kind = None if metric_kind is None else parse_enum(MetricKind, "metric_kind", metric_kind)
         usual = {"confidence_level": self.default_confidence, "min_effect_size": self.min_effect_size}
-        wanted = arguments.make_design({}, **(usual | design))
-        mean, variance = arguments.make_baseline(baseline, kind) or (0.0, 0.0)
-        return planning.make_plan(wanted, arms, mean, variance, kind, units_per_arm)
+        wanted = definition.make_design({}, **(usual | design))
+        mean, variance = definition.make_baseline(baseline, kind) or (0.0, 0.0)
+        return power.make_plan(wanted, arms, mean, variance, kind, units_per_arm)
 
     def start_experiment(self, experiment_id: str) -> ExperimentRecord:
         """Freeze the design and put its weights in force."""
-        experiment, variants, _ = self.store.find(experiment_id)
+        experiment, variants, _ = self.store.definitions.find(experiment_id)
         if experiment["status"] == COMPLETED:
             raise WrongStateError(experiment_id, COMPLETED, "it cannot start again", "create a new one")
         now = datetime.now(UTC)
         first = {"experiment_id": experiment_id, "epoch": 0, "weights": [row["weight"] for row in variants]}
-        self.store.add_epoch(first | {"reason": "as designed", "outcomes_before": 0, "started_at": now})
+        self.store.assignments.add_epoch(first | {"reason": "as designed", "outcomes_before": 0, "started_at": now})
         if experiment["status"] == DRAFT:
             evidence = {"design": experiment["design"], "planned_units_per_arm": experiment["planned_units_per_arm"]}
-            self.store.change(experiment_id, "started", now, evidence, status=RUNNING, started_at=now)
-        return as_record(*self.store.find(experiment_id))
+            self.store.definitions.change(experiment_id, "started", now, evidence, status=RUNNING, started_at=now)
+        return as_record(*self.store.definitions.find(experiment_id))
 
     def assign_variant(
         self,
@@ -166,22 +178,22 @@ class ExperimentService:
             for unit, segment, covariate in zip(units, labels, numbers, strict=True)
         }
         rows = [row for row in chosen.values() if row is not None]
-        return _in_order(units, self.store.assign(rows) if rows else {})
+        return _in_order(units, self.store.assignments.assign(rows) if rows else {})
 
     def assigned_variants(self, experiment_id: str, unit_ids: Sequence[str]) -> list[Assignment | None]:
-        """Stored arms of units, in their order; assigns nobody."""
+        """Stored arms of units, in their order; assigns none."""
         units = [require_unit(unit) for unit in unit_ids]
-        return _in_order(units, self.store.assigned(experiment_id, units))
+        return _in_order(units, self.store.assignments.assigned(experiment_id, units))
 
     def _plan(self, experiment_id: str) -> AssignmentPlan:
         kept = self._plans.get(experiment_id)
         if kept is not None and time.monotonic() < kept[0]:
             return kept[1]
-        experiment, variants, _ = self.store.find(experiment_id)
+        experiment, variants, _ = self.store.definitions.find(experiment_id)
         if experiment["status"] != RUNNING:
             fix = "call start_experiment" if experiment["status"] == DRAFT else "serve its winner, or create another"
             raise WrongStateError(experiment_id, experiment["status"], "units are assigned while it runs", fix)
-        plan = AssignmentPlan.of(experiment, variants, self.store.epochs(experiment_id)[-1])
+        plan = AssignmentPlan.of(experiment, variants, self.store.assignments.epochs(experiment_id)[-1])
         self._plans[experiment_id] = (time.monotonic() + PLAN_SECONDS, plan)
         return plan
 
@@ -202,7 +214,7 @@ class ExperimentService:
         unit = unit_id if unit_id is not None else getattr(variant_id, "unit_id", None)
         if unit is None and variant_id is None:
             raise InputError("an outcome needs unit_id, or the variant_id that assign_variant returned")
-        given = [intake.one("~" if unit is None else unit, outcome, key, denominator)]
+        given = [make_outcome("~" if unit is None else unit, outcome, key, denominator)]
         expected = {} if variant_id is None else {given[0].unit_id: str(variant_id)}
         waiting = str(variant_id) if unit is None else None
         return self._record(experiment_id, metric_name, given, expected, waiting, amend, occurred_at)
@@ -217,20 +229,20 @@ class ExperimentService:
         occurred_at: datetime | None = None,
     ) -> Recorded:
         """Count many at once, all or none."""
-        return self._record(experiment_id, metric_name, intake.from_rows(outcomes), {}, None, amend, occurred_at)
+        return self._record(experiment_id, metric_name, outcomes_from(outcomes), {}, None, amend, occurred_at)
 
     def _record(
         self,
         experiment_id: str,
         metric_name: str | None,
-        given: list[Given],
+        given: list[OutcomeInput],
         expected: Mapping[str, str],
         waiting_for: str | None,
         amend: bool,
         occurred_at: datetime | None,
     ) -> Recorded:
         """Count outcomes, and let the weights follow where they do."""
-        experiment, variants, metrics = self.store.find(experiment_id)
+        experiment, variants, metrics = self.store.definitions.find(experiment_id)
         names = [metric["metric_name"] for metric in metrics]
         metric = names[0] if metric_name is None else metric_name
         if metric not in names:
@@ -238,49 +250,50 @@ class ExperimentService:
         for variant in expected.values():
             _require_known("variant", variant, [row["variant_id"] for row in variants])
         now = datetime.now(UTC)
-        intake.require_window(experiment, now, occurred_at)
+        require_window(experiment, now, occurred_at)
         if not given:
             return Recorded(0, 0, 0)
-        counts = self.store.record(
+        counts = self.store.outcomes.record(
             experiment_id, metric, given, amend=amend, now=now, expected=expected, waiting_for=waiting_for
         )
-        if counts[0] and Design.from_json(experiment["design"]).reweights_itself and experiment["status"] == RUNNING:
+        if counts[0] and Design.from_dict(experiment["design"]).reweights_itself and experiment["status"] == RUNNING:
             self._reallocate(experiment_id)
         return Recorded(counts[0] - counts[2], counts[1], counts[2])
 
     def _reallocate(self, experiment_id: str) -> None:
         """Begin a new epoch if one is due; of several processes that see it, one does."""
-        material = interim_analysis.read_input(self.store, self.store.find(experiment_id), None)
-        sums, last = material.sums(material.metrics[0]), material.epochs[-1]
+        known = interim_analysis.read_input(self.store, self.store.definitions.find(experiment_id), None)
+        metric, last = known.metrics[0], known.epochs[-1]
+        sums = known.sums(metric)
         outcomes, smallest = int(sums.n.sum()), int(sums.n.min())
-        if not reallocation.is_due(outcomes, last["outcomes_before"], smallest):
+        if not bandit_allocation.is_due(outcomes, last["outcomes_before"], smallest):
             return
-        weights = [float(weight) for weight in reallocation.new_weights(material)]
-        self._begin_epoch(last, weights, f"{material.design.allocation_strategy} after {outcomes} outcomes", outcomes)
+        weights = [float(weight) for weight in bandit_allocation.new_weights(sums, metric, known.design)]
+        self._begin_epoch(last, weights, f"{known.design.allocation_strategy} after {outcomes} outcomes", outcomes)
 
     def set_weights(self, experiment_id: str, weights: Mapping[str, float], reason: str) -> ExperimentRecord:
         """Begin a new epoch with these weights, unless they are in force already."""
-        experiment, variants, metrics = self.store.find(experiment_id)
-        names, design = [row["variant_id"] for row in variants], Design.from_json(experiment["design"])
+        experiment, variants, metrics = self.store.definitions.find(experiment_id)
+        names, design = [row["variant_id"] for row in variants], Design.from_dict(experiment["design"])
         for name in weights:
             _require_known("variant", name, names)
         if experiment["status"] != RUNNING or design.allocation_strategy != VariantAllocation.STAGED:
             state = experiment["status"] if experiment["status"] != RUNNING else design.allocation_strategy.value
             raise WrongStateError(experiment_id, state, "only a running, staged one is reweighted", "see its record")
         shares = require_weights([weights.get(name) for name in names])
-        last = self.store.epochs(experiment_id)[-1]
+        last = self.store.assignments.epochs(experiment_id)[-1]
         if shares != list(last["weights"]):
-            material = interim_analysis.read_input(self.store, (experiment, variants, metrics), None)
-            self._begin_epoch(last, shares, reason, int(material.sums(metrics[0]).n.sum()))
+            known = interim_analysis.read_input(self.store, (experiment, variants, metrics), None)
+            self._begin_epoch(last, shares, reason, int(known.sums(metrics[0]).n.sum()))
         return as_record(experiment, variants, metrics)
 
     def _begin_epoch(self, last: Mapping[str, Any], weights: list[float], reason: str, outcomes: int) -> None:
         epoch = {"experiment_id": last["experiment_id"], "epoch": last["epoch"] + 1, "weights": weights}
         now = datetime.now(UTC)
-        self.store.add_epoch(epoch | {"reason": reason, "outcomes_before": outcomes, "started_at": now})
+        self.store.assignments.add_epoch(epoch | {"reason": reason, "outcomes_before": outcomes, "started_at": now})
         self._plans.pop(last["experiment_id"], None)
 
-    def analyze_experiment(self, experiment_id: str) -> Analysis:
+    def analyze_experiment(self, experiment_id: str) -> ExperimentAnalysis:
         """Look at the data and keep the look."""
         return interim_analysis.analyze(self.store, experiment_id)
 
@@ -291,7 +304,7 @@ class ExperimentService:
 
     def complete_experiment(self, experiment_id: str, winner: str | None = None) -> ExperimentRecord:
         """End the experiment."""
-        experiment, variants, metrics = self.store.find(experiment_id)
+        experiment, variants, metrics = self.store.definitions.find(experiment_id)
         names = [row["variant_id"] for row in variants]
         if winner is not None:
             _require_known("variant", str(winner), names)
@@ -311,36 +324,38 @@ class ExperimentService:
             "n": analysis.n,
         }
         evidence |= columns | {"effects": [effect.as_dict() for effect in analysis.effects]}
-        self.store.change(experiment_id, "completed", now, evidence, status=COMPLETED, completed_at=now, **columns)
+        self.store.definitions.change(
+            experiment_id, "completed", now, evidence, status=COMPLETED, completed_at=now, **columns
+        )
         self._plans.pop(experiment_id, None)
-        ended = as_record(*self.store.find(experiment_id))
+        ended = as_record(*self.store.definitions.find(experiment_id))
         if ended.winner != chosen:
             why = f"another process was first and completed it with winner {ended.winner!r}, not {chosen!r}"
             raise WrongStateError(experiment_id, COMPLETED, why, "see its log of decisions")
         return ended
 
-    def complete_if_decided(self, analysis: Analysis) -> ExperimentRecord | None:
+    def complete_if_decided(self, analysis: ExperimentAnalysis) -> ExperimentRecord | None:
         """End it if it has an answer and its creation asked for that."""
-        experiment, _, _ = self.store.find(analysis.experiment_id)
-        if not analysis.is_answered or not Design.from_json(experiment["design"]).auto_complete:
+        experiment, _, _ = self.store.definitions.find(analysis.experiment_id)
+        if not analysis.is_answered or not Design.from_dict(experiment["design"]).auto_complete:
             return None
         return self.complete_experiment(analysis.experiment_id, analysis.winner)
 
     def get_experiment(self, experiment_id: str) -> ExperimentRecord:
         """The experiment as it stands."""
-        return as_record(*self.store.find(experiment_id))
+        return as_record(*self.store.definitions.find(experiment_id))
 
     def decisions(self, experiment_id: str) -> list[dict[str, Any]]:
         """The log, in order."""
-        return self.store.decisions(experiment_id)
+        return self.store.log.decisions(experiment_id)
 
     def looks(self, experiment_id: str) -> list[dict[str, Any]]:
         """All looks so far, in order."""
-        return self.store.looks(experiment_id)
+        return self.store.log.looks(experiment_id)
 
     def running_experiments(self, workspace_ids: Sequence[str] = ()) -> dict[str, list[str]]:
         """Ids of running experiments by workspace."""
-        return self.store.identifiers(RUNNING, workspace_ids)
+        return self.store.definitions.identifiers(RUNNING, workspace_ids)
 
     def list_experiments(self, workspace_id: str | None = None) -> list[dict[str, Any]]:
         """One row an experiment, as last looked at."""
@@ -349,7 +364,7 @@ class ExperimentService:
     def analyze_aggregated(self, workspace_id: str) -> list[AggregatedAnalysis]:
         """Analyze what was ingested as aggregated arms."""
         find_workspace(self.store.warehouse, workspace_id)
-        return analyse_arms(self.store.aggregated_arms(workspace_id), 1 - self.default_confidence)
+        return analyze_arms(self.store.definitions.aggregated_arms(workspace_id), 1 - self.default_confidence)
 
 
 def _require_known(what: str, name: str, names: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import RaptorflowError, UnknownNameError
-from tasks.experiments.figure import effects_over_time
+from tasks.experiments.figures import effects_over_time
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome, each_workspace

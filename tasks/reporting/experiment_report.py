@@ -8,67 +8,70 @@ from typing import TYPE_CHECKING, Any
 from tasks.reporting.artifacts import markdown_table, reasons
 
 if TYPE_CHECKING:
-    from tasks.experiments.findings import Analysis, ArmReport, EffectReport
+    from tasks.experiments.records import ArmReport, EffectReport, ExperimentAnalysis
 
 Row = dict[str, Any]
 
 
-def experiment_report(found: Analysis, completed: bool) -> str:
+def experiment_report(analysis: ExperimentAnalysis, completed: bool) -> str:
     """One experiment in Markdown: words, the arms, and whatever guardrails, factors and segments it has."""
     tables = {
-        "Arms": markdown_table([_arm(arm) for arm in found.variants]),
-        "Against the control": markdown_table([_effect(effect) for effect in found.effects]),
-        "Guardrails": markdown_table([_guardrail(row) for row in found.guardrails]),
+        "Arms": markdown_table([_arm(arm) for arm in analysis.variants]),
+        "Against the control": markdown_table([_effect(effect) for effect in analysis.effects]),
+        "Guardrails": markdown_table([_guardrail(row) for row in analysis.guardrails]),
         "Main effects and interactions, adjusted for all of them (Holm)": reasons(
-            (row["name"], f"{_told(row['effect'], row['interval'])}, {_verdict(row)}") for row in found.contrasts
+            (row["name"], f"{_with_interval(row['effect'], row['interval'])}, {_verdict(row)}")
+            for row in analysis.contrasts
         ),
         "Segments, explored and adjusted for all of them (Holm)": markdown_table(
-            [_segment(row) for row in found.segments]
+            [_segment(row) for row in analysis.segments]
         ),
     }
-    told = [f"## {title}\n\n{table}" for title, table in tables.items() if table]
-    return "\n\n".join([in_words(found, completed), *told])
+    sections = [f"## {title}\n\n{table}" for title, table in tables.items() if table]
+    return "\n\n".join([in_words(analysis, completed), *sections])
 
 
-def in_words(found: Analysis, completed: bool) -> str:
+def in_words(analysis: ExperimentAnalysis, completed: bool) -> str:
     """The report's head: what is known and what to do."""
-    winner = f" **{found.winner}** wins." if found.winner else ""
+    winner = f" **{analysis.winner}** wins." if analysis.winner else ""
     done = " The experiment is completed." if completed else ""
-    kind = f" ({found.metric_kind})" if found.metric_kind else ""
+    kind = f" ({analysis.metric_kind})" if analysis.metric_kind else ""
     lines = [
-        f"# {found.name}",
-        f"**{found.status.value.replace('_', ' ')}** · {found.metric_name}{kind} · {found.n:,} units · "
-        f"look {found.looks}.{winner}{done}",
+        f"# {analysis.name}",
+        f"**{analysis.status.value.replace('_', ' ')}** · {analysis.metric_name}{kind} · {analysis.n:,} units · "
+        f"look {analysis.looks}.{winner}{done}",
     ]
-    lines += [f"Hypothesis: {found.hypothesis}"] if found.hypothesis else []
-    proven = [f"**{e.variant_id}** {'better' if e.effect > 0 else 'worse'}" for e in found.effects if e.is_significant]
+    lines += [f"Hypothesis: {analysis.hypothesis}"] if analysis.hypothesis else []
+    proven = [
+        f"**{e.variant_id}** {'better' if e.effect > 0 else 'worse'}" for e in analysis.effects if e.is_significant
+    ]
     lines += [f"Proven against the control: {', '.join(proven)}."] if proven else []
-    lines += [f"What to do: {found.next_step}."] if not completed else []
-    lines += [f"How it was judged: {found.method}."]
-    if found.sample_ratio is not None:
-        alarm = "**broken**" if found.sample_ratio.is_alarm else "as promised"
-        lines.append(f"Sample ratio: {alarm} (p = {found.sample_ratio.p_value:.3g}).")
-    lines.append(f"Better is {', '.join(_better(found))}; an effect is positive where it is for the better.")
-    return "\n\n".join(lines + [f"- {warning}" for warning in found.warnings])
+    lines += [f"What to do: {analysis.next_step}."] if not completed else []
+    lines += [f"How it was judged: {analysis.method}."]
+    if analysis.sample_ratio is not None:
+        alarm = "**broken**" if analysis.sample_ratio.is_alarm else "as promised"
+        lines.append(f"Sample ratio: {alarm} (p = {analysis.sample_ratio.p_value:.3g}).")
+    lines.append(f"Better is {', '.join(_better(analysis))}; an effect is positive where it is for the better.")
+    return "\n\n".join(lines + [f"- {warning}" for warning in analysis.warnings])
 
 
 def answers_in_words(waiting: Iterable[Mapping[str, Any]]) -> str:
     """Experiments that have an answer, as the form that ends them shows them."""
-    told = (
+    answers = (
         (f"{row['name']} · {row['workspace_id']}", f"{_answer(row)}, {row['units']:,} units, `{row['experiment_id']}`")
         for row in waiting
     )
-    return f"These have an answer:\n\n{reasons(told)}"
+    return f"These have an answer:\n\n{reasons(answers)}"
 
 
 def _answer(row: Mapping[str, Any]) -> str:
     return f"{row['winner']} wins" if row["winner"] else str(row["status"]).replace("_", " ")
 
 
-def _better(found: Analysis) -> list[str]:
+def _better(analysis: ExperimentAnalysis) -> list[str]:
     """Each metric with what is better of it, once, in order: a direction that was forgotten shows here."""
-    metrics = {found.metric_name: found.direction}
-    metrics |= {row["metric_name"]: row["direction"] for row in found.guardrails}
+    metrics = {analysis.metric_name: analysis.direction}
+    metrics |= {row["metric_name"]: row["direction"] for row in analysis.guardrails}
     return [f"{'more' if direction == 'increase' else 'less'} {name}" for name, direction in metrics.items()]
 
 
@@ -88,19 +91,19 @@ def _arm(arm: ArmReport) -> Row:
 
 def _effect(effect: EffectReport) -> Row:
     lift = None if effect.relative_lift is None else f"{100 * effect.relative_lift:+.1f} %"
-    told = {"arm": effect.variant_id, "effect, interval": _told(effect.effect, effect.interval), "lift": lift}
-    return told | {"p": f"{effect.p_value:.2g}"}
+    row = {"arm": effect.variant_id, "effect, interval": _with_interval(effect.effect, effect.interval), "lift": lift}
+    return row | {"p": f"{effect.p_value:.2g}"}
 
 
 def _segment(row: Mapping[str, Any]) -> Row:
     about = {"segment": row["segment"], "arm": row["variant_id"], "units": f"{row['n']:,}"}
-    return about | {"effect, interval": _told(row["effect"], row["interval"]), "verdict": _verdict(row)}
+    return about | {"effect, interval": _with_interval(row["effect"], row["interval"]), "verdict": _verdict(row)}
 
 
 def _guardrail(row: Mapping[str, Any]) -> Row:
     known = row["effect"] is not None
     verdict = "**worse**" if row["is_harmed"] else "not proven worse" if known else "not enough units"
-    effect = _told(row["effect"], row["interval"]) if known else None
+    effect = _with_interval(row["effect"], row["interval"]) if known else None
     return {"metric": row["metric_name"], "arm": row["variant_id"], "effect, interval": effect, "verdict": verdict}
 
 
@@ -108,7 +111,7 @@ def _verdict(row: Mapping[str, Any]) -> str:
     return f"{'proven' if row['is_significant'] else 'not proven'} (p = {row['p_value']:.2g})"
 
 
-def _told(effect: float, ends: Sequence[float]) -> str:
+def _with_interval(effect: float, ends: Sequence[float]) -> str:
     return f"{effect:+.3g} [{ends[0]:+.3g}, {ends[1]:+.3g}]"
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from tasks.experiments import (
-    allocation,
     alpha_spending,
     contingency,
     cuped,
@@ -22,7 +21,7 @@ from tasks.experiments import (
     power,
     sample_ratio,
 )
-from tasks.experiments.moments import Moments
+from tasks.experiments.inference.arm_statistics import Moments
 from tasks.statistics import confidence_sequences, familywise
 from tasks.statistics.multiplicity import benjamini_hochberg
 
@@ -274,7 +273,7 @@ CHECKS: dict[str, Callable[[Case], Found]] = {
     "theta": theta,
     "cuped_rel": cuped_relative,
     "midpower": mid_power,
-    "floor": lambda given: {"p": [allocation.with_floor(given["w"], floor) for floor in given["floors"]]},
+    "floor": lambda given: {"p": [bandit_allocation.with_floor(given["w"], floor) for floor in given["floors"]]},
     "fnv": sdk_hashes,
     "ranges": sdk_ranges,
     "sdkrun": sdk_run,
