@@ -10,12 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.experiments import sample_ratio
-from tasks.experiments.comparisons import compare
-from tasks.experiments.metric_kinds import MetricKind
-from tasks.experiments.moments import Moments
-from tasks.experiments.posteriors import BetaPosterior, StudentPosterior
-from tasks.experiments.records import Answers, Status
+from tasks.experiments.inference import sample_ratio
+from tasks.experiments.inference.arm_statistics import Moments
+from tasks.experiments.inference.comparisons import compare
+from tasks.experiments.inference.posteriors import posterior_of
+from tasks.experiments.records import ExperimentStatus, MappingRecord, MetricKind
 
 Array = NDArray[np.float64]
 MINIMUM_UNITS = 100
@@ -23,8 +22,8 @@ ARM = ["variant_name", "n", "sum", "sum_of_squares", "is_control"]
 
 
 @dataclass(frozen=True)
-class AggregatedAnalysis(Answers):
-    """One look at one experiment and metric: nobody knows how often its owners looked, so everything is always valid.
+class AggregatedAnalysis(MappingRecord):
+    """One look at one experiment and metric: it is unknown how often its owners looked, so everything is always valid.
 
     Attributes:
         variants: name, units, mean, probability of being best, expected loss.
@@ -35,7 +34,7 @@ class AggregatedAnalysis(Answers):
     experiment_name: str
     metric_name: str
     metric_kind: str
-    status: Status
+    status: ExperimentStatus
     winner: str | None
     confidence: float
     sample_ratio_p_value: float
@@ -43,19 +42,19 @@ class AggregatedAnalysis(Answers):
     effects: list[dict[str, Any]]
 
 
-def analyse_arms(arms: pl.DataFrame, alpha: float) -> list[AggregatedAnalysis]:
-    """Analyse all experiments in a frame of `experiment_arm`, those with equally many arms together."""
+def analyze_arms(arms: pl.DataFrame, alpha: float) -> list[AggregatedAnalysis]:
+    """Analyze all experiments in a frame of `experiment_arm`, those with equally many arms together."""
     keys = ["experiment_name", "metric_name"]
     grouped = arms.sort(*keys, "is_control", "variant_name", descending=[False, False, True, False]).group_by(
         *keys, "metric_kind", maintain_order=True
     )
     wide = grouped.agg(*ARM).with_columns(arms=pl.col("n").list.len(), is_binary=pl.col("metric_kind") == "binary")
     comparable = wide.filter(pl.col("arms") >= 2)
-    found = [one for part in comparable.partition_by("arms", "is_binary") for one in _analyse_alike(part, alpha)]
-    return sorted(found, key=lambda one: (one.experiment_name, one.metric_name))
+    analyses = [one for part in comparable.partition_by("arms", "is_binary") for one in _analyze_alike(part, alpha)]
+    return sorted(analyses, key=lambda one: (one.experiment_name, one.metric_name))
 
 
-def _analyse_alike(part: pl.DataFrame, alpha: float) -> Iterator[AggregatedAnalysis]:
+def _analyze_alike(part: pl.DataFrame, alpha: float) -> Iterator[AggregatedAnalysis]:
     n, total, squares = (_matrix(part, name) for name in ("n", "sum", "sum_of_squares"))
     is_binary = bool(part["is_binary"][0])
     moments = Moments.from_smoothed_counts(n, total) if is_binary else Moments.from_sums(n, total, squares)
@@ -64,18 +63,15 @@ def _analyse_alike(part: pl.DataFrame, alpha: float) -> Iterator[AggregatedAnaly
     level = alpha / (n.shape[1] - 1)
     rows, columns = moments.at(slice(None), slice(None), None), moments.at(slice(None), None, slice(None))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = compare(columns, rows, alpha=level, n_star=2 * n.mean(axis=1)[:, None, None])
+        compared = compare(columns, rows, alpha=level, n_star=2 * n.mean(axis=1)[:, None, None])
     best, loss = np.full(n.shape, np.nan), np.full(n.shape, np.nan)
     if usable.any():
-        posterior = (
-            BetaPosterior.from_counts(n[usable], total[usable])
-            if is_binary
-            else StudentPosterior.from_moments(moments.at(usable))
-        )
+        kind = MetricKind.BINARY if is_binary else MetricKind.CONTINUOUS
+        posterior = posterior_of(kind, moments.at(usable), total[usable])
         best[usable], loss[usable] = posterior.best_and_loss()
     for i, row in enumerate(part.iter_rows(named=True)):
-        p = np.minimum(found.always_valid_p_value[i] * (n.shape[1] - 1), 1.0)
-        better = np.where(found.estimate[i] > 0, p, 1.0)
+        p = np.minimum(compared.always_valid_p_value[i] * (n.shape[1] - 1), 1.0)
+        better = np.where(compared.estimate[i] > 0, p, 1.0)
         np.fill_diagonal(better, 0.0)
         yield _record(
             row,
@@ -83,8 +79,8 @@ def _analyse_alike(part: pl.DataFrame, alpha: float) -> Iterator[AggregatedAnaly
             best[i],
             loss[i],
             better,
-            found.estimate[i],
-            found.half_width[i],
+            compared.estimate[i],
+            compared.half_width[i],
             float(ratio[i]),
             alpha,
             is_usable=bool(usable[i]),
@@ -121,13 +117,13 @@ def _record(
         | {"expected_loss": float(loss[k]) if is_usable else None}
         for k, name in enumerate(names)
     ]
-    is_open = status in (Status.WINNER, Status.RUNNING)
+    is_open = status in (ExperimentStatus.WINNER, ExperimentStatus.RUNNING)
     return AggregatedAnalysis(
         experiment_name=row["experiment_name"],
         metric_name=row["metric_name"],
         metric_kind=MetricKind(row["metric_kind"]),
         status=status,
-        winner=names[leader] if status == Status.WINNER else None,
+        winner=names[leader] if status == ExperimentStatus.WINNER else None,
         confidence=float(1 - proven[leader]) if is_open else 0.0,
         sample_ratio_p_value=ratio,
         variants=variants,
@@ -135,12 +131,12 @@ def _record(
     )
 
 
-def _status(smallest: int, is_usable: bool, ratio: float, is_proven: bool) -> Status:
+def _status(smallest: int, is_usable: bool, ratio: float, is_proven: bool) -> ExperimentStatus:
     if ratio < sample_ratio.ALARM_LEVEL:
-        return Status.INVALID
+        return ExperimentStatus.INVALID
     if smallest < MINIMUM_UNITS or not is_usable:
-        return Status.INSUFFICIENT_DATA
-    return Status.WINNER if is_proven else Status.RUNNING
+        return ExperimentStatus.INSUFFICIENT_DATA
+    return ExperimentStatus.WINNER if is_proven else ExperimentStatus.RUNNING
 
 
 def _matrix(part: pl.DataFrame, name: str) -> Array:

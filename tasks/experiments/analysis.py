@@ -9,23 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.experiments import planning
-from tasks.experiments.arm_sums import ArmSums
-from tasks.experiments.comparisons import Compared, compare, from_estimates
-from tasks.experiments.cuped import adjusted
 from tasks.experiments.design import Design
-from tasks.experiments.evidence import Evidence, look
-from tasks.experiments.moments import Moments
+from tasks.experiments.inference import power
+from tasks.experiments.inference.alpha_spending import SpendingRule
+from tasks.experiments.inference.arm_statistics import ArmSums, Moments
+from tasks.experiments.inference.comparisons import Comparison, compare, from_estimates
+from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
 from tasks.experiments.records import ExperimentType
-from tasks.experiments.rule import Rule
 
 Array = NDArray[np.float64]
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What is known of an experiment before it is analysed: rows of the warehouse.
+class AnalysisInput:
+    """What is known of an experiment before it is analyzed: rows of the warehouse.
 
     Attributes:
         metrics: the primary one first.
@@ -39,7 +37,7 @@ class Material:
     arrivals: Sequence[Row]
     epochs: Sequence[Row]
     planned: int | None
-    evidence: Evidence | None
+    evidence: SequentialEvidence | None
 
     @property
     def names(self) -> list[str]:
@@ -53,9 +51,7 @@ class Material:
 
     def sums(self, metric: Row, segment: str | None = None) -> ArmSums:
         """Sums of one metric, of one segment or all."""
-        return ArmSums.from_rows(
-            self.statistics, self.names, len(self.epochs), metric, lambda row: segment in (None, row["segment"])
-        )
+        return ArmSums.from_rows(self.statistics, self.names, len(self.epochs), metric, segment)
 
     def weights(self) -> Array:
         """Propensities (B, K) of each epoch's arms."""
@@ -68,79 +64,78 @@ def sign_of(metric: Row) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one look found.
+class InterimResult:
+    """What one look shows.
 
     Attributes:
         means: of each arm (K,), as they are compared: adjusted by covariate or weighted by propensity where it applies.
-        found: every arm (row) minus every other (column), positive is better.
+        comparison: every arm (row) minus every other (column), positive is better.
         evidence: what is proven by now.
     """
 
     sums: ArmSums
     moments: Moments
     means: Array
-    found: Compared
-    evidence: Evidence
-    rule: Rule
+    comparison: Comparison
+    evidence: SequentialEvidence
+    rule: SpendingRule
     planned: int | None
     n_star: float
     is_weighted: bool
     is_adjusted: bool
 
 
-def take_look(material: Material) -> Look:
+def take_look(known: AnalysisInput) -> InterimResult:
     """Compare all arms and add the result to what earlier looks proved, once every arm has the minimum sample."""
-    primary, design = material.metrics[0], material.design
-    sums = material.sums(primary)
+    primary, design = known.metrics[0], known.design
+    sums = known.sums(primary)
     moments, covariates = sums.moments(), sums.covariate_sums()
-    is_weighted = design.is_adaptive and len(material.epochs) > 1
+    is_weighted = design.is_adaptive and len(known.epochs) > 1
     if covariates is not None and not is_weighted:
-        moments = replace_moments(moments, adjusted(covariates), sums.origin)
-    planned = material.planned
-    if planned is None and (material.evidence is None or not material.evidence.n):
+        moments = _with_origin(covariates.adjusted(), sums.origin)
+    planned = known.planned
+    if planned is None and (known.evidence is None or not known.evidence.n):
         # Only before the first look: a plan made later would spend the error a second time.
-        planned = planning.from_first_outcomes(design, moments, sums.kind)
-    rule = rule_of(material, planned)
-    n_star = planning.tuned_to(design, len(material.names), planned)
-    means, found = compare_all(moments, sums, material, rule, n_star, is_weighted=is_weighted)
-    found = replace(found, estimate=sign_of(primary) * found.estimate)
-    evidence = material.evidence or Evidence.none(len(material.names))
+        planned = power.from_first_outcomes(design, moments, sums.kind)
+    rule = rule_of(known, planned)
+    n_star = power.tuned_to(design, len(known.names), planned)
+    means, comparison = compare_all(moments, sums, known, rule, n_star, is_weighted=is_weighted)
+    comparison = replace(comparison, estimate=sign_of(primary) * comparison.estimate)
+    evidence = known.evidence or SequentialEvidence.none(len(known.names))
     if moments.n.min() >= design.min_sample_size:
         information = float(moments.n.min()) / planned if planned else 0.0
-        evidence = look(evidence, found, rule, information, float(moments.n.sum()))
+        evidence = look(evidence, comparison, rule, information, float(moments.n.sum()))
     is_adjusted = covariates is not None and not is_weighted
-    return Look(sums, moments, means, found, evidence, rule, planned, n_star, is_weighted, is_adjusted)
+    return InterimResult(sums, moments, means, comparison, evidence, rule, planned, n_star, is_weighted, is_adjusted)
 
 
-def replace_moments(plain: Moments, better: Moments, origin: float) -> Moments:
-    """Adjusted moments where they have less variance to work with."""
-    return Moments(plain.n, better.mean + origin, better.variance)
+def _with_origin(shifted: Moments, origin: float) -> Moments:
+    return Moments(shifted.n, shifted.mean + origin, shifted.variance)
 
 
-def rule_of(material: Material, planned: int | None) -> Rule:
+def rule_of(known: AnalysisInput, planned: int | None) -> SpendingRule:
     """How this experiment spends its α."""
-    design = material.design
+    design = known.design
     is_fixed = not design.is_adaptive and planned is not None
     is_sequential = design.experiment_type == ExperimentType.SEQUENTIAL
     is_scheduled = is_fixed and is_sequential and design.scheduled_looks is not None
     is_hybrid = is_fixed and not is_sequential
-    return Rule(
-        design.alpha, len(material.names), is_hybrid, is_scheduled, design.is_adaptive, control=material.control
+    return SpendingRule(
+        design.alpha, len(known.names), is_hybrid, is_scheduled, design.is_adaptive, control=known.control
     )
 
 
 def compare_all(
-    moments: Moments, sums: ArmSums, material: Material, rule: Rule, n_star: float, *, is_weighted: bool
-) -> tuple[Array, Compared]:
+    moments: Moments, sums: ArmSums, known: AnalysisInput, rule: SpendingRule, n_star: float, *, is_weighted: bool
+) -> tuple[Array, Comparison]:
     """Means, and every arm against every other: plainly, or by weighted scores after adaptive allocation."""
     if is_weighted:
-        scores = sums.augmented_scores(material.weights())
-        found = from_estimates(
+        scores = sums.augmented_scores(known.weights())
+        comparison = from_estimates(
             scores.contrast, scores.contrast_error, float(scores.n), alpha=rule.running_alpha, n_star=n_star
         )
-        return scores.mean, found
+        return scores.mean, comparison
     rows, columns = moments.at(slice(None), None), moments.at(None, slice(None))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = compare(columns, rows, alpha=rule.running_alpha, n_star=n_star)
-    return moments.mean, found
+        comparison = compare(columns, rows, alpha=rule.running_alpha, n_star=n_star)
+    return moments.mean, comparison

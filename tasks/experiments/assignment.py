@@ -11,7 +11,6 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
-from tasks.errors import UnknownNameError
 from tasks.experiments.design import Design
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.hashing import HASHES, Position, cumulative, keyed_blake2b
@@ -28,8 +27,8 @@ class AssignmentPlan:
     Attributes:
         ends: upper ends of the arms' ranges.
         position: of a unit, by this experiment's salt.
-        enrolment: another position, so that a larger traffic share moves nobody between arms; None: all take part.
-        holdout: by the workspace's salt, so that every experiment leaves out the same units; None: nobody is left out.
+        enrolment: another position, so that a larger traffic share moves no unit between arms; None: all take part.
+        holdout: by the workspace's salt, so that every experiment leaves out the same units; None: none is left out.
     """
 
     experiment_id: str
@@ -48,7 +47,7 @@ class AssignmentPlan:
         cls, experiment: Mapping[str, Any], variants: Sequence[Mapping[str, Any]], epoch: Mapping[str, Any]
     ) -> AssignmentPlan:
         """From rows of the warehouse; the epoch is the newest."""
-        design = Design.from_json(experiment["design"])
+        design = Design.from_dict(experiment["design"])
         names, weights = tuple(row["variant_id"] for row in variants), tuple(epoch["weights"])
         return cls(
             experiment["experiment_id"],
@@ -82,12 +81,6 @@ class AssignmentPlan:
         known = {"segment": segment, "covariate": covariate, "assigned_at": now}
         return about | {"epoch": self.epoch, "propensity": self.weights[arm]} | known
 
-    def require_variant(self, variant_id: object) -> str:
-        """The name of one of the arms."""
-        if str(variant_id) not in self.variants:
-            raise UnknownNameError("variant", variant_id, self.variants)
-        return str(variant_id)
-
 
 def require_segments(labels: Sequence[object] | None, units: int) -> list[str]:
     """One label for each unit, blank where it has none.
@@ -95,13 +88,13 @@ def require_segments(labels: Sequence[object] | None, units: int) -> list[str]:
     Raises:
         InvalidDesignError: if their number differs, or one is too long.
     """
-    found = ["" if label is None else str(label).strip() for label in labels or [None] * units]
-    if len(found) != units:
-        raise InvalidDesignError(f"{units} units need as many segments, not {len(found)}")
-    for label in found:
+    texts = ["" if label is None else str(label).strip() for label in labels or [None] * units]
+    if len(texts) != units:
+        raise InvalidDesignError(f"{units} units need as many segments, not {len(texts)}")
+    for label in texts:
         if len(label) > LONGEST_SEGMENT:
             raise InvalidDesignError(f"a segment is a text of at most {LONGEST_SEGMENT} characters, not {label!r}")
-    return found
+    return texts
 
 
 def require_covariates(values: Sequence[object] | None, units: int) -> list[float | None]:
@@ -110,13 +103,13 @@ def require_covariates(values: Sequence[object] | None, units: int) -> list[floa
     Raises:
         InvalidDesignError: if their number differs, or one is not finite.
     """
-    found = list(values or [None] * units)
-    if len(found) != units:
-        raise InvalidDesignError(f"{units} units need as many covariates, not {len(found)}")
-    for value in found:
+    numbers = list(values or [None] * units)
+    if len(numbers) != units:
+        raise InvalidDesignError(f"{units} units need as many covariates, not {len(numbers)}")
+    for value in numbers:
         if value is not None and not (isinstance(value, Real) and isfinite(value)):
             raise InvalidDesignError(f"a covariate is a finite number, not {value!r}; pass None where there is none")
-    return [None if value is None else float(value) for value in found]  # type: ignore[arg-type]
+    return [None if value is None else float(value) for value in numbers]  # type: ignore[arg-type]
 
 
 def require_unit(unit_id: object) -> str:

@@ -1,26 +1,96 @@
-"""An experiment's rows, and the record people see, from its design and back."""
+"""What `create_experiment` asks for: checked, as rows of the warehouse, and as the record that people see."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from tasks.experiments import planning
-from tasks.experiments.design import Design, Metric
+from tasks.errors import InputError, UnknownNameError
+from tasks.experiments.design import Design, Metric, Variant
 from tasks.experiments.errors import InvalidDesignError
-from tasks.experiments.findings import Analysis
-from tasks.experiments.records import ExperimentRecord, ExperimentType, Status, VariantAllocation
-from tasks.experiments.variants import Variant
+from tasks.experiments.inference import power
+from tasks.experiments.records import (
+    ExperimentAnalysis,
+    ExperimentRecord,
+    ExperimentStatus,
+    ExperimentType,
+    MetricKind,
+    VariantAllocation,
+)
 
 Row = dict[str, Any]
+DRAFT, RUNNING, COMPLETED = "draft", "running", "completed"
+OPEN = (None, None)
+BOUNDS: dict[MetricKind, tuple[float | None, float | None]] = {
+    MetricKind.BINARY: (0.0, 1.0),
+    MetricKind.RATE: (0.0, 1.0),
+    MetricKind.COUNT: (0.0, None),
+}
+
+
+def make_metric(name: str, kind: str | None, direction: Any, bounds: tuple[float, float] | None) -> Metric:
+    """The primary metric; a declared kind brings its natural bounds."""
+    known = parse_enum(MetricKind, "metric_kind", kind) if kind is not None else None
+    natural: tuple[float | None, float | None] = BOUNDS.get(known, OPEN) if known else OPEN
+    low, high = bounds or natural
+    return Metric(name, "primary", known, direction, low, high)
+
+
+def make_design(extra: Mapping[str, Any], **given: Any) -> Design:
+    """The design from the engine's arguments and further fields by name."""
+    known = {field.name for field in fields(Design)} - (set(given) if extra else set())
+    for name in extra or given:
+        if name not in known:
+            raise UnknownNameError("argument", name, known)
+    return Design(**given, **extra)
+
+
+def make_guardrails(given: Sequence[str | Mapping[str, Any]]) -> list[Metric]:
+    """Guardrail metrics from names, or dictionaries with `name` and, if wanted, `direction`, `kind`, `margin`."""
+    guardrails = []
+    for one in given:
+        guardrail: dict[str, Any] = {"name": one} if isinstance(one, str) else dict(one)
+        unknown = set(guardrail) - {"name", "direction", "kind", "margin"}
+        if unknown or "name" not in guardrail:
+            raise InvalidDesignError(f"a guardrail has name, direction, kind and margin, not {sorted(guardrail)}")
+        kind = parse_enum(MetricKind, "guardrail kind", guardrail["kind"]) if guardrail.get("kind") else None
+        guardrails.append(
+            Metric(
+                guardrail["name"],
+                "guardrail",
+                kind,
+                guardrail.get("direction", "increase"),
+                margin=guardrail.get("margin", 0.0),
+            )
+        )
+    return guardrails
+
+
+def parse_enum(kind: Any, what: str, value: object) -> Any:
+    """A member of an enumeration, from the member or its value in any case."""
+    try:
+        return kind(str(value).lower())
+    except ValueError:
+        raise InvalidDesignError(f"{what} is one of {', '.join(kind)}, not {value!r}") from None
+
+
+def make_baseline(given: float | tuple[float, float] | None, kind: MetricKind | None) -> tuple[float, float] | None:
+    """Mean and variance, from a proportion or from mean and standard deviation."""
+    if given is None:
+        return None
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return float(given[0]), float(given[1]) ** 2
+    if isinstance(given, int | float) and kind == MetricKind.BINARY and 0 < given < 1:
+        return float(given), given * (1 - given)
+    raise InputError(f"baseline is (mean, standard deviation), or the proportion of a binary metric, not {given!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What was asked for, checked."""
+    """An experiment as it was asked for, checked."""
 
     workspace_id: str
     name: str
@@ -40,10 +110,10 @@ class Definition:
             "experiment_type": self.design.experiment_type.value,
             "allocation_strategy": self.design.allocation_strategy.value,
             "metric_name": self.metrics[0].name,
-            "design": self.design.as_json(),
+            "design": self.design.as_dict(),
             "salt": salt,
             "planned_units_per_arm": self.planned(),
-            "status": "draft",
+            "status": DRAFT,
             "conclusion": None,
             "winner": None,
             "created_at": now,
@@ -56,7 +126,7 @@ class Definition:
     def planned(self) -> int | None:
         """Units per arm, where the plan or the metric's baseline was given."""
         mean, variance = self.baseline or (0.0, 0.0)
-        return planning.units_per_arm(self.design, len(self.variants), mean, variance, self.metrics[0].kind)
+        return power.units_per_arm(self.design, len(self.variants), mean, variance, self.metrics[0].kind)
 
     def variant_rows(self) -> list[Row]:
         """Without the experiment's id."""
@@ -79,9 +149,9 @@ class Definition:
         differing = [
             what
             for what, mine, theirs in (
-                ("design", self.design.as_json(), dict(stored["design"])),
+                ("design", self.design.as_dict(), dict(stored["design"])),
                 ("variants", self.variant_rows(), _without(variants, "experiment_id")),
-                ("metrics", _asked(self.metric_rows(), metrics), _asked(metrics, self.metric_rows())),
+                ("metrics", _as_designed(self.metric_rows(), metrics), _as_designed(metrics, self.metric_rows())),
             )
             if mine != theirs
         ]
@@ -92,11 +162,15 @@ class Definition:
             )
 
 
-def conclusion(found: Analysis, chosen: str | None) -> str:
+def conclusion(analysis: ExperimentAnalysis, chosen: str | None) -> str:
     """How an experiment ended: `winner` if proven, `chosen` if a person decided otherwise, or why there is none."""
     if chosen is not None:
-        return "winner" if chosen == found.winner else "chosen"
-    return found.status.value if found.status in (Status.NO_DIFFERENCE, Status.INVALID) else "inconclusive"
+        return "winner" if chosen == analysis.winner else "chosen"
+    return (
+        analysis.status.value
+        if analysis.status in (ExperimentStatus.NO_DIFFERENCE, ExperimentStatus.INVALID)
+        else "inconclusive"
+    )
 
 
 def experiment_id_of(workspace_id: str, name: str, before: int) -> str:
@@ -107,11 +181,13 @@ def experiment_id_of(workspace_id: str, name: str, before: int) -> str:
 
 def as_record(experiment: Row, variants: Sequence[Row], metrics: Sequence[Row]) -> ExperimentRecord:
     """What people see."""
-    design = Design.from_json(experiment["design"])
+    design = Design.from_dict(experiment["design"])
     planned = experiment["planned_units_per_arm"]
-    found = [] if experiment["hypothesis"] else ["no hypothesis: write down what you expect, and why, before the start"]
+    warnings = (
+        [] if experiment["hypothesis"] else ["no hypothesis: write down what you expect, and why, before the start"]
+    )
     if design.is_adaptive and design.experiment_type == ExperimentType.AB_TEST:
-        found.append("an A/B test with adaptive weights is analysed as what it is: by inverse-propensity scores")
+        warnings.append("an A/B test with adaptive weights is analyzed as what it is: by inverse-propensity scores")
     return ExperimentRecord(
         experiment_id=experiment["experiment_id"],
         workspace_id=experiment["workspace_id"],
@@ -130,8 +206,8 @@ def as_record(experiment: Row, variants: Sequence[Row], metrics: Sequence[Row]) 
         conclusion=experiment["conclusion"],
         winner=experiment["winner"],
         planned_units_per_arm=planned,
-        expected_days=planning.expected_days(design, len(variants), planned),
-        warnings=found,
+        expected_days=power.expected_days(design, len(variants), planned),
+        warnings=warnings,
         created_at=experiment["created_at"],
         started_at=experiment["started_at"],
         completed_at=experiment["completed_at"],
@@ -142,8 +218,8 @@ def _without(rows: Sequence[Row], *names: str) -> list[Row]:
     return [{name: value for name, value in row.items() if name not in names} for row in rows]
 
 
-def _asked(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
-    """Metrics as they were asked for: an inferred kind and the origin are not part of the question."""
+def _as_designed(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+    """Metrics as they were designed: an inferred kind and the origin are not part of the design."""
     open_kinds = {row["metric_name"] for row in [*rows, *others] if row["kind"] is None}
     kept = ("metric_name", "role", "direction", "lower", "upper", "margin")
     return sorted(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from math import isclose, isfinite
 from typing import Any, Literal
 
-from tasks.errors import require_between
-from tasks.experiments.checks import require_positive, require_text, require_whole
+from tasks.errors import OutOfRangeError, require_between
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.hashing import HASHES
-from tasks.experiments.metric_kinds import MetricKind
-from tasks.experiments.records import ExperimentType, VariantAllocation
+from tasks.experiments.records import ExperimentType, MetricKind, VariantAllocation
 
 Direction = Literal["increase", "decrease"]
 FLOOR = 0.05
@@ -45,6 +44,17 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """One arm."""
+
+    variant_id: str
+    description: str | None
+    weight: float
+    is_control: bool
+    levels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
     """All numbers of an experiment; those not given have the defaults of a cautious analyst.
 
@@ -53,7 +63,7 @@ class Design:
         min_sample_size: units each arm needs before anything is declared.
         allocation_floor: least share of an arm under adaptive allocation; below 5 % no interval holds (simulated).
         goal: `reward` earns most while it runs, `winner` finds the best arm soonest (top-two).
-        traffic_share: share of the units that take part; raising it later reassigns nobody.
+        traffic_share: share of the units that take part; raising it later reassigns none.
         holdout_share: share kept out of every experiment of the workspace, always the same units.
         scheduled_looks: number of looks of a sequential experiment that spends its error by plan; None: look any time.
         winsorise_at: quantile of all arms together at which values are capped; costs a pass over the outcomes.
@@ -118,13 +128,67 @@ class Design:
         """Least share of an arm; at most half of the traffic goes to floors."""
         return min(self.allocation_floor, 0.5 / arms)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """For the warehouse."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Design:
+    def from_dict(cls, stored: Mapping[str, Any]) -> Design:
         """From the warehouse."""
         kinds = {"experiment_type": ExperimentType(stored["experiment_type"])}
         strategy = VariantAllocation(stored["allocation_strategy"])
         return cls(**{**stored, **kinds, "allocation_strategy": strategy})
+
+
+def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
+    """Arms from dictionaries with `name` and, if wanted, `description`, `weight`, `is_control`, `levels`.
+
+    Raises:
+        InvalidDesignError: for fewer than two, blank or repeated names, several controls, or weights off 1.
+    """
+    names = [str(one.get("name", "")).strip() if isinstance(one, Mapping) else "" for one in given]
+    if len(names) < 2:
+        raise InvalidDesignError(f"an experiment compares at least two variants, not {len(names)}")
+    for name in names:
+        require_text("variant name", name, 128)
+    if len(set(names)) < len(names):
+        raise InvalidDesignError(f"variant names must differ: {', '.join(sorted(names))}")
+    controls = [name for name, one in zip(names, given, strict=True) if one.get("is_control")]
+    if len(controls) > 1:
+        raise InvalidDesignError(f"one variant is the control, not {len(controls)}: {', '.join(controls)}")
+    control = controls[0] if controls else ("control" if "control" in names else names[0])
+    weights = require_weights([one.get("weight") for one in given])
+    return [
+        Variant(name, one.get("description"), weight, name == control, dict(one.get("levels") or {}))
+        for name, one, weight in zip(names, given, weights, strict=True)
+    ]
+
+
+def require_weights(weights: Sequence[Any]) -> list[float]:
+    """The weights of all arms, equal ones where none is given; they must be positive and sum to 1."""
+    if all(weight is None for weight in weights):
+        return [1 / len(weights)] * len(weights)
+    numbers = [w for w in weights if isinstance(w, int | float) and not isinstance(w, bool) and isfinite(w) and w > 0]
+    if len(numbers) < len(weights) or not isclose(sum(numbers), 1.0, abs_tol=WEIGHT_TOLERANCE):
+        raise InvalidDesignError(f"weights must be positive and sum to 1 over all variants, not {weights}")
+    return [float(weight) for weight in numbers]
+
+
+def require_text(what: str, value: object, longest: int) -> str:
+    """The text without surrounding blanks; it must have some, and fit its column."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or len(text) > longest:
+        raise InvalidDesignError(f"{what} must be a text of 1 to {longest} characters, not {value!r}")
+    return text
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """Raise unless the value is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise OutOfRangeError(name, value, f"a whole number of at least {least}")
+
+
+def require_positive(name: str, value: object) -> None:
+    """Raise unless the value is a positive finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value <= 0:
+        raise OutOfRangeError(name, value, "a positive number")

@@ -1,4 +1,4 @@
-"""What can be wrong with what an experiment is asked or told; nothing was written when one of these is raised.
+"""What can be wrong with a request to an experiment; nothing was written when one of these is raised.
 
 InputError
 ├── InvalidDesignError         the experiment cannot be run as described
@@ -34,7 +34,7 @@ class UnassignedUnitError(InputError):
         super().__init__(f"unit '{unit_id}' has no arm in this experiment; call assign_variant(…, unit_id) first")
 
     @classmethod
-    def nobody_waiting(cls, variant_id: str) -> UnassignedUnitError:
+    def none_waiting(cls, variant_id: str) -> UnassignedUnitError:
         """No unit id was given, and no unnamed unit of that arm still lacks its outcome."""
         error = cls("")
         error.args = (

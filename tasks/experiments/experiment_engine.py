@@ -1,30 +1,27 @@
-"""The guide's ExperimentEngine: reads, calls the pure modules, returns."""
+"""The guide's ExperimentEngine: the async face of `ExperimentService`, and where its arguments are described."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import polars as pl
 
-from tasks.errors import InputError, require_between
-from tasks.experiments import arguments, intake, planning
 from tasks.experiments.aggregated import AggregatedAnalysis
-from tasks.experiments.arguments import parse_enum
-from tasks.experiments.assignment import require_covariates, require_segments, require_unit
-from tasks.experiments.checks import require_positive, require_text, require_whole
-from tasks.experiments.definition import Definition, as_record
-from tasks.experiments.findings import Analysis
-from tasks.experiments.looking import RUNNING
-from tasks.experiments.metric_kinds import MetricKind
-from tasks.experiments.operations import Operations
-from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentType, Plan, Recorded, VariantAllocation
-from tasks.experiments.variants import make_variants
+from tasks.experiments.records import (
+    Assignment,
+    ExperimentAnalysis,
+    ExperimentRecord,
+    ExperimentType,
+    MetricKind,
+    Plan,
+    Recorded,
+    VariantAllocation,
+)
+from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse
-
-Result = TypeVar("Result")
 
 
 class ExperimentEngine:
@@ -39,11 +36,8 @@ class ExperimentEngine:
     def __init__(
         self, default_confidence: float = 0.95, min_effect_size: float = 0.05, *, warehouse: Warehouse | None = None
     ) -> None:
-        require_between("default_confidence", default_confidence, 0.5, 0.9999)
-        require_positive("min_effect_size", min_effect_size)
+        self._service = ExperimentService(default_confidence, min_effect_size, warehouse=warehouse)
         self.default_confidence, self.min_effect_size = default_confidence, min_effect_size
-        self._warehouse = warehouse
-        self._opened: Operations | None = None
 
     async def create_experiment(
         self,
@@ -82,28 +76,26 @@ class ExperimentEngine:
         Raises:
             InputError: if something is wrong with the design, or the workspace is unknown; nothing is written.
         """
-        kind = parse_enum(ExperimentType, "experiment_type", experiment_type)
-        is_bandit = kind == ExperimentType.MULTI_ARMED_BANDIT
-        usual = VariantAllocation.THOMPSON if is_bandit else VariantAllocation.EQUAL
-        strategy = parse_enum(VariantAllocation, "allocation_strategy", allocation_strategy or usual)
-        primary = arguments.make_metric(require_text("metric_name", metric_name, 64), metric_kind, direction, bounds)
-        asked = Definition(
-            workspace_id=workspace_id,
-            name=require_text("name", name, 128),
-            hypothesis=hypothesis.strip() or None if hypothesis else None,
-            design=arguments.make_design(
-                design,
-                experiment_type=kind,
-                allocation_strategy=strategy,
-                min_sample_size=min_sample_size,
-                confidence_level=self.default_confidence if confidence_level is None else confidence_level,
-                min_effect_size=self.min_effect_size if min_effect_size is None else min_effect_size,
-            ),
-            variants=make_variants(variants),
-            metrics=[primary, *arguments.make_guardrails(guardrails)],
-            baseline=arguments.make_baseline(baseline, primary.kind),
+        return await asyncio.to_thread(
+            self._service.create_experiment,
+            name,
+            workspace_id,
+            variants,
+            metric_name,
+            experiment_type,
+            allocation_strategy,
+            min_sample_size,
+            confidence_level,
+            hypothesis=hypothesis,
+            metric_kind=metric_kind,
+            direction=direction,
+            bounds=bounds,
+            baseline=baseline,
+            min_effect_size=min_effect_size,
+            guardrails=guardrails,
+            salt=salt,
+            **design,
         )
-        return await self._do(lambda work: work.create(asked, salt))
 
     def plan_experiment(
         self,
@@ -122,16 +114,11 @@ class ExperimentEngine:
             units_per_arm: a size to ask about; the one for the wanted power unless given.
             design: fields of `tasks.experiments.design.Design`, such as `min_effect_size`, `power`, `daily_units`.
         """
-        require_whole("arms", arms, 2)
-        kind = None if metric_kind is None else parse_enum(MetricKind, "metric_kind", metric_kind)
-        usual = {"confidence_level": self.default_confidence, "min_effect_size": self.min_effect_size}
-        asked = arguments.make_design({}, **(usual | design))
-        mean, variance = arguments.make_baseline(baseline, kind) or (0.0, 0.0)
-        return planning.make_plan(asked, arms, mean, variance, kind, units_per_arm)
+        return self._service.plan_experiment(baseline, metric_kind, arms, units_per_arm=units_per_arm, **design)
 
     async def start_experiment(self, experiment_id: str) -> ExperimentRecord:
         """Freeze the design and begin to assign; starting twice changes nothing."""
-        return await self._do(lambda work: work.start(experiment_id))
+        return await asyncio.to_thread(self._service.start_experiment, experiment_id)
 
     async def assign_variant(
         self,
@@ -144,15 +131,16 @@ class ExperimentEngine:
         """The unit's arm: the same id always gets the same one, in every process.
 
         Args:
-            unit_id: a user, a post, whatever is randomised; a fresh one is made, and returned, for None.
+            unit_id: a user, a post, whatever is randomized; a fresh one is made, and returned, for None.
             segment: a label known before the experiment, to report effects by.
             covariate: the metric's value of this unit from before the experiment, to reduce variance by.
 
         Returns:
             The arm's id, a string that carries `unit_id`, `propensity` and `epoch`; None for a unit that takes no part.
         """
-        made = await self.assign_variants(experiment_id, [require_unit(unit_id)], [segment], [covariate])
-        return made[0]
+        return await asyncio.to_thread(
+            self._service.assign_variant, experiment_id, unit_id, segment=segment, covariate=covariate
+        )
 
     async def assign_variants(
         self,
@@ -162,14 +150,11 @@ class ExperimentEngine:
         covariates: Sequence[float | None] | None = None,
     ) -> list[Assignment | None]:
         """Arms of many units, in their order, in one transaction."""
-        units = [require_unit(unit) for unit in unit_ids]
-        labels, numbers = require_segments(segments, len(units)), require_covariates(covariates, len(units))
-        return await self._do(lambda work: work.assign(experiment_id, units, labels, numbers))
+        return await asyncio.to_thread(self._service.assign_variants, experiment_id, unit_ids, segments, covariates)
 
     async def assigned_variants(self, experiment_id: str, unit_ids: Sequence[str]) -> list[Assignment | None]:
         """Arms that units have already, in their order; None for a unit that was never assigned."""
-        units = [require_unit(unit) for unit in unit_ids]
-        return await self._do(lambda work: work.assigned(experiment_id, units))
+        return await asyncio.to_thread(self._service.assigned_variants, experiment_id, unit_ids)
 
     async def record_outcome(
         self,
@@ -199,14 +184,17 @@ class ExperimentEngine:
         Raises:
             InputError: for anything that cannot be counted; nothing is written.
         """
-        unit = unit_id if unit_id is not None else getattr(variant_id, "unit_id", None)
-        if unit is None and variant_id is None:
-            raise InputError("an outcome needs unit_id, or the variant_id that assign_variant returned")
-        given = [intake.one("~" if unit is None else unit, outcome, key, denominator)]
-        expected = {} if variant_id is None else {given[0].unit_id: str(variant_id)}
-        waiting = str(variant_id) if unit is None else None
-        return await self._do(
-            lambda work: work.record(experiment_id, metric_name, given, expected, waiting, amend, occurred_at)
+        return await asyncio.to_thread(
+            self._service.record_outcome,
+            experiment_id,
+            variant_id,
+            outcome,
+            unit_id=unit_id,
+            key=key,
+            metric_name=metric_name,
+            denominator=denominator,
+            amend=amend,
+            occurred_at=occurred_at,
         )
 
     async def record_outcomes(
@@ -219,8 +207,14 @@ class ExperimentEngine:
         occurred_at: datetime | None = None,
     ) -> Recorded:
         """Record many at once, all or none: columns `unit_id`, `outcome` and, if wanted, `key` and `denominator`."""
-        given = intake.from_rows(outcomes)
-        return await self._do(lambda work: work.record(experiment_id, metric_name, given, {}, None, amend, occurred_at))
+        return await asyncio.to_thread(
+            self._service.record_outcomes,
+            experiment_id,
+            outcomes,
+            metric_name=metric_name,
+            amend=amend,
+            occurred_at=occurred_at,
+        )
 
     async def set_weights(self, experiment_id: str, weights: Mapping[str, float], reason: str) -> ExperimentRecord:
         """Divide the units to come by other weights; those assigned keep their arm, the same weights change nothing.
@@ -229,16 +223,15 @@ class ExperimentEngine:
             WrongStateError: if it is not running, or its allocation strategy is not `staged`.
             InvalidDesignError: if weights are not positive or do not sum to 1 over all variants.
         """
-        return await self._do(lambda work: work.set_weights(experiment_id, weights, reason))
+        return await asyncio.to_thread(self._service.set_weights, experiment_id, weights, reason)
 
-    async def analyze_experiment(self, experiment_id: str) -> Analysis:
+    async def analyze_experiment(self, experiment_id: str) -> ExperimentAnalysis:
         """Everything known now; each call on new data is a look, and looks cost nothing but a wider interval."""
-        return await self._do(lambda work: work.analyze(experiment_id))
+        return await asyncio.to_thread(self._service.analyze_experiment, experiment_id)
 
     async def check_significance(self, experiment_id: str) -> tuple[bool, str | None]:
         """(True, winner) when one arm is proven better than every other and nothing forbids it, else (False, None)."""
-        found = await self.analyze_experiment(experiment_id)
-        return found.is_significant, found.winner
+        return await asyncio.to_thread(self._service.check_significance, experiment_id)
 
     async def complete_experiment(self, experiment_id: str, winner: str | None = None) -> ExperimentRecord:
         """End it: with the winner that is proven, with one chosen against the evidence, or without any.
@@ -247,41 +240,32 @@ class ExperimentEngine:
             UnknownNameError: if the winner is no arm of this experiment.
             WrongStateError: if it is not running, or was completed with another winner.
         """
-        return await self._do(lambda work: work.complete(experiment_id, winner))
+        return await asyncio.to_thread(self._service.complete_experiment, experiment_id, winner)
 
     async def get_experiment(self, experiment_id: str) -> ExperimentRecord:
         """The experiment as it stands."""
-        return await self._do(lambda work: as_record(*work.store.find(experiment_id)))
+        return await asyncio.to_thread(self._service.get_experiment, experiment_id)
 
     async def decisions(self, experiment_id: str) -> list[dict[str, Any]]:
         """The log: every decision, with what was known, in order."""
-        return await self._do(lambda work: work.store.decisions(experiment_id))
+        return await asyncio.to_thread(self._service.decisions, experiment_id)
 
     async def looks(self, experiment_id: str) -> list[dict[str, Any]]:
         """All looks so far, in order, with what each found."""
-        return await self._do(lambda work: work.store.looks(experiment_id))
+        return await asyncio.to_thread(self._service.looks, experiment_id)
 
     async def running_experiments(self, workspace_ids: Sequence[str] = ()) -> dict[str, list[str]]:
         """Ids of running experiments by workspace, of some workspaces or all."""
-        return await self._do(lambda work: work.store.identifiers(RUNNING, workspace_ids))
+        return await asyncio.to_thread(self._service.running_experiments, workspace_ids)
 
-    async def complete_if_decided(self, found: Analysis) -> ExperimentRecord | None:
+    async def complete_if_decided(self, analysis: ExperimentAnalysis) -> ExperimentRecord | None:
         """Complete the experiment if that was asked for at its creation and it has an answer."""
-        return await self._do(lambda work: work.complete_if_decided(found))
+        return await asyncio.to_thread(self._service.complete_if_decided, analysis)
 
     async def list_experiments(self, workspace_id: str | None = None) -> list[dict[str, Any]]:
         """One row an experiment, newest first, as last looked at; takes no look of its own."""
-        return await self._do(lambda work: work.overview(workspace_id))
+        return await asyncio.to_thread(self._service.list_experiments, workspace_id)
 
     async def analyze_aggregated(self, workspace_id: str) -> list[AggregatedAnalysis]:
         """Experiments that ran elsewhere and were ingested as aggregated arms."""
-        return await self._do(lambda work: work.analyze_aggregated(workspace_id, 1 - self.default_confidence))
-
-    async def _do(self, work: Callable[[Operations], Result]) -> Result:
-        """Work off the event loop; the warehouse is opened by the first."""
-        return await asyncio.to_thread(lambda: work(self._operations()))
-
-    def _operations(self) -> Operations:
-        if self._opened is None:
-            self._opened = Operations(self._warehouse)
-        return self._opened
+        return await asyncio.to_thread(self._service.analyze_aggregated, workspace_id)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from hashlib import blake2b, sha1
+from hashlib import blake2b
 from itertools import accumulate
 from typing import Final
 
@@ -36,11 +35,6 @@ def growthbook_v2(salt: str) -> Position:
     return lambda unit_id: _fnv1a(str(_fnv1a(salt + unit_id))) % 10000 / 10000
 
 
-def planout_choice(salt: str, unit_id: str, choices: int) -> int:
-    """The index PlanOut's UniformChoice takes; the salt is `experiment.parameter`."""
-    return int(sha1(f"{salt}.{unit_id}".encode(), usedforsecurity=False).hexdigest()[:15], 16) % choices
-
-
 HASHES: Final[dict[str, Callable[[str], Position]]] = {
     "blake2b": keyed_blake2b,
     "growthbook-v1": growthbook_v1,
@@ -51,18 +45,6 @@ HASHES: Final[dict[str, Callable[[str], Position]]] = {
 def cumulative(weights: Sequence[float]) -> tuple[float, ...]:
     """Upper ends of the arms' ranges; the last is infinite, so that rounding leaves no hole."""
     return (*list(accumulate(weights))[:-1], float("inf"))
-
-
-def choose(position: float, upper_ends: Sequence[float]) -> int:
-    """Index of the arm whose range holds a position; lower ends belong to the range."""
-    return bisect_right(upper_ends, position)
-
-
-def covered_ranges(weights: Sequence[float], coverage: float) -> list[tuple[float, float]]:
-    """Each arm's range when only a share of the traffic takes part, as platforms lay them out."""
-    share = min(max(coverage, 0.0), 1.0)
-    starts = accumulate(weights, initial=0.0)
-    return [(start, start + share * weight) for start, weight in zip(starts, weights, strict=False)]
 
 
 def _fnv1a(text: str) -> int:

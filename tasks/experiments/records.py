@@ -31,7 +31,21 @@ class VariantAllocation(StrEnum):
     STAGED = "staged"
 
 
-class Status(StrEnum):
+class MetricKind(StrEnum):
+    """How a unit's value behaves.
+
+    A rate such as 0.15 never goes into a Beta posterior: its variance is a fiftieth of a coin's, so it would ask for
+    fifty times the units.
+    """
+
+    BINARY = "binary"
+    RATE = "rate"
+    CONTINUOUS = "continuous"
+    COUNT = "count"
+    RATIO = "ratio"
+
+
+class ExperimentStatus(StrEnum):
     """What an analysis came to.
 
     `running`: no answer yet · `insufficient_data`: too few units to judge by · `winner` · `no_difference`: whatever
@@ -47,7 +61,7 @@ class Status(StrEnum):
     HARMED = "harmed"
 
 
-class Answers(Mapping[str, Any]):
+class MappingRecord(Mapping[str, Any]):
     """A record that also reads as a mapping."""
 
     def __getitem__(self, key: str) -> Any:
@@ -70,7 +84,7 @@ class Answers(Mapping[str, Any]):
 
 
 @dataclass(frozen=True)
-class ExperimentRecord(Answers):
+class ExperimentRecord(MappingRecord):
     """One experiment as it stands.
 
     Attributes:
@@ -99,7 +113,7 @@ class ExperimentRecord(Answers):
 
 
 @dataclass(frozen=True)
-class Plan(Answers):
+class Plan(MappingRecord):
     """What an experiment of a size can do, known before its start.
 
     Attributes:
@@ -128,9 +142,9 @@ class Assignment(str):
 
     def __new__(cls, variant_id: str, unit_id: str, propensity: float, epoch: int) -> Assignment:
         """From the arm's id and the stored row."""
-        made = super().__new__(cls, variant_id)
-        made.unit_id, made.propensity, made.epoch = unit_id, propensity, epoch
-        return made
+        assignment = super().__new__(cls, variant_id)
+        assignment.unit_id, assignment.propensity, assignment.epoch = unit_id, propensity, epoch
+        return assignment
 
     @property
     def variant_id(self) -> str:
@@ -143,7 +157,7 @@ class Assignment(str):
 
 
 @dataclass(frozen=True)
-class Recorded(Answers):
+class Recorded(MappingRecord):
     """What became of a batch of outcomes."""
 
     recorded: int
@@ -151,8 +165,100 @@ class Recorded(Answers):
     amended: int
 
 
+@dataclass(frozen=True)
+class ArmReport(MappingRecord):
+    """One arm: units, mean with a credible interval, and what probability says of it, which decides nothing."""
+
+    variant_id: str
+    is_control: bool
+    assigned: int
+    n: int
+    mean: float | None
+    credible_interval: tuple[float, float] | None
+    probability_best: float | None
+    expected_loss: float | None
+    weight: float
+
+
+@dataclass(frozen=True)
+class EffectReport(MappingRecord):
+    """One arm against the control.
+
+    Attributes:
+        effect: difference of means, in the metric's unit; positive is better, whatever the metric's direction.
+        interval: valid at every look with the experiment's confidence, all arms together.
+        p_value: always valid, adjusted for the number of arms.
+        probability_better: that the arm is better than the control, flat prior; shown, it decides nothing.
+        relative_lift: effect over the control's mean; None where that mean is too near zero.
+    """
+
+    variant_id: str
+    effect: float
+    interval: tuple[float, float]
+    p_value: float
+    relative_lift: float | None
+    probability_better: float
+    is_significant: bool
+
+
+@dataclass(frozen=True)
+class SampleRatio(MappingRecord):
+    """Whether units arrived in the promised shares."""
+
+    p_value: float
+    is_alarm: bool
+    counts: dict[str, int]
+    expected: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ExperimentAnalysis(MappingRecord):
+    """What is known of an experiment at one look.
+
+    Attributes:
+        confidence: 1 − adjusted p-value of 'the leader beats every other arm'; reaches the experiment's level exactly
+            when a winner may be declared, and is 0 while something forbids a verdict.
+        method: in words, how intervals and verdict were reached.
+        direction: increase or decrease, whichever of the metric is better; all effects are positive for the better.
+        contrasts: main effects and interactions of a multivariate experiment.
+        next_step: what to do now.
+    """
+
+    experiment_id: str
+    name: str
+    workspace_id: str
+    metric_name: str
+    metric_kind: str | None
+    direction: str
+    status: ExperimentStatus
+    is_significant: bool
+    winner: str | None
+    leader: str | None
+    confidence: float
+    p_value: float
+    confidence_level: float
+    variants: list[ArmReport]
+    effects: list[EffectReport]
+    sample_ratio: SampleRatio | None
+    guardrails: list[dict[str, Any]]
+    segments: list[dict[str, Any]]
+    contrasts: list[dict[str, Any]]
+    n: int
+    planned_units_per_arm: int | None
+    looks: int
+    hypothesis: str | None
+    method: str
+    next_step: str
+    warnings: list[str]
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether its question has an answer, so that it may end."""
+        return self.status in (ExperimentStatus.WINNER, ExperimentStatus.NO_DIFFERENCE)
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, Answers):
+    if isinstance(value, MappingRecord):
         return value.as_dict()
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]

@@ -1,17 +1,17 @@
-"""Prefect tasks of this room, each a few lines around `ExperimentEngine`."""
+"""Prefect tasks of this room, each a few lines around `ExperimentService`."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import RaptorflowError, UnknownNameError
-from tasks.experiments.experiment_engine import ExperimentEngine
-from tasks.experiments.figure import effects_over_time
+from tasks.experiments.figures import effects_over_time
+from tasks.experiments.service import ExperimentService
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome, each_workspace
 
@@ -21,45 +21,49 @@ STEP = "experiments"
 @task(name="running-experiments", cache_policy=NO_CACHE)
 def running_experiments(workspace_ids: Sequence[str], size: int) -> list[dict[str, list[str]]]:
     """Ids of running experiments by workspace, in chunks of workspaces."""
-    found = asyncio.run(ExperimentEngine().running_experiments(workspace_ids))
-    names = sorted(found)
-    return [{name: found[name] for name in names[i : i + size]} for i in range(0, len(names), size)]
+    running = ExperimentService().running_experiments(workspace_ids)
+    names = sorted(running)
+    return [{name: running[name] for name in names[i : i + size]} for i in range(0, len(names), size)]
 
 
 @task(name="analyze-experiments", cache_policy=NO_CACHE)
 def analyze_experiments(chunk: dict[str, list[str]], complete: bool, run_id: str) -> list[Outcome]:
-    """Analyse the experiments of some workspaces; one that fails is recorded and the rest goes on."""
+    """Analyze the experiments of some workspaces; one that fails is recorded and the rest goes on."""
     warehouse = open_warehouse()
-    engine = ExperimentEngine(warehouse=warehouse)
-
-    def work(workspace_id: str) -> Outcome:
-        reports, failures = [], []
-        for experiment_id in chunk[workspace_id]:
-            try:
-                reports.append(asyncio.run(analyze_one(engine, experiment_id, complete=complete)))
-            except RaptorflowError as error:
-                failures.append(f"{experiment_id}: {error}")
-        reason = "; ".join(failures) or None
-        return Outcome(workspace_id, FAILED if failures else DONE, reason, {"reports": reports})
-
-    return each_workspace(warehouse, run_id, STEP, list(chunk), work)
+    service = ExperimentService(warehouse=warehouse)
+    analyze = partial(analyze_workspace, service, chunk, complete)
+    return each_workspace(warehouse, run_id, STEP, list(chunk), analyze)
 
 
-async def analyze_one(engine: ExperimentEngine, experiment_id: str, *, complete: bool) -> dict[str, Any]:
+def analyze_workspace(
+    service: ExperimentService, chunk: dict[str, list[str]], complete: bool, workspace_id: str
+) -> Outcome:
+    """All running experiments of one workspace."""
+    reports, failures = [], []
+    for experiment_id in chunk[workspace_id]:
+        try:
+            reports.append(analyze_one(service, experiment_id, complete=complete))
+        except RaptorflowError as error:
+            failures.append(f"{experiment_id}: {error}")
+    reason = "; ".join(failures) or None
+    return Outcome(workspace_id, FAILED if failures else DONE, reason, {"reports": reports})
+
+
+def analyze_one(service: ExperimentService, experiment_id: str, *, complete: bool) -> dict[str, Any]:
     """One experiment's analysis and picture; completed where it has an answer and its creation asked for that."""
-    found = await engine.analyze_experiment(experiment_id)
-    ended = await engine.complete_if_decided(found) if complete else None
-    picture = effects_over_time(await engine.looks(experiment_id), found.name, found.metric_name)
-    return {"analysis": found, "ended": ended, "picture": picture}
+    analysis = service.analyze_experiment(experiment_id)
+    ended = service.complete_if_decided(analysis) if complete else None
+    picture = effects_over_time(service.looks(experiment_id), analysis.name, analysis.metric_name)
+    return {"analysis": analysis, "ended": ended, "picture": picture}
 
 
 def answered(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Running experiments that have an answer, a row each, as a person decides on them."""
-    found = [report["analysis"] for report in reports if report["ended"] is None and report["analysis"].is_answered]
+    waiting = [report["analysis"] for report in reports if report["ended"] is None and report["analysis"].is_answered]
     return [
         {"workspace_id": one.workspace_id, "name": one.name, "status": one.status.value, "winner": one.winner}
         | {"p_value": one.p_value, "units": one.n, "experiment_id": one.experiment_id}
-        for one in found
+        for one in waiting
     ]
 
 
@@ -74,9 +78,9 @@ def end_experiments(decided: Sequence[dict[str, Any]], leave_running: Sequence[s
     for name in leave_running:
         if name not in winners:
             raise UnknownNameError("experiment to leave running", name, winners)
-    engine = ExperimentEngine(warehouse=open_warehouse())
+    service = ExperimentService(warehouse=open_warehouse())
     ending = {name: winner for name, winner in winners.items() if name not in leave_running}
-    return {name: asyncio.run(engine.complete_experiment(name, winner)) for name, winner in ending.items()}
+    return {name: service.complete_experiment(name, winner) for name, winner in ending.items()}
 
 
 def reports_of(outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:

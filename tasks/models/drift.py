@@ -14,7 +14,7 @@ from typing import Any
 from tasks.models.input_drift import ColumnShift
 from tasks.models.performance import LossChange
 from tasks.models.refresh import RetrainGain
-from tasks.statistics.familywise import holm
+from tasks.statistics.multiplicity import holm
 from tasks.statistics.welch import MeanChange
 
 LEVEL = 0.05

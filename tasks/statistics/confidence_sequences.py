@@ -43,11 +43,3 @@ def lower_half_width(standard_error: Real, n: Real, alpha: Real, n_star: Real) -
     x = mixture_precision(2 * np.asarray(alpha), n_star) * n
     spread = 2 * (x + 1) / x * np.log1p(np.sqrt(x + 1) / (2 * np.asarray(alpha)))
     return np.asarray(standard_error * np.sqrt(spread), dtype=np.float64)
-
-
-def upper_p_value(z: Real, n: Real, alpha: Real, n_star: Real) -> Array:
-    """Always-valid p-value against 'not better': p ≤ alpha exactly where the one-sided bound is above zero."""
-    x = mixture_precision(2 * np.asarray(alpha), n_star) * n
-    exponent = np.minimum(x * np.square(np.maximum(z, 0.0)) / (2 * (x + 1)), 700.0)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.minimum(1.0, np.sqrt(x + 1) / (2 * np.expm1(exponent))), dtype=np.float64)

@@ -47,7 +47,7 @@ class Contrast:
 class StratifiedDesign:
     """K rules made ready to be compared on any outcome; see `stratified_design`."""
 
-    centred: Floats
+    centered: Floats
     controls: Floats | None
     strata: Strata
     cluster: Codes
@@ -55,8 +55,8 @@ class StratifiedDesign:
 
     def estimate(self, outcome: Floats) -> Floats:
         """β (K,) alone for an outcome (n,), at a fraction of the cost of its errors."""
-        found: Floats = np.einsum("ij,ij->j", self.centred, self._outcome(outcome))
-        return np.where(self.information > CONSTANT, found / np.maximum(self.information, CONSTANT), 0.0)
+        products: Floats = np.einsum("ij,ij->j", self.centered, self._outcome(outcome))
+        return np.where(self.information > CONSTANT, products / np.maximum(self.information, CONSTANT), 0.0)
 
     def contrast(self, outcome: Floats) -> Contrast:
         """β and its errors for an outcome (n,)."""
@@ -64,26 +64,26 @@ class StratifiedDesign:
 
     def contrasts(self, outcome: Floats, part: Codes) -> list[Contrast]:
         """The same for each part of the rows (n,), codes 0…P−1; no stratum and no cluster should lie in two parts."""
-        y, squares = self._outcome(outcome), self.centred**2
+        y, squares = self._outcome(outcome), self.centered**2
         information = sum_by(part, squares)
         scale = np.maximum(information, CONSTANT)
-        estimate = np.where(information > CONSTANT, sum_by(part, self.centred * y) / scale, 0.0)
-        residual = y - estimate[part] * self.centred
+        estimate = np.where(information > CONSTANT, sum_by(part, self.centered * y) / scale, 0.0)
+        residual = y - estimate[part] * self.centered
         iid = np.sqrt(sum_by(part, residual**2) / self._freedom(part) / scale)
         of_cluster = np.zeros(int(self.cluster.max(initial=-1)) + 1, dtype=np.int64)
         of_cluster[self.cluster] = part
         share = np.minimum(sum_by(self.cluster, squares) / scale[of_cluster], MAX_CLUSTER_SHARE)
-        scores = sum_by(self.cluster, self.centred * residual) ** 2 / (1.0 - share)
+        scores = sum_by(self.cluster, self.centered * residual) ** 2 / (1.0 - share)
         clustered = np.sqrt(_sums(of_cluster, scores, len(scale))) / scale
         effective = 1.0 / np.maximum(_sums(of_cluster, share**2, len(scale)), 1e-12)
         iid = np.where(information > CONSTANT, iid, np.inf)
         error, freedom = np.maximum(clustered, iid), np.maximum(effective - 1.0, 1.0)
-        return [Contrast(*found) for found in zip(estimate, error, iid, freedom, strict=True)]
+        return [Contrast(*numbers) for numbers in zip(estimate, error, iid, freedom, strict=True)]
 
     def _outcome(self, outcome: Floats) -> Floats:
-        """The outcome (n, 1) or (n, K), centred over each rule's own valid rows."""
+        """The outcome (n, 1) or (n, K), centered over each rule's own valid rows."""
         y = _take_out(outcome.reshape(-1, 1), self.controls, self.strata.everywhere)
-        return self.strata.centre(y)
+        return self.strata.center(y)
 
     def _freedom(self, part: Codes) -> Floats:
         """Valid rows less strata less one, in each part (P, K) or (P, 1)."""
@@ -108,13 +108,13 @@ def stratified_design(
         stratum: (n,) codes 0…S−1; only differences inside a stratum count.
         cluster: (n,) codes 0…G−1, usually the week of publication.
         valid: (n, K) false where a rule's features are missing: such a row says nothing about that rule.
-        controls: (n, C) further columns to take out, by ridge regression with penalty 1 on standardised columns.
+        controls: (n, C) further columns to take out, by ridge regression with penalty 1 on standardized columns.
     """
     strata = Strata(stratum, valid)
     wanted = controls is not None and controls.shape[1] > 0
-    ready = _standardise(strata.everywhere.centre(controls)) if wanted and controls is not None else None
-    centred = strata.centre(_take_out(np.asarray(rules, dtype=np.float64), ready, strata.everywhere))
-    return StratifiedDesign(centred, ready, strata, cluster, (centred**2).sum(axis=0))
+    ready = _standardize(strata.everywhere.center(controls)) if wanted and controls is not None else None
+    centered = strata.center(_take_out(np.asarray(rules, dtype=np.float64), ready, strata.everywhere))
+    return StratifiedDesign(centered, ready, strata, cluster, (centered**2).sum(axis=0))
 
 
 def stratified_contrast(
@@ -132,9 +132,9 @@ def stratified_contrast(
 
 def _sums(codes: Codes, values: Floats, groups: int) -> Floats:
     """`sum_by` for few rows, with the number of groups given."""
-    found = np.zeros((groups, values.shape[1]))
-    np.add.at(found, codes, values)
-    return found
+    sums = np.zeros((groups, values.shape[1]))
+    np.add.at(sums, codes, values)
+    return sums
 
 
 def sum_by(codes: Codes, values: Floats) -> Floats:
@@ -145,8 +145,8 @@ def sum_by(codes: Codes, values: Floats) -> Floats:
         return np.add.reduceat(values, np.append(0, np.flatnonzero(steps) + 1), axis=0)
     cells = codes[:, None] * size + np.arange(size)
     sums = np.bincount(cells.ravel(), weights=np.asarray(values, dtype=np.float64).ravel(), minlength=groups * size)
-    found: Floats = sums.reshape(groups, size).astype(np.float64, copy=False)
-    return found
+    sums_by_group: Floats = sums.reshape(groups, size).astype(np.float64, copy=False)
+    return sums_by_group
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class Strata:
         counted = np.bincount(self.codes)[:, None].astype(np.float64)
         return counted if self.weights is None else sum_by(self.codes, self.weights)
 
-    def centre(self, values: Floats) -> Floats:
+    def center(self, values: Floats) -> Floats:
         """Deviations (n, K) from stratum means over valid rows; 0 at the others."""
         kept = values if self.weights is None else values * self.weights
         means = (sum_by(self.codes, kept) / np.maximum(self.rows, 1.0))[self.codes]
@@ -184,10 +184,10 @@ def _take_out(values: Floats, controls: Floats | None, strata: Strata) -> Floats
     if controls is None:
         return values
     gram = controls.T @ controls + RIDGE * np.eye(controls.shape[1])
-    fitted: Floats = controls @ np.linalg.solve(gram, controls.T @ strata.centre(values))
+    fitted: Floats = controls @ np.linalg.solve(gram, controls.T @ strata.center(values))
     return values - fitted
 
 
-def _standardise(columns: Floats) -> Floats:
+def _standardize(columns: Floats) -> Floats:
     spread = columns.std(axis=0)
     return columns / np.where(spread > 0, spread, 1.0)

@@ -2,7 +2,7 @@
 
 Augmented inverse propensity weighting with cross-fitting (Chernozhukov et al. 2018). Both models are ridge regressions,
 so covariates should come as indicators of levels and quarters, which lets them bend. It removes what the covariates
-know, nothing else: without randomisation the result stays an association.
+know, nothing else: without randomization the result stays an association.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from tasks.statistics.group_codes import groups
 
@@ -61,7 +61,7 @@ def doubly_robust_effect(
     Args:
         treated: whether the condition holds.
         outcome: what is compared, robust beforehand.
-        covariates: what both sides shall be equal in, indicators or standardised numbers, without NaN.
+        covariates: what both sides shall be equal in, indicators or standardized numbers, without NaN.
         cluster: (n,) weeks; folds never split one.
         seed: of the folds.
     """
@@ -72,7 +72,7 @@ def doubly_robust_effect(
     score = score + np.where(treated, (outcome - if_treated) / propensity, -(outcome - if_not) / (1 - propensity))
     estimate = float(score.mean())
     error, freedom = _clustered_error(score - estimate, cluster)
-    width = float(student.ppf(0.95, freedom)) * error
+    width = float(stdtrit(freedom, 0.95)) * error
     return DoublyRobustEffect(
         estimate=estimate,
         standard_error=error,

@@ -1,4 +1,4 @@
-"""Many tests at once."""
+"""Many tests at once: how often a discovery is false, or that none is."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
 
     Benjamini & Hochberg (1995), valid for independent and for positively dependent tests.
     """
+    from scipy.stats import false_discovery_control  # takes .8 s, and most of what imports this module never needs it
+
+    return np.asarray(false_discovery_control(np.asarray(p_values, dtype=np.float64)), dtype=np.float64)
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Adjusted p-values (K,): family-wise error at most α under any dependence (Holm 1979)."""
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p)
-    ratios = p[order] * len(p) / np.arange(1, len(p) + 1)
-    q = np.empty_like(p)
-    q[order] = np.minimum(np.minimum.accumulate(ratios[::-1])[::-1], 1.0)
-    return q
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return adjusted

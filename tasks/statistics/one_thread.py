@@ -28,13 +28,13 @@ def one_thread() -> Iterator[None]:
     each thread, which goes with it.
     """
     global _inside
-    found = _controller(n_modules=len(sys.modules))
+    controller = _controller(n_modules=len(sys.modules))
     with _lock:
         if not _inside:
-            _limit.enter_context(found.limit(limits=1, user_api="blas"))
+            _limit.enter_context(controller.limit(limits=1, user_api="blas"))
         _inside += 1
     try:
-        with found.limit(limits=1, user_api="openmp"):
+        with controller.limit(limits=1, user_api="openmp"):
             yield
     finally:
         with _lock:

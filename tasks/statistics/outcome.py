@@ -114,16 +114,16 @@ def normal_scores(values: Floats) -> Floats:
     return scores
 
 
-def winsorise(values: Floats, deviations: float = WINSOR_DEVIATIONS) -> Floats:
+def winsorize(values: Floats, deviations: float = WINSOR_DEVIATIONS) -> Floats:
     """Values (n,) pulled in to the median ± `deviations` robust standard deviations (1.4826 × median deviation)."""
     return np.clip(values, *_bounds(values, deviations)) if len(values) else values
 
 
 def robust(values: Floats, deviations: float = HUBER_DEVIATIONS) -> Floats:
-    """Winsorised values (n,), divided by the share of values that needed no pulling in.
+    """Winsorized values (n,), divided by the share of values that needed no pulling in.
 
     Mean differences of these are one step of Huber's (1964) estimator: as large as differences of the values
-    themselves, which winsorising alone would shrink.
+    themselves, which winsorizing alone would shrink.
     """
     if not len(values):
         return values
@@ -132,7 +132,7 @@ def robust(values: Floats, deviations: float = HUBER_DEVIATIONS) -> Floats:
 
 
 def _bounds(values: Floats, deviations: float) -> tuple[float, float]:
-    centre = float(np.median(values))
-    spread = MAD_TO_SD * float(np.median(np.abs(values - centre)))
+    center = float(np.median(values))
+    spread = MAD_TO_SD * float(np.median(np.abs(values - center)))
     reach = deviations * spread if spread > 0 else np.inf
-    return centre - reach, centre + reach
+    return center - reach, center + reach

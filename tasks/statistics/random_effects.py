@@ -16,7 +16,7 @@ TOLERANCE = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class RandomEffects:
-    """Pooled effects of K questions; one that nobody answers has mean 0 and an infinite standard error.
+    """Pooled effects of K questions; one without an answer has mean 0 and an infinite standard error.
 
     Attributes:
         sources: (K,) how many estimates were pooled.

@@ -10,10 +10,10 @@ from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 
-PRIOR_SPREADS = (0.05, 0.1, 0.2, 0.4, 0.8)  # standardised effects
+PRIOR_SPREADS = (0.05, 0.1, 0.2, 0.4, 0.8)  # standardized effects
 UNKNOWN_ERROR = 1e6
 EM_ROUNDS = 50
-MIN_PRIOR_VARIANCE = 0.01  # on the scale of standardised effects: an effect of 0.1 is never a surprise
+MIN_PRIOR_VARIANCE = 0.01  # on the scale of standardized effects: an effect of 0.1 is never a surprise
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def adaptive_shrink(estimates: ArrayLike, standard_errors: ArrayLike, unit: floa
     Args:
         estimates: (K,)
         standard_errors: (K,), infinite where nothing is known.
-        unit: one standardised effect in the estimates' unit; the mixture spans 0.05 to 0.8 of it.
+        unit: one standardized effect in the estimates' unit; the mixture spans 0.05 to 0.8 of it.
     """
     beta = np.asarray(estimates, dtype=np.float64)
     error = np.minimum(np.asarray(standard_errors, dtype=np.float64), UNKNOWN_ERROR * unit)

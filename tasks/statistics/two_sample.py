@@ -71,11 +71,11 @@ def ks_statistic(x: Floats, y: Floats) -> float:
     below_x, below_y = np.cumsum(count_x) - count_x, np.cumsum(count_y) - count_y
     before = below_x / len(x) - below_y / len(y)
     share_x, share_y = count_x / len(x), count_y / len(y)
-    found = float(np.abs(before + share_x - share_y).max())
-    open_bins = np.maximum(before + share_x, share_y - before) > found
+    at_edges = float(np.abs(before + share_x - share_y).max())
+    open_bins = np.maximum(before + share_x, share_y - before) > at_edges
     if not open_bins.any():
-        return found
-    return max(found, _gap_within(open_bins, (x, bin_x, count_x, below_x), (y, bin_y, count_y, below_y)))
+        return at_edges
+    return max(at_edges, _gap_within(open_bins, (x, bin_x, count_x, below_x), (y, bin_y, count_y, below_y)))
 
 
 Binned = tuple[Floats, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]

@@ -1,4 +1,4 @@
-"""Did a mean rise, against a reference of which only mean, variance and size are known? Welch's one-sided test."""
+"""Welch's test: do two means differ, where the variances may differ too? From means, variances and sizes alone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,56 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
+Array = NDArray[np.float64]
+Sample = tuple[Array, Array, Array]  # mean, variance, size
 MIN_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class MeanDifference:
+    """One mean minus another: estimate, standard error, degrees of freedom; arrays of any one shape."""
+
+    estimate: Array
+    standard_error: Array
+    degrees_of_freedom: Array
+
+    @property
+    def z(self) -> Array:
+        """Estimate over standard error; zero where there is no variance to judge by."""
+        return z_scores(self.estimate, self.standard_error)
+
+    def two_sided_p_value(self) -> Array:
+        """Against 'no difference'."""
+        return np.asarray(2 * stdtr(self.degrees_of_freedom, -np.abs(self.z)), dtype=np.float64)
+
+    def greater_p_value(self) -> Array:
+        """Against 'not greater'."""
+        return np.asarray(stdtr(self.degrees_of_freedom, -self.z), dtype=np.float64)
+
+    def lower_bound(self, confidence: float) -> Array:
+        """One-sided lower bound."""
+        reach = stdtrit(self.degrees_of_freedom, confidence) * self.standard_error
+        return np.asarray(self.estimate - reach, dtype=np.float64)
+
+
+def mean_difference(one: Sample, other: Sample) -> MeanDifference:
+    """One mean minus another, of samples (mean, variance, size) of any one shape (Welch 1947)."""
+    (mean, variance, n), (other_mean, other_variance, m) = one, other
+    own, others = variance / np.maximum(n, 1), other_variance / np.maximum(m, 1)
+    spread = np.square(others) / np.maximum(m - 1, 1) + np.square(own) / np.maximum(n - 1, 1)
+    known = spread > 0
+    freedom = np.square(others + own) / np.where(known, spread, 1.0)
+    freedom = np.where(known, freedom, np.maximum(m + n - 2, 1))
+    return MeanDifference(mean - other_mean, np.sqrt(others + own), freedom)
+
+
+def z_scores(estimate: Array, error: Array) -> Array:
+    """Estimates over their standard errors; zero where there is no variance to judge by."""
+    known = error > 0
+    return np.where(known, estimate / np.where(known, error, 1.0), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +85,8 @@ def mean_change(now: ArrayLike, mean: float, variance: float, n: int, confidence
     current = float(values.mean()) if len(values) else mean
     if len(values) < MIN_ROWS or n < MIN_ROWS:
         return MeanChange(current, mean, -math.inf, 1.0, len(values))
-    parts = np.array([values.var(ddof=1) / len(values), variance / n])
-    error, rise = math.sqrt(float(parts.sum())), current - mean
-    if error == 0.0:
-        return MeanChange(current, mean, rise, 0.0 if rise > 0 else 1.0, len(values))
-    freedom = float(parts.sum() ** 2 / (parts**2 / np.array([len(values) - 1, n - 1])).sum())
-    lower = rise - float(stdtrit(freedom, confidence)) * error
-    return MeanChange(current, mean, lower, float(stdtr(freedom, -rise / error)), len(values))
+    samples = np.array([[current, values.var(ddof=1), len(values)], [mean, variance, n]])
+    rise = mean_difference(tuple(samples[0]), tuple(samples[1]))
+    if rise.standard_error == 0.0:
+        return MeanChange(current, mean, current - mean, 0.0 if current > mean else 1.0, len(values))
+    return MeanChange(current, mean, float(rise.lower_bound(confidence)), float(rise.greater_p_value()), len(values))

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from tasks.statistics.contrast import Contrast, stratified_contrast
-from tasks.statistics.outcome import Codes, Floats, log_rate, strata, winsorise, within_strata
+from tasks.statistics.outcome import Codes, Floats, log_rate, strata, winsorize, within_strata
 from tasks.transfer.adjustment import by_family, controls
 from tasks.transfer.catalogue import PATTERNS, Pattern
 from tasks.transfer.records import Mask
@@ -56,7 +56,7 @@ class Posts:
             nothing = np.full(follows.shape[1], np.inf)
             return Contrast(np.zeros_like(nothing), nothing, nothing, np.ones_like(nothing))
         stratum = strata(channel if within_channel else np.zeros_like(channel), day // STRATUM_DAYS)
-        outcome = winsorise(within_strata(self.log_rates[part], stratum))
+        outcome = winsorize(within_strata(self.log_rates[part], stratum))
         week = np.unique(day // 7, return_inverse=True)[1].astype(np.int64)
         columns = adjust[part] if adjust is not None and len(day) >= CONTROLS_FROM_POSTS else None
         return stratified_contrast(follows[part], outcome, stratum, week, valid=known[part], controls=columns)

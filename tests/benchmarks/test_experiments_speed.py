@@ -12,10 +12,10 @@ from scipy.special import stdtr, stdtrit
 
 from tasks.experiments import ExperimentEngine
 from tasks.experiments.assignment import AssignmentPlan
-from tasks.experiments.comparisons import compare
 from tasks.experiments.hashing import cumulative, keyed_blake2b
-from tasks.experiments.moments import Moments
-from tasks.experiments.posteriors import BetaPosterior, StudentPosterior
+from tasks.experiments.inference.arm_statistics import Moments
+from tasks.experiments.inference.comparisons import compare
+from tasks.experiments.inference.posteriors import BetaPosterior, StudentPosterior
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row

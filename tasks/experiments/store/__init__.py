@@ -1,13 +1,28 @@
 """The experiments' SQL. Every write is one transaction, and doing it twice changes nothing."""
 
+from tasks.experiments.store.assignments import Assignments
 from tasks.experiments.store.definitions import Definitions
-from tasks.experiments.store.log import sealed
+from tasks.experiments.store.log import DecisionLog, sealed
 from tasks.experiments.store.outcomes import Outcomes
 from tasks.experiments.store.rows import Row
-from tasks.experiments.store.statistics import Statistics
+from tasks.warehouse import Warehouse
 
 __all__ = ["ExperimentStore", "Row", "sealed"]
 
 
-class ExperimentStore(Definitions, Outcomes, Statistics):
-    """Experiments of one warehouse: what was asked, who got what, what came of it, what was decided."""
+class ExperimentStore:
+    """Experiments of one warehouse.
+
+    Attributes:
+        definitions: how they were designed, and how they stand.
+        assignments: who got which arm, and the weights in force at the time.
+        outcomes: what came of the units, and the arms' sums.
+        log: what was seen when, and what was decided on it.
+    """
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+        self.log = DecisionLog(warehouse)
+        self.definitions = Definitions(warehouse, self.log)
+        self.assignments = Assignments(warehouse, self.log)
+        self.outcomes = Outcomes(warehouse, self.assignments)

@@ -7,19 +7,23 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, cast, func, select
 from sqlalchemy.dialects import postgresql
 
-from tasks.experiments.store.log import Log
-from tasks.experiments.store.rows import Row
+from tasks.experiments.store.log import DecisionLog
+from tasks.experiments.store.rows import Row, add_to_sums, insert_into, rows_of
+from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ExperimentArrival, ExperimentAssignment, ExperimentEpoch
 
 UNITS_PER_QUERY = 5000
 
 
-class Assignments(Log):
-    """Epochs, assignments, arrivals."""
+class Assignments:
+    """Epochs, assignments, arrivals, in one warehouse."""
+
+    def __init__(self, warehouse: Warehouse, log: DecisionLog) -> None:
+        self.warehouse, self.log = warehouse, log
 
     def epochs(self, experiment_id: str) -> list[Row]:
         """Weights over time."""
-        return self._rows(ExperimentEpoch, experiment_id, ExperimentEpoch.epoch)
+        return rows_of(self.warehouse, ExperimentEpoch, experiment_id, ExperimentEpoch.epoch)
 
     def add_epoch(self, epoch: Row) -> bool:
         """Put new weights in force; False when another process was first."""
@@ -27,7 +31,7 @@ class Assignments(Log):
             added = self.warehouse.upsert(connection, ExperimentEpoch, [epoch], keep_existing=True) > 0
             if added and epoch["epoch"]:
                 evidence = {name: epoch[name] for name in ("epoch", "weights", "reason", "outcomes_before")}
-                self._log(connection, epoch["experiment_id"], "reweighted", epoch["started_at"], evidence)
+                self.log.append(connection, epoch["experiment_id"], "reweighted", epoch["started_at"], evidence)
         return added
 
     def assign(self, rows: Sequence[Row]) -> dict[str, Row]:
@@ -39,16 +43,16 @@ class Assignments(Log):
             stored = {row["unit_id"]: row for row in ordered if row["unit_id"] in new}
             self._count_arrivals(connection, experiment_id, stored.values())
             old = [row["unit_id"] for row in ordered if row["unit_id"] not in new]
-            return stored | (self._assignments(connection, experiment_id, old) if old else {})
+            return stored | (self.of_units(connection, experiment_id, old) if old else {})
 
     def assigned(self, experiment_id: str, unit_ids: Sequence[str]) -> dict[str, Row]:
         """Stored assignments among these units."""
         with self.warehouse.connect() as connection:
-            return self._assignments(connection, experiment_id, unit_ids)
+            return self.of_units(connection, experiment_id, unit_ids)
 
     def arrivals(self, experiment_id: str) -> list[Row]:
         """Units by arm and epoch."""
-        return self._rows(ExperimentArrival, experiment_id)
+        return rows_of(self.warehouse, ExperimentArrival, experiment_id)
 
     def _insert_new(self, connection: Connection, rows: Sequence[Row]) -> set[str]:
         """Insert assignments that are not there yet and return their units.
@@ -56,7 +60,7 @@ class Assignments(Log):
         PostgreSQL gets an array for each column that differs: thousands of bound parameters cost it more than the rows.
         """
         table = ExperimentAssignment
-        insert = self._insert(table)
+        insert = insert_into(self.warehouse, table)
         if self.warehouse.is_sqlite:
             return set(connection.execute(insert.on_conflict_do_nothing().returning(table.unit_id), rows).scalars())
         columns = table.__table__.c
@@ -76,18 +80,21 @@ class Assignments(Log):
             {"experiment_id": experiment_id, "variant_id": variant, "epoch": epoch, "n": n}
             for (variant, epoch), n in sorted(counts.items())
         ]
-        self._add(connection, ExperimentArrival, new, ("n",))
+        add_to_sums(self.warehouse, connection, ExperimentArrival, new, ("n",))
 
-    def _assignments(
+    def of_units(
         self, connection: Connection, experiment_id: str, unit_ids: Sequence[str], *, lock: bool = False
     ) -> dict[str, Row]:
-        """Locked in the order of their ids, so that two batches with common units wait and never deadlock."""
+        """Assignments of units, within a transaction.
+
+        Locked in the order of their ids, so that two batches with common units wait and never deadlock.
+        """
         table = ExperimentAssignment
-        found: dict[str, Row] = {}
+        assignments: dict[str, Row] = {}
         for start in range(0, len(unit_ids), UNITS_PER_QUERY):
             chunk = sorted(unit_ids[start : start + UNITS_PER_QUERY])
             query = select(table.__table__).where(table.experiment_id == experiment_id, table.unit_id.in_(chunk))
             query = query.order_by(table.unit_id)
             rows = connection.execute(query.with_for_update() if lock else query).mappings()
-            found |= {row["unit_id"]: dict(row) for row in rows}
-        return found
+            assignments |= {row["unit_id"]: dict(row) for row in rows}
+        return assignments

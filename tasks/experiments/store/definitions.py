@@ -1,4 +1,4 @@
-"""What was asked for, how it stands, and what came from elsewhere."""
+"""Experiments as they were designed, how they stand, and what came from elsewhere."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import polars as pl
 from sqlalchemy import Update, select, update
 
 from tasks.experiments.errors import unknown_experiment
-from tasks.experiments.store.log import Log
-from tasks.experiments.store.rows import Row
+from tasks.experiments.store.log import DecisionLog
+from tasks.experiments.store.rows import Row, rows_within
+from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Experiment, ExperimentArm, ExperimentMetric, ExperimentVariant
 
 
-class Definitions(Log):
-    """Experiments, their variants and metrics."""
+class Definitions:
+    """Experiments, their variants and metrics, in one warehouse."""
+
+    def __init__(self, warehouse: Warehouse, log: DecisionLog) -> None:
+        self.warehouse, self.log = warehouse, log
 
     def create(self, experiment: Row, variants: Sequence[Row], metrics: Sequence[Row]) -> None:
         """Write a new experiment; one that is there already stays as it is."""
@@ -24,7 +28,7 @@ class Definitions(Log):
             if self.warehouse.upsert(connection, Experiment, [experiment], keep_existing=True):
                 self.warehouse.upsert(connection, ExperimentVariant, variants)
                 self.warehouse.upsert(connection, ExperimentMetric, metrics)
-                self._log(connection, experiment["experiment_id"], "created", experiment["created_at"], {})
+                self.log.append(connection, experiment["experiment_id"], "created", experiment["created_at"], {})
 
     def find(self, experiment_id: str) -> tuple[Row, list[Row], list[Row]]:
         """The experiment, its variants in order, its metrics with the primary one first.
@@ -33,12 +37,12 @@ class Definitions(Log):
             UnknownNameError: if there is no such experiment.
         """
         with self.warehouse.connect() as connection:
-            found = self._of(connection, Experiment, experiment_id)
-            if not found:
+            experiments = rows_within(connection, Experiment, experiment_id)
+            if not experiments:
                 raise unknown_experiment(experiment_id)
-            variants = self._of(connection, ExperimentVariant, experiment_id, ExperimentVariant.position)
+            variants = rows_within(connection, ExperimentVariant, experiment_id, ExperimentVariant.position)
             order = (ExperimentMetric.role.desc(), ExperimentMetric.metric_name)
-            return found[0], variants, self._of(connection, ExperimentMetric, experiment_id, *order)
+            return experiments[0], variants, rows_within(connection, ExperimentMetric, experiment_id, *order)
 
     def named(self, workspace_id: str, name: str) -> list[Row]:
         """Experiments of a workspace by this name, oldest first."""
@@ -55,10 +59,10 @@ class Definitions(Log):
         """Ids of experiments in a state by workspace, of some workspaces or all."""
         query = select(Experiment.workspace_id, Experiment.experiment_id).where(Experiment.status == status)
         query = query.where(Experiment.workspace_id.in_(workspace_ids)) if workspace_ids else query
-        found: dict[str, list[str]] = {}
+        by_workspace: dict[str, list[str]] = {}
         for row in self.warehouse.rows(query.order_by(Experiment.created_at, Experiment.experiment_id)):
-            found.setdefault(row["workspace_id"], []).append(row["experiment_id"])
-        return found
+            by_workspace.setdefault(row["workspace_id"], []).append(row["experiment_id"])
+        return by_workspace
 
     def change(self, experiment_id: str, action: str, now: datetime, evidence: Row, **columns: Any) -> bool:
         """Change the experiment's row and log why; False when it has them already."""
@@ -68,7 +72,7 @@ class Definitions(Log):
         with self.warehouse.begin() as connection:
             changed = connection.execute(statement).rowcount > 0
             if changed:
-                self._log(connection, experiment_id, action, now, evidence)
+                self.log.append(connection, experiment_id, action, now, evidence)
         return changed
 
     def aggregated_arms(self, workspace_id: str) -> pl.DataFrame:

@@ -10,23 +10,27 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from tasks.experiments.store.rows import Row, Rows
+from tasks.experiments.store.rows import Row, rows_of
+from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Experiment, ExperimentDecision, ExperimentLook
 
 
-class Log(Rows):
-    """What was seen when, and what was decided on it."""
+class DecisionLog:
+    """What was seen when, and what was decided on it, in one warehouse."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
 
     def looks(self, experiment_id: str) -> list[Row]:
         """All looks, in order."""
-        return self._rows(ExperimentLook, experiment_id, ExperimentLook.look)
+        return rows_of(self.warehouse, ExperimentLook, experiment_id, ExperimentLook.look)
 
     def last_look(self, experiment_id: str) -> Row | None:
         """The newest look."""
         table = ExperimentLook
         mine = select(table.__table__).where(table.experiment_id == experiment_id)
-        found = self.warehouse.rows(mine.order_by(table.look.desc()).limit(1))
-        return found[0] if found else None
+        newest = self.warehouse.rows(mine.order_by(table.look.desc()).limit(1))
+        return newest[0] if newest else None
 
     def add_look(self, look: Row) -> None:
         """Keep a look; the same data are one look."""
@@ -35,10 +39,13 @@ class Log(Rows):
 
     def decisions(self, experiment_id: str) -> list[Row]:
         """The log, in order."""
-        return self._rows(ExperimentDecision, experiment_id, ExperimentDecision.sequence)
+        return rows_of(self.warehouse, ExperimentDecision, experiment_id, ExperimentDecision.sequence)
 
-    def _log(self, connection: Connection, experiment_id: str, action: str, now: datetime, evidence: Row) -> None:
-        """The experiment's row is locked first, so that two processes never continue the same entry."""
+    def append(self, connection: Connection, experiment_id: str, action: str, now: datetime, evidence: Row) -> None:
+        """Add a decision within a transaction.
+
+        The experiment's row is locked first, so that two processes never continue the same entry.
+        """
         mine = Experiment.experiment_id == experiment_id
         connection.execute(select(Experiment.status).where(mine).with_for_update())
         table = ExperimentDecision
@@ -57,11 +64,11 @@ class Log(Rows):
 
 def sealed(entry: Mapping[str, Any], before: str) -> str:
     """Hash over an entry of the log and the entry before it: nothing in between can change unnoticed."""
-    told = {name: entry[name] for name in ("experiment_id", "sequence", "action", "actor", "evidence")}
-    text = json.dumps(told, sort_keys=True, default=str) + entry["recorded_at"].isoformat() + before
+    sealing = {name: entry[name] for name in ("experiment_id", "sequence", "action", "actor", "evidence")}
+    text = json.dumps(sealing, sort_keys=True, default=str) + entry["recorded_at"].isoformat() + before
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _jsonable(evidence: Row) -> Row:
-    found: Row = json.loads(json.dumps(evidence, default=str))
-    return found
+    plain: Row = json.loads(json.dumps(evidence, default=str))
+    return plain

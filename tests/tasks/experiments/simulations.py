@@ -9,14 +9,14 @@ from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from tasks.experiments import allocation
-from tasks.experiments.adaptive_inference import Scores, augmented_scores
-from tasks.experiments.comparisons import Compared, compare, from_estimates
-from tasks.experiments.evidence import Evidence, look
-from tasks.experiments.moments import Moments
-from tasks.experiments.planning import TUNED_SHARE
-from tasks.experiments.posteriors import BetaPosterior
-from tasks.experiments.rule import Rule
+from tasks.experiments.inference import bandit_allocation
+from tasks.experiments.inference.adaptive_inference import Scores, augmented_scores
+from tasks.experiments.inference.alpha_spending import SpendingRule
+from tasks.experiments.inference.arm_statistics import Moments
+from tasks.experiments.inference.comparisons import Comparison, compare, from_estimates
+from tasks.experiments.inference.posteriors import BetaPosterior
+from tasks.experiments.inference.power import TUNED_SHARE
+from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
 from tasks.statistics import confidence_sequences
 
 Array = NDArray[np.float64]
@@ -39,11 +39,11 @@ class Outcome:
 
 
 def peeked(
-    rates: list[float], n_per_look: list[int], runs: int, rule: Rule, planned: int, seed: int, least: int = 100
+    rates: list[float], n_per_look: list[int], runs: int, rule: SpendingRule, planned: int, seed: int, least: int = 100
 ) -> Outcome:
     """Binary A/B/n experiments with equal weights, looked at and judged after each batch."""
     rng, arms = np.random.default_rng(seed), len(rates)
-    evidence = Evidence.none(runs, arms)
+    evidence = SequentialEvidence.none(runs, arms)
     successes, n = np.zeros((runs, arms)), 0
     winner, stopped = np.full(runs, -1), np.full(runs, float(sum(n_per_look)))
     for batch in n_per_look:
@@ -61,7 +61,7 @@ def peeked(
     return Outcome(float(different.any(axis=1).mean()), winner, stopped)
 
 
-def all_pairs(moments: Moments, rule: Rule, n_star: float) -> Compared:
+def all_pairs(moments: Moments, rule: SpendingRule, n_star: float) -> Comparison:
     """Every arm (row) against every other (column) of many experiments."""
     every = slice(None)
     return compare(
@@ -71,7 +71,7 @@ def all_pairs(moments: Moments, rule: Rule, n_star: float) -> Compared:
 
 def every_look_rejects(rates: list[float], n: int, runs: int, seed: int, least: int = 100) -> float:
     """Share of experiments in which a pure sequence rejects at any single unit up to n per arm."""
-    rng, rule = np.random.default_rng(seed), Rule(ALPHA, len(rates))
+    rng, rule = np.random.default_rng(seed), SpendingRule(ALPHA, len(rates))
     at = np.arange(least, n + 1, dtype=np.float64)
     rejected = 0
     for _ in range(runs):
@@ -99,7 +99,7 @@ def exact_exits(looks: int, planned_look: int, shift: float, nodes: int = 160) -
     Args:
         shift: expected z at the planned look.
     """
-    rule = Rule(ALPHA, 2, is_hybrid=True)
+    rule = SpendingRule(ALPHA, 2, is_hybrid=True)
     unit, weight = leggauss(nodes)
     position, mass, better, worse, stop = np.zeros(1), np.ones(1), 0.0, 0.0, 0.0
     t = np.arange(1, looks + 1) / planned_look
@@ -149,7 +149,7 @@ def thompson(rates: list[float], horizon: int, runs: int, floor: float, seed: in
         made.propensity.append(weights)
         made.regret += drawn @ gaps
         best, _ = BetaPosterior.from_counts(n, y).best_and_loss()
-        weights = np.stack([allocation.with_floor(row, floor) for row in best])
+        weights = np.stack([bandit_allocation.with_floor(row, floor) for row in best])
         weights = weights / weights.sum(axis=1, keepdims=True)
     return made
 
@@ -162,7 +162,7 @@ def kl_ucb(rates: list[float], horizon: int, runs: int, seed: int) -> Array:
     regret += (truth.max() - truth).sum()
     rows = np.arange(runs)
     for step in range(arms, horizon):
-        chosen = allocation.kl_ucb_index(y / n, n, step).argmax(axis=1)
+        chosen = bandit_allocation.kl_ucb_index(y / n, n, step).argmax(axis=1)
         n[rows, chosen] += 1
         y[rows, chosen] += rng.random(runs) < truth[chosen]
         regret += truth.max() - truth[chosen]
@@ -173,7 +173,7 @@ def ever_rejects(made: Bandits, looks: int, *, least: int = 100) -> float:
     """Share of bandits in which some arm is proven different from the first at any of the last looks."""
     epochs, n_star = len(made.n), TUNED_SHARE * float(sum(part[0].sum() for part in made.n))
     arms = made.n[0].shape[1]
-    rule = Rule(ALPHA, arms, is_weighted=True)
+    rule = SpendingRule(ALPHA, arms, is_weighted=True)
     ever = np.zeros(len(made.regret), dtype=bool)
     cumulative = np.cumsum(np.stack(made.n, axis=1), axis=1)
     for epoch in range(max(0, epochs - looks), epochs):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.experiments.adaptive_inference import augmented_scores
+from tasks.experiments.inference.adaptive_inference import augmented_scores
 
 RNG = np.random.default_rng(4)
 

@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from tasks.experiments.power import units_for_proportions
-from tasks.experiments.rule import Rule
+from tasks.experiments.inference.alpha_spending import SpendingRule
+from tasks.experiments.inference.power import units_for_proportions
 
 PLACE = Path(__file__).with_name("simulations.py")
 TEN_ARMS = [0.1] + [0.05] * 3 + [0.02] * 3 + [0.01] * 3
@@ -50,7 +50,7 @@ def bar(name: str, figure: float, bound: str, how: str = "simulated") -> None:
 @pytest.mark.parametrize("arms", [2, 3, 4])
 @pytest.mark.parametrize("rate", [0.01, 0.5])
 def test_ab_test_without_a_difference_errs_at_most_at_its_level_over_20_looks(arms: int, rate: float) -> None:
-    rule = Rule(0.05, arms, is_hybrid=True)
+    rule = SpendingRule(0.05, arms, is_hybrid=True)
     found = simulations.peeked([rate] * arms, [250] * 20, 1000, rule, 5000, seed=1)
     assert found.any_difference <= 0.05
 
@@ -59,7 +59,7 @@ def test_ab_test_without_a_difference_errs_at_most_at_its_level_over_20_looks(ar
 @pytest.mark.parametrize("arms", [2, 3, 4])
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.2, 0.5])
 def test_ab_test_type_one_error_at_full_size(arms: int, rate: float) -> None:
-    rule = Rule(0.05, arms, is_hybrid=True)
+    rule = SpendingRule(0.05, arms, is_hybrid=True)
     found = simulations.peeked([rate] * arms, [250] * 20, 10_000, rule, 5000, seed=2)
     bar(f"type I error, AB_TEST, 20 looks, K = {arms}, p = {rate}", found.any_difference, "≤ 0.05")
     assert found.any_difference <= 0.05
@@ -81,7 +81,7 @@ def test_sequential_type_one_error_at_full_size(arms: int, rate: float) -> None:
 
 @pytest.mark.parametrize(("looks", "batch", "seed"), [(96, 40, 5), (20, 192, 15)])
 def test_the_hybrid_keeps_its_power_and_stops_early(looks: int, batch: int, seed: int) -> None:
-    rule = Rule(0.05, 2, is_hybrid=True)
+    rule = SpendingRule(0.05, 2, is_hybrid=True)
     found = simulations.peeked([0.1, 0.12], [batch] * looks, 3000, rule, batch * looks, seed)
     power, stop = float((found.winner == 1).mean()), float(found.stopped_at.mean()) / PLANNED
     bar(f"power of the hybrid at the fixed-80 % size, {looks} looks", power, "≥ 0.75")
@@ -93,7 +93,7 @@ def test_the_hybrid_keeps_its_power_and_stops_early(looks: int, batch: int, seed
 
 def test_the_control_wins_less_easily_than_another_arm() -> None:
     """What false winners at 3 % cost: of arms that are worse by the planned effect, fewer are proven worse."""
-    rule = Rule(0.05, 2, is_hybrid=True)
+    rule = SpendingRule(0.05, 2, is_hybrid=True)
     found = simulations.peeked([0.12, 0.1], [192] * 20, 3000, rule, 192 * 20, seed=16)
     proven = float((found.winner == 0).mean())
     bar("a worse arm proven worse at the planned size, 20 looks", proven, "none")
@@ -103,7 +103,7 @@ def test_the_control_wins_less_easily_than_another_arm() -> None:
 
 @pytest.mark.parametrize("arms", [3, 4])
 def test_the_hybrid_with_several_arms_shares_its_error_and_keeps_its_power(arms: int) -> None:
-    rule = Rule(0.05, arms, is_hybrid=True)
+    rule = SpendingRule(0.05, arms, is_hybrid=True)
     planned = math.ceil(units_for_proportions(0.1, 0.02, 0.05 / (arms - 1), 0.8) / 20)
     null = simulations.peeked([0.1] * arms, [planned] * 20, 2000, rule, 20 * planned, seed=17)
     found = simulations.peeked([0.1] * (arms - 1) + [0.12], [planned] * 20, 2000, rule, 20 * planned, seed=18)
@@ -118,7 +118,7 @@ def test_the_hybrid_with_several_arms_shares_its_error_and_keeps_its_power(arms:
 
 
 def test_a_schedule_of_looks_spends_its_error_and_keeps_its_power() -> None:
-    rule, looks = Rule(0.05, 2, is_scheduled=True), [384] * 10
+    rule, looks = SpendingRule(0.05, 2, is_scheduled=True), [384] * 10
     null = simulations.peeked([0.1, 0.1], looks, 3000, rule, 3840, seed=13)
     found = simulations.peeked([0.1, 0.12], looks, 3000, rule, 3840, seed=14)
     # A schedule spends all of its 5 %, where a sequence keeps some: two standard errors of 3,000 runs are 0.008.
@@ -130,7 +130,7 @@ def test_a_schedule_of_looks_spends_its_error_and_keeps_its_power() -> None:
 @pytest.mark.parametrize("arms", [2, 4])
 @pytest.mark.parametrize(("is_hybrid", "planned"), [(True, 57_000), (False, PLANNED)])
 def test_no_false_winner_in_96_looks_without_a_difference(arms: int, is_hybrid: bool, planned: int) -> None:
-    rule = Rule(0.05, arms, is_hybrid=is_hybrid)
+    rule = SpendingRule(0.05, arms, is_hybrid=is_hybrid)
     found = simulations.peeked([0.1] * arms, [40] * 96, 1500, rule, planned, seed=6)
     false = float((found.winner >= 0).mean())
     kind = "AB_TEST while running" if is_hybrid else "SEQUENTIAL"
@@ -164,7 +164,7 @@ def test_an_ab_test_finds_three_quarters_and_stops_early_by_exact_figures(looks:
 @pytest.mark.parametrize("arms", [2, 4])
 @pytest.mark.parametrize("rate", [0.01, 0.1, 0.5])
 def test_false_winner_at_full_size(arms: int, rate: float) -> None:
-    rule = Rule(0.05, arms, is_hybrid=True)
+    rule = SpendingRule(0.05, arms, is_hybrid=True)
     found = simulations.peeked([rate] * arms, [40] * 96, 40_000 // arms, rule, PLANNED - 1, seed=19)
     bar(
         f"false winner, AB_TEST, 96 looks to its planned size, K = {arms}, p = {rate}",

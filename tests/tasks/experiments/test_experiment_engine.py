@@ -11,7 +11,6 @@ import pytest
 
 from tasks.errors import InputError, UnknownNameError
 from tasks.experiments import ExperimentEngine, ExperimentRecord, ExperimentType, VariantAllocation
-from tasks.experiments.contributions import SUMS
 from tasks.experiments.errors import (
     InvalidDesignError,
     InvalidOutcomeError,
@@ -20,6 +19,7 @@ from tasks.experiments.errors import (
     UnassignedUnitError,
     WrongStateError,
 )
+from tasks.experiments.outcomes import SUMS
 from tasks.experiments.store import ExperimentStore, sealed
 from tasks.reporting.experiment_report import experiment_report
 from tasks.warehouse import Warehouse
@@ -99,9 +99,11 @@ async def test_outcomes_count_once_and_sums_equal_a_recount(engine: ExperimentEn
     }
     await engine.record_outcome(made.experiment_id, unit_id="u1", outcome=1e6 + 9, amend=True)
     rows = ExperimentStore(warehouse)
-    metric = rows.find(made.experiment_id)[2][0]
-    stored = {(row["variant_id"], row["epoch"], row["segment"]): row for row in rows.statistics(made.experiment_id)}
-    recount = rows.recount(made.experiment_id, metric)
+    metric = rows.definitions.find(made.experiment_id)[2][0]
+    stored = {
+        (row["variant_id"], row["epoch"], row["segment"]): row for row in rows.outcomes.statistics(made.experiment_id)
+    }
+    recount = rows.outcomes.recount(made.experiment_id, metric)
     assert stored.keys() == recount.keys()
     for cell, sums in recount.items():
         assert [stored[cell][name] for name in SUMS] == pytest.approx([sums[name] for name in SUMS], rel=1e-9)
@@ -188,7 +190,7 @@ async def test_a_broken_sample_ratio_forbids_a_winner(engine: ExperimentEngine, 
     lost = [f"x{i}" for i in range(400)]
     row = {"experiment_id": made.experiment_id, "variant_id": "bold", "epoch": 0, "propensity": 0.5}
     row |= {"segment": "", "covariate": None, "assigned_at": datetime.now(UTC)}
-    ExperimentStore(warehouse).assign([row | {"unit_id": unit} for unit in lost])
+    ExperimentStore(warehouse).assignments.assign([row | {"unit_id": unit} for unit in lost])
     found = await engine.analyze_experiment(made.experiment_id)
     assert (found.status, found.winner, found.confidence) == ("invalid", None, 0.0)
     assert await engine.check_significance(made.experiment_id) == (False, None)
@@ -350,7 +352,7 @@ async def test_a_design_that_cannot_be_run_is_refused(
     engine = ExperimentEngine(warehouse=sqlite_warehouse)
     with pytest.raises(InputError, match=message):
         await started(engine, **changes)
-    assert ExperimentStore(sqlite_warehouse).identifiers("draft") == {}
+    assert ExperimentStore(sqlite_warehouse).definitions.identifiers("draft") == {}
 
 
 async def test_an_unknown_workspace_or_experiment_is_named_and_no_other(engine: ExperimentEngine) -> None:
@@ -384,7 +386,7 @@ async def test_bad_outcomes_are_refused_and_nothing_is_written(engine: Experimen
         await engine.record_outcome(identifier, "loud", 1)
     with pytest.raises(UnassignedUnitError):
         await engine.record_outcomes(identifier, [{"unit_id": "u1", "outcome": 1}, {"unit_id": "u2", "outcome": 1}])
-    assert ExperimentStore(warehouse).statistics(identifier) == []
+    assert ExperimentStore(warehouse).outcomes.statistics(identifier) == []
     await engine.record_outcome(identifier, arm, 1)
     with pytest.raises(OutcomeConflictError, match="amend=True"):
         await engine.record_outcome(identifier, arm, 0)

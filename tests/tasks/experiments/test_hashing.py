@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 
 from tasks.experiments import hashing
-from tasks.experiments.sample_ratio import chi_squared_p_value
+from tasks.experiments.assignment import AssignmentPlan
+from tasks.experiments.inference.sample_ratio import chi_squared_p_value
 
 IDS = [str(i) for i in range(100_000)]
 
 
+def plan(position: hashing.Position, weights: list[float]) -> AssignmentPlan:
+    names = tuple(f"arm {k}" for k in range(len(weights)))
+    return AssignmentPlan("e", names, tuple(weights), hashing.cumulative(weights), 0, position)
+
+
 def arms(salt: str, weights: list[float]) -> np.ndarray:
-    position, ends = hashing.keyed_blake2b(salt), hashing.cumulative(weights)
-    return np.array([hashing.choose(position(unit), ends) for unit in IDS])
+    placed = plan(hashing.keyed_blake2b(salt), weights)
+    return np.array([placed.choose(unit) for unit in IDS])
 
 
 @pytest.mark.parametrize("weights", [[0.5, 0.5], [0.1, 0.2, 0.7]])
@@ -36,5 +42,4 @@ def test_a_salt_of_any_length_and_script_is_a_key() -> None:
 
 
 def test_rounding_leaves_no_hole_at_the_end() -> None:
-    ends = hashing.cumulative([1 / 3, 1 / 3, 1 / 3])
-    assert hashing.choose(0.9999999999999999, ends) == 2
+    assert plan(lambda _: 0.9999999999999999, [1 / 3, 1 / 3, 1 / 3]).choose("last") == 2

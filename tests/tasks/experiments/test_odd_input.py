@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tasks.errors import InputError
-from tasks.experiments import ExperimentEngine, ExperimentRecord, allocation
-from tasks.experiments.adaptive_inference import augmented_scores
+from tasks.experiments import ExperimentEngine, ExperimentRecord, ExperimentService
 from tasks.experiments.errors import InvalidDesignError, InvalidOutcomeError, WrongStateError
-from tasks.experiments.operations import Operations
+from tasks.experiments.inference import bandit_allocation
+from tasks.experiments.inference.adaptive_inference import augmented_scores
 from tasks.experiments.store import ExperimentStore
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
@@ -57,7 +57,7 @@ async def test_a_batch_with_one_bad_row_is_refused_whole(engine: ExperimentEngin
             await engine.record_outcomes(identifier, [good, unknown])
     with pytest.raises(InvalidOutcomeError, match="1 to 128"):
         await engine.record_outcomes(identifier, [good | {"key": " "}])
-    assert ExperimentStore(sqlite_warehouse).statistics(identifier) == []
+    assert ExperimentStore(sqlite_warehouse).outcomes.statistics(identifier) == []
 
 
 async def test_what_is_known_of_units_is_checked_before_any_is_assigned(
@@ -72,7 +72,7 @@ async def test_what_is_known_of_units_is_checked_before_any_is_assigned(
         await engine.assign_variant(identifier, "u0", segment="x" * 129)
     with pytest.raises(InvalidDesignError, match="covariate is a finite number"):
         await engine.assign_variant(identifier, "u0", covariate=math.nan)
-    assert ExperimentStore(sqlite_warehouse).arrivals(identifier) == []
+    assert ExperimentStore(sqlite_warehouse).assignments.arrivals(identifier) == []
 
 
 async def test_numbers_of_numpy_are_numbers(engine: ExperimentEngine) -> None:
@@ -86,16 +86,16 @@ async def test_of_two_completions_with_different_winners_the_second_is_told(
     engine: ExperimentEngine, sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identifier = (await started(engine)).experiment_id
-    slow = Operations(sqlite_warehouse)
-    analyze = slow.analyze
+    slow = ExperimentService(warehouse=sqlite_warehouse)
+    analyze = slow.analyze_experiment
 
     def beaten(experiment_id: str) -> Any:
-        Operations(sqlite_warehouse).complete(experiment_id, "bold")
+        ExperimentService(warehouse=sqlite_warehouse).complete_experiment(experiment_id, "bold")
         return analyze(experiment_id)
 
-    monkeypatch.setattr(slow, "analyze", beaten)
+    monkeypatch.setattr(slow, "analyze_experiment", beaten)
     with pytest.raises(WrongStateError, match="another process was first"):
-        slow.complete(identifier, "control")
+        slow.complete_experiment(identifier, "control")
     assert (await engine.get_experiment(identifier)).winner == "bold"
     assert [entry["action"] for entry in await engine.decisions(identifier)][-1] == "completed"
 
@@ -155,4 +155,4 @@ def test_top_two_weights_are_those_of_drawing_until_a_second_arm_leads() -> None
     other = np.array([rng.choice(3, p=np.where(np.arange(3) == k, 0, best) / (1 - best[k])) for k in first])
     drawn = np.where(rng.random(20_000) < 0.5, first, other)
     # 20,000 draws: three standard errors are 0.011.
-    assert allocation.top_two(best) == pytest.approx(np.bincount(drawn) / len(drawn), abs=0.011)
+    assert bandit_allocation.top_two(best) == pytest.approx(np.bincount(drawn) / len(drawn), abs=0.011)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tasks.experiments import ExperimentEngine
-from tasks.experiments.contributions import SUMS
+from tasks.experiments.outcomes import SUMS
 from tasks.experiments.store import ExperimentStore
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
@@ -69,19 +69,19 @@ def run(warehouse: Warehouse, processes: int, outcomes_each: int, kills: int) ->
 
 
 def wait_for_outcomes(warehouse: Warehouse, experiment_id: str, n: int) -> None:
-    while sum(row["n"] for row in ExperimentStore(warehouse).statistics(experiment_id)) < n:
+    while sum(row["n"] for row in ExperimentStore(warehouse).outcomes.statistics(experiment_id)) < n:
         time.sleep(0.05)
 
 
 def assert_counted_once(warehouse: Warehouse, experiment_id: str, total: int) -> None:
     rows = ExperimentStore(warehouse)
-    stored = rows.statistics(experiment_id)
+    stored = rows.outcomes.statistics(experiment_id)
     assert sum(row["n"] for row in stored) == total
-    assert sum(row["n"] for row in rows.arrivals(experiment_id)) == total
-    metric = rows.find(experiment_id)[2][0]
+    assert sum(row["n"] for row in rows.assignments.arrivals(experiment_id)) == total
+    metric = rows.definitions.find(experiment_id)[2][0]
     truth = sum(value_of(i) for i in range(total))
     assert sum(row["y"] + row["n"] * (metric["origin"] or 0.0) for row in stored) == truth
-    recount = rows.recount(experiment_id, metric)
+    recount = rows.outcomes.recount(experiment_id, metric)
     for row in stored:
         cell = recount[row["variant_id"], row["epoch"], row["segment"]]
         assert {name: row[name] for name in SUMS} == cell

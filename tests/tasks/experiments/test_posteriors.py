@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.special import betainc
 
-from tasks.experiments.posteriors import BetaPosterior, StudentPosterior
+from tasks.experiments.inference.posteriors import BetaPosterior, StudentPosterior
 
 
 def brute_force(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,15 +9,16 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from tasks.experiments import ExperimentEngine, VariantAllocation, allocation
-from tasks.experiments.adaptive_inference import augmented_ratio_scores
-from tasks.experiments.comparisons import compare
-from tasks.experiments.contributions import SUMS
+from tasks.experiments import ExperimentEngine, VariantAllocation
 from tasks.experiments.errors import InvalidOutcomeError, OutcomeConflictError
-from tasks.experiments.evidence import Evidence, look
-from tasks.experiments.moments import Moments
-from tasks.experiments.posteriors import StudentPosterior
-from tasks.experiments.rule import Rule
+from tasks.experiments.inference import bandit_allocation
+from tasks.experiments.inference.adaptive_inference import augmented_ratio_scores
+from tasks.experiments.inference.alpha_spending import SpendingRule
+from tasks.experiments.inference.arm_statistics import Moments
+from tasks.experiments.inference.comparisons import compare
+from tasks.experiments.inference.posteriors import StudentPosterior
+from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
+from tasks.experiments.outcomes import SUMS
 from tasks.experiments.store import ExperimentStore
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
@@ -94,8 +95,8 @@ async def test_sums_of_both_parts_equal_a_recount_through_amendments(
     }
     await engine.record_outcome(identifier, unit_id="u1", outcome=1, denominator=4, key="second day")
     rows = ExperimentStore(warehouse)
-    recount = rows.recount(identifier, rows.find(identifier)[2][0])
-    for row in rows.statistics(identifier):
+    recount = rows.outcomes.recount(identifier, rows.definitions.find(identifier)[2][0])
+    for row in rows.outcomes.statistics(identifier):
         cell = row["variant_id"], row["epoch"], row["segment"]
         assert {name: row[name] for name in SUMS} == pytest.approx(recount[cell])
     with pytest.raises(OutcomeConflictError, match="amend"):
@@ -149,8 +150,8 @@ def sums_of(y: Array, d: Array) -> Array:
 
 def test_a_ratio_without_a_difference_errs_at_most_at_its_level_over_20_looks() -> None:
     rng, runs, batch, looks = np.random.default_rng(21), 600, 150, 20
-    rule, totals = Rule(0.05, 2, is_hybrid=True), np.zeros((2, 6, runs))
-    evidence = Evidence.none(runs, 2)
+    rule, totals = SpendingRule(0.05, 2, is_hybrid=True), np.zeros((2, 6, runs))
+    evidence = SequentialEvidence.none(runs, 2)
     for k in range(1, looks + 1):
         totals += np.stack([sums_of(*draw(rng, batch, 0.3, runs)) for _ in range(2)])
         n, y, yy, d, dd, yd = totals.swapaxes(0, 1).swapaxes(1, 2)
@@ -191,7 +192,7 @@ def test_intervals_of_ratios_hold_after_thompson() -> None:
             best, _ = StudentPosterior(
                 found.mean, np.maximum(found.standard_error, 1e-12), np.maximum(n - 1, 1)
             ).best_and_loss()
-            weights[t + 1] = np.stack([allocation.with_floor(row, 0.05) for row in best])
+            weights[t + 1] = np.stack([bandit_allocation.with_floor(row, 0.05) for row in best])
             weights[t + 1] /= weights[t + 1].sum(axis=1, keepdims=True)
     parts = (np.moveaxis(sums[..., i], 0, 1) for i in range(6))
     scores = augmented_ratio_scores(*parts, np.moveaxis(weights, 0, 1))

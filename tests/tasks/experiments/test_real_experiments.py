@@ -12,10 +12,10 @@ import pytest
 from scipy.special import ndtri
 
 from tasks.experiments import ExperimentEngine
-from tasks.experiments.comparisons import compare
-from tasks.experiments.evidence import Evidence, look
-from tasks.experiments.moments import Moments
-from tasks.experiments.rule import Rule
+from tasks.experiments.inference.alpha_spending import SpendingRule
+from tasks.experiments.inference.arm_statistics import Moments
+from tasks.experiments.inference.comparisons import compare
+from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ExperimentArm, Workspace
 from tests.factories import store, workspace_row
@@ -61,7 +61,7 @@ def arm_rows(packages: pl.DataFrame) -> list[dict[str, object]]:
 def test_no_asos_stream_is_declared_and_then_reversed(shared_data: Path) -> None:
     asos = pl.read_parquet(shared_data / "asos_experiments" / "asos.parquet").drop_nulls().drop_nans()
     streams = asos.sort("time_since_start").partition_by("experiment_id", "variant_id", "metric_id")
-    rule = Rule(0.05, 2)
+    rule = SpendingRule(0.05, 2)
     counts: Counter[str] = Counter()
     for stream in streams:
         judge(stream, rule, counts)
@@ -73,7 +73,7 @@ def test_no_asos_stream_is_declared_and_then_reversed(shared_data: Path) -> None
     assert counts["declared"] > 0
 
 
-def judge(stream: pl.DataFrame, rule: Rule, counts: Counter[str]) -> None:
+def judge(stream: pl.DataFrame, rule: SpendingRule, counts: Counter[str]) -> None:
     """Take every snapshot of one stream as a look."""
     numbers = {name: stream[name].to_numpy() for name in stream.columns if name[-2:] in ("_c", "_t")}
     usable = (numbers["variance_c"] > 0) & (numbers["variance_t"] > 0) & (numbers["count_c"] > 100)
@@ -82,7 +82,7 @@ def judge(stream: pl.DataFrame, rule: Rule, counts: Counter[str]) -> None:
     arms = Moments(
         *(np.stack([numbers[f"{name}_c"], numbers[f"{name}_t"]], 1)[usable] for name in ("count", "mean", "variance"))
     )
-    evidence, n_star = Evidence.none(2), float(arms.n[0].sum()) * 10
+    evidence, n_star = SequentialEvidence.none(2), float(arms.n[0].sum()) * 10
     declared = 0
     naive: list[int] = []
     for i in range(len(arms.n)):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tasks.experiments import ExperimentEngine, ExperimentType, VariantAllocation
-from tasks.experiments.adaptive_inference import augmented_scores
 from tasks.experiments.errors import InvalidDesignError, WrongStateError
+from tasks.experiments.inference.adaptive_inference import augmented_scores
 from tasks.warehouse import Warehouse
 from tests.factories import store_content
 from tests.tasks.models.model_rows import posts

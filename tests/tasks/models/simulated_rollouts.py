@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tasks.experiments.analysis import Material, take_look
-from tasks.experiments.contributions import SUMS
-from tasks.experiments.looking import Looking
+from tasks.experiments import ExperimentService
+from tasks.experiments.analysis import AnalysisInput, take_look
+from tasks.experiments.interim_analysis import read_input
+from tasks.experiments.outcomes import SUMS
 from tasks.experiments.report import report
 from tasks.models.canary_experiment import CHALLENGER, CHAMPION, CanaryExperiment, served_evidence
 from tasks.models.gate import MIN_ROWS, judge
@@ -37,11 +38,11 @@ def losses(random: np.random.Generator, n: int, worse: float) -> tuple[Floats, F
     return 0.8 * shared + 0.2 * own[0], (1 + worse) * (0.8 * shared + 0.2 * own[1])
 
 
-def of_a_rollout(warehouse: Warehouse, challenger: Version, champion: Version) -> tuple[dict[str, Any], Material]:
+def of_a_rollout(warehouse: Warehouse, challenger: Version, champion: Version) -> tuple[dict[str, Any], AnalysisInput]:
     """The experiment a canary makes, and what is known of it before anybody is served."""
-    looking = Looking(warehouse)
-    stored = looking.store.find(CanaryExperiment(warehouse).start(KEY, RULE, challenger, champion))
-    return dict(stored[0]), looking._material(stored, None)
+    store = ExperimentService(warehouse=warehouse).store
+    stored = store.definitions.find(CanaryExperiment(warehouse).start(KEY, RULE, challenger, champion))
+    return dict(stored[0]), read_input(store, stored, None)
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Rollout:
     """One challenger beside one champion."""
 
     experiment: dict[str, Any]
-    material: Material
+    material: AnalysisInput
     is_proven: bool
     share: int = SHARES[0]
     night: int = 0

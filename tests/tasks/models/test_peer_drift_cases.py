@@ -14,17 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.stats
 
 from tasks.models.output_drift import expected_performance
 from tasks.statistics.two_sample import TwoSample, chi_square, kolmogorov_smirnov
 
 Case = dict[str, Any]
-SHARED_CASES = Path(__file__).resolve().parents[4] / "shared" / "cases" / "drift.json"
-CASES: dict[str, Case] = (
-    {case["id"]: case for case in json.loads(SHARED_CASES.read_text())["cases"]} if SHARED_CASES.is_file() else {}
-)
-NAMES = {"np": np, "scipy": scipy, "range": range, "zeros": np.zeros}
+CASES: dict[str, Case] = {
+    case["name"]: case for case in json.loads((Path(__file__).parents[2] / "cases" / "drift.json").read_text())
+}
 SAME = ["chi2-gof-p", "chi2-gof-p-double-reference", "hellinger-categorical", "mannwhitney-p", "epps-singleton-p"]
 SAME += ["t-test-p", "anderson-p", "cvm-p", "g-test-p", "psi-null", "hellinger-null", "js-continuous-null"]
 SAME += ["ks-identical"]
@@ -36,23 +33,20 @@ EXPECTED = [name for name in CASES if name.startswith("cbpe-") and "synthetic" n
 STREAMS = [name for name in CASES if name.startswith("stream-")]
 ELSEWHERE = [name for name in CASES if name.startswith("cbpe-synthetic")]
 
-pytestmark = pytest.mark.skipif(not CASES, reason="no ../shared/cases beside this checkout")
-
 
 def values(case: Case, side: str) -> Any:
-    """A sample as the case gives it: numbers, labels, or the expression that draws them."""
-    given = case["input"][side]
-    if not isinstance(given, str):
-        return given
-    *first, last = given.replace("same stream: ", "").replace("a=", "").split("; ")
-    for statement in first:
-        eval(statement, NAMES)
-    return list(eval(last, NAMES))
+    """A sample as the case gives it: numbers, labels, or how they are drawn; without a seed, on from the last draw."""
+    sample = case["given"][side]
+    if not isinstance(sample, dict):
+        return sample
+    if "seed" in sample:
+        np.random.seed(sample["seed"])
+    return list(getattr(np.random, sample["draw"])(*sample["of"]))
 
 
 def compared(case: Case) -> TwoSample:
-    if "reference_counts" in case["input"]:
-        return chi_square(case["input"]["reference_counts"], case["input"]["current_counts"])
+    if "reference_counts" in case["given"]:
+        return chi_square(case["given"]["reference_counts"], case["given"]["current_counts"])
     reference, current = values(case, "reference"), values(case, "current")
     if isinstance(reference[0], str):
         before, now = Counter(reference), Counter(current)
@@ -91,7 +85,7 @@ def test_distance_is_the_peer_s(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_performance_expected_without_labels_is_the_peer_s(name: str) -> None:
-    given = CASES[name]["input"]
+    given = CASES[name]["given"]
     found = expected_performance(given["calibrated_probabilities"], given["predictions"])
     assert found[name.removeprefix("cbpe-")] == pytest.approx(CASES[name]["expected"], abs=CASES[name]["tolerance"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import norm, rankdata
 
-from tasks.statistics.outcome import adjusted_outcome, log_rate, normal_scores, strata, winsorise, within_strata
+from tasks.statistics.outcome import adjusted_outcome, log_rate, normal_scores, strata, winsorize, within_strata
 
 
 def test_log_rate_smooths_and_falls_back_to_counts() -> None:
@@ -52,10 +52,10 @@ def test_one_viral_row_moves_only_its_own_rank() -> None:
     viral = values.copy()
     viral[7] += np.log(1000)
     assert np.abs(normal_scores(viral) - normal_scores(values))[np.arange(500) != 7].mean() < 0.01
-    assert winsorise(viral).max() < winsorise(values).max() * 1.1
+    assert winsorize(viral).max() < winsorize(values).max() * 1.1
 
 
 def test_constant_values_stay_constant() -> None:
     assert np.ptp(normal_scores(np.ones(50))) == 0
-    assert winsorise(np.ones(5)).tolist() == [1.0] * 5
+    assert winsorize(np.ones(5)).tolist() == [1.0] * 5
     assert adjusted_outcome(np.ones(30), np.zeros(30, dtype=int), np.zeros(30, dtype=int)).explained == 0.0

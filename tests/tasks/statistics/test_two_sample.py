@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, ks_2samp
 
-from tasks.statistics.familywise import holm
+from tasks.statistics.multiplicity import holm
 from tasks.statistics.two_sample import chi_square, kolmogorov_smirnov, ks_statistic
 
 SHAPES = {

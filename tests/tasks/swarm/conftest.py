@@ -10,9 +10,9 @@ import pytest
 
 
 @pytest.fixture
-def debate_cases(shared_cases: Path) -> dict[str, dict[str, Any]]:
-    found = json.loads((shared_cases / "debate.json").read_text())["cases"]
-    return {case["id"]: case for case in found}
+def debate_cases() -> dict[str, dict[str, Any]]:
+    cases = json.loads((Path(__file__).parents[2] / "cases" / "debate.json").read_text())
+    return {case["id"]: case for case in cases}
 
 
 @pytest.fixture(autouse=True)

@@ -1,23 +1,24 @@
 """What the data say about each arm in the language of probability. Shown to people; it decides nothing here.
 
 Under daily looks 'probability of being best above 95 %' names a false winner in more than half of all experiments
-without a difference (simulated), so decisions come from `decision.py`.
+without a difference (simulated), so decisions come from `sequential_evidence.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, betaincinv, betaln, gammaln, ndtr, ndtri, stdtr, stdtrit, xlog1py, xlogy
+from scipy.special import betainc, betaincinv, betaln, gammaln, ndtr, stdtr, stdtrit, xlog1py, xlogy
 
-from tasks.experiments.moments import Moments
-from tasks.experiments.quadrature import best_and_loss
+from tasks.experiments.inference.arm_statistics import Moments
+from tasks.experiments.inference.quadrature import best_and_loss
+from tasks.experiments.records import MetricKind
 
 Array = NDArray[np.float64]
 HEAVY_TAIL_REACH = 8.0
+LEAST_SCALE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,10 @@ class BetaPosterior:
     b: Array
 
     @classmethod
-    def from_counts(cls, n: ArrayLike, successes: ArrayLike, prior: tuple[float, float] = (1.0, 1.0)) -> BetaPosterior:
-        """From units and successes; uniform prior unless given."""
+    def from_counts(cls, n: ArrayLike, successes: ArrayLike) -> BetaPosterior:
+        """From units and successes, under the uniform prior."""
         n, s = np.atleast_2d(np.asarray(n, dtype=np.float64)), np.atleast_2d(np.asarray(successes, dtype=np.float64))
-        return cls(prior[0] + s, prior[1] + n - s)
+        return cls(1.0 + s, 1.0 + n - s)
 
     def mirrored(self) -> BetaPosterior:
         """Of 1 − p, for metrics where less is better."""
@@ -73,17 +74,13 @@ class StudentPosterior:
 
     @classmethod
     def from_moments(cls, moments: Moments) -> StudentPosterior:
-        """From units, mean and variance; needs two units and some variance in each arm."""
-        n, mean, variance = (np.atleast_2d(value) for value in (moments.n, moments.mean, moments.variance))
-        return cls(mean, np.sqrt(variance / n), n - 1)
+        """From units, mean and variance; an arm without any spread yet is all but a point."""
+        scale, freedom = np.maximum(moments.standard_error, LEAST_SCALE), np.maximum(moments.n - 1, 1)
+        return cls(np.atleast_2d(moments.mean), np.atleast_2d(scale), np.atleast_2d(freedom))
 
     def mirrored(self) -> StudentPosterior:
         """Of the negative, for metrics where less is better."""
         return StudentPosterior(-self.location, self.scale, self.freedom)
-
-    def mean(self) -> Array:
-        """Posterior means."""
-        return self.location
 
     def interval(self, confidence: float) -> tuple[Array, Array]:
         """Central credible interval of each arm."""
@@ -109,37 +106,17 @@ class StudentPosterior:
 Posterior = BetaPosterior | StudentPosterior
 
 
-@dataclass(frozen=True, slots=True)
-class EffectPosterior:
-    """Of one effect, normal."""
+def posterior_of(kind: MetricKind, moments: Moments, successes: ArrayLike) -> Posterior:
+    """Of arms' means, by the metric's kind.
 
-    mean: float
-    deviation: float
-
-    @classmethod
-    def from_estimate(cls, estimate: float, error: float, prior: tuple[float, float] | None = None) -> EffectPosterior:
-        """From an estimate and its standard error; flat prior, or a normal one given as mean and variance."""
-        if prior is None:
-            return cls(estimate, error)
-        precision = 1 / error**2 + 1 / prior[1]
-        return cls((estimate / error**2 + prior[0] / prior[1]) / precision, 1 / sqrt(precision))
-
-    def chance_to_win(self) -> float:
-        """P(effect > 0)."""
-        return float(ndtr(self.mean / self.deviation))
-
-    def interval(self, confidence: float) -> tuple[float, float]:
-        """Central credible interval."""
-        reach = float(ndtri((1 + confidence) / 2)) * self.deviation
-        return self.mean - reach, self.mean + reach
-
-    def risks(self) -> tuple[float, float]:
-        """Expected loss of keeping the control and of shipping the treatment."""
-        z = self.mean / self.deviation
-        bump = self.deviation * float(np.exp(-0.5 * z * z)) / sqrt(2 * np.pi)
-        return self.mean * float(ndtr(z)) + bump, max(bump - self.mean * float(ndtr(-z)), 0.0)
+    Args:
+        successes: of a binary metric, whose moments are smoothed.
+    """
+    if kind == MetricKind.BINARY:
+        return BetaPosterior.from_counts(moments.n, successes)
+    return StudentPosterior.from_moments(moments)
 
 
-def quantile_variance(lower: float, upper: float, n: float) -> float:
-    """Variance of a quantile's sample value per unit, from its distribution-free 95 % interval of n units."""
-    return ((upper - lower) / (2 * float(ndtri(0.975)))) ** 2 * (n - 1)
+def chance_to_win(effect: float, standard_error: float) -> float:
+    """P(effect > 0), flat prior and normal likelihood."""
+    return float(ndtr(effect / standard_error))

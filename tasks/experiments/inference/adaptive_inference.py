@@ -42,7 +42,7 @@ def augmented_scores(n: Array, y: Array, yy: Array, propensity: Array) -> Scores
     per_epoch = n.sum(axis=-1)
     total = np.maximum(per_epoch.sum(axis=-1), 1.0)
     m = _earlier_means(n, y)
-    e = np.where(propensity > 0, propensity, 1.0)  # where nobody could be assigned, nobody was
+    e = np.where(propensity > 0, propensity, 1.0)  # where no unit could be assigned, none was
     residual = (y - n * m) / e
     square = (yy - 2 * m * y + n * np.square(m)) / np.square(e)
     arms = per_epoch[..., None]
@@ -63,7 +63,7 @@ def augmented_scores(n: Array, y: Array, yy: Array, propensity: Array) -> Scores
 
 
 def augmented_ratio_scores(n: Array, y: Array, yy: Array, d: Array, dd: Array, yd: Array, propensity: Array) -> Scores:
-    """The same of ratios of two sums over units, linearised: each unit's score is (y − R·d) over the mean of d.
+    """The same of ratios of two sums over units, linearized: each unit's score is (y − R·d) over the mean of d.
 
     Args:
         n: units; y, d: sums of numerators and denominators; yy, dd: of their squares; yd: of their products; (…, B, K).

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.experiments.moments import Moments
+from tasks.experiments.inference.arm_statistics import Moments
 from tasks.statistics import confidence_sequences
-from tasks.statistics.familywise import holm
+from tasks.statistics.multiplicity import holm
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
+class FactorContrast:
     """One effect: a name, and the weight of each cell in it."""
 
     name: str
@@ -30,15 +30,15 @@ class Contrast:
     weights: Array
 
 
-def contrasts(levels: Sequence[dict[str, str]]) -> list[Contrast]:
+def contrasts(levels: Sequence[dict[str, str]]) -> list[FactorContrast]:
     """All contrasts of cells with these levels; each factor's first level is its reference; empty without factors."""
     factors = list(levels[0]) if levels else []
     if not factors or any(set(cell) != set(factors) for cell in levels):
         return []
     codes = {factor: _codes(factor, levels) for factor in factors}
-    main = [Contrast(name, "main effect", code / 2) for f in factors for name, code in codes[f]]
+    main = [FactorContrast(name, "main effect", code / 2) for f in factors for name, code in codes[f]]
     crossed = [
-        Contrast(f"{one} × {other}", "interaction", a * b)
+        FactorContrast(f"{one} × {other}", "interaction", a * b)
         for f, g in combinations(factors, 2)
         for one, a in codes[f]
         for other, b in codes[g]
@@ -46,7 +46,7 @@ def contrasts(levels: Sequence[dict[str, str]]) -> list[Contrast]:
     return [made for made in (_balanced(contrast) for contrast in main + crossed) if made is not None]
 
 
-def judge(cells: Moments, wanted: Sequence[Contrast], *, alpha: float, n_star: float) -> list[dict[str, Any]]:
+def judge(cells: Moments, wanted: Sequence[FactorContrast], *, alpha: float, n_star: float) -> list[dict[str, Any]]:
     """Each contrast's estimate, always-valid interval and p-value, Holm-adjusted over all of them."""
     if not wanted:
         return []
@@ -77,10 +77,10 @@ def _codes(factor: str, levels: Sequence[dict[str, str]]) -> list[tuple[str, Arr
     ]
 
 
-def _balanced(contrast: Contrast) -> Contrast | None:
+def _balanced(contrast: FactorContrast) -> FactorContrast | None:
     """Weights that sum to one on each side; None where one side has no cell."""
     plus, minus = np.maximum(contrast.weights, 0.0), np.maximum(-contrast.weights, 0.0)
     if not plus.any() or not minus.any():
         return None
     scale = 2.0 if contrast.kind == "interaction" else 1.0
-    return Contrast(contrast.name, contrast.kind, scale * (plus / plus.sum() - minus / minus.sum()))
+    return FactorContrast(contrast.name, contrast.kind, scale * (plus / plus.sum() - minus / minus.sum()))

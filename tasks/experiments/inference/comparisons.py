@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from tasks.experiments.fixed_tests import difference
-from tasks.experiments.moments import Moments
+from tasks.experiments.inference.arm_statistics import Moments
 from tasks.statistics import confidence_sequences
+from tasks.statistics.welch import MeanDifference, mean_difference, z_scores
 
 Array = NDArray[np.float64]
 Real = float | Array
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Comparison:
     """Treatment minus control, arrays of any one shape.
 
     Attributes:
@@ -36,14 +36,14 @@ class Compared:
     @property
     def z(self) -> Array:
         """Estimate over standard error; zero where there is no variance to judge by."""
-        return _z(self.estimate, self.standard_error)
+        return z_scores(self.estimate, self.standard_error)
 
     def fixed_half_width(self, alpha: Real) -> Array:
         """Of the interval that is right at one planned look."""
         return np.asarray(stdtrit(self.degrees_of_freedom, 1 - alpha / 2) * self.standard_error, dtype=np.float64)
 
 
-def compare(control: Moments, treatment: Moments, *, alpha: Real, n_star: Real) -> Compared:
+def compare(control: Moments, treatment: Moments, *, alpha: Real, n_star: Real) -> Comparison:
     """Compare arms from their sufficient statistics.
 
     Args:
@@ -51,22 +51,29 @@ def compare(control: Moments, treatment: Moments, *, alpha: Real, n_star: Real) 
         alpha: level of each always-valid interval.
         n_star: units of both arms where it is narrowest.
     """
-    found = difference(control, treatment)
+    difference = difference_of(control, treatment)
     n = control.n + treatment.n
-    return Compared(
-        found.estimate,
-        found.standard_error,
-        found.degrees_of_freedom,
-        found.two_sided_p_value(),
-        confidence_sequences.p_value(found.z, n, alpha, n_star),
-        confidence_sequences.half_width(found.standard_error, n, alpha, n_star),
+    return Comparison(
+        difference.estimate,
+        difference.standard_error,
+        difference.degrees_of_freedom,
+        difference.two_sided_p_value(),
+        confidence_sequences.p_value(difference.z, n, alpha, n_star),
+        confidence_sequences.half_width(difference.standard_error, n, alpha, n_star),
     )
 
 
-def from_estimates(estimate: Array, error: Array, n: Real, *, alpha: Real, n_star: Real) -> Compared:
+def difference_of(control: Moments, treatment: Moments) -> MeanDifference:
+    """Difference of two arms' means, treatment minus control (Welch)."""
+    return mean_difference(
+        (treatment.mean, treatment.variance, treatment.n), (control.mean, control.variance, control.n)
+    )
+
+
+def from_estimates(estimate: Array, error: Array, n: Real, *, alpha: Real, n_star: Real) -> Comparison:
     """The same from estimates that are not differences of means, such as weighted scores."""
-    z = _z(estimate, error)
-    return Compared(
+    z = z_scores(estimate, error)
+    return Comparison(
         estimate,
         error,
         np.full_like(error, np.inf),
@@ -76,6 +83,6 @@ def from_estimates(estimate: Array, error: Array, n: Real, *, alpha: Real, n_sta
     )
 
 
-def _z(estimate: Array, error: Array) -> Array:
-    known = error > 0
-    return np.where(known, estimate / np.where(known, error, 1.0), 0.0)
+def lift_is_defined(control: Moments) -> NDArray[np.bool_]:
+    """Whether the control's mean is far enough from zero (3 standard errors) for a relative lift to mean anything."""
+    return np.abs(control.mean) > 3 * control.standard_error

@@ -19,10 +19,10 @@ def chi_squared_p_value(counts: ArrayLike, shares: ArrayLike) -> Array:
     return np.asarray(chdtrc((share > 0).sum(axis=-1) - 1, parts.sum(axis=-1)), dtype=np.float64)
 
 
-def log_bayes_factor(counts: ArrayLike, shares: ArrayLike, prior: ArrayLike | None = None) -> float:
-    """Logarithm of the evidence for other shares over the promised ones, Dirichlet prior of ones unless given."""
+def log_bayes_factor(counts: ArrayLike, shares: ArrayLike) -> float:
+    """Logarithm of the evidence for other shares, under a Dirichlet prior of ones, over the promised ones."""
     n, share = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
-    return log_dirichlet_multinomial(n, np.ones_like(n) if prior is None else prior) - log_multinomial(n, share)
+    return _log_dirichlet_multinomial(n) - _log_multinomial(n, share)
 
 
 def sequential_p_value(counts: ArrayLike, shares: ArrayLike) -> float:
@@ -33,22 +33,14 @@ def sequential_p_value(counts: ArrayLike, shares: ArrayLike) -> float:
     return float(np.exp(min(0.0, -log_bayes_factor(counts, shares))))
 
 
-def log_dirichlet_multinomial(counts: ArrayLike, prior: ArrayLike) -> float:
-    """Log probability of a sequence with these counts under Dirichlet-distributed shares."""
-    n, a = np.asarray(counts, dtype=np.float64), np.asarray(prior, dtype=np.float64)
-    return float(gammaln(a.sum()) - gammaln(a.sum() + n.sum()) + np.sum(gammaln(a + n) - gammaln(a)))
+def _log_dirichlet_multinomial(n: Array) -> float:
+    """Log probability of a sequence with these counts under shares of which any are as likely as others."""
+    return float(gammaln(len(n)) - gammaln(len(n) + n.sum()) + np.sum(gammaln(n + 1)))
 
 
-def log_multinomial(counts: ArrayLike, shares: ArrayLike) -> float:
+def _log_multinomial(n: Array, share: Array) -> float:
     """Log probability of a sequence with these counts under fixed shares."""
-    share = np.asarray(shares, dtype=np.float64)
-    return float(np.sum(np.asarray(counts, dtype=np.float64) * np.log(share / share.sum())))
-
-
-def log_coefficient(counts: ArrayLike) -> float:
-    """Log number of sequences with these counts, which turns either of the two above into a probability of counts."""
-    n = np.asarray(counts, dtype=np.float64)
-    return float(gammaln(n.sum() + 1) - np.sum(gammaln(n + 1)))
+    return float(np.sum(n * np.log(share / share.sum())))
 
 
 def adaptive_p_value(counts: ArrayLike, propensities: ArrayLike) -> float:

@@ -15,17 +15,17 @@ def effects_over_time(looks: Sequence[Mapping[str, Any]], title: str, metric_nam
     Args:
         looks: rows of `experiment_look`, in order.
     """
-    told = [look for look in looks if look["result"]["effects"]][-MOST_LOOKS:]
-    if not told:
+    shown = [look for look in looks if look["result"]["effects"]][-MOST_LOOKS:]
+    if not shown:
         return None
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
-    for name in [effect["variant_id"] for effect in told[-1]["result"]["effects"]]:
+    for name in [effect["variant_id"] for effect in shown[-1]["result"]["effects"]]:
         points = [
             (look["n"], effect["effect"], *effect["interval"])
-            for look in told
+            for look in shown
             for effect in look["result"]["effects"]
             if effect["variant_id"] == name
         ]

@@ -1,13 +1,57 @@
-"""How new units are divided among arms: Thompson, top-two, KL-UCB, and the floor that keeps inference possible."""
+"""How new units are divided among arms by the outcomes so far, and when: Thompson, top-two, KL-UCB.
+
+A floor under every arm's share keeps inference possible.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 
+from tasks.experiments.design import Design
+from tasks.experiments.inference.arm_statistics import ArmSums
+from tasks.experiments.inference.posteriors import posterior_of
+from tasks.experiments.records import MetricKind, VariantAllocation
+
 Array = NDArray[np.float64]
-NEWTON_STEPS = 30
+BISECTIONS = 30  # of all arms at once: scipy's root finders for arrays take ten times as long for so few
+BATCH = 100
+LEAST_UNITS = 10  # of every arm, before weights follow outcomes at all
+BATCH_GROWTH = 0.05  # of the outcomes so far: the number of epochs grows with their logarithm
+UCB_STEPS = 100
+
+
+def is_due(outcomes: int, outcomes_before: int, smallest_arm: int) -> bool:
+    """Whether a new epoch begins: each arm has its first units, and a batch has come since the last weights."""
+    batch = max(BATCH, int(BATCH_GROWTH * outcomes_before))
+    return smallest_arm >= LEAST_UNITS and outcomes - outcomes_before >= batch
+
+
+def new_weights(sums: ArmSums, metric: Mapping[str, Any], design: Design) -> Array:
+    """Weights (K,) of the next epoch by the primary metric's sums, floor included."""
+    is_less_better = metric["direction"] == "decrease"
+    if design.allocation_strategy == VariantAllocation.UCB:
+        weights = _upper_confidence(sums, metric["lower"], metric["upper"], is_less_better=is_less_better)
+    else:
+        posterior = posterior_of(sums.kind, sums.moments(), sums.total("y"))
+        best, _ = (posterior.mirrored() if is_less_better else posterior).best_and_loss()
+        weights = top_two(best[0]) if design.goal == "winner" else best[0]
+    return with_floor(weights, design.floor(len(sums.n)))
+
+
+def _upper_confidence(sums: ArmSums, lower: float | None, upper: float | None, *, is_less_better: bool) -> Array:
+    """Bernoulli divergence for what is bounded, the normal one for everything else."""
+    moments = sums.moments()
+    mean = -moments.mean if is_less_better else moments.mean
+    if sums.kind in (MetricKind.BINARY, MetricKind.RATE):
+        low, high = (0.0 if lower is None else lower), (1.0 if upper is None else upper)
+        scaled = (moments.mean - low) / (high - low)
+        return kl_ucb_weights(1 - scaled if is_less_better else scaled, moments.n, UCB_STEPS)
+    return kl_ucb_weights(mean, moments.n, UCB_STEPS, np.sqrt(moments.variance))
 
 
 def with_floor(weights: ArrayLike, floor: float) -> Array:
@@ -37,7 +81,7 @@ def kl_ucb_index(mean: ArrayLike, n: ArrayLike, total: ArrayLike) -> Array:
     p, count = np.asarray(mean, dtype=np.float64), np.asarray(n, dtype=np.float64)
     allowed = np.log(np.maximum(total, 1.0)) / np.maximum(count, 1e-12)
     low, high = p + 0.0, np.minimum(1.0, p + np.sqrt(allowed / 2))
-    for _ in range(NEWTON_STEPS):
+    for _ in range(BISECTIONS):
         middle = (low + high) / 2
         above = rel_entr(p, middle) + rel_entr(1 - p, 1 - middle) > allowed
         high, low = np.where(above, middle, high), np.where(above, low, middle)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from tasks.experiments import alpha_spending
-from tasks.experiments.comparisons import Compared
-from tasks.experiments.rule import Rule
+from tasks.experiments.inference import alpha_spending
+from tasks.experiments.inference.alpha_spending import SpendingRule
+from tasks.experiments.inference.comparisons import Comparison
 
 Array = NDArray[np.float64]
 SURPRISE = 5.0  # standard deviations
@@ -24,7 +24,7 @@ LEAST_MOVE = 0.05  # of an estimate's variance that it may always move by, for o
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class SequentialEvidence:
     """What is proven after some looks; arrays (K, K), or (…, K, K) of many experiments that are looked at together.
 
     Attributes:
@@ -46,25 +46,25 @@ class Evidence:
     information: tuple[float, ...] = field(default=())
 
     @classmethod
-    def none(cls, *shape: int) -> Evidence:
+    def none(cls, *shape: int) -> SequentialEvidence:
         """Before the first look, of (…, K) arms."""
         pairs = (*shape, shape[-1])
         return cls(np.ones(pairs), np.full(pairs, -np.inf), np.zeros(pairs), np.zeros(pairs))
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Evidence:
+    def from_dict(cls, stored: Mapping[str, Any]) -> SequentialEvidence:
         """From the warehouse, where an open bound is null."""
         lower = np.array([[-np.inf if bound is None else bound for bound in row] for row in stored["lower"]])
         better, estimate, error = (np.array(stored[name]) for name in ("better", "estimate", "error"))
         n, is_doubtful, is_final_done = (stored[name] for name in ("n", "is_doubtful", "is_final_done"))
         return cls(better, lower, estimate, error, n, is_doubtful, is_final_done, tuple(stored["information"]))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """For the warehouse."""
         lower = [[bound if np.isfinite(bound) else None for bound in row] for row in self.lower.tolist()]
         arrays = {name: getattr(self, name).tolist() for name in ("better", "estimate", "error")}
-        told = {"n": self.n, "is_doubtful": bool(self.is_doubtful), "is_final_done": self.is_final_done}
-        return arrays | {"lower": lower, "information": list(self.information)} | told
+        state = {"n": self.n, "is_doubtful": bool(self.is_doubtful), "is_final_done": self.is_final_done}
+        return arrays | {"lower": lower, "information": list(self.information)} | state
 
     def leader(self, means: Array) -> int:
         """The arm that is proven better than all others, else the one with the highest mean."""
@@ -81,40 +81,42 @@ class Evidence:
         is_proven = self.better <= alpha
         return bool(np.any(is_proven & is_proven.swapaxes(-1, -2)))
 
-    def is_exceeded_by(self, found: Compared, n: float) -> NDArray[np.bool_]:
+    def is_exceeded_by(self, comparison: Comparison, n: float) -> NDArray[np.bool_]:
         """Whether an effect moved further since the last believed look than its new units can explain.
 
         Cumulative means of nested samples move by a known variance; a move of five standard deviations means that
         outcomes of one arm came in without those of another. After the units have doubled, what is new is believed.
         """
         if not 0 < self.n <= n < 2 * self.n:
-            return np.zeros(found.estimate.shape[:-2], dtype=bool)
-        nested = np.square(found.standard_error) + np.square(self.error) * (1 - 2 * self.n / n)
-        allowed = np.maximum(nested, LEAST_MOVE * np.square(found.standard_error))
-        moved = np.square(found.estimate - self.estimate) > SURPRISE**2 * allowed
-        return np.asarray((moved & (found.standard_error > 0)).any(axis=(-2, -1)))
+            return np.zeros(comparison.estimate.shape[:-2], dtype=bool)
+        nested = np.square(comparison.standard_error) + np.square(self.error) * (1 - 2 * self.n / n)
+        allowed = np.maximum(nested, LEAST_MOVE * np.square(comparison.standard_error))
+        moved = np.square(comparison.estimate - self.estimate) > SURPRISE**2 * allowed
+        return np.asarray((moved & (comparison.standard_error > 0)).any(axis=(-2, -1)))
 
 
-def look(before: Evidence, found: Compared, rule: Rule, information: float, n: float) -> Evidence:
+def look(
+    before: SequentialEvidence, comparison: Comparison, rule: SpendingRule, information: float, n: float
+) -> SequentialEvidence:
     """Add one look; one that cannot be believed adds nothing.
 
     Args:
-        found: every arm (row) against every other (column), each (…, K, K).
+        comparison: every arm (row) against every other (column), each (…, K, K).
         information: units of the smallest arm over the planned ones; 0 where nothing is planned.
         n: units of all arms.
     """
-    doubt = before.is_exceeded_by(found, n)
+    doubt = before.is_exceeded_by(comparison, n)
     after = (
-        _scheduled(before, found, rule, information)
+        _scheduled(before, comparison, rule, information)
         if rule.is_scheduled
-        else _running(before, found, rule, information)
+        else _running(before, comparison, rule, information)
     )
     keep = doubt[..., None, None]
-    return Evidence(
+    return SequentialEvidence(
         np.where(keep, before.better, after.better),
         np.where(keep, before.lower, after.lower),
-        np.where(keep, before.estimate, found.estimate),
-        np.where(keep, before.error, found.standard_error),
+        np.where(keep, before.estimate, comparison.estimate),
+        np.where(keep, before.error, comparison.standard_error),
         before.n if doubt.all() else n,
         doubt,
         before.is_final_done if doubt.all() else after.is_final_done,
@@ -122,32 +124,36 @@ def look(before: Evidence, found: Compared, rule: Rule, information: float, n: f
     )
 
 
-def _running(before: Evidence, found: Compared, rule: Rule, information: float) -> Evidence:
+def _running(
+    before: SequentialEvidence, comparison: Comparison, rule: SpendingRule, information: float
+) -> SequentialEvidence:
     """A sequence, and in a hybrid one fixed test at the first look at or past the planned size."""
-    p, reach = found.always_valid_p_value * rule.alpha / rule.running_alpha, found.half_width
+    p, reach = comparison.always_valid_p_value * rule.alpha / rule.running_alpha, comparison.half_width
     is_final = rule.is_hybrid and information >= 1 and not before.is_final_done
     if is_final:
         levels = rule.final_alphas()
-        p = np.minimum(p, found.p_value * rule.alpha / levels)
-        reach = np.minimum(reach, found.fixed_half_width(levels))
-    return replace(_with(before, found, p, reach), is_final_done=before.is_final_done or is_final)
+        p = np.minimum(p, comparison.p_value * rule.alpha / levels)
+        reach = np.minimum(reach, comparison.fixed_half_width(levels))
+    return replace(_with(before, comparison, p, reach), is_final_done=before.is_final_done or is_final)
 
 
-def _scheduled(before: Evidence, found: Compared, rule: Rule, information: float) -> Evidence:
+def _scheduled(
+    before: SequentialEvidence, comparison: Comparison, rule: SpendingRule, information: float
+) -> SequentialEvidence:
     """Held above α until the look's bound is crossed; the plan's end is the last look that counts."""
     if before.is_final_done or information <= (before.information or (0.0,))[-1]:
         return before
     t = (*before.information, min(information, 1.0))
     spent = alpha_spending.obrien_fleming_spending(np.array(t), rule.alpha / (rule.arms - 1))
     bound = alpha_spending.two_sided_bounds(np.array(t), spent)[-1]
-    p = 2 * ndtr(-np.abs(found.z)) * (rule.arms - 1)
-    p = np.where(np.abs(found.z) >= bound, np.minimum(p, rule.alpha), np.maximum(p, np.nextafter(rule.alpha, 1)))
-    after = _with(before, found, p, bound * found.standard_error)
+    p = 2 * ndtr(-np.abs(comparison.z)) * (rule.arms - 1)
+    p = np.where(np.abs(comparison.z) >= bound, np.minimum(p, rule.alpha), np.maximum(p, np.nextafter(rule.alpha, 1)))
+    after = _with(before, comparison, p, bound * comparison.standard_error)
     return replace(after, is_final_done=information >= 1, information=t)
 
 
-def _with(before: Evidence, found: Compared, p: Array, reach: Array) -> Evidence:
-    known = found.standard_error > 0
-    better = np.where(known & (found.estimate > 0), np.minimum(p, 1.0), 1.0)
-    lower = np.where(known, found.estimate - reach, -np.inf)
+def _with(before: SequentialEvidence, comparison: Comparison, p: Array, reach: Array) -> SequentialEvidence:
+    known = comparison.standard_error > 0
+    better = np.where(known & (comparison.estimate > 0), np.minimum(p, 1.0), 1.0)
+    lower = np.where(known, comparison.estimate - reach, -np.inf)
     return replace(before, better=np.minimum(before.better, better), lower=np.maximum(before.lower, lower))

@@ -1,0 +1,1 @@
+"""The experiments' statistics: pure functions of arms' sums, each after its paper."""

@@ -1,0 +1,138 @@
+"""What stands beside the verdict: sample ratio, guardrails, contrasts of factors, segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.special import chdtrc
+
+from tasks.experiments.analysis import AnalysisInput, InterimResult, compare_all, sign_of
+from tasks.experiments.inference import factorial, sample_ratio
+from tasks.experiments.inference.alpha_spending import SpendingRule
+from tasks.experiments.inference.arm_statistics import Moments
+from tasks.experiments.inference.comparisons import compare
+from tasks.experiments.records import ExperimentType, SampleRatio
+from tasks.statistics.multiplicity import holm
+
+LEAST_UNITS = 30  # of every arm in a segment
+
+
+def sample_ratio_of(known: AnalysisInput) -> SampleRatio | None:
+    """Arrivals against promised shares, safe at every look; None before anyone arrived."""
+    weights, place = known.weights(), {name: k for k, name in enumerate(known.names)}
+    counts = np.zeros_like(weights)
+    for row in known.arrivals:
+        counts[row["epoch"], place[row["variant_id"]]] += row["n"]
+    if counts.sum() < 1:
+        return None
+    expected = counts.sum(axis=1) @ weights
+    fixed = len(weights) == 1
+    p = (
+        sample_ratio.sequential_p_value(counts[0], weights[0])
+        if fixed
+        else sample_ratio.adaptive_p_value(counts, weights)
+    )
+    named = (dict(zip(known.names, values, strict=True)) for values in (counts.sum(axis=0), expected))
+    arrived, promised = ({name: float(value) for name, value in values.items()} for values in named)
+    whole = {name: int(value) for name, value in arrived.items()}
+    return SampleRatio(p, p < sample_ratio.ALARM_LEVEL, whole, promised)
+
+
+def guardrail_effects(known: AnalysisInput, seen: InterimResult) -> list[dict[str, Any]]:
+    """Whether each arm makes a guardrail metric worse than the control by more than its margin, at any look."""
+    rows = []
+    rule = SpendingRule(known.design.alpha, len(known.names), is_weighted=seen.is_weighted)
+    for metric in known.metrics[1:]:
+        sums = known.sums(metric)
+        moments = sums.moments()
+        _, comparison = compare_all(moments, sums, known, rule, seen.n_star, is_weighted=seen.is_weighted)
+        sign = sign_of(metric)
+        allowed = metric["margin"] * abs(float(moments.mean[known.control]))
+        for k, name in enumerate(known.names):
+            if k == known.control:
+                continue
+            at = (k, known.control)
+            effect, reach = sign * float(comparison.estimate[at]), float(comparison.half_width[at])
+            is_known = bool(moments.n.min() >= known.design.min_sample_size and comparison.standard_error[at] > 0)
+            rows.append(
+                {"metric_name": metric["metric_name"], "direction": metric["direction"], "variant_id": name}
+                | {"n": int(moments.n.sum())}
+                | {"effect": effect if is_known else None, "is_harmed": is_known and effect + reach < -allowed}
+                | {"interval": (effect - reach, effect + reach) if is_known else None}
+            )
+    return rows
+
+
+def factor_contrasts(known: AnalysisInput, seen: InterimResult) -> list[dict[str, Any]]:
+    """Main effects and interactions of a multivariate experiment; none for another, or without factors."""
+    if known.design.experiment_type != ExperimentType.MULTIVARIATE or seen.moments.n.min() < 2:
+        return []
+    wanted = factorial.contrasts([row["levels"] or {} for row in known.variants])
+    rows = factorial.judge(seen.moments, wanted, alpha=known.design.alpha, n_star=seen.n_star)
+    return _better_is_positive(known, rows)
+
+
+def segment_effects(known: AnalysisInput, seen: InterimResult) -> list[dict[str, Any]]:
+    """Effects by segment; none under adaptive allocation, where a segment's plain means are biased."""
+    names = sorted({row["segment"] for row in known.statistics if row["segment"]})
+    if not names or seen.is_weighted:
+        return []
+    moments = {name: known.sums(known.metrics[0], name).moments() for name in names}
+    rows = by_segment(moments, known.control, known.names, alpha=known.design.alpha, n_star=seen.n_star)
+    return _better_is_positive(known, rows)
+
+
+def by_segment(
+    segments: Mapping[str, Moments], control: int, names: list[str], *, alpha: float, n_star: float
+) -> list[dict[str, Any]]:
+    """Each segment's effect of each arm, always valid, Holm-adjusted over segments and arms.
+
+    Args:
+        segments: moments of the arms (K,) in each segment; those with an arm below 30 units are left out.
+    """
+    treatments = [k for k in range(len(names)) if k != control]
+    kept = {name: arms for name, arms in segments.items() if arms.n.min() >= LEAST_UNITS}
+    rows: list[dict[str, Any]] = []
+    p_values: list[float] = []
+    for name, arms in kept.items():
+        level = alpha / (len(kept) * len(treatments))
+        for k in treatments:
+            compared = compare(arms.at(control), arms.at(k), alpha=level, n_star=n_star)
+            low, high = float(compared.estimate - compared.half_width), float(compared.estimate + compared.half_width)
+            rows.append(
+                {"segment": name, "variant_id": names[k], "n": int(arms.n.sum()), "effect": float(compared.estimate)}
+                | {"interval": (low, high), "standard_error": float(compared.standard_error)}
+            )
+            p_values.append(float(compared.always_valid_p_value))
+    adjusted = holm(p_values) if p_values else np.array([])
+    uneven = _heterogeneity(rows)
+    return [
+        row
+        | {"p_value": float(p), "is_significant": bool(p <= alpha), "heterogeneity_p_value": uneven[row["variant_id"]]}
+        for row, p in zip(rows, adjusted, strict=True)
+    ]
+
+
+def _heterogeneity(rows: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Cochran's Q for each arm: whether its effects differ more than chance allows; right at one look."""
+    p_values: dict[str, float | None] = {}
+    for variant in {row["variant_id"] for row in rows}:
+        effects = np.array([row["effect"] for row in rows if row["variant_id"] == variant])
+        errors = np.array([row["standard_error"] for row in rows if row["variant_id"] == variant])
+        if len(effects) < 2 or not errors.all():
+            p_values[variant] = None
+            continue
+        weights = 1 / np.square(errors)
+        q = weights @ np.square(effects - weights @ effects / weights.sum())
+        p_values[variant] = float(chdtrc(len(effects) - 1, q))
+    return p_values
+
+
+def _better_is_positive(known: AnalysisInput, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    sign = sign_of(known.metrics[0])
+    return [
+        row | {"effect": sign * row["effect"], "interval": tuple(sorted(sign * end for end in row["interval"]))}
+        for row in rows
+    ]

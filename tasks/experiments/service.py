@@ -1,0 +1,379 @@
+"""Experiments in one warehouse, from creation to completion: reads, calls the pure modules, writes, returns.
+
+Plain and synchronous, for steps, flows and other capabilities. The methods are `ExperimentEngine`'s, which describes
+their definition.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Literal
+
+import polars as pl
+
+from tasks.errors import InputError, UnknownNameError, require_between
+from tasks.experiments import definition, interim_analysis
+from tasks.experiments.aggregated import AggregatedAnalysis, analyze_arms
+from tasks.experiments.assignment import AssignmentPlan, require_covariates, require_segments, require_unit
+from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING, Definition, as_record, parse_enum
+from tasks.experiments.design import (
+    Design,
+    make_variants,
+    require_positive,
+    require_text,
+    require_weights,
+    require_whole,
+)
+from tasks.experiments.errors import WrongStateError
+from tasks.experiments.inference import bandit_allocation, power
+from tasks.experiments.outcomes import OutcomeInput, make_outcome, outcomes_from, require_window
+from tasks.experiments.records import (
+    Assignment,
+    ExperimentAnalysis,
+    ExperimentRecord,
+    ExperimentType,
+    MetricKind,
+    Plan,
+    Recorded,
+    VariantAllocation,
+)
+from tasks.experiments.store import ExperimentStore, Row
+from tasks.warehouse import Warehouse, open_warehouse
+from tasks.warehouse.frames import find_workspace
+
+PLAN_SECONDS = 1.0  # how long another process may go on with weights that were just replaced
+
+
+class ExperimentService:
+    """Arguments as in `ExperimentEngine`; the warehouse is opened by the first method that needs it."""
+
+    def __init__(
+        self, default_confidence: float = 0.95, min_effect_size: float = 0.05, *, warehouse: Warehouse | None = None
+    ) -> None:
+        require_between("default_confidence", default_confidence, 0.5, 0.9999)
+        require_positive("min_effect_size", min_effect_size)
+        self.default_confidence, self.min_effect_size = default_confidence, min_effect_size
+        self._warehouse = warehouse
+        self._plans: dict[str, tuple[float, AssignmentPlan]] = {}
+
+    @cached_property
+    def store(self) -> ExperimentStore:
+        """The experiments' tables."""
+        return ExperimentStore(open_warehouse(self._warehouse))
+
+    def create_experiment(
+        self,
+        name: str,
+        workspace_id: str,
+        variants: Sequence[Mapping[str, Any]],
+        metric_name: str,
+        experiment_type: ExperimentType | str = ExperimentType.AB_TEST,
+        allocation_strategy: VariantAllocation | str | None = None,
+        min_sample_size: int = 100,
+        confidence_level: float | None = None,
+        *,
+        hypothesis: str | None = None,
+        metric_kind: MetricKind | str | None = None,
+        direction: Literal["increase", "decrease"] = "increase",
+        bounds: tuple[float, float] | None = None,
+        baseline: float | tuple[float, float] | None = None,
+        min_effect_size: float | None = None,
+        guardrails: Sequence[str | Mapping[str, Any]] = (),
+        salt: str | None = None,
+        **design: Any,
+    ) -> ExperimentRecord:
+        """Write a new experiment, or return the one that is described again."""
+        kind = parse_enum(ExperimentType, "experiment_type", experiment_type)
+        is_bandit = kind == ExperimentType.MULTI_ARMED_BANDIT
+        usual = VariantAllocation.THOMPSON if is_bandit else VariantAllocation.EQUAL
+        strategy = parse_enum(VariantAllocation, "allocation_strategy", allocation_strategy or usual)
+        primary = definition.make_metric(require_text("metric_name", metric_name, 64), metric_kind, direction, bounds)
+        wanted = Definition(
+            workspace_id=workspace_id,
+            name=require_text("name", name, 128),
+            hypothesis=hypothesis.strip() or None if hypothesis else None,
+            design=definition.make_design(
+                design,
+                experiment_type=kind,
+                allocation_strategy=strategy,
+                min_sample_size=min_sample_size,
+                confidence_level=self.default_confidence if confidence_level is None else confidence_level,
+                min_effect_size=self.min_effect_size if min_effect_size is None else min_effect_size,
+            ),
+            variants=make_variants(variants),
+            metrics=[primary, *definition.make_guardrails(guardrails)],
+            baseline=definition.make_baseline(baseline, primary.kind),
+        )
+        return self._write(wanted, salt)
+
+    def _write(self, wanted: Definition, salt: str | None) -> ExperimentRecord:
+        find_workspace(self.store.warehouse, wanted.workspace_id)
+        existing = self.store.definitions.named(wanted.workspace_id, wanted.name)
+        done = [row for row in existing if row["status"] == COMPLETED]
+        identifier = definition.experiment_id_of(wanted.workspace_id, wanted.name, len(done))
+        if len(done) == len(existing):
+            self.store.definitions.create(*wanted.rows(identifier, salt or secrets.token_hex(16), datetime.now(UTC)))
+        stored = self.store.definitions.find(identifier)
+        wanted.require_same(*stored)
+        return as_record(*stored)
+
+    def plan_experiment(
+        self,
+        baseline: float | tuple[float, float],
+        metric_kind: MetricKind | str | None = None,
+        arms: int = 2,
+        *,
+        units_per_arm: int | None = None,
+        **design: Any,
+    ) -> Plan:
+        """Size and power of an experiment that is not created yet; writes nothing."""
+        require_whole("arms", arms, 2)
+        kind = None if metric_kind is None else parse_enum(MetricKind, "metric_kind", metric_kind)
+        usual = {"confidence_level": self.default_confidence, "min_effect_size": self.min_effect_size}
+        wanted = definition.make_design({}, **(usual | design))
+        mean, variance = definition.make_baseline(baseline, kind) or (0.0, 0.0)
+        return power.make_plan(wanted, arms, mean, variance, kind, units_per_arm)
+
+    def start_experiment(self, experiment_id: str) -> ExperimentRecord:
+        """Freeze the design and put its weights in force."""
+        experiment, variants, _ = self.store.definitions.find(experiment_id)
+        if experiment["status"] == COMPLETED:
+            raise WrongStateError(experiment_id, COMPLETED, "it cannot start again", "create a new one")
+        now = datetime.now(UTC)
+        first = {"experiment_id": experiment_id, "epoch": 0, "weights": [row["weight"] for row in variants]}
+        self.store.assignments.add_epoch(first | {"reason": "as designed", "outcomes_before": 0, "started_at": now})
+        if experiment["status"] == DRAFT:
+            evidence = {"design": experiment["design"], "planned_units_per_arm": experiment["planned_units_per_arm"]}
+            self.store.definitions.change(experiment_id, "started", now, evidence, status=RUNNING, started_at=now)
+        return as_record(*self.store.definitions.find(experiment_id))
+
+    def assign_variant(
+        self,
+        experiment_id: str,
+        unit_id: str | None = None,
+        *,
+        segment: str | None = None,
+        covariate: float | None = None,
+    ) -> Assignment | None:
+        """The unit's arm; None for a unit that takes no part."""
+        return self.assign_variants(experiment_id, [require_unit(unit_id)], [segment], [covariate])[0]
+
+    def assign_variants(
+        self,
+        experiment_id: str,
+        unit_ids: Sequence[str],
+        segments: Sequence[str | None] | None = None,
+        covariates: Sequence[float | None] | None = None,
+    ) -> list[Assignment | None]:
+        """Arms of many units, in their order, in one transaction; what is stored wins."""
+        units = [require_unit(unit) for unit in unit_ids]
+        labels, numbers = require_segments(segments, len(units)), require_covariates(covariates, len(units))
+        plan, now = self._plan(experiment_id), datetime.now(UTC)
+        chosen = {
+            unit: plan.row(unit, now, segment, covariate)
+            for unit, segment, covariate in zip(units, labels, numbers, strict=True)
+        }
+        rows = [row for row in chosen.values() if row is not None]
+        return _in_order(units, self.store.assignments.assign(rows) if rows else {})
+
+    def assigned_variants(self, experiment_id: str, unit_ids: Sequence[str]) -> list[Assignment | None]:
+        """Stored arms of units, in their order; assigns none."""
+        units = [require_unit(unit) for unit in unit_ids]
+        return _in_order(units, self.store.assignments.assigned(experiment_id, units))
+
+    def _plan(self, experiment_id: str) -> AssignmentPlan:
+        kept = self._plans.get(experiment_id)
+        if kept is not None and time.monotonic() < kept[0]:
+            return kept[1]
+        experiment, variants, _ = self.store.definitions.find(experiment_id)
+        if experiment["status"] != RUNNING:
+            fix = "call start_experiment" if experiment["status"] == DRAFT else "serve its winner, or create another"
+            raise WrongStateError(experiment_id, experiment["status"], "units are assigned while it runs", fix)
+        plan = AssignmentPlan.of(experiment, variants, self.store.assignments.epochs(experiment_id)[-1])
+        self._plans[experiment_id] = (time.monotonic() + PLAN_SECONDS, plan)
+        return plan
+
+    def record_outcome(
+        self,
+        experiment_id: str,
+        variant_id: str | None = None,
+        outcome: float | None = None,
+        *,
+        unit_id: str | None = None,
+        key: str | None = None,
+        metric_name: str | None = None,
+        denominator: float | None = None,
+        amend: bool = False,
+        occurred_at: datetime | None = None,
+    ) -> Recorded:
+        """Count what came of one unit."""
+        unit = unit_id if unit_id is not None else getattr(variant_id, "unit_id", None)
+        if unit is None and variant_id is None:
+            raise InputError("an outcome needs unit_id, or the variant_id that assign_variant returned")
+        given = [make_outcome("~" if unit is None else unit, outcome, key, denominator)]
+        expected = {} if variant_id is None else {given[0].unit_id: str(variant_id)}
+        waiting = str(variant_id) if unit is None else None
+        return self._record(experiment_id, metric_name, given, expected, waiting, amend, occurred_at)
+
+    def record_outcomes(
+        self,
+        experiment_id: str,
+        outcomes: pl.DataFrame | Iterable[Mapping[str, Any]],
+        *,
+        metric_name: str | None = None,
+        amend: bool = False,
+        occurred_at: datetime | None = None,
+    ) -> Recorded:
+        """Count many at once, all or none."""
+        return self._record(experiment_id, metric_name, outcomes_from(outcomes), {}, None, amend, occurred_at)
+
+    def _record(
+        self,
+        experiment_id: str,
+        metric_name: str | None,
+        given: list[OutcomeInput],
+        expected: Mapping[str, str],
+        waiting_for: str | None,
+        amend: bool,
+        occurred_at: datetime | None,
+    ) -> Recorded:
+        """Count outcomes, and let the weights follow where they do."""
+        experiment, variants, metrics = self.store.definitions.find(experiment_id)
+        names = [metric["metric_name"] for metric in metrics]
+        metric = names[0] if metric_name is None else metric_name
+        if metric not in names:
+            raise UnknownNameError("metric", metric, names)
+        for variant in expected.values():
+            _require_known("variant", variant, [row["variant_id"] for row in variants])
+        now = datetime.now(UTC)
+        require_window(experiment, now, occurred_at)
+        if not given:
+            return Recorded(0, 0, 0)
+        counts = self.store.outcomes.record(
+            experiment_id, metric, given, amend=amend, now=now, expected=expected, waiting_for=waiting_for
+        )
+        if counts[0] and Design.from_dict(experiment["design"]).reweights_itself and experiment["status"] == RUNNING:
+            self._reallocate(experiment_id)
+        return Recorded(counts[0] - counts[2], counts[1], counts[2])
+
+    def _reallocate(self, experiment_id: str) -> None:
+        """Begin a new epoch if one is due; of several processes that see it, one does."""
+        known = interim_analysis.read_input(self.store, self.store.definitions.find(experiment_id), None)
+        metric, last = known.metrics[0], known.epochs[-1]
+        sums = known.sums(metric)
+        outcomes, smallest = int(sums.n.sum()), int(sums.n.min())
+        if not bandit_allocation.is_due(outcomes, last["outcomes_before"], smallest):
+            return
+        weights = [float(weight) for weight in bandit_allocation.new_weights(sums, metric, known.design)]
+        self._begin_epoch(last, weights, f"{known.design.allocation_strategy} after {outcomes} outcomes", outcomes)
+
+    def set_weights(self, experiment_id: str, weights: Mapping[str, float], reason: str) -> ExperimentRecord:
+        """Begin a new epoch with these weights, unless they are in force already."""
+        experiment, variants, metrics = self.store.definitions.find(experiment_id)
+        names, design = [row["variant_id"] for row in variants], Design.from_dict(experiment["design"])
+        for name in weights:
+            _require_known("variant", name, names)
+        if experiment["status"] != RUNNING or design.allocation_strategy != VariantAllocation.STAGED:
+            state = experiment["status"] if experiment["status"] != RUNNING else design.allocation_strategy.value
+            raise WrongStateError(experiment_id, state, "only a running, staged one is reweighted", "see its record")
+        shares = require_weights([weights.get(name) for name in names])
+        last = self.store.assignments.epochs(experiment_id)[-1]
+        if shares != list(last["weights"]):
+            known = interim_analysis.read_input(self.store, (experiment, variants, metrics), None)
+            self._begin_epoch(last, shares, reason, int(known.sums(metrics[0]).n.sum()))
+        return as_record(experiment, variants, metrics)
+
+    def _begin_epoch(self, last: Mapping[str, Any], weights: list[float], reason: str, outcomes: int) -> None:
+        epoch = {"experiment_id": last["experiment_id"], "epoch": last["epoch"] + 1, "weights": weights}
+        now = datetime.now(UTC)
+        self.store.assignments.add_epoch(epoch | {"reason": reason, "outcomes_before": outcomes, "started_at": now})
+        self._plans.pop(last["experiment_id"], None)
+
+    def analyze_experiment(self, experiment_id: str) -> ExperimentAnalysis:
+        """Look at the data and keep the look."""
+        return interim_analysis.analyze(self.store, experiment_id)
+
+    def check_significance(self, experiment_id: str) -> tuple[bool, str | None]:
+        """Whether a winner is proven, and which."""
+        analysis = self.analyze_experiment(experiment_id)
+        return analysis.is_significant, analysis.winner
+
+    def complete_experiment(self, experiment_id: str, winner: str | None = None) -> ExperimentRecord:
+        """End the experiment."""
+        experiment, variants, metrics = self.store.definitions.find(experiment_id)
+        names = [row["variant_id"] for row in variants]
+        if winner is not None:
+            _require_known("variant", str(winner), names)
+        if experiment["status"] == COMPLETED and winner in (None, experiment["winner"]):
+            return as_record(experiment, variants, metrics)
+        if experiment["status"] != RUNNING:
+            raise WrongStateError(
+                experiment_id, experiment["status"], "only a running one is completed", "see its record"
+            )
+        analysis = self.analyze_experiment(experiment_id)
+        chosen = analysis.winner if winner is None else str(winner)
+        now, columns = datetime.now(UTC), {"winner": chosen, "conclusion": definition.conclusion(analysis, chosen)}
+        evidence: Row = {
+            "status": analysis.status.value,
+            "proven_winner": analysis.winner,
+            "p_value": analysis.p_value,
+            "n": analysis.n,
+        }
+        evidence |= columns | {"effects": [effect.as_dict() for effect in analysis.effects]}
+        self.store.definitions.change(
+            experiment_id, "completed", now, evidence, status=COMPLETED, completed_at=now, **columns
+        )
+        self._plans.pop(experiment_id, None)
+        ended = as_record(*self.store.definitions.find(experiment_id))
+        if ended.winner != chosen:
+            why = f"another process was first and completed it with winner {ended.winner!r}, not {chosen!r}"
+            raise WrongStateError(experiment_id, COMPLETED, why, "see its log of decisions")
+        return ended
+
+    def complete_if_decided(self, analysis: ExperimentAnalysis) -> ExperimentRecord | None:
+        """End it if it has an answer and its creation asked for that."""
+        experiment, _, _ = self.store.definitions.find(analysis.experiment_id)
+        if not analysis.is_answered or not Design.from_dict(experiment["design"]).auto_complete:
+            return None
+        return self.complete_experiment(analysis.experiment_id, analysis.winner)
+
+    def get_experiment(self, experiment_id: str) -> ExperimentRecord:
+        """The experiment as it stands."""
+        return as_record(*self.store.definitions.find(experiment_id))
+
+    def decisions(self, experiment_id: str) -> list[dict[str, Any]]:
+        """The log, in order."""
+        return self.store.log.decisions(experiment_id)
+
+    def looks(self, experiment_id: str) -> list[dict[str, Any]]:
+        """All looks so far, in order."""
+        return self.store.log.looks(experiment_id)
+
+    def running_experiments(self, workspace_ids: Sequence[str] = ()) -> dict[str, list[str]]:
+        """Ids of running experiments by workspace."""
+        return self.store.definitions.identifiers(RUNNING, workspace_ids)
+
+    def list_experiments(self, workspace_id: str | None = None) -> list[dict[str, Any]]:
+        """One row an experiment, as last looked at."""
+        return interim_analysis.overview(self.store, workspace_id)
+
+    def analyze_aggregated(self, workspace_id: str) -> list[AggregatedAnalysis]:
+        """Analyze what was ingested as aggregated arms."""
+        find_workspace(self.store.warehouse, workspace_id)
+        return analyze_arms(self.store.definitions.aggregated_arms(workspace_id), 1 - self.default_confidence)
+
+
+def _require_known(what: str, name: str, names: Sequence[str]) -> None:
+    if name not in names:
+        raise UnknownNameError(what, name, names)
+
+
+def _in_order(units: Sequence[str], stored: Mapping[str, Row]) -> list[Assignment | None]:
+    return [
+        Assignment(row["variant_id"], unit, row["propensity"], row["epoch"]) if (row := stored.get(unit)) else None
+        for unit in units
+    ]
