@@ -48,7 +48,7 @@ class Truth:
         """Whether it makes content win or lose."""
         return "winning" if self.lift > 0 else "losing"
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """As planted.json holds it."""
         instants = {"from": self.since, "until": self.until}
         return {

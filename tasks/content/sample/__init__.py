@@ -103,7 +103,7 @@ def _planted(seed: int, until: date, levels: Mapping[str, Mapping[str, float]]) 
                 "null": not workspace.effects,
                 "drift": {"kind": workspace.drift, "from": since} if workspace.drift else None,
                 "channel_levels": levels[workspace.workspace_id],
-                "patterns": [truth.to_dict() for truth in workspace.truths(flip(until))],
+                "patterns": [truth.as_dict() for truth in workspace.truths(flip(until))],
             }
             for workspace in AGENCY
         },
