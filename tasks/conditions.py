@@ -46,11 +46,11 @@ COUNTED = {
     **{"emoji_count": "emojis", "hashtag_count": "hashtags", "mention_count": "mentions", "link_count": "links"},
     **{"exclamation_count": "exclamation marks", "question_count": "questions", "number_count": "numbers"},
 }
-# What the bound of a length or a score is in.
+# What the bound of a length is in, and what the bound of a score is of.
 UNITS = COUNTED | {
     **{"title_words": "words", "body_words": "words", "word_count": "words", "character_count": "characters"},
-    **{"readability": "reading ease", "sentiment_score": "score"},
 }
+SCALES = {"readability": "reading ease", "sentiment_score": "score"}
 PARTS = {"title_words": " in the title", "body_words": " in the body"}
 
 
@@ -136,7 +136,8 @@ class Condition:
         if self.feature in COUNTED:
             return words if self.value == 1 else f"has {bound} {COUNTED[self.feature]}"
         unit = UNITS.get(self.feature, "")
-        return f"{words} ({bound})" if not unit or unit in words else f"{words} ({bound} {unit})"
+        parts = (SCALES.get(self.feature, ""), bound, "" if unit in words else unit)
+        return f"{words} ({' '.join(part for part in parts if part)})"
 
     def as_dict(self) -> dict[str, Any]:
         """Machine-readable: {feature, op, value} and the level."""
