@@ -1,7 +1,7 @@
 """What a rule is compared with: other posts of the same channel and season, and, as far as rules go, the same habits.
 
-A rule about content is freed of the hour and the weekend it was posted at; a rule about timing is freed of what was
-posted; a rule about a channel is compared across channels, within the season. A mixed rule keeps both.
+A rule about content is adjusted for the hour and the weekend it was posted at; a rule about timing for what was posted;
+a rule about a channel is compared across channels, within the season. A mixed rule keeps both.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def log_rate_contrasts_of_parts(
 def _designs(
     posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], rows: Rows, part: Rows | None = None
 ) -> Iterator[tuple[list[int], AdjustedOutcome, StratifiedDesign]]:
-    """Candidates by what they must be freed of, with their outcome and their design."""
+    """Candidates by what they are adjusted for, with their outcome and their design."""
     parts = 0 if part is None else part
     cluster = groups(posts.week[rows] * (int(np.max(parts, initial=0)) + 1) + parts).codes
     outcomes: dict[bool, AdjustedOutcome] = {}

@@ -28,6 +28,7 @@ from tasks.errors import InputError
 from tasks.patterns.features import EncodedFeature, features_of, with_attributes
 from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import log_rate
+from tasks.warehouse.schema import Content
 
 Codes = NDArray[np.int64]
 
@@ -38,6 +39,7 @@ MAX_BAD_SHARE = 0.2
 MIN_EXPOSURE_COVERAGE = 0.8
 EXPOSURES: tuple[tuple[Basis, str], ...] = (("impressions", "impressions"), ("audience", "audience_size"))
 COUNTS = ("engagements", "impressions", "audience_size")
+TABLE = frozenset(Content.__table__.columns.keys())  # no attribute stands in for one of these, missing or not
 UNREAD = ("title", "body")  # wide, and no feature: what matters about them are columns of their own
 
 SPLIT_KEY = b"raptorflow.patterns.split.1"  # another key is another calendar: change it only with the algorithm
@@ -107,7 +109,7 @@ def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime, attributes:
     _require_sound(counts)
     basis, exposure = _basis(counts)
     rows, dropped = _usable(frame, counts, exposure, as_of)
-    usable, own = with_attributes(frame.drop(UNREAD, strict=False)[rows], {*frame.columns, *UNREAD})
+    usable, own = with_attributes(frame.drop(UNREAD, strict=False)[rows], {*frame.columns, *TABLE})
     features = features_of(usable, {*attributes, *own})
     week = week_numbers(usable["published_at"])
     return Posts(

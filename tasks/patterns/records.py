@@ -1,4 +1,4 @@
-"""What the analyzer is asked and what it finds, typed; `as_dict` gives the guide's keys."""
+"""Queries to the analyzer and what it finds, typed; `as_dict` gives the guide's keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from tasks.conditions import Condition, Rule
 
-CAVEAT = "association, not cause: adjusted for channel, season and timing, not randomised"
+CAVEAT = "association, not cause: adjusted for channel, season and timing, not randomized"
 TEST_ONE = "These are associations adjusted for channel, season and timing, not causes; test one to be sure"
 
 
@@ -45,7 +45,7 @@ class SearchThresholds:
 
 @dataclass(frozen=True, slots=True)
 class PatternQuery:
-    """What an analysis is asked; equal queries write the same rows.
+    """What an analysis is to answer; equal queries write the same rows.
 
     Attributes:
         attributes: columns of the rows that are attributes too, beside what their column `attributes` holds.

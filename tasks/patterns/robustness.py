@@ -84,7 +84,7 @@ def adjustments(
 def _shared_out(
     none: float, channel: float, season: float, both: float, adjusted: float, *, across: bool
 ) -> Adjustment:
-    if across:  # a channel cannot be freed of itself
+    if across:  # a channel cannot be adjusted for itself
         return Adjustment(none, 0.0, season - none, adjusted - season, adjusted)
     by_channel = ((channel - none) + (both - season)) / 2
     by_season = ((season - none) + (both - channel)) / 2

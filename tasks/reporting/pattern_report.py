@@ -39,8 +39,8 @@ def pattern_report(outcomes: Sequence[Outcome]) -> str:
 def counted(outcomes: Sequence[Outcome]) -> str:
     """How much was found, in a line."""
     analyses = _analyses(outcomes)
-    found = sum(len(_patterns(analysis)) for analysis in analyses)
-    return f"patterns: {found} · analyses: {len(analyses)} · workspaces: {len(outcomes)}"
+    patterns = sum(len(_patterns(analysis)) for analysis in analyses)
+    return f"patterns: {patterns} · analyses: {len(analyses)} · workspaces: {len(outcomes)}"
 
 
 def _analyses(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
@@ -49,11 +49,11 @@ def _analyses(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 def workspace_reports(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
     """Workspace and its own page, with figures; only for the first workspaces of a run that found something."""
-    told = 0
+    shown = 0
     for outcome in outcomes:
-        analyses = [found for found in outcome.result.get("analyses", ()) if pattern_rows([found])]
-        if analyses and told < WORKSPACES_SHOWN:
-            told += 1
+        analyses = [analysis for analysis in outcome.result.get("analyses", ()) if pattern_rows([analysis])]
+        if analyses and shown < WORKSPACES_SHOWN:
+            shown += 1
             yield outcome.workspace_id, "\n\n".join(_page(outcome.workspace_id, analyses))
 
 
@@ -70,14 +70,14 @@ def _page(workspace_id: str, analyses: Sequence[Mapping[str, Any]]) -> Iterator[
 
 def pattern_rows(analyses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row a pattern, strongest first; narrow, because Prefect's page cuts what is wider than it."""
-    found = [(analysis, pattern) for analysis in analyses for pattern in _patterns(analysis)]
-    found.sort(key=lambda pair: -abs(pair[1]["effect_size"]) * pair[1]["confidence"])
+    patterns = [(analysis, pattern) for analysis in analyses for pattern in _patterns(analysis)]
+    patterns.sort(key=lambda pair: -abs(pair[1]["effect_size"]) * pair[1]["confidence"])
     several = len({analysis["workspace_id"] for analysis in analyses}) > 1
     return [
         ({"workspace": analysis["workspace_id"]} if several else {})
         | {"type": analysis["content_type"]}
         | _row(pattern)
-        for analysis, pattern in found
+        for analysis, pattern in patterns
     ]
 
 

@@ -72,17 +72,13 @@ class DiscreteGaussian:
 
     def __call__(self, sums: Integers, scale: float) -> Integers:
         """Noisy sums of the same shape."""
-        measurement = _measurement(scale)
+        measurement = gaussian_measurement(scale)
         return np.array(measurement(sums.ravel().tolist()), dtype=np.int64).reshape(sums.shape)
-
-    @staticmethod
-    def rho(scale: float, sensitivity: float) -> float:
-        """What OpenDP itself charges, in zCDP, for sums of this L2 sensitivity."""
-        return float(_measurement(scale).map(sensitivity))
 
 
 @cache
-def _measurement(scale: float) -> Any:
+def gaussian_measurement(scale: float) -> Any:
+    """OpenDP's discrete Gaussian on integer vectors, with its own account of what it costs."""
     # Not opendp.prelude: it brings pandas and scikit-learn along, which takes several times as long as a release.
     from opendp.domains import atom_domain, vector_domain
     from opendp.measurements import make_gaussian

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.errors import OutOfRangeError
-from tasks.transfer.privacy import DiscreteGaussian, PrivacyBudget, epsilon_after, period_of
+from tasks.transfer.privacy import DiscreteGaussian, PrivacyBudget, epsilon_after, gaussian_measurement, period_of
 from tasks.transfer.release import SENSITIVITY
 from tests.transfer_factories import NOW
 
@@ -20,7 +20,7 @@ def test_rho_and_epsilon_are_each_others_inverse() -> None:
 
 def test_opendp_charges_what_the_ledger_says() -> None:
     budget = PrivacyBudget()
-    charged = DiscreteGaussian.rho(budget.noise_scale(SENSITIVITY), SENSITIVITY)
+    charged = gaussian_measurement(budget.noise_scale(SENSITIVITY)).map(float(SENSITIVITY))
     assert charged == pytest.approx(budget.rho, rel=1e-9)
 
 
