@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.conditions import rule_in_words
 from tasks.experiments import ExperimentEngine
 from tasks.models import list_drift_checks, list_models
 from tasks.patterns.records import Pattern
 from tasks.patterns.store import latest_analyses, patterns_of
-from tasks.patterns.wording import lift_said, rule_in_words, sure_said
+from tasks.patterns.wording import format_lift, format_probability
 from tasks.swarm import AgentDebateOrchestrator, ExpertAgentRegistry
 from tasks.transfer import TransferLearner
 from tasks.warehouse import Warehouse, open_warehouse
@@ -25,7 +26,7 @@ def patterns(workspace_id: str | None, for_machines: bool = False) -> Rows:
     """Confirmed patterns, strongest first within each workspace; for machines all that is known of them."""
     warehouse = open_warehouse()
     return [
-        {"workspace": name, "type": content_type} | (pattern.to_dict() if for_machines else _pattern(pattern))
+        {"workspace": name, "type": content_type} | (pattern.as_dict() if for_machines else _pattern(pattern))
         for name in _workspaces(warehouse, workspace_id)
         for content_type, pattern in stored_patterns(warehouse, name)
     ]
@@ -78,12 +79,12 @@ def debates(workspace_id: str | None) -> Rows:
 
 def lift(pattern: Pattern) -> str:
     """A lift with as many digits as it bears."""
-    return f"{lift_said(pattern.lift_pct, pattern.lift_interval_pct, '+')} %"
+    return f"{format_lift(pattern.lift_pct, pattern.lift_interval_pct, '+')} %"
 
 
 def interval(pattern: Pattern) -> str:
     """A lift's 90 % interval, as people read it."""
-    low, high = (lift_said(end, pattern.lift_interval_pct, "+") for end in pattern.lift_interval_pct)
+    low, high = (format_lift(end, pattern.lift_interval_pct, "+") for end in pattern.lift_interval_pct)
     return f"{low} … {high} %"
 
 
@@ -92,7 +93,7 @@ def _pattern(pattern: Pattern) -> dict[str, Any]:
         "content that …": rule_in_words(pattern.rule),
         "lift": lift(pattern),
         "90 % interval": interval(pattern),
-        "sure of sign": sure_said(pattern.confidence),
+        "sure of sign": format_probability(pattern.confidence),
         "posts": pattern.total_size,
         "trend": pattern.trend,
     }
@@ -103,7 +104,7 @@ def _insights(answer: Mapping[str, Any]) -> Rows:
     if answer["insights"]:
         return [
             {name: insight[name] for name in names}
-            | {"confidence": sure_said(insight["confidence"]), "adds": ADDS[insight["metadata"]["worthwhile"]]}
+            | {"confidence": format_probability(insight["confidence"]), "adds": ADDS[insight["metadata"]["worthwhile"]]}
             for insight in answer["insights"]
         ]
     needed = answer["metadata"]["needed_workspaces"]

@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from flows import listing
+from tasks.conditions import rule_in_words
 from tasks.content.planted import Match, Truth, load_channel_levels, load_planted, match, true_lift
 from tasks.patterns.records import Pattern
-from tasks.patterns.wording import rule_in_words, sure_said
+from tasks.patterns.wording import format_probability
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import content_frame
 
@@ -41,7 +42,7 @@ def evaluate(planted_in: Path, days: int) -> SampleEvaluation:
         reported = 0
         for content_type, patterns, frame in _analyses(warehouse, name, days):
             planted = [truth for truth in truths if truth.content_type == content_type]
-            rows += [_row(one) for one in match([pattern.to_dict() for pattern in patterns], planted, frame)]
+            rows += [_row(one) for one in match([pattern.as_dict() for pattern in patterns], planted, frame)]
             true += [_is_true(pattern, truths, levels[name], frame) for pattern in patterns]
             reported += len(patterns)
         nulls += not truths
@@ -65,7 +66,7 @@ def _analyses(warehouse: Warehouse, name: str, days: int) -> Iterator[tuple[str,
 
 
 def _is_true(pattern: Pattern, truths: Sequence[Truth], levels: dict[str, float], frame: pl.DataFrame) -> bool:
-    lift = true_lift([selector.to_dict() for selector in pattern.rule], truths, levels, frame)
+    lift = true_lift([selector.as_dict() for selector in pattern.rule], truths, levels, frame)
     return lift is not None and abs(lift) >= NO_EFFECT and (lift > 0) == (pattern.lift_pct > 0)
 
 
@@ -82,5 +83,5 @@ def _row(one: Match) -> dict[str, Any]:
     return row | {
         "found": f"{listing.lift(pattern)} when: {rule_in_words(pattern.rule)}",
         "90 % interval": listing.interval(pattern),
-        "sure of sign": sure_said(pattern.confidence),
+        "sure of sign": format_probability(pattern.confidence),
     }

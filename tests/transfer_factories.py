@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from tasks.transfer.catalogue import KEYS
-from tasks.transfer.noise import Integers
+from tasks.transfer.records import Integers
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import TransferEstimate, Workspace
 from tests.factories import store, workspace_row

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from tasks.content.features import with_features
-from tasks.transfer.benefit import Benefit, benefit_of
-from tasks.transfer.catalogue import PATTERNS
+from tasks.transfer.catalogue import conditions_met
 from tasks.transfer.estimates import workspace_estimates
-from tasks.transfer.pools import passes, sibling_pool
-from tasks.transfer.prediction import own_alone, predict
-from tasks.transfer.reading import own_of, siblings_of
+from tasks.transfer.pools import own_of, passes, sibling_pool, siblings_of
+from tasks.transfer.prediction import Benefit, benefit_of, own_alone, predict
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -147,7 +145,7 @@ def gains(pages: dict[str, pl.DataFrame], known: pl.DataFrame, start: float = 0.
 
 
 def _judge(test: pl.DataFrame, own: Floats, combined: Floats, benefit: Benefit | None) -> Gain | None:
-    follows = test.select(pattern.holds.fill_null(False).cast(pl.Float64).alias(pattern.key) for pattern in PATTERNS)
+    follows = conditions_met(test).select(pl.all().fill_null(False).cast(pl.Float64))
     scores = follows.to_numpy() @ np.stack([own, combined], axis=1)
     outcome = test["engagements"].to_numpy()
     above = outcome > np.median(outcome)

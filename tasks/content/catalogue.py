@@ -43,21 +43,27 @@ _TEXT: tuple[tuple[str, Kind, str, str, str], ...] = (
         "emoji as a reader counts them: a flag, a keycap, a skin tone or a joined family is one",
     ),
     ("hashtag_count", "count", "uses hashtags", "uses no hashtags", "#words that hold a letter"),
-    ("mention_count", "count", "mentions accounts", "mentions no account", "@names"),
-    ("link_count", "count", "writes out links", "writes out no links", "web addresses in title or body"),
+    ("mention_count", "count", "mentions other accounts", "mentions no other accounts", "@names"),
+    ("link_count", "count", "has a link in the text", "has no link in the text", "web addresses in title or body"),
     ("exclamation_count", "count", "uses exclamation marks", "uses no exclamation marks", "exclamation marks"),
     ("question_count", "count", "asks a question", "asks no question", "runs of question marks"),
     ("number_count", "count", "cites numbers", "cites no numbers", "numbers in digits; 1,000 and 10:30 are one each"),
     (
-        *("capitals_share", "share", "is heavy on capital letters", "is light on capital letters"),
+        *("capitals_share", "share", "has many capital letters", "has few capital letters"),
         "capital letters among all letters; null without a letter",
     ),
-    ("has_cta", "boolean", "has clear CTA", "has no clear CTA", "holds a phrase of tasks/content/calls_to_action.py"),
+    (
+        *("has_cta", "boolean", "has a clear call to action", "has no clear call to action"),
+        "holds a phrase of tasks/content/calls_to_action.py",
+    ),
     (
         *("readability", "score", "is easy to read", "is hard to read"),
         "Flesch reading ease with estimated syllables, cut to [0, 121.22]; null without a word; made for English",
     ),
-    ("sentiment_score", "score", "sounds positive", "sounds negative", "VADER lexicon score in [−1, 1]; English"),
+    (
+        *("sentiment_score", "score", "has positive sentiment", "has negative sentiment"),
+        "VADER lexicon score in [−1, 1]; English",
+    ),
 )
 
 CATALOGUE: tuple[Feature, ...] = (
@@ -71,11 +77,11 @@ CATALOGUE: tuple[Feature, ...] = (
         "0 = Monday … 6 = Sunday on the workspace's clock",
     ),
     Feature(
-        *("is_weekend", "boolean", "timing", "is posted at the weekend", "is posted on a working day"),
+        *("is_weekend", "boolean", "timing", "is posted on a weekend", "is posted on a working day"),
         "Saturday or Sunday on the workspace's clock",
     ),
     Feature(
-        *("media_type", "category", "media", "comes as", ""),
+        *("media_type", "category", "media", "is a", ""),
         "normal name of the medium, as in tasks/content/media.py",
         derived=False,
     ),

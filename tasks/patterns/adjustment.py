@@ -1,7 +1,7 @@
 """What a rule is compared with: other posts of the same channel and season, and, as far as rules go, the same habits.
 
-A rule about content is freed of the hour and the weekend it was posted at; a rule about timing is freed of what was
-posted; a rule about a channel is compared across channels, within the season. A mixed rule keeps both.
+A rule about content is adjusted for the hour and the weekend it was posted at; a rule about timing for what was posted;
+a rule about a channel is compared across channels, within the season. A mixed rule keeps both.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.patterns.condition_table import ConditionTable
 from tasks.patterns.discovery import CHANNEL, TIMING, outcome_of
 from tasks.patterns.preparation import Posts
-from tasks.patterns.search import Candidate, rule_matches
-from tasks.patterns.selectors import SelectorTable
+from tasks.patterns.search import RuleCandidate
 from tasks.statistics.contrast import Contrast, StratifiedDesign, stratified_design
 from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import AdjustedOutcome
@@ -35,7 +35,7 @@ class Contrasts:
     log_rate: Contrast
 
 
-def adjusted_contrasts(posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Rows) -> Contrasts:
+def adjusted_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], rows: Rows) -> Contrasts:
     """Both contrasts of K candidates on the chosen rows, which lie in order."""
     scores, log_rates = _empty(len(candidates)), _empty(len(candidates))
     for members, outcome, design in _designs(posts, table, candidates, rows):
@@ -44,26 +44,26 @@ def adjusted_contrasts(posts: Posts, table: SelectorTable, candidates: list[Cand
     return Contrasts(scores, log_rates)
 
 
-def log_rate_contrasts(posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Rows) -> Contrast:
+def log_rate_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], rows: Rows) -> Contrast:
     """The contrasts of K candidates that lifts are made of, alone."""
     return log_rate_contrasts_of_parts(posts, table, candidates, rows, np.zeros(len(rows), dtype=np.int64))[0]
 
 
 def log_rate_contrasts_of_parts(
-    posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Rows, part: Rows
+    posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], rows: Rows, part: Rows
 ) -> list[Contrast]:
     """The same within each part of the rows; parts follow each other in time, with codes 0…P−1."""
-    found = [_empty(len(candidates)) for _ in range(int(part.max(initial=0)) + 1)]
+    contrasts = [_empty(len(candidates)) for _ in range(int(part.max(initial=0)) + 1)]
     for members, outcome, design in _designs(posts, table, candidates, rows, part):
-        for target, contrast in zip(found, design.contrasts(outcome.residual, part), strict=True):
+        for target, contrast in zip(contrasts, design.contrasts(outcome.residual, part), strict=True):
             _put(target, members, contrast)
-    return found
+    return contrasts
 
 
 def _designs(
-    posts: Posts, table: SelectorTable, candidates: list[Candidate], rows: Rows, part: Rows | None = None
+    posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], rows: Rows, part: Rows | None = None
 ) -> Iterator[tuple[list[int], AdjustedOutcome, StratifiedDesign]]:
-    """Candidates by what they must be freed of, with their outcome and their design."""
+    """Candidates by what they are adjusted for, with their outcome and their design."""
     parts = 0 if part is None else part
     cluster = groups(posts.week[rows] * (int(np.max(parts, initial=0)) + 1) + parts).codes
     outcomes: dict[bool, AdjustedOutcome] = {}
@@ -82,17 +82,18 @@ def _designs(
         )
 
 
-def rules_on(table: SelectorTable, candidates: list[Candidate], rows: Rows) -> tuple[Mask, Mask | None]:
+def rules_on(table: ConditionTable, candidates: list[RuleCandidate], rows: Rows) -> tuple[Mask, Mask | None]:
     """Which of the chosen rows match K rules, and on which each rule is known; both (n, K), None if all are known."""
-    known = np.column_stack([table.valid(candidate.members)[rows] for candidate in candidates])
-    matching = np.column_stack([rule_matches(table.matches, candidate.members)[rows] for candidate in candidates])
+    memberships = [table.membership(candidate.members) for candidate in candidates]
+    known = np.column_stack([rule.known[rows] for rule in memberships])
+    matching = np.column_stack([rule.matching[rows] for rule in memberships])
     return matching, None if known.all() else known
 
 
-def _by_kind(table: SelectorTable, candidates: list[Candidate]) -> Iterator[tuple[list[int], str]]:
+def _by_kind(table: ConditionTable, candidates: list[RuleCandidate]) -> Iterator[tuple[list[int], str]]:
     kinds = [_kind(table.roles(candidate.members)) for candidate in candidates]
     for kind in sorted(set(kinds)):
-        yield [i for i, found in enumerate(kinds) if found == kind], kind
+        yield [i for i, one in enumerate(kinds) if one == kind], kind
 
 
 def _kind(roles: set[str]) -> str:
@@ -103,22 +104,22 @@ def _kind(roles: set[str]) -> str:
     return "mixed" if TIMING in roles else "content"
 
 
-def _controls(table: SelectorTable, kind: str, rows: Rows) -> Floats | None:
+def _controls(table: ConditionTable, kind: str, rows: Rows) -> Floats | None:
     """Columns (n, C) to take out of a content or a timing rule."""
     wanted = {"content": _timing, TIMING: _content}.get(kind)
     if wanted is None:
         return None
-    chosen = [i for i in range(len(table.selectors)) if wanted(table, i)]
+    chosen = [i for i in range(len(table.conditions)) if wanted(table, i)]
     return table.matches[:, chosen][rows].astype(np.float64)
 
 
-def _timing(table: SelectorTable, index: int) -> bool:
+def _timing(table: ConditionTable, index: int) -> bool:
     return table.about[index].role == TIMING
 
 
-def _content(table: SelectorTable, index: int) -> bool:
+def _content(table: ConditionTable, index: int) -> bool:
     feature = table.about[index]
-    one_each = feature.kind == "category" or table.selectors[index].level in ONE_PER_FEATURE
+    one_each = feature.kind == "category" or table.conditions[index].level in ONE_PER_FEATURE
     return feature.role not in (TIMING, CHANNEL) and one_each
 
 
@@ -126,8 +127,8 @@ def _empty(size: int) -> Contrast:
     return Contrast(np.zeros(size), np.full(size, np.inf), np.full(size, np.inf), np.ones(size))
 
 
-def _put(target: Contrast, members: list[int], found: Contrast) -> None:
-    target.estimate[members] = found.estimate
-    target.standard_error[members] = found.standard_error
-    target.iid_standard_error[members] = found.iid_standard_error
-    target.degrees_of_freedom[members] = found.degrees_of_freedom
+def _put(target: Contrast, members: list[int], part: Contrast) -> None:
+    target.estimate[members] = part.estimate
+    target.standard_error[members] = part.standard_error
+    target.iid_standard_error[members] = part.iid_standard_error
+    target.degrees_of_freedom[members] = part.degrees_of_freedom

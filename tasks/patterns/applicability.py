@@ -1,18 +1,21 @@
-"""Whether a pattern of one content type also holds for another, so that it may be offered for its tasks."""
+"""Which task types a pattern serves: those of its own content type, and of others for which it holds as well.
+
+One map leads from an agent's task types to content types.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 from scipy.special import stdtr
 
-from tasks.patterns.encoding import rule_holds
+from tasks.errors import UnknownNameError
+from tasks.patterns.features import rule_matching
 from tasks.patterns.preparation import prepare
-from tasks.patterns.records import Analysis, Pattern, Question
-from tasks.patterns.task_types import TASK_TYPES, tasks_served
+from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery
 from tasks.statistics.contrast import stratified_contrast
 from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import adjusted_outcome
@@ -20,17 +23,49 @@ from tasks.statistics.outcome import adjusted_outcome
 MIN_ROWS = 10
 MAX_P = 0.10
 
+# Task types of agents, and the content types whose results bear on them. An empty tuple means any content.
+TASK_TYPES: dict[str, tuple[str, ...]] = {
+    "social_media_post": ("social",),
+    "blog_writing": ("blog",),
+    "email_campaign": ("email",),
+    "ad_copy": ("ad",),
+    "campaign_strategy": (),
+    "content_planning": (),
+}
 
-def with_tasks(analysis: Analysis, others: Mapping[str, pl.DataFrame]) -> Analysis:
+
+def require_task_type(task_type: str) -> str:
+    """The task type, if it is a known one.
+
+    Raises:
+        UnknownNameError: if it is not, with the nearest one.
+    """
+    if task_type not in TASK_TYPES:
+        raise UnknownNameError("task type", task_type, TASK_TYPES)
+    return task_type
+
+
+def known_content_types() -> set[str]:
+    """Content types that some task type is about."""
+    return {content_type for served in TASK_TYPES.values() for content_type in served}
+
+
+def tasks_served(content_types: Iterable[str]) -> tuple[str, ...]:
+    """Task types that patterns of these content types serve."""
+    held = set(content_types)
+    return tuple(name for name, served in TASK_TYPES.items() if not served or held & set(served))
+
+
+def with_tasks(analysis: ContentAnalysis, others: Mapping[str, pl.DataFrame]) -> ContentAnalysis:
     """The analysis with each pattern's applicable and untested task types.
 
     Args:
         analysis: of one content type.
         others: content frames of the workspace's other content types.
     """
-    holds = {pattern.pattern_key: {analysis.question.content_type} for pattern in analysis.patterns}
+    holds = {pattern.pattern_key: {analysis.query.content_type} for pattern in analysis.patterns}
     for content_type, frame in others.items():
-        for pattern in _confirmed_elsewhere(frame, analysis.patterns, analysis.question):
+        for pattern in _confirmed_elsewhere(frame, analysis.patterns, analysis.query):
             holds[pattern.pattern_key].add(content_type)
     patterns = tuple(_with_tasks(pattern, holds[pattern.pattern_key]) for pattern in analysis.patterns)
     return replace(analysis, patterns=patterns)
@@ -45,20 +80,20 @@ def _with_tasks(pattern: Pattern, content_types: set[str]) -> Pattern:
     )
 
 
-def _confirmed_elsewhere(frame: pl.DataFrame, patterns: tuple[Pattern, ...], question: Question) -> list[Pattern]:
+def _confirmed_elsewhere(frame: pl.DataFrame, patterns: tuple[Pattern, ...], query: PatternQuery) -> list[Pattern]:
     """Patterns with ten matching rows there and an effect of the same sign, one-sided p ≤ .10."""
     if frame.is_empty() or not patterns:
         return []
-    posts = prepare(frame, question.workspace_id, question.as_of)
+    posts = prepare(frame, query.workspace_id, query.as_of, query.attributes)
     names = {feature.name for feature in posts.features}
-    known = [pattern for pattern in patterns if names >= {selector.feature for selector in pattern.rule}]
+    known = [pattern for pattern in patterns if names >= {condition.feature for condition in pattern.rule}]
     if len(posts.week) < 2 * MIN_ROWS or not known:
         return []
-    rules = np.column_stack([rule_holds(posts.features, pattern.rule) for pattern in known])
+    rules = np.column_stack([rule_matching(posts.features, pattern.rule) for pattern in known])
     outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period)
     week = groups(posts.week).codes
-    found = stratified_contrast(rules, outcome.normal_score, outcome.stratum, week)
+    contrast = stratified_contrast(rules, outcome.normal_score, outcome.stratum, week)
     direction = np.array([1.0 if pattern.pattern_type == "winning" else -1.0 for pattern in known])
-    p = stdtr(found.degrees_of_freedom, -direction * found.estimate / found.standard_error)
+    p = stdtr(contrast.degrees_of_freedom, -direction * contrast.estimate / contrast.standard_error)
     held = (p <= MAX_P) & (rules.sum(axis=0) >= MIN_ROWS)
     return [pattern for pattern, holds in zip(known, held, strict=True) if holds]

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtr, stdtrit
 
 from tasks.patterns.adjustment import Contrasts, adjusted_contrasts, log_rate_contrasts_of_parts
+from tasks.patterns.condition_table import ConditionTable
 from tasks.patterns.preparation import Posts
-from tasks.patterns.records import Thresholds
-from tasks.patterns.search import Candidate, rule_matches
-from tasks.patterns.selectors import SelectorTable
+from tasks.patterns.records import SearchThresholds
+from tasks.patterns.search import RuleCandidate, rule_matches
 from tasks.statistics.contrast import Contrast
 from tasks.statistics.multiplicity import benjamini_hochberg
 from tasks.statistics.shrinkage import Shrunken, adaptive_shrink
@@ -32,12 +32,12 @@ MIN_THIRD_ROWS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What the confirmation half says about one candidate.
+class ConfirmationResult:
+    """What the confirmation half shows of one candidate.
 
     Attributes:
         candidate: the rule and what the search saw of it.
-        effect: shrunken standardised effect.
+        effect: shrunken standardized effect.
         log_lift: shrunken difference of robust log rates.
         adjusted: the same before shrinking.
         interval: its 90 % interval, drift between one stretch of weeks and the next included.
@@ -47,7 +47,7 @@ class Finding:
         effective_rows: the same, discounted for posts of one week sharing their luck.
     """
 
-    candidate: Candidate
+    candidate: RuleCandidate
     effect: float
     log_lift: float
     adjusted: float
@@ -57,7 +57,7 @@ class Finding:
     rows: int
     effective_rows: float
 
-    def passes(self, thresholds: Thresholds) -> bool:
+    def passes(self, thresholds: SearchThresholds) -> bool:
         """Whether it is worth reporting."""
         return (
             self.q_value <= thresholds.false_discovery_rate
@@ -67,15 +67,20 @@ class Finding:
         )
 
 
-def testable(posts: Posts, table: SelectorTable, found: list[Candidate], min_sample_size: int) -> list[Candidate]:
-    """Candidates with enough confirmation rows on both sides; the outcome plays no part in this choice."""
+def testable(
+    posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], min_rows: int
+) -> list[RuleCandidate]:
+    """Candidates with enough confirmation rows on both sides; the outcome plays no part in this choice.
+
+    Rows on which a rule is unknown count on the other side here.
+    """
     half = posts.confirmation
-    enough = range(min_sample_size, len(half) - min_sample_size + 1)
-    rows = [int(np.count_nonzero(rule_matches(table.matches, candidate.members)[half])) for candidate in found]
-    return [candidate for candidate, n in zip(found, rows, strict=True) if n in enough]
+    enough = range(min_rows, len(half) - min_rows + 1)
+    rows = [int(np.count_nonzero(rule_matches(table.matches, one.members)[half])) for one in candidates]
+    return [candidate for candidate, n in zip(candidates, rows, strict=True) if n in enough]
 
 
-def confirm(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> list[Finding]:
+def confirm(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate]) -> list[ConfirmationResult]:
     """Test K ≥ 1 candidates of one family on the confirmation half."""
     half = posts.confirmation
     contrasts = adjusted_contrasts(posts, table, candidates, half)
@@ -87,7 +92,7 @@ def confirm(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> 
     effective = np.array(rows) / _design_effect(contrasts.score)
     interval = _interval(contrasts.log_rate)
     return [
-        Finding(
+        ConfirmationResult(
             candidate=candidate,
             effect=float(effect.mean[i]),
             log_lift=float(log_lift.mean[i]),
@@ -103,7 +108,7 @@ def confirm(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> 
 
 
 def _shrunken(contrasts: Contrasts) -> tuple[Shrunken, Shrunken]:
-    """Standardised effects and log lifts, each under a prior of its own scale."""
+    """Standardized effects and log lifts, each under a prior of its own scale."""
     score, log_rate = contrasts.score, contrasts.log_rate
     known = np.isfinite(score.standard_error) & (score.standard_error > 0)
     ratio = log_rate.standard_error[known] / score.standard_error[known]
@@ -136,7 +141,7 @@ def _design_effect(contrast: Contrast) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Third:
+class TimeThird:
     """One of three consecutive parts of the confirmation half, with as many rows each.
 
     Attributes:
@@ -149,13 +154,13 @@ class Third:
     log_rate: Contrast
 
 
-def thirds(posts: Posts, table: SelectorTable, candidates: list[Candidate]) -> list[Third]:
+def thirds(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate]) -> list[TimeThird]:
     """How K candidates fared over time, where there are rows enough to say."""
     rows = posts.confirmation
     if len(rows) < THIRDS * MIN_THIRD_ROWS:
         return []
     part = np.arange(len(rows)) * THIRDS // len(rows)
-    found = log_rate_contrasts_of_parts(posts, table, candidates, rows, part)
+    contrasts = log_rate_contrasts_of_parts(posts, table, candidates, rows, part)
     first = np.searchsorted(part, np.arange(THIRDS + 1))
     instants = posts.published_at.gather(rows)
-    return [Third(instants[int(first[i])], instants[int(first[i + 1] - 1)], found[i]) for i in range(THIRDS)]
+    return [TimeThird(instants[int(first[i])], instants[int(first[i + 1] - 1)], contrasts[i]) for i in range(THIRDS)]

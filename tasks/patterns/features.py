@@ -1,37 +1,93 @@
-"""Which columns are features, what kind each is, and how attributes become columns."""
+"""Which columns are features, what kind each is, and their values as plain numbers.
+
+A column is a feature because something declares it: the content catalogue, the list of labels, or the workspace's own
+attributes. Comparing plain numbers takes a tenth of what expressions on a frame do.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from tasks.conditions import Condition, Rule, known
 from tasks.content.catalogue import CATALOGUE, Kind
-from tasks.patterns.encoding import Feature, Floats, Role, as_codes, as_numbers
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+Role = str  # text, timing, media, label, channel or attribute
 
 LABELS = ("tone", "sentiment", "topic")
-NOT_FEATURES = frozenset(
-    (
-        *("workspace_id", "content_id", "content_type", "published_at", "measured_at", "run_id"),
-        *("title", "body", "attributes"),
-        *("impressions", "engagements", "clicks", "conversions", "audience_size"),
-    )
-)
 MAX_FEATURES = 40
+DECLARED: tuple[tuple[str, Kind, Role], ...] = (
+    ("channel", "category", "channel"),
+    *((feature.name, feature.kind, feature.group) for feature in CATALOGUE),
+    *((name, "category", "label") for name in LABELS),
+)
 
 
-def flatten(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with each scalar attribute as a column of its own; a column of the table is never overwritten."""
+@dataclass(frozen=True, eq=False)
+class EncodedFeature:
+    """Something that rules may be about, and its values for n posts.
+
+    Attributes:
+        name: the column, or the attribute.
+        kind: boolean, count, share, score, hour or category, as in tasks/content/catalogue.py.
+        role: what it is about: text, timing, media, label, channel or attribute.
+        numbers: (n,) a number, 1 or 0 for true or false, or the index of a label; NaN where missing, never infinite.
+        labels: of a feature in words, in alphabetical order; none for any other.
+    """
+
+    name: str
+    kind: Kind
+    role: Role
+    numbers: Floats
+    labels: Sequence[str] = ()
+
+    @cached_property
+    def known(self) -> Mask:
+        """Where (n,) the feature is not missing."""
+        return known(self.numbers)
+
+    def matching(self, condition: Condition) -> Mask:
+        """Posts (n,) that meet a condition on this feature; see `known` for those of which nothing can be said."""
+        return condition.matching(self.numbers, self.labels)
+
+
+def rule_matching(features: Sequence[EncodedFeature], rule: Rule) -> Mask:
+    """Posts (n,) that meet all of a rule's conditions, whose features must be there.
+
+    Raises:
+        KeyError: if one is not.
+    """
+    by_name = {feature.name: feature for feature in features}
+    met: Mask = np.logical_and.reduce([by_name[condition.feature].matching(condition) for condition in rule])
+    return met
+
+
+def with_attributes(frame: pl.DataFrame, taken: Collection[str]) -> tuple[pl.DataFrame, list[str]]:
+    """The frame with each scalar attribute as a column of its own, and the names of those columns.
+
+    Args:
+        frame: content rows; `attributes` holds JSON objects, one a row.
+        taken: columns of the table, which no attribute overwrites.
+    """
     if "attributes" not in frame.columns:
-        return frame
+        return frame, []
     texts = frame["attributes"]
     if texts.null_count() == len(texts):
-        return frame.drop("attributes")
+        return frame.drop("attributes"), []
     rows = [json.loads(text) if text else {} for text in texts]
-    names = sorted({name for row in rows for name in row} - set(frame.columns))
+    names = sorted({name for row in rows for name in row} - set(taken))
     columns = [_scalar_column(name, [row.get(name) for row in rows]) for name in names]
-    return frame.drop("attributes").with_columns(column for column in columns if column is not None)
+    added = [column for column in columns if column is not None]
+    return frame.drop("attributes").with_columns(added), [column.name for column in added]
 
 
 def _scalar_column(name: str, values: list[object]) -> pl.Series | None:
@@ -48,37 +104,53 @@ def _scalar_column(name: str, values: list[object]) -> pl.Series | None:
     return number if number.null_count() == column.null_count() else column
 
 
-def features_of(frame: pl.DataFrame) -> list[Feature]:
-    """Features of a flattened frame: the channel, the catalogue's, labels, then attributes by name; at most 40."""
-    known: list[tuple[str, Kind, Role]] = [("channel", "category", "channel")]
-    known += [(feature.name, feature.kind, feature.group) for feature in CATALOGUE]
-    known += [(name, "category", "label") for name in LABELS]
-    taken = {name for name, _, _ in known} | NOT_FEATURES
-    found = [_known(frame[name], kind, role) for name, kind, role in known if name in frame.columns]
-    others = [name for name in sorted(frame.columns) if name not in taken]
-    return found + [_attribute(frame[name]) for name in others[: MAX_FEATURES - len(found)]]
+def features_of(frame: pl.DataFrame, attributes: Collection[str]) -> list[EncodedFeature]:
+    """The channel, the catalogue's features, labels, then these attributes by name; at most 40."""
+    declared = [_declared(frame[name], kind, role) for name, kind, role in DECLARED if name in frame.columns]
+    names = sorted(set(attributes) - {name for name, _, _ in DECLARED})
+    return declared + [_attribute(frame[name]) for name in names[: MAX_FEATURES - len(declared)]]
 
 
-def _known(column: pl.Series, kind: Kind, role: Role) -> Feature:
+def _declared(column: pl.Series, kind: Kind, role: Role) -> EncodedFeature:
     """A feature whose kind is in the catalogue."""
     if kind == "category" and not column.dtype.is_numeric():
-        return Feature(column.name, kind, role, *as_codes(column))
-    numbers = as_numbers(column)
-    return Feature(column.name, kind, role, np.where(numbers > 0, 1.0, numbers) if kind == "boolean" else numbers)
+        return EncodedFeature(column.name, kind, role, *_as_codes(column))
+    numbers = _as_numbers(column)
+    return EncodedFeature(
+        column.name, kind, role, np.where(numbers > 0, 1.0, numbers) if kind == "boolean" else numbers
+    )
 
 
-def _attribute(column: pl.Series) -> Feature:
+def _attribute(column: pl.Series) -> EncodedFeature:
     """A feature whose kind its values tell."""
     if column.dtype == pl.Boolean:
-        return Feature(column.name, "boolean", "attribute", as_numbers(column))
+        return EncodedFeature(column.name, "boolean", "attribute", _as_numbers(column))
     if not column.dtype.is_numeric():
-        return Feature(column.name, "category", "attribute", *as_codes(column))
-    numbers = as_numbers(column)
-    return Feature(column.name, _kind(numbers[~np.isnan(numbers)]), "attribute", numbers)
+        return EncodedFeature(column.name, "category", "attribute", *_as_codes(column))
+    numbers = _as_numbers(column)
+    return EncodedFeature(column.name, _kind(numbers[~np.isnan(numbers)]), "attribute", numbers)
 
 
-def _kind(known: Floats) -> Kind:
-    for values in (known[:50], known):  # a few values settle most
-        if (values < 0).any() or (values != np.round(values)).any():
+def _kind(values: Floats) -> Kind:
+    for some in (values[:50], values):  # a few values settle most
+        if (some < 0).any() or (some != np.round(some)).any():
             return "score"
-    return "boolean" if bool((known <= 1).all()) else "count"
+    return "boolean" if bool((values <= 1).all()) else "count"
+
+
+def _as_numbers(column: pl.Series) -> Floats:
+    """Numbers (n,) of a column of numbers or booleans; NaN where missing or not finite."""
+    numbers = column.cast(pl.Float64).to_numpy()
+    endless = np.isinf(numbers)
+    return np.where(endless, np.nan, numbers) if endless.any() else numbers
+
+
+def _as_codes(column: pl.Series) -> tuple[Floats, list[str]]:
+    """Labels in alphabetical order, and the index of each row's (n,); NaN where missing."""
+    encoded = column.cast(pl.String).to_arrow().dictionary_encode()
+    labels = encoded.dictionary.to_pylist()
+    order = np.argsort(labels, kind="stable")
+    rank = np.full(len(labels) + 1, np.nan)
+    rank[order] = np.arange(len(labels))
+    codes: Floats = rank[encoded.indices.fill_null(len(labels)).to_numpy()]
+    return codes, [labels[i] for i in order]

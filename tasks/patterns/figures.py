@@ -9,7 +9,6 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from tasks.patterns.records import Pattern
-from tasks.patterns.wording import in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,9 +52,9 @@ def over_time(pattern: Pattern) -> bytes:
 
 
 def _bar(axes: Any, y: int, interval: tuple[float, float], middle: float) -> None:
-    colour = WINNING if middle >= 0 else LOSING
-    axes.plot(interval, [y, y], color=colour, linewidth=2, solid_capstyle="butt")
-    axes.plot(middle, y, "o", color=colour, markersize=6)
+    color = WINNING if middle >= 0 else LOSING
+    axes.plot(interval, [y, y], color=color, linewidth=2, solid_capstyle="butt")
+    axes.plot(middle, y, "o", color=color, markersize=6)
 
 
 def _finish(axes: Any, caption: str) -> None:
@@ -67,7 +66,7 @@ def _finish(axes: Any, caption: str) -> None:
 
 
 def _label(pattern: Pattern) -> str:
-    return ",\n".join(fill(in_words(selector), LABEL_WIDTH) for selector in pattern.rule)
+    return ",\n".join(fill(condition.words, LABEL_WIDTH) for condition in pattern.rule)
 
 
 def _day(instant: datetime) -> str:

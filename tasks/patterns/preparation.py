@@ -1,7 +1,20 @@
-"""Rows that may be learned from, and the outcome each of them had."""
+"""Rows that may be learned from, the outcome each of them had, and which half of the calendar each lies in.
+
+Which half searches and which confirms is decided once and for ever. Fortnights go in pairs of neighbors, and a keyed
+hash says which of the two searches. So the halves have the same seasons, no fortnight ever changes sides as nights go
+by, and a discovery can never be 'confirmed' by rows that made it.
+
+What the key buys: different workspaces get different calendars, so that one loud fortnight (an election, a sale) is not
+evidence for everybody at once. It is derived from the workspace's id rather than kept as a secret of the installation:
+nobody gains by guessing it, while a lost secret would swap halves, break every history, and make a re-run of last
+night's work give other tables.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,11 +25,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
-from tasks.patterns.encoding import Feature
-from tasks.patterns.features import features_of, flatten
-from tasks.patterns.split import is_discovery, periods, week_numbers
+from tasks.patterns.features import EncodedFeature, features_of, with_attributes
 from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import log_rate
+from tasks.warehouse.schema import Content
+
+Codes = NDArray[np.int64]
 
 Basis = Literal["impressions", "audience", "counts"]
 
@@ -25,7 +39,13 @@ MAX_BAD_SHARE = 0.2
 MIN_EXPOSURE_COVERAGE = 0.8
 EXPOSURES: tuple[tuple[Basis, str], ...] = (("impressions", "impressions"), ("audience", "audience_size"))
 COUNTS = ("engagements", "impressions", "audience_size")
+TABLE = frozenset(Content.__table__.columns.keys())  # no attribute stands in for one of these, missing or not
 UNREAD = ("title", "body")  # wide, and no feature: what matters about them are columns of their own
+
+SPLIT_KEY = b"raptorflow.patterns.split.1"  # another key is another calendar: change it only with the algorithm
+DAY_MICROSECONDS = 86_400_000_000
+MONDAY_OFFSET_DAYS = 3  # 1970-01-01 was a Thursday
+WEEKS_PER_PERIOD = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +53,7 @@ class Posts:
     """n usable posts of one workspace and content type, oldest first.
 
     Attributes:
-        features: what rules may speak of.
+        features: what rules may be about.
         published_at: (n,) instants.
         log_rate: (n,) ℓ.
         channel: (n,) codes.
@@ -43,22 +63,22 @@ class Posts:
         dropped: how many rows were left out, by reason.
     """
 
-    features: list[Feature]
+    features: list[EncodedFeature]
     published_at: pl.Series
     log_rate: NDArray[np.float64]
-    channel: NDArray[np.int64]
-    week: NDArray[np.int64]
+    channel: Codes
+    week: Codes
     discovery: NDArray[np.bool_]
     basis: Basis
     dropped: dict[str, int]
 
     @cached_property
-    def searched(self) -> NDArray[np.int64]:
+    def searched(self) -> Codes:
         """Rows of the half that searches, in order."""
         return np.flatnonzero(self.discovery)
 
     @cached_property
-    def confirmation(self) -> NDArray[np.int64]:
+    def confirmation(self) -> Codes:
         """Rows of the other half, in order."""
         return np.flatnonzero(~self.discovery)
 
@@ -68,13 +88,19 @@ class Posts:
         return len(groups(self.week).numbers)
 
     @cached_property
-    def period(self) -> NDArray[np.int64]:
+    def period(self) -> Codes:
         """(n,) eight-week blocks."""
         return periods(self.week)
 
 
-def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime) -> Posts:
+def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime, attributes: Collection[str] = ()) -> Posts:
     """Clean rows of a content frame and compute their outcome.
+
+    Args:
+        frame: rows of one workspace and content type.
+        workspace_id: decides which half of its calendar searches.
+        as_of: last instant that counts.
+        attributes: columns of the frame that are attributes too, beside what its column `attributes` holds.
 
     Raises:
         InputError: if more than a fifth of a count column is negative or not finite.
@@ -83,8 +109,8 @@ def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime) -> Posts:
     _require_sound(counts)
     basis, exposure = _basis(counts)
     rows, dropped = _usable(frame, counts, exposure, as_of)
-    usable = flatten(frame.drop(UNREAD, strict=False)[rows])
-    features = features_of(usable)
+    usable, own = with_attributes(frame.drop(UNREAD, strict=False)[rows], {*frame.columns, *TABLE})
+    features = features_of(usable, {*attributes, *own})
     week = week_numbers(usable["published_at"])
     return Posts(
         features=features,
@@ -130,7 +156,7 @@ def _basis(counts: dict[str, _Count]) -> tuple[Basis, str | None]:
 
 def _usable(
     frame: pl.DataFrame, counts: dict[str, _Count], exposure: str | None, as_of: datetime
-) -> tuple[NDArray[np.int64], dict[str, int]]:
+) -> tuple[Codes, dict[str, int]]:
     """Indices of rows that pass every rule in turn, oldest first, and how many each rule left out."""
     published, measured = frame["published_at"], frame["measured_at"].fill_null(as_of)
     failing = {
@@ -150,3 +176,28 @@ def _usable(
     rows = oldest_first["row"].filter(oldest_first["content_id"].is_last_distinct())
     dropped["duplicate"] = len(keys) - len(rows)
     return rows.to_numpy(), dropped
+
+
+def week_numbers(published_at: pl.Series) -> Codes:
+    """Weeks (n,) since the one that held 1970-01-01, beginning on Mondays, UTC."""
+    days = published_at.cast(pl.Datetime("us", "UTC")).to_physical().to_numpy() // DAY_MICROSECONDS
+    weeks: Codes = (days + MONDAY_OFFSET_DAYS) // 7
+    return weeks
+
+
+def periods(week: Codes) -> Codes:
+    """Eight-week blocks (n,): two pairs of fortnights, so that each half holds four weeks of every full block."""
+    return week // WEEKS_PER_PERIOD
+
+
+def is_discovery(week: Codes, workspace_id: str) -> NDArray[np.bool_]:
+    """Whether each row (n,) belongs to the half that searches."""
+    fortnight = week // 2
+    pairs = groups(fortnight // 2)
+    first_searches = np.array([_bit(workspace_id, int(pair)) for pair in pairs.numbers], dtype=bool)
+    searches: NDArray[np.bool_] = (fortnight % 2 == 0) == first_searches[pairs.codes]
+    return searches
+
+
+def _bit(workspace_id: str, pair: int) -> bool:
+    return bool(hmac.digest(SPLIT_KEY, f"{workspace_id}:{pair}".encode(), hashlib.sha256)[0] & 1)

@@ -1,14 +1,15 @@
-"""From stored patterns to what to do next for a task: what is sure, strong and still true first."""
+"""From stored patterns to what to do next for a task: what is significant, strong and still true first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tasks.conditions import rule_in_words
+from tasks.patterns.applicability import TASK_TYPES
 from tasks.patterns.history import FADING, GONE
 from tasks.patterns.records import CAVEAT, Pattern
-from tasks.patterns.task_types import TASK_TYPES
-from tasks.patterns.wording import lift_said, rule_in_words
+from tasks.patterns.wording import format_lift
 
 FADING_WEIGHT = 0.3
 MAX_SHARED = 0.5  # rules that share more than half of their features say nearly the same
@@ -23,8 +24,8 @@ class Recommendations(list[dict[str, Any]]):
         reason: one sentence for a person.
     """
 
-    def __init__(self, found: Iterable[dict[str, Any]], status: str, reason: str) -> None:
-        super().__init__(found)
+    def __init__(self, recommendations: Iterable[dict[str, Any]], status: str, reason: str) -> None:
+        super().__init__(recommendations)
         self.status, self.reason = status, reason
 
 
@@ -38,10 +39,10 @@ def recommend(patterns: Sequence[tuple[str, Pattern]], task_type: str, top_k: in
     return [_recommendation(content_type, pattern, task_type) for content_type, pattern in chosen]
 
 
-def why(analyses: Sequence[Mapping[str, Any]], task_type: str, found: int) -> tuple[str, str]:
-    """Status and reason of a list of `found` recommendations from these analyses."""
-    if found:
-        return "ok", f"{found} confirmed patterns for {task_type}"
+def why(analyses: Sequence[Mapping[str, Any]], task_type: str, count: int) -> tuple[str, str]:
+    """Status and reason of a list of `count` recommendations from these analyses."""
+    if count:
+        return "ok", f"{count} confirmed patterns for {task_type}"
     served = TASK_TYPES[task_type]
     fitting = [analysis for analysis in analyses if not served or analysis["content_type"] in served]
     if not fitting:
@@ -59,15 +60,15 @@ def score(pattern: Pattern) -> float:
 
 
 def _shared(one: Pattern, other: Pattern) -> float:
-    """Jaccard index of the features two rules speak of."""
-    a, b = ({selector.feature for selector in pattern.rule} for pattern in (one, other))
+    """Jaccard index of the features of two rules."""
+    a, b = ({condition.feature for condition in pattern.rule} for pattern in (one, other))
     return len(a & b) / len(a | b)
 
 
 def _recommendation(content_type: str, pattern: Pattern, task_type: str) -> dict[str, Any]:
     wins = pattern.pattern_type == "winning"
     lift, low, high = (
-        lift_said(value, pattern.lift_interval_pct, "+") for value in (pattern.lift_pct, *pattern.lift_interval_pct)
+        format_lift(value, pattern.lift_interval_pct, "+") for value in (pattern.lift_pct, *pattern.lift_interval_pct)
     )
     evidence = (
         f"{lift} % [{low}, {high}] against comparable posts, {pattern.sample_size} posts in weeks the search had not "
@@ -81,5 +82,5 @@ def _recommendation(content_type: str, pattern: Pattern, task_type: str) -> dict
         "score": score(pattern),
         "evidence": evidence,
         "caveat": CAVEAT,
-        **{name: value for name, value in pattern.to_dict().items() if name != "caveat"},
+        **{name: value for name, value in pattern.as_dict().items() if name != "caveat"},
     }

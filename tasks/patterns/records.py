@@ -1,4 +1,4 @@
-"""What the analyzer finds, typed; `to_dict` gives the guide's keys."""
+"""Queries to the analyzer and what it finds, typed; `as_dict` gives the guide's keys."""
 
 from __future__ import annotations
 
@@ -7,67 +7,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-import polars as pl
+from tasks.conditions import Condition, Rule
 
-Operator = Literal["==", ">=", "<", "between"]
-Value = bool | int | float | str | tuple[float, float]
-
-CAVEAT = "association, not cause: adjusted for channel, season and timing, not randomised"
+CAVEAT = "association, not cause: adjusted for channel, season and timing, not randomized"
+TEST_ONE = "These are associations adjusted for channel, season and timing, not causes; test one to be sure"
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """A condition on one feature.
-
-    Attributes:
-        feature: a column of the content table, or the name of an attribute.
-        op: `==`, `>=`, `<`, or `between` (low inclusive, high exclusive).
-        value: what to compare with; a pair for `between`.
-        level: the part of the feature's range that is meant, such as `present` or `top_quarter`. It names the
-            selector across nights, while the value follows the workspace's own quartiles.
-    """
-
-    feature: str
-    op: Operator
-    value: Value
-    level: str
-
-    @property
-    def expression(self) -> pl.Expr:
-        """True where a row matches, false where it does not or where the feature is missing."""
-        column = pl.col(self.feature)
-        if self.op == "between":
-            assert isinstance(self.value, tuple)
-            found = (column >= self.value[0]) & (column < self.value[1])
-        else:
-            found = {"==": column.eq, ">=": column.ge, "<": column.lt}[self.op](self.value)
-        return found.fill_null(False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Machine-readable: {feature, op, value} and the level."""
-        value = list(self.value) if isinstance(self.value, tuple) else self.value
-        return {"feature": self.feature, "op": self.op, "value": value, "level": self.level}
-
-    @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Selector:
-        """The selector that `to_dict` wrote."""
-        value = tuple(stored["value"]) if isinstance(stored["value"], list) else stored["value"]
-        return cls(stored["feature"], stored["op"], value, stored["level"])
-
-
-Rule = tuple[Selector, ...]
-
-
-def rule_key(rule: Sequence[Selector]) -> str:
+def rule_key(rule: Sequence[Condition]) -> str:
     """Identity of a rule across nights: features and levels, whatever tonight's quartiles are."""
-    names = sorted(f"{selector.feature}:{selector.level}" for selector in rule)
+    names = sorted(f"{condition.feature}:{condition.level}" for condition in rule)
     return "rule_" + hashlib.sha256("&".join(names).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
-class Thresholds:
+class SearchThresholds:
     """When a pattern is worth reporting, and when there is enough to look at.
 
     Attributes:
@@ -89,25 +44,30 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What an analysis was asked; equal questions write the same rows."""
+class PatternQuery:
+    """What an analysis is to answer; equal queries write the same rows.
+
+    Attributes:
+        attributes: columns of the rows that are attributes too, beside what their column `attributes` holds.
+    """
 
     workspace_id: str
     content_type: str
     as_of: datetime
     lookback_days: int
-    thresholds: Thresholds
+    thresholds: SearchThresholds
+    attributes: tuple[str, ...] = ()
 
     @property
     def series(self) -> str:
-        """The night-after-night series this analysis belongs to: everything asked but the date."""
-        asked: dict[str, Any] = {"workspace_id": self.workspace_id, "content_type": self.content_type}
-        asked |= {"lookback_days": self.lookback_days, **asdict(self.thresholds)}
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]
+        """The night-after-night series this analysis belongs to: everything in the query but the date."""
+        identity: dict[str, Any] = {"workspace_id": self.workspace_id, "content_type": self.content_type}
+        identity |= {"lookback_days": self.lookback_days, **asdict(self.thresholds)}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
 
     @property
     def analysis_id(self) -> str:
-        """The one analysis of the series that this question asks for."""
+        """The one analysis of the series that answers this query."""
         return hashlib.sha256(f"{self.series}:{self.as_of.isoformat()}".encode()).hexdigest()[:32]
 
 
@@ -143,7 +103,7 @@ class Pattern:
         pattern_key: name of the rule across analyses, see `rule_key`.
         pattern_type: `winning` or `losing`.
         description: one sentence.
-        rule: the selectors, all of which must hold.
+        rule: the conditions, all of which must hold.
         features: means over matching rows.
         confidence: probability that the direction is right, 1 − max(local false sign rate, q).
         sample_size: matching rows of the confirmation half.
@@ -193,19 +153,19 @@ class Pattern:
     first_seen: datetime | None = None
     last_seen: datetime | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The guide's keys and ours, ready for JSON but for instants."""
         plain = asdict(self)
-        plain |= {"rule": [selector.to_dict() for selector in self.rule], "caveat": CAVEAT, "interval_level": 0.9}
+        plain |= {"rule": [condition.as_dict() for condition in self.rule], "caveat": CAVEAT, "interval_level": 0.9}
         for name in ("lift_interval_pct", "applicable_tasks", "untested_for", "over_time"):
             plain[name] = list(plain[name])
         return plain
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Pattern:
-        """The pattern that `to_dict` wrote, through JSON or not."""
+        """The pattern that `as_dict` wrote, through JSON or not."""
         plain = {name: stored[name] for name in cls.__slots__}
-        plain["rule"] = tuple(Selector.from_dict(selector) for selector in stored["rule"])
+        plain["rule"] = tuple(Condition.from_dict(condition) for condition in stored["rule"])
         plain["over_time"] = tuple(Period.from_dict(period) for period in stored["over_time"])
         for name in ("lift_interval_pct", "applicable_tasks", "untested_for"):
             plain[name] = tuple(stored[name])
@@ -219,8 +179,8 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Analysis:
-    """Everything one analysis has to say.
+class ContentAnalysis:
+    """The result of one query.
 
     Attributes:
         status: `patterns_found`, `no_patterns`, `insufficient_data` or `no_variance`.
@@ -230,9 +190,47 @@ class Analysis:
         statistics: counts and choices behind the result.
     """
 
-    question: Question
+    query: PatternQuery
     status: str
     reason: str
     patterns: tuple[Pattern, ...] = ()
     gone: tuple[Pattern, ...] = ()
     statistics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def insights(self) -> list[str]:
+        """Sentences for a person, the guide's two first."""
+        if not self.patterns:
+            return [self.reason]
+        winning, losing = self._of_type("winning"), self._of_type("losing")
+        lines = []
+        if winning:
+            average = sum(pattern.effect_size for pattern in winning) / len(winning)
+            lines += [
+                f"Identified {len(winning)} high-performing patterns with average {average:.2f} effect size",
+                f"Top strategy: {winning[0].description} (confidence: {winning[0].confidence:.1%})",
+            ]
+        if losing:
+            lines.append(f"Avoid: {losing[0].description} (confidence: {losing[0].confidence:.1%})")
+        lines += [f"Losing strength lately: {pattern.description}" for pattern in self.patterns if pattern.fading]
+        return [*lines, TEST_ONE]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The dictionary the guide promises, with `status`, `reason` and `gone_patterns` beside its keys."""
+        winning, losing = ([pattern.as_dict() for pattern in self._of_type(kind)] for kind in ("winning", "losing"))
+        counts = {"winning_pattern_count": len(winning), "losing_pattern_count": len(losing)}
+        return {
+            "status": self.status,
+            "reason": self.reason,
+            "workspace_id": self.query.workspace_id,
+            "content_type": self.query.content_type,
+            "analysis_id": self.query.analysis_id,
+            "winning_patterns": winning,
+            "losing_patterns": losing,
+            "gone_patterns": [pattern.as_dict() for pattern in self.gone],
+            "insights": self.insights,
+            "statistics": {"sample_count": 0, **self.statistics, **counts},
+        }
+
+    def _of_type(self, kind: str) -> list[Pattern]:
+        return [pattern for pattern in self.patterns if pattern.pattern_type == kind]

@@ -1,6 +1,6 @@
-"""All rules of one or two selectors on the discovery half, by three matrix products over the bit matrix.
+"""All rules of one or two conditions on the discovery half, by three matrix products over the bit matrix.
 
-For selectors i and j, MᵀM holds how many rows match both, Mᵀ(M·z) the sum of their scores and Mᵀ(M·z²) its square:
+For conditions i and j, MᵀM holds how many rows match both, Mᵀ(M·z) the sum of their scores and Mᵀ(M·z²) its square:
 every pair's Welch z at once. Rows go through in blocks that stay in cache.
 """
 
@@ -28,11 +28,11 @@ SHORTLIST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class RuleCandidate:
     """A rule worth testing on the other half.
 
     Attributes:
-        members: indices of its one or two selectors, ascending.
+        members: indices of its one or two conditions, ascending.
         score: Welch z on the discovery half; its sign is the direction to confirm.
         rows: matching discovery rows.
     """
@@ -43,9 +43,9 @@ class Candidate:
 
 
 def rule_matches(matches: Mask, members: tuple[int, ...]) -> Mask:
-    """Rows (n,) on which all of a rule's selectors hold."""
-    found = matches[:, members[0]]
-    return found if len(members) == 1 else found & matches[:, members[1]]
+    """Rows (n,) on which all of a rule's conditions hold."""
+    first = matches[:, members[0]]
+    return first if len(members) == 1 else first & matches[:, members[1]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class PairSums:
 
 
 def pair_sums(matches: Mask, outcome: Floats) -> PairSums:
-    """The sums for S selectors (n, S) and an outcome (n,)."""
+    """The sums for S conditions (n, S) and an outcome (n,)."""
     size = matches.shape[1]
     count, total, square = (np.zeros((size, size)) for _ in range(3))
     for start in range(0, len(outcome), BLOCK_ROWS):
@@ -98,14 +98,14 @@ def pair_sums(matches: Mask, outcome: Floats) -> PairSums:
     return PairSums(count, total, square, len(outcome), float(outcome.sum()), float((outcome**2).sum()))
 
 
-def search(matches: Mask, outcome: Floats, owner: Codes, alone: Mask) -> list[Candidate]:
+def search(matches: Mask, outcome: Floats, owner: Codes, alone: Mask) -> list[RuleCandidate]:
     """The strongest rules that say something new, at most `SHORTLIST`, strongest first.
 
     Args:
-        matches: (n, S) selectors on the discovery half.
+        matches: (n, S) conditions on the discovery half.
         outcome: (n,) scores within channel × period.
-        owner: (S,) index of each selector's feature; a pair never joins two selectors of one feature.
-        alone: (S,) selectors that may be a rule by themselves.
+        owner: (S,) index of each condition's feature; a pair never joins two conditions of one feature.
+        alone: (S,) conditions that may be a rule by themselves.
     """
     sums = pair_sums(matches, outcome)
     score = sums.welch()
@@ -117,18 +117,18 @@ def search(matches: Mask, outcome: Floats, owner: Codes, alone: Mask) -> list[Ca
     adds = np.sign(score[first, second]) * sums.interaction(first, second) >= MIN_INTERACTION
     members: list[tuple[int, ...]] = [(int(i),) for i in np.flatnonzero(alone & (single >= MIN_SCORE))]
     members += [(int(i), int(j)) for i, j in zip(first[adds], second[adds], strict=True)]
-    found = [Candidate(m, float(score[m[0], m[-1]]), int(sums.count[m[0], m[-1]])) for m in members]
-    return strongest_first(found)[:SHORTLIST]
+    candidates = [RuleCandidate(m, float(score[m[0], m[-1]]), int(sums.count[m[0], m[-1]])) for m in members]
+    return strongest_first(candidates)[:SHORTLIST]
 
 
-def strongest_first(candidates: list[Candidate]) -> list[Candidate]:
-    """By |z| to three digits, ties by the order of selectors: rounding errors choose no rule."""
+def strongest_first(candidates: list[RuleCandidate]) -> list[RuleCandidate]:
+    """By |z| to three digits, ties by the order of conditions: rounding errors choose no rule."""
     return sorted(candidates, key=lambda candidate: (-round(abs(candidate.score), 3), candidate.members))
 
 
-def distinct(candidates: list[Candidate], matches: Mask, limit: int = MAX_CANDIDATES) -> list[Candidate]:
+def distinct(candidates: list[RuleCandidate], matches: Mask, limit: int = MAX_CANDIDATES) -> list[RuleCandidate]:
     """Greedy choice, strongest first, of rules that neither overlap by more than half nor merely negate each other."""
-    chosen: list[Candidate] = []
+    chosen: list[RuleCandidate] = []
     columns = np.empty((limit, len(matches)), dtype=np.float32)
     for candidate in candidates:
         column = rule_matches(matches, candidate.members).astype(np.float32)
@@ -141,7 +141,7 @@ def distinct(candidates: list[Candidate], matches: Mask, limit: int = MAX_CANDID
 
 
 def _repeats(column: NDArray[np.float32], others: NDArray[np.float32], rows: list[int]) -> bool:
-    """Whether matches (n,) say again what one of the others (k, n), with so many rows each, has said."""
+    """Whether matches (n,) repeat one of the others (k, n), which have so many rows each."""
     n, size, sizes = len(column), float(column.sum()), np.array(rows, dtype=np.float64)
     both = others @ column
     jaccard = both / np.maximum(size + sizes - both, 1)

@@ -1,16 +1,16 @@
-"""Prefect tasks of this room, each a few lines around `PerformanceAnalyzer`."""
+"""Prefect tasks of this room, each a few lines around `PatternService`."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.patterns.performance_analyzer import PerformanceAnalyzer
+from tasks.patterns.service import PatternService
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
 from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
@@ -26,20 +26,23 @@ def learn_patterns(chunk: ChunkSnapshot, content_types: Sequence[str], run_id: s
     Args:
         chunk: frozen rows; the window they were frozen for is how far back is looked.
         content_types: those to look at; none for all that a workspace has.
-        run_id: of the run that asks.
+        run_id: the run it belongs to.
     """
     warehouse = open_warehouse()
-    analyzer = PerformanceAnalyzer(warehouse=warehouse)
-    days = lookback_days(chunk.content)
+    learn = partial(learn_workspace, PatternService(warehouse=warehouse), chunk.content, content_types, run_id)
+    return each_workspace(warehouse, run_id, STEP, chunk.workspace_ids, learn)
 
-    def work(workspace_id: str) -> Outcome:
-        found = [
-            asyncio.run(analyzer.analyze_patterns(workspace_id, kind, days, source=chunk.content, run_id=run_id))
-            for kind in _types(chunk.content, workspace_id, content_types)
-        ]
-        return outcome(workspace_id, found)
 
-    return each_workspace(warehouse, run_id, STEP, chunk.workspace_ids, work)
+def learn_workspace(
+    service: PatternService, content: Snapshot, content_types: Sequence[str], run_id: str, workspace_id: str
+) -> Outcome:
+    """Find the patterns of each content type of one workspace."""
+    days = lookback_days(content)
+    analyses = [
+        service.analyze_patterns(workspace_id, content_type, days, source=content, run_id=run_id)
+        for content_type in _types(content, workspace_id, content_types)
+    ]
+    return outcome(workspace_id, analyses)
 
 
 def lookback_days(snapshot: Snapshot) -> int:
@@ -48,13 +51,13 @@ def lookback_days(snapshot: Snapshot) -> int:
     return max(round((last - first).total_seconds() / DAY_SECONDS), 1)
 
 
-def outcome(workspace_id: str, found: Sequence[dict[str, Any]]) -> Outcome:
-    """Done where any content type could be looked at; skipped, with the reasons, where none had data enough."""
-    result = {"analyses": list(found)}
-    if not found:
+def outcome(workspace_id: str, analyses: Sequence[dict[str, Any]]) -> Outcome:
+    """Done where any content type could be analyzed; skipped, with the reasons, where none had data enough."""
+    result = {"analyses": list(analyses)}
+    if not analyses:
         return Outcome(workspace_id, SKIPPED, "no content in the window", result)
-    if all(analysis["status"] in ("insufficient_data", "no_variance") for analysis in found):
-        reason = "; ".join(f"{analysis['content_type']}: {analysis['reason']}" for analysis in found)
+    if all(analysis["status"] in ("insufficient_data", "no_variance") for analysis in analyses):
+        reason = "; ".join(f"{analysis['content_type']}: {analysis['reason']}" for analysis in analyses)
         return Outcome(workspace_id, SKIPPED, reason, result)
     return Outcome(workspace_id, DONE, None, result)
 

@@ -8,45 +8,45 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
-from tasks.patterns.records import Analysis, Pattern, Question
+from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Content, PatternAnalysis, PatternFinding
 
 
-def save(warehouse: Warehouse, analysis: Analysis, insights: list[str], run_id: str) -> None:
-    """Write an analysis and its patterns, in place of what the same question wrote before."""
-    question = analysis.question
+def save(warehouse: Warehouse, analysis: ContentAnalysis, run_id: str) -> None:
+    """Write an analysis and its patterns, in place of what the same query wrote before."""
+    query = analysis.query
     head = {
-        "analysis_id": question.analysis_id,
-        "series": question.series,
-        "workspace_id": question.workspace_id,
-        "content_type": question.content_type,
-        "as_of": question.as_of,
-        "lookback_days": question.lookback_days,
+        "analysis_id": query.analysis_id,
+        "series": query.series,
+        "workspace_id": query.workspace_id,
+        "content_type": query.content_type,
+        "as_of": query.as_of,
+        "lookback_days": query.lookback_days,
         "status": analysis.status,
         "reason": analysis.reason,
         "statistics": analysis.statistics,
-        "insights": insights,
+        "insights": analysis.insights,
         "run_id": run_id,
     }
-    rows = [_finding(question, pattern, run_id) for pattern in (*analysis.patterns, *analysis.gone)]
+    rows = [_finding(query, pattern, run_id) for pattern in (*analysis.patterns, *analysis.gone)]
     with warehouse.begin() as connection:
-        connection.execute(delete(PatternFinding).where(PatternFinding.analysis_id == question.analysis_id))
+        connection.execute(delete(PatternFinding).where(PatternFinding.analysis_id == query.analysis_id))
         warehouse.upsert(connection, PatternAnalysis, [head])
         warehouse.upsert(connection, PatternFinding, rows)
 
 
-def previous_patterns(warehouse: Warehouse, question: Question) -> list[Pattern]:
+def previous_patterns(warehouse: Warehouse, query: PatternQuery) -> list[Pattern]:
     """Patterns of the latest earlier analysis of the same series that had data enough; none if there is none."""
     earlier = (
         select(PatternAnalysis.analysis_id)
-        .where(PatternAnalysis.series == question.series, PatternAnalysis.as_of < question.as_of)
+        .where(PatternAnalysis.series == query.series, PatternAnalysis.as_of < query.as_of)
         .where(PatternAnalysis.status != "insufficient_data")
         .order_by(PatternAnalysis.as_of.desc())
         .limit(1)
     )
-    found = warehouse.rows(earlier)
-    return patterns_of(warehouse, found[0]["analysis_id"]) if found else []
+    rows = warehouse.rows(earlier)
+    return patterns_of(warehouse, rows[0]["analysis_id"]) if rows else []
 
 
 def latest_analyses(warehouse: Warehouse, workspace_id: str) -> list[dict[str, Any]]:
@@ -66,8 +66,8 @@ def latest_analyses(warehouse: Warehouse, workspace_id: str) -> list[dict[str, A
 def patterns_of(warehouse: Warehouse, analysis_id: str) -> list[Pattern]:
     """Patterns of an analysis, strongest first, those gone last."""
     rows = warehouse.rows(select(PatternFinding.details).where(PatternFinding.analysis_id == analysis_id))
-    found = [Pattern.from_dict(row["details"]) for row in rows]
-    return sorted(found, key=lambda p: (p.trend == "gone", -abs(p.effect_size) * p.confidence, p.pattern_key))
+    patterns = [Pattern.from_dict(row["details"]) for row in rows]
+    return sorted(patterns, key=lambda p: (p.trend == "gone", -abs(p.effect_size) * p.confidence, p.pattern_key))
 
 
 def content_types(warehouse: Warehouse, workspace_id: str) -> dict[str, datetime]:
@@ -80,14 +80,14 @@ def content_types(warehouse: Warehouse, workspace_id: str) -> dict[str, datetime
     return {row["content_type"]: row["newest"] for row in warehouse.rows(statement)}
 
 
-def _finding(question: Question, pattern: Pattern, run_id: str) -> dict[str, Any]:
-    plain = pattern.to_dict()
+def _finding(query: PatternQuery, pattern: Pattern, run_id: str) -> dict[str, Any]:
+    plain = pattern.as_dict()
     row = {name: plain[name] for name in COLUMNS}
     low, high = pattern.lift_interval_pct
     return row | {
-        "analysis_id": question.analysis_id,
-        "workspace_id": question.workspace_id,
-        "content_type": question.content_type,
+        "analysis_id": query.analysis_id,
+        "workspace_id": query.workspace_id,
+        "content_type": query.content_type,
         "lift_low_pct": low,
         "lift_high_pct": high,
         "details": json.loads(json.dumps(plain, default=datetime.isoformat)),

@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.patterns import figures
 from tasks.patterns.records import Pattern
-from tasks.patterns.wording import lift_said
+from tasks.patterns.wording import format_lift
 from tasks.reporting.artifacts import figure, markdown_table, reasons
 from tasks.warehouse.outcomes import Outcome
 
@@ -63,7 +63,7 @@ def _page(workspace_id: str, analyses: Sequence[Mapping[str, Any]]) -> Iterator[
     for analysis in analyses:
         patterns = sorted(map(Pattern.from_dict, _patterns(analysis)), key=lambda p: -abs(p.effect_size) * p.confidence)
         yield f"## {analysis['content_type']}"
-        yield markdown_table([_row(pattern.to_dict()) for pattern in patterns])
+        yield markdown_table([_row(pattern.as_dict()) for pattern in patterns])
         yield figure(figures.forest(patterns), f"Lifts of {analysis['content_type']} patterns with 90 % intervals")
         yield figure(figures.over_time(patterns[0]), f"Over time: {patterns[0].description}")
 
@@ -87,7 +87,7 @@ def _patterns(analysis: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _row(pattern: Mapping[str, Any]) -> dict[str, Any]:
     interval = pattern["lift_interval_pct"]
-    lift, low, high = (lift_said(value, interval, "+") for value in (pattern["lift_pct"], *interval))
+    lift, low, high = (format_lift(value, interval, "+") for value in (pattern["lift_pct"], *interval))
     return {
         "content that …": pattern["description"].partition(": ")[2],
         "lift, 90 % interval": f"{lift} % ({low} … {high})",

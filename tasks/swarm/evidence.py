@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tasks.swarm.records import Condition, EvidenceRef, Option, Scalar
+from tasks.conditions import Condition
+from tasks.swarm.records import EvidenceRef, Option
 from tasks.swarm.skills import SkillTag as Tag
 
 # Names of arms that say nothing of what was shown.
@@ -70,7 +71,7 @@ def applies_to(item: EvidenceRef, option: Option) -> bool:
     if option.is_status_quo or item.kind == "part":
         return False
     if item.conditions and all(c.feature in option.attributes for c in item.conditions):
-        return all(_holds(c, option.attributes[c.feature]) for c in item.conditions)
+        return all(Condition(c.feature, c.op, c.value).met_by(option.attributes) for c in item.conditions)
     label = set(words_of(option.label))
     return any(term_words and set(term_words) <= label for term_words in map(words_of, item.terms))
 
@@ -120,14 +121,3 @@ def words_of(text: str) -> list[str]:
 
 def _is_home(skills: dict[str, float], item: EvidenceRef) -> bool:
     return relevance(skills, item) >= LEAST_RELEVANT
-
-
-def _holds(condition: Condition, found: Scalar) -> bool:
-    value = condition.value
-    if condition.op == "==":
-        return found == value
-    if isinstance(found, str) or isinstance(value, str):
-        return False
-    if isinstance(value, tuple):
-        return value[0] <= found < value[1]
-    return found >= value if condition.op == ">=" else found < value

@@ -1,23 +1,24 @@
-"""The patterns and segments that transfer may speak of: fixed, public, never derived from anyone's data.
+"""The patterns that transfer may learn about: fixed, public, never derived from anyone's data.
 
 A key that existed only because some workspace posts that way would give the workspace away before any number did.
-For the same reason industries are a closed list: whoever is none of them is 'other', and every pair of segment and
-pattern is released, also where nobody is.
+For the same reason every pair of segment and pattern is released, also where nobody is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf, nextafter
 from typing import Literal
 
 import polars as pl
+
+from tasks.conditions import WEEKDAYS, Condition, Operator, Value
 
 CATALOGUE_VERSION = 1
 
 InsightType = Literal["strategy", "content", "timing", "channel"]
 INSIGHT_TYPES: tuple[InsightType, ...] = ("strategy", "content", "timing", "channel")
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # fmt: off
 CHANNELS = (
     "facebook", "instagram", "linkedin", "twitter", "tiktok", "youtube", "pinterest", "threads",
@@ -30,92 +31,142 @@ TONES = (
     "professional", "urgent", "emotional", "storytelling", "plain", "playful", "inspiring",
 )
 # fmt: on
+LABELS = ("channel", "content_type", "media_type", "tone")
+HOURS_SINCE_PREVIOUS = "hours_since_previous"  # derived here: the time since the workspace's post before this one
+MICROSECONDS_AN_HOUR = 3_600_000_000
+PLACE = "place"  # the family of what is compared between channels
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class CatalogueEntry:
     """One thing a post can do.
 
     Attributes:
-        key: what tables and releases call it.
         insight_type: the guide's four kinds.
+        group: what is varied, such as `hour` or `media_type`.
+        name: which of the group, such as `09` or `video`; empty for a group of one.
         phrase: completes 'Workspaces like yours do better when they …'.
-        holds: whether a row of the content table does it; null where its features are missing.
-        across_channels: compared between channels of one period, instead of within each channel.
+        condition: what a post must be like to do it.
+        family: which act it is a form of. Two entries of one family (some emojis, many emojis) are the same act.
     """
 
-    key: str
     insight_type: InsightType
+    group: str
+    name: str
     phrase: str
-    holds: pl.Expr
-    across_channels: bool = False
+    condition: Condition
+    family: str
+
+    @property
+    def key(self) -> str:
+        """What tables and releases call it. Nothing is read back out of it: see `BY_KEY`."""
+        return ":".join(part for part in (self.insight_type, self.group, self.name) if part)
+
+    @property
+    def across_channels(self) -> bool:
+        """Whether it is compared between channels of one period, instead of within each channel."""
+        return self.family == PLACE
 
 
-def _timing() -> Iterator[Pattern]:
+def _timing() -> Iterator[CatalogueEntry]:
     for hour in range(24):
-        yield Pattern(f"timing:hour:{hour:02}", "timing", f"post at {hour}:00", pl.col("local_hour") == hour)
+        condition = Condition("local_hour", "==", hour)
+        yield CatalogueEntry("timing", "hour", f"{hour:02}", f"post at {hour}:00", condition, "time")
     for day, name in enumerate(WEEKDAYS):
-        yield Pattern(f"timing:weekday:{day}", "timing", f"post on a {name}", pl.col("local_weekday") == day)
-    yield Pattern("timing:weekend", "timing", "post at the weekend", pl.col("is_weekend"))
+        condition = Condition("local_weekday", "==", day)
+        yield CatalogueEntry("timing", "weekday", str(day), f"post on a {name}", condition, "time")
+    weekend = Condition("is_weekend", "==", True)
+    yield CatalogueEntry("timing", "weekend", "", "post on a weekend", weekend, "time")
 
 
 def _labels(
-    kind: InsightType, column: str, names: tuple[str, ...], phrase: str, *, across: bool = False
-) -> Iterator[Pattern]:
+    kind: InsightType, column: str, names: tuple[str, ...], phrase: str, family: str
+) -> Iterator[CatalogueEntry]:
     for name in names:
         text = phrase.format(name.replace("_", " "))
-        yield Pattern(f"{kind}:{column}:{name}", kind, text, pl.col(column).str.to_lowercase() == name, across)
+        yield CatalogueEntry(kind, column, name, text, Condition(column, "==", name), family)
 
 
-def _text() -> Iterator[Pattern]:
-    rules = {
-        "cta": ("include a clear call to action", pl.col("has_cta")),
-        "emoji": ("include emojis", pl.col("emoji_count") > 0),
-        "emoji_many": ("include three or more emojis", pl.col("emoji_count") >= 3),
-        "hashtag": ("use hashtags", pl.col("hashtag_count") > 0),
-        "hashtag_many": ("use four or more hashtags", pl.col("hashtag_count") >= 4),
-        "mention": ("mention other accounts", pl.col("mention_count") > 0),
-        "link": ("put a link in the text", pl.col("link_count") > 0),
-        "exclamation": ("use exclamation marks", pl.col("exclamation_count") > 0),
-        "question": ("ask a question", pl.col("question_count") > 0),
-        "number": ("cite numbers", pl.col("number_count") > 0),
-        "capitals": ("set many words in capitals", pl.col("capitals_share") > 0.2),
-        "short": ("keep the text to 20 words", pl.col("word_count") <= 20),
-        "long": ("write more than 100 words", pl.col("word_count") > 100),
-        "title_short": ("keep the title to 8 words", pl.col("title_words") <= 8),
-        "title_long": ("write a title of more than 12 words", pl.col("title_words") > 12),
-        "easy": ("write in plain, easy language", pl.col("readability") >= 70),
-        "hard": ("write in demanding language", pl.col("readability") < 40),
-    }
-    for name, (phrase, holds) in rules.items():
-        yield Pattern(f"content:text:{name}", "content", phrase, holds)
+def _above(bound: float) -> float:
+    """The smallest number above a bound, for conditions that exclude it: theirs is inclusive."""
+    return nextafter(bound, inf)
 
 
-def _strategy() -> Iterator[Pattern]:
-    gap = pl.col("published_at") - pl.col("published_at").shift(1)  # rows come in time order
-    pace = {
-        "within_3_hours": ("post again within 3 hours", gap < pl.duration(hours=3)),
-        "after_1_day": ("leave a day between posts", gap >= pl.duration(hours=24)),
-        "after_3_days": ("leave three days between posts", gap >= pl.duration(hours=72)),
-    }
-    mood = {
-        "positive": ("sound positive", pl.col("sentiment_score") > 0.3),
-        "negative": ("sound critical", pl.col("sentiment_score") < -0.3),
-        "neutral": ("stay neutral", pl.col("sentiment_score").abs() < 0.05),
-    }
-    for group, rules in (("pace", pace), ("mood", mood)):
-        for name, (phrase, holds) in rules.items():
-            yield Pattern(f"strategy:{group}:{name}", "strategy", phrase, holds)
+_TEXT: tuple[tuple[str, str, str, str, Operator, Value], ...] = (
+    # name, family, phrase, condition
+    ("cta", "cta", "include a clear call to action", "has_cta", "==", True),
+    ("emoji", "emoji", "include emojis", "emoji_count", ">=", 1),
+    ("emoji_many", "emoji", "include three or more emojis", "emoji_count", ">=", 3),
+    ("hashtag", "hashtag", "use hashtags", "hashtag_count", ">=", 1),
+    ("hashtag_many", "hashtag", "use four or more hashtags", "hashtag_count", ">=", 4),
+    ("mention", "mention", "mention other accounts", "mention_count", ">=", 1),
+    ("link", "link", "put a link in the text", "link_count", ">=", 1),
+    ("exclamation", "exclamation", "use exclamation marks", "exclamation_count", ">=", 1),
+    ("question", "question", "ask a question", "question_count", ">=", 1),
+    ("number", "number", "cite numbers", "number_count", ">=", 1),
+    ("capitals", "capitals", "set many words in capitals", "capitals_share", ">=", _above(0.2)),
+    ("short", "length", "keep the text to 20 words", "word_count", "<", 21),
+    ("long", "length", "write more than 100 words", "word_count", ">=", 101),
+    ("title_short", "length", "keep the title to 8 words", "title_words", "<", 9),
+    ("title_long", "length", "write a title of more than 12 words", "title_words", ">=", 13),
+    ("easy", "length", "write in plain, easy language", "readability", ">=", 70.0),
+    ("hard", "length", "write in demanding language", "readability", "<", 40.0),
+)
+_PACE: tuple[tuple[str, str, Operator, Value], ...] = (
+    ("within_3_hours", "post again within 3 hours", "<", 3.0),
+    ("after_1_day", "leave a day between posts", ">=", 24.0),
+    ("after_3_days", "leave three days between posts", ">=", 72.0),
+)
+_MOOD: tuple[tuple[str, str, Operator, Value], ...] = (
+    ("positive", "sound positive", ">=", _above(0.3)),
+    ("negative", "sound critical", "<", -0.3),
+    ("neutral", "stay neutral", "between", (_above(-0.05), 0.05)),
+)
 
 
-PATTERNS: tuple[Pattern, ...] = (
+def _content() -> Iterator[CatalogueEntry]:
+    for name, family, phrase, feature, op, value in _TEXT:
+        yield CatalogueEntry("content", "text", name, phrase, Condition(feature, op, value), family)
+
+
+def _strategy() -> Iterator[CatalogueEntry]:
+    for name, phrase, op, value in _PACE:
+        yield CatalogueEntry("strategy", "pace", name, phrase, Condition(HOURS_SINCE_PREVIOUS, op, value), "time")
+    for name, phrase, op, value in _MOOD:
+        yield CatalogueEntry("strategy", "mood", name, phrase, Condition("sentiment_score", op, value), "mood")
+
+
+ENTRIES: tuple[CatalogueEntry, ...] = (
     *_timing(),
-    *_labels("channel", "channel", CHANNELS, "use the {} channel", across=True),
-    *_labels("content", "media_type", MEDIA, "publish it as {}"),
-    *_text(),
-    *_labels("strategy", "content_type", CONTENT_TYPES, "publish {} content", across=True),
-    *_labels("strategy", "tone", TONES, "sound {}"),
+    *_labels("channel", "channel", CHANNELS, "use the {} channel", PLACE),
+    *_labels("content", "media_type", MEDIA, "publish it as {}", "media"),
+    *_content(),
+    *_labels("strategy", "content_type", CONTENT_TYPES, "publish {} content", PLACE),
+    *_labels("strategy", "tone", TONES, "sound {}", "tone"),
     *_strategy(),
 )
-BY_KEY = {pattern.key: pattern for pattern in PATTERNS}
+BY_KEY = {entry.key: entry for entry in ENTRIES}
 KEYS = tuple(BY_KEY)
+INDEX = {key: i for i, key in enumerate(KEYS)}
+
+
+def by_family() -> dict[str, list[CatalogueEntry]]:
+    """The catalogue's entries, grouped by what they are adjusted for: every family but their own."""
+    families: dict[str, list[CatalogueEntry]] = {}
+    for entry in ENTRIES:
+        families.setdefault(entry.family, []).append(entry)
+    return families
+
+
+def conditions_met(posts: pl.DataFrame) -> pl.DataFrame:
+    """Which entries (K columns, by key) each post does; null where its features are missing.
+
+    Args:
+        posts: rows of the content table of one workspace, in time order.
+    """
+    pause = pl.col("published_at") - pl.col("published_at").shift(1)
+    described = posts.with_columns(
+        *(pl.col(name).str.to_lowercase() for name in LABELS),
+        (pause.dt.total_microseconds() / MICROSECONDS_AN_HOUR).alias(HOURS_SINCE_PREVIOUS),
+    )
+    return described.select(entry.condition.expression.alias(entry.key) for entry in ENTRIES)

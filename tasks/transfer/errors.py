@@ -15,7 +15,7 @@ class PrivacyInvariantError(RaptorflowError):
     """Raised before a release whose contributions are larger or more than the noise was made for."""
 
     def __init__(self, bound: str) -> None:
-        # What was found is somebody's: it is not for a message.
+        # The contribution is somebody's: it is not for a message.
         super().__init__(f"no release: a contribution exceeds {bound}, which the noise is made for; report this bug")
 
 

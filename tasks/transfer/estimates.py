@@ -1,4 +1,9 @@
-"""What one workspace's own posts say about every pattern of the catalogue."""
+"""What one workspace's own posts say about every pattern of the catalogue.
+
+Each contrast is adjusted for when the post came out, and everything else it says. A post with a question is longer than
+one without; were length not held fixed, short posts would look bad wherever questions do well. Each pattern is adjusted
+for every family but its own, because two patterns of one family (some emojis, many emojis) are the same act.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +17,7 @@ import polars as pl
 
 from tasks.statistics.contrast import Contrast, stratified_contrast
 from tasks.statistics.outcome import Codes, Floats, log_rate, strata, winsorize, within_strata
-from tasks.transfer.adjustment import by_family, controls
-from tasks.transfer.catalogue import PATTERNS, Pattern
+from tasks.transfer.catalogue import PLACE, CatalogueEntry, by_family, conditions_met
 from tasks.transfer.records import Mask
 
 MIN_AGE = timedelta(days=7)  # engagement is compared once it has mostly come in
@@ -30,9 +34,17 @@ ESTIMATE_SCHEMA = {
     **{"log_lift_a": pl.Float64, "log_lift_b": pl.Float64, "matching": pl.Int64, "posts": pl.Int64},
 }
 
+_CONTROLS: dict[str, list[pl.Expr]] = {
+    "time": [*(pl.col("local_hour") // 4 == block for block in range(1, 6)), pl.col("is_weekend")],
+    "media": [pl.col("media_type") == name for name in ("photo", "video", "link")],
+    "length": [pl.col("word_count").log1p()],
+    "mood": [pl.col("sentiment_score")],
+    "cta": [pl.col("has_cta")],
+} | {name: [pl.col(f"{name}_count") > 0] for name in ("emoji", "hashtag", "link", "exclamation", "question", "number")}
+
 
 @dataclass(frozen=True, slots=True)
-class Posts:
+class RatedPosts:
     """Posts of one workspace with a usable outcome, or some of them: n rows in time order.
 
     Attributes:
@@ -76,14 +88,14 @@ def workspace_estimates(content: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     posts = usable_posts(content, as_of)
     if posts.rows.height < 2 * MIN_MATCHING:
         return pl.DataFrame(schema=ESTIMATE_SCHEMA)
-    features = posts.rows.select(pattern.holds.alias(pattern.key) for pattern in PATTERNS)
-    columns, half = controls(posts.rows), _half(posts.day)
-    found = []
+    features = conditions_met(posts.rows)
+    columns, half = _controls(posts.rows), _half(posts.day)
+    estimates = []
     for family, patterns in by_family().items():
         others = [numbers for name, numbers in columns.items() if name != family]
-        adjust = None if family == "place" else np.hstack(others)
-        found.append(_family(posts, features, patterns, half, adjust))
-    return pl.concat(found).sort("pattern_key")
+        adjust = None if family == PLACE else np.hstack(others)
+        estimates.append(_family(posts, features, patterns, half, adjust))
+    return pl.concat(estimates).sort("pattern_key")
 
 
 def only_finite(estimates: pl.DataFrame) -> tuple[pl.DataFrame, int]:
@@ -93,7 +105,7 @@ def only_finite(estimates: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     return kept.with_columns(halves), estimates.height - kept.height
 
 
-def usable_posts(content: pl.DataFrame, as_of: datetime) -> Posts:
+def usable_posts(content: pl.DataFrame, as_of: datetime) -> RatedPosts:
     """Posts old enough whose engagement is known; per impression, else per follower, else as they are."""
     old = content.filter(pl.col("engagements") >= 0, pl.col("published_at") <= as_of - MIN_AGE)
     for exposure in ("impressions", "audience_size"):
@@ -103,10 +115,20 @@ def usable_posts(content: pl.DataFrame, as_of: datetime) -> Posts:
     return _posts(old, None)
 
 
-def _posts(rows: pl.DataFrame, exposure: Floats | None) -> Posts:
+def _posts(rows: pl.DataFrame, exposure: Floats | None) -> RatedPosts:
     rates = log_rate(rows["engagements"].to_numpy().astype(np.float64), exposure)
     day = rows["published_at"].dt.epoch("d").cast(pl.Int64).to_numpy()
-    return Posts(rows, rates, day, rows["channel"].rank("dense").cast(pl.Int64).to_numpy())
+    return RatedPosts(rows, rates, day, rows["channel"].rank("dense").cast(pl.Int64).to_numpy())
+
+
+def _controls(rows: pl.DataFrame) -> dict[str, Floats]:
+    """Columns (n, c) of each family of acts; a missing feature counts as its average."""
+    return {family: _numbers(rows, columns) for family, columns in _CONTROLS.items()}
+
+
+def _numbers(rows: pl.DataFrame, columns: list[pl.Expr]) -> Floats:
+    numbers = [column.cast(pl.Float64).alias(str(i)) for i, column in enumerate(columns)]
+    return rows.select(numbers).select(pl.all().fill_null(pl.all().mean()).fill_null(0.0)).to_numpy()
 
 
 def _half(day: Codes) -> Mask:
@@ -121,7 +143,7 @@ def _half(day: Codes) -> Mask:
 
 
 def _family(
-    posts: Posts, features: pl.DataFrame, patterns: Sequence[Pattern], half: Mask, adjust: Floats | None
+    posts: RatedPosts, features: pl.DataFrame, patterns: Sequence[CatalogueEntry], half: Mask, adjust: Floats | None
 ) -> pl.DataFrame:
     keys = [pattern.key for pattern in patterns]
     known = features.select(pl.col(keys).is_not_null()).to_numpy()

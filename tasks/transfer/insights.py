@@ -1,18 +1,20 @@
-"""Predictions in the guide's words."""
+"""Predictions in the guide's words, and one answer from what an organization and a release know."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import exp, floor, log10
 from typing import Any
 
 import numpy as np
 
-from tasks.transfer.benefit import Benefit
-from tasks.transfer.catalogue import PATTERNS, WEEKDAYS, InsightType
-from tasks.transfer.pools import Z95
-from tasks.transfer.records import Floats, Insight, Mask, Pool, Prediction
+from tasks.conditions import WEEKDAYS
+from tasks.transfer.catalogue import ENTRIES, InsightType
+from tasks.transfer.pools import MIN_RELEASED_SOURCES, Z95
+from tasks.transfer.prediction import Benefit
+from tasks.transfer.records import Floats, Insight, LiftPrediction, Mask, Pool, TransferInsights
 
 MIN_LOG_LIFT = 0.07  # less is not worth a person's attention, and mostly noise
 MAX_HOURS, MAX_DAYS = 4, 3
@@ -29,50 +31,49 @@ COVERAGE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """Everything an insight is made from: one pool, the prediction from it, and which patterns may be spoken of.
+class InsightEvidence:
+    """Everything an insight is made from: one pool, the prediction from it, and which patterns may be repeated.
 
     `benefit` is what following the pool should add to the target's own posts; None where it has too few.
     """
 
     pool: Pool
-    prediction: Prediction
+    prediction: LiftPrediction
     usable: Mask
     timezone: str
     benefit: Benefit | None = None
 
     def strength(self) -> Floats:
         """Confidence (K,); 0 for patterns that must not be repeated: too weak, or not what both sides say."""
-        told = self.prediction
-        speaks = self.usable & ~told.contradicted & (np.abs(told.mean) >= MIN_LOG_LIFT)
-        speaks &= told.mean * told.expected > 0
-        return np.where(speaks, told.confidence(), 0.0)
+        prediction = self.prediction
+        repeated = self.usable & ~prediction.contradicted & (np.abs(prediction.mean) >= MIN_LOG_LIFT)
+        repeated &= prediction.mean * prediction.expected > 0
+        return np.where(repeated, prediction.confidence(), 0.0)
 
 
 def coverage_of(sources: float, mode: str) -> str:
-    """`high`, `medium`, `low` or `insufficient`, by how many workspaces speak."""
+    """`high`, `medium`, `low` or `insufficient`, by how many workspaces it rests on."""
     return next((label for least, label in COVERAGE[mode] if sources >= least), "insufficient")
 
 
 def shown_count(sources: float, mode: str) -> int:
-    """Exact within an organisation; two significant digits of a noisy count, because the rest is noise."""
+    """Exact within an organization; two significant digits of a noisy count, because the rest is noise."""
     if mode == "same_organisation" or sources < 1:
         return round(sources)
     return int(round(sources, 1 - floor(log10(sources))))
 
 
-def describe(evidence: Evidence, insight_types: Sequence[str], min_confidence: float) -> list[Insight]:
+def describe(evidence: InsightEvidence, insight_types: Sequence[str], min_confidence: float) -> list[Insight]:
     """All insights of these types that are at least this certain, strongest first."""
     strength = evidence.strength()
-    sure = np.flatnonzero(strength >= max(min_confidence, 1e-9))
-    chosen = [int(i) for i in sure if PATTERNS[i].insight_type in insight_types]
-    hours = _best(evidence, [i for i in chosen if PATTERNS[i].key.startswith("timing:hour:")], MAX_HOURS)
-    days = _best(evidence, [i for i in chosen if PATTERNS[i].key.startswith("timing:weekday:")], MAX_DAYS)
-    slots = ("timing:hour:", "timing:weekday:")
-    found = [_single(evidence, i, strength) for i in chosen if not PATTERNS[i].key.startswith(slots)]
-    found += [_hours(evidence, hours, strength)] if hours else []
-    found += [_days(evidence, days, strength)] if days else []
-    return _distinct(sorted(found, key=by_strength))
+    certain = np.flatnonzero(strength >= max(min_confidence, 1e-9))
+    chosen = [int(i) for i in certain if ENTRIES[i].insight_type in insight_types]
+    hours = _best(evidence, [i for i in chosen if ENTRIES[i].group == "hour"], MAX_HOURS)
+    days = _best(evidence, [i for i in chosen if ENTRIES[i].group == "weekday"], MAX_DAYS)
+    insights = [_single(evidence, i, strength) for i in chosen if ENTRIES[i].group not in ("hour", "weekday")]
+    insights += [_hours(evidence, hours, strength)] if hours else []
+    insights += [_days(evidence, days, strength)] if days else []
+    return _distinct(sorted(insights, key=by_strength))
 
 
 def _distinct(insights: list[Insight]) -> list[Insight]:
@@ -88,24 +89,24 @@ def by_strength(insight: Insight) -> tuple[float, str]:
     return -abs(insight["effect_size"]) * insight["confidence"], insight["insight_id"]
 
 
-def _best(evidence: Evidence, among: list[int], most: int) -> list[int]:
+def _best(evidence: InsightEvidence, among: list[int], most: int) -> list[int]:
     """The slots with the largest positive effects, in the catalogue's order."""
     better = sorted((i for i in among if evidence.prediction.mean[i] > 0), key=lambda i: -evidence.prediction.mean[i])
     return sorted(better[:most])
 
 
-def _single(evidence: Evidence, i: int, strength: Floats) -> Insight:
-    pattern, lift = PATTERNS[i], exp(float(evidence.prediction.mean[i]))
-    advice = pattern.phrase if lift > 1 else f"do not {pattern.phrase}"
+def _single(evidence: InsightEvidence, i: int, strength: Floats) -> Insight:
+    entry, lift = ENTRIES[i], exp(float(evidence.prediction.mean[i]))
+    advice = entry.phrase if lift > 1 else f"do not {entry.phrase}"
     text = f"{advice[0].upper()}{advice[1:]}"
     text += f" for {lift:.1f}x better engagement" if lift > 1 else f": engagement is {lift:.1f}x with it,"
-    metadata = {"pattern": pattern.key, "direction": "do" if lift > 1 else "avoid"}
-    identity = pattern.key.replace(":", "_")
+    metadata = {"pattern": entry.key, "direction": "do" if lift > 1 else "avoid"}
+    identity = entry.key.replace(":", "_")
     return _insight(evidence, [i], identity, f"{text} {_basis(evidence, [i])}", strength, metadata)
 
 
-def _hours(evidence: Evidence, chosen: list[int], strength: Floats) -> Insight:
-    hours = [int(PATTERNS[i].key.rpartition(":")[2]) for i in chosen]
+def _hours(evidence: InsightEvidence, chosen: list[int], strength: Floats) -> Insight:
+    hours = [int(ENTRIES[i].name) for i in chosen]
     lift = exp(float(np.mean(evidence.prediction.mean[chosen])))
     when = f"{', '.join(map(str, hours))} hours" if len(hours) > 1 else f"hour {hours[0]}"
     text = f"Post during {when} for {lift:.1f}x better engagement"
@@ -113,16 +114,16 @@ def _hours(evidence: Evidence, chosen: list[int], strength: Floats) -> Insight:
     return _insight(evidence, chosen, "timing_optimal_hours", f"{text} {_basis(evidence, chosen)}", strength, metadata)
 
 
-def _days(evidence: Evidence, chosen: list[int], strength: Floats) -> Insight:
-    days = [WEEKDAYS[int(PATTERNS[i].key.rpartition(":")[2])] for i in chosen]
+def _days(evidence: InsightEvidence, chosen: list[int], strength: Floats) -> Insight:
+    days = [WEEKDAYS[int(ENTRIES[i].name)] for i in chosen]
     lift = exp(float(np.mean(evidence.prediction.mean[chosen])))
     text = f"Post on {', '.join(days)} for {lift:.1f}x better engagement"
     metadata = {"optimal_days": days, "timezone": evidence.timezone}
     return _insight(evidence, chosen, "timing_optimal_days", f"{text} {_basis(evidence, chosen)}", strength, metadata)
 
 
-def _basis(evidence: Evidence, chosen: list[int]) -> str:
-    """Who says so: the guide's words, unless it is mostly the target itself."""
+def _basis(evidence: InsightEvidence, chosen: list[int]) -> str:
+    """What it is based on: the guide's words, unless it is mostly the target itself."""
     own = float(evidence.prediction.own_weight[chosen].mean())
     return (
         "based on similar workspaces" if own <= 0.5 else "based on your own posts and in line with similar workspaces"
@@ -130,10 +131,15 @@ def _basis(evidence: Evidence, chosen: list[int]) -> str:
 
 
 def _insight(
-    evidence: Evidence, chosen: list[int], identity: str, description: str, strength: Floats, metadata: dict[str, Any]
+    evidence: InsightEvidence,
+    chosen: list[int],
+    identity: str,
+    description: str,
+    strength: Floats,
+    metadata: dict[str, Any],
 ) -> Insight:
     pool, prediction = evidence.pool, evidence.prediction
-    kind = PATTERNS[chosen[0]].insight_type
+    kind = ENTRIES[chosen[0]].insight_type
     mean, deviation = prediction.mean[chosen].mean(), prediction.standard_deviation[chosen].mean()
     return Insight(
         insight_id=identity,
@@ -158,3 +164,81 @@ def _insight(
 def _lifts(log_lifts: Floats) -> list[float]:
     """Relative changes, as `effect_size` is."""
     return [round(float(lift), 3) for lift in np.expm1(log_lifts)]
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeSource:
+    """One pool, how many workspaces stand behind it, and when it was gathered."""
+
+    evidence: InsightEvidence
+    workspaces: float
+    as_of: datetime
+    stale: bool
+
+    @property
+    def mode(self) -> str:
+        """Where the knowledge comes from."""
+        return self.evidence.pool.mode
+
+    @property
+    def usable(self) -> bool:
+        """Whether any of it may be repeated."""
+        return bool(self.evidence.usable.any())
+
+    @property
+    def contradicted(self) -> int:
+        """Patterns of which the target's own data shows the opposite."""
+        return int((self.evidence.prediction.contradicted & self.evidence.usable).sum())
+
+
+def merged(by_source: Sequence[Sequence[Insight]]) -> list[Insight]:
+    """Insights of several sources, strongest first; of the same insight from two sources the first is kept."""
+    kept: dict[str, Insight] = {}
+    for insights in by_source:
+        kept |= {insight["insight_id"]: insight for insight in insights if insight["insight_id"] not in kept}
+    return sorted(kept.values(), key=by_strength)
+
+
+def answer(
+    target: Mapping[str, Any], sources: Sequence[KnowledgeSource], insights: list[Insight], top_k: int, min_sources: int
+) -> TransferInsights:
+    """What `get_transfer_insights` returns; without insights, why, and what would be enough."""
+    best = next((source for source in sources if source.usable), sources[-1] if sources else None)
+    covered = best is not None and best.usable
+    return TransferInsights(
+        insights=insights[:top_k],
+        similar_workspaces=shown_count(best.workspaces, best.mode) if best else 0,
+        coverage=coverage_of(best.workspaces, best.mode) if best and covered else "insufficient",
+        metadata={
+            "target_industry": target["industry"],
+            "target_size": target["size"],
+            "total_insights_found": len(insights),
+            "contradicted_by_own_data": sum(source.contradicted for source in sources),
+            "mode": best.mode if best and covered else None,
+            "benefit": _benefit(best) if best and covered else None,
+            "needed_workspaces": {
+                "same_organisation": min_sources,
+                "private_release": max(min_sources, MIN_RELEASED_SOURCES),
+            },
+        },
+        status=_status(target, insights, covered),
+        as_of=best.as_of.isoformat() if best else None,
+        stale=best.stale if best else False,
+    )
+
+
+def _benefit(source: KnowledgeSource) -> dict[str, Any] | None:
+    """What following the insights should add to ranking posts by own data alone; see `tasks.transfer.prediction`."""
+    benefit = source.evidence.benefit
+    if benefit is None:
+        return None
+    expected, deviation = round(benefit.expected, 4), round(benefit.deviation, 4)
+    return {"expected_auc_gain": expected, "standard_deviation": deviation, "worthwhile": benefit.worthwhile}
+
+
+def _status(target: Mapping[str, Any], insights: Sequence[Insight], covered: bool) -> str:
+    if not target["shares_insights"]:
+        return "not_sharing"
+    if insights:
+        return "ok"
+    return "insufficient_confidence" if covered else "insufficient_coverage"

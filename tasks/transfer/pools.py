@@ -1,18 +1,78 @@
-"""From noisy sums, or from siblings' estimates, to what a new workspace may expect. Post-processing: costs nothing."""
+"""From stored estimates and noisy sums to what a target may expect. Post-processing of a release: costs nothing."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
+import numpy as np
+import polars as pl
+
+from tasks.statistics.outcome import Codes
 from tasks.statistics.random_effects import random_effects
-from tasks.transfer.contributions import CLIP, MAX_STANDARD_ERROR, SCALE
-from tasks.transfer.noise import Integers
-from tasks.transfer.records import Floats, Mask, Pool
+from tasks.transfer.catalogue import INDEX, KEYS
+from tasks.transfer.records import Floats, Integers, Mask, Pool
+from tasks.transfer.release import CLIP, MAX_STANDARD_ERROR, SCALE
+from tasks.transfer.similarity import EVERYONE, SEGMENT_INDEX, SEGMENTS, Profile, similarity
 
 MIN_RELEASED_SOURCES = 50  # of three contributors, two who collude subtract themselves and read off the third
 MAX_POOL_ERROR = 0.12
 MIN_SPREAD = 0.05**2  # between segments, and between patterns: an effect of 5 % is never a surprise
 Z95 = 1.959964
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Effects of W workspaces over the catalogue.
+
+    Attributes:
+        profiles: (W,) what is public about them.
+        effect: (W, K) log-lifts, 0 where unknown.
+        error: (W, K) standard errors, infinite where unknown.
+        posts: (W,) posts behind them; 0 for a segment, whose posts nobody counts.
+    """
+
+    profiles: list[Profile]
+    effect: Floats
+    error: Floats
+    posts: Floats
+
+    def like(self, target: Profile, threshold: float) -> Estimates:
+        """Those at least this similar to a target by metadata.
+
+        Not by what works for them: siblings chosen for agreeing with the target would only repeat what it knows.
+        """
+        kept = np.flatnonzero([profile.likeness(target) >= threshold for profile in self.profiles])
+        return Estimates([self.profiles[i] for i in kept], self.effect[kept], self.error[kept], self.posts[kept])
+
+
+def similarity_of(a: Estimates, i: int, b: Estimates, j: int) -> float:
+    """Likeness of the i-th of `a` and the j-th of `b`."""
+    return similarity((a.profiles[i], b.profiles[j]), (a.effect[i], b.effect[j]), (a.error[i], b.error[j]))
+
+
+def own_of(rows: pl.DataFrame, industry: str, size: str) -> Estimates:
+    """One workspace's estimate rows; also where there are none."""
+    return _estimates([Profile.of(industry, size)], np.zeros(rows.height, dtype=np.int64), rows)
+
+
+def siblings_of(rows: pl.DataFrame) -> Estimates:
+    """Estimate rows of several workspaces, with their `industry` and `size`."""
+    names = rows.select("workspace_id", "industry", "size").unique("workspace_id").sort("workspace_id")
+    place = {name: i for i, name in enumerate(names["workspace_id"])}
+    workspace = np.array([place[name] for name in rows["workspace_id"]], dtype=np.int64)
+    return _estimates([Profile.of(row[1], row[2]) for row in names.rows()], workspace, rows)
+
+
+def _estimates(profiles: list[Profile], workspace: Codes, rows: pl.DataFrame) -> Estimates:
+    """Rows over the catalogue, `workspace` the place of each row's among the profiles."""
+    effect = np.zeros((len(profiles), len(KEYS)))
+    error, posts = np.full_like(effect, np.inf), np.zeros(len(profiles))
+    known = np.array([key in INDEX for key in rows["pattern_key"]], dtype=bool)
+    column = np.array([INDEX.get(key, 0) for key in rows["pattern_key"]], dtype=np.int64)[known]
+    effect[workspace[known], column] = rows["log_lift"].to_numpy()[known]
+    error[workspace[known], column] = rows["standard_error"].to_numpy()[known]
+    np.maximum.at(posts, workspace, rows["posts"].to_numpy().astype(np.float64))
+    return Estimates(profiles, effect, error, posts)
 
 
 def released_pool(sums: Integers, weights: Floats, noise_scale: float) -> Pool:
@@ -44,13 +104,15 @@ def released_pool(sums: Integers, weights: Floats, noise_scale: float) -> Pool:
 
 def sibling_pool(estimates: Floats, standard_errors: Floats) -> Pool:
     """Pool k siblings' own estimates (k, K), exactly; a missing one has an infinite standard error."""
-    found = random_effects(estimates, standard_errors)
-    sources = found.sources.astype(np.float64)
-    return Pool(sources, found.mean, found.standard_error, found.heterogeneity, found.interval(), "same_organisation")
+    pooled = random_effects(estimates, standard_errors)
+    sources = pooled.sources.astype(np.float64)
+    return Pool(
+        *(sources, pooled.mean, pooled.standard_error, pooled.heterogeneity, pooled.interval()), "same_organisation"
+    )
 
 
 def passes(pool: Pool, min_sources: int) -> Mask:
-    """Which patterns (K,) enough workspaces speak of, precisely enough to be repeated."""
+    """Which patterns (K,) enough workspaces know, precisely enough to be repeated."""
     if pool.mode == "same_organisation":
         return np.asarray((pool.sources >= min_sources) & np.isfinite(pool.standard_error))
     floor = max(min_sources, MIN_RELEASED_SOURCES)
@@ -58,7 +120,7 @@ def passes(pool: Pool, min_sources: int) -> Mask:
 
 
 def partially_pooled(near: Pool, everyone: Pool, usable: Mask) -> Pool:
-    """Segments like the target's, pulled towards everyone as far as their own precision leaves it open.
+    """Segments like the target's, pulled toward everyone as far as their own precision leaves it open.
 
     Args:
         near: similar segments of the release.
@@ -68,7 +130,7 @@ def partially_pooled(near: Pool, everyone: Pool, usable: Mask) -> Pool:
     both = usable & np.isfinite(everyone.standard_error)
     apart = (near.mean - everyone.mean)[both] ** 2 - near.standard_error[both] ** 2
     spread = max(float(np.mean(apart)), MIN_SPREAD) if both.any() else MIN_SPREAD
-    prior = spread + everyone.standard_error**2  # infinite where everyone says nothing: then `near` stands alone
+    prior = spread + everyone.standard_error**2  # infinite where everyone knows nothing: then `near` stands alone
     near_error = np.where(usable, near.standard_error, 1.0)
     factor = np.where(usable, 1.0 / (1.0 + near_error**2 / prior), 0.0)
     mean = factor * near.mean + (1.0 - factor) * everyone.mean
@@ -82,3 +144,29 @@ def partially_pooled(near: Pool, everyone: Pool, usable: Mask) -> Pool:
         np.stack([mean - reach, mean + reach], axis=1),
         near.mode,
     )
+
+
+def prototypes(sums: Integers, noise_scale: float, min_sources: int) -> Estimates:
+    """Each segment of a release as if it were a workspace; a pattern that fails its gate is unknown."""
+    pools = [released_pool(sums[i : i + 1], np.ones(1), noise_scale * SCALE) for i in range(len(SEGMENTS))]
+    error = np.stack([np.where(passes(pool, min_sources), pool.standard_error, np.inf) for pool in pools])
+    profiles = [Profile.of_segment(segment) for segment in SEGMENTS]
+    return Estimates(profiles, np.stack([pool.mean for pool in pools]), error, np.zeros(len(pools)))
+
+
+def pool_for(
+    target: Estimates, sums: Integers, noise_scale: float, *, min_sources: int, threshold: float
+) -> tuple[Pool, Mask]:
+    """The release as it bears on one target, and which patterns may be repeated.
+
+    Only the target's own vector and the noisy sums go in: whatever comes out has been paid for.
+    """
+    near = prototypes(sums, noise_scale, min_sources)
+    likeness = np.array(
+        [0.0 if name == EVERYONE else similarity_of(target, 0, near, i) for i, name in enumerate(SEGMENTS)]
+    )
+    weights = np.where(likeness >= threshold, likeness, 0.0)
+    everyone = released_pool(sums[SEGMENT_INDEX[EVERYONE]][None], np.ones(1), noise_scale * SCALE)
+    local = released_pool(sums, weights, noise_scale * SCALE)
+    usable = passes(local, min_sources)
+    return partially_pooled(local, everyone, usable), usable | passes(everyone, min_sources)

@@ -13,6 +13,7 @@ from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Integers = NDArray[np.int64]
 
 
 class Insight(TypedDict):
@@ -61,9 +62,9 @@ class WorkspaceSimilarity(float):
 
     def __new__(cls, value: float, mode: str, as_of: datetime | None) -> WorkspaceSimilarity:
         """A number with its provenance."""
-        found = super().__new__(cls, value)
-        found.mode, found.as_of = mode, as_of
-        return found
+        similarity = super().__new__(cls, value)
+        similarity.mode, similarity.as_of = mode, as_of
+        return similarity
 
     def __repr__(self) -> str:
         return f"{float(self):.3f} ({self.mode.replace('_', ' ')})"
@@ -77,7 +78,7 @@ class Pool:
     """What other workspaces know about each of K catalogue patterns, in log-lift.
 
     Attributes:
-        sources: (K,) workspaces behind it; noisy where it crosses organisations.
+        sources: (K,) workspaces behind it; noisy where it crosses organizations.
         mean: (K,) mean effect.
         standard_error: (K,) of the mean, infinite where nothing is known.
         heterogeneity: (K,) variance of the true effect between workspaces.
@@ -94,14 +95,14 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class LiftPrediction:
     """What to expect for one target, for each of K catalogue patterns, in log-lift.
 
     Attributes:
         mean: (K,) posterior mean.
         standard_deviation: (K,) posterior standard deviation of the target's own effect.
         own_weight: (K,) how much of the answer is the target's own, 0…1.
-        contradicted: (K,) own data says, beyond doubt, something else than the pool.
+        contradicted: (K,) own data contradicts the pool.
         expected: (K,) mean before own data was looked at.
     """
 
@@ -113,8 +114,8 @@ class Prediction:
 
     def confidence(self) -> Floats:
         """Probability (K,) that the target's effect has the predicted sign."""
-        found: Floats = ndtr(np.abs(self.mean) / np.maximum(self.standard_deviation, 1e-12))
-        return found
+        probability: Floats = ndtr(np.abs(self.mean) / np.maximum(self.standard_deviation, 1e-12))
+        return probability
 
 
 @dataclass(frozen=True, slots=True)

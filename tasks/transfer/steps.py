@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from typing import Any
 
@@ -10,9 +9,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.reporting import announce
-from tasks.transfer.budget import Budget, epsilon_after
 from tasks.transfer.errors import BudgetSpentError, NobodySharesError
-from tasks.transfer.transfer_publisher import TransferPublisher
+from tasks.transfer.privacy import PrivacyBudget, epsilon_after
+from tasks.transfer.service import PublisherService
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import ChunkSnapshot
 
@@ -22,16 +21,15 @@ PERIODS_A_YEAR = 12
 @task(name="contribute-effects", cache_policy=NO_CACHE)
 def contribute_effects(chunk: ChunkSnapshot, run_id: str) -> list[Outcome]:
     """Estimate, for each workspace of a chunk and for itself alone, what works; recorded, never stopped by one."""
-    publisher = TransferPublisher()
     _, end = chunk.content.window
-    return asyncio.run(publisher.contribute(chunk.workspace_ids, source=chunk.content, as_of=end, run_id=run_id))
+    return PublisherService().contribute(chunk.workspace_ids, source=chunk.content, as_of=end, run_id=run_id)
 
 
 @task(name="release-insights", cache_policy=NO_CACHE)
 def release_insights(epsilon: float, delta: float, run_id: str) -> dict[str, Any]:
     """Publish this period's private release, or say that the last one keeps being served."""
     try:
-        released = asyncio.run(TransferPublisher(Budget(epsilon, delta)).release(run_id=run_id))
+        released = PublisherService(PrivacyBudget(epsilon, delta)).release(run_id=run_id)
     except (BudgetSpentError, NobodySharesError) as none:
         announce(str(none))
         return {"period": none.period, "status": "budget_spent" if isinstance(none, BudgetSpentError) else "empty"}

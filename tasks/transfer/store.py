@@ -1,4 +1,4 @@
-"""Transfer's tables: who may read which is decided here, because nothing else in the room speaks SQL."""
+"""Transfer's tables: who may read which is decided here, because nothing else in the room holds SQL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import polars as pl
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tasks.transfer.budget import Budget
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import TransferCharge, TransferEstimate, TransferRelease, TransferSum, Workspace
 
@@ -50,7 +49,7 @@ def own_estimates(warehouse: Warehouse, workspace_id: str) -> pl.DataFrame:
 
 
 def sibling_estimates(warehouse: Warehouse, workspace_id: str, organisation_id: str, as_of: datetime) -> pl.DataFrame:
-    """Estimates of the other sharing workspaces of one organisation, with their `industry` and `size`."""
+    """Estimates of the other sharing workspaces of one organization, with their `industry` and `size`."""
     shared = (Workspace.organisation_id == organisation_id, Workspace.shares_insights, TransferEstimate.as_of <= as_of)
     joined = TransferEstimate.__table__.join(
         Workspace.__table__, Workspace.__table__.c.workspace_id == TransferEstimate.__table__.c.workspace_id
@@ -103,16 +102,16 @@ def publish(warehouse: Warehouse, period: str, sums: Sequence[dict[str, Any]]) -
 
 def release_of(warehouse: Warehouse, period: str) -> dict[str, Any] | None:
     """The period's release, pending or published."""
-    found = warehouse.rows(select(TransferRelease.__table__).where(TransferRelease.period == period))
-    return found[0] if found else None
+    rows = warehouse.rows(select(TransferRelease.__table__).where(TransferRelease.period == period))
+    return rows[0] if rows else None
 
 
 def latest_release(warehouse: Warehouse, as_of: datetime) -> dict[str, Any] | None:
     """The newest release published by an instant."""
     published = (TransferRelease.status == PUBLISHED, TransferRelease.as_of <= as_of)
     newest = TransferRelease.as_of.desc()
-    found = warehouse.rows(select(TransferRelease.__table__).where(*published).order_by(newest).limit(1))
-    return found[0] if found else None
+    rows = warehouse.rows(select(TransferRelease.__table__).where(*published).order_by(newest).limit(1))
+    return rows[0] if rows else None
 
 
 def released_sums(warehouse: Warehouse, period: str) -> list[dict[str, Any]]:
@@ -125,9 +124,3 @@ def charged_units(warehouse: Warehouse, period: str) -> list[str]:
     return [
         row["unit_id"] for row in warehouse.rows(select(TransferCharge.unit_id).where(TransferCharge.period == period))
     ]
-
-
-def charge_rows(units: Sequence[str], period: str, budget: Budget, at: datetime, run_id: str) -> list[dict[str, Any]]:
-    """Ledger entries of a period."""
-    entry = {"period": period, "rho": budget.rho, "charged_at": at, "run_id": run_id}
-    return [{"unit_id": unit} | entry for unit in units]

@@ -12,19 +12,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.patterns.analysis import analyse
+from tasks.patterns.analysis import analyze
+from tasks.patterns.condition_table import ConditionTable, condition_table
 from tasks.patterns.preparation import prepare
-from tasks.patterns.records import Question, Thresholds
+from tasks.patterns.records import PatternQuery, SearchThresholds
 from tasks.patterns.search import PairSums, pair_sums
-from tasks.patterns.selectors import SelectorTable, selector_table
 from tasks.statistics.one_thread import one_thread
 from tasks.statistics.outcome import adjusted_outcome
-from tests.generators.planted_patterns import DAYS, START, simulate
+from tests.generators.planted_patterns import ATTRIBUTES, DAYS, START, simulate
 
 pytestmark = pytest.mark.benchmark
 
 AS_OF = START + timedelta(days=DAYS + 10)
 REPEATS = 15
+WIDE = (*ATTRIBUTES, *(f"extra_{k}" for k in range(18)))
 
 
 def _faster(wall: float, processor: float, work: Callable[[], Any]) -> tuple[float, float, Any]:
@@ -51,15 +52,15 @@ def _wide_workspace(n: int = 5000) -> pl.DataFrame:
 
 def test_one_workspace_against_the_bare_search() -> None:
     """Rows in, confirmed patterns out, beside nothing but the counts and sums of every pair over the same rows."""
-    frame, question = _wide_workspace(), Question("w", "social", AS_OF, 600, Thresholds())
-    posts = prepare(frame, "w", AS_OF)
-    table = selector_table(posts)
+    frame, query = _wide_workspace(), PatternQuery("w", "social", AS_OF, 600, SearchThresholds(), WIDE)
+    posts = prepare(frame, "w", AS_OF, WIDE)
+    table = condition_table(posts)
     assert table.matches.shape == (5000, 150)
     outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period).normal_score
     features = _cells(table)
     wall, processor, bare, ours = np.inf, np.inf, np.inf, np.inf
     for _ in range(REPEATS):  # in turns, so that both meet the same machine
-        wall, processor, _ = _faster(wall, processor, lambda: analyse(frame, question))
+        wall, processor, _ = _faster(wall, processor, lambda: analyze(frame, query))
         _, bare, best = _faster(np.inf, bare, lambda: _bincount_search(features, outcome))
         _, ours, found = _faster(np.inf, ours, lambda: _strongest_pair(table, outcome))
     assert np.isclose(best, found, rtol=1e-3)  # the bare search answers the same question
@@ -80,7 +81,7 @@ def test_large_search_against_pysubgroup() -> None:
 Feature = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _cells(table: SelectorTable) -> list[Feature]:
+def _cells(table: ConditionTable) -> list[Feature]:
     """Per feature: the cells (n,) its selectors cut the posts into, who holds in which (s, c), their indices (s,)."""
     found = []
     for owner in np.unique(table.owner):
@@ -106,7 +107,7 @@ def _bincount_search(features: list[Feature], outcome: np.ndarray) -> float:
 
 
 @one_thread()
-def _strongest_pair(table: SelectorTable, outcome: np.ndarray) -> float:
+def _strongest_pair(table: ConditionTable, outcome: np.ndarray) -> float:
     score = np.abs(pair_sums(table.matches, outcome).welch())
     return float(score[table.owner[:, None] != table.owner[None, :]].max())
 

@@ -11,12 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from tasks.transfer import TransferPublisher
-from tasks.transfer.budget import Budget
 from tasks.transfer.catalogue import KEYS
-from tasks.transfer.contributions import select_contributions, with_units
-from tasks.transfer.neighbours import nearest
-from tasks.transfer.release import private_sums
+from tasks.transfer.privacy import PrivacyBudget
+from tasks.transfer.release import private_sums, select_contributions, with_units
+from tasks.transfer.service import PublisherService
+from tasks.transfer.similarity import nearest
 from tasks.warehouse import Warehouse
 from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.schema import TransferCharge, TransferEstimate, Workspace
@@ -80,14 +79,14 @@ def test_a_release_of_ten_thousand_workspaces(sqlite_warehouse: Warehouse) -> No
     typed = workspaces.with_columns(pl.col("organisation_id").cast(pl.String))
     units = with_units(typed)
     started = perf_counter()
-    private_sums(select_contributions(estimates, units, "2026-01-01"), Budget())
+    private_sums(select_contributions(estimates, units, "2026-01-01"), PrivacyBudget())
     print(f"\nselect, clip, sum and draw: {perf_counter() - started:.2f} s")
 
     for table, rows in ((Workspace, typed), (TransferEstimate, estimates)):
         with BulkUpsert(sqlite_warehouse, table, rows.columns) as bulk:
             bulk.write(rows)
     started, worked = perf_counter(), process_time()
-    TransferPublisher(warehouse=sqlite_warehouse)._release(NOW, "bench")
+    PublisherService(clock=lambda: NOW, warehouse=sqlite_warehouse).release(run_id="bench")
     seconds, busy = perf_counter() - started, process_time() - worked
     charged = len(sqlite_warehouse.rows(select(TransferCharge.unit_id)))
     assert charged == WORKSPACES

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from tasks.patterns.records import Rule
+from tasks.conditions import Rule
 from tasks.statistics.contrast import stratified_contrast
 from tasks.statistics.outcome import strata
 
@@ -22,11 +22,16 @@ DAYS = 540
 CHANNELS, BINARY, NOMINAL_LEVELS, NUMERIC = 5, 10, (4, 5, 3), 3
 LIFTS = (0.25, 0.45, 0.80, -0.20, -0.31, -0.45)
 NEGLIGIBLE = 0.02
+ATTRIBUTES = (
+    *(f"flag_{j}" for j in range(BINARY)),
+    *(f"kind_{k}" for k in range(len(NOMINAL_LEVELS))),
+    *(f"size_{k}" for k in range(NUMERIC)),
+)
 
 
 def is_channel(rule: Rule) -> bool:
     """Whether a rule only names a channel: channels differ in every workspace, null or not."""
-    return {selector.feature for selector in rule} == {"channel"}
+    return {condition.feature for condition in rule} == {"channel"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Simulated:
         return float(stratified_contrast(planted.matches[:, None], self.effect, self.stratum, self.period).estimate[0])
 
     def matches(self, rule: Rule) -> np.ndarray:
-        columns = self.complete.select(s.expression.alias(str(i)) for i, s in enumerate(rule))
+        columns = self.complete.select(one.expression.alias(str(i)) for i, one in enumerate(rule))
         return columns.to_numpy().all(axis=1)
 
 

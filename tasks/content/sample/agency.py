@@ -24,7 +24,7 @@ VIDEO: Selectors = ({"feature": "media_type", "op": "==", "value": "video"},)
 WORDS = {name: feature.words for name, feature in BY_NAME.items()} | {
     "word_count": "runs to 65 words or more",
     "local_hour": "is posted between 16 and 20 o'clock",
-    "media_type": "comes as video",
+    "media_type": "is a video",
 }
 
 

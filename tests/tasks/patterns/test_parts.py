@@ -1,4 +1,4 @@
-"""The parts: halves that never change sides, selectors that stay put, words, and recommendations that differ."""
+"""The parts: halves that never change sides, conditions that stay put, words, and recommendations that differ."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from tasks.patterns.analysis import analyse
-from tasks.patterns.preparation import prepare
+from tasks.conditions import Condition
+from tasks.patterns.analysis import analyze
+from tasks.patterns.condition_table import condition_table
+from tasks.patterns.preparation import is_discovery, prepare, week_numbers
 from tasks.patterns.recommendations import recommend
-from tasks.patterns.records import Pattern, Selector, rule_key
+from tasks.patterns.records import Pattern, rule_key
 from tasks.patterns.search import distinct, pair_sums, search
-from tasks.patterns.selectors import selector_table
-from tasks.patterns.split import is_discovery, week_numbers
-from tasks.patterns.wording import describe, in_words
-from tests.generators.planted_patterns import simulate
-from tests.tasks.patterns.test_planted_truth import AS_OF, question
+from tasks.patterns.wording import describe
+from tests.generators.planted_patterns import ATTRIBUTES, simulate
+from tests.tasks.patterns.test_planted_truth import AS_OF, query
 
-EMOJI = Selector("emoji_count", ">=", 1, "present")
+EMOJI = Condition("emoji_count", ">=", 1, "present")
 
 
 def test_halves_are_even_in_every_pair_of_fortnights_and_differ_between_workspaces() -> None:
@@ -73,33 +73,33 @@ def test_overlapping_and_negating_rules_are_told_once() -> None:
 
 
 def test_a_rule_keeps_its_name_while_quartiles_move() -> None:
-    one, other = (Selector("word_count", ">=", cut, "top_quarter") for cut in (120, 126))
+    one, other = (Condition("word_count", ">=", cut, "top_quarter") for cut in (120, 126))
     assert rule_key([one, EMOJI]) == rule_key([EMOJI, other])
     assert rule_key([one]) != rule_key([replace(one, level="upper_half", value=80)])
 
 
 def test_words_are_a_persons() -> None:
     words = {
-        in_words(EMOJI): "includes emojis",
-        in_words(Selector("has_cta", "==", False, "false")): "has no clear CTA",
-        in_words(Selector("local_weekday", "==", 5, "5")): "is posted on Saturday",
-        in_words(Selector("local_hour", "between", (8, 12), "from_08")): "is posted between 8 and 12 h",
-        in_words(Selector("channel", "==", "instagram", "instagram")): "is on Instagram",
-        in_words(Selector("channel", "==", "email", "email")): "goes out by e-mail",
-        in_words(Selector("channel", "==", "social_ads", "social_ads")): "is on social ads",
-        in_words(Selector("media_type", "==", "video", "video")): "comes as video",
-        in_words(Selector("word_count", ">=", 120, "top_quarter")): "has many words (at least 120)",
-        in_words(Selector("character_count", "<", 80, "lower_half")): "is short (under 80 characters)",
-        in_words(Selector("capitals_share", ">=", 0.12, "top_quarter")): "is heavy on capital letters (at least 12 %)",
-        in_words(Selector("title_words", "between", (4, 7), "second_quarter")): "has 4 to 6 words in the title",
-        in_words(Selector("price", "between", (2.5, 7.5), "second_quarter")): "has price between 2.5 and 7.5",
+        EMOJI.words: "includes emojis",
+        Condition("has_cta", "==", False, "false").words: "has no clear call to action",
+        Condition("local_weekday", "==", 5, "5").words: "is posted on Saturday",
+        Condition("local_hour", "between", (8, 12), "from_08").words: "is posted between 8 and 12 h",
+        Condition("channel", "==", "instagram", "instagram").words: "is on Instagram",
+        Condition("channel", "==", "email", "email").words: "goes out by e-mail",
+        Condition("channel", "==", "social_ads", "social_ads").words: "is on social ads",
+        Condition("media_type", "==", "video", "video").words: "is a video",
+        Condition("word_count", ">=", 120, "top_quarter").words: "has many words (at least 120)",
+        Condition("character_count", "<", 80, "lower_half").words: "is short (under 80 characters)",
+        Condition("capitals_share", ">=", 0.12, "top_quarter").words: "has many capital letters (at least 12 %)",
+        Condition("title_words", "between", (4, 7), "second_quarter").words: "has 4 to 6 words in the title",
+        Condition("price", "between", (2.5, 7.5), "second_quarter").words: "has price between 2.5 and 7.5",
     }
     assert all(said == expected for said, expected in words.items())
 
 
 def test_a_lift_claims_no_digit_that_its_interval_does_not_bear() -> None:
-    rule = (EMOJI, Selector("has_cta", "==", True, "true"))
-    guide = "Content performs 45.2% better when: includes emojis, has clear CTA"
+    rule = (EMOJI, Condition("has_cta", "==", True, "true"))
+    guide = "Content performs 45.2% better when: includes emojis, has a clear call to action"
     assert describe(rule, 45.2, (38.0, 53.0)) == guide
     assert describe(rule, 45.2, (20.0, 74.0)) == guide.replace("45.2", "45")
     assert describe(rule, 599.1, (447.0, 862.0)) == guide.replace("45.2", "600")
@@ -108,32 +108,32 @@ def test_a_lift_claims_no_digit_that_its_interval_does_not_bear() -> None:
 
 def test_missing_values_and_constants_are_dropped_and_listed() -> None:
     frame = simulate(1, n=600).frame.with_columns(empty=pl.lit(None, dtype=pl.Float64), same=pl.lit(3.0))
-    table = selector_table(prepare(frame, "w", AS_OF))
+    table = condition_table(prepare(frame, "w", AS_OF, [*ATTRIBUTES, "empty", "same"]))
     assert (table.dropped["empty"], table.dropped["same"]) == ("all missing", "constant")
-    assert not {"empty", "same"} & {selector.feature for selector in table.selectors}
+    assert not {"empty", "same"} & {condition.feature for condition in table.conditions}
 
 
 def test_the_same_rows_give_the_same_answer_and_a_viral_post_hardly_moves_it() -> None:
     truth = simulate(27, null=False, n=3000, clean=True)
-    first, again = (analyse(truth.frame, question(1)) for _ in range(2))
+    first, again = (analyze(truth.frame, query(1)) for _ in range(2))
     assert first == again
     assert first.patterns
     viral = truth.frame.with_columns(
         pl.when(pl.int_range(pl.len()) == 700).then(pl.col("engagements") * 1000).otherwise(pl.col("engagements"))
     )
-    moved = {p.pattern_key: p for p in analyse(viral, question(1)).patterns}
+    moved = {p.pattern_key: p for p in analyze(viral, query(1)).patterns}
     kept = [p for p in first.patterns if p.pattern_key in moved]
     assert len(kept) >= 0.8 * len(first.patterns)
     assert max(abs(np.log1p(p.lift_pct / 100) - np.log1p(moved[p.pattern_key].lift_pct / 100)) for p in kept) < 0.03
 
 
 def test_recommendations_are_diverse_and_fading_ones_come_last() -> None:
-    found = analyse(simulate(27, null=False, n=3000, clean=True).frame, question(1)).patterns
+    found = analyze(simulate(27, null=False, n=3000, clean=True).frame, query(1)).patterns
     base = replace(found[0], applicable_tasks=("social_media_post",))
     twin = replace(base, pattern_key="twin", confidence=base.confidence * 0.99)
-    other = replace(base, rule=(Selector("has_cta", "==", True, "true"),), pattern_key="other", effect_size=0.5)
+    other = replace(base, rule=(Condition("has_cta", "==", True, "true"),), pattern_key="other", effect_size=0.5)
     faded = replace(base, rule=(EMOJI,), pattern_key="faded", fading=True, effect_size=0.5)
-    gone = replace(base, rule=(Selector("topic", "==", "x", "x"),), pattern_key="gone", trend="gone")
+    gone = replace(base, rule=(Condition("topic", "==", "x", "x"),), pattern_key="gone", trend="gone")
     pool = [("social", pattern) for pattern in (faded, twin, other, gone, base)]
     keys = [one["pattern_key"] for one in recommend(pool, "social_media_post", 5)]
     assert keys == [base.pattern_key, "other", "faded"] or keys == ["other", base.pattern_key, "faded"]
@@ -141,5 +141,5 @@ def test_recommendations_are_diverse_and_fading_ones_come_last() -> None:
 
 
 def test_a_pattern_survives_its_own_dictionary() -> None:
-    pattern = analyse(simulate(27, null=False, n=3000, clean=True).frame, question(1)).patterns[0]
-    assert Pattern.from_dict(pattern.to_dict()) == pattern
+    pattern = analyze(simulate(27, null=False, n=3000, clean=True).frame, query(1)).patterns[0]
+    assert Pattern.from_dict(pattern.as_dict()) == pattern

@@ -13,18 +13,26 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from tasks.patterns.analysis import analyse
-from tasks.patterns.records import Pattern, Question, Thresholds
-from tasks.patterns.result import as_result
-from tests.generators.planted_patterns import DAYS, NEGLIGIBLE, START, Planted, Simulated, is_channel, simulate
+from tasks.patterns.analysis import analyze
+from tasks.patterns.records import Pattern, PatternQuery, SearchThresholds
+from tests.generators.planted_patterns import (
+    ATTRIBUTES,
+    DAYS,
+    NEGLIGIBLE,
+    START,
+    Planted,
+    Simulated,
+    is_channel,
+    simulate,
+)
 
 AS_OF = START + timedelta(days=DAYS + 10)
 # The guide's 0.3 standard deviations would leave out half of the planted lifts (−20 %, +25 %) by definition.
-SMALL_EFFECTS = Thresholds(min_effect_size=0.15)
+SMALL_EFFECTS = SearchThresholds(min_effect_size=0.15)
 
 
-def question(seed: int, thresholds: Thresholds = SMALL_EFFECTS) -> Question:
-    return Question(f"workspace-{seed}", "social", AS_OF, 600, thresholds)
+def query(seed: int, thresholds: SearchThresholds = SMALL_EFFECTS) -> PatternQuery:
+    return PatternQuery(f"workspace-{seed}", "social", AS_OF, 600, thresholds, ATTRIBUTES)
 
 
 AS_PLANTED = "power as planted, rules that die at mid-history or cancel out included"
@@ -93,11 +101,11 @@ class Tally:
         }
 
 
-def tally(seeds: range, thresholds: Thresholds = SMALL_EFFECTS) -> Tally:
+def tally(seeds: range, thresholds: SearchThresholds = SMALL_EFFECTS) -> Tally:
     counts = Tally()
     for seed in seeds:
         truth = simulate(seed)
-        found = analyse(truth.frame, question(seed, thresholds)).patterns
+        found = analyze(truth.frame, query(seed, thresholds)).patterns
         counts.add(truth, [pattern for pattern in found if not is_channel(pattern.rule)])
     return counts
 
@@ -129,7 +137,7 @@ BARS = (
 @pytest.mark.slow
 def test_the_whole_simulation_meets_its_bars() -> None:
     """400 workspaces that no choice was made on; half of them hold no pattern."""
-    figures, by_default = (tally(range(5000, 5400), one).figures() for one in (SMALL_EFFECTS, Thresholds()))
+    figures, by_default = (tally(range(5000, 5400), one).figures() for one in (SMALL_EFFECTS, SearchThresholds()))
     print("\nat min_effect_size = 0.15, and in brackets at the guide's 0.3, which leaves out lifts under about ±30 %:")
     for name, sign, bound in BARS:
         print(f"BAR {name}: {figures[name]:.3f} [{by_default[name]:.3f}] (bar {sign} {bound})")
@@ -144,7 +152,7 @@ def _nights(seeds: range, **shape: int) -> Iterator[tuple[set[str], set[str]]]:
         frame = simulate(seed, null=False, **shape).frame
         last = frame["published_at"].max()
         before = frame.filter(frame["published_at"] < last - timedelta(days=1))
-        yield tuple({p.pattern_key for p in analyse(rows, question(seed)).patterns} for rows in (before, frame))  # type: ignore[misc]
+        yield tuple({p.pattern_key for p in analyze(rows, query(seed)).patterns} for rows in (before, frame))  # type: ignore[misc]
 
 
 def _mean_jaccard(nights: Iterator[tuple[set[str], set[str]]]) -> float:
@@ -172,7 +180,7 @@ def test_whatever_spoils_the_data_the_answer_holds_no_nan() -> None:
         assert (factor == 50).sum() >= 2
         assert truth.frame["content_id"].n_unique() < len(truth.frame)
         assert 0.05 < truth.frame["flag_0"].null_count() / len(truth.frame) < 0.15
-        answer = as_result(analyse(truth.frame, question(seed)))
+        answer = analyze(truth.frame, query(seed)).as_dict()
         assert json.dumps(answer, default=str, allow_nan=False)
 
 

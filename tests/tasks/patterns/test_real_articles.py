@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.patterns.analysis import analyse
-from tasks.patterns.records import Question, Thresholds
+from tasks.patterns.analysis import analyze
+from tasks.patterns.records import PatternQuery, SearchThresholds
 
 CHANNELS = ("lifestyle", "entertainment", "bus", "socmed", "tech", "world")
 FEATURES = (
@@ -45,8 +45,8 @@ def articles(shared_data: Path) -> pl.DataFrame:
 @pytest.mark.real_data
 @pytest.mark.parametrize("min_effect_size", [0.3, 0.2])
 def test_real_effects_are_found_and_confounded_ones_are_not(shared_data: Path, min_effect_size: float) -> None:
-    thresholds = Thresholds(min_effect_size=min_effect_size)
-    found = analyse(articles(shared_data), Question("mashable", "blog", AS_OF, 365, thresholds))
+    thresholds = SearchThresholds(min_effect_size=min_effect_size)
+    found = analyze(articles(shared_data), PatternQuery("mashable", "blog", AS_OF, 365, thresholds, FEATURES))
     assert found.statistics["engagement_basis"] == "counts"
     single = {p.rule[0].feature: p for p in found.patterns if len(p.rule) == 1 and p.rule[0].feature != "channel"}
     channels = {p.rule[0].value: p for p in found.patterns if len(p.rule) == 1 and p.rule[0].feature == "channel"}
@@ -55,4 +55,4 @@ def test_real_effects_are_found_and_confounded_ones_are_not(shared_data: Path, m
     assert weekend.lift_interval_pct[0] < 40 < weekend.lift_interval_pct[1]  # reference: +40 % [33, 47]
     assert channels["socmed"].pattern_type == "winning"
     assert channels["world"].pattern_type == "losing"
-    assert not NOT_REAL & {selector.feature for pattern in found.patterns for selector in pattern.rule}
+    assert not NOT_REAL & {condition.feature for pattern in found.patterns for condition in pattern.rule}

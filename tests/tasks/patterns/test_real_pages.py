@@ -14,11 +14,11 @@ from scipy.special import stdtrit
 
 from tasks.content import with_features
 from tasks.patterns.adjustment import log_rate_contrasts
-from tasks.patterns.analysis import analyse
+from tasks.patterns.analysis import analyze
+from tasks.patterns.condition_table import ConditionTable, condition_table
 from tasks.patterns.preparation import Posts, prepare
-from tasks.patterns.records import Pattern, Question, Thresholds
-from tasks.patterns.search import Candidate, rule_matches
-from tasks.patterns.selectors import SelectorTable, selector_table
+from tasks.patterns.records import Pattern, PatternQuery, SearchThresholds
+from tasks.patterns.search import RuleCandidate, rule_matches
 
 TRAINING_SHARE = 0.7
 MIN_POSTS = 500
@@ -62,29 +62,29 @@ def _content(posts: pl.DataFrame) -> pl.DataFrame:
     return with_features(rows.unique("content_id").sort("published_at"), {str(rows["workspace_id"][0]): "UTC"})
 
 
-def verdicts(page_id: str, frame: pl.DataFrame, thresholds: Thresholds) -> list[Verdict]:
+def verdicts(page_id: str, frame: pl.DataFrame, thresholds: SearchThresholds) -> list[Verdict]:
     """Each pattern of the first 70 % of the page's time, judged by the last 30 %."""
     first, last = frame["published_at"].min(), frame["published_at"].max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
     cut = first + TRAINING_SHARE * (last - first)
     past, later = frame.filter(pl.col("published_at") <= cut), frame.filter(pl.col("published_at") > cut)
-    found = analyse(past, Question(page_id, "social", cut, 365, thresholds)).patterns
+    found = analyze(past, PatternQuery(page_id, "social", cut, 365, thresholds)).patterns
     return _judged(found, prepare(past, page_id, cut), prepare(later, page_id, last), page_id) if found else []
 
 
 def _judged(found: tuple[Pattern, ...], past: Posts, later: Posts, page_id: str) -> list[Verdict]:
     """Patterns that at least 30 later posts match and 30 do not."""
-    table = selector_table(past)
+    table = condition_table(past)
     known = {feature.name: feature for feature in later.features}
-    there = SelectorTable(
-        selectors=table.selectors,
-        about=[known[selector.feature] for selector in table.selectors],
+    there = ConditionTable(
+        conditions=table.conditions,
+        about=[known[condition.feature] for condition in table.conditions],
         owner=table.owner,
-        matches=np.column_stack([known[s.feature].matches(s) for s in table.selectors]),
+        matches=np.column_stack([known[one.feature].matching(one) for one in table.conditions]),
         dropped={},
     )
-    rules = [Candidate(tuple(table.selectors.index(s) for s in p.rule), 0.0, 0) for p in found]
+    rules = [RuleCandidate(tuple(table.conditions.index(one) for one in p.rule), 0.0, 0) for p in found]
     seen = log_rate_contrasts(later, there, rules, np.arange(len(later.week)))
     reach = stdtrit(seen.degrees_of_freedom, 0.95) * seen.standard_error
     rows = [int(rule_matches(there.matches, rule.members).sum()) for rule in rules]
@@ -113,7 +113,7 @@ def _excess(found: list[Verdict]) -> tuple[float, float]:
 @pytest.mark.real_data
 def test_patterns_of_four_real_pages_keep_their_sign(shared_data: Path) -> None:
     pages = page_frames(shared_data, least=1000, pages=4)
-    found = [v for page, frame in pages for v in verdicts(page, frame, Thresholds())]
+    found = [v for page, frame in pages for v in verdicts(page, frame, SearchThresholds())]
     assert len(found) >= 5
     assert np.mean([np.sign(v.learned) == np.sign(v.later) for v in found]) >= 0.8
 
@@ -121,7 +121,7 @@ def test_patterns_of_four_real_pages_keep_their_sign(shared_data: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_patterns_of_all_real_pages_keep_their_sign_and_are_unbiased(shared_data: Path) -> None:
-    found = [v for page, frame in page_frames(shared_data) for v in verdicts(page, frame, Thresholds())]
+    found = [v for page, frame in page_frames(shared_data) for v in verdicts(page, frame, SearchThresholds())]
     learned, later = (np.array([getattr(v, name) for v in found]) for name in ("learned", "later"))
     kept = float(np.mean(np.sign(learned) == np.sign(later)))
     ratio = float((learned * later).sum() / (learned**2).sum())  # slope of later on learned through the origin

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from tasks.patterns import steps
-from tasks.patterns.performance_analyzer import PerformanceAnalyzer
+from tasks.patterns.service import PatternService
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.outcomes import outcomes_of
 from tasks.warehouse.schema import Content, PatternFinding
@@ -50,9 +50,9 @@ def test_a_crash_in_one_workspace_is_recorded_too(tmp_path: Path, monkeypatch: p
     warehouse = open_warehouse()
     store_content(warehouse, posts(n=60))
 
-    async def crash(*_args: object, **_named: object) -> None:
+    def crash(*_args: object, **_named: object) -> None:
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr(PerformanceAnalyzer, "analyze_patterns", crash)
+    monkeypatch.setattr(PatternService, "analyze_patterns", crash)
     found = steps.learn_patterns.fn(_chunk(tmp_path, warehouse, ["acme"]), [], "night-2")
     assert (found[0].status, found[0].reason) == ("failed", "ZeroDivisionError: surprise")

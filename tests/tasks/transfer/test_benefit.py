@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.transfer.benefit import MAX_LOSS, MIN_GAIN, Benefit, benefit_of
 from tasks.transfer.pools import Z95
-from tasks.transfer.prediction import own_alone, predict
+from tasks.transfer.prediction import MAX_LOSS, MIN_GAIN, Benefit, benefit_of, own_alone, predict
 from tasks.transfer.records import Floats, Pool
 from tests.transfer_pages import auc
 

@@ -11,9 +11,8 @@ import pytest
 
 from tasks.transfer.catalogue import KEYS
 from tasks.transfer.estimates import workspace_estimates
-from tasks.transfer.pools import Z95
+from tasks.transfer.pools import Z95, own_of
 from tasks.transfer.prediction import predict
-from tasks.transfer.reading import own_of
 from tasks.transfer.records import Floats, Pool
 from tests.factories import content_row
 from tests.transfer_factories import NOW

@@ -7,20 +7,22 @@ import polars as pl
 import pytest
 
 from tasks.transfer.catalogue import BY_KEY, INSIGHT_TYPES, KEYS
-from tasks.transfer.contributions import (
+from tasks.transfer.errors import PrivacyInvariantError
+from tasks.transfer.release import (
     CLIP,
     COMPONENTS,
     MAX_CONTRIBUTIONS,
     SCALE,
     SENSITIVITY,
+    exact_sums,
     fixed_point,
     require_bounded,
     select_contributions,
+    sum_rows,
+    sums_from_rows,
     with_units,
 )
-from tasks.transfer.errors import PrivacyInvariantError
-from tasks.transfer.release import exact_sums, sum_rows, sums_from_rows
-from tasks.transfer.segments import EVERYONE, INDEX, SEGMENTS, Profile
+from tasks.transfer.similarity import EVERYONE, SEGMENT_INDEX, SEGMENTS, Profile
 from tests.transfer_factories import crowd
 
 
@@ -126,8 +128,8 @@ def test_unclipped_or_repeated_contributions_stop_the_release() -> None:
 def test_every_contribution_enters_its_segment_and_everyone() -> None:
     values = fixed_point(select_contributions(crowd(4), workspaces([f"w{i}" for i in range(4)]), "2026-01-01"))
     sums = exact_sums(values)
-    assert (sums[INDEX[EVERYONE]] == sums[INDEX["technology/smb"]]).all()
-    assert sums[INDEX[EVERYONE], :, 0].sum() == SCALE * values.height
+    assert (sums[SEGMENT_INDEX[EVERYONE]] == sums[SEGMENT_INDEX["technology/smb"]]).all()
+    assert sums[SEGMENT_INDEX[EVERYONE], :, 0].sum() == SCALE * values.height
     assert sums.shape == (len(SEGMENTS), len(KEYS), len(COMPONENTS))
 
 

@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 
 from tasks.content.features import with_local_time
-from tasks.transfer.adjustment import by_family, family_of
-from tasks.transfer.catalogue import BY_KEY, KEYS
+from tasks.transfer.catalogue import BY_KEY, KEYS, by_family
 from tasks.transfer.estimates import only_finite, workspace_estimates
 from tests.factories import content_row
 from tests.transfer_factories import NOW
@@ -131,6 +130,6 @@ def test_non_finite_estimates_are_dropped_and_counted() -> None:
 
 def test_every_pattern_has_a_family() -> None:
     assert sum(len(patterns) for patterns in by_family().values()) == len(KEYS)
-    assert family_of(BY_KEY["content:text:emoji_many"]) == family_of(BY_KEY["content:text:emoji"]) == "emoji"
-    assert family_of(BY_KEY["channel:channel:email"]) == "place"
-    assert family_of(BY_KEY["timing:weekend"]) == family_of(BY_KEY["strategy:pace:after_1_day"]) == "time"
+    assert BY_KEY["content:text:emoji_many"].family == BY_KEY["content:text:emoji"].family == "emoji"
+    assert BY_KEY["channel:channel:email"].family == "place"
+    assert BY_KEY["timing:weekend"].family == BY_KEY["strategy:pace:after_1_day"].family == "time"

@@ -12,22 +12,22 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.transfer.budget import Budget
-from tasks.transfer.contributions import (
+from tasks.transfer.privacy import DiscreteGaussian, Noise, PrivacyBudget
+from tasks.transfer.records import Integers
+from tasks.transfer.release import (
     MAX_CONTRIBUTIONS,
     SCALE,
     SENSITIVITY,
+    exact_sums,
     fixed_point,
     select_contributions,
     with_units,
 )
-from tasks.transfer.noise import DiscreteGaussian, Integers, Noise
-from tasks.transfer.release import exact_sums
 from tests.membership_inference import epsilon_lower_bound
 from tests.transfer_factories import SeededNoise, crowd
 
 DRAWS = 40_000
-BUDGET = Budget()
+BUDGET = PrivacyBudget()
 NIGHTS = 10
 
 

@@ -8,20 +8,19 @@ import numpy as np
 import pytest
 
 from tasks.errors import OutOfRangeError
-from tasks.transfer.budget import Budget, epsilon_after, period_of
-from tasks.transfer.contributions import SENSITIVITY
-from tasks.transfer.noise import DiscreteGaussian
+from tasks.transfer.privacy import DiscreteGaussian, PrivacyBudget, epsilon_after, gaussian_measurement, period_of
+from tasks.transfer.release import SENSITIVITY
 from tests.transfer_factories import NOW
 
 
 def test_rho_and_epsilon_are_each_others_inverse() -> None:
-    assert epsilon_after(Budget(3.0, 1e-6).rho, 1e-6) == pytest.approx(3.0)
-    assert Budget(3.0, 1e-6).rho == pytest.approx(0.1473, abs=1e-4)
+    assert epsilon_after(PrivacyBudget(3.0, 1e-6).rho, 1e-6) == pytest.approx(3.0)
+    assert PrivacyBudget(3.0, 1e-6).rho == pytest.approx(0.1473, abs=1e-4)
 
 
 def test_opendp_charges_what_the_ledger_says() -> None:
-    budget = Budget()
-    charged = DiscreteGaussian.rho(budget.noise_scale(SENSITIVITY), SENSITIVITY)
+    budget = PrivacyBudget()
+    charged = gaussian_measurement(budget.noise_scale(SENSITIVITY)).map(float(SENSITIVITY))
     assert charged == pytest.approx(budget.rho, rel=1e-9)
 
 
@@ -41,4 +40,4 @@ def test_periods_follow_each_other_without_overlap() -> None:
 @pytest.mark.parametrize("wrong", [{"epsilon": 0.0}, {"epsilon": 50.0}, {"delta": 0.5}, {"epsilon": float("nan")}])
 def test_a_budget_that_protects_nothing_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(OutOfRangeError):
-        Budget(**wrong)
+        PrivacyBudget(**wrong)

@@ -12,9 +12,9 @@ from sqlalchemy import delete, select, update
 
 from tasks.transfer import store as transfer_store
 from tasks.transfer.catalogue import KEYS
-from tasks.transfer.contributions import SCALE
 from tasks.transfer.errors import BudgetSpentError, NobodySharesError
-from tasks.transfer.segments import EVERYONE, SEGMENTS
+from tasks.transfer.release import SCALE
+from tasks.transfer.similarity import EVERYONE, SEGMENTS
 from tasks.transfer.transfer_publisher import TransferPublisher
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
@@ -76,7 +76,7 @@ async def test_killed_between_charge_and_release_it_ends_in_the_same_tables(
     with monkeypatch.context() as dying:
         dying.setattr(transfer_store, "publish", killed)
         with pytest.raises(KeyboardInterrupt):
-            publisher(warehouse)._release(NOW, "r1")
+            publisher(warehouse)._service.release(run_id="r1")
     charges, pending, sums = rows_of(warehouse, TransferCharge, TransferRelease, TransferSum)
     assert (len(charges), pending[0]["status"], sums) == (3, "pending", [])
     await publisher(warehouse).release(run_id="r2")
@@ -176,7 +176,7 @@ async def test_one_failing_workspace_is_recorded_and_the_rest_goes_on(
         ],
     )
     store(warehouse, Content, posts("acme") + posts("globex") + posts("shy"))
-    import tasks.transfer.transfer_publisher as module
+    import tasks.transfer.service as module
 
     read = module.content_frame
 

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from tasks.transfer import TransferLearner, TransferPublisher
 from tasks.transfer import steps as transfer_steps
 from tasks.transfer.catalogue import KEYS
+from tasks.transfer.service import PublisherService
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Base, Content, StepOutcome, TransferEstimate, Workspace
 from tests.factories import content_row, store, workspace_row
@@ -123,7 +124,7 @@ async def test_the_secret_changes_nothing_for_others_but_through_the_release(tow
 async def test_logs_and_errors_name_nobody(
     town: Warehouse, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import tasks.transfer.transfer_publisher as module
+    import tasks.transfer.service as module
 
     read = module.content_frame
 
@@ -151,7 +152,7 @@ async def test_what_the_flow_publishes_is_the_releases_price_alone(
 ) -> None:
     """The artifact is made from this step's result and nothing else: see flows/transfer_learning.py."""
     returned = await night(town)
-    monkeypatch.setattr(transfer_steps.asyncio, "run", lambda coroutine: coroutine.close() or returned[0])
+    monkeypatch.setattr(PublisherService, "release", lambda *_, **__: returned[0])
     shown = transfer_steps.release_insights.fn(3.0, 1e-6, "night")
     assert set(shown) == {
         *("period", "status", "epsilon", "delta", "rho", "noise_scale", "as_of", "epsilon_after_a_year"),

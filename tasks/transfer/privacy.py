@@ -1,4 +1,4 @@
-"""What a release costs each contributor, in zero-concentrated differential privacy.
+"""What a release costs each contributor, and the noise that pays for it, in zero-concentrated differential privacy.
 
 Bun & Steinke (2016), *Concentrated differential privacy*: Gaussian noise of standard deviation σ on sums of L2
 sensitivity Δ is ρ-zCDP with ρ = Δ² / 2σ² (proposition 1.6; discrete noise: Canonne, Kamath & Steinke 2020), which
@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from math import log, sqrt
+from typing import Any, Protocol
+
+import numpy as np
 
 from tasks.errors import require_between
+from tasks.transfer.records import Integers
 
 PERIOD = timedelta(days=30)
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """What every unit (an organisation, or a workspace without one) spends in one period.
+class PrivacyBudget:
+    """What every unit (an organization, or a workspace without one) spends in one period.
 
     Attributes:
         epsilon: bound on the log odds anyone can gain about a unit's presence, except with probability delta.
@@ -52,3 +57,34 @@ def epsilon_after(rho: float, delta: float) -> float:
 def period_of(instant: datetime) -> str:
     """Name of the 30-day period an instant lies in, its first day. Periods do not slide: they never overlap."""
     return (EPOCH + (instant - EPOCH) // PERIOD * PERIOD).date().isoformat()
+
+
+class Noise(Protocol):
+    """Adds independent noise of standard deviation `scale` to each integer."""
+
+    def __call__(self, sums: Integers, scale: float) -> Integers:
+        """Noisy sums of the same shape."""
+        ...
+
+
+class DiscreteGaussian:
+    """OpenDP's discrete Gaussian: exact sampling from the system's secure source of randomness, no seed."""
+
+    def __call__(self, sums: Integers, scale: float) -> Integers:
+        """Noisy sums of the same shape."""
+        measurement = gaussian_measurement(scale)
+        return np.array(measurement(sums.ravel().tolist()), dtype=np.int64).reshape(sums.shape)
+
+
+@cache
+def gaussian_measurement(scale: float) -> Any:
+    """OpenDP's discrete Gaussian on integer vectors, with its own account of what it costs."""
+    # Not opendp.prelude: it brings pandas and scikit-learn along, which takes several times as long as a release.
+    from opendp.domains import atom_domain, vector_domain
+    from opendp.measurements import make_gaussian
+    from opendp.metrics import l2_distance
+    from opendp.mod import enable_features
+
+    enable_features("contrib")
+    # Integers, because OpenDP has to charge float sums twice their sensitivity.
+    return make_gaussian(vector_domain(atom_domain(T="i64")), l2_distance(T="f64"), scale=scale)

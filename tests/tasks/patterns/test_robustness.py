@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from tasks.patterns import figures
-from tasks.patterns.analysis import analyse
-from tasks.patterns.records import Question, Thresholds
-from tasks.patterns.scrutiny import explain
+from tasks.patterns.analysis import analyze
+from tasks.patterns.records import PatternQuery, SearchThresholds
+from tasks.patterns.robustness import explain
 from tests.generators.planted_patterns import DAYS, START
 
-QUESTION = Question("w", "social", START + timedelta(days=DAYS), DAYS, Thresholds())
+QUESTION = PatternQuery("w", "social", START + timedelta(days=DAYS), DAYS, SearchThresholds(), ("noise", "video"))
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -34,13 +34,13 @@ def workspace(n: int = 1500, lift: float = 0.6, seed: int = 3) -> pl.DataFrame:
 
 
 def test_a_decoy_that_follows_the_channel_is_not_reported() -> None:
-    found = analyse(workspace(lift=0.0), QUESTION)
-    assert {selector.feature for pattern in found.patterns for selector in pattern.rule} == {"channel"}
+    found = analyze(workspace(lift=0.0), QUESTION)
+    assert {condition.feature for pattern in found.patterns for condition in pattern.rule} == {"channel"}
 
 
 def test_raw_and_adjusted_differ_by_the_named_confounder() -> None:
     frame = workspace()
-    found = [p for p in analyse(frame, QUESTION).patterns if p.rule[0].feature == "video"]
+    found = [p for p in analyze(frame, QUESTION).patterns if p.rule[0].feature == "video"]
     explained = explain(frame, QUESTION, found, doubly_robust=True)[0]
     assert explained["raw_lift_pct"] > 150
     assert 35 < explained["adjusted_lift_pct"] < 90
@@ -54,7 +54,7 @@ def test_raw_and_adjusted_differ_by_the_named_confounder() -> None:
 
 
 def test_figures_are_pictures() -> None:
-    found = analyse(workspace(), QUESTION).patterns
+    found = analyze(workspace(), QUESTION).patterns
     assert figures.forest(found).startswith(PNG)
     assert figures.over_time(found[0]).startswith(PNG)
     assert figures.forest([]).startswith(PNG)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.transfer.neighbours import GROUP, ROWS, nearest
+from tasks.transfer.similarity import GROUP, ROWS, nearest
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_it_agrees_with_comparing_everything(queries: int, references: int, top_
     assert np.allclose(found, -np.sort(-cosine, axis=1)[:, :top_k])
 
 
-def test_neighbours_that_single_precision_cannot_tell_apart_come_in_the_right_order() -> None:
+def test_neighbors_that_single_precision_cannot_tell_apart_come_in_the_right_order() -> None:
     rng = np.random.default_rng(1)
     query, others = rng.standard_normal((1, 64)), rng.standard_normal((1000, 64))
     steps = np.array([3.0, 1.0, 2.0])[:, None] * 1e-6

@@ -1,0 +1,162 @@
+"""The conditions rules are made of, where they cut a feature's range, and which posts match them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.conditions import Condition, Membership, Rule
+from tasks.patterns.features import EncodedFeature, Floats, Mask
+from tasks.patterns.preparation import Posts
+from tasks.patterns.search import rule_matches
+from tasks.statistics.group_codes import groups
+
+MAX_CONDITIONS = 150
+MIN_MATCHES = 20
+MAX_SHARE = 0.95
+OPPOSITE = {"false": "true", "absent": "present", "lower_half": "upper_half"}
+
+MAX_LABELS = 12
+ZERO_INFLATED = 0.1
+HOURS_PER_BLOCK = 4
+SIGNIFICANT_DIGITS = 2
+QUARTERS = np.array((0.25, 0.5, 0.75))
+
+
+@dataclass(frozen=True)
+class ConditionTable:
+    """S conditions and which of n posts match them.
+
+    Attributes:
+        conditions: S conditions.
+        about: (S) the feature each is about.
+        owner: (S,) index of that feature.
+        matches: (n, S); a missing feature matches nothing.
+        dropped: features that can tell no posts apart, with the reason.
+    """
+
+    conditions: list[Condition]
+    about: list[EncodedFeature]
+    owner: NDArray[np.int64]
+    matches: Mask
+    dropped: dict[str, str]
+
+    @cached_property
+    def alone(self) -> Mask:
+        """(S,) false for a condition that only negates another one here, which is reported in its positive form."""
+        names = {(condition.feature, condition.level) for condition in self.conditions}
+        return np.array([(one.feature, OPPOSITE.get(one.level)) not in names for one in self.conditions], dtype=bool)
+
+    def rule(self, members: tuple[int, ...]) -> Rule:
+        """The conditions of a rule."""
+        return tuple(self.conditions[i] for i in members)
+
+    def roles(self, members: tuple[int, ...]) -> set[str]:
+        """What a rule is about."""
+        return {self.about[i].role for i in members}
+
+    def membership(self, members: tuple[int, ...]) -> Membership:
+        """Which posts (n,) match all conditions of a rule, and of which it is known: those with all its features."""
+        known = self.about[members[0]].known
+        both = known if len(members) == 1 else known & self.about[members[1]].known
+        return Membership(rule_matches(self.matches, members), both)
+
+
+def condition_table(posts: Posts) -> ConditionTable:
+    """At most 150 conditions; cut points and support come from the discovery half alone."""
+    searched = posts.searched
+    dropped: dict[str, str] = {}
+    proposed: list[tuple[Condition, int]] = []
+    for index, feature in enumerate(posts.features):
+        values = feature.numbers[searched]
+        values = values[~np.isnan(values)]
+        if not len(values) or values.min() == values.max():
+            dropped[feature.name] = "constant" if len(values) else "all missing"
+            continue
+        proposed += [(condition, index) for condition in _proposals(feature, values)]
+    bits = np.empty((len(proposed), len(posts.discovery)), dtype=bool)
+    for row, (condition, index) in zip(bits, proposed, strict=True):
+        row[:] = posts.features[index].matching(condition)
+    kept = _supported(bits[:, searched])
+    owner = np.array([proposed[i][1] for i in kept], dtype=np.int64)
+    return ConditionTable(
+        conditions=[proposed[i][0] for i in kept],
+        about=[posts.features[i] for i in owner],
+        owner=owner,
+        matches=bits[kept].T,  # a condition's rows lie side by side, as the matrix products want them
+        dropped=dropped,
+    )
+
+
+def _supported(bits: Mask) -> list[int]:
+    """Conditions that match neither too few nor nearly all rows; the most even of them if there are too many."""
+    rows, size = bits.sum(axis=1), bits.shape[1]
+    usable = np.flatnonzero((rows >= MIN_MATCHES) & (rows <= MAX_SHARE * size))
+    if len(usable) > MAX_CONDITIONS:
+        unevenness = np.abs(rows[usable] / size - 0.5)
+        usable = np.sort(usable[np.argsort(unevenness, kind="stable")[:MAX_CONDITIONS]])
+    return [int(i) for i in usable]
+
+
+def _proposals(feature: EncodedFeature, values: Floats) -> Iterator[Condition]:
+    """Conditions on a feature: present, in a quarter of its range, or with a certain label.
+
+    Args:
+        feature: what it is.
+        values: known values (m,), m ≥ 1, that cut points and labels are chosen from.
+    """
+    if feature.kind == "boolean":
+        yield Condition(feature.name, "==", True, "true")
+        yield Condition(feature.name, "==", False, "false")
+    elif feature.kind == "category":
+        for label in _labels(feature, values):
+            yield Condition(feature.name, "==", label, str(label))
+    elif feature.kind == "hour":
+        for first in range(0, 24, HOURS_PER_BLOCK):
+            yield Condition(feature.name, "between", (first, first + HOURS_PER_BLOCK), f"from_{first:02d}")
+    else:
+        yield from _numeric(feature.name, values, whole=feature.kind == "count")
+
+
+def _labels(feature: EncodedFeature, values: Floats) -> list[str | int]:
+    """The twelve most common labels, ties by name."""
+    labels = groups(values.astype(np.int64))
+    common = labels.numbers[np.argsort(-labels.rows, kind="stable")[:MAX_LABELS]]
+    return [feature.labels[int(code)] if feature.labels else int(code) for code in common]
+
+
+def _numeric(name: str, values: Floats, *, whole: bool) -> Iterator[Condition]:
+    """Present or absent where zeros are common; quarters and halves of the range elsewhere."""
+    floor = -np.inf
+    if whole and np.mean(values < 1) >= ZERO_INFLATED:
+        yield Condition(name, ">=", 1, "present")
+        yield Condition(name, "<", 1, "absent")
+        floor = 1
+    low, middle, high = (_round(cut, whole) for cut in _quartiles(values))
+    if high > max(floor, middle):
+        yield Condition(name, ">=", high, "top_quarter")
+    if floor < middle:
+        yield Condition(name, ">=", middle, "upper_half")
+        yield Condition(name, "<", middle, "lower_half")
+    if floor < low < middle:
+        yield Condition(name, "<", low, "bottom_quarter")
+    if floor < low < middle < high:
+        yield Condition(name, "between", (low, middle), "second_quarter")
+        yield Condition(name, "between", (middle, high), "third_quarter")
+
+
+def _quartiles(values: Floats) -> list[float]:
+    """Values that are there, never means of two of them: `np.quantile(…, method="higher")` in half the time."""
+    at = np.ceil((len(values) - 1) * QUARTERS).astype(np.int64)
+    cuts: list[float] = np.partition(values, at)[at].tolist()
+    return cuts
+
+
+def _round(value: float, whole: bool) -> float:
+    """Cut points a person can read, that stay put when one more day of posts comes in."""
+    return ceil(value) if whole else float(f"{value:.{SIGNIFICANT_DIGITS}g}")

@@ -1,0 +1,175 @@
+"""How robust reported patterns are: what adjustment did to them, and whether a doubly-robust estimate agrees.
+
+The difference between raw and adjusted lift is shared out between channel and season by averaging over the order in
+which they are taken out (Shapley), the rest being what other features (hours and weekend, or content) account for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tasks.patterns.adjustment import log_rate_contrasts, rules_on
+from tasks.patterns.condition_table import ConditionTable, condition_table
+from tasks.patterns.discovery import CHANNEL, outcome_of
+from tasks.patterns.features import Floats, Mask
+from tasks.patterns.preparation import Posts, prepare
+from tasks.patterns.records import CAVEAT, Pattern, PatternQuery
+from tasks.patterns.search import RuleCandidate, rule_matches
+from tasks.statistics.contrast import stratified_design
+from tasks.statistics.doubly_robust import DoublyRobustEffect, doubly_robust_effect
+from tasks.statistics.group_codes import groups
+from tasks.statistics.outcome import robust, strata, within_strata
+
+NOTABLE = 0.05  # log units: less than 5 % of lift is no confounding worth a word
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """From raw to adjusted log lift; raw + channel + season + other_features = adjusted."""
+
+    raw: float
+    channel: float
+    season: float
+    other_features: float
+    adjusted: float
+
+    @property
+    def moved_by(self) -> str:
+        """The confounder that moved the lift most; `nothing` if none moved it by 5 %."""
+        parts = {"channel": self.channel, "season": self.season, "other_features": self.other_features}
+        name = max(parts, key=lambda part: abs(parts[part]))
+        return name if abs(parts[name]) >= NOTABLE else "nothing"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Lifts in per cent, contributions in log units."""
+        return {
+            "raw_lift_pct": per_cent(self.raw),
+            "adjusted_lift_pct": per_cent(self.adjusted),
+            "log_contributions": {
+                "channel": self.channel,
+                "season": self.season,
+                "other_features": self.other_features,
+            },
+            "moved_by": self.moved_by,
+        }
+
+
+def per_cent(log_lift: float) -> float:
+    """100 · (eˣ − 1)."""
+    return float(100.0 * np.expm1(log_lift))
+
+
+def adjustments(
+    posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], adjusted: Floats
+) -> list[Adjustment]:
+    """How each of K candidates went from raw to its adjusted log lift (K,), on the confirmation half."""
+    half = posts.confirmation
+    matching, known = rules_on(table, candidates, half)
+    none, channel, season, both = (
+        _lifts(posts, half, matching, known, by_channel=by_channel, by_period=by_period)
+        for by_channel, by_period in ((False, False), (True, False), (False, True), (True, True))
+    )
+    return [
+        _shared_out(*(float(part[i]) for part in (none, channel, season, both, adjusted)), across=_is_channel(table, c))
+        for i, c in enumerate(candidates)
+    ]
+
+
+def _shared_out(
+    none: float, channel: float, season: float, both: float, adjusted: float, *, across: bool
+) -> Adjustment:
+    if across:  # a channel cannot be adjusted for itself
+        return Adjustment(none, 0.0, season - none, adjusted - season, adjusted)
+    by_channel = ((channel - none) + (both - season)) / 2
+    by_season = ((season - none) + (both - channel)) / 2
+    return Adjustment(none, by_channel, by_season, adjusted - both, adjusted)
+
+
+def _lifts(
+    posts: Posts, half: NDArray[np.int64], matching: Mask, known: Mask | None, *, by_channel: bool, by_period: bool
+) -> Floats:
+    nothing = np.zeros(len(half), dtype=np.int64)
+    stratum = strata(posts.channel[half] if by_channel else nothing, posts.period[half] if by_period else nothing)
+    outcome = robust(within_strata(posts.log_rate[half], stratum))
+    return stratified_design(matching, stratum, nothing, valid=known).estimate(outcome)
+
+
+def _is_channel(table: ConditionTable, candidate: RuleCandidate) -> bool:
+    return table.roles(candidate.members) == {CHANNEL}
+
+
+def explain(
+    frame: pl.DataFrame, query: PatternQuery, patterns: Iterable[Pattern], *, doubly_robust: bool = False
+) -> list[dict[str, Any]]:
+    """For each pattern: raw and adjusted lift, what moved it, and on request the doubly-robust effect.
+
+    Args:
+        frame: the rows the patterns were found in.
+        query: the one they answer.
+        patterns: of `analyze`.
+        doubly_robust: takes a second or so a pattern; all other features are covariates.
+    """
+    chosen = list(patterns)
+    if not chosen:
+        return []
+    posts = prepare(frame, query.workspace_id, query.as_of, query.attributes)
+    table = condition_table(posts)
+    candidates = [_candidate(table, pattern) for pattern in chosen]
+    adjusted = log_rate_contrasts(posts, table, candidates, posts.confirmation).estimate
+    paths = adjustments(posts, table, candidates, adjusted)
+    return [
+        {"pattern_id": pattern.pattern_id, "pattern_key": pattern.pattern_key, "description": pattern.description}
+        | path.as_dict()
+        | ({"doubly_robust": _doubly_robust(posts, table, candidate)} if doubly_robust else {})
+        | {"caveat": CAVEAT}
+        for pattern, candidate, path in zip(chosen, candidates, paths, strict=True)
+    ]
+
+
+def _candidate(table: ConditionTable, pattern: Pattern) -> RuleCandidate:
+    members = tuple(table.conditions.index(condition) for condition in pattern.rule)
+    return RuleCandidate(members, 1.0 if pattern.pattern_type == "winning" else -1.0, pattern.discovery_size)
+
+
+def _doubly_robust(posts: Posts, table: ConditionTable, candidate: RuleCandidate) -> dict[str, Any]:
+    """The effect on the confirmation half, with its overlap diagnostics."""
+    half = posts.confirmation
+    across = table.roles(candidate.members) == {CHANNEL}
+    effect = doubly_robust_effect(
+        rule_matches(table.matches[half], candidate.members),
+        outcome_of(posts, half, across_channels=across).residual,
+        _covariates(posts, table, candidate, half),
+        groups(posts.week[half]).codes,
+    )
+    if effect is None:
+        return {"status": "insufficient_data", "reason": "fewer than 50 posts on one side, or fewer than 5 weeks"}
+    return _effect_as_dict(effect)
+
+
+def _covariates(
+    posts: Posts, table: ConditionTable, candidate: RuleCandidate, half: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Conditions of all features that are not in the rule, and the season."""
+    own = {int(table.owner[i]) for i in candidate.members}
+    others = [i for i, owner in enumerate(table.owner) if int(owner) not in own]
+    season = groups(posts.period[half]).codes
+    columns = [table.matches[half][:, others], season[:, None] == np.arange(season.max(initial=0) + 1)]
+    return np.hstack(columns).astype(np.float64)
+
+
+def _effect_as_dict(effect: DoublyRobustEffect) -> dict[str, Any]:
+    low, high = effect.interval
+    return {
+        "status": "ok" if effect.trusted else "poor_overlap",
+        "lift_pct": per_cent(effect.estimate),
+        "lift_interval_pct": [per_cent(low), per_cent(high)],
+        "overlap_share": effect.overlap_share,
+        "effective_size": {"matching": effect.effective_size[0], "others": effect.effective_size[1]},
+        "propensity_quantiles": {side: list(values) for side, values in effect.propensity_quantiles.items()},
+    }

@@ -1,0 +1,263 @@
+"""What similar workspaces know: reading it for a target, and writing estimates and the period's release."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from tasks.errors import OutOfRangeError, UnknownNameError, require_between
+from tasks.transfer import store
+from tasks.transfer.catalogue import CATALOGUE_VERSION, INSIGHT_TYPES
+from tasks.transfer.errors import BudgetSpentError, NobodySharesError
+from tasks.transfer.estimates import only_finite, workspace_estimates
+from tasks.transfer.insights import InsightEvidence, KnowledgeSource, answer, describe, merged
+from tasks.transfer.pools import (
+    Estimates,
+    own_of,
+    passes,
+    pool_for,
+    prototypes,
+    sibling_pool,
+    siblings_of,
+    similarity_of,
+)
+from tasks.transfer.prediction import benefit_of, own_alone, predict
+from tasks.transfer.privacy import PERIOD, Noise, PrivacyBudget, period_of
+from tasks.transfer.records import Mask, Pool, Released, TransferInsights, WorkspaceSimilarity
+from tasks.transfer.release import (
+    SCALE,
+    SENSITIVITY,
+    private_sums,
+    select_contributions,
+    sum_rows,
+    sums_from_rows,
+    with_units,
+)
+from tasks.transfer.similarity import SEGMENT_INDEX, Profile, effect_vector, nearest
+from tasks.warehouse import Warehouse, open_warehouse
+from tasks.warehouse.frames import Source, content_frame, find_workspace
+from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome, record
+
+logger = logging.getLogger("raptorflow")
+
+STEP = "transfer"
+NOT_SHARING = "shares_insights is false: nothing is taken from it"
+UNKNOWN = "unknown workspace; add it with `raptorflow ingest workspaces FILE`"
+
+
+class TransferService:
+    """What `TransferLearner` does, synchronously; arguments, results and errors are documented there."""
+
+    def __init__(
+        self,
+        min_source_workspaces: int = 3,
+        min_confidence: float = 0.6,
+        similarity_threshold: float = 0.7,
+        warehouse: Warehouse | None = None,
+    ) -> None:
+        require_between("min_source_workspaces", min_source_workspaces, 2, 1_000_000)
+        require_between("min_confidence", min_confidence, 0.0, 1.0)
+        require_between("similarity_threshold", similarity_threshold, 0.0, 1.0)
+        self.min_source_workspaces = int(min_source_workspaces)
+        self.min_confidence = min_confidence
+        self.similarity_threshold = similarity_threshold
+        self._warehouse = warehouse
+
+    def get_transfer_insights(
+        self,
+        target_workspace_id: str,
+        top_k: int = 5,
+        insight_types: Sequence[str] = INSIGHT_TYPES,
+        as_of: datetime | None = None,
+    ) -> TransferInsights:
+        """What works for workspaces like the target, combined with what the target's own posts say."""
+        if isinstance(top_k, bool) or top_k < 1:
+            raise OutOfRangeError("top_k", top_k, "at least 1")
+        for kind in [insight_types] if isinstance(insight_types, str) else insight_types:
+            if kind not in INSIGHT_TYPES:
+                raise UnknownNameError("insight type", kind, INSIGHT_TYPES)
+        when = as_of or datetime.now(UTC)
+        warehouse = open_warehouse(self._warehouse)
+        target = find_workspace(warehouse, str(target_workspace_id))
+        if not target["shares_insights"]:
+            return answer(target, [], [], top_k, self.min_source_workspaces)
+        own = _own(warehouse, target)
+        by_source = (
+            self._of_organization(warehouse, target, own, when),
+            self._of_release(warehouse, target, own, when),
+        )
+        sources = [source for source in by_source if source is not None]
+        insights = merged([describe(source.evidence, insight_types, self.min_confidence) for source in sources])
+        return answer(target, sources, insights, top_k, self.min_source_workspaces)
+
+    def find_similar_workspaces(self, workspace_id: str, top_k: int = 10) -> list[tuple[str, float]]:
+        """Workspaces of the same organization for which the same things work, with the cosine of their effects."""
+        require_between("top_k", top_k, 1, 1_000_000)
+        warehouse = open_warehouse(self._warehouse)
+        target = find_workspace(warehouse, str(workspace_id))
+        if target["organisation_id"] is None or not target["shares_insights"]:
+            return []
+        rows = store.sibling_estimates(warehouse, target["workspace_id"], target["organisation_id"], datetime.now(UTC))
+        if rows.is_empty():
+            return []
+        own = _own(warehouse, target)
+        siblings, names = siblings_of(rows), rows["workspace_id"].unique().sort().to_list()
+        mine, theirs = effect_vector(own.effect, own.error), effect_vector(siblings.effect, siblings.error)
+        index, cosine = nearest(mine, theirs, min(int(top_k), len(names)))
+        return [(names[i], round(float(value), 3)) for i, value in zip(index[0], cosine[0], strict=True)]
+
+    def compute_workspace_similarity(self, workspace_a: str, workspace_b: str) -> WorkspaceSimilarity:
+        """Likeness of two workspaces in [0, 1]."""
+        warehouse = open_warehouse(self._warehouse)
+        a, b = (find_workspace(warehouse, str(workspace_id)) for workspace_id in (workspace_a, workspace_b))
+        same = a["workspace_id"] == b["workspace_id"]
+        if same or (a["organisation_id"] is not None and a["organisation_id"] == b["organisation_id"]):
+            value = 1.0 if same else similarity_of(_own(warehouse, a), 0, _own(warehouse, b), 0)
+            return WorkspaceSimilarity(value, "same_organisation", None)
+        release = store.latest_release(warehouse, datetime.now(UTC))
+        period, noise_scale = (release["period"], release["noise_scale"]) if release else ("", 1.0)
+        sums = sums_from_rows(store.released_sums(warehouse, period))
+        known = prototypes(sums, noise_scale, self.min_source_workspaces)
+        places = [SEGMENT_INDEX[Profile.of(row["industry"], row["size"]).segment] for row in (a, b)]
+        value = similarity_of(known, places[0], known, places[1])
+        return WorkspaceSimilarity(value, "segment_prototypes", release["as_of"] if release else None)
+
+    def _of_organization(
+        self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
+    ) -> KnowledgeSource | None:
+        if target["organisation_id"] is None:
+            return None
+        rows = store.sibling_estimates(warehouse, target["workspace_id"], target["organisation_id"], as_of)
+        if rows.is_empty():
+            return None
+        similar = siblings_of(rows).like(own.profiles[0], self.similarity_threshold)
+        pool = sibling_pool(similar.effect, similar.error)
+        gathered: datetime = rows["as_of"].max()  # type: ignore[assignment]
+        evidence = _evidence(pool, own, passes(pool, self.min_source_workspaces), target)
+        return KnowledgeSource(evidence, len(similar.profiles), gathered, as_of - gathered > PERIOD)
+
+    def _of_release(
+        self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
+    ) -> KnowledgeSource | None:
+        release = store.latest_release(warehouse, as_of)
+        if release is None:
+            return None
+        sums = sums_from_rows(store.released_sums(warehouse, release["period"]))
+        pool, usable = pool_for(
+            own,
+            sums,
+            release["noise_scale"],
+            min_sources=self.min_source_workspaces,
+            threshold=self.similarity_threshold,
+        )
+        evidence = _evidence(pool, own, usable, target)
+        workspaces = float(pool.sources[usable].max()) if usable.any() else 0.0
+        return KnowledgeSource(evidence, workspaces, release["as_of"], release["period"] != period_of(as_of))
+
+
+def _own(warehouse: Warehouse, row: dict[str, Any]) -> Estimates:
+    """The estimates of one workspace, from its row."""
+    return own_of(store.own_estimates(warehouse, row["workspace_id"]), row["industry"], row["size"])
+
+
+def _evidence(pool: Pool, own: Estimates, usable: Mask, target: dict[str, Any]) -> InsightEvidence:
+    prediction = predict(pool, own.effect[0], own.error[0], usable=usable)
+    alone = own_alone(own.effect[0], own.error[0])
+    benefit = benefit_of(prediction, usable, alone.mean, own.error[0], int(own.posts[0]))
+    return InsightEvidence(pool, prediction, usable, target["timezone"], benefit)
+
+
+class PublisherService:
+    """What `TransferPublisher` does, synchronously; arguments, results and errors are documented there."""
+
+    def __init__(
+        self,
+        budget: PrivacyBudget | None = None,
+        *,
+        noise: Noise | None = None,
+        clock: Callable[[], datetime] | None = None,
+        warehouse: Warehouse | None = None,
+    ) -> None:
+        self.budget = budget or PrivacyBudget()
+        self._noise = noise
+        self._clock = clock
+        self._warehouse = warehouse
+
+    def contribute(
+        self, workspace_ids: Sequence[str], *, source: Source | None = None, as_of: datetime | None = None, run_id: str
+    ) -> list[Outcome]:
+        """Estimate every pattern for each of these workspaces and store it as that workspace's own."""
+        warehouse, when = open_warehouse(self._warehouse), as_of or self._now()
+        sharing = dict(store.workspaces_among(warehouse, workspace_ids).rows())
+        rows: list[dict[str, Any]] = []
+        outcomes = []
+        for name in workspace_ids:
+            outcome, estimates = _estimate(source or warehouse, name, sharing.get(name), when)
+            outcomes.append(outcome)
+            rows += [row | {"workspace_id": name, "as_of": when, "run_id": run_id} for row in estimates]
+        settled = [outcome.workspace_id for outcome in outcomes if outcome.status != FAILED]
+        store.replace_estimates(warehouse, settled, rows)
+        record(warehouse, run_id, STEP, outcomes)
+        return outcomes
+
+    def release(self, *, run_id: str) -> Released:
+        """Publish the period's release unless it is there: charged once, seen once."""
+        warehouse, when = open_warehouse(self._warehouse), self._now()
+        period = period_of(when)
+        store.forget_leavers(warehouse)
+        sharing = with_units(store.sharing_workspaces(warehouse))
+        row = store.release_of(warehouse, period) or self._open(warehouse, sharing, period, when, run_id)
+        if row["status"] == store.PENDING:
+            # Who joined after the ledger was charged has not paid, and waits for the next period.
+            paid = sharing.filter(pl.col("unit_id").is_in(store.charged_units(warehouse, period)))
+            chosen = select_contributions(store.all_estimates(warehouse), paid, period)
+            sums = private_sums(chosen, PrivacyBudget(row["epsilon"], row["delta"]), self._noise)
+            store.publish(warehouse, period, sum_rows(sums, period))
+        return Released.from_row(row | {"status": store.PUBLISHED})
+
+    def _now(self) -> datetime:
+        return self._clock() if self._clock else datetime.now(UTC)
+
+    def _open(
+        self, warehouse: Warehouse, sharing: pl.DataFrame, period: str, as_of: datetime, run_id: str
+    ) -> dict[str, Any]:
+        """Charge every sharing unit and open the release: first the ledger, then the noise."""
+        if sharing.is_empty():
+            raise NobodySharesError(period)
+        budget = self.budget
+        row = {"period": period, "status": store.PENDING, "catalogue_version": CATALOGUE_VERSION}
+        row |= {"epsilon": budget.epsilon, "delta": budget.delta, "rho": budget.rho, "as_of": as_of, "run_id": run_id}
+        row["noise_scale"] = budget.noise_scale(SENSITIVITY) / SCALE
+        entry = {"period": period, "rho": budget.rho, "charged_at": as_of, "run_id": run_id}
+        units = sharing["unit_id"].unique(maintain_order=True)
+        store.reserve(warehouse, row, [{"unit_id": unit} | entry for unit in units])
+        opened = store.release_of(warehouse, period)
+        if opened is None:
+            raise BudgetSpentError(period)
+        return opened
+
+
+def _estimate(
+    source: Source, workspace_id: str, sharing: bool | None, as_of: datetime
+) -> tuple[Outcome, list[dict[str, Any]]]:
+    """One workspace's estimates, and how it went."""
+    if sharing is None:
+        return Outcome(workspace_id, FAILED, UNKNOWN), []
+    if not sharing:
+        return Outcome(workspace_id, SKIPPED, NOT_SHARING), []
+    try:
+        estimates = workspace_estimates(content_frame(source, workspace_id), as_of)
+    except Exception as error:  # noqa: BLE001 - recorded for this workspace; the others must not wait for it
+        logger.error("transfer: one workspace could not be estimated; see step_outcome")
+        return Outcome(workspace_id, FAILED, f"{type(error).__name__}: {error}"), []
+    kept, dropped = only_finite(estimates)
+    if dropped:
+        logger.warning("transfer: %d non-finite estimates of one workspace were dropped; see step_outcome", dropped)
+    if kept.is_empty():
+        return Outcome(workspace_id, SKIPPED, "too few posts older than a week to estimate anything"), []
+    reason = f"{dropped} estimates were not finite and were dropped" if dropped else None
+    return Outcome(workspace_id, DONE, reason, {"estimates": kept.height}), kept.to_dicts()
