@@ -232,7 +232,7 @@ def next_step(status: ExperimentStatus, known: AnalysisInput, seen: InterimResul
             if n < known.design.min_sample_size
         }
         still = ", ".join(f"{name} {n}" for name, n in missing.items())
-        return f"{NEXT_STEPS[status]}; units still missing before anything can be declared: {still}"
+        return f"{NEXT_STEPS[status]}; units still missing before anything can be said: {still}"
     if status == ExperimentStatus.RUNNING and seen.planned:
         more = f"{_units_still_needed(known, seen):,} more in all would find an effect of "
         more += f"{100 * known.design.min_effect_size:.3g} % with the wanted power"
