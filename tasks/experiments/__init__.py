@@ -3,8 +3,8 @@
 from tasks.experiments.experiment_engine import ExperimentEngine
 from tasks.experiments.records import (
     Assignment,
-    ExperimentAnalysis,
     ExperimentRecord,
+    ExperimentResult,
     ExperimentStatus,
     ExperimentType,
     VariantAllocation,
@@ -13,9 +13,9 @@ from tasks.experiments.service import ExperimentService
 
 __all__ = [
     "Assignment",
-    "ExperimentAnalysis",
     "ExperimentEngine",
     "ExperimentRecord",
+    "ExperimentResult",
     "ExperimentService",
     "ExperimentStatus",
     "ExperimentType",

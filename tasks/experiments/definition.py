@@ -13,8 +13,8 @@ from tasks.experiments.design import Design, Metric, Variant
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.inference import power
 from tasks.experiments.records import (
-    ExperimentAnalysis,
     ExperimentRecord,
+    ExperimentResult,
     ExperimentStatus,
     ExperimentType,
     MetricKind,
@@ -90,7 +90,7 @@ def make_baseline(given: float | tuple[float, float] | None, kind: MetricKind | 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """An experiment as it was asked for, checked."""
+    """An experiment as it was designed, checked."""
 
     workspace_id: str
     name: str
@@ -162,7 +162,7 @@ class Definition:
             )
 
 
-def conclusion(analysis: ExperimentAnalysis, chosen: str | None) -> str:
+def conclusion(analysis: ExperimentResult, chosen: str | None) -> str:
     """How an experiment ended: `winner` if proven, `chosen` if a person decided otherwise, or why there is none."""
     if chosen is not None:
         return "winner" if chosen == analysis.winner else "chosen"

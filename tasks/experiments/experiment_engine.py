@@ -12,8 +12,8 @@ import polars as pl
 from tasks.experiments.aggregated import AggregatedAnalysis
 from tasks.experiments.records import (
     Assignment,
-    ExperimentAnalysis,
     ExperimentRecord,
+    ExperimentResult,
     ExperimentType,
     MetricKind,
     Plan,
@@ -225,7 +225,7 @@ class ExperimentEngine:
         """
         return await asyncio.to_thread(self._service.set_weights, experiment_id, weights, reason)
 
-    async def analyze_experiment(self, experiment_id: str) -> ExperimentAnalysis:
+    async def analyze_experiment(self, experiment_id: str) -> ExperimentResult:
         """Everything known now; each call on new data is a look, and looks cost nothing but a wider interval."""
         return await asyncio.to_thread(self._service.analyze_experiment, experiment_id)
 
@@ -251,15 +251,15 @@ class ExperimentEngine:
         return await asyncio.to_thread(self._service.decisions, experiment_id)
 
     async def looks(self, experiment_id: str) -> list[dict[str, Any]]:
-        """All looks so far, in order, with what each found."""
+        """All looks so far, in order, with what each showed."""
         return await asyncio.to_thread(self._service.looks, experiment_id)
 
     async def running_experiments(self, workspace_ids: Sequence[str] = ()) -> dict[str, list[str]]:
         """Ids of running experiments by workspace, of some workspaces or all."""
         return await asyncio.to_thread(self._service.running_experiments, workspace_ids)
 
-    async def complete_if_decided(self, analysis: ExperimentAnalysis) -> ExperimentRecord | None:
-        """Complete the experiment if that was asked for at its creation and it has an answer."""
+    async def complete_if_decided(self, analysis: ExperimentResult) -> ExperimentRecord | None:
+        """Complete the experiment if it was created with `auto_complete` and has an answer."""
         return await asyncio.to_thread(self._service.complete_if_decided, analysis)
 
     async def list_experiments(self, workspace_id: str | None = None) -> list[dict[str, Any]]:

@@ -12,13 +12,13 @@ from tasks.experiments.definition import DRAFT
 from tasks.experiments.design import Design
 from tasks.experiments.errors import WrongStateError
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence
-from tasks.experiments.records import ExperimentAnalysis
+from tasks.experiments.records import ExperimentResult
 from tasks.experiments.report import report
 from tasks.experiments.store import ExperimentStore, Row
 from tasks.warehouse.frames import find_workspace
 
 
-def analyze(store: ExperimentStore, experiment_id: str) -> ExperimentAnalysis:
+def analyze(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
     """Look at the data and keep the look; the same data are one look."""
     stored, last = store.definitions.find(experiment_id), store.log.last_look(experiment_id)
     experiment = stored[0]
@@ -58,7 +58,7 @@ def read_input(
     )
 
 
-def _keep_look(store: ExperimentStore, digest: str, analysis: ExperimentAnalysis, seen: InterimResult) -> None:
+def _keep_look(store: ExperimentStore, digest: str, analysis: ExperimentResult, seen: InterimResult) -> None:
     result: Row = {"evidence": seen.evidence.as_dict(), "status": analysis.status.value, "winner": analysis.winner}
     result |= {"p_value": analysis.p_value, "effects": [effect.as_dict() for effect in analysis.effects]}
     look = {"experiment_id": analysis.experiment_id, "statistics_sha256": digest, "look": analysis.looks}
@@ -66,7 +66,7 @@ def _keep_look(store: ExperimentStore, digest: str, analysis: ExperimentAnalysis
 
 
 def overview(store: ExperimentStore, workspace_id: str | None) -> list[Row]:
-    """Experiments of one workspace, or of all, with what their last look found."""
+    """Experiments of one workspace, or of all, with what their last look showed."""
     if workspace_id is not None:
         find_workspace(store.warehouse, workspace_id)
     rows = []

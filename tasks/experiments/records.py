@@ -212,7 +212,7 @@ class SampleRatio(MappingRecord):
 
 
 @dataclass(frozen=True)
-class ExperimentAnalysis(MappingRecord):
+class ExperimentResult(MappingRecord):
     """What is known of an experiment at one look.
 
     Attributes:

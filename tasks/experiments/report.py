@@ -19,7 +19,7 @@ from tasks.experiments.inference.sequential_evidence import SequentialEvidence
 from tasks.experiments.records import (
     ArmReport,
     EffectReport,
-    ExperimentAnalysis,
+    ExperimentResult,
     ExperimentStatus,
     MetricKind,
     SampleRatio,
@@ -40,7 +40,7 @@ NEXT_STEPS: dict[ExperimentStatus, str] = {
 }
 
 
-def report(experiment: Row, known: AnalysisInput, seen: InterimResult, looks: int) -> ExperimentAnalysis:
+def report(experiment: Row, known: AnalysisInput, seen: InterimResult, looks: int) -> ExperimentResult:
     """Everything known at one look."""
     ratio, guardrails = secondary_analyses.sample_ratio_of(known), secondary_analyses.guardrail_effects(known, seen)
     arms = _signed_means(known, seen)
@@ -50,7 +50,7 @@ def report(experiment: Row, known: AnalysisInput, seen: InterimResult, looks: in
     p = float(seen.evidence.against_all()[leader]) if leader is not None else 1.0
     is_open = status in (ExperimentStatus.WINNER, ExperimentStatus.RUNNING, ExperimentStatus.NO_DIFFERENCE)
     name = None if leader is None else known.names[leader]
-    return ExperimentAnalysis(
+    return ExperimentResult(
         experiment_id=experiment["experiment_id"],
         name=experiment["name"],
         workspace_id=experiment["workspace_id"],
@@ -232,7 +232,7 @@ def next_step(status: ExperimentStatus, known: AnalysisInput, seen: InterimResul
             if n < known.design.min_sample_size
         }
         still = ", ".join(f"{name} {n}" for name, n in missing.items())
-        return f"{NEXT_STEPS[status]}; units still missing before anything can be declared: {still}"
+        return f"{NEXT_STEPS[status]}; units still missing before anything can be said: {still}"
     if status == ExperimentStatus.RUNNING and seen.planned:
         more = f"{_units_still_needed(known, seen):,} more in all would find an effect of "
         more += f"{100 * known.design.min_effect_size:.3g} % with the wanted power"

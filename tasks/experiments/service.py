@@ -33,8 +33,8 @@ from tasks.experiments.inference import bandit_allocation, power
 from tasks.experiments.outcomes import OutcomeInput, make_outcome, outcomes_from, require_window
 from tasks.experiments.records import (
     Assignment,
-    ExperimentAnalysis,
     ExperimentRecord,
+    ExperimentResult,
     ExperimentType,
     MetricKind,
     Plan,
@@ -293,7 +293,7 @@ class ExperimentService:
         self.store.assignments.add_epoch(epoch | {"reason": reason, "outcomes_before": outcomes, "started_at": now})
         self._plans.pop(last["experiment_id"], None)
 
-    def analyze_experiment(self, experiment_id: str) -> ExperimentAnalysis:
+    def analyze_experiment(self, experiment_id: str) -> ExperimentResult:
         """Look at the data and keep the look."""
         return interim_analysis.analyze(self.store, experiment_id)
 
@@ -334,8 +334,8 @@ class ExperimentService:
             raise WrongStateError(experiment_id, COMPLETED, why, "see its log of decisions")
         return ended
 
-    def complete_if_decided(self, analysis: ExperimentAnalysis) -> ExperimentRecord | None:
-        """End it if it has an answer and its creation asked for that."""
+    def complete_if_decided(self, analysis: ExperimentResult) -> ExperimentRecord | None:
+        """End it if it has an answer and was created with `auto_complete`."""
         experiment, _, _ = self.store.definitions.find(analysis.experiment_id)
         if not analysis.is_answered or not Design.from_dict(experiment["design"]).auto_complete:
             return None

@@ -50,7 +50,7 @@ def analyze_workspace(
 
 
 def analyze_one(service: ExperimentService, experiment_id: str, *, complete: bool) -> dict[str, Any]:
-    """One experiment's analysis and picture; completed where it has an answer and its creation asked for that."""
+    """One experiment's analysis and picture; completed where it has an answer and `auto_complete`."""
     analysis = service.analyze_experiment(experiment_id)
     ended = service.complete_if_decided(analysis) if complete else None
     picture = effects_over_time(service.looks(experiment_id), analysis.name, analysis.metric_name)

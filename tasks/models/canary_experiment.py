@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tasks.errors import InputError
-from tasks.experiments import ExperimentAnalysis, ExperimentEngine, ExperimentType, VariantAllocation
+from tasks.experiments import ExperimentEngine, ExperimentResult, ExperimentType, VariantAllocation
 from tasks.models.gate import MIN_ROWS
 from tasks.models.records import ModelKey, Version
 from tasks.models.rollout import SHARES, ServedEvidence
@@ -88,7 +88,7 @@ class CanaryExperiment:
             _wait(self.engine.complete_experiment(experiment_id, winner))
 
 
-def served_evidence(found: ExperimentAnalysis) -> ServedEvidence:
+def served_evidence(found: ExperimentResult) -> ServedEvidence:
     """What the experiment knows, in the words of a rollout."""
     arms = {arm.variant_id: arm for arm in found.variants}
     counts = (arms[CHALLENGER].n, arms[CHAMPION].n)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from tasks.reporting.artifacts import markdown_table, reasons
 
 if TYPE_CHECKING:
-    from tasks.experiments.records import ArmReport, EffectReport, ExperimentAnalysis
+    from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult
 
 Row = dict[str, Any]
 
 
-def experiment_report(analysis: ExperimentAnalysis, completed: bool) -> str:
+def experiment_report(analysis: ExperimentResult, completed: bool) -> str:
     """One experiment in Markdown: words, the arms, and whatever guardrails, factors and segments it has."""
     tables = {
         "Arms": markdown_table([_arm(arm) for arm in analysis.variants]),
@@ -31,7 +31,7 @@ def experiment_report(analysis: ExperimentAnalysis, completed: bool) -> str:
     return "\n\n".join([in_words(analysis, completed), *sections])
 
 
-def in_words(analysis: ExperimentAnalysis, completed: bool) -> str:
+def in_words(analysis: ExperimentResult, completed: bool) -> str:
     """The report's head: what is known and what to do."""
     winner = f" **{analysis.winner}** wins." if analysis.winner else ""
     done = " The experiment is completed." if completed else ""
@@ -68,7 +68,7 @@ def _answer(row: Mapping[str, Any]) -> str:
     return f"{row['winner']} wins" if row["winner"] else str(row["status"]).replace("_", " ")
 
 
-def _better(analysis: ExperimentAnalysis) -> list[str]:
+def _better(analysis: ExperimentResult) -> list[str]:
     """Each metric with what is better of it, once, in order: a direction that was forgotten shows here."""
     metrics = {analysis.metric_name: analysis.direction}
     metrics |= {row["metric_name"]: row["direction"] for row in analysis.guardrails}

@@ -35,7 +35,7 @@ def best_and_loss(
         mean: posterior means.
         deviation: posterior standard deviations, or scales for heavy tails.
         density: of points (…, K, M) for a slice of the experiments.
-        cumulative: distribution function, likewise; asked for the lowest points only.
+        cumulative: distribution function, likewise; called for the lowest points only.
         support: where the quantity can lie.
         reach: stretches the outermost breaks, for tails heavier than the normal's.
     """

@@ -60,7 +60,7 @@ class Outcomes:
         """Write outcomes and bring the sums up to date, in one transaction; returns written, unchanged, amended.
 
         Args:
-            expected: the arm that each unit is said to have, where that is said.
+            expected: the arm that comes with a unit, where one does; raises if it is another than the stored one.
             waiting_for: the arm of a unit that has no name, when the only outcome given names none.
         """
         with self.warehouse.begin() as connection:
