@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from tasks.conditions import rule_in_words
-from tasks.experiments import ExperimentEngine
+from tasks.experiments.service import ExperimentService
 from tasks.models import list_drift_checks, list_models
 from tasks.patterns.records import Pattern
 from tasks.patterns.store import latest_analyses, patterns_of
 from tasks.patterns.wording import format_lift, format_probability
 from tasks.swarm import AgentDebateOrchestrator, ExpertAgentRegistry
-from tasks.transfer import TransferLearner
+from tasks.transfer.service import TransferService
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace, workspace_frame
 
@@ -45,11 +44,11 @@ def stored_patterns(warehouse: Warehouse, workspace_id: str) -> list[tuple[str, 
 def insights(workspace_id: str | None) -> Rows:
     """What similar workspaces know, for one workspace or for each; where nothing may be said, why."""
     warehouse = open_warehouse()
-    learner = TransferLearner(warehouse=warehouse)
+    service = TransferService(warehouse=warehouse)
     return [
         {"workspace": name} | row
         for name in _workspaces(warehouse, workspace_id)
-        for row in _insights(asyncio.run(learner.get_transfer_insights(name)))
+        for row in _insights(service.get_transfer_insights(name))
     ]
 
 
@@ -119,14 +118,14 @@ def _insights(answer: Mapping[str, Any]) -> Rows:
 
 def experiments(workspace_id: str | None) -> Rows:
     """Experiments that run or ran here, newest first, then those that were ingested."""
-    engine = ExperimentEngine()
-    rows = asyncio.run(engine.list_experiments(workspace_id))
+    service = ExperimentService()
+    rows = service.list_experiments(workspace_id)
     for name in _workspaces(open_warehouse(), workspace_id):
         rows += [
             {"workspace_id": name, "experiment_id": None, "name": one.experiment_name, "metric_name": one.metric_name}
             | {"status": "ingested", "found": one.status.value, "units": sum(arm["n"] for arm in one.variants)}
             | {"winner": one.winner, "p_value": 1 - one.confidence if one.confidence else None}
-            for one in asyncio.run(engine.analyze_aggregated(name))
+            for one in service.analyze_aggregated(name)
         ]
     return rows
 
