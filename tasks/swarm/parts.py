@@ -1,6 +1,6 @@
 """Debates in parts, read from the record: who debates what, and what the parts' decisions are to the whole.
 
-A part's decision is told to every expert of the whole. It is no evidence of its own: it rests on findings that the
+Every expert of the whole is shown each part's decision. It is no evidence of its own: it rests on findings that the
 whole counts already, so it moves nobody's arithmetic.
 """
 
@@ -10,32 +10,34 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.swarm.messages import PartResult, Split, Turn, TurnRequest, Usage, turn_key
-from tasks.swarm.proposals_from_evidence import options_from, status_quo
+from tasks.swarm.messages import PartResult, Split, Turn, TurnRequest, Turns, Usage, turn_key
+from tasks.swarm.posterior import options_from, status_quo
 from tasks.swarm.records import Brief, EvidenceRef, Option, PartPlan
 
 FEWEST_PARTS = 2
 
 
-def plans_of(brief: Brief, turns: Mapping[str, Turn]) -> tuple[PartPlan, ...]:
+def plans_of(brief: Brief, turns: Turns) -> tuple[PartPlan, ...]:
     """The parts: the caller's, or those the lead has divided the problem into; a single one is the whole again."""
     if brief.parts:
         return brief.parts
-    found = next((turn.message for turn in turns.values() if isinstance(turn.message, Split)), None)
-    if found is None or len(found.questions) < FEWEST_PARTS:
+    split = next((turn.message for turn in turns.values() if isinstance(turn.message, Split)), None)
+    if split is None or len(split.questions) < FEWEST_PARTS:
         return ()
-    asked = sorted(found.questions.items())
-    return tuple(PartPlan(name=name, problem=question, agent_ids=brief.teams[name]) for name, question in asked)
+    return tuple(
+        PartPlan(name=name, problem=question, agent_ids=brief.teams[name])
+        for name, question in sorted(split.questions.items())
+    )
 
 
-def results_of_parts(brief: Brief, turns: Mapping[str, Turn]) -> list[tuple[str, PartResult]]:
+def results_of_parts(brief: Brief, turns: Turns) -> list[tuple[str, PartResult]]:
     """What the parts came to, by name, in the order of the plan."""
-    told = [(plan.name, turns.get(turn_key(0, "part", plan.name))) for plan in plans_of(brief, turns)]
-    return [(name, turn.message) for name, turn in told if turn is not None and isinstance(turn.message, PartResult)]
+    held = [(plan.name, turns.get(turn_key(0, "part", plan.name))) for plan in plans_of(brief, turns)]
+    return [(name, turn.message) for name, turn in held if turn is not None and isinstance(turn.message, PartResult)]
 
 
-def findings_of_parts(brief: Brief, turns: Mapping[str, Turn]) -> tuple[EvidenceRef, ...]:
-    """The parts' decisions as the experts of the whole are told them."""
+def findings_of_parts(brief: Brief, turns: Turns) -> tuple[EvidenceRef, ...]:
+    """The parts' decisions as the experts of the whole are shown them."""
     return tuple(
         EvidenceRef(
             id=f"part-{name}",
@@ -50,7 +52,7 @@ def findings_of_parts(brief: Brief, turns: Mapping[str, Turn]) -> tuple[Evidence
     )
 
 
-def options_from_parts(brief: Brief, turns: Mapping[str, Turn]) -> tuple[Option, ...]:
+def options_from_parts(brief: Brief, turns: Turns) -> tuple[Option, ...]:
     """What the panel chooses from where nobody named options: the parts' decisions, or the strongest findings."""
     chosen = {result.option.label: result.option for _, result in results_of_parts(brief, turns) if result.option}
     changes = [option for option in chosen.values() if not option.is_status_quo]
@@ -66,11 +68,11 @@ def turn_of_part(request: TurnRequest, plan: PartPlan, result: Mapping[str, Any]
     options = [Option.model_validate(one) for one in result["transcript"]["brief"]["options"]]
     option = next((one for one in options if one.id == result["option"]), None)
     is_failed = option is None and result["status"] in ("failed", "budget_exhausted")
-    told = {key: result[key] for key in ("debate_id", "status", "confidence", "reason")}
+    outcome = {key: result[key] for key in ("debate_id", "status", "confidence", "reason")}
     return Turn(
         **request.model_dump(),
         status="failed" if is_failed else "valid",
-        message=PartResult(problem=plan.problem, option=option, **told),
+        message=PartResult(problem=plan.problem, option=option, **outcome),
         excuse=result["reason"] if is_failed else None,
         usage=Usage.model_validate(result["usage"]),
     )

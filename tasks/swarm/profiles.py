@@ -134,10 +134,10 @@ def with_id(agents: Sequence[ExpertAgentProfile], agent_id: str) -> ExpertAgentP
     Raises:
         UnknownNameError: if there is none.
     """
-    found = next((agent for agent in agents if agent.agent_id == agent_id), None)
-    if found is None:
+    agent = next((agent for agent in agents if agent.agent_id == agent_id), None)
+    if agent is None:
         raise UnknownNameError("agent", agent_id, [agent.agent_id for agent in agents])
-    return found
+    return agent
 
 
 def with_role(agents: Sequence[ExpertAgentProfile], role: AgentRole | str | None) -> ExpertAgentProfile:
@@ -147,10 +147,10 @@ def with_role(agents: Sequence[ExpertAgentProfile], role: AgentRole | str | None
         UnknownNameError: if there is no such role, or nobody has it.
     """
     wanted = known(AgentRole, role, "agent role")
-    found = [agent for agent in agents if agent.role is wanted]
-    if not found:
+    of_role = [agent for agent in agents if agent.role is wanted]
+    if not of_role:
         raise UnknownNameError("agent of role", wanted.value, fix="register one with `register_agent`")
-    return min(reversed(found), key=lambda agent: agent.is_default)
+    return min(reversed(of_role), key=lambda agent: agent.is_default)
 
 
 def require_text(what: str, value: Any, longest: int) -> str:

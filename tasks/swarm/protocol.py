@@ -3,9 +3,9 @@
 A debate is this function applied until nothing is due: the same for a fresh, a resumed and a replayed one.
 
 Round 0: where the problem is debated in parts, the lead's split and what each part's team decided; where nobody named
-options, the lead's. Round 1: independent proposals → (agreement ends it, unless every round is to be heard) →
+options, the lead's. Round 1: independent proposals → (agreement ends it, unless every round is to be held) →
 critiques; round 2…: refinements → critiques; after the last round votes, where asked for a person's vote, and the
-closing. With one round the proposals are the votes: nothing was heard that could change them.
+closing. With one round the proposals are the votes: nothing came in between that could change them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Mapping
 
-from tasks.swarm.messages import OptionList, Phase, TurnRequest, turn_key
+from tasks.swarm.messages import OptionList, Phase, TurnRequest, Turns, turn_key
 from tasks.swarm.parts import findings_of_parts, options_from_parts, plans_of
-from tasks.swarm.positions import Turns, agreement_reached, ballots
+from tasks.swarm.positions import agreement_reached, ballots
 from tasks.swarm.records import Brief, ConsensusStrategy, Option
 
 HUMAN = "human"
-EXPERTS_SPEAK = ("propose", "critique", "refine", "vote")
+EXPERT_PHASES = ("propose", "critique", "refine", "vote")
 LETTERS = string.ascii_uppercase
 
 
@@ -46,15 +46,15 @@ def options_of(brief: Brief, turns: Turns) -> tuple[Option, ...]:
 
 def with_options(brief: Brief, turns: Turns) -> Brief:
     """The brief with the options that are in force, and with what its parts decided among every expert's evidence."""
-    told = findings_of_parts(brief, turns)
-    ids = tuple(item.id for item in told)
+    of_parts = findings_of_parts(brief, turns)
+    ids = tuple(item.id for item in of_parts)
     experts = tuple(one.model_copy(update={"evidence_ids": (*one.evidence_ids, *ids)}) for one in brief.experts)
-    known = {"evidence": (*brief.evidence, *told), "experts": experts} if told else {}
+    known = {"evidence": (*brief.evidence, *of_parts), "experts": experts} if of_parts else {}
     return brief.model_copy(update=known | {"options": options_of(brief, turns)})
 
 
 def rounds_run(turns: Turns) -> int:
-    """How many rounds of positions were heard."""
+    """How many rounds of positions were held."""
     return max((turn.round for turn in turns.values() if turn.phase in ("propose", "refine")), default=0)
 
 
@@ -129,10 +129,10 @@ def _is_worth_going_on(brief: Brief, turns: Turns) -> bool:
 
 def _lost(turns: Turns) -> dict[str, tuple[int, str]]:
     """Experts whose model did not answer, and where."""
-    return {t.agent_id: (t.round, t.phase) for t in turns.values() if t.status == "failed" and t.phase in EXPERTS_SPEAK}
+    return {t.agent_id: (t.round, t.phase) for t in turns.values() if t.status == "failed" and t.phase in EXPERT_PHASES}
 
 
 def _lead(brief: Brief, turns: Turns) -> str:
-    """The expert with the best record whose model answers speaks for the whole; ties go to the first."""
+    """The expert with the best record whose model answers leads; ties go to the first."""
     able = [expert for expert in brief.experts if expert.agent_id not in _lost(turns)] or list(brief.experts)
     return max(able, key=lambda expert: expert.weight).agent_id

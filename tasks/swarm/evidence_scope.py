@@ -1,8 +1,8 @@
-"""Whose findings a debate may use. A workspace is somebody else's secret, so naming none does not mean all.
+"""Whose findings a debate may use. A workspace's findings are private, so naming none does not mean all.
 
 `workspace`: those of one workspace, named, or the only one there is. `organisation`: nobody named a workspace, and all
-there are belong to one organisation, whose own they are. `shared`: nobody named one and the warehouse holds several
-organisations, so only what may cross them: the private release, and what the caller brings.
+there are belong to one organization, whose own they are. `shared`: nobody named one and the warehouse holds several
+organizations, so only what may cross them: the private release, and what the caller brings.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Kind = Literal["workspace", "organisation", "shared"]
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class EvidenceScope:
     """The workspaces whose findings may be used; none of them where `kind` is `shared`."""
 
     kind: Kind
@@ -29,11 +29,11 @@ class Scope:
         return self.workspace_ids[0] if self.kind == "workspace" else None
 
 
-def scope_of(workspaces: Sequence[Mapping[str, Any]], workspace_id: str | None) -> Scope:
-    """The widest scope that is nobody else's.
+def scope_of(workspaces: Sequence[Mapping[str, Any]], workspace_id: str | None) -> EvidenceScope:
+    """The widest scope that holds no other organization's findings.
 
     Args:
-        workspaces: `workspace_id` and `organisation_id` (None: its own organisation) of every workspace there is.
+        workspaces: `workspace_id` and `organisation_id` (None: its own organization) of every workspace there is.
 
     Raises:
         UnknownNameError: if the named workspace is not among them.
@@ -42,8 +42,8 @@ def scope_of(workspaces: Sequence[Mapping[str, Any]], workspace_id: str | None) 
     if workspace_id is not None:
         if workspace_id not in known:
             raise UnknownNameError.for_workspace(workspace_id)
-        return Scope("workspace", (workspace_id,))
+        return EvidenceScope("workspace", (workspace_id,))
     if len(known) == 1:
-        return Scope("workspace", known)
+        return EvidenceScope("workspace", known)
     owners = {(row["organisation_id"], None if row["organisation_id"] else row["workspace_id"]) for row in workspaces}
-    return Scope("organisation", known) if len(owners) <= 1 else Scope("shared")
+    return EvidenceScope("organisation", known) if len(owners) <= 1 else EvidenceScope("shared")
