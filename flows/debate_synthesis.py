@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from prefect import flow
@@ -12,7 +13,7 @@ from flows.parameters import DebateSynthesis
 from tasks.reporting import announce, artifact_key, emit, publish_markdown
 from tasks.swarm.errors import DebateFailedError
 from tasks.swarm.limits import Limits
-from tasks.swarm.positions import Turns
+from tasks.swarm.messages import Turns
 from tasks.swarm.records import Brief
 from tasks.swarm.report import headline, story
 from tasks.swarm.steps import hold_debate
@@ -35,7 +36,7 @@ def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, 
         return None if answer.option == ABSTAIN else answer.option
 
     asks = ask_person if options.ask_a_person else None
-    result = hold_debate(asked, options.agent_roles, str(flow_run.id), limits, asks)
+    result = asyncio.run(hold_debate(asked, options.agent_roles, str(flow_run.id), limits, asks))
     publish_markdown(artifact_key(NAME, result["debate_id"]), story(result), headline(result))
     told = {key: result[key] for key in ("status", "option", "label", "confidence", "engine", "usage")}
     emit("raptorflow.debate.concluded", f"debate.{result['debate_id']}", told)

@@ -112,7 +112,9 @@ def _voted(brief: Brief, turns: Turns, count: Count) -> tuple[str | None, tuple[
 def _warnings(brief: Brief, turns: Turns) -> tuple[str, ...]:
     """What people should look at; it changes no vote."""
     texts = [brief.problem, *texts_in(brief.context), *(item.statement for item in brief.evidence)]
-    texts += [text for turn in turns.values() if turn.message for text in texts_in(turn.message.model_dump(mode="json"))]
+    texts += [
+        text for turn in turns.values() if turn.message for text in texts_in(turn.message.model_dump(mode="json"))
+    ]
     return ("suspected_injection",) if looks_like_injection(texts) else ()
 
 

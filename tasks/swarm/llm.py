@@ -169,7 +169,9 @@ class LanguageModel:
                 place, adapted = known.place, set(known.adapted)
                 call.tries += 1
                 try:
-                    completion = await self._client.chat.completions.create(**call.payload(RESPONSE_FORMATS[place], adapted))
+                    completion = await self._client.chat.completions.create(
+                        **call.payload(RESPONSE_FORMATS[place], adapted)
+                    )
                     return _read(completion, RESPONSE_FORMATS[place], call.tries)
                 except (openai.BadRequestError, openai.UnprocessableEntityError) as problem:
                     if not learn(known, place, adapted, _complaint(problem).lower()):

@@ -79,7 +79,7 @@ class Vote(Record):
 class Closing(Record):
     """Prose for the option already voted, or a moderator's verdict; neither decides alone."""
 
-    text: Annotated[str, Text("summary", times=2)] = ""
+    text: Annotated[str, Text("summary", times=2, takes_anything=True)] = ""
     dissent: Annotated[str, Text()] = ""
     option: Annotated[str | None, Choice("decision")]
 

@@ -87,7 +87,9 @@ def _split(brief: Brief, _turns: Turns, _expert: Expert, _number: int) -> Split:
     """A part for each side of the problem that findings are about; none where they are all about one."""
     sides = {dimension_of(item) for item in brief.evidence}
     questions = {name: dimension.question for name, dimension in DIMENSIONS.items() if name in sides}
-    return Split(questions=questions if len(questions) >= FEWEST_PARTS else {}, reasoning="one part for each kind of finding")
+    return Split(
+        questions=questions if len(questions) >= FEWEST_PARTS else {}, reasoning="one part for each kind of finding"
+    )
 
 
 def _propose(brief: Brief, _turns: Turns, expert: Expert, _number: int) -> Proposal:
@@ -141,7 +143,9 @@ def _flaw(brief: Brief, name: str, proposal: Proposal, known: set[str], *, agree
         worst = min(against, key=lambda item: (item.effect / item.se, item.id))
         return -worst.effect / worst.se, _critique_of(name, "contradicted_by", worst, f"Against it: {cite(worst)}.", 15)
     if cited and all(abs(item.effect) < Z_90 * item.se for item in cited):
-        return 1.0, _critique_of(name, "not_significant", cited[0], "Its intervals include no effect at all.", agreement)
+        return 1.0, _critique_of(
+            name, "not_significant", cited[0], "Its intervals include no effect at all.", agreement
+        )
     if cited and all(item.age_days > STALE_DAYS for item in cited):
         return 0.5, _critique_of(name, "stale", cited[0], "All it cites is more than a year old.", agreement)
     if not cited and not option.is_status_quo:

@@ -113,7 +113,8 @@ def options_from(evidence: Sequence[EvidenceRef], prior_sd: float, problem: str)
     if not ranked:
         return ()
     chosen = [
-        _option(letter, items[0]) for letter, (_, items) in zip(string.ascii_uppercase, ranked[:MOST_OPTIONS_DRAWN], strict=False)
+        _option(letter, items[0])
+        for letter, (_, items) in zip(string.ascii_uppercase, ranked[:MOST_OPTIONS_DRAWN], strict=False)
     ]
     return (*chosen, status_quo(string.ascii_uppercase[len(chosen)]))
 

@@ -1,4 +1,4 @@
-"""What a model may reply, from one pydantic model a phase: the schema that endpoints enforce, and the check of what came.
+"""What a model may reply, from one pydantic model a phase: the schema endpoints enforce, and the check of what came.
 
 Each field of such a model (`tasks.swarm.messages`) carries a `ReplyField`, which knows its JSON schema and reads its
 value. Schemas keep to what all endpoints know: flat objects, everything required, enumerations, whole numbers in a
@@ -92,10 +92,17 @@ def read_reply(text: str, form: ReplyForm) -> tuple[Record, Flags]:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Free text, cut where it is too long; `key` where the reply has another name for it."""
+    """Free text, cut where it is too long.
+
+    Attributes:
+        key: its name in the reply, where that is another one.
+        times: how many of the turn's text lengths it may have.
+        takes_anything: whether another value than a text counts as its text.
+    """
 
     key: str | None = None
     times: int = 1
+    takes_anything: bool = False
 
     def schemas(self, name: str, form: ReplyForm) -> dict[str, Schema]:
         """A bounded string."""
@@ -103,7 +110,8 @@ class Text:
 
     def read(self, name: str, reply: ReplyValues, form: ReplyForm) -> tuple[str, Flags]:
         """The text."""
-        return _cut(reply[self.key or name], self.times * form.text_length), ()
+        value = reply[self.key or name]
+        return _cut(str(value) if self.takes_anything else value, self.times * form.text_length), ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +271,7 @@ class QuestionsByDimension:
 
     def read(self, _name: str, reply: ReplyValues, form: ReplyForm) -> tuple[dict[str, str], Flags]:
         """The questions that are not empty, by side."""
-        questions = {
-            side: _cut(reply[side], min(form.text_length, LONGEST_QUESTION)).strip() for side in DIMENSIONS
-        }
+        questions = {side: _cut(reply[side], min(form.text_length, LONGEST_QUESTION)).strip() for side in DIMENSIONS}
         return {side: question for side, question in questions.items() if question}, ()
 
 

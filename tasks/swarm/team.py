@@ -8,7 +8,7 @@ Ties go to fewer members, then to the first ids in order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import comb
@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.swarm.errors import TeamInfeasibleError
-from tasks.swarm.performance import PRIOR
+from tasks.swarm.performance import PRIOR, Posterior
+from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements
 
 Levels = npt.NDArray[np.float64]
 
@@ -82,6 +83,32 @@ class Problem:
     def required(self) -> int:
         """Number of required skills."""
         return len(self.need.required)
+
+
+def team_for(
+    requirements: TaskRequirements, agents: Sequence[ExpertAgentProfile], performance: Mapping[str, Posterior]
+) -> Team:
+    """The best team of agents for a task, from their skills and how good each has proved at it.
+
+    Raises:
+        TeamInfeasibleError: if no allowed team covers the required skills; names them.
+    """
+    candidates = [
+        TeamCandidate(
+            agent.agent_id,
+            {skill.skill.value: skill.effective_level for skill in agent.skills},
+            performance[agent.agent_id].optimistic,
+        )
+        for agent in agents
+    ]
+    need = Need(
+        required=tuple(skill.value for skill in requirements.required_skills),
+        preferred=tuple(skill.value for skill in requirements.preferred_skills),
+        min_size=requirements.min_team_size,
+        max_size=requirements.max_team_size,
+        min_level=requirements.min_level.value_of_level,
+    )
+    return best_team(candidates, need)
 
 
 def best_team(candidates: Sequence[TeamCandidate], need: Need) -> Team:
@@ -166,8 +193,9 @@ def _enumerate(problem: Problem, sizes: range) -> tuple[int, ...]:
 def solve_milp(problem: Problem) -> tuple[list[int], float]:
     """Indices of the chosen agents, and the relative gap left when time ran out (0 when proved optimal).
 
-    Variables: x_a = 1 if agent a is on the team, and q_as = 1 if a is the one counted for skill s (continuous suffices:
-    levels enter a maximization with Σ_a q_as ≤ 1, q_as ≤ x_a). Required skills: Σ_a q_as = 1 over agents at `min_level`.
+    Variables: x_a = 1 if agent a is on the team, q_as = 1 if a is the one counted for skill s (continuous suffices,
+    because levels are maximized with Σ_a q_as ≤ 1 and q_as ≤ x_a). Required skills: Σ_a q_as = 1 over agents at
+    `min_level`.
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
 
