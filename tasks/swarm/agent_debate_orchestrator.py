@@ -82,7 +82,7 @@ class AgentDebateOrchestrator:
             options: 2 to 8 answers to choose from: labels, or dictionaries with `label` and, for a text that would be
                 published, `title`, `body`, `media_type`. None lets them be proposed first.
             workspace_id: whose findings may be used. None means what is nobody else's: see
-                `tasks.swarm.evidence_scope`.
+                `tasks.swarm.findings`.
             debate_id: goes on with this debate; None finds it by the question and its evidence.
             extra_evidence: findings beside the warehouse's, such as the decisions of sub-debates.
             stop_at_agreement: whether agreement ends a debate earlier; False has every round held, at its price.

@@ -17,8 +17,7 @@ from tasks.swarm.llm import Endpoint, LanguageModel, open_client
 from tasks.swarm.llm_deliberator import Exchange, LLMDeliberator
 from tasks.swarm.messages import Turn, TurnRequest, Turns, Vote
 from tasks.swarm.panel import EvidencePanel
-from tasks.swarm.parts import plans_of, turn_of_part
-from tasks.swarm.protocol import HUMAN, due, with_options
+from tasks.swarm.protocol import HUMAN, due, plans_of, turn_of_part, with_options
 from tasks.swarm.question import Question
 from tasks.swarm.records import Brief
 from tasks.warehouse import Warehouse

@@ -15,7 +15,7 @@ from tasks.swarm import store
 from tasks.swarm.decision import decide
 from tasks.swarm.errors import DebateMismatchError
 from tasks.swarm.evidence import answered_by
-from tasks.swarm.evidence_scope import scope_of
+from tasks.swarm.findings import scope_of
 from tasks.swarm.messages import Turn
 from tasks.swarm.positions import position
 from tasks.swarm.preparation import TASK_TYPE, Findings, Roster, debate_brief, part_brief

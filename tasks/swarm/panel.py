@@ -18,9 +18,9 @@ from tasks.swarm.evidence import (
     relevance,
 )
 from tasks.swarm.messages import Critique, FlawKind, Message, Proposal, Split, Turn, TurnRequest, Turns, Vote
-from tasks.swarm.parts import FEWEST_PARTS
 from tasks.swarm.positions import position
 from tasks.swarm.posterior import Standing, standings
+from tasks.swarm.protocol import FEWEST_PARTS
 from tasks.swarm.records import Brief, EvidenceRef, Expert, Option
 from tasks.swarm.shared_context import latest_proposal, shared_evidence, shown_as
 

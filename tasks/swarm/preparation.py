@@ -12,8 +12,7 @@ from typing import Any
 from tasks.errors import InputError, UnknownNameError, require_between
 from tasks.swarm.calibration import calibration_curve
 from tasks.swarm.evidence import DIMENSIONS, any_applies, dimension_of, slice_for
-from tasks.swarm.evidence_rows import Rows, findings_from
-from tasks.swarm.evidence_scope import EvidenceScope
+from tasks.swarm.findings import EvidenceScope, Rows, findings_from
 from tasks.swarm.performance import Posterior
 from tasks.swarm.posterior import options_from, prior_sd_of
 from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements, with_id, with_role

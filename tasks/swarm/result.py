@@ -7,8 +7,7 @@ from typing import Any
 
 from tasks.swarm.messages import PHASES, Closing, Critique, Proposal, Turn, Turns, Vote, turn_key
 from tasks.swarm.panel import NOTICE, WEIGHED, label_of
-from tasks.swarm.parts import results_of_parts
-from tasks.swarm.protocol import with_options
+from tasks.swarm.protocol import results_of_parts, with_options
 from tasks.swarm.records import Brief, ConsensusStrategy, Expert
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
 
 from tasks.errors import UnknownNameError
-from tasks.swarm.evidence_scope import EvidenceScope
+from tasks.swarm.findings import EvidenceScope
 from tasks.swarm.messages import Turn
 from tasks.swarm.records import Brief
 from tasks.warehouse import Warehouse

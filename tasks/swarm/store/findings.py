@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, literal, select
 
-from tasks.swarm.evidence_scope import EvidenceScope
+from tasks.swarm.findings import EvidenceScope
 from tasks.swarm.store.debates import graded_debates
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
