@@ -23,7 +23,7 @@ class AgentDebateOrchestrator:
     """Puts a question to experts and comes back with a decision, its reasons and its price.
 
     With a model configured (RAPTORFLOW_LLM_MODEL and a key or an address) the experts are language models; without
-    one the evidence panel answers, and says so. A model that fails is never replaced in silence.
+    one the evidence panel answers, and the result says which it was. A model that fails is never silently replaced.
 
     Args:
         agent_registry: where the experts are; its warehouse keeps the debates.
@@ -81,7 +81,7 @@ class AgentDebateOrchestrator:
             context: a JSON object that the experts are shown.
             options: 2 to 8 answers to choose from: labels, or dictionaries with `label` and, for a text that would be
                 published, `title`, `body`, `media_type`. None lets them be proposed first.
-            workspace_id: whose findings may be used. None means what is nobody else's: see
+            workspace_id: whose findings may be used. None means those no other organization owns: see
                 `tasks.swarm.findings`.
             debate_id: goes on with this debate; None finds it by the question and its evidence.
             extra_evidence: findings beside the warehouse's, such as the decisions of sub-debates.

@@ -134,7 +134,7 @@ class DebateRunner:
 
 
 class TurnWriter:
-    """Stores what arrives; what arrives together is one transaction, and nobody goes on before theirs is stored."""
+    """Stores what arrives; what arrives together is one transaction, and no turn goes on before its own is stored."""
 
     def __init__(self, service: DebateService, debate_id: str) -> None:
         self._service, self._debate_id = service, debate_id
@@ -148,7 +148,7 @@ class TurnWriter:
         self._turns += [] if turn is None else [turn]
         async with self._one_at_a_time:
             exchanges, turns = self._exchanges, self._turns
-            if exchanges or turns:  # else whoever held the lock has stored ours with theirs
+            if exchanges or turns:  # else the holder of the lock has stored ours with its own
                 self._exchanges, self._turns = [], []
                 await in_thread(self._service.record_exchanges, self._debate_id, exchanges, turns)
 

@@ -169,7 +169,7 @@ def what_would_decide(brief: Brief) -> str:
     """Which data the panel is missing, and how much of it."""
     if brief.scope == "shared" and not brief.evidence:
         return (
-            "no workspace is named and the warehouse holds several organisations, whose findings are theirs alone: "
+            "no workspace is named and the warehouse holds several organizations, whose findings are private: "
             "name a workspace, or publish a private release with `raptorflow run transfer-learning`"
         )
     if not brief.options:
@@ -181,6 +181,6 @@ def what_would_decide(brief: Brief) -> str:
     rate = 0.05
     per_arm = math.ceil(2.0 * (1.96 + 0.84) ** 2 * (1.0 - rate) / (rate * effect**2))
     return (
-        f"no finding speaks about these {len(brief.options)} options; an experiment between them with about "
+        f"no finding is about these {len(brief.options)} options; an experiment between them with about "
         f"{per_arm:,} exposures an arm would see a difference of {effect:.0%} at a base rate of 5 % (power .8)"
     )

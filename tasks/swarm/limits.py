@@ -89,7 +89,7 @@ class DebateBudget:
         return tokens, cost
 
     def settle(self, reserved: tuple[float, float], usage: Usage) -> None:
-        """Put what was taken in place of what was set aside; a call nobody measured keeps its worst case."""
+        """Put what was taken in place of what was set aside; an unmeasured call keeps its worst case."""
         if usage.unmeasured_calls:
             return
         self._tokens += usage.prompt_tokens + usage.completion_tokens - reserved[0]

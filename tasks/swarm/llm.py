@@ -1,7 +1,7 @@
 """The only module that imports `openai`: one reply from an OpenAI-compatible endpoint, or why there is none.
 
 The SDK's own retries are off: trying again stands here and nowhere else, bounded by attempts, by the longest wait, by
-the call's and the debate's wall clock, and by a circuit that opens when an endpoint answers nobody. Structured output
+the call's and the debate's wall clock, and by a circuit that opens when an endpoint does not answer. Structured output
 is asked for as far as the endpoint supports it: json_schema, then json_object, then the prompt alone. `.parse` is not
 used: it loses text and usage of replies it cannot read.
 """
@@ -140,7 +140,9 @@ class LanguageModel:
         error = ""
         for attempt in range(self._limits.attempts):
             if self._failed_in_a_row >= OPENS_AFTER:
-                return Reply(trouble="unavailable", error="the endpoint answers nobody; not asked", tries=call.tries)
+                return Reply(
+                    trouble="unavailable", error="the endpoint does not answer; request not sent", tries=call.tries
+                )
             try:
                 reply = await self._send(call)
             except openai.OpenAIError as problem:

@@ -104,7 +104,7 @@ def _proposal_from(brief: Brief, expert: Expert, evidence_ids: tuple[str, ...]) 
     known = [item for item in brief.evidence if item.id in evidence_ids]
     relevant = [item for item in known if any(applies_to(item, option) for option in brief.options)]
     if not relevant:
-        why = "no finding within my skills speaks about these options"
+        why = "no finding within my skills is about these options"
         return Proposal(option=None, claim="Abstains.", abstain_reason=why)
     best = favorite(brief.options, standings(brief.options, relevant, brief.prior_sd))
     label = label_of(brief.options, best.option)
@@ -134,7 +134,7 @@ def _critique(brief: Brief, turns: Turns, expert: Expert, number: int) -> Critiq
 
 
 def _flaw(brief: Brief, name: str, proposal: Proposal, known: set[str], *, agrees: bool) -> tuple[float, Critique]:
-    """How grave the gravest computable flaw of a proposal is, and the critique that says so."""
+    """How severe the worst computable flaw of a proposal is, and the critique that names it."""
     option = next(one for one in brief.options if one.id == proposal.option)
     against = [i for i in brief.evidence if i.id in known and i.effect < 0 and applies_to(i, option)]
     cited = [i for i in brief.evidence if i.id in proposal.evidence_ids and applies_to(i, option)]
@@ -149,7 +149,7 @@ def _flaw(brief: Brief, name: str, proposal: Proposal, known: set[str], *, agree
     if cited and all(item.age_days > STALE_DAYS for item in cited):
         return 0.5, _critique_of(name, "stale", cited[0], "All it cites is more than a year old.", agreement)
     if not cited and not option.is_status_quo:
-        return 0.8, _critique_of(name, "unsupported", None, "Nothing it cites speaks about this option.", agreement)
+        return 0.8, _critique_of(name, "unsupported", None, "Nothing it cites is about this option.", agreement)
     return 0.0, _critique_of(name, "no_flaw", None, "", agreement)
 
 
@@ -167,7 +167,7 @@ def _critique_of(name: str, kind: FlawKind, item: EvidenceRef | None, weakness: 
 
 def _vote(brief: Brief, turns: Turns, expert: Expert, number: int) -> Vote:
     held = position(brief, turns, expert.agent_id, number, with_vote=False)
-    why = "keeps the position of the last round" if held.option else "no finding speaks about these options"
+    why = "keeps the position of the last round" if held.option else "no finding is about these options"
     return Vote(option=held.option, reason=why, evidence_ids=held.cited, confidence=held.confidence)
 
 

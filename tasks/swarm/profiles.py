@@ -46,7 +46,7 @@ class ExpertAgentProfile:
     """An expert that can be put on a team.
 
     Attributes:
-        system_prompt: how a model is told to speak as this expert; unused by the evidence panel.
+        system_prompt: the instructions that make a model answer as this expert; unused by the evidence panel.
         temperature: sampling temperature of that model, 0 to 2.
         model: a model of its own; None takes the configured one.
         agent_id: made of role and name unless given, so that registering twice is one agent.
@@ -144,7 +144,7 @@ def with_role(agents: Sequence[ExpertAgentProfile], role: AgentRole | str | None
     """The agent of that role, from all in the order they were registered: custom before default, the latest first.
 
     Raises:
-        UnknownNameError: if there is no such role, or nobody has it.
+        UnknownNameError: if there is no such role, or no agent has it.
     """
     wanted = known(AgentRole, role, "agent role")
     of_role = [agent for agent in agents if agent.role is wanted]
@@ -154,7 +154,7 @@ def with_role(agents: Sequence[ExpertAgentProfile], role: AgentRole | str | None
 
 
 def require_text(what: str, value: Any, longest: int) -> str:
-    """The text, if it says something and is not endless.
+    """The text, if it is not blank and not too long.
 
     Raises:
         InputError: if it is no text, blank or too long.

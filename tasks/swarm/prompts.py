@@ -35,10 +35,10 @@ RULES = (
     "Reply with one JSON object and nothing else, and do not repeat these rules."
 )
 
-# An expert whose findings speak about the options owes a choice, however unsure; one who has none may honestly decline.
+# An expert with findings about the options must choose, however unsure; one without any may decline.
 _CHOICE = {
-    True: " Your evidence speaks about these options: choose one, with a low confidence where it is weak.",
-    False: " None of your evidence speaks about these options: choose 'abstain' unless your field tells you.",
+    True: " Some of your evidence is about these options: choose one, with a low confidence where it is weak.",
+    False: " None of your evidence is about these options: choose 'abstain' unless your field tells you.",
 }
 _MODERATE = "Weigh the options and their arguments as an impartial moderator and name the best one."
 
@@ -62,7 +62,7 @@ class PhasePrompt:
     Attributes:
         model: the message it asks for; the schema in the prompt and the reading of the reply follow from it.
         task: the request in words.
-        shown: what it is shown beside the question and its evidence; None where nobody else has been heard yet.
+        shown: what it is shown beside the question and its evidence; None where the others have not answered yet.
         is_ballot: whether the reply names an option that is counted.
     """
 

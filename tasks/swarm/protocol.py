@@ -2,13 +2,13 @@
 
 A debate is this function applied until nothing is due: the same for a fresh, a resumed and a replayed one.
 
-Round 0: where the problem is debated in parts, the lead's split and what each part's team decided; where nobody named
-options, the lead's. Round 1: independent proposals → (agreement ends it, unless every round is to be held) →
+Round 0: where the problem is debated in parts, the lead's split and what each part's team decided; the lead's
+options, where the caller named none. Round 1: independent proposals → (agreement ends it, unless every round is to be held) →
 critiques; round 2…: refinements → critiques; after the last round votes, where asked for a person's vote, and the
 closing. With one round the proposals are the votes: nothing came in between that could change them.
 
 Every expert of the whole is shown what a part's team decided. It is no evidence of its own: it rests on findings that
-the whole counts already, so it moves nobody's arithmetic.
+the whole counts already, so it changes no expert's arithmetic.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def results_of_parts(brief: Brief, turns: Turns) -> list[tuple[str, PartResult]]
 
 
 def turn_of_part(request: TurnRequest, plan: PartPlan, result: Mapping[str, Any]) -> Turn:
-    """What a part's debate came to, as a turn of the whole; one that nobody answered is failed, and asked again."""
+    """What a part's debate came to, as a turn of the whole; one that got no answer is failed, and held again."""
     options = [Option.model_validate(one) for one in result["transcript"]["brief"]["options"]]
     option = next((one for one in options if one.id == result["option"]), None)
     is_failed = option is None and result["status"] in ("failed", "budget_exhausted")
@@ -136,7 +136,7 @@ def _findings_of_parts(brief: Brief, turns: Turns) -> tuple[EvidenceRef, ...]:
 
 
 def _options_from_parts(brief: Brief, turns: Turns) -> tuple[Option, ...]:
-    """What the panel chooses from where nobody named options: the parts' decisions, or the strongest findings."""
+    """The panel's options where the caller named none: the parts' decisions, or the strongest findings."""
     chosen = {result.option.label: result.option for _, result in results_of_parts(brief, turns) if result.option}
     changes = [option for option in chosen.values() if not option.is_status_quo]
     if not changes:

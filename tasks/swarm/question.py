@@ -75,7 +75,7 @@ class Question:
 
 
 def check_problem(problem: Any) -> str:
-    """The problem, if it says something within 20,000 characters."""
+    """The problem, if it is not blank and within 20,000 characters."""
     return require_text("problem", problem, LONGEST_PROBLEM).strip()
 
 

@@ -278,7 +278,7 @@ class QuestionsByDimension:
 def normal_confidence(raw: Any) -> float | None:
     """A stated confidence as a share: 0.95, '95%' and 95 are .95; None for what cannot be one, such as 1.7 or NaN.
 
-    A bare number between 1 and 2 is refused: nobody can tell 1.7 out of 1 from 1.7 per cent.
+    A bare number between 1 and 2 is refused: 1.7 out of 1 and 1.7 per cent look the same.
     """
     if isinstance(raw, bool) or raw is None:
         return None

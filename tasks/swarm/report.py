@@ -33,9 +33,9 @@ def _head(result: Result) -> Iterator[str]:
         yield "*Evidence panel: a statistical procedure. No language model was used.*"
     yield f"**{_plain(headline(result))}**"
     if result["reason"]:
-        yield f"Why it ended so: {_plain(result['reason'])}."
+        yield f"Reason: {_plain(result['reason'])}."
     if "suspected_injection" in result["flags"]:
-        yield "⚠ A text in this debate addresses the model rather than the reader. It changed no vote; look at it."
+        yield "⚠ A text in this debate addresses the model rather than the reader. It changed no vote; please check it."
     yield "\n".join(f"- **{_plain(option['id'])}** {_plain(option['label'])}" for option in result["options"])
 
 
@@ -75,7 +75,7 @@ def _positions(result: Result) -> Iterator[str]:
 def _minds(result: Result) -> Iterator[str]:
     if not result["changes"]:
         return
-    yield "## What changed whose mind"
+    yield "## Changes of mind"
     lines = []
     for change in result["changes"]:
         evidence = ", ".join(f"`{item}`" for item in change["because_evidence_ids"])
@@ -122,14 +122,14 @@ def _decision(result: Result) -> Iterator[str]:
     yield f"Vote ({count['method']}): {shares} — {count['outcome'].replace('_', ' ')}. {notes}"
     if result["confidence"] is not None:
         basis = result["confidence_basis"].replace("_", " ")
-        yield f"Confidence {result['confidence']:.0%} ({basis}); agreement {result['agreement']:.0%}, another matter."
+        yield f"Confidence {result['confidence']:.0%} ({basis}); agreement {result['agreement']:.0%} of the vote."
     if "leaning" in result["flags"]:
-        yield "No option is much likelier than not to be the best: a direction to test, rather than a decision."
+        yield "No option is much likelier than not to be the best: a direction to test, not a decision."
     if result["dissent"]:
         yield f"Dissent: {', '.join(result['dissent'])}."
     baseline = result["baseline"]
     if baseline and result["llm_used"]:
-        yield f"The evidence panel alone says {baseline['option']} ({baseline['confidence']:.0%})."
+        yield f"The evidence panel alone chooses {baseline['option']} ({baseline['confidence']:.0%})."
 
 
 def _price(result: Result) -> str:

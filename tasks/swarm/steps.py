@@ -44,7 +44,7 @@ class TurnTasks:
         return await debate_turn(key, _Shared(turn))
 
     async def noted(self) -> None:
-        """Wait until every turn is noted. A turn that failed has raised in whoever took it; a note that failed is
+        """Wait until every turn is noted. A turn that failed has raised where it was taken; a note that failed is
         logged in the run and changes no decision."""
         for ended in await asyncio.gather(*self._noted, return_exceptions=True):
             if isinstance(ended, BaseException):

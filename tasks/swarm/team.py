@@ -115,7 +115,7 @@ def best_team(candidates: Sequence[TeamCandidate], need: Need) -> Team:
     """The team of the highest value among those that cover every required skill at `min_level`.
 
     Raises:
-        TeamInfeasibleError: if there is none; names the skills that nobody covers.
+        TeamInfeasibleError: if there is none; names the skills that no agent covers.
     """
     problem = _problem(candidates, need)
     _require_coverable(problem)

@@ -148,7 +148,7 @@ def conclude_debate(warehouse: Warehouse, debate_id: str, decision: dict[str, An
 
 
 def grade_debate(warehouse: Warehouse, debate_id: str, option: str, source: str) -> None:
-    """Write which option turned out to be right, and who says so."""
+    """Write which option turned out to be right, and by which source."""
     with warehouse.begin() as connection:
         connection.execute(
             update(Debate)

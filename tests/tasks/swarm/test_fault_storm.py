@@ -32,7 +32,7 @@ def names(body: Case) -> str:
 
 
 def stubborn(phase: str, body: Case, schema: Case) -> Case | None:
-    place = [i for i, who in enumerate(("Viral", "Conversion", "Behavioural", "Search")) if f"are {who}" in names(body)]
+    place = [i for i, who in enumerate(("Viral", "Conversion", "Behavioral", "Search")) if f"are {who}" in names(body)]
     return {"option": "ABBA"[place[0]]} if phase in ("propose", "vote") else None
 
 
