@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from flows.parameters import DebateSynthesis
 from tasks.reporting import Event, announce, artifact_key, emit, publish_markdown
 from tasks.swarm.errors import DebateFailedError
 from tasks.swarm.limits import Limits
-from tasks.swarm.positions import Turns
+from tasks.swarm.messages import Turns
 from tasks.swarm.records import Brief
 from tasks.swarm.report import headline, story
 from tasks.swarm.steps import hold_debate
@@ -30,7 +31,7 @@ def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, 
     request |= {"options": list(options.options) or None, "debate_id": options.debate_id}
     limits = Limits(max_total_tokens=options.max_total_tokens, debate_seconds=options.minutes * 60.0)
     person = partial(persons_vote, hours=options.vote_hours) if options.ask_a_person else None
-    result = hold_debate(request, options.agent_roles, str(flow_run.id), limits, person)
+    result = asyncio.run(hold_debate(request, options.agent_roles, str(flow_run.id), limits, person))
     publish_markdown(artifact_key(NAME, result["debate_id"]), story(result), headline(result))
     emit(Event.DEBATE_CONCLUDED, f"debate.{result['debate_id']}", {name: result[name] for name in PAYLOAD})
     announce(f"{result['debate_id']} {headline(result)}")

@@ -11,7 +11,8 @@ from tasks.models import list_drift_checks, list_models
 from tasks.patterns.records import Pattern
 from tasks.patterns.store import latest_analyses, patterns_of
 from tasks.patterns.wording import format_lift, format_probability
-from tasks.swarm import AgentDebateOrchestrator, ExpertAgentRegistry
+from tasks.swarm.debate_service import DebateService
+from tasks.swarm.registry_service import RegistryService
 from tasks.transfer.service import TransferService
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace, workspace_frame
@@ -70,9 +71,8 @@ def models(workspace_id: str | None) -> Rows:
 
 def debates(workspace_id: str | None) -> Rows:
     """The newest debates."""
-    registry = ExpertAgentRegistry(warehouse=_known(workspace_id))
     names = ("debate_id", "problem", "status", "decision", "confidence", "engine")
-    debates = AgentDebateOrchestrator(registry).list_debates(workspace_id)
+    debates = DebateService(RegistryService(_known(workspace_id))).recent(workspace_id)
     return [{name: (row | {"decision": row["label"]})[name] for name in names} for row in debates]
 
 

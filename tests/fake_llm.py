@@ -85,7 +85,7 @@ class FakeLLM:
         finally:
             writer.close()
 
-    def behaviour(self, body: Body) -> tuple[str, str]:
+    def behavior(self, body: Body) -> tuple[str, str]:
         name = str(body["model"])
         if "*" in name:
             name, times = name.split("*")
@@ -96,7 +96,7 @@ class FakeLLM:
         return kind, detail
 
     async def answer(self, body: Body, writer: asyncio.StreamWriter) -> None:
-        kind, detail = self.behaviour(body)
+        kind, detail = self.behavior(body)
         if kind == "slow":
             await asyncio.sleep(float(detail))
         if kind == "drop":

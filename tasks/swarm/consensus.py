@@ -10,12 +10,47 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import permutations
+from typing import Literal
+
+from pydantic import Field
 
 from tasks.errors import OutOfRangeError
-from tasks.swarm.tally import Ballot, Count
+from tasks.swarm.records import Record
 
 TIE_RULE = "tie broken by option id, first in order"
 TIE = 1e-12
+
+
+class Ballot(Record):
+    """One expert's vote as it is counted; `ranking` where it ranks all options, best first."""
+
+    agent: str
+    option: str | None
+    ranking: tuple[str, ...] = ()
+
+
+class Count(Record):
+    """What a rule makes of the ballots.
+
+    Attributes:
+        outcome: `majority`, `plurality`, `tie`, `no_quorum`.
+        agreement: share of valid ballots (or of weight) for the decision; not a probability of being right.
+        notes: rules applied, such as how a tie was broken.
+    """
+
+    method: str
+    decision: str | None
+    outcome: Literal["majority", "plurality", "tie", "no_quorum"]
+    tally: dict[str, int] = Field(default_factory=dict)
+    shares: dict[str, float] = Field(default_factory=dict)
+    agreement: float = 0.0
+    tied: tuple[str, ...] = ()
+    valid: int = 0
+    invalid: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    condorcet_winner: str | None = None
+    has_cycle: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def majority_vote(ballots: Sequence[Ballot], options: Sequence[str]) -> Count:

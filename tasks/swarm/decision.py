@@ -5,29 +5,28 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tasks.swarm.confidence import calibrated
-from tasks.swarm.consensus import majority_vote, weighted_vote
-from tasks.swarm.evidence import speaks
+from tasks.swarm.calibration import calibrated
+from tasks.swarm.consensus import Count, majority_vote, weighted_vote
+from tasks.swarm.evidence import any_applies
 from tasks.swarm.fencing import looks_like_injection, texts_in
-from tasks.swarm.messages import Closing, Usage
-from tasks.swarm.panel import favourite, label_of
+from tasks.swarm.messages import Closing, Turns, Usage
+from tasks.swarm.panel import favorite, label_of
 from tasks.swarm.performance import PRIOR
-from tasks.swarm.positions import Turns, ballots, changes
-from tasks.swarm.posterior import standings
+from tasks.swarm.positions import ballots, changes
+from tasks.swarm.posterior import Standing, standings
 from tasks.swarm.protocol import HUMAN, rounds_run, stop_reason, with_options
 from tasks.swarm.records import Brief, ConsensusStrategy
-from tasks.swarm.tally import Count, Standing
 
 DECIDED_FROM = 0.55
 
 
 def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
-    """What came of the debate.
+    """The debate's outcome.
 
     Returns:
         `status` (`concluded`, `degraded`, `budget_exhausted`, `insufficient_evidence` or `failed`) and `reason`;
         `option` and `label`, among `options`; `confidence` (probability that the option is the best, or the nearest
-        honest thing, with `confidence_basis`) and `agreement` (share of the vote), never the same number under two
+        estimate of it, with `confidence_basis`) and `agreement` (share of the vote), never the same number under two
         names; `count`, `standings`, `baseline` (the evidence panel's own answer), `changes`, `dissent`, `flags`,
         `usage`.
     """
@@ -40,7 +39,7 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     )
     status, reason = _status(settled, turns, option)
     confidence, basis = _confidence(settled, option, pooled, count)
-    best = favourite(settled.options, pooled) if pooled else None
+    best = favorite(settled.options, pooled) if pooled else None
     return {
         "status": status,
         "reason": reason,
@@ -66,9 +65,9 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
 
 
 def pool(brief: Brief) -> list[Standing]:
-    """Standings over all unique evidence; empty where none speaks about any option."""
+    """Standings over all unique evidence; empty where none is about any option."""
     known = [item for item in brief.evidence if item.kind != "part"]  # parts rest on what is counted already
-    if not speaks(known, brief.options):
+    if not any_applies(known, brief.options):
         return []
     return standings(brief.options, known, brief.prior_sd)
 
@@ -85,7 +84,7 @@ def counted(brief: Brief, turns: Turns) -> Count:
 def _panel_choice(brief: Brief, pooled: list[Standing]) -> tuple[str | None, tuple[str, ...]]:
     if not pooled:
         return None, ()
-    best = favourite(brief.options, pooled)
+    best = favorite(brief.options, pooled)
     return best.option, () if best.probability_best >= DECIDED_FROM else ("leaning",)
 
 
@@ -112,9 +111,11 @@ def _voted(brief: Brief, turns: Turns, count: Count) -> tuple[str | None, tuple[
 
 def _warnings(brief: Brief, turns: Turns) -> tuple[str, ...]:
     """What people should look at; it changes no vote."""
-    said = [brief.problem, *texts_in(brief.context), *(item.statement for item in brief.evidence)]
-    said += [text for turn in turns.values() if turn.message for text in texts_in(turn.message.model_dump(mode="json"))]
-    return ("suspected_injection",) if looks_like_injection(said) else ()
+    texts = [brief.problem, *texts_in(brief.context), *(item.statement for item in brief.evidence)]
+    texts += [
+        text for turn in turns.values() if turn.message for text in texts_in(turn.message.model_dump(mode="json"))
+    ]
+    return ("suspected_injection",) if looks_like_injection(texts) else ()
 
 
 def _status(brief: Brief, turns: Turns, option: str | None) -> tuple[str, str | None]:
@@ -168,7 +169,7 @@ def what_would_decide(brief: Brief) -> str:
     """Which data the panel is missing, and how much of it."""
     if brief.scope == "shared" and not brief.evidence:
         return (
-            "no workspace is named and the warehouse holds several organisations, whose findings are theirs alone: "
+            "no workspace is named and the warehouse holds several organizations, whose findings are private: "
             "name a workspace, or publish a private release with `raptorflow run transfer-learning`"
         )
     if not brief.options:
@@ -180,6 +181,6 @@ def what_would_decide(brief: Brief) -> str:
     rate = 0.05
     per_arm = math.ceil(2.0 * (1.96 + 0.84) ** 2 * (1.0 - rate) / (rate * effect**2))
     return (
-        f"no finding speaks about these {len(brief.options)} options; an experiment between them with about "
+        f"no finding is about these {len(brief.options)} options; an experiment between them with about "
         f"{per_arm:,} exposures an arm would see a difference of {effect:.0%} at a base rate of 5 % (power .8)"
     )

@@ -29,7 +29,7 @@ def _expert(role: AgentRole, name: str, description: str, focus: str, skills: Sk
 
 _EXPERTS: dict[AgentRole, tuple[tuple[str, str, str], Skills]] = {
     AgentRole.SEO_EXPERT: (
-        ("Search Strategist", "Search optimisation and keyword strategy", "what people search for and can find"),
+        ("Search Strategist", "Search optimization and keyword strategy", "what people search for and can find"),
         {
             SkillTag.KEYWORD_RESEARCH: (MASTER, 0.95),
             SkillTag.SEMANTIC_SEO: (EXPERT, 0.95),
@@ -48,7 +48,7 @@ _EXPERTS: dict[AgentRole, tuple[tuple[str, str, str], Skills]] = {
         },
     ),
     AgentRole.DATA_STORYTELLER: (
-        ("Data Storyteller", "Data narratives and insights", "what the numbers support, and how surely"),
+        ("Data Storyteller", "Data narratives and insights", "what the numbers support, and how certain they are"),
         {
             SkillTag.DATA_ANALYSIS: (MASTER, 0.95),
             SkillTag.DATA_VISUALIZATION: (EXPERT, 0.95),
@@ -58,7 +58,7 @@ _EXPERTS: dict[AgentRole, tuple[tuple[str, str, str], Skills]] = {
         },
     ),
     AgentRole.PSYCHOLOGY_SPECIALIST: (
-        ("Behavioural Psychologist", "Behavioural psychology and persuasion", "how readers perceive, feel and decide"),
+        ("Behavioral Psychologist", "Behavioral psychology and persuasion", "how readers perceive, feel and decide"),
         {
             SkillTag.BEHAVIORAL_PSYCHOLOGY: (MASTER, 0.95),
             SkillTag.COGNITIVE_BIASES: (EXPERT, 0.95),

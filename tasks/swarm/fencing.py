@@ -25,7 +25,7 @@ _SUSPICIOUS = re.compile(
 
 
 def fence(value: Any, salt: str) -> str:
-    """JSON between two lines nobody can write from inside: `<`, `>` and `&` are escaped, and the name is a hash."""
+    """JSON between two lines that no text inside can write: `<`, `>` and `&` are escaped, and the name is a hash."""
     name = "DATA-" + hashlib.sha256(salt.encode()).hexdigest()[:12]
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))  # blanks are tokens, and tokens are paid
     for sign in "<>&":

@@ -1,8 +1,8 @@
-"""The only module that knows `openai`: one reply from an OpenAI-compatible endpoint, or why there is none.
+"""The only module that imports `openai`: one reply from an OpenAI-compatible endpoint, or why there is none.
 
 The SDK's own retries are off: trying again stands here and nowhere else, bounded by attempts, by the longest wait, by
-the call's and the debate's wall clock, and by a circuit that opens when an endpoint answers nobody. Structured output
-is asked for as far as the endpoint knows it: json_schema, then json_object, then the prompt alone. `.parse` is not
+the call's and the debate's wall clock, and by a circuit that opens when an endpoint does not answer. Structured output
+is asked for as far as the endpoint supports it: json_schema, then json_object, then the prompt alone. `.parse` is not
 used: it loses text and usage of replies it cannot read.
 """
 
@@ -11,25 +11,59 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tasks.swarm.endpoint import Endpoint
-from tasks.swarm.ladder import RUNGS, Call, Known, Rung, learn
+from tasks.settings import get_settings
+from tasks.swarm.errors import ModelNotReachableError
 from tasks.swarm.limits import Limits
+from tasks.swarm.profiles import require_text
 from tasks.swarm.records import Record
+from tasks.swarm.response_formats import RESPONSE_FORMATS, Call, ModelSupport, ResponseFormat, learn
 
 OPENS_AFTER = 3
 FIRST_WAIT_SECONDS = 0.5
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An OpenAI-compatible endpoint.
+
+    Attributes:
+        base_url: None is OpenAI's own.
+        api_key: None for local servers that ask for none.
+    """
+
+    model: str
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        require_text("model", self.model, 128)
+        if not self.base_url and not self.api_key:
+            raise ModelNotReachableError(self.model)
+
+
+def configured_endpoint() -> Endpoint | None:
+    """The settings' endpoint; None where no model is named.
+
+    Raises:
+        ModelNotReachableError: if a model is named, but neither a key nor an address is.
+    """
+    settings = get_settings()
+    if not settings.llm_model:
+        return None
+    return Endpoint(settings.llm_model, settings.llm_base_url, settings.llm_api_key)
+
+
 class Reply(Record):
     """What came back.
 
     Attributes:
+        rung: the response format that was asked for.
         trouble: None, or `unavailable`, `refused_request`, `call_deadline`, `deadline`, `budget_exhausted`.
         tries: requests sent for this one reply.
     """
@@ -50,27 +84,25 @@ class LanguageModel:
     """One endpoint during one debate; an async context manager.
 
     Args:
+        client: from `open_client`, closed on leaving.
         endpoint: where, which model, which key.
         limits: deadlines count from entering.
     """
 
-    def __init__(self, endpoint: Endpoint, limits: Limits) -> None:
-        self._endpoint, self._limits = endpoint, limits
-        self._known: dict[str, Known] = {}
+    def __init__(self, client: Any, endpoint: Endpoint, limits: Limits) -> None:
+        self._client, self._endpoint, self._limits = client, endpoint, limits
+        self._known: dict[str, ModelSupport] = {}
         self._failed_in_a_row = 0
         self._slots = asyncio.Semaphore(limits.max_concurrency)
-        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self._ends_at = time.monotonic() + self._limits.debate_seconds
-        self._client = await asyncio.to_thread(_client, self._endpoint, self._limits)
-        await self._stack.enter_async_context(self._client)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        await self._stack.aclose()
+        await self._client.close()
 
     def wait_out(self, seconds: float) -> None:
         """Let the deadline be so much later."""
@@ -93,14 +125,14 @@ class LanguageModel:
         call = Call(list(messages), schema, model or self._endpoint.model, temperature, max_tokens)
         try:
             async with asyncio.timeout(min(left, self._limits.call_seconds)):
-                found = await self._try(call)
+                reply = await self._try(call)
         except TimeoutError:
             whole = left <= self._limits.call_seconds
             limit = self._limits.debate_seconds if whole else self._limits.call_seconds
             what = "the debate's" if whole else "the call's"
             error = f"no whole reply within {what} {limit:g} s"
-            found = Reply(trouble="deadline" if whole else "call_deadline", error=error, tries=call.tries)
-        return found.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+            reply = Reply(trouble="deadline" if whole else "call_deadline", error=error, tries=call.tries)
+        return reply.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
 
     async def _try(self, call: Call) -> Reply:
         import openai
@@ -108,9 +140,11 @@ class LanguageModel:
         error = ""
         for attempt in range(self._limits.attempts):
             if self._failed_in_a_row >= OPENS_AFTER:
-                return Reply(trouble="unavailable", error="the endpoint answers nobody; not asked", tries=call.tries)
+                return Reply(
+                    trouble="unavailable", error="the endpoint does not answer; request not sent", tries=call.tries
+                )
             try:
-                found = await self._send(call)
+                reply = await self._send(call)
             except openai.OpenAIError as problem:
                 error, wait, is_final = _judge(problem, FIRST_WAIT_SECONDS * 2.0**attempt)
                 error = self._redacted(error)
@@ -118,7 +152,7 @@ class LanguageModel:
                     return Reply(trouble="refused_request", error=error, tries=call.tries)
             else:
                 self._failed_in_a_row = 0
-                return found
+                return reply
             if wait > self._limits.longest_wait_seconds:
                 error += f"; asked to wait {wait:g} s"
                 break
@@ -131,16 +165,18 @@ class LanguageModel:
         """One request, asked again at once with less where the endpoint does not know what was asked for."""
         import openai
 
-        known = self._known.setdefault(call.model, Known())
+        known = self._known.setdefault(call.model, ModelSupport())
         while True:
             async with self._slots:
-                rung, adapted = known.rung, set(known.adapted)
+                place, adapted = known.place, set(known.adapted)
                 call.tries += 1
                 try:
-                    completion = await self._client.chat.completions.create(**call.payload(RUNGS[rung], adapted))
-                    return _read(completion, RUNGS[rung], call.tries)
+                    completion = await self._client.chat.completions.create(
+                        **call.payload(RESPONSE_FORMATS[place], adapted)
+                    )
+                    return _read(completion, RESPONSE_FORMATS[place], call.tries)
                 except (openai.BadRequestError, openai.UnprocessableEntityError) as problem:
-                    if not learn(known, rung, adapted, _complaint(problem).lower()):
+                    if not learn(known, place, adapted, _complaint(problem).lower()):
                         raise
 
     def _redacted(self, text: str) -> str:
@@ -148,7 +184,8 @@ class LanguageModel:
         return text.replace(key, "[key]") if key else text
 
 
-def _client(endpoint: Endpoint, limits: Limits) -> Any:
+def open_client(endpoint: Endpoint, limits: Limits) -> Any:
+    """The SDK's client. It imports the SDK and reads certificates, which takes long enough to block an event loop."""
     import openai
 
     address = urlsplit(endpoint.base_url or "")
@@ -164,7 +201,7 @@ def _client(endpoint: Endpoint, limits: Limits) -> Any:
     )
 
 
-def _read(completion: Any, rung: Rung, tries: int) -> Reply:
+def _read(completion: Any, response_format: ResponseFormat, tries: int) -> Reply:
     import openai
 
     if not hasattr(completion, "choices"):  # the SDK hands back whatever came, such as a proxy's page of HTML
@@ -178,7 +215,7 @@ def _read(completion: Any, rung: Rung, tries: int) -> Reply:
         refusal=message.refusal if message else None,
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
-        rung=rung,
+        rung=response_format,
         tries=tries,
     )
 

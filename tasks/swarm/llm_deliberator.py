@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from tasks.swarm.answers import UnusableReplyError, read
-from tasks.swarm.budget import Budget
-from tasks.swarm.limits import Limits
+from tasks.swarm.limits import DebateBudget, Limits
 from tasks.swarm.llm import LanguageModel, Reply
-from tasks.swarm.messages import Message, Turn, TurnRequest, Usage
-from tasks.swarm.positions import Turns
+from tasks.swarm.messages import Message, Turn, TurnRequest, Turns, Usage
 from tasks.swarm.prompts import Prompt, prompt_for, repair
 from tasks.swarm.records import Brief, Expert
+from tasks.swarm.replies import UnusableReplyError, read_reply
 
 Exchange = tuple[str, int, dict[str, Any]]
-Keep = Callable[[Exchange | None, Turn | None], Awaitable[None]]
+Write = Callable[[Exchange | None, Turn | None], Awaitable[None]]
 Recorded = Mapping[str, Sequence[dict[str, Any]]]
 
 
@@ -25,15 +23,15 @@ class LLMDeliberator:
 
     Args:
         recorded: exchanges of earlier attempts by turn; replies among them are read again instead of paid again.
-        keep: stores an exchange with its number, and the turn it completes.
+        write: stores an exchange with its number, and the turn it completes.
     """
 
     keeps_turns = True
 
-    def __init__(self, model: LanguageModel, limits: Limits, recorded: Recorded, keep: Keep) -> None:
-        self.model, self.limits, self.keep = model, limits, keep
+    def __init__(self, model: LanguageModel, limits: Limits, recorded: Recorded, write: Write) -> None:
+        self.model, self.limits, self.write = model, limits, write
         self.recorded = recorded
-        self.budget = Budget(limits, spent_on(recorded, limits))
+        self.budget = DebateBudget(limits, spent_on(recorded, limits))
 
     async def answer(self, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         """One turn: valid, repaired, abstained (nothing usable came) or failed (nothing came)."""
@@ -100,7 +98,7 @@ class _Asking:
         """Store what is not stored yet; what was paid is stored even where the debate is being cancelled."""
         exchange, self._unsaved = self._unsaved, None
         if exchange is not None or turn is not None:
-            await asyncio.shield(self._by.keep(exchange, turn))
+            await asyncio.shield(self._by.write(exchange, turn))
 
     async def _ask(self, messages: list[dict[str, str]], room: int) -> Reply:
         """The recorded reply if this turn got so far before, else a new one."""
@@ -130,7 +128,8 @@ class _Asking:
 def _usable(reply: Reply, prompt: Prompt) -> tuple[Message, tuple[str, ...]]:
     if reply.finish_reason == "length":
         raise UnusableReplyError("it was cut off; be shorter")
-    return read(reply.text, prompt.form)
+    message, flags = read_reply(reply.text, prompt.form)
+    return cast(Message, message), flags
 
 
 def usage_of(reply: Reply, limits: Limits) -> Usage:

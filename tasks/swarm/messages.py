@@ -1,12 +1,28 @@
-"""What is said in a debate, typed: one message a turn."""
+"""The messages of a debate: one pydantic model a phase, from which its schema, prompt and parsing follow; one a turn.
+
+The order of a model's fields is the order in which a language model is asked for them: text first, then the choice.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from tasks.swarm.records import Option, Record
+from tasks.swarm.replies import (
+    Answers,
+    Choice,
+    Citation,
+    Citations,
+    OneOf,
+    Percent,
+    QuestionsByDimension,
+    Target,
+    Text,
+    WhyAbstained,
+)
 
 Phase = Literal[
     "split",
@@ -31,54 +47,62 @@ FLAW_KINDS: tuple[str, ...] = FlawKind.__args__  # type: ignore[attr-defined]
 class Proposal(Record):
     """What an expert holds: an option, or None with a reason to abstain."""
 
-    option: str | None
-    claim: str = ""
-    reasoning: str = ""
-    evidence_ids: tuple[str, ...] = ()
-    confidence: int | None = Field(default=None, ge=0, le=100)
-    abstain_reason: str | None = None
+    reasoning: Annotated[str, Text()] = ""
+    claim: Annotated[str, Text()] = ""
+    evidence_ids: Annotated[tuple[str, ...], Citations()] = ()
+    option: Annotated[str | None, Choice(may_abstain=True)]
+    confidence: Annotated[int | None, Percent()] = Field(default=None, ge=0, le=100)
+    abstain_reason: Annotated[str | None, WhyAbstained()] = None
 
 
 class Critique(Record):
     """The flaw that matters most among the others' proposals; `target` is an anonymous name such as P2."""
 
-    target: str | None
-    kind: FlawKind = "no_flaw"
-    evidence_id: str | None = None
-    strength: str = ""
-    weakness: str = ""
-    suggestion: str = ""
-    agreement: int = Field(default=50, ge=0, le=100)
+    strength: Annotated[str, Text()] = ""
+    weakness: Annotated[str, Text()] = ""
+    suggestion: Annotated[str, Text()] = ""
+    target: Annotated[str | None, Target()]
+    kind: Annotated[FlawKind, OneOf(FLAW_KINDS)] = "no_flaw"
+    evidence_id: Annotated[str | None, Citation()] = None
+    agreement: Annotated[int, Percent(otherwise=0)] = Field(default=50, ge=0, le=100)
 
 
 class Vote(Record):
     """A vote after the last refinement; only these, and the last positions where none was cast, are counted."""
 
-    option: str | None
-    reason: str = ""
-    evidence_ids: tuple[str, ...] = ()
-    confidence: int | None = Field(default=None, ge=0, le=100)
+    reason: Annotated[str, Text()] = ""
+    evidence_ids: Annotated[tuple[str, ...], Citations()] = ()
+    option: Annotated[str | None, Choice(may_abstain=True)]
+    confidence: Annotated[int | None, Percent()] = Field(default=None, ge=0, le=100)
 
 
 class Closing(Record):
     """Prose for the option already voted, or a moderator's verdict; neither decides alone."""
 
-    option: str | None
-    text: str = ""
+    text: Annotated[str, Text("summary", times=2, takes_anything=True)] = ""
+    dissent: Annotated[str, Text()] = ""
+    option: Annotated[str | None, Choice("decision")]
+
+
+class Verdict(Closing):
+    """A moderator's closing; stored and read back as any other."""
+
+    text: Annotated[str, Text("reason")] = ""
     dissent: str = ""
+    option: Annotated[str | None, Choice()]
 
 
 class OptionList(Record):
     """The answers an expert suggests where the caller gave none."""
 
-    labels: tuple[str, ...]
+    labels: Annotated[tuple[str, ...], Answers()]
 
 
 class Split(Record):
     """How the lead divides the problem: one question a part, by the part's name; none where it is best left whole."""
 
-    questions: dict[str, str]
-    reasoning: str = ""
+    reasoning: Annotated[str, Text()] = ""
+    questions: Annotated[dict[str, str], QuestionsByDimension()]
 
 
 class PartResult(Record):
@@ -99,7 +123,7 @@ class Usage(Record):
     """What a turn cost.
 
     Attributes:
-        unmeasured_calls: calls whose endpoint told no usage: unknown, not free.
+        unmeasured_calls: calls whose endpoint gave no usage: unknown, not free.
     """
 
     calls: int = 0
@@ -158,6 +182,9 @@ class TurnRequest(Record):
     def key(self) -> str:
         """Its place in the debate."""
         return turn_key(self.round, self.phase, self.agent_id)
+
+
+Turns = Mapping[str, Turn]
 
 
 def turn_key(round_number: int, phase: str, agent_id: str) -> str:

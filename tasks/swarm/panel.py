@@ -1,7 +1,7 @@
 """The evidence panel: experts who argue from the warehouse's findings, by arithmetic. No language model is used.
 
-Each expert weighs the findings its skills earn, proposes what they favour, points at what contradicts the others, and
-takes in what others raised. The experts show how the evidence divides; the decision is the pooled posterior.
+Each expert weighs the findings its skills earn, proposes what they favor, points at what contradicts the others, and
+adds what others raised. The experts show how the evidence divides; the decision is the pooled posterior.
 """
 
 from __future__ import annotations
@@ -9,15 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from tasks.swarm.dimensions import DIMENSIONS, dimension_of
-from tasks.swarm.evidence import applies_to, relevance
-from tasks.swarm.hearing import heard_evidence, latest_proposal, shown_as
-from tasks.swarm.messages import Critique, FlawKind, Message, Proposal, Split, Turn, TurnRequest, Vote
-from tasks.swarm.parts import FEWEST_PARTS
-from tasks.swarm.positions import Turns, position
-from tasks.swarm.posterior import HALF_LIFE_DAYS, SOURCE_DISCOUNT, standings
+from tasks.swarm.evidence import (
+    DIMENSIONS,
+    HALF_LIFE_DAYS,
+    SOURCE_DISCOUNT,
+    applies_to,
+    dimension_of,
+    relevance,
+)
+from tasks.swarm.messages import Critique, FlawKind, Message, Proposal, Split, Turn, TurnRequest, Turns, Vote
+from tasks.swarm.positions import position
+from tasks.swarm.posterior import Standing, standings
+from tasks.swarm.protocol import FEWEST_PARTS
 from tasks.swarm.records import Brief, EvidenceRef, Expert, Option
-from tasks.swarm.tally import Standing
+from tasks.swarm.shared_context import latest_proposal, shared_evidence, shown_as
 
 NOTICE = "Statistical panel; no language model was used."
 WEIGHED = (
@@ -44,14 +49,14 @@ class EvidencePanel:
 def answer(brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
     """One turn of the panel."""
     expert = next(one for one in brief.experts if one.agent_id == request.agent_id)
-    speak: dict[str, Callable[[Brief, Turns, Expert, int], Message]] = {
+    by_phase: dict[str, Callable[[Brief, Turns, Expert, int], Message]] = {
         "split": _split,
         "propose": _propose,
         "refine": _refine,
         "critique": _critique,
         "vote": _vote,
     }
-    message = speak[request.phase](brief, turns, expert, request.round)
+    message = by_phase[request.phase](brief, turns, expert, request.round)
     return Turn(
         round=request.round,
         phase=request.phase,
@@ -61,7 +66,7 @@ def answer(brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
     )
 
 
-def say(item: EvidenceRef) -> str:
+def cite(item: EvidenceRef) -> str:
     """A finding with its interval, its size and its name."""
     return f"{measured(item)} [{item.id}]"
 
@@ -79,37 +84,38 @@ def measured(item: EvidenceRef) -> str:
 
 
 def _split(brief: Brief, _turns: Turns, _expert: Expert, _number: int) -> Split:
-    """A part for each side of the problem that findings speak about; none where they all speak about one."""
+    """A part for each side of the problem that findings are about; none where they are all about one."""
     sides = {dimension_of(item) for item in brief.evidence}
-    asked = {name: dimension.question for name, dimension in DIMENSIONS.items() if name in sides}
-    return Split(questions=asked if len(asked) >= FEWEST_PARTS else {}, reasoning="one part for each kind of finding")
+    questions = {name: dimension.question for name, dimension in DIMENSIONS.items() if name in sides}
+    return Split(
+        questions=questions if len(questions) >= FEWEST_PARTS else {}, reasoning="one part for each kind of finding"
+    )
 
 
 def _propose(brief: Brief, _turns: Turns, expert: Expert, _number: int) -> Proposal:
-    return _judge(brief, expert, expert.evidence_ids)
+    return _proposal_from(brief, expert, expert.evidence_ids)
 
 
 def _refine(brief: Brief, turns: Turns, expert: Expert, number: int) -> Proposal:
-    return _judge(brief, expert, (*expert.evidence_ids, *heard_evidence(brief, turns, expert, number - 1)))
+    return _proposal_from(brief, expert, (*expert.evidence_ids, *shared_evidence(brief, turns, expert, number - 1)))
 
 
-def _judge(brief: Brief, expert: Expert, evidence_ids: tuple[str, ...]) -> Proposal:
+def _proposal_from(brief: Brief, expert: Expert, evidence_ids: tuple[str, ...]) -> Proposal:
     known = [item for item in brief.evidence if item.id in evidence_ids]
-    telling = [item for item in known if any(applies_to(item, option) for option in brief.options)]
-    if not telling:
-        why = "no finding within my skills speaks about these options"
+    relevant = [item for item in known if any(applies_to(item, option) for option in brief.options)]
+    if not relevant:
+        why = "no finding within my skills is about these options"
         return Proposal(option=None, claim="Abstains.", abstain_reason=why)
-    best = favourite(brief.options, standings(brief.options, telling, brief.prior_sd))
+    best = favorite(brief.options, standings(brief.options, relevant, brief.prior_sd))
     label = label_of(brief.options, best.option)
-    for_it = sorted((item for item in telling if item.id in best.evidence_ids), key=lambda item: item.id)
-    against = [item for item in telling if item.id not in best.evidence_ids]
-    spoken = for_it or against
-    weighed = sorted(spoken, key=lambda item: (-relevance(expert.skills, item), item.id))
+    for_it = sorted((item for item in relevant if item.id in best.evidence_ids), key=lambda item: item.id)
+    against = [item for item in relevant if item.id not in best.evidence_ids]
+    weighed = sorted(for_it or against, key=lambda item: (-relevance(expert.skills, item), item.id))
     return Proposal(
         option=best.option,
         claim=f"{label}: expected {math.expm1(best.mean):+.1%} against doing nothing.",
-        reasoning=" ".join(say(item) + "." for item in weighed[:3]),
-        evidence_ids=tuple(item.id for item in telling),
+        reasoning=" ".join(cite(item) + "." for item in weighed[:3]),
+        evidence_ids=tuple(item.id for item in relevant),
         confidence=round(100 * best.probability_best),
     )
 
@@ -118,34 +124,36 @@ def _critique(brief: Brief, turns: Turns, expert: Expert, number: int) -> Critiq
     names = shown_as(brief, turns, TurnRequest(round=number, phase="critique", agent_id=expert.agent_id))
     own = position(brief, turns, expert.agent_id, number, with_vote=False)
     known = set(expert.evidence_ids)
-    found: list[tuple[float, str, Critique]] = []
+    critiques: list[tuple[float, str, Critique]] = []
     for name, agent in names.items():
         proposal = latest_proposal(turns, agent, number)
         if proposal is not None:
             score, critique = _flaw(brief, name, proposal, known, agrees=proposal.option == own.option)
-            found.append((-score, agent, critique))
-    return min(found, key=lambda one: one[:2])[2] if found else Critique(target=None)
+            critiques.append((-score, agent, critique))
+    return min(critiques, key=lambda one: one[:2])[2] if critiques else Critique(target=None)
 
 
 def _flaw(brief: Brief, name: str, proposal: Proposal, known: set[str], *, agrees: bool) -> tuple[float, Critique]:
-    """How grave the gravest computable flaw of a proposal is, and the critique that says so."""
+    """How severe the worst computable flaw of a proposal is, and the critique that names it."""
     option = next(one for one in brief.options if one.id == proposal.option)
     against = [i for i in brief.evidence if i.id in known and i.effect < 0 and applies_to(i, option)]
     cited = [i for i in brief.evidence if i.id in proposal.evidence_ids and applies_to(i, option)]
     agreement = 80 if agrees else 30
     if against:
         worst = min(against, key=lambda item: (item.effect / item.se, item.id))
-        return -worst.effect / worst.se, _said(name, "contradicted_by", worst, f"Against it: {say(worst)}.", 15)
+        return -worst.effect / worst.se, _critique_of(name, "contradicted_by", worst, f"Against it: {cite(worst)}.", 15)
     if cited and all(abs(item.effect) < Z_90 * item.se for item in cited):
-        return 1.0, _said(name, "not_significant", cited[0], "Its intervals include no effect at all.", agreement)
+        return 1.0, _critique_of(
+            name, "not_significant", cited[0], "Its intervals include no effect at all.", agreement
+        )
     if cited and all(item.age_days > STALE_DAYS for item in cited):
-        return 0.5, _said(name, "stale", cited[0], "All it cites is more than a year old.", agreement)
+        return 0.5, _critique_of(name, "stale", cited[0], "All it cites is more than a year old.", agreement)
     if not cited and not option.is_status_quo:
-        return 0.8, _said(name, "unsupported", None, "Nothing it cites speaks about this option.", agreement)
-    return 0.0, _said(name, "no_flaw", None, "", agreement)
+        return 0.8, _critique_of(name, "unsupported", None, "Nothing it cites is about this option.", agreement)
+    return 0.0, _critique_of(name, "no_flaw", None, "", agreement)
 
 
-def _said(name: str, kind: FlawKind, item: EvidenceRef | None, weakness: str, agreement: int) -> Critique:
+def _critique_of(name: str, kind: FlawKind, item: EvidenceRef | None, weakness: str, agreement: int) -> Critique:
     return Critique(
         target=name,
         kind=kind,
@@ -159,13 +167,13 @@ def _said(name: str, kind: FlawKind, item: EvidenceRef | None, weakness: str, ag
 
 def _vote(brief: Brief, turns: Turns, expert: Expert, number: int) -> Vote:
     held = position(brief, turns, expert.agent_id, number, with_vote=False)
-    why = "keeps the position of the last round" if held.option else "no finding speaks about these options"
+    why = "keeps the position of the last round" if held.option else "no finding is about these options"
     return Vote(option=held.option, reason=why, evidence_ids=held.cited, confidence=held.confidence)
 
 
-def favourite(options: tuple[Option, ...], found: list[Standing]) -> Standing:
+def favorite(options: tuple[Option, ...], ranked: list[Standing]) -> Standing:
     """The most probable option; ties by label, so that ids do not decide."""
-    return min(found, key=lambda one: (-round(one.probability_best, 12), label_of(options, one.option)))
+    return min(ranked, key=lambda one: (-round(one.probability_best, 12), label_of(options, one.option)))
 
 
 def label_of(options: tuple[Option, ...], option_id: str) -> str:

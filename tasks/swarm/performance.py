@@ -49,11 +49,11 @@ PRIOR = Posterior(PRIOR_RIGHT, PRIOR_WRONG)
 def posterior(scores: Mapping[str, Sequence[float]], task_type: str) -> Posterior:
     """The posterior for one task type, from all of an agent's scores in [0, 1] by task type.
 
-    The prior is centred on the agent's record in its other task types, itself shrunk to Beta(6, 4), and weighs as
+    The prior is centered on the agent's record in its other task types, itself shrunk to Beta(6, 4), and weighs as
     much as ten graded tasks; its own record in this task type is counted once, so no score is used twice.
     """
     elsewhere = [score for kind, values in scores.items() if kind != task_type for score in values]
-    centre = (PRIOR_RIGHT + sum(elsewhere)) / (PRIOR_WEIGHT + len(elsewhere))
+    center = (PRIOR_RIGHT + sum(elsewhere)) / (PRIOR_WEIGHT + len(elsewhere))
     here = scores.get(task_type, ())
-    right = centre * PRIOR_WEIGHT + math.fsum(here)
+    right = center * PRIOR_WEIGHT + math.fsum(here)
     return Posterior(right, PRIOR_WEIGHT + len(here) - right, len(here))

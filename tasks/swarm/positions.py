@@ -6,22 +6,19 @@ it cites evidence that this expert had not cited before; otherwise the earlier o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
+from tasks.swarm.consensus import Ballot
 from tasks.swarm.evidence import applies_to
-from tasks.swarm.messages import Proposal, Turn, Vote, turn_key
+from tasks.swarm.messages import Proposal, Turn, Turns, Vote, turn_key
 from tasks.swarm.records import Brief, Record
-from tasks.swarm.tally import Ballot
-
-Turns = Mapping[str, Turn]
 
 ENOUGH_HEADS, ENOUGH_WEIGHT = 0.75, 0.8
 
 
-class Change(Record):
+class PositionChange(Record):
     """A change of mind: what from, what to, and the evidence that carried it (none: it did not count)."""
 
     agent_id: str
@@ -39,7 +36,7 @@ class Position(Record):
     option: str | None = None
     cited: tuple[str, ...] = ()
     confidence: int | None = None
-    changes: tuple[Change, ...] = Field(default=())
+    changes: tuple[PositionChange, ...] = Field(default=())
 
 
 def position(brief: Brief, turns: Turns, agent_id: str, until_round: int, *, with_vote: bool = True) -> Position:
@@ -65,7 +62,7 @@ def ballots(brief: Brief, turns: Turns) -> list[Ballot]:
     ]
 
 
-def changes(brief: Brief, turns: Turns) -> list[Change]:
+def changes(brief: Brief, turns: Turns) -> list[PositionChange]:
     """Every change of mind, counted or not, in the order of experts and rounds."""
     return [
         change for expert in brief.experts for change in position(brief, turns, expert.agent_id, brief.rounds).changes
@@ -76,7 +73,7 @@ def agreement_reached(brief: Brief, turns: Turns, number: int) -> bool:
     """Whether going on is not worth its tokens.
 
     At least three quarters of the experts and four fifths of their weight hold one option, and none of the evidence
-    they cite for it speaks against it. Experts who could not answer count against agreement.
+    they cite for it argues against it. Experts who could not answer count against agreement.
     """
     held = [position(brief, turns, expert.agent_id, number, with_vote=False) for expert in brief.experts]
     options = {one.option for one in held if one.option is not None}
@@ -90,26 +87,26 @@ def agreement_reached(brief: Brief, turns: Turns, number: int) -> bool:
     return False
 
 
-def _moved(brief: Brief, held: Position, turn: Turn, said: Proposal | Vote) -> Position:
+def _moved(brief: Brief, held: Position, turn: Turn, message: Proposal | Vote) -> Position:
     known = {item.id for item in brief.evidence}
-    cited = tuple(dict.fromkeys(item for item in said.evidence_ids if item in known))
+    cited = tuple(dict.fromkeys(item for item in message.evidence_ids if item in known))
     update: dict[str, Any] = {"cited": tuple(dict.fromkeys((*held.cited, *cited)))}
-    if said.option is None or said.option not in {option.id for option in brief.options}:
+    if message.option is None or message.option not in {option.id for option in brief.options}:
         return held.model_copy(update=update)
-    if held.option in (None, said.option):
-        return held.model_copy(update=update | {"option": said.option, "confidence": said.confidence})
+    if held.option in (None, message.option):
+        return held.model_copy(update=update | {"option": message.option, "confidence": message.confidence})
     new = tuple(item for item in cited if item not in held.cited)
-    change = Change(
+    change = PositionChange(
         agent_id=held.agent_id,
         round=turn.round,
         phase=turn.phase,
         from_option=str(held.option),
-        to_option=said.option,
+        to_option=message.option,
         because_evidence_ids=new,
     )
     update["changes"] = (*held.changes, change)
     if new:
-        return held.model_copy(update=update | {"option": said.option, "confidence": said.confidence})
+        return held.model_copy(update=update | {"option": message.option, "confidence": message.confidence})
     return held.model_copy(update=update)
 
 

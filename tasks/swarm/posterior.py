@@ -10,23 +10,34 @@ not make it two.
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.swarm.evidence import applies_to, subject_of
-from tasks.swarm.records import EvidenceRef, Option
-from tasks.swarm.tally import Standing
+from tasks.conditions import Condition
+from tasks.swarm.evidence import applies_to, discount, is_named_in, subject_of
+from tasks.swarm.records import EvidenceRef, Option, Record, Scalar
 
-SOURCE_DISCOUNT = {"experiment": 1.0, "transfer": 0.5, "debate": 0.25, "pattern": 0.25}
-HALF_LIFE_DAYS = 180.0
 POINTS = 4096
+MOST_OPTIONS_DRAWN = 4
+STATUS_QUO = "Keep what is done today."
 # Spread of log click rates between headlines of one story under one picture: 0.30 in the Upworthy archive, as
 # tests/tasks/swarm/test_upworthy.py computes it. Knowing every feature of a text leaves this much unknown.
 OWN_SD = 0.3
 Array = npt.NDArray[np.float64]
+
+
+class Standing(Record):
+    """An option as the evidence sees it: posterior of its effect (log ratio), and how likely it is the best."""
+
+    option: str
+    mean: float
+    sd: float
+    probability_best: float
+    evidence_ids: tuple[str, ...] = ()
 
 
 def standings(options: Sequence[Option], evidence: Iterable[EvidenceRef], prior_sd: float) -> list[Standing]:
@@ -51,7 +62,7 @@ def standings(options: Sequence[Option], evidence: Iterable[EvidenceRef], prior_
     mean = design @ means
     covariance = (design * variances) @ design.T + np.diag(own)
     best = probability_best(mean, covariance)
-    found = [
+    result = [
         Standing(
             option=option.id,
             mean=float(mean[row]),
@@ -61,12 +72,7 @@ def standings(options: Sequence[Option], evidence: Iterable[EvidenceRef], prior_
         )
         for row, option in enumerate(ordered)
     ]
-    return sorted(found, key=lambda standing: standing.option)
-
-
-def discount(item: EvidenceRef) -> float:
-    """How much of the item's precision is believed: 1 for a fresh experiment, halved every 180 days."""
-    return float(SOURCE_DISCOUNT[item.kind] * 0.5 ** (item.age_days / HALF_LIFE_DAYS))
+    return sorted(result, key=lambda standing: standing.option)
 
 
 def probability_best(mean: Array, covariance: Array) -> Array:
@@ -92,6 +98,31 @@ def prior_sd_of(evidence: Sequence[EvidenceRef], fallback: float = 0.1, enough: 
     weights = 1.0 / noise
     spread = weights @ effects**2 - len(effects)
     return float(np.clip(math.sqrt(max(0.0, spread / weights.sum())), 0.02, 1.0))
+
+
+def options_from(evidence: Sequence[EvidenceRef], prior_sd: float, problem: str) -> tuple[Option, ...]:
+    """Options where the caller named none: up to four subjects of the largest expected effect, and changing nothing.
+
+    Empty without evidence. Where the problem names what findings are about, only those are drawn upon: the question is
+    about them, not about the best that could be done elsewhere.
+    """
+    by_subject: dict[str, list[EvidenceRef]] = {}
+    for item in sorted({item.id: item for item in evidence}.values(), key=lambda item: item.id):
+        by_subject.setdefault(subject_of(item), []).append(item)
+    named = {subject: items for subject, items in by_subject.items() if is_named_in(problem, items[0])}
+    ranked = sorted((named or by_subject).items(), key=lambda pair: (-_expected(pair[1], prior_sd), pair[0]))
+    if not ranked:
+        return ()
+    chosen = [
+        _option(letter, items[0])
+        for letter, (_, items) in zip(string.ascii_uppercase, ranked[:MOST_OPTIONS_DRAWN], strict=False)
+    ]
+    return (*chosen, status_quo(string.ascii_uppercase[len(chosen)]))
+
+
+def status_quo(letter: str) -> Option:
+    """Changing nothing, as an option."""
+    return Option(id=letter, label=STATUS_QUO, is_status_quo=True)
 
 
 def _own_variance(option: Option, is_known: bool, prior_sd: float) -> float:
@@ -126,3 +157,24 @@ def _normal_points(dimensions: int) -> Array:
     steps = base ** -np.arange(1.0, dimensions + 1.0)
     points: Array = ndtri((0.5 + np.outer(np.arange(1.0, POINTS + 1.0), steps)) % 1.0)
     return points
+
+
+def _expected(items: Sequence[EvidenceRef], prior_sd: float) -> float:
+    weights = [discount(item) / item.se**2 for item in items]
+    pull = sum(weight * item.effect for weight, item in zip(weights, items, strict=True))
+    return pull / (prior_sd**-2 + sum(weights))
+
+
+def _option(letter: str, item: EvidenceRef) -> Option:
+    attributes = {condition.feature: _meets(condition) for condition in item.conditions}
+    return Option(id=letter, label=f"Act on: {item.statement}", attributes=attributes)
+
+
+def _meets(condition: Condition) -> Scalar:
+    """A value that meets the condition."""
+    value = condition.value
+    if isinstance(value, tuple):
+        return value[0]
+    if condition.op == "<" and not isinstance(value, str):
+        return value - 1
+    return value

@@ -1,110 +1,158 @@
-"""From a caller's question to the brief of a debate: who sits in it, what they may know, what they choose from."""
+"""From a caller's question to the brief of a debate: its experts, what they may know, what they choose from."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from tasks.errors import UnknownNameError
-from tasks.swarm import briefing, store
-from tasks.swarm.confidence import calibration_curve
-from tasks.swarm.dimensions import DIMENSIONS, dimension_of
-from tasks.swarm.endpoint import Endpoint
-from tasks.swarm.evidence import slice_for
-from tasks.swarm.evidence_rows import findings_from
-from tasks.swarm.expert_agent_registry import ExpertAgentRegistry
-from tasks.swarm.posterior import prior_sd_of
+from tasks.errors import InputError, UnknownNameError, require_between
+from tasks.swarm.calibration import calibration_curve
+from tasks.swarm.evidence import DIMENSIONS, any_applies, dimension_of, slice_for
+from tasks.swarm.findings import EvidenceScope, Rows, findings_from
+from tasks.swarm.performance import Posterior
+from tasks.swarm.posterior import options_from, prior_sd_of
 from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements, with_id, with_role
-from tasks.swarm.proposals_from_evidence import options_from
-from tasks.swarm.question import Part, Question
-from tasks.swarm.records import Brief, Engine, EvidenceRef, Expert, PartPlan
-from tasks.swarm.scope import scope_of
+from tasks.swarm.question import Part, Question, check_options
+from tasks.swarm.records import Brief, Engine, EvidenceRef, Expert, Option, PartPlan
+from tasks.swarm.team import team_for
 
 TASK_TYPE = "debate"
+MOST_EVIDENCE, MOST_EXPERTS = 60, 12
 
 
-def prepare(
-    registry: ExpertAgentRegistry, question: Question, roles: Sequence[Any], endpoint: Endpoint | None
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """All agents, in the order they were registered, and how good each has proved at debates."""
+
+    agents: Sequence[ExpertAgentProfile]
+    performance: Mapping[str, Posterior]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Rows that hold findings, by table, and the workspaces whose findings they may be."""
+
+    scope: EvidenceScope
+    rows: Rows
+    as_of: datetime
+
+
+def debate_brief(
+    question: Question, roles: Sequence[Any], roster: Roster, findings: Findings, model: str | None
 ) -> Brief:
-    """The brief: experts with their records, and the evidence that is theirs to know; reads, writes nothing.
+    """The brief: experts with their records, and the evidence that is theirs to know.
+
+    Args:
+        roles: roles, or agent ids.
+        model: the language model; None lets the evidence panel answer.
 
     Raises:
-        InputError: if a role, an agent or the workspace is not known, or an agent is named twice.
+        InputError: if a role or an agent is not known, or an agent is named twice.
     """
-    agents = registry.list_agents()
-    profiles = _profiles(agents, roles)
-    scope = scope_of(store.workspaces(registry.warehouse), question.workspace_id)
-    rows = store.result_rows(registry.warehouse, scope)
-    known = [*findings_from(rows, datetime.now(UTC)), *question.extra_evidence]
-    engine: Engine = "llm" if endpoint else "evidence_panel"
+    profiles = _profiles(roster, roles)
+    known = [*findings_from(findings.rows, findings.as_of), *question.extra_evidence]
+    engine: Engine = "llm" if model else "evidence_panel"
     prior_sd = prior_sd_of(known)
     # The panel draws its options from the findings; divided by a lead, from what the parts make of them.
-    is_open = endpoint is not None or question.splits or question.parts
+    is_open = model is not None or question.splits or question.parts
     options = question.options or (() if is_open else options_from(known, prior_sd, question.problem))
-    evidence = briefing.worth_showing(known, options)
-    graded = _graded(rows["debate"], engine)
+    evidence = worth_showing(known, options)
+    graded = _graded(findings.rows.get("debate", ()), engine)
     brief = Brief(
         debate_id="",
         problem=question.problem,
         context=question.context,
-        workspace_id=scope.workspace_id,
-        scope=scope.kind,
-        experts=_experts(registry, profiles, evidence),
+        workspace_id=findings.scope.workspace_id,
+        scope=findings.scope.kind,
+        experts=_experts(roster, profiles, evidence),
         options=options,
         evidence=evidence,
         rounds=question.rounds,
         strategy=question.strategy,
         engine=engine,
-        model=endpoint.model if endpoint else None,
+        model=model,
         prior_sd=prior_sd,
         calibration=calibration_curve(graded),
         graded_debates=len(graded),
         asks_a_person=question.asks_a_person,
         stop_at_agreement=question.stop_at_agreement,
         splits=question.splits,
-        teams=_teams(registry) if question.splits else {},
-        parts=tuple(_plan(agents, place, part) for place, part in enumerate(question.parts, start=1)),
+        teams=_teams(roster) if question.splits else {},
+        parts=tuple(_plan(roster, place, part) for place, part in enumerate(question.parts, start=1)),
     )
-    brief = brief.model_copy(update={"fingerprint": briefing.fingerprint(brief, question.options)})
-    return brief.model_copy(update={"debate_id": question.debate_id or briefing.debate_id_for(brief)})
+    brief = brief.model_copy(update={"fingerprint": fingerprint(brief, question.options)})
+    return brief.model_copy(update={"debate_id": question.debate_id or debate_id_for(brief)})
 
 
-def prepare_part(registry: ExpertAgentRegistry, whole: Brief, plan: PartPlan) -> Brief:
+def part_brief(whole: Brief, plan: PartPlan, roster: Roster) -> Brief:
     """The brief of a part's debate: its own team, and those of the whole's findings that are about its side.
 
-    Made of the whole's brief alone, so that a part is the same debate whenever it is taken up again.
+    Made of the whole's brief alone, so that a part is the same debate whenever it is resumed.
     """
-    profiles = _profiles(registry.list_agents(), plan.agent_ids)
+    profiles = _profiles(roster, plan.agent_ids)
     is_side = plan.name in DIMENSIONS
     evidence = tuple(item for item in whole.evidence if not is_side or dimension_of(item) == plan.name)
     drawn = options_from(evidence, whole.prior_sd, plan.problem) if whole.engine == "evidence_panel" else ()
     changes: dict[str, Any] = {"problem": plan.problem, "part_of": whole.debate_id, "options": plan.options or drawn}
-    changes |= {"evidence": evidence, "experts": _experts(registry, profiles, evidence)}
+    changes |= {"evidence": evidence, "experts": _experts(roster, profiles, evidence)}
     changes |= {"context": whole.context | {"the whole problem": whole.problem}, "asks_a_person": False}
     part = whole.model_copy(update=changes | {"splits": False, "teams": {}, "parts": ()})
-    part = part.model_copy(update={"fingerprint": briefing.fingerprint(part, plan.options)})
-    return part.model_copy(update={"debate_id": briefing.debate_id_of_part(whole.debate_id, plan.name)})
+    part = part.model_copy(update={"fingerprint": fingerprint(part, plan.options)})
+    return part.model_copy(update={"debate_id": debate_id_of_part(whole.debate_id, plan.name)})
 
 
-def _plan(agents: Sequence[ExpertAgentProfile], place: int, part: Part) -> PartPlan:
-    team = tuple(profile.agent_id for profile in _profiles(agents, part.agent_roles))
-    options = briefing.check_options(part.options)
-    return PartPlan(name=f"part-{place}", problem=part.problem, agent_ids=team, options=options)
+def worth_showing(known: Sequence[EvidenceRef], options: Sequence[Option]) -> tuple[EvidenceRef, ...]:
+    """Findings about the options, then the newest of the rest, up to 60; chosen by age, never by size of effect."""
+    unique = {item.id: item for item in known}.values()
+    ranked = sorted(unique, key=lambda item: (not any_applies([item], options), item.age_days, item.id))
+    return tuple(sorted(ranked[:MOST_EVIDENCE], key=lambda item: item.id))
 
 
-def _teams(registry: ExpertAgentRegistry) -> dict[str, tuple[str, ...]]:
+def fingerprint(brief: Brief, options: Sequence[Option]) -> str:
+    """The question as a hash: equal questions to equal experts are one debate, whatever evidence came since."""
+    question = brief.model_dump(
+        mode="json", include={"problem", "context", "workspace_id", "rounds", "strategy", "engine", "model"}
+    )
+    question |= {"experts": [expert.agent_id for expert in brief.experts]}
+    question |= brief.model_dump(mode="json", include={"splits", "parts", "part_of"})
+    question |= {"asks_a_person": brief.asks_a_person, "stop_at_agreement": brief.stop_at_agreement}
+    return _sha(question | {"options": [option.model_dump(mode="json") for option in options]})
+
+
+def debate_id_for(brief: Brief) -> str:
+    """An id made of the question and of what was known: asking again finds the debate instead of paying again."""
+    known_then = brief.model_dump(mode="json", include={"experts", "evidence", "prior_sd", "calibration"})
+    for item in known_then["evidence"]:
+        item.pop("age_days")  # tomorrow the same findings are a day older, and the same
+    return "debate-" + _sha({"asked": brief.fingerprint} | known_then)[:24]
+
+
+def debate_id_of_part(whole_id: str, name: str) -> str:
+    """A part's id follows from the whole's, so that it is found again."""
+    return "part-" + _sha({"whole": whole_id, "part": name})[:24]
+
+
+def _plan(roster: Roster, place: int, part: Part) -> PartPlan:
+    team = tuple(profile.agent_id for profile in _profiles(roster, part.agent_roles))
+    return PartPlan(name=f"part-{place}", problem=part.problem, agent_ids=team, options=check_options(part.options))
+
+
+def _teams(roster: Roster) -> dict[str, tuple[str, ...]]:
     """The best team there is for each side of a problem."""
     needs = {
         name: TaskRequirements(TASK_TYPE, (), preferred_skills=side.skills, min_team_size=2, max_team_size=3)
         for name, side in DIMENSIONS.items()
     }
-    return {name: registry.best_team_for(need).members for name, need in needs.items()}
+    return {name: team_for(need, roster.agents, roster.performance).members for name, need in needs.items()}
 
 
-def _profiles(agents: Sequence[ExpertAgentProfile], roles: Sequence[Any]) -> list[ExpertAgentProfile]:
-    profiles = [_profile(agents, role) for role in roles]
-    briefing.check_experts(profiles)
+def _profiles(roster: Roster, roles: Sequence[Any]) -> list[ExpertAgentProfile]:
+    profiles = [_profile(roster.agents, role) for role in roles]
+    _check_experts(profiles)
     return profiles
 
 
@@ -118,16 +166,40 @@ def _profile(agents: Sequence[ExpertAgentProfile], role: Any) -> ExpertAgentProf
             raise unknown_role from None
 
 
+def _check_experts(profiles: Sequence[ExpertAgentProfile]) -> None:
+    """At least one expert, none twice."""
+    if not profiles:
+        raise InputError("no agents: name at least one role, or assemble a team with `assemble_team`")
+    require_between("number of agents", len(profiles), 1, MOST_EXPERTS)
+    ids = [profile.agent_id for profile in profiles]
+    twice = sorted({agent_id for agent_id in ids if ids.count(agent_id) > 1})
+    if twice:
+        raise InputError(
+            f"duplicate agent {', '.join(twice)}; name each role once (agents that share a role: pass their agent ids)"
+        )
+
+
 def _experts(
-    registry: ExpertAgentRegistry, profiles: Sequence[ExpertAgentProfile], evidence: Sequence[EvidenceRef]
+    roster: Roster, profiles: Sequence[ExpertAgentProfile], evidence: Sequence[EvidenceRef]
 ) -> tuple[Expert, ...]:
-    record = registry.performance([profile.agent_id for profile in profiles], TASK_TYPE)
-    found = []
-    for profile in profiles:
-        skills = {skill.skill.value: skill.effective_level for skill in profile.skills}
-        past = record[profile.agent_id]
-        found.append(briefing.expert_of(profile, past.log_odds, past.graded, slice_for(skills, evidence)))
-    return tuple(found)
+    """The experts as the debate will remember them."""
+    return tuple(_expert(profile, roster.performance[profile.agent_id], evidence) for profile in profiles)
+
+
+def _expert(profile: ExpertAgentProfile, performance: Posterior, evidence: Sequence[EvidenceRef]) -> Expert:
+    levels = {skill.skill.value: skill.effective_level for skill in profile.skills}
+    return Expert(
+        agent_id=profile.agent_id,
+        role=profile.role.value,
+        name=profile.name,
+        system_prompt=profile.system_prompt,
+        temperature=profile.temperature,
+        model=profile.model,
+        skills={skill: round(level, 6) for skill, level in levels.items()},
+        weight=performance.log_odds,
+        graded=performance.graded,
+        evidence_ids=slice_for(levels, evidence),
+    )
 
 
 def _graded(debates: Sequence[Mapping[str, Any]], engine: str) -> list[tuple[float, bool]]:
@@ -136,3 +208,7 @@ def _graded(debates: Sequence[Mapping[str, Any]], engine: str) -> list[tuple[flo
         for row in debates
         if row["engine"] == engine and row["option"] is not None
     ]
+
+
+def _sha(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

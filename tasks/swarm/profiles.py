@@ -46,7 +46,7 @@ class ExpertAgentProfile:
     """An expert that can be put on a team.
 
     Attributes:
-        system_prompt: how a model is told to speak as this expert; unused by the evidence panel.
+        system_prompt: the instructions that make a model answer as this expert; unused by the evidence panel.
         temperature: sampling temperature of that model, 0 to 2.
         model: a model of its own; None takes the configured one.
         agent_id: made of role and name unless given, so that registering twice is one agent.
@@ -134,27 +134,27 @@ def with_id(agents: Sequence[ExpertAgentProfile], agent_id: str) -> ExpertAgentP
     Raises:
         UnknownNameError: if there is none.
     """
-    found = next((agent for agent in agents if agent.agent_id == agent_id), None)
-    if found is None:
+    agent = next((agent for agent in agents if agent.agent_id == agent_id), None)
+    if agent is None:
         raise UnknownNameError("agent", agent_id, [agent.agent_id for agent in agents])
-    return found
+    return agent
 
 
 def with_role(agents: Sequence[ExpertAgentProfile], role: AgentRole | str | None) -> ExpertAgentProfile:
     """The agent of that role, from all in the order they were registered: custom before default, the latest first.
 
     Raises:
-        UnknownNameError: if there is no such role, or nobody has it.
+        UnknownNameError: if there is no such role, or no agent has it.
     """
     wanted = known(AgentRole, role, "agent role")
-    found = [agent for agent in agents if agent.role is wanted]
-    if not found:
+    of_role = [agent for agent in agents if agent.role is wanted]
+    if not of_role:
         raise UnknownNameError("agent of role", wanted.value, fix="register one with `register_agent`")
-    return min(reversed(found), key=lambda agent: agent.is_default)
+    return min(reversed(of_role), key=lambda agent: agent.is_default)
 
 
 def require_text(what: str, value: Any, longest: int) -> str:
-    """The text, if it says something and is not endless.
+    """The text, if it is not blank and not too long.
 
     Raises:
         InputError: if it is no text, blank or too long.

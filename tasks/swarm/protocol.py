@@ -2,25 +2,40 @@
 
 A debate is this function applied until nothing is due: the same for a fresh, a resumed and a replayed one.
 
-Round 0: where the problem is debated in parts, the lead's split and what each part's team decided; where nobody named
-options, the lead's. Round 1: independent proposals → (agreement ends it, unless every round is to be heard) →
-critiques; round 2…: refinements → critiques; after the last round votes, where asked for a person's vote, and the
-closing. With one round the proposals are the votes: nothing was heard that could change them.
+Round 0: where the problem is debated in parts, the lead's split and what each part's team decided; the lead's
+options, where the caller named none. Round 1: independent proposals → (agreement ends it, unless every round is to be
+held) → critiques; round 2…: refinements → critiques; after the last round votes, where asked for a person's vote, and
+the closing. With one round the proposals are the votes: nothing came in between that could change them.
+
+Every expert of the whole is shown what a part's team decided. It is no evidence of its own: it rests on findings that
+the whole counts already, so it changes no expert's arithmetic.
 """
 
 from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from tasks.swarm.messages import OptionList, Phase, TurnRequest, turn_key
-from tasks.swarm.parts import findings_of_parts, options_from_parts, plans_of
-from tasks.swarm.positions import Turns, agreement_reached, ballots
-from tasks.swarm.records import Brief, ConsensusStrategy, Option
+from tasks.swarm.messages import (
+    OptionList,
+    PartResult,
+    Phase,
+    Split,
+    Turn,
+    TurnRequest,
+    Turns,
+    Usage,
+    turn_key,
+)
+from tasks.swarm.positions import agreement_reached, ballots
+from tasks.swarm.posterior import options_from, status_quo
+from tasks.swarm.records import Brief, ConsensusStrategy, EvidenceRef, Option, PartPlan
 
 HUMAN = "human"
-EXPERTS_SPEAK = ("propose", "critique", "refine", "vote")
+EXPERT_PHASES = ("propose", "critique", "refine", "vote")
 LETTERS = string.ascii_uppercase
+FEWEST_PARTS = 2
 
 
 def due(brief: Brief, turns: Turns) -> list[TurnRequest]:
@@ -37,7 +52,7 @@ def options_of(brief: Brief, turns: Turns) -> tuple[Option, ...]:
     if brief.options:
         return brief.options
     if brief.engine == "evidence_panel":
-        return options_from_parts(brief, turns)
+        return _options_from_parts(brief, turns)
     turn = turns.get(turn_key(0, "options", _lead(brief, {})))
     if turn is None or not isinstance(turn.message, OptionList):
         return ()
@@ -46,15 +61,49 @@ def options_of(brief: Brief, turns: Turns) -> tuple[Option, ...]:
 
 def with_options(brief: Brief, turns: Turns) -> Brief:
     """The brief with the options that are in force, and with what its parts decided among every expert's evidence."""
-    told = findings_of_parts(brief, turns)
-    ids = tuple(item.id for item in told)
+    of_parts = _findings_of_parts(brief, turns)
+    ids = tuple(item.id for item in of_parts)
     experts = tuple(one.model_copy(update={"evidence_ids": (*one.evidence_ids, *ids)}) for one in brief.experts)
-    known = {"evidence": (*brief.evidence, *told), "experts": experts} if told else {}
+    known = {"evidence": (*brief.evidence, *of_parts), "experts": experts} if of_parts else {}
     return brief.model_copy(update=known | {"options": options_of(brief, turns)})
 
 
+def plans_of(brief: Brief, turns: Turns) -> tuple[PartPlan, ...]:
+    """The parts: the caller's, or those the lead has divided the problem into; a single one is the whole again."""
+    if brief.parts:
+        return brief.parts
+    split = next((turn.message for turn in turns.values() if isinstance(turn.message, Split)), None)
+    if split is None or len(split.questions) < FEWEST_PARTS:
+        return ()
+    return tuple(
+        PartPlan(name=name, problem=question, agent_ids=brief.teams[name])
+        for name, question in sorted(split.questions.items())
+    )
+
+
+def results_of_parts(brief: Brief, turns: Turns) -> list[tuple[str, PartResult]]:
+    """What the parts came to, by name, in the order of the plan."""
+    held = [(plan.name, turns.get(turn_key(0, "part", plan.name))) for plan in plans_of(brief, turns)]
+    return [(name, turn.message) for name, turn in held if turn is not None and isinstance(turn.message, PartResult)]
+
+
+def turn_of_part(request: TurnRequest, plan: PartPlan, result: Mapping[str, Any]) -> Turn:
+    """What a part's debate came to, as a turn of the whole; one that got no answer is failed, and held again."""
+    options = [Option.model_validate(one) for one in result["transcript"]["brief"]["options"]]
+    option = next((one for one in options if one.id == result["option"]), None)
+    is_failed = option is None and result["status"] in ("failed", "budget_exhausted")
+    outcome = {key: result[key] for key in ("debate_id", "status", "confidence", "reason")}
+    return Turn(
+        **request.model_dump(),
+        status="failed" if is_failed else "valid",
+        message=PartResult(problem=plan.problem, option=option, **outcome),
+        excuse=result["reason"] if is_failed else None,
+        usage=Usage.model_validate(result["usage"]),
+    )
+
+
 def rounds_run(turns: Turns) -> int:
-    """How many rounds of positions were heard."""
+    """How many rounds of positions were held."""
     return max((turn.round for turn in turns.values() if turn.phase in ("propose", "refine")), default=0)
 
 
@@ -68,6 +117,33 @@ def stop_reason(brief: Brief, turns: Turns) -> str:
     if _agreed(settled, turns, rounds_run(turns)):
         return "agreement"
     return "max_rounds" if rounds_run(turns) == brief.rounds else "nobody_left"
+
+
+def _findings_of_parts(brief: Brief, turns: Turns) -> tuple[EvidenceRef, ...]:
+    """The parts' decisions as the experts of the whole are shown them."""
+    return tuple(
+        EvidenceRef(
+            id=f"part-{name}",
+            kind="part",
+            statement=f"on '{result.problem}' the part's team decided '{result.option.label}'",
+            metric=f"decision of a part, confidence {result.confidence or 0.0:.0%}",
+            effect=0.0,
+            se=1.0,
+        )
+        for name, result in results_of_parts(brief, turns)
+        if result.option is not None
+    )
+
+
+def _options_from_parts(brief: Brief, turns: Turns) -> tuple[Option, ...]:
+    """The panel's options where the caller named none: the parts' decisions, or the strongest findings."""
+    chosen = {result.option.label: result.option for _, result in results_of_parts(brief, turns) if result.option}
+    changes = [option for option in chosen.values() if not option.is_status_quo]
+    if not changes:
+        return options_from(brief.evidence, brief.prior_sd, brief.problem)
+    named = zip(LETTERS, changes, strict=False)
+    kept = [option.model_copy(update={"id": letter}) for letter, option in named]
+    return (*kept, status_quo(LETTERS[len(kept)]))
 
 
 def _stages(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
@@ -129,10 +205,10 @@ def _is_worth_going_on(brief: Brief, turns: Turns) -> bool:
 
 def _lost(turns: Turns) -> dict[str, tuple[int, str]]:
     """Experts whose model did not answer, and where."""
-    return {t.agent_id: (t.round, t.phase) for t in turns.values() if t.status == "failed" and t.phase in EXPERTS_SPEAK}
+    return {t.agent_id: (t.round, t.phase) for t in turns.values() if t.status == "failed" and t.phase in EXPERT_PHASES}
 
 
 def _lead(brief: Brief, turns: Turns) -> str:
-    """The expert with the best record whose model answers speaks for the whole; ties go to the first."""
+    """The expert with the best record whose model answers leads; ties go to the first."""
     able = [expert for expert in brief.experts if expert.agent_id not in _lost(turns)] or list(brief.experts)
     return max(able, key=lambda expert: expert.weight).agent_id

@@ -6,9 +6,11 @@ All records are frozen and go to JSON and back unchanged, so that a debate is it
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from tasks.conditions import Condition
 
 Engine = Literal["llm", "evidence_panel"]
 Scalar = bool | int | float | str
@@ -45,25 +47,25 @@ class Option(Record):
     is_content: bool = False
 
 
-class Condition(Record):
-    """A condition on one feature: `==`, `>=`, `<`, or `between` (low inclusive, high exclusive)."""
+def _without_level(condition: Condition) -> dict[str, Any]:
+    """A finding's condition as debates store it: a level is what patterns keep beside it."""
+    return {name: value for name, value in condition.as_dict().items() if name != "level"}
 
-    feature: str
-    op: Literal["==", ">=", "<", "between"]
-    value: Scalar | tuple[float, float]
+
+StoredCondition = Annotated[Condition, PlainSerializer(_without_level)]
 
 
 class EvidenceRef(Record):
     """One finding of the warehouse.
 
     Attributes:
-        kind: `experiment` (randomised), `transfer`, `pattern` (association), `debate` (graded earlier one), or `part`
+        kind: `experiment` (randomized), `transfer`, `pattern` (association), `debate` (graded earlier one), or `part`
             (what a part of this debate decided).
         effect: log ratio of the metric with against without, e.g. log(1.2) for 20 % more.
         se: standard error of `effect`, above 0.
-        conditions: what an option must be like for this to speak about it; all must hold.
+        conditions: what an option must be like for this to be about it; all must hold.
         terms: words of which an option's label must hold one, where it has no attributes to compare.
-        tags: skills that are at home with it.
+        tags: skills that earn it.
         age_days: days between its observation and the debate.
     """
 
@@ -74,7 +76,7 @@ class EvidenceRef(Record):
     effect: float
     se: float = Field(gt=0)
     n: int | None = None
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[StoredCondition, ...] = ()
     terms: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     age_days: float = Field(default=0.0, ge=0)
@@ -105,7 +107,7 @@ class PartPlan(Record):
     """One part of a problem, and the agents that debate it.
 
     Attributes:
-        name: unique in the debate; one of `tasks.swarm.dimensions` where the part is about that kind of evidence.
+        name: unique in the debate; a key of `evidence.DIMENSIONS` where the part is about that kind of evidence.
     """
 
     name: str
@@ -118,7 +120,7 @@ class Brief(Record):
     """Everything a debate was begun with; with the turns it gives the decision, and nothing else does.
 
     Attributes:
-        scope: whose findings its evidence may hold, see `tasks.swarm.scope`.
+        scope: whose findings its evidence may hold, see `tasks.swarm.findings`.
         splits: whether the lead divides the problem first; `teams` says who then debates which part.
         parts: those that the caller has named.
         part_of: the debate it is a part of.

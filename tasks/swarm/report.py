@@ -1,4 +1,4 @@
-"""A debate as a story people read: the question, each position, what changed whose mind, the decision, its price."""
+"""A debate as a report people read: the question, positions, changes of mind, the decision and its price."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def _head(result: Result) -> Iterator[str]:
         yield "*Evidence panel: a statistical procedure. No language model was used.*"
     yield f"**{_plain(headline(result))}**"
     if result["reason"]:
-        yield f"Why it ended so: {_plain(result['reason'])}."
+        yield f"Reason: {_plain(result['reason'])}."
     if "suspected_injection" in result["flags"]:
-        yield "⚠ A text in this debate addresses the model rather than the reader. It changed no vote; look at it."
+        yield "⚠ A text in this debate addresses the model rather than the reader. It changed no vote; please check it."
     yield "\n".join(f"- **{_plain(option['id'])}** {_plain(option['label'])}" for option in result["options"])
 
 
@@ -55,19 +55,19 @@ def _part_answer(part: Mapping[str, Any]) -> str:
 
 
 def _positions(result: Result) -> Iterator[str]:
-    """Where everybody stands at last; those of one mind and one reason are quoted once."""
+    """Everybody's last position; those with the same option and reason are quoted once."""
     yield "## Positions"
     labels = {option["id"]: option["label"] for option in result["options"]}
     latest = {proposal["agent_id"]: proposal for proposal in result["proposals"]}
     first = {proposal["agent_id"]: proposal for proposal in reversed(result["proposals"])}
-    said: dict[tuple[str, str], list[str]] = {}
+    experts: dict[tuple[str, str], list[str]] = {}
     for agent, proposal in latest.items():
         began, held = first[agent]["option"], proposal["option"]
         moved = f" (began with {_plain(began)})" if began not in (held, None) else ""
         claim = proposal["proposal"].removeprefix(f"{labels.get(held)}: ")
-        who = said.setdefault((held or "abstaining", f"{claim} {proposal['reasoning']}".strip()), [])
+        who = experts.setdefault((held or "abstaining", f"{claim} {proposal['reasoning']}".strip()), [])
         who.append(f"**{_plain(proposal['agent_name'])}**{moved}")
-    for (held, argued), names in said.items():
+    for (held, argued), names in experts.items():
         yield f"{', '.join(names)} — {_plain(held)}"
         yield _quote(argued)
 
@@ -75,7 +75,7 @@ def _positions(result: Result) -> Iterator[str]:
 def _minds(result: Result) -> Iterator[str]:
     if not result["changes"]:
         return
-    yield "## What changed whose mind"
+    yield "## Changes of mind"
     lines = []
     for change in result["changes"]:
         evidence = ", ".join(f"`{item}`" for item in change["because_evidence_ids"])
@@ -86,24 +86,25 @@ def _minds(result: Result) -> Iterator[str]:
 
 
 def _critiques(result: Result) -> Iterator[str]:
-    told = [one for one in result["critiques"] if one["weaknesses"]]
-    if not told:
+    critiques = [one for one in result["critiques"] if one["weaknesses"]]
+    if not critiques:
         return
     yield "## Critiques"
     yield "\n".join(
         f"- {_plain(one['critic_name'])} on {_named(result, str(one['target_proposal_id']).rpartition(':')[2])}, "
         f"{one['kind'].replace('_', ' ')}: {_plain(' '.join(one['weaknesses']))}"
-        for one in told
+        for one in critiques
     )
 
 
 def _evidence(result: Result) -> Iterator[str]:
     """The findings that somebody cited, by the ids they are cited with."""
-    cited = {item for said in (*result["proposals"], *result["votes"]) for item in said["evidence_ids"]}
-    found = [EvidenceRef.model_validate(one) for one in result["transcript"]["brief"]["evidence"] if one["id"] in cited]
-    if found:
+    cited = {item for message in (*result["proposals"], *result["votes"]) for item in message["evidence_ids"]}
+    known = [EvidenceRef.model_validate(one) for one in result["transcript"]["brief"]["evidence"]]
+    used = [item for item in known if item.id in cited]
+    if used:
         yield "## Evidence cited"
-        yield "\n".join(f"- `{item.id}` {_plain(measured(item))}" for item in found)
+        yield "\n".join(f"- `{item.id}` {_plain(measured(item))}" for item in used)
 
 
 def _named(result: Result, agent_id: str) -> str:
@@ -121,14 +122,14 @@ def _decision(result: Result) -> Iterator[str]:
     yield f"Vote ({count['method']}): {shares} — {count['outcome'].replace('_', ' ')}. {notes}"
     if result["confidence"] is not None:
         basis = result["confidence_basis"].replace("_", " ")
-        yield f"Confidence {result['confidence']:.0%} ({basis}); agreement {result['agreement']:.0%}, another matter."
+        yield f"Confidence {result['confidence']:.0%} ({basis}); agreement {result['agreement']:.0%} of the vote."
     if "leaning" in result["flags"]:
-        yield "No option is much likelier than not to be the best: a direction to test, rather than a decision."
+        yield "No option is much likelier than not to be the best: a direction to test, not a decision."
     if result["dissent"]:
         yield f"Dissent: {', '.join(result['dissent'])}."
     baseline = result["baseline"]
     if baseline and result["llm_used"]:
-        yield f"The evidence panel alone says {baseline['option']} ({baseline['confidence']:.0%})."
+        yield f"The evidence panel alone chooses {baseline['option']} ({baseline['confidence']:.0%})."
 
 
 def _price(result: Result) -> str:

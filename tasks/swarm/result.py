@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.swarm.messages import PHASES, Closing, Critique, Proposal, Turn, Vote, turn_key
+from tasks.swarm.messages import PHASES, Closing, Critique, Proposal, Turn, Turns, Vote, turn_key
 from tasks.swarm.panel import NOTICE, WEIGHED, label_of
-from tasks.swarm.parts import results_of_parts
-from tasks.swarm.positions import Turns
-from tasks.swarm.protocol import with_options
+from tasks.swarm.protocol import results_of_parts, with_options
 from tasks.swarm.records import Brief, ConsensusStrategy, Expert
 
 
@@ -52,7 +50,7 @@ def reasoning(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> str:
     lines = [f"{NOTICE} {WEIGHED}"] if brief.engine == "evidence_panel" else []
     closing = _closing_text(turns)
     lines += [closing] if closing else []
-    lines += [f"- {', '.join(names)} {said}" for said, names in _who_says_what(brief, turns).items()]
+    lines += [f"- {', '.join(names)} {argument}" for argument, names in _experts_by_argument(brief, turns).items()]
     count = decision["count"]
     if count["valid"]:
         shares = ", ".join(f"{option} {share:.0%}" for option, share in count["shares"].items())
@@ -63,9 +61,9 @@ def reasoning(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _who_says_what(brief: Brief, turns: Turns) -> dict[str, list[str]]:
-    """Experts by what they say at last, in their order: those of one mind and one reason stand together."""
-    said: dict[str, list[str]] = {}
+def _experts_by_argument(brief: Brief, turns: Turns) -> dict[str, list[str]]:
+    """Experts by their last argument, in their order: those with the same option and reason stand together."""
+    arguments: dict[str, list[str]] = {}
     for expert in brief.experts:
         proposal = _last_proposal(turns, expert.agent_id)
         if proposal is None:
@@ -74,10 +72,10 @@ def _who_says_what(brief: Brief, turns: Turns) -> dict[str, list[str]]:
             text = f"abstaining: {proposal.abstain_reason or 'no reason given'}."
         else:
             label = label_of(brief.options, proposal.option)
-            argued = " ".join(part for part in (proposal.claim, proposal.reasoning) if part)
-            text = f"for '{label}': {argued.removeprefix(f'{label}: ')}"
-        said.setdefault(text, []).append(expert.name)
-    return said
+            argument = " ".join(part for part in (proposal.claim, proposal.reasoning) if part)
+            text = f"for '{label}': {argument.removeprefix(f'{label}: ')}"
+        arguments.setdefault(text, []).append(expert.name)
+    return arguments
 
 
 def transcript(brief: Brief, ordered: list[Turn], exchanges: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -89,11 +87,10 @@ def transcript(brief: Brief, ordered: list[Turn], exchanges: Mapping[str, list[d
 def in_order(brief: Brief, turns: Turns) -> list[Turn]:
     """Turns as they were due: by round, phase and the experts' order."""
     place = {expert.agent_id: i for i, expert in enumerate(brief.experts)}
-
-    def due(turn: Turn) -> tuple[int, int, int, str]:
-        return turn.round, PHASES.index(turn.phase), place.get(turn.agent_id, len(place)), turn.agent_id
-
-    return sorted(turns.values(), key=due)
+    return sorted(
+        turns.values(),
+        key=lambda turn: (turn.round, PHASES.index(turn.phase), place.get(turn.agent_id, len(place)), turn.agent_id),
+    )
 
 
 def _decision_text(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> str | None:
@@ -105,54 +102,54 @@ def _decision_text(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> s
 
 
 def _closing_text(turns: Turns) -> str:
-    found = [t.message.text for t in turns.values() if t.phase == "synthesis" and isinstance(t.message, Closing)]
-    return found[0] if found else ""
+    texts = [t.message.text for t in turns.values() if t.phase == "synthesis" and isinstance(t.message, Closing)]
+    return texts[0] if texts else ""
 
 
 def _last_proposal(turns: Turns, agent_id: str) -> Proposal | None:
-    found = [t for t in turns.values() if t.agent_id == agent_id and isinstance(t.message, Proposal)]
-    last = max(found, key=lambda turn: turn.round, default=None)
+    proposed = [t for t in turns.values() if t.agent_id == agent_id and isinstance(t.message, Proposal)]
+    last = max(proposed, key=lambda turn: turn.round, default=None)
     return last.message if last is not None and isinstance(last.message, Proposal) else None
 
 
 def _proposal(expert: Expert, turn: Turn) -> dict[str, Any]:
-    said = turn.message
-    assert isinstance(said, Proposal)
+    proposal = turn.message
+    assert isinstance(proposal, Proposal)
     return {
         "proposal_id": turn.key,
         "agent_id": expert.agent_id,
         "agent_name": expert.name,
         "agent_role": expert.role,
-        "proposal": said.claim,
-        "reasoning": said.reasoning or said.abstain_reason or "",
-        "confidence": None if said.confidence is None else said.confidence / 100.0,
+        "proposal": proposal.claim,
+        "reasoning": proposal.reasoning or proposal.abstain_reason or "",
+        "confidence": None if proposal.confidence is None else proposal.confidence / 100.0,
         "round_number": turn.round,
-        "option": said.option,
-        "evidence_ids": list(said.evidence_ids),
+        "option": proposal.option,
+        "evidence_ids": list(proposal.evidence_ids),
         "status": turn.status,
     }
 
 
 def _critique(expert: Expert, turn: Turn, turns: Turns) -> dict[str, Any]:
-    said = turn.message
-    assert isinstance(said, Critique)
+    critique = turn.message
+    assert isinstance(critique, Critique)
     return {
         "critic_id": expert.agent_id,
         "critic_name": expert.name,
-        "target_proposal_id": _target(turn, said, turns),
-        "strengths": [said.strength] if said.strength else [],
-        "weaknesses": [said.weakness] if said.weakness else [],
-        "suggestions": [said.suggestion] if said.suggestion else [],
-        "agreement_level": said.agreement / 100.0,
-        "kind": said.kind,
-        "evidence_id": said.evidence_id,
+        "target_proposal_id": _target(turn, critique, turns),
+        "strengths": [critique.strength] if critique.strength else [],
+        "weaknesses": [critique.weakness] if critique.weakness else [],
+        "suggestions": [critique.suggestion] if critique.suggestion else [],
+        "agreement_level": critique.agreement / 100.0,
+        "kind": critique.kind,
+        "evidence_id": critique.evidence_id,
         "round_number": turn.round,
         "status": turn.status,
     }
 
 
-def _target(turn: Turn, said: Critique, turns: Turns) -> str | None:
-    agent = turn.shown_as.get(said.target or "")
+def _target(turn: Turn, critique: Critique, turns: Turns) -> str | None:
+    agent = turn.shown_as.get(critique.target or "")
     if agent is None:
         return None
     for number in range(turn.round, 0, -1):

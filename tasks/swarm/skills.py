@@ -1,4 +1,4 @@
-"""The vocabulary of expertise: skills, levels, roles."""
+"""The vocabulary of expertise: skills, levels, roles, and the findings that each skill earns an expert."""
 
 from __future__ import annotations
 
@@ -59,3 +59,36 @@ class AgentRole(StrEnum):
     BRAND_GUARDIAN = "brand_guardian"
     TECHNICAL_WRITER = "technical_writer"
     CONTENT_STRATEGIST = "content_strategist"
+
+
+EVERY_FINDING = ("*",)
+NO_FINDING = ()
+
+# The features of content whose findings a skill earns. A skill that stands nowhere here fails the import, by its name.
+FEATURES_OF_SKILL: dict[SkillTag, tuple[str, ...]] = {
+    SkillTag.KEYWORD_RESEARCH: ("hashtag_count", "topic"),
+    SkillTag.SEMANTIC_SEO: ("word_count", "topic"),
+    SkillTag.TECHNICAL_SEO: ("link_count",),
+    SkillTag.PERSUASIVE_WRITING: ("title_words", "has_cta"),
+    SkillTag.STORYTELLING: ("body_words", "word_count", "topic"),
+    SkillTag.CTA_OPTIMIZATION: ("link_count", "has_cta"),
+    SkillTag.HEADLINE_WRITING: ("title_words", "question_count", "number_count"),
+    SkillTag.DATA_ANALYSIS: EVERY_FINDING,
+    SkillTag.DATA_VISUALIZATION: ("number_count",),
+    SkillTag.INSIGHT_GENERATION: EVERY_FINDING,
+    SkillTag.BEHAVIORAL_PSYCHOLOGY: ("question_count",),
+    SkillTag.COGNITIVE_BIASES: ("number_count",),
+    SkillTag.EMOTIONAL_TRIGGERS: ("emoji_count", "exclamation_count", "capitals_share", "sentiment_score", "tone"),
+    SkillTag.VIRAL_MECHANICS: ("mention_count", "media_type"),
+    SkillTag.SHAREABILITY: ("hashtag_count", "mention_count", "media_type"),
+    SkillTag.TREND_ANALYSIS: ("hashtag_count", "local_hour", "local_weekday", "is_weekend"),
+    SkillTag.MEME_CULTURE: ("emoji_count",),
+    SkillTag.BRAND_VOICE: ("emoji_count", "tone"),
+    SkillTag.TONE_CONSISTENCY: ("exclamation_count", "sentiment_score", "tone"),
+    SkillTag.STYLE_GUIDELINES: ("character_count", "capitals_share"),
+    SkillTag.TECHNICAL_WRITING: ("readability",),
+    # No feature of a post measures how well a product is documented: such an expert learns from what others cite.
+    SkillTag.DOCUMENTATION: NO_FINDING,
+    SkillTag.SIMPLIFICATION: ("body_words", "word_count", "character_count", "readability"),
+}
+SKILLS_FOR_EVERY_FINDING = frozenset(skill for skill in SkillTag if FEATURES_OF_SKILL[skill] == EVERY_FINDING)

@@ -1,4 +1,4 @@
-"""Prefect tasks of this room: one a turn. Trying again stands in the language model's module, nowhere else."""
+"""Prefect tasks of debates: one a turn. Retries stand in the language model's module, nowhere else."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import AsyncClientContext
 
 from tasks.swarm.agent_debate_orchestrator import AgentDebateOrchestrator
-from tasks.swarm.briefing import MOST_ROUNDS
-from tasks.swarm.conducting import AskPerson, Take
+from tasks.swarm.debate_runner import AskPerson, Take, in_thread
 from tasks.swarm.limits import Limits
 from tasks.swarm.messages import Turn, TurnRequest
+from tasks.swarm.question import MOST_ROUNDS
 
 # A stage's requests leave before Prefect begins to write: it computes what they do not wait for.
 HEAD_START_SECONDS = 0.02
@@ -44,8 +44,8 @@ class TurnTasks:
         return await debate_turn(key, _Shared(turn))
 
     async def noted(self) -> None:
-        """Wait until every turn is noted. A turn that failed has told so to whoever took it; a note that failed is
-        said in the run's log and changes no decision."""
+        """Wait until every turn is noted. A turn that failed has raised where it was taken; a note that failed is
+        logged in the run and changes no decision."""
         for ended in await asyncio.gather(*self._noted, return_exceptions=True):
             if isinstance(ended, BaseException):
                 get_run_logger().warning("a turn's task run did not end well: %s", ended)
@@ -61,24 +61,24 @@ class _Shared:
         return self.turn.__await__()
 
 
-def hold_debate(
-    asked: dict[str, Any], agent_roles: Sequence[str], run_id: str, limits: Limits, ask_person: AskPerson | None
+async def hold_debate(
+    request: dict[str, Any], agent_roles: Sequence[str], run_id: str, limits: Limits, ask_person: AskPerson | None
 ) -> dict[str, Any]:
-    """Hold a debate, or go on with the one this flow run began."""
+    """Hold a debate, or go on with the one this flow run began.
+
+    Args:
+        request: further arguments of `AgentDebateOrchestrator.orchestrate_debate`.
+    """
     tasks = TurnTasks()
     orchestrator = AgentDebateOrchestrator(
         max_rounds=MOST_ROUNDS, around=tasks.take, limits=limits, ask_person=ask_person
     )
-
-    async def grade_and_debate() -> dict[str, Any]:
-        # What has turned out since is evidence now. Meanwhile one client is made for all turns: a task that finds none
-        # makes its own, and reads every certificate for it.
-        grading = orchestrator.grade_decided(asked.get("workspace_id"))
-        _, client = await asyncio.gather(grading, asyncio.to_thread(AsyncClientContext))
-        async with client:
-            try:
-                return await orchestrator.orchestrate_debate(**asked, agent_roles=agent_roles, run_id=run_id)
-            finally:
-                await tasks.noted()
-
-    return asyncio.run(grade_and_debate())
+    # What has turned out since is evidence now. Meanwhile one client is made for all turns: a task that finds none
+    # makes its own, and reads every certificate for it.
+    grading = orchestrator.grade_decided(request.get("workspace_id"))
+    _, client = await asyncio.gather(grading, in_thread(AsyncClientContext))
+    async with client:
+        try:
+            return await orchestrator.orchestrate_debate(**request, agent_roles=agent_roles, run_id=run_id)
+        finally:
+            await tasks.noted()

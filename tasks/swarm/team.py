@@ -1,4 +1,4 @@
-"""The best team for a task, exactly: by looking at every team where that is quick, by integer programming beyond.
+"""The best team for a task, exactly: by looking at every team where that is quick, else by integer programming.
 
 Value of a team = 3 × Σ best level of each required skill + Σ best level of each preferred skill
                 + Σ members' (optimistic performance - what an untried agent gets)
@@ -8,26 +8,29 @@ Ties go to fewer members, then to the first ids in order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.swarm.errors import TeamInfeasibleError
-from tasks.swarm.performance import PRIOR
+from tasks.swarm.performance import PRIOR, Posterior
+from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements
 
 Levels = npt.NDArray[np.float64]
 
 ENUMERATE_UP_TO = 20_000
+MILP_SECONDS = 5.0
 REQUIRED_WEIGHT, PREFERRED_WEIGHT, DIVERSITY_WEIGHT = 3.0, 1.0, 0.05
 TIE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class TeamCandidate:
     """An agent as team assembly sees it: effective levels by skill, and optimistic performance, all 0 to 1."""
 
     agent_id: str
@@ -82,20 +85,44 @@ class Problem:
         return len(self.need.required)
 
 
-def best_team(candidates: Sequence[Candidate], need: Need) -> Team:
+def team_for(
+    requirements: TaskRequirements, agents: Sequence[ExpertAgentProfile], performance: Mapping[str, Posterior]
+) -> Team:
+    """The best team of agents for a task, from their skills and how good each has proved at it.
+
+    Raises:
+        TeamInfeasibleError: if no allowed team covers the required skills; names them.
+    """
+    candidates = [
+        TeamCandidate(
+            agent.agent_id,
+            {skill.skill.value: skill.effective_level for skill in agent.skills},
+            performance[agent.agent_id].optimistic,
+        )
+        for agent in agents
+    ]
+    need = Need(
+        required=tuple(skill.value for skill in requirements.required_skills),
+        preferred=tuple(skill.value for skill in requirements.preferred_skills),
+        min_size=requirements.min_team_size,
+        max_size=requirements.max_team_size,
+        min_level=requirements.min_level.value_of_level,
+    )
+    return best_team(candidates, need)
+
+
+def best_team(candidates: Sequence[TeamCandidate], need: Need) -> Team:
     """The team of the highest value among those that cover every required skill at `min_level`.
 
     Raises:
-        TeamInfeasibleError: if there is none; names the skills that nobody covers.
+        TeamInfeasibleError: if there is none; names the skills that no agent covers.
     """
     problem = _problem(candidates, need)
     _require_coverable(problem)
     sizes = range(need.min_size, min(need.max_size, len(problem.ids)) + 1)
     if sum(comb(len(problem.ids), size) for size in sizes) <= ENUMERATE_UP_TO:
         return describe(problem, _enumerate(problem, sizes), "enumeration")
-    from tasks.swarm.team_milp import solve
-
-    chosen, gap = solve(problem)
+    chosen, gap = solve_milp(problem)
     return describe(problem, chosen, "milp", gap)
 
 
@@ -122,7 +149,7 @@ def describe(problem: Problem, chosen: Sequence[int], method: str, gap: float = 
     return Team(tuple(problem.ids[row] for row in rows), covered_by, value, coverage, method, gap)
 
 
-def _problem(candidates: Sequence[Candidate], need: Need) -> Problem:
+def _problem(candidates: Sequence[TeamCandidate], need: Need) -> Problem:
     ordered = sorted(candidates, key=lambda candidate: candidate.agent_id)
     others = sorted({skill for one in ordered for skill in one.levels} - {*need.required, *need.preferred})
     skills = (*need.required, *need.preferred, *others)
@@ -161,3 +188,57 @@ def _enumerate(problem: Problem, sizes: range) -> tuple[int, ...]:
     if not best:
         raise TeamInfeasibleError({}, problem.need.min_level, problem.need.max_size)
     return best
+
+
+def solve_milp(problem: Problem) -> tuple[list[int], float]:
+    """Indices of the chosen agents, and the relative gap left when time ran out (0 when proved optimal).
+
+    Variables: x_a = 1 if agent a is on the team, q_as = 1 if a is the one counted for skill s (continuous suffices,
+    because levels are maximized with Σ_a q_as ≤ 1 and q_as ≤ x_a). Required skills: Σ_a q_as = 1 over agents at
+    `min_level`.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    agents = len(problem.ids)
+    pairs = _countable_pairs(problem)
+    variables = agents + len(pairs)
+    cost = np.concatenate([-problem.bonus, [-problem.weights[s] * problem.levels[a, s] for a, s in pairs]])
+    integrality = np.concatenate([np.ones(agents), np.zeros(len(pairs))])
+    matrix, low, high = _constraints(problem, pairs, variables)
+    solution = milp(
+        cost,
+        integrality=integrality,
+        bounds=Bounds(0.0, 1.0),
+        constraints=LinearConstraint(matrix, low, high),
+        options={"time_limit": MILP_SECONDS, "mip_rel_gap": 0.0},
+    )
+    if solution.x is None:
+        raise TeamInfeasibleError({}, problem.need.min_level, problem.need.max_size)
+    return [int(a) for a in np.flatnonzero(solution.x[:agents] > 0.5)], float(solution.mip_gap or 0.0)
+
+
+def _countable_pairs(problem: Problem) -> list[tuple[int, int]]:
+    """Agent and skill wherever the agent may be counted for the skill."""
+    usable = problem.levels > 0.0
+    usable[:, : problem.required] &= problem.levels[:, : problem.required] >= problem.need.min_level - TIE
+    return [(int(a), int(s)) for a, s in np.argwhere(usable)]
+
+
+def _constraints(
+    problem: Problem, pairs: list[tuple[int, int]], variables: int
+) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    from scipy.sparse import coo_array
+
+    agents, skills = problem.levels.shape
+    q = np.arange(agents, variables)
+    a, s = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+    row_of_pair = 1 + skills + np.arange(len(pairs))
+    rows = np.concatenate([np.zeros(agents), 1 + s, row_of_pair, row_of_pair])
+    columns = np.concatenate([np.arange(agents), q, q, a])
+    entries = np.concatenate([np.ones(agents + 2 * len(pairs)), -np.ones(len(pairs))])
+    shape = (1 + skills + len(pairs), variables)
+    low, high = np.full(shape[0], -np.inf), np.zeros(shape[0])
+    low[0], high[0] = problem.need.min_size, problem.need.max_size
+    high[1 : 1 + skills] = 1.0
+    low[1 : 1 + problem.required] = 1.0
+    return coo_array((entries, (rows.astype(int), columns.astype(int))), shape=shape).tocsr(), low, high

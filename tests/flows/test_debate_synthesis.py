@@ -18,7 +18,7 @@ import json, os, sys, threading, time
 from flows.runtime import load_flow, embedded
 from tests.fake_llm import fake_llm
 
-PLACES = {"Viral": "A", "Conversion": "B", "Behavioural": "B", "Search": "A"}
+PLACES = {"Viral": "A", "Conversion": "B", "Behavioral": "B", "Search": "A"}
 
 def split(phase, body, schema):
     option = next(o for who, o in PLACES.items() if f"are {who}" in body["messages"][0]["content"])

@@ -1,22 +1,23 @@
-"""The swarm's SQL: experts and their scores, debates turn by turn, and the findings of all rooms."""
+"""The swarm's SQL: experts and their scores, debates turn by turn, and the findings of all capabilities."""
 
 from tasks.swarm.store.debates import (
-    RUNNING,
     UNFINISHED,
+    Exchange,
     begin_debate,
     conclude_debate,
+    exchanges_of,
     grade_debate,
-    graded_debates,
     list_debates,
     load_debate,
+    record_exchanges,
+    save_turns,
+    turns_of,
     ungraded_debates,
 )
 from tasks.swarm.store.experts import experts, save_expert, save_scores, scores_by_agent, seed_experts
 from tasks.swarm.store.findings import result_rows, workspaces
-from tasks.swarm.store.turns import Exchange, exchanges_of, keep, save_turns, turns_of
 
 __all__ = [
-    "RUNNING",
     "UNFINISHED",
     "Exchange",
     "begin_debate",
@@ -24,10 +25,9 @@ __all__ = [
     "exchanges_of",
     "experts",
     "grade_debate",
-    "graded_debates",
-    "keep",
     "list_debates",
     "load_debate",
+    "record_exchanges",
     "result_rows",
     "save_expert",
     "save_scores",

@@ -1,17 +1,22 @@
-"""Debates: what they began with, how they ended, and what turned out to be right."""
+"""Debates: what each began with, its turns and exchanges as they arrive, how it ended, what turned out right."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
 
 from tasks.errors import UnknownNameError
+from tasks.swarm.findings import EvidenceScope
+from tasks.swarm.messages import Turn
 from tasks.swarm.records import Brief
-from tasks.swarm.scope import Scope
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import Debate, DebateTurn, Experiment, ExperimentVariant
+from tasks.warehouse.schema import Debate, DebateExchange, DebateTurn, Experiment, ExperimentVariant
+
+Exchange = tuple[str, int, dict[str, Any]]  # turn key, number within the turn, request and reply
 
 RUNNING = "running"
 UNFINISHED = (RUNNING, "failed", "budget_exhausted")
@@ -30,11 +35,11 @@ def begin_debate(warehouse: Warehouse, brief: Brief, run_id: str | None) -> dict
             debate_id = connection.execute(begun).scalar() or debate_id
         row = _new_row(brief.model_copy(update={"debate_id": debate_id}), run_id)
         warehouse.upsert(connection, Debate, [row], keep_existing=True)
-        found = warehouse.rows(select(Debate.__table__).where(Debate.debate_id == debate_id), connection)[0]
-        if found["status"] in UNFINISHED and found["fingerprint"] == brief.fingerprint:
+        stored = warehouse.rows(select(Debate.__table__).where(Debate.debate_id == debate_id), connection)[0]
+        if stored["status"] in UNFINISHED and stored["fingerprint"] == brief.fingerprint:
             unanswered = (DebateTurn.debate_id == debate_id) & (DebateTurn.status == "failed")
             connection.execute(delete(DebateTurn).where(unanswered))
-        return found
+        return stored
 
 
 def load_debate(warehouse: Warehouse, debate_id: str) -> dict[str, Any]:
@@ -43,10 +48,10 @@ def load_debate(warehouse: Warehouse, debate_id: str) -> dict[str, Any]:
     Raises:
         UnknownNameError: if there is no such debate.
     """
-    found = warehouse.rows(select(Debate.__table__).where(Debate.debate_id == debate_id))
-    if not found:
+    rows = warehouse.rows(select(Debate.__table__).where(Debate.debate_id == debate_id))
+    if not rows:
         raise UnknownNameError("debate", debate_id, fix="list them with `raptorflow debate`")
-    return found[0]
+    return rows[0]
 
 
 def list_debates(warehouse: Warehouse, workspace_id: str | None, limit: int) -> list[dict[str, Any]]:
@@ -55,14 +60,14 @@ def list_debates(warehouse: Warehouse, workspace_id: str | None, limit: int) -> 
     return warehouse.rows(statement if workspace_id is None else statement.where(Debate.workspace_id == workspace_id))
 
 
-def graded_debates(warehouse: Warehouse, scope: Scope, within: Connection | None = None) -> list[dict[str, Any]]:
+def graded_debates(warehouse: Warehouse, scope: EvidenceScope, within: Connection) -> list[dict[str, Any]]:
     """Debates of the scope whose outcome is known, the oldest first."""
     whose: ColumnElement[bool] = Debate.workspace_id.in_(scope.workspace_ids)
     if scope.kind != "workspace":
         whose = whose | Debate.workspace_id.is_(None)
     statement = select(Debate.__table__).where(Debate.outcome_option.is_not(None)).where(whose)
     rows = warehouse.rows(statement.order_by(Debate.created_at, Debate.debate_id), within)
-    # A debate held while one organisation was alone here knew that organisation's findings: it is no one else's.
+    # A debate held while one organization was alone here knew that organization's findings: it is no one else's.
     return [row for row in rows if scope.kind != "shared" or row["brief"].get("scope") == "shared"]
 
 
@@ -87,9 +92,48 @@ def ungraded_debates(
     return [(row, [one for one in experiments if _answers(one, row)]) for row in debates]
 
 
-def _answers(experiment: dict[str, Any], debate: dict[str, Any]) -> bool:
-    is_its_own = experiment["workspace_id"] == debate["workspace_id"]
-    return is_its_own and bool(experiment["completed_at"] > debate["created_at"])
+def save_turns(warehouse: Warehouse, debate_id: str, turns: Iterable[Turn]) -> None:
+    """Write turns that cost nothing, a stage at a time."""
+    rows = [_turn_row(debate_id, turn) for turn in turns]
+    if rows:
+        with warehouse.begin() as connection:
+            warehouse.upsert(connection, DebateTurn, rows, keep_existing=True)
+
+
+def record_exchanges(
+    warehouse: Warehouse, debate_id: str, exchanges: Iterable[Exchange], turns: Iterable[Turn]
+) -> None:
+    """Write requests with their responses, and turns that are complete, in one transaction.
+
+    Plain inserts, whose compiled SQL is cached: an upsert is compiled anew each time, which costs a debate 50 ms.
+    """
+    now = datetime.now(UTC)
+    exchange_rows = [
+        {"debate_id": debate_id, "turn_key": key, "attempt": attempt, "exchange": content, "recorded_at": now}
+        for key, attempt, content in exchanges
+    ]
+    turn_rows = [_turn_row(debate_id, turn) for turn in turns]
+    with warehouse.begin() as connection:
+        if exchange_rows:
+            connection.execute(insert(DebateExchange), exchange_rows)
+        if turn_rows:
+            connection.execute(insert(DebateTurn), turn_rows)
+
+
+def turns_of(warehouse: Warehouse, debate_id: str) -> dict[str, Turn]:
+    """The debate's turns by key."""
+    rows = warehouse.rows(select(DebateTurn.__table__).where(DebateTurn.debate_id == debate_id))
+    turns = [Turn.model_validate(row["turn"]) for row in rows]
+    return {turn.key: turn for turn in turns}
+
+
+def exchanges_of(warehouse: Warehouse, debate_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Requests and responses by turn, in order."""
+    statement = select(DebateExchange.__table__).where(DebateExchange.debate_id == debate_id)
+    exchanges: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in warehouse.rows(statement.order_by(DebateExchange.turn_key, DebateExchange.attempt)):
+        exchanges[row["turn_key"]].append(row["exchange"])
+    return dict(exchanges)
 
 
 def conclude_debate(warehouse: Warehouse, debate_id: str, decision: dict[str, Any]) -> None:
@@ -104,13 +148,18 @@ def conclude_debate(warehouse: Warehouse, debate_id: str, decision: dict[str, An
 
 
 def grade_debate(warehouse: Warehouse, debate_id: str, option: str, source: str) -> None:
-    """Write which option turned out to be right, and who says so."""
+    """Write which option turned out to be right, and by which source."""
     with warehouse.begin() as connection:
         connection.execute(
             update(Debate)
             .where(Debate.debate_id == debate_id)
             .values(outcome_option=option, outcome_source=source, graded_at=datetime.now(UTC))
         )
+
+
+def _answers(experiment: dict[str, Any], debate: dict[str, Any]) -> bool:
+    is_its_own = experiment["workspace_id"] == debate["workspace_id"]
+    return is_its_own and bool(experiment["completed_at"] > debate["created_at"])
 
 
 def _new_row(brief: Brief, run_id: str | None) -> dict[str, Any]:
@@ -122,3 +171,8 @@ def _new_row(brief: Brief, run_id: str | None) -> dict[str, Any]:
     row |= {"engine": brief.engine, "status": RUNNING, "option": None, "confidence": None, "agreement": None}
     row |= {"brief": brief.model_dump(mode="json"), "decision": None, "outcome_option": None, "outcome_source": None}
     return row | {"created_at": datetime.now(UTC), "concluded_at": None, "graded_at": None, "run_id": run_id}
+
+
+def _turn_row(debate_id: str, turn: Turn) -> dict[str, Any]:
+    row = {"debate_id": debate_id, "turn_key": turn.key, "status": turn.status, "recorded_at": datetime.now(UTC)}
+    return row | {"turn": turn.model_dump(mode="json")}

@@ -44,11 +44,11 @@ def save_scores(warehouse: Warehouse, rows: Sequence[dict[str, Any]]) -> None:
 
 def scores_by_agent(warehouse: Warehouse) -> dict[str, dict[str, list[float]]]:
     """Scores by agent and task type."""
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     table = AgentScore.__table__
     for row in warehouse.rows(select(table).order_by(AgentScore.agent_id, AgentScore.task_type, AgentScore.about)):
-        found[row["agent_id"]][row["task_type"]].append(row["score"])
-    return {agent: dict(kinds) for agent, kinds in found.items()}
+        scores[row["agent_id"]][row["task_type"]].append(row["score"])
+    return {agent: dict(kinds) for agent, kinds in scores.items()}
 
 
 def _write_experts(warehouse: Warehouse, profiles: Iterable[ExpertAgentProfile], *, keep_existing: bool) -> None:

@@ -1,12 +1,12 @@
-"""Rows of all rooms that hold findings."""
+"""Rows of all capabilities' tables that hold findings."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, func, literal, select
+from sqlalchemy import Connection, Select, func, literal, select
 
-from tasks.swarm.scope import Scope
+from tasks.swarm.findings import EvidenceScope
 from tasks.swarm.store.debates import graded_debates
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
@@ -29,22 +29,28 @@ def workspaces(warehouse: Warehouse) -> list[dict[str, Any]]:
     return warehouse.rows(select(*columns).order_by(Workspace.workspace_id))
 
 
-def result_rows(warehouse: Warehouse, scope: Scope) -> dict[str, list[dict[str, Any]]]:
+def result_rows(warehouse: Warehouse, scope: EvidenceScope) -> dict[str, list[dict[str, Any]]]:
     """Rows that hold findings, by table: those of the scope's workspaces, and private releases, which are for all."""
     with warehouse.connect() as connection:
-
-        def of_scope(table: Any, statement: Select[Any]) -> list[dict[str, Any]]:
-            if not scope.workspace_ids:
-                return []
-            return warehouse.rows(statement.where(table.workspace_id.in_(scope.workspace_ids)), connection)
-
+        patterns = _rows_within(warehouse, connection, scope, PatternFinding, _newest_patterns())
+        ingested = _rows_within(warehouse, connection, scope, ExperimentArm, _ingested_arms())
+        own = _rows_within(warehouse, connection, scope, Experiment, _own_arms())
         return {
-            "pattern_finding": of_scope(PatternFinding, _newest_patterns()),
+            "pattern_finding": patterns,
             "transfer_sum": warehouse.rows(_newest_release(), connection),
-            "experiment_arm": [_arm(row) for row in of_scope(ExperimentArm, _ingested_arms())],
-            "experiment_statistic": [_arm(row) for row in of_scope(Experiment, _own_arms())],
+            "experiment_arm": [_arm(row) for row in ingested],
+            "experiment_statistic": [_arm(row) for row in own],
             "debate": graded_debates(warehouse, scope, connection),
         }
+
+
+def _rows_within(
+    warehouse: Warehouse, connection: Connection, scope: EvidenceScope, table: Any, statement: Select[Any]
+) -> list[dict[str, Any]]:
+    """Rows of a table that has workspaces, of the scope's alone."""
+    if not scope.workspace_ids:
+        return []
+    return warehouse.rows(statement.where(table.workspace_id.in_(scope.workspace_ids)), connection)
 
 
 def _newest_patterns() -> Select[Any]:
@@ -54,15 +60,15 @@ def _newest_patterns() -> Select[Any]:
         partition_by=of_one, order_by=(PatternAnalysis.as_of.desc(), PatternAnalysis.analysis_id)
     )
     ranked = select(PatternAnalysis.analysis_id, newest.label("place")).subquery()
-    found = select(PatternFinding.__table__).join(ranked, ranked.c.analysis_id == PatternFinding.analysis_id)
-    return found.where(ranked.c.place == 1).order_by(PatternFinding.analysis_id, PatternFinding.pattern_key)
+    findings = select(PatternFinding.__table__).join(ranked, ranked.c.analysis_id == PatternFinding.analysis_id)
+    return findings.where(ranked.c.place == 1).order_by(PatternFinding.analysis_id, PatternFinding.pattern_key)
 
 
 def _newest_release() -> Select[Any]:
     published = select(func.max(TransferRelease.period)).where(TransferRelease.status == "published")
-    found = select(TransferSum.__table__, TransferRelease.noise_scale, TransferRelease.as_of)
-    found = found.join(TransferRelease, TransferRelease.period == TransferSum.period)
-    return found.where(TransferSum.period == published.scalar_subquery()).where(TransferSum.segment == "everyone")
+    sums = select(TransferSum.__table__, TransferRelease.noise_scale, TransferRelease.as_of)
+    sums = sums.join(TransferRelease, TransferRelease.period == TransferSum.period)
+    return sums.where(TransferSum.period == published.scalar_subquery()).where(TransferSum.segment == "everyone")
 
 
 def _ingested_arms() -> Select[Any]:
@@ -85,11 +91,11 @@ def _own_arms() -> Select[Any]:
     columns += [m.metric_name.label("metric"), m.kind, v.is_control, m.origin, m.direction]
     columns += [func.coalesce(e.completed_at, e.started_at, e.created_at).label("observed_at")]
     sums = [func.sum(getattr(s, name)).label(name) for name in ("n", "y", "yy", "d")]
-    found = select(*columns, *sums).join(m, (m.experiment_id == e.experiment_id) & (m.metric_name == e.metric_name))
-    found = found.join(v, v.experiment_id == e.experiment_id)
+    arms = select(*columns, *sums).join(m, (m.experiment_id == e.experiment_id) & (m.metric_name == e.metric_name))
+    arms = arms.join(v, v.experiment_id == e.experiment_id)
     same = (s.experiment_id == e.experiment_id) & (s.metric_name == m.metric_name) & (s.variant_id == v.variant_id)
     order = (e.workspace_id, e.name, m.metric_name, v.variant_id)
-    return found.join(s, same).where(e.conclusion.is_distinct_from("invalid")).group_by(*columns).order_by(*order)
+    return arms.join(s, same).where(e.conclusion.is_distinct_from("invalid")).group_by(*columns).order_by(*order)
 
 
 def _arm(row: dict[str, Any]) -> dict[str, Any]:
@@ -99,6 +105,6 @@ def _arm(row: dict[str, Any]) -> dict[str, Any]:
     yy = y if row["yy"] is None else float(row["yy"]) + 2 * origin * float(row["y"]) + n * origin**2
     per_unit = y / n
     variance = max(0.0, (yy - n * per_unit**2) / max(n - 1, 1))
-    found = {key: row[key] for key in ("workspace_id", "experiment", "variant", "description", "metric", "is_control")}
-    found |= {"n": n, "mean": per_unit, "variance": variance, "observed_at": row["observed_at"]}
-    return found | {"sign": -1.0 if row["direction"] == "decrease" else 1.0}
+    arm = {key: row[key] for key in ("workspace_id", "experiment", "variant", "description", "metric", "is_control")}
+    arm |= {"n": n, "mean": per_unit, "variance": variance, "observed_at": row["observed_at"]}
+    return arm | {"sign": -1.0 if row["direction"] == "decrease" else 1.0}

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from tasks.errors import OutOfRangeError
-from tasks.swarm.confidence import calibrated, calibration_curve, calibration_error, normal_confidence
-from tasks.swarm.consensus import condorcet, majority_vote, weighted_vote
+from tasks.swarm.calibration import calibrated, calibration_curve
+from tasks.swarm.consensus import Ballot, condorcet, majority_vote, weighted_vote
 from tasks.swarm.decision import decide
 from tasks.swarm.messages import Proposal, Turn
 from tasks.swarm.performance import PRIOR, posterior
 from tasks.swarm.records import Brief, ConsensusStrategy, Expert
-from tasks.swarm.tally import Ballot
+from tasks.swarm.replies import normal_confidence
+from tests.calibration import calibration_error
 
 Case = dict[str, Any]
 ABC = ["A", "B", "C"]

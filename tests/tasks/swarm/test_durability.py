@@ -38,7 +38,7 @@ asyncio.run(orchestrator.orchestrate_debate(**asked, rounds=2, debate_id="d1"))
 
 
 def split(phase: str, body: Case, schema: Case) -> Case | None:
-    place = [i for i, who in enumerate(("Viral", "Conversion", "Behavioural", "Search"))
+    place = [i for i, who in enumerate(("Viral", "Conversion", "Behavioral", "Search"))
              if f"are {who}" in body["messages"][0]["content"]]  # fmt: skip
     return {"option": "ABBA"[place[0]]} if phase in ("propose", "vote") else None
 

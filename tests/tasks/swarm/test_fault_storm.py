@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tasks.swarm import AgentDebateOrchestrator, Endpoint, ExpertAgentRegistry, Limits, store
-from tasks.swarm.agent_debate_orchestrator import directly
-from tasks.swarm.answers import UnusableReplyError, read
+from tasks.swarm.debate_runner import directly
 from tasks.swarm.fencing import fence, looks_like_injection
-from tasks.swarm.forms import Form
+from tasks.swarm.messages import Vote
 from tasks.swarm.prompts import RULES
 from tasks.swarm.records import EvidenceRef
+from tasks.swarm.replies import ReplyForm, UnusableReplyError, read_reply
 from tasks.warehouse import Warehouse
 from tests.fake_llm import FakeLLM, fake_llm
 
@@ -32,7 +32,7 @@ def names(body: Case) -> str:
 
 
 def stubborn(phase: str, body: Case, schema: Case) -> Case | None:
-    place = [i for i, who in enumerate(("Viral", "Conversion", "Behavioural", "Search")) if f"are {who}" in names(body)]
+    place = [i for i, who in enumerate(("Viral", "Conversion", "Behavioral", "Search")) if f"are {who}" in names(body)]
     return {"option": "ABBA"[place[0]]} if phase in ("propose", "vote") else None
 
 
@@ -192,7 +192,7 @@ async def test_a06_one_broken_expert_does_not_stop_the_others(
 
 
 @pytest.mark.parametrize(("model", "rung"), [("http400", "json_object"), ("http400:json_object", "prompt")])
-async def test_a06_the_ladder_steps_down_and_remembers(sqlite_warehouse: Warehouse, model: str, rung: str) -> None:
+async def test_a06_the_response_format_steps_down_for_good(sqlite_warehouse: Warehouse, model: str, rung: str) -> None:
     with fake_llm(stubborn) as fake:
         result = await debate(sqlite_warehouse, fake, model, limits=Limits(max_concurrency=1))
         formats = [body.get("response_format", {}).get("type", "prompt") for body in fake.bodies]
@@ -326,12 +326,12 @@ def test_a_fence_cannot_be_closed_from_inside() -> None:
 
 
 def test_a_prefix_of_json_is_never_read() -> None:
-    form = Form("vote", ("A", "B"))
+    form = ReplyForm(Vote, ("A", "B"))
     with pytest.raises(UnusableReplyError, match="not valid JSON"):
-        read('{"reason": "x", "option": "A", "confidence": 5, "evidence_ids": [', form)
+        read_reply('{"reason": "x", "option": "A", "confidence": 5, "evidence_ids": [', form)
     with pytest.raises(UnusableReplyError, match="missing: reason"):
-        read('{"option": "A", "confidence": 5, "evidence_ids": []}', form)
-    message, _ = read('{"reason": "x", "option": "A", "confidence": 170, "evidence_ids": []}', form)
+        read_reply('{"option": "A", "confidence": 5, "evidence_ids": []}', form)
+    message, _ = read_reply('{"reason": "x", "option": "A", "confidence": 170, "evidence_ids": []}', form)
     assert message.confidence is None  # type: ignore[union-attr]
 
 

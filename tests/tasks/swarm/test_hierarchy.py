@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tasks.conditions import Condition
 from tasks.errors import InputError
 from tasks.swarm import AgentDebateOrchestrator, Endpoint, Limits, Part, store
-from tasks.swarm.records import Condition, EvidenceRef
+from tasks.swarm.records import EvidenceRef
 from tasks.swarm.report import story
 from tasks.warehouse import Warehouse
 from tests.fake_llm import FakeLLM, fake_llm
@@ -80,7 +81,7 @@ async def test_a_part_without_a_decision_gives_nothing(sqlite_warehouse: Warehou
     assert [part["status"] for part in whole["parts"]] == ["insufficient_evidence"]
     assert [item["id"] for item in whole["transcript"]["brief"]["evidence"]] == ["e1"]
     assert whole["label"] == "Video"
-    assert "No decision (no finding speaks about these 2 options" in story(whole)
+    assert "No decision (no finding is about these 2 options" in story(whole)
 
 
 async def test_the_panels_lead_divides_by_what_the_findings_are_about(sqlite_warehouse: Warehouse) -> None:

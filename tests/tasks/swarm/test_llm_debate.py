@@ -24,7 +24,7 @@ EVIDENCE = [
 
 def who(body: Case) -> str:
     """The role of the expert that is being asked, by its system message."""
-    names = {"Viral": ROLES[0], "Conversion": ROLES[1], "Behavioural": ROLES[2], "Search": ROLES[3]}
+    names = {"Viral": ROLES[0], "Conversion": ROLES[1], "Behavioral": ROLES[2], "Search": ROLES[3]}
     system = body["messages"][0]["content"]
     return next(role for name, role in names.items() if f"You are {name}" in system)
 
@@ -66,7 +66,7 @@ async def test_d01_critiques_are_anonymous_shuffled_and_leave_out_ones_own(
             for body in fake.prompts("critique"):
                 others = set(ROLES) - {who(body)}
                 data = body["messages"][1]["content"].split("\n\n")[0]
-                names = {"Viral Content Specialist", "Conversion Copywriter", "Behavioural Psychologist"}
+                names = {"Viral Content Specialist", "Conversion Copywriter", "Behavioral Psychologist"}
                 for name in others | {role.replace("_", " ") for role in others} | names:
                     assert name.lower() not in data.lower()
                 assert schema_of(body)["properties"]["target"]["enum"] == ["P1", "P2", "P3"]

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.swarm.briefing import check_options
-from tasks.swarm.confidence import calibration_error
+from tasks.conditions import Condition
 from tasks.swarm.decision import decide, pool
-from tasks.swarm.evidence import slice_for
+from tasks.swarm.evidence import SOURCE_DISCOUNT, discount, slice_for
 from tasks.swarm.messages import Turn
 from tasks.swarm.panel import answer
 from tasks.swarm.performance import PRIOR
-from tasks.swarm.posterior import SOURCE_DISCOUNT, discount, prior_sd_of, probability_best, standings
+from tasks.swarm.posterior import prior_sd_of, probability_best, standings
 from tasks.swarm.protocol import due
-from tasks.swarm.records import Brief, Condition, ConsensusStrategy, EvidenceRef, Expert, Option
+from tasks.swarm.question import check_options
+from tasks.swarm.records import Brief, ConsensusStrategy, EvidenceRef, Expert, Option
+from tests.calibration import calibration_error
 
 VIDEO = Option(id="A", label="Publish video", attributes={"media_type": "video"})
 PHOTO = Option(id="B", label="Publish photos", attributes={"media_type": "photo"})

@@ -30,7 +30,7 @@ async def result(sqlite_warehouse: Warehouse) -> dict[str, Any]:
 
 def test_the_story_has_question_positions_changes_decision_and_price(result: dict[str, Any]) -> None:
     text = story(result)
-    for part in ("No language model was used", "## Positions", "## What changed whose mind", "## Decision", "## Price"):
+    for part in ("No language model was used", "## Positions", "## Changes of mind", "## Decision", "## Price"):
         assert part in text
     assert "Data Storyteller: A → B, by `e2`" in text
     assert "**Data Storyteller** (began with A)" in text

@@ -9,13 +9,13 @@ import pytest
 
 from tasks.errors import UnknownNameError
 from tasks.swarm import AgentDebateOrchestrator, Endpoint
-from tasks.swarm.scope import Scope, scope_of
+from tasks.swarm.findings import EvidenceScope, scope_of
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import TransferRelease, TransferSum, Workspace
 from tests.factories import store as write
 from tests.factories import workspace_row
 from tests.fake_llm import fake_llm
-from tests.tasks.swarm.test_evidence_rows import NOW, pattern
+from tests.tasks.swarm.test_findings import NOW, pattern
 
 ASKED: dict[str, Any] = {"problem": "What should we change?", "agent_roles": ["data_storyteller", "viral_engineer"]}
 
@@ -27,16 +27,18 @@ def rows(*owners: tuple[str, str | None]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("there", "named", "scope"),
     [
-        (rows(), None, Scope("organisation")),
-        (rows(("a", None)), None, Scope("workspace", ("a",))),
-        (rows(("a", "x"), ("b", "x")), None, Scope("organisation", ("a", "b"))),
-        (rows(("a", "x"), ("b", "y")), None, Scope("shared")),
-        (rows(("a", None), ("b", None)), None, Scope("shared")),
-        (rows(("a", "b"), ("b", None)), None, Scope("shared")),
-        (rows(("a", "x"), ("b", "x")), "b", Scope("workspace", ("b",))),
+        (rows(), None, EvidenceScope("organisation")),
+        (rows(("a", None)), None, EvidenceScope("workspace", ("a",))),
+        (rows(("a", "x"), ("b", "x")), None, EvidenceScope("organisation", ("a", "b"))),
+        (rows(("a", "x"), ("b", "y")), None, EvidenceScope("shared")),
+        (rows(("a", None), ("b", None)), None, EvidenceScope("shared")),
+        (rows(("a", "b"), ("b", None)), None, EvidenceScope("shared")),
+        (rows(("a", "x"), ("b", "x")), "b", EvidenceScope("workspace", ("b",))),
     ],
 )
-def test_the_widest_scope_that_is_nobody_elses(there: list[dict[str, Any]], named: str | None, scope: Scope) -> None:
+def test_the_widest_scope_that_is_nobody_elses(
+    there: list[dict[str, Any]], named: str | None, scope: EvidenceScope
+) -> None:
     assert scope_of(there, named) == scope
 
 

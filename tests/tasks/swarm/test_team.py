@@ -11,15 +11,14 @@ import pytest
 from tasks.errors import InputError
 from tasks.swarm.errors import TeamInfeasibleError
 from tasks.swarm.skills import SkillTag
-from tasks.swarm.team import Candidate, Need, _enumerate, _problem, best_team, values_of
-from tasks.swarm.team_milp import solve
+from tasks.swarm.team import Need, TeamCandidate, _enumerate, _problem, best_team, solve_milp, values_of
 
 SKILLS = [tag.value for tag in SkillTag]
 
 
-def candidates(rng: random.Random, agents: int) -> list[Candidate]:
+def candidates(rng: random.Random, agents: int) -> list[TeamCandidate]:
     return [
-        Candidate(
+        TeamCandidate(
             f"a{i:03d}",
             {skill: round(rng.uniform(0.3, 1.0), 3) for skill in rng.sample(SKILLS, rng.randint(3, 5))},
             round(rng.uniform(0.4, 0.95), 3),
@@ -28,13 +27,13 @@ def candidates(rng: random.Random, agents: int) -> list[Candidate]:
     ]
 
 
-def need(rng: random.Random, people: list[Candidate], **sizes: int) -> Need:
+def need(rng: random.Random, people: list[TeamCandidate], **sizes: int) -> Need:
     everybody = sorted({skill for one in people for skill in one.levels})
     picked = rng.sample(everybody, min(5, len(everybody)))
     return Need(tuple(picked[:3]), tuple(picked[3:]), min_level=0.4, **sizes)
 
 
-def brute_force(people: list[Candidate], wanted: Need) -> float:
+def brute_force(people: list[TeamCandidate], wanted: Need) -> float:
     problem = _problem(people, wanted)
     best = -np.inf
     for size in range(wanted.min_size, min(wanted.max_size, len(people)) + 1):
@@ -64,7 +63,7 @@ def test_integer_programme_equals_enumeration(seed: int) -> None:
     people = candidates(rng, 20)
     problem = _problem(people, need(rng, people, min_size=3, max_size=5))
     try:
-        chosen, gap = solve(problem)
+        chosen, gap = solve_milp(problem)
     except TeamInfeasibleError:
         with pytest.raises(TeamInfeasibleError):
             _enumerate(problem, range(3, 6))
@@ -79,7 +78,7 @@ def test_two_hundred_agents_equal_enumeration_of_pairs() -> None:
     people = candidates(rng, 200)
     wanted = Need(("data_analysis",), ("storytelling", "brand_voice"), min_size=2, max_size=2, min_level=0.4)
     problem = _problem(people, wanted)
-    chosen, _ = solve(problem)
+    chosen, _ = solve_milp(problem)
     best = _enumerate(problem, range(2, 3))
     assert values_of(problem, np.array([chosen]))[0] == pytest.approx(values_of(problem, np.array([best]))[0], abs=1e-6)
 
@@ -97,17 +96,17 @@ def test_order_of_registration_never_changes_the_team() -> None:
 
 
 def test_ties_go_to_the_smaller_team_and_the_first_ids() -> None:
-    people = [Candidate(name, {"seo": 0.8}) for name in ("c", "b", "a")]
+    people = [TeamCandidate(name, {"seo": 0.8}) for name in ("c", "b", "a")]
     assert best_team(people, Need(("seo",), (), 1, 3, 0.5)).members == ("a",)
 
 
 def test_infeasible_names_the_skill_and_the_nearest_level() -> None:
-    people = [Candidate("a", {"seo": 0.8, "video": 0.3})]
+    people = [TeamCandidate("a", {"seo": 0.8, "video": 0.3})]
     with pytest.raises(TeamInfeasibleError, match=r"video \(best 0.30\)"):
         best_team(people, Need(("seo", "video"), (), 1, 3, 0.5))
 
 
 def test_a_team_too_small_for_its_skills_is_refused() -> None:
-    people = [Candidate("a", {"seo": 0.8}), Candidate("b", {"copy": 0.8})]
+    people = [TeamCandidate("a", {"seo": 0.8}), TeamCandidate("b", {"copy": 0.8})]
     with pytest.raises(InputError, match="raise `max_team_size`"):
         best_team(people, Need(("seo", "copy"), (), 1, 1, 0.5))

@@ -13,7 +13,7 @@ import pytest
 from tasks.swarm import AgentDebateOrchestrator, SkillTag, TaskRequirements
 from tasks.swarm.errors import TeamInfeasibleError
 from tasks.swarm.records import EvidenceRef
-from tasks.swarm.team import Candidate, Need, best_team
+from tasks.swarm.team import Need, TeamCandidate, best_team
 from tasks.warehouse import Warehouse
 
 Case = dict[str, Any]
@@ -28,7 +28,7 @@ def test_every_case_has_a_test(debate_cases: dict[str, Case]) -> None:
 
 def test_t01_the_hand_checked_optimum(debate_cases: dict[str, Case]) -> None:
     given, expect = debate_cases["T01"]["given"], debate_cases["T01"]["expect"]
-    people = [Candidate(name, levels) for name, levels in given["agents"].items()]
+    people = [TeamCandidate(name, levels) for name, levels in given["agents"].items()]
     for least, most in given["sizes"]:
         need = Need(tuple(given["required"]), tuple(given["preferred"]), least, most, given["min_level"])
         wanted = expect[f"size_{least}_{most}"]

@@ -11,11 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.conditions import Condition
 from tasks.content.features import with_features
-from tasks.swarm.confidence import calibrated, calibration_curve, calibration_error
+from tasks.swarm.calibration import calibrated, calibration_curve
 from tasks.swarm.evidence import tags_of
 from tasks.swarm.posterior import OWN_SD, prior_sd_of, standings
-from tasks.swarm.records import Condition, EvidenceRef, Option
+from tasks.swarm.records import EvidenceRef, Option
+from tests.calibration import calibration_error
 
 pytestmark = pytest.mark.real_data
 

@@ -1,12 +1,12 @@
-"""How far down an endpoint's knowledge one has to step: json_schema, then json_object, then the prompt alone."""
+"""Which response format an endpoint supports: json_schema, else json_object, else the prompt alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Rung = Literal["json_schema", "json_object", "prompt"]
-RUNGS: tuple[Rung, ...] = ("json_schema", "json_object", "prompt")
+ResponseFormat = Literal["json_schema", "json_object", "prompt"]
+RESPONSE_FORMATS: tuple[ResponseFormat, ...] = ("json_schema", "json_object", "prompt")
 
 # What an endpoint may refuse in a request, by a word of its complaint, and what is then done without.
 ADAPTATIONS = {
@@ -17,16 +17,16 @@ ADAPTATIONS = {
 
 
 @dataclass
-class Known:
-    """What has been learned about one model of the endpoint."""
+class ModelSupport:
+    """What has been learned about one model of the endpoint: the place of its format, and what it does without."""
 
-    rung: int = 0
+    place: int = 0
     adapted: set[str] = field(default_factory=set)
 
 
 @dataclass
 class Call:
-    """What is asked for, and how often it has been."""
+    """A request, and how often it has been sent."""
 
     messages: list[dict[str, str]]
     schema: dict[str, Any]
@@ -35,23 +35,23 @@ class Call:
     max_tokens: int
     tries: int = 0
 
-    def payload(self, rung: Rung, adapted: set[str]) -> dict[str, Any]:
+    def payload(self, response_format: ResponseFormat, adapted: set[str]) -> dict[str, Any]:
         """Arguments of `create`; what is deep goes by `extra_body`, which the SDK does not walk through."""
         limit = "max_completion_tokens" if "max_completion_tokens" in adapted else "max_tokens"
         deep: dict[str, Any] = {"messages": self.messages}
-        if rung == "json_schema":
+        if response_format == "json_schema":
             schema = _without_lengths(self.schema) if "maxlength" in adapted else self.schema
             named = {"name": "reply", "strict": True, "schema": schema}
             deep["response_format"] = {"type": "json_schema", "json_schema": named}
-        elif rung == "json_object":
+        elif response_format == "json_object":
             deep["response_format"] = {"type": "json_object"}
-        found = {"model": self.model, "messages": (), limit: self.max_tokens, "extra_body": deep}
-        return found if "temperature" in adapted else found | {"temperature": self.temperature}
+        flat = {"model": self.model, "messages": (), limit: self.max_tokens, "extra_body": deep}
+        return flat if "temperature" in adapted else flat | {"temperature": self.temperature}
 
 
-def learn(known: Known, rung: int, adapted: set[str], complaint: str) -> bool:
+def learn(known: ModelSupport, place: int, adapted: set[str], complaint: str) -> bool:
     """Whether there is something left to do without after this complaint."""
-    if known.rung > rung or known.adapted != adapted:
+    if known.place > place or known.adapted != adapted:
         return True  # another call has learned it meanwhile
     if "context" in complaint and ("exceed" in complaint or "length" in complaint):
         return False  # the prompt is too long, whatever the format
@@ -59,8 +59,8 @@ def learn(known: Known, rung: int, adapted: set[str], complaint: str) -> bool:
         if word in complaint and word not in known.adapted:
             known.adapted.add(word)
             return True
-    if known.rung + 1 < len(RUNGS):
-        known.rung += 1
+    if known.place + 1 < len(RESPONSE_FORMATS):
+        known.place += 1
         return True
     return False
 

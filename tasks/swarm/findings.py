@@ -1,24 +1,92 @@
-"""Rows of other capabilities' result tables as findings, one function a table. No finding names a workspace."""
+"""Rows of other capabilities' result tables as findings, one function a table, and whose a debate may use.
+
+No finding names a workspace. A workspace's findings are private, so a debate that names none may not use them all.
+`workspace`: those of one workspace, named, or the only one there is. `organisation`: nobody named a workspace, and all
+there are belong to one organization, whose own they are. `shared`: nobody named one and the warehouse holds several
+organizations, so only what may cross them: the private release, and what the caller brings.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
+from tasks.conditions import Condition
+from tasks.errors import UnknownNameError
 from tasks.swarm.evidence import GENERIC, tags_of, words_of
-from tasks.swarm.evidence_transfer import CLIP, condition_of, pooled
-from tasks.swarm.records import Condition, EvidenceRef
+from tasks.swarm.records import EvidenceRef, Scalar
 
 Row = Mapping[str, Any]
 Rows = Mapping[str, Sequence[Row]]
+Kind = Literal["workspace", "organisation", "shared"]
 
 Z_90 = 1.6449
 LEAST_SE = 1e-4
 MOST_EFFECT = 3.0  # a twentyfold difference is a unit, not an effect
+
+# A private release, table `transfer_sum` by what its docstring says: [count, mean, product] a pattern, all noisy sums.
+# The swarm takes the level of all workspaces and the release's own gate: fifty contributors, and no vaguer than 0.12.
+SCALE = 1000  # fixed point of the release
+CLIP = 0.7  # bound of one contribution, a log lift
+MOST_SAMPLING_ERROR = 0.35
+LEAST_SOURCES, MOST_ERROR = 50.0, 0.12
+
+TEXT_CONDITIONS: dict[str, Condition] = {
+    "cta": Condition(feature="has_cta", op="==", value=True),
+    "emoji": Condition(feature="emoji_count", op=">=", value=1),
+    "emoji_many": Condition(feature="emoji_count", op=">=", value=3),
+    "hashtag": Condition(feature="hashtag_count", op=">=", value=1),
+    "hashtag_many": Condition(feature="hashtag_count", op=">=", value=4),
+    "mention": Condition(feature="mention_count", op=">=", value=1),
+    "link": Condition(feature="link_count", op=">=", value=1),
+    "exclamation": Condition(feature="exclamation_count", op=">=", value=1),
+    "question": Condition(feature="question_count", op=">=", value=1),
+    "number": Condition(feature="number_count", op=">=", value=1),
+    "short": Condition(feature="word_count", op="<", value=21),
+    "long": Condition(feature="word_count", op=">=", value=101),
+    "title_short": Condition(feature="title_words", op="<", value=9),
+    "title_long": Condition(feature="title_words", op=">=", value=13),
+    "easy": Condition(feature="readability", op=">=", value=70.0),
+    "hard": Condition(feature="readability", op="<", value=40.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceScope:
+    """The workspaces whose findings may be used; none of them where `kind` is `shared`."""
+
+    kind: Kind
+    workspace_ids: tuple[str, ...] = ()
+
+    @property
+    def workspace_id(self) -> str | None:
+        """The one workspace it is about."""
+        return self.workspace_ids[0] if self.kind == "workspace" else None
+
+
+def scope_of(workspaces: Sequence[Mapping[str, Any]], workspace_id: str | None) -> EvidenceScope:
+    """The widest scope that holds no other organization's findings.
+
+    Args:
+        workspaces: `workspace_id` and `organisation_id` (None: its own organization) of every workspace there is.
+
+    Raises:
+        UnknownNameError: if the named workspace is not among them.
+    """
+    known = tuple(row["workspace_id"] for row in workspaces)
+    if workspace_id is not None:
+        if workspace_id not in known:
+            raise UnknownNameError.for_workspace(workspace_id)
+        return EvidenceScope("workspace", (workspace_id,))
+    if len(known) == 1:
+        return EvidenceScope("workspace", known)
+    owners = {(row["organisation_id"], None if row["organisation_id"] else row["workspace_id"]) for row in workspaces}
+    return EvidenceScope("organisation", known) if len(owners) <= 1 else EvidenceScope("shared")
 
 
 def findings_from(rows: Rows, now: datetime) -> list[EvidenceRef]:
@@ -29,17 +97,17 @@ def findings_from(rows: Rows, now: datetime) -> list[EvidenceRef]:
 def _patterns(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
     """Rows of `pattern_finding`; lifts in per cent with 90 % intervals become log ratios."""
     for row in rows:
-        found = _log_ratio(row["lift_pct"] / 100.0, row["lift_low_pct"] / 100.0, row["lift_high_pct"] / 100.0)
+        log_ratio = _log_ratio(row["lift_pct"] / 100.0, row["lift_low_pct"] / 100.0, row["lift_high_pct"] / 100.0)
         rule = row["details"].get("rule", [])
-        if found is None or row["trend"] == "gone" or not rule:
+        if log_ratio is None or row["trend"] == "gone" or not rule:
             continue
         yield EvidenceRef(
             id=_id("pattern", row["workspace_id"], row["content_type"], row["pattern_key"]),
             kind="pattern",
             statement=row["description"],
             metric=f"{row['content_type']} engagement, association",
-            effect=found[0],
-            se=found[1],
+            effect=log_ratio[0],
+            se=log_ratio[1],
             n=row["sample_size"],
             conditions=tuple(_condition(selector) for selector in rule),
             terms=tuple(str(s["value"]) for s in rule if len(rule) == 1 and isinstance(s["value"], str)),
@@ -52,8 +120,8 @@ def _transfer(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
     """Rows of `transfer_sum`, joined with their release: what workspaces at large see, from private sums alone."""
     for row in rows:
         for key, sums in row["sums"].items():
-            condition, found = condition_of(key), pooled(sums, row["noise_scale"])
-            if condition is None or found is None:
+            condition, estimate = _condition_of_key(key), _pooled(sums, row["noise_scale"])
+            if condition is None or estimate is None:
                 continue
             about = f"{condition.feature} {condition.op} {condition.value}"
             yield EvidenceRef(
@@ -61,8 +129,8 @@ def _transfer(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
                 kind="transfer",
                 statement=f"content with {about}, across workspaces",
                 metric="engagement, association, private release",
-                effect=found[0],
-                se=found[1],
+                effect=estimate[0],
+                se=estimate[1],
                 conditions=(condition,),
                 terms=(str(condition.value),) if isinstance(condition.value, str) else (),
                 tags=tags_of([condition.feature]),
@@ -78,9 +146,9 @@ def _experiments(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
         control = next((arm for arm in arms if arm["is_control"] and arm["mean"] > 0 and arm["n"] > 1), None)
         for arm in arms if control else []:
             assert control is not None
-            found = (0.0, LEAST_SE) if arm is control else _against(arm, control)
-            terms = _telling(name, arm["variant"], arm["description"])
-            if found is None or not terms:
+            log_ratio = (0.0, LEAST_SE) if arm is control else _against(arm, control)
+            terms = _words_of_arm(name, arm["variant"], arm["description"])
+            if log_ratio is None or not terms:
                 continue
             against = "the control" if arm is control else f"against '{control['variant']}'"
             yield EvidenceRef(
@@ -88,8 +156,8 @@ def _experiments(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
                 kind="experiment",
                 statement=f"'{arm['variant']}' in experiment '{name}', {against}",
                 metric=metric,
-                effect=found[0],
-                se=found[1],
+                effect=log_ratio[0],
+                se=log_ratio[1],
                 n=arm["n"] + control["n"],
                 terms=terms,
                 tags=tags_of([]),
@@ -134,6 +202,29 @@ def _condition(selector: Row) -> Condition:
     return Condition(feature=selector["feature"], op=selector["op"], value=bounds)
 
 
+def _condition_of_key(key: str) -> Condition | None:
+    """What a pattern key such as `content:media_type:video` asks of content; None where an option cannot show it."""
+    _, group, name = key.split(":", 2) if key.count(":") >= 2 else ("", "", "")
+    if group == "text":
+        return TEXT_CONDITIONS.get(name)
+    value: Scalar = int(name) if name.isdigit() else name
+    feature = {"hour": "local_hour", "weekday": "local_weekday"}.get(group, group)
+    known = ("local_hour", "local_weekday", "media_type", "tone", "channel", "content_type")
+    return Condition(feature=feature, op="==", value=value) if feature in known else None
+
+
+def _pooled(sums: Sequence[float], noise_scale: float) -> tuple[float, float] | None:
+    """Mean log lift and its standard error, sampling and noise together; None below the release's gate."""
+    count, total, product = (float(one) / SCALE for one in sums)
+    if count < LEAST_SOURCES:
+        return None
+    mean = min(CLIP, max(-CLIP, CLIP * total / count))
+    heterogeneity = min(CLIP**2, max(0.0, CLIP**2 * product / count - mean**2))
+    noise = CLIP**2 * (1.0 + (mean / CLIP) ** 2) * noise_scale**2 / count**2
+    error = math.sqrt((heterogeneity + MOST_SAMPLING_ERROR**2) / count + noise)
+    return (mean, error) if error <= MOST_ERROR else None
+
+
 def _log_ratio(lift: float, low: float, high: float) -> tuple[float, float] | None:
     """Log ratio and its standard error from a relative lift and its 90 % interval, all as shares above -1."""
     if not -1.0 < low <= lift <= high or not math.isfinite(high) or high <= low:
@@ -149,7 +240,7 @@ def _against(arm: Row, control: Row) -> tuple[float, float] | None:
     return arm["sign"] * math.log(arm["mean"] / control["mean"]), max(LEAST_SE, math.sqrt(noise))
 
 
-def _telling(name: str, variant: str, description: str | None) -> tuple[str, ...]:
+def _words_of_arm(name: str, variant: str, description: str | None) -> tuple[str, ...]:
     """Words by which an option may mean this arm; a bare 'B' or 'treatment' means nothing without its experiment."""
     plain = [text for text in (variant, description or "") if set(words_of(text)) - GENERIC]
     return tuple(dict.fromkeys(plain)) or (f"{name} {variant}",)
@@ -164,5 +255,5 @@ def _age(observed_at: datetime | None, now: datetime) -> float:
 
 
 def _id(kind: str, *parts: str) -> str:
-    """A short id that tells nothing of the workspace it came from."""
+    """A short id that reveals nothing of the workspace it came from."""
     return f"{kind}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:10]}"

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.swarm import AgentDebateOrchestrator, store
-from tasks.swarm.evidence_rows import findings_from
-from tasks.swarm.scope import scope_of
+from tasks.swarm.findings import findings_from, scope_of
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
     Experiment,

@@ -1,23 +1,20 @@
-"""What an expert has heard: the others' proposals under anonymous names, and the findings they have raised."""
+"""What an expert is shown of the others: their proposals under anonymous names, and the findings they have raised."""
 
 from __future__ import annotations
 
 from hashlib import sha256
 
-from tasks.swarm.messages import Critique, Proposal, TurnRequest, Vote, turn_key
-from tasks.swarm.positions import Turns
+from tasks.swarm.messages import Critique, Proposal, TurnRequest, Turns, Vote, turn_key
 from tasks.swarm.records import Brief, Expert
 
 
 def shown_as(brief: Brief, turns: Turns, request: TurnRequest) -> dict[str, str]:
     """Anonymous names of the others' latest proposals, shuffled for each reader: P1 to agent, from ids alone."""
-
-    def order(agent_id: str) -> str:
-        return sha256(f"{brief.debate_id}|{request.key}|{agent_id}".encode()).hexdigest()
-
+    salt = f"{brief.debate_id}|{request.key}"
     others = [expert.agent_id for expert in brief.experts if expert.agent_id != request.agent_id]
-    speaking = [one for one in others if latest_proposal(turns, one, request.round) is not None]
-    return {f"P{place}": agent for place, agent in enumerate(sorted(speaking, key=order), start=1)}
+    proposers = [one for one in others if latest_proposal(turns, one, request.round) is not None]
+    shuffled = sorted(proposers, key=lambda agent: sha256(f"{salt}|{agent}".encode()).hexdigest())
+    return {f"P{place}": agent for place, agent in enumerate(shuffled, start=1)}
 
 
 def latest_proposal(turns: Turns, agent_id: str, until_round: int) -> Proposal | None:
@@ -30,7 +27,7 @@ def latest_proposal(turns: Turns, agent_id: str, until_round: int) -> Proposal |
     return None
 
 
-def heard_evidence(brief: Brief, turns: Turns, expert: Expert, until_round: int) -> tuple[str, ...]:
+def shared_evidence(brief: Brief, turns: Turns, expert: Expert, until_round: int) -> tuple[str, ...]:
     """Findings that others have raised, in proposals or critiques before this round."""
     raised: set[str] = set()
     for turn in turns.values():

@@ -1,0 +1,153 @@
+"""Debates in the warehouse, synchronously: prepared, recorded turn by turn, concluded, read again, graded.
+
+What waits for an endpoint is not here: `tasks.swarm.debate_runner` takes the turns, and calls this to read and write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.errors import UnknownNameError
+from tasks.swarm import store
+from tasks.swarm.decision import decide
+from tasks.swarm.errors import DebateMismatchError
+from tasks.swarm.evidence import answered_by
+from tasks.swarm.findings import scope_of
+from tasks.swarm.messages import Turn
+from tasks.swarm.positions import position
+from tasks.swarm.preparation import TASK_TYPE, Findings, Roster, debate_brief, part_brief
+from tasks.swarm.protocol import with_options
+from tasks.swarm.question import Question
+from tasks.swarm.records import Brief, PartPlan
+from tasks.swarm.registry_service import RegistryService
+from tasks.swarm.result import result_of
+from tasks.warehouse import Warehouse
+
+
+@dataclass(slots=True)
+class DebateState:
+    """A debate as it stands: what it began with, its turns by key (new ones are added here), whether it is over."""
+
+    brief: Brief
+    turns: dict[str, Turn]
+    is_over: bool
+
+
+class DebateService:
+    """Debates of the warehouse that holds their experts."""
+
+    def __init__(self, registry: RegistryService) -> None:
+        self.registry = registry
+
+    def warehouse(self) -> Warehouse:
+        """The experts' warehouse, opened."""
+        return self.registry.warehouse()
+
+    def prepare(self, question: Question, roles: Sequence[Any], model: str | None) -> Brief:
+        """The brief of a debate; reads, writes nothing.
+
+        Raises:
+            InputError: if a role, an agent or the workspace is not known, or an agent is named twice.
+        """
+        warehouse = self.warehouse()
+        scope = scope_of(store.workspaces(warehouse), question.workspace_id)
+        findings = Findings(scope, store.result_rows(warehouse, scope), datetime.now(UTC))
+        return debate_brief(question, roles, self._roster(), findings, model)
+
+    def prepare_part(self, whole: Brief, plan: PartPlan) -> Brief:
+        """The brief of a part's debate, from the whole's."""
+        return part_brief(whole, plan, self._roster())
+
+    def begin(self, brief: Brief, run_id: str | None) -> DebateState:
+        """The debate as it stands, written where it is new; turns that got no answer are due again.
+
+        Raises:
+            DebateMismatchError: if its id belongs to another question.
+        """
+        row = store.begin_debate(self.warehouse(), brief, run_id)
+        if row["fingerprint"] != brief.fingerprint:
+            raise DebateMismatchError(row["debate_id"])
+        turns = store.turns_of(self.warehouse(), row["debate_id"])
+        return DebateState(Brief.model_validate(row["brief"]), turns, row["status"] not in store.UNFINISHED)
+
+    def exchanges(self, debate_id: str) -> dict[str, list[dict[str, Any]]]:
+        """Requests to a model and its replies so far, by turn."""
+        return store.exchanges_of(self.warehouse(), debate_id)
+
+    def record_exchanges(self, debate_id: str, exchanges: Iterable[store.Exchange], turns: Iterable[Turn]) -> None:
+        """Write requests with their replies, and the turns they complete, in one transaction."""
+        store.record_exchanges(self.warehouse(), debate_id, exchanges, turns)
+
+    def save_turns(self, debate_id: str, turns: Iterable[Turn]) -> None:
+        """Write turns behind which there is no paid reply."""
+        store.save_turns(self.warehouse(), debate_id, turns)
+
+    def conclude(self, debate: DebateState) -> dict[str, Any]:
+        """The result of a debate that has no turns left to take; its decision is written where it was not over."""
+        decision = decide(debate.brief, debate.turns)
+        debate_id = debate.brief.debate_id
+        if not debate.is_over:
+            store.conclude_debate(self.warehouse(), debate_id, decision)
+        return result_of(debate.brief, debate.turns, decision, self.exchanges(debate_id))
+
+    def replay(self, debate_id: str) -> dict[str, Any]:
+        """The debate's result from its record alone.
+
+        Raises:
+            UnknownNameError: if there is no such debate.
+        """
+        brief = self._brief(debate_id)
+        return self.conclude(DebateState(brief, store.turns_of(self.warehouse(), debate_id), is_over=True))
+
+    def recent(self, workspace_id: str | None, limit: int = 50) -> list[dict[str, Any]]:
+        """The newest debates, of one workspace or of all: the problem, how it ended, how confident, and when."""
+        rows = store.list_debates(self.warehouse(), workspace_id, limit)
+        hidden = ("brief", "decision", "fingerprint")
+        return [
+            {"problem": row["brief"]["problem"], "label": (row["decision"] or {}).get("label")}
+            | {key: value for key, value in row.items() if key not in hidden}
+            for row in rows
+        ]
+
+    def grade(self, debate_id: str, right_option: str, source: str) -> dict[str, float]:
+        """Record which option turned out right; the scores of the experts who held one.
+
+        Raises:
+            UnknownNameError: if there is no such debate, or it has no such option.
+        """
+        brief = self._brief(debate_id)
+        turns = store.turns_of(self.warehouse(), debate_id)
+        settled = with_options(brief, turns)
+        known = {option.id for option in settled.options}
+        if right_option not in known:
+            raise UnknownNameError("option", right_option, known)
+        held = {e.agent_id: position(settled, turns, e.agent_id, brief.rounds).option for e in brief.experts}
+        scores = {agent: float(option == right_option) for agent, option in held.items() if option is not None}
+        graded = {"task_type": TASK_TYPE, "about": debate_id}
+        if scores:
+            rows = [graded | {"agent_id": agent, "score": score} for agent, score in scores.items()]
+            store.save_scores(self.warehouse(), rows)
+        store.grade_debate(self.warehouse(), debate_id, right_option, source)
+        return scores
+
+    def grade_decided(self, workspace_id: str | None) -> dict[str, dict[str, float]]:
+        """Grade the debates that an experiment has answered since; scores by agent, by debate id."""
+        graded = {}
+        for row, experiments in store.ungraded_debates(self.warehouse(), workspace_id):
+            brief = Brief.model_validate(row["brief"])
+            options = with_options(brief, store.turns_of(self.warehouse(), row["debate_id"])).options
+            answers = ((one["experiment_id"], answered_by(options, one)) for one in experiments)
+            experiment_id, option = next((pair for pair in answers if pair[1] is not None), (None, None))
+            if option is not None:
+                graded[row["debate_id"]] = self.grade(row["debate_id"], option, f"experiment {experiment_id}")
+        return graded
+
+    def _roster(self) -> Roster:
+        agents = self.registry.agents()
+        return Roster(agents, self.registry.performance([agent.agent_id for agent in agents], TASK_TYPE))
+
+    def _brief(self, debate_id: str) -> Brief:
+        return Brief.model_validate(store.load_debate(self.warehouse(), debate_id)["brief"])

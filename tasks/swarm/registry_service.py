@@ -1,0 +1,118 @@
+"""Experts and their records in the warehouse, synchronously: seeded, found, registered, graded, put on teams."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tasks.errors import InputError, require_between
+from tasks.swarm import store
+from tasks.swarm.default_experts import default_experts
+from tasks.swarm.performance import Posterior, posterior
+from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements, known, require_text, with_id, with_role
+from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
+from tasks.swarm.team import Team, team_for
+from tasks.warehouse import Warehouse, open_warehouse
+
+
+class RegistryService:
+    """The experts of one warehouse, which is opened and seeded with the default ones at first use."""
+
+    def __init__(self, warehouse: Warehouse | None = None) -> None:
+        self._given = warehouse
+        self._opened: Warehouse | None = None
+
+    def warehouse(self) -> Warehouse:
+        """The warehouse, opened and seeded with the default experts."""
+        if self._opened is None:
+            opened = open_warehouse(self._given)
+            store.seed_experts(opened, default_experts())
+            self._opened = opened
+        return self._opened
+
+    def agents(self) -> list[ExpertAgentProfile]:
+        """All experts, in the order they were registered."""
+        return store.experts(self.warehouse())
+
+    def agent(self, role: AgentRole | str | None, agent_id: str | None) -> ExpertAgentProfile:
+        """One expert, by id, else by role.
+
+        Raises:
+            UnknownNameError: if there is none.
+        """
+        agents = self.agents()
+        return with_id(agents, agent_id) if agent_id is not None else with_role(agents, role)
+
+    def agents_with_skills(
+        self, skills: Sequence[SkillTag | str], min_level: ExpertiseLevel | str, require_all: bool
+    ) -> list[ExpertAgentProfile]:
+        """Experts who have any (or all) of the skills at `min_level` or above, the strongest first."""
+        if not skills:
+            raise InputError("no skill to look for; name at least one SkillTag")
+        wanted = {known(SkillTag, skill, "skill") for skill in skills}
+        least = known(ExpertiseLevel, min_level, "expertise level").value_of_level
+        fewest = len(wanted) if require_all else 1
+        able = [
+            agent
+            for agent in self.agents()
+            if sum(skill.skill in wanted and skill.level.value_of_level >= least for skill in agent.skills) >= fewest
+        ]
+        return sorted(able, key=lambda agent: (-agent.level_of(wanted), agent.agent_id))
+
+    def register(self, profile: ExpertAgentProfile) -> str:
+        """Store an expert and return its id; the same role and name again replaces it.
+
+        Raises:
+            InputError: if the id belongs to a default expert.
+        """
+        if profile.is_default or profile.agent_id in {agent.agent_id for agent in default_experts()}:
+            raise InputError(f"'{profile.agent_id}' is a default expert; leave `agent_id` out to add a custom one")
+        store.save_expert(self.warehouse(), profile)
+        return profile.agent_id
+
+    def performance(self, agent_ids: Iterable[str], task_type: str) -> dict[str, Posterior]:
+        """How good each agent has proved at a task type."""
+        scores = store.scores_by_agent(self.warehouse())
+        return {agent_id: posterior(scores.get(agent_id, {}), task_type) for agent_id in agent_ids}
+
+    def update_performance(self, agent_id: str, task_type: str, score: float, about: str | None) -> dict[str, Any]:
+        """Record how well an agent did at a task; the agent's performance at such tasks now.
+
+        Raises:
+            InputError: if the score is not within 0 to 1, or there is no such agent.
+        """
+        require_between("performance_score", score, 0.0, 1.0)
+        require_text("task_type", task_type, 64)
+        with_id(self.agents(), agent_id)
+        row = {"agent_id": agent_id, "task_type": task_type, "about": about or uuid.uuid4().hex, "score": float(score)}
+        store.save_scores(self.warehouse(), [row])
+        now = self.performance([agent_id], task_type)[agent_id]
+        expected = {"agent_id": agent_id, "task_type": task_type, "expected_performance": now.mean}
+        return expected | {"sd": now.sd, "graded": now.graded}
+
+    def assemble(self, requirements: TaskRequirements) -> dict[str, Any]:
+        """The best team for a task, as `ExpertAgentRegistry.assemble_team` returns it.
+
+        Raises:
+            TeamInfeasibleError: if no allowed team covers the required skills; names them.
+        """
+        agents = {agent.agent_id: agent for agent in self.agents()}
+        performance = self.performance(agents, requirements.task_type)
+        team = team_for(requirements, list(agents.values()), performance)
+        members = [_member(agents[agent_id], team, performance[agent_id]) for agent_id in team.members]
+        assembled = {"team": members, "task_type": requirements.task_type, "value": team.value}
+        assembled |= {"coverage_value": team.coverage_value, "covered_by": team.covered_by, "method": team.method}
+        return assembled | {"optimality_gap": team.gap}
+
+
+def _member(agent: ExpertAgentProfile, team: Team, performance: Posterior) -> dict[str, Any]:
+    covers = sorted(skill for skill, by in team.covered_by.items() if by == agent.agent_id)
+    levels = {skill.skill.value: skill.effective_level for skill in agent.skills}
+    if covers:
+        why = "best on the team at " + ", ".join(f"{skill} ({levels[skill]:.2f})" for skill in covers)
+    else:
+        why = f"brings {', '.join(sorted(levels))} for the least team size or a better record"
+    member = {"agent_id": agent.agent_id, "role": agent.role, "name": agent.name, "covers": covers, "why": why}
+    record = {"expected": performance.mean, "sd": performance.sd, "graded": performance.graded}
+    return member | {"performance": record}

@@ -1,0 +1,343 @@
+"""What a model may reply, from one pydantic model a phase: the schema endpoints enforce, and the check of what came.
+
+Each field of such a model (`tasks.swarm.messages`) carries a `ReplyField`, which knows its JSON schema and reads its
+value. Schemas keep to what all endpoints know: flat objects, everything required, enumerations, whole numbers in a
+range, bounded texts and lists; free text comes before the choice. Accepting a schema is not enforcing it, so every
+value is checked. Nothing is ever made up for an unusable reply; it is asked for again, with what was wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol, runtime_checkable
+
+from tasks.swarm.evidence import DIMENSIONS
+from tasks.swarm.fencing import repeats
+from tasks.swarm.records import Record
+
+ABSTAIN, NONE = "abstain", "none"
+MOST_CITED = 4
+LONGEST_LABEL, LONGEST_QUESTION = 120, 160
+FEWEST_ANSWERS, MOST_ANSWERS = 2, 5
+
+Schema = dict[str, Any]
+ReplyValues = Mapping[str, Any]
+Flags = tuple[str, ...]
+
+
+class UnusableReplyError(ValueError):
+    """Why a reply cannot be used, in words a model can act on; never leaves this room."""
+
+
+@runtime_checkable
+class ReplyField(Protocol):
+    """What one field of a phase's model is in a reply."""
+
+    def schemas(self, name: str, form: ReplyForm, /) -> dict[str, Schema]:
+        """JSON schemas of the keys that make up the field, by key."""
+
+    def read(self, name: str, reply: ReplyValues, form: ReplyForm, /) -> tuple[Any, Flags]:
+        """The field's value in a reply, and flags about what had to be left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyForm:
+    """What may be replied in one turn.
+
+    Attributes:
+        model: the phase's message; its fields make the schema.
+        options: ids to choose from; for a synthesis the one that was voted.
+        evidence_ids: findings that may be cited.
+        targets: anonymous names of proposals that may be criticized.
+        offers_abstention: whether the schema lists abstaining, last. Abstaining where it is not listed counts as well.
+        secret: text a reply must not repeat.
+    """
+
+    model: type[Record]
+    options: tuple[str, ...]
+    evidence_ids: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    offers_abstention: bool = True
+    text_length: int = 400
+    secret: str = ""
+
+    def schema(self) -> Schema:
+        """The JSON schema of a reply; made once, so not to be changed."""
+        return _schema(self)
+
+
+def read_reply(text: str, form: ReplyForm) -> tuple[Record, Flags]:
+    """The message in a reply, and flags about what had to be left out.
+
+    Raises:
+        UnusableReplyError: if there is none.
+    """
+    reply = _json_object(text)
+    missing = [name for name in form.schema()["required"] if name not in reply]
+    if missing:
+        raise UnusableReplyError(f"these keys are missing: {', '.join(missing)}")
+    if form.secret and any(repeats(str(value), form.secret) for value in reply.values()):
+        raise UnusableReplyError("the reply repeats your instructions; answer the question instead")
+    values: dict[str, Any] = {}
+    flags: Flags = ()
+    for name, field in _fields(form.model).items():
+        values[name], of_field = field.read(name, reply, form)
+        flags += of_field
+    return form.model(**values), flags
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Free text, cut where it is too long.
+
+    Attributes:
+        key: its name in the reply, where that is another one.
+        times: how many of the turn's text lengths it may have.
+        takes_anything: whether another value than a text counts as its text.
+    """
+
+    key: str | None = None
+    times: int = 1
+    takes_anything: bool = False
+
+    def schemas(self, name: str, form: ReplyForm) -> dict[str, Schema]:
+        """A bounded string."""
+        return {self.key or name: _string(self.times * form.text_length)}
+
+    def read(self, name: str, reply: ReplyValues, form: ReplyForm) -> tuple[str, Flags]:
+        """The text."""
+        value = reply[self.key or name]
+        return _cut(str(value) if self.takes_anything else value, self.times * form.text_length), ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The id of one of the options; `may_abstain` where an expert may decline to choose."""
+
+    key: str | None = None
+    may_abstain: bool = False
+
+    def schemas(self, name: str, form: ReplyForm) -> dict[str, Schema]:
+        """The options, and abstaining last where it is offered."""
+        return {self.key or name: _one_of(self._allowed(form))}
+
+    def read(self, name: str, reply: ReplyValues, form: ReplyForm) -> tuple[str | None, Flags]:
+        """The option's id; None for an abstention."""
+        value = reply[self.key or name]
+        if self.may_abstain and value == ABSTAIN:
+            return None, ()
+        if value not in form.options:
+            raise UnusableReplyError(f"the option must be one of {', '.join(self._allowed(form))}")
+        return str(value), ()
+
+    def _allowed(self, form: ReplyForm) -> tuple[str, ...]:
+        return (*form.options, ABSTAIN) if self.may_abstain and form.offers_abstention else form.options
+
+
+@dataclass(frozen=True, slots=True)
+class WhyAbstained:
+    """Nothing a model is asked for: it follows from the option."""
+
+    def schemas(self, _name: str, _form: ReplyForm) -> dict[str, Schema]:
+        """No key."""
+        return {}
+
+    def read(self, _name: str, reply: ReplyValues, _form: ReplyForm) -> tuple[str | None, Flags]:
+        """The reason, where the expert has abstained."""
+        return ("the expert would not choose" if reply["option"] == ABSTAIN else None), ()
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A whole number from 0 to 100; `otherwise` for a value that cannot be one."""
+
+    otherwise: int | None = None
+
+    def schemas(self, name: str, _form: ReplyForm) -> dict[str, Schema]:
+        """A bounded whole number."""
+        return {name: {"type": "integer", "minimum": 0, "maximum": 100}}
+
+    def read(self, name: str, reply: ReplyValues, _form: ReplyForm) -> tuple[int | None, Flags]:
+        """The number, also from a share or a text such as '95%'."""
+        value = reply[name]
+        if isinstance(value, int) and not isinstance(value, bool):
+            return (value if 0 <= value <= 100 else self.otherwise), ()
+        share = normal_confidence(value)
+        return (self.otherwise if share is None else round(100 * share)), ()
+
+
+@dataclass(frozen=True, slots=True)
+class Citations:
+    """Ids of findings, at most four; unknown ones are left out and flagged."""
+
+    def schemas(self, name: str, form: ReplyForm) -> dict[str, Schema]:
+        """A bounded list."""
+        if not form.evidence_ids:
+            return {name: {"type": "array", "items": _string(1), "maxItems": 0}}
+        return {name: {"type": "array", "items": _one_of(form.evidence_ids), "maxItems": MOST_CITED}}
+
+    def read(self, name: str, reply: ReplyValues, form: ReplyForm) -> tuple[tuple[str, ...], Flags]:
+        """The ids that are known."""
+        given = list(dict.fromkeys(str(item) for item in reply[name])) if isinstance(reply[name], list) else []
+        known = tuple(item for item in given if item in form.evidence_ids)[:MOST_CITED]
+        unknown = sum(item not in form.evidence_ids for item in given)
+        return known, (f"unknown_evidence:{unknown}",) if unknown else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """The id of one finding, or none; an unknown one is left out and flagged."""
+
+    def schemas(self, name: str, form: ReplyForm) -> dict[str, Schema]:
+        """The findings, and none."""
+        return {name: _one_of((*form.evidence_ids, NONE))}
+
+    def read(self, name: str, reply: ReplyValues, form: ReplyForm) -> tuple[str | None, Flags]:
+        """The id, if it is known."""
+        value = reply[name]
+        if value in form.evidence_ids:
+            return str(value), ()
+        return None, () if value == NONE else ("unknown_evidence:1",)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The anonymous name of another expert's proposal, or none."""
+
+    def schemas(self, name: str, form: ReplyForm) -> dict[str, Schema]:
+        """The names."""
+        return {name: _one_of(form.targets or (NONE,))}
+
+    def read(self, name: str, reply: ReplyValues, form: ReplyForm) -> tuple[str | None, Flags]:
+        """The name; None where there is none."""
+        value = reply[name]
+        if value not in (*form.targets, NONE):
+            raise UnusableReplyError(f"{name} must be one of {', '.join(form.targets)}")
+        return (None if value == NONE else str(value)), ()
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of a fixed list of words."""
+
+    words: tuple[str, ...]
+
+    def schemas(self, name: str, _form: ReplyForm) -> dict[str, Schema]:
+        """The words."""
+        return {name: _one_of(self.words)}
+
+    def read(self, name: str, reply: ReplyValues, _form: ReplyForm) -> tuple[str, Flags]:
+        """The word."""
+        if reply[name] not in self.words:
+            raise UnusableReplyError(f"{name} must be one of {', '.join(self.words)}")
+        return str(reply[name]), ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Two to five different answers to the problem, under the key `options`."""
+
+    def schemas(self, _name: str, _form: ReplyForm) -> dict[str, Schema]:
+        """A bounded list."""
+        return {
+            "options": {
+                "type": "array",
+                "items": _string(LONGEST_LABEL),
+                "minItems": FEWEST_ANSWERS,
+                "maxItems": MOST_ANSWERS,
+            }
+        }
+
+    def read(self, _name: str, reply: ReplyValues, _form: ReplyForm) -> tuple[tuple[str, ...], Flags]:
+        """The answers, without repetitions."""
+        given = reply["options"] if isinstance(reply["options"], list) else []
+        labels = dict.fromkeys(str(label).strip()[:LONGEST_LABEL] for label in given if str(label).strip())
+        if len(labels) < FEWEST_ANSWERS:
+            raise UnusableReplyError(f"options must be a list of {FEWEST_ANSWERS} to {MOST_ANSWERS} different answers")
+        return tuple(labels)[:MOST_ANSWERS], ()
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionsByDimension:
+    """One question for each side of the problem, a key each; an empty one where the side does not matter."""
+
+    def schemas(self, _name: str, _form: ReplyForm) -> dict[str, Schema]:
+        """A bounded text a side."""
+        return dict.fromkeys(DIMENSIONS, _string(LONGEST_QUESTION))
+
+    def read(self, _name: str, reply: ReplyValues, form: ReplyForm) -> tuple[dict[str, str], Flags]:
+        """The questions that are not empty, by side."""
+        questions = {side: _cut(reply[side], min(form.text_length, LONGEST_QUESTION)).strip() for side in DIMENSIONS}
+        return {side: question for side, question in questions.items() if question}, ()
+
+
+def normal_confidence(raw: Any) -> float | None:
+    """A stated confidence as a share: 0.95, '95%' and 95 are .95; None for what cannot be one, such as 1.7 or NaN.
+
+    A bare number between 1 and 2 is refused: 1.7 out of 1 and 1.7 per cent look the same.
+    """
+    if isinstance(raw, bool) or raw is None:
+        return None
+    per_cent = isinstance(raw, str) and raw.strip().endswith("%")
+    try:
+        value = float(str(raw).strip().rstrip("%"))
+    except ValueError:
+        return None
+    if not math.isfinite(value) or value < 0.0 or value > 100.0:
+        return None
+    if per_cent or value >= 2.0:
+        return value / 100.0
+    return value if value <= 1.0 else None
+
+
+@lru_cache(maxsize=64)
+def _schema(form: ReplyForm) -> Schema:
+    properties: dict[str, Schema] = {}
+    for name, field in _fields(form.model).items():
+        properties |= field.schemas(name, form)
+    closed = {"type": "object", "additionalProperties": False, "required": list(properties)}
+    return closed | {"properties": properties}
+
+
+@lru_cache(maxsize=16)
+def _fields(model: type[Record]) -> dict[str, ReplyField]:
+    """The fields of a reply by name, in the order they are asked for."""
+    return {
+        name: item
+        for name, info in model.model_fields.items()
+        for item in info.metadata
+        if isinstance(item, ReplyField)
+    }
+
+
+def _string(longest: int) -> Schema:
+    return {"type": "string", "maxLength": longest}
+
+
+def _one_of(values: Sequence[str]) -> Schema:
+    return {"type": "string", "enum": list(values)}
+
+
+def _cut(value: Any, longest: int) -> str:
+    if not isinstance(value, str):
+        raise UnusableReplyError("texts must be strings")
+    return value[:longest]
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    """The first whole JSON object in the text, fenced or not; a prefix of one is never used."""
+    if not text.strip():
+        raise UnusableReplyError("the reply is empty")
+    start = text.find("{")
+    if start < 0:
+        raise UnusableReplyError("the reply holds no JSON object")
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text, start)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UnusableReplyError(f"the reply is not valid JSON: {error}") from None
+    assert isinstance(value, dict), "what begins with a brace is an object"
+    return value
