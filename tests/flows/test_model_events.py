@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tasks.models import ModelType
-from tasks.models.announcements import events_of
+from tasks.models.reports import events_of
 from tasks.models.drift import CONTINUE, NOW
 from tasks.models.records import DriftReport, ModelKey
 from tasks.models.reports import insufficient, looked_at, update_result

@@ -16,7 +16,7 @@ from flows.model_refresh import model_refresh
 from flows.platform.deploying import deploy
 from tasks.errors import OutOfRangeError
 from tasks.models import ModelType, ModelUpdater, lifecycle
-from tasks.models.watching import Look, Thresholds, look
+from tasks.models.drift.monitor import Look, Thresholds, look
 from tasks.warehouse import open_warehouse
 from tests.factories import store_content
 from tests.tasks.models.model_rows import posts

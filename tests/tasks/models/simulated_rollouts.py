@@ -13,11 +13,11 @@ from tasks.experiments.analysis import Material, take_look
 from tasks.experiments.contributions import SUMS
 from tasks.experiments.looking import Looking
 from tasks.experiments.report import report
-from tasks.models.canary_experiment import CHALLENGER, CHAMPION, CanaryExperiment, served_evidence
-from tasks.models.gate import MIN_ROWS, judge
-from tasks.models.guard import surely_lost
+from tasks.models.serving.rollout_experiment import CHALLENGER, CHAMPION, CanaryExperiment, served_evidence
+from tasks.models.serving.gate import MIN_ROWS, judge
+from tasks.models.serving.gate import excess_loss
 from tasks.models.records import Version
-from tasks.models.refresh import RetrainGain
+from tasks.models.training.retrain_gain import RetrainGain
 from tasks.models.rollout import ADVANCE, ALL, SHARES, STOP, ServedEvidence, judge_stage, next_share
 from tasks.models.specs import Gate
 from tasks.statistics.paired_bound import paired_lower_bound
@@ -68,11 +68,11 @@ class Rollout:
         self.epochs.append({"weights": [weights[name] for name in self.material.names]})
 
     def visit(self, champion: Floats, challenger: Floats, random: np.random.Generator) -> str:
-        """What a night makes of it, once its rows are labelled."""
+        """What a night makes of it, once its rows are labeled."""
         self.night += 1
         self.paired = tuple(np.concatenate(both) for both in zip(self.paired, (champion, challenger), strict=True))  # type: ignore[assignment]
         if self.promoted_at is not None:
-            return UNDONE if surely_lost(self.paired[1], self.paired[0], RULE) is not None else PROMOTED
+            return UNDONE if excess_loss(self.paired[1], self.paired[0], RULE) is not None else PROMOTED
         mine = random.random(len(champion)) < self.share / 100
         self._serve(CHALLENGER, challenger[mine])
         self._serve(CHAMPION, champion[~mine])

@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.models import drift
-from tasks.models.input_drift import column_shifts
-from tasks.models.performance import loss_change
-from tasks.models.watching import Look, Thresholds, look
+from tasks.models import drift_verdict_PLACEHOLDER
+from tasks.models.drift.input_shifts import column_shifts
+from tasks.models.drift.verdict import loss_change
+from tasks.models.drift.monitor import Look, DriftThresholds, look
 from tests.tasks.models.worlds import SPEC, champion_of, joined, rows
 
-THRESHOLDS = Thresholds(0.1, 0.2, 50)
+THRESHOLDS = DriftThresholds(0.1, 0.2, 50)
 Floats = np.ndarray
 
 

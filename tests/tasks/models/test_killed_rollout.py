@@ -11,13 +11,13 @@ from sqlalchemy import select
 
 from tasks.experiments import ExperimentEngine
 from tasks.models.canary import Canary
-from tasks.models.canary_experiment import CHALLENGER
-from tasks.models.dataset import Examples
-from tasks.models.learning import Run
-from tasks.models.promotion import Promoter, served
+from tasks.models.serving.rollout_experiment import CHALLENGER
+from tasks.models.training.dataset import Examples
+from tasks.models.records import Run
+from tasks.models.registry.promotion import Promoter, served
 from tasks.models.rollout import SHARES
 from tasks.models.store import ModelStore
-from tasks.models.training import TrainedModel
+from tasks.models.training.evaluation import TrainedModel
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Experiment, Workspace
 from tests.factories import START, store, workspace_row

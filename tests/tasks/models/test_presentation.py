@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 from matplotlib.image import imread
 
-from tasks.models.dataset import Examples, examples
-from tasks.models.importance import Importance, importance, word_weights
-from tasks.models.presentation import presented
-from tasks.models.records import ModelKey, ModelType, Shown
+from tasks.models.training.dataset import Examples, examples
+from tasks.models.training.importance import Importance, importance, word_weights
+from tasks.models.training.model_card import describe
+from tasks.models.records import ModelKey, ModelType, ModelArtifacts
 from tasks.models.specs import load_spec
-from tasks.models.training import TrainedModel, train
+from tasks.models.training.evaluation import TrainedModel, train
 from tests.factories import START
 from tests.tasks.models.model_rows import calls, posts
 from tests.tasks.models.worlds import rows
@@ -37,9 +37,9 @@ def learnt_from(model_type: ModelType) -> tuple[Examples, TrainedModel]:
     return known, train(load_spec(model_type), known)
 
 
-def shown_for(model_type: ModelType) -> tuple[str, Shown]:
+def shown_for(model_type: ModelType) -> tuple[str, ModelArtifacts]:
     known, trained = learnt_from(model_type)
-    return presented(ModelKey("acme", model_type), load_spec(model_type), known, trained, TAGS)
+    return describe(ModelKey("acme", model_type), load_spec(model_type), known, trained, TAGS)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_nothing_to_tell_apart_has_no_importance_and_no_such_figure() -> None:
     trained = train(spec, known)
     missing: Importance | None = importance(trained.held_out)
     assert missing is None
-    _, shown = presented(ModelKey("acme", ModelType.TONE_CLASSIFIER), spec, known, trained, TAGS)
+    _, shown = describe(ModelKey("acme", ModelType.TONE_CLASSIFIER), spec, known, trained, TAGS)
     assert set(shown.figures) == {"figures/calibration.png", *CONFUSION}
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tasks.models.errors import ArtifactRefusedError, NoChampionError, PromotionConflictError
-from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter, lineage, served
+from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter, lineage, served
 from tasks.models.records import ModelKey, ModelType, Version
 from tasks.models.store import ABANDONED, DONE, ModelStore
-from tasks.models.training import TrainedModel
+from tasks.models.training.evaluation import TrainedModel
 from tasks.warehouse import Warehouse
 from tests.tasks.models.worlds import champion_of, rows
 
@@ -95,7 +95,7 @@ def quick_store(sqlite_warehouse: Warehouse, trained: TrainedModel) -> Iterator[
 def with_versions(warehouse: Warehouse, trained: TrainedModel) -> ModelStore:
     store, times = ModelStore(warehouse), rows(1, 1).times
     for number, name in enumerate(NAMES, start=1):
-        about = {"data_sha256": name, "spec_sha256": "s", "artifact_sha256": "a", "golden": trained.golden}
+        about = {"data_sha256": name, "spec_sha256": "s", "artifact_sha256": "a", "golden": trained.reference}
         about |= {"status": "registered", "decision": "promote", "evaluation": {}, "n_rows": 300}
         version = Version(version_name=name, registry_version=number, train_to=times[0], **about)
         more = {"gate": None, "train_from": times[0], "snapshot_sha256": None, "git_commit": None, "run_id": "t"}

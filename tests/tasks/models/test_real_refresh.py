@@ -15,16 +15,16 @@ import polars as pl
 import pytest
 
 from tasks.content.features import with_features
-from tasks.models.dataset import KEYS, examples
-from tasks.models.estimators import FittedModel, fit
-from tasks.models.learning import Run
+from tasks.models.training.dataset import KEYS, examples
+from tasks.models.training.estimators import FittedModel, fit
+from tasks.models.records import Run
 from tasks.models.lifecycle import Lifecycle
 from tasks.models.records import ModelKey, ModelType
-from tasks.models.registry import Registry
+from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.specs import ModelSpec, load_spec
 from tasks.models.store import ModelStore
-from tasks.models.training import metrics
-from tasks.models.watching import Thresholds
+from tasks.models.training.evaluation import metrics
+from tasks.models.drift.monitor import DriftThresholds
 from tasks.warehouse import Warehouse
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
@@ -37,7 +37,7 @@ MIN_MONTH_ROWS = 100
 
 @pytest.fixture
 def lifecycle(sqlite_warehouse: Warehouse) -> Lifecycle:
-    return Lifecycle(ModelStore(sqlite_warehouse), Registry(), Thresholds(0.1, 0.2, 50))
+    return Lifecycle(ModelStore(sqlite_warehouse), Registry(), DriftThresholds(0.1, 0.2, 50))
 
 
 def refreshed(

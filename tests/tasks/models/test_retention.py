@@ -13,12 +13,12 @@ from tasks.errors import UnknownNameError
 from tasks.models import ModelUpdater
 from tasks.models.errors import ArtifactRefusedError
 from tasks.models.lifecycle import Lifecycle
-from tasks.models.promotion import PROMOTION
+from tasks.models.registry.promotion import PROMOTION
 from tasks.models.records import ModelKey, ModelType
-from tasks.models.registry import Registry
-from tasks.models.retention import Kept, removable
+from tasks.models.registry.mlflow_registry import Registry
+from tasks.models.registry.retention import removable
 from tasks.models.store import ModelStore
-from tasks.models.watching import Thresholds
+from tasks.models.drift.monitor import DriftThresholds
 from tasks.warehouse import Warehouse
 from tests.factories import store_content
 from tests.tasks.models.model_rows import posts
@@ -52,7 +52,7 @@ class Calls:
 
 def test_sweep_says_first_and_then_deletes(sqlite_warehouse: Warehouse, mlflow_store: Path) -> None:
     store, registry = ModelStore(sqlite_warehouse), Registry()
-    lifecycle = Lifecycle(store, registry, Thresholds(0.1, 0.2, 50))
+    lifecycle = Lifecycle(store, registry, DriftThresholds(0.1, 0.2, 50))
     store_content(sqlite_warehouse, posts(1))
     trained, version = champion_of(rows(300, 1))
     for number in range(1, 9):

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from tasks.models import ModelType, ModelUpdater
-from tasks.models.gate import BETTER, OPEN, GateResult
+from tasks.models.serving.gate import BETTER, OPEN, GateResult
 from tasks.models.rollout import ADVANCE, STOP, WAIT, ServedEvidence, judge_stage
 from tasks.models.specs import Gate
 from tasks.warehouse import Warehouse

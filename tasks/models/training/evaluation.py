@@ -1,4 +1,4 @@
-"""Fit, and score on later rows beside a trivial baseline; a model that does not beat it is not worth serving."""
+"""Train, and evaluate on later rows beside a baseline; a model that does not beat it is not worth serving."""
 
 from __future__ import annotations
 
@@ -11,17 +11,35 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.models.dataset import RECENT_ROWS, Examples
-from tasks.models.estimators import FittedModel, Floats, fit, losses
-from tasks.models.held_out import HeldOut
-from tasks.models.output_drift import OutputSummary, summarise_outputs
+from tasks.models.drift.output_shifts import OutputSummary, summarize_outputs
 from tasks.models.specs import ModelSpec
+from tasks.models.training.dataset import RECENT_ROWS, Examples
+from tasks.models.training.estimators import FittedModel, Floats, fit, losses
 from tasks.statistics.paired_bound import paired_lower_bound
 
-FOLD_EDGES = (0.5, 0.75, 1.0)  # learn on the first half, score the third quarter; learn on that too, score the last
-MANY_ROWS, LAST_THIRD = 1_000, (2 / 3, 1.0)  # so many rows need no first fold: their last third says enough
-GOLDEN_ROWS = 3
-GOLDEN_TEXT_CHARACTERS = 500
+FOLD_EDGES = (0.5, 0.75, 1.0)  # train on the first half, score the third quarter; train on that too, score the last
+MANY_ROWS, LAST_THIRD = 1_000, (2 / 3, 1.0)  # so many rows need no first fold: their last third suffices
+REFERENCE_ROWS = 3
+REFERENCE_TEXT_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """n rows later than all that a model learned from, with its predictions.
+
+    Attributes:
+        model: trained on the rows before; None where those held one class only.
+        predicted: (n,) expected values, or (n, classes) probabilities.
+        losses: (n,) of the model; `baseline_losses` (n,) of the better of two baselines.
+        classes: labels of the probability columns; None for regression.
+    """
+
+    rows: Examples
+    model: FittedModel | None
+    predicted: Floats
+    losses: Floats
+    baseline_losses: Floats
+    classes: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +48,9 @@ class Evaluation:
 
     Attributes:
         loss: mean loss of the model; `loss_variance` and `n` belong to it.
-        baseline_loss: mean loss of the better of the two trivial baselines.
+        baseline_loss: mean loss of the better of two baselines, see `baseline_losses`.
         gain: mean paired difference baseline − model; `gain_lower` its one-sided bound.
-        metrics: figures people know (r2, auc, brier, accuracy, macro_f1) of the latest fold, where defined.
+        metrics: r2, auc, brier, accuracy, macro_f1 … of the latest fold, where defined.
         outputs: the latest fold's predictions, against which later ones are compared.
     """
 
@@ -58,15 +76,16 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model fitted on all examples, with what a forward-in-time evaluation says of its recipe.
+    """A model fitted on all examples, with a forward-in-time evaluation of its recipe.
 
     Attributes:
+        reference: predictions it has to repeat before it may serve, see `reference_predictions`.
         held_out: the latest fold of that evaluation.
     """
 
     model: FittedModel
     evaluation: Evaluation
-    golden: dict[str, Any]
+    reference: dict[str, Any]
     held_out: HeldOut
 
 
@@ -76,37 +95,49 @@ def train(spec: ModelSpec, examples: Examples) -> TrainedModel:
     edges = [int(len(examples) * share) for share in shares]
     folds = [_held_out(spec, examples, start, stop) for start, stop in pairwise(edges)]
     model = fit(spec, examples)
-    return TrainedModel(model, evaluate(folds, spec.gate.confidence), golden(model, examples), folds[-1])
+    evaluation = evaluate(folds, spec.gate.confidence)
+    return TrainedModel(model, evaluation, reference_predictions(model, examples), folds[-1])
 
 
 def evaluate(folds: Sequence[HeldOut], confidence: float) -> Evaluation:
-    """Performance over all folds, beside the best trivial baseline; figures people know of the latest one."""
-    mine = np.concatenate([fold.losses for fold in folds])
-    trivial = np.concatenate([fold.baseline_losses for fold in folds])
-    bound = paired_lower_bound(trivial - mine, confidence)
-    spread = float(mine.var(ddof=1)) if len(mine) > 1 else 0.0
-    figures = (float(mine.mean()), spread, len(mine), float(trivial.mean()), bound.mean, bound.lower, bound.p_value)
+    """Loss over all folds, beside the better baseline's; metrics of the latest fold."""
+    lost = np.concatenate([fold.losses for fold in folds])
+    baseline = np.concatenate([fold.baseline_losses for fold in folds])
+    bound = paired_lower_bound(baseline - lost, confidence)
     latest = folds[-1]
-    known = metrics(latest.predicted, latest.rows.target, latest.classes)
-    return Evaluation(*figures, known, summarise_outputs(latest.predicted))
+    return Evaluation(
+        loss=float(lost.mean()),
+        loss_variance=float(lost.var(ddof=1)) if len(lost) > 1 else 0.0,
+        n=len(lost),
+        baseline_loss=float(baseline.mean()),
+        gain=bound.mean,
+        gain_lower=bound.lower,
+        p_value=bound.p_value,
+        metrics=metrics(latest.predicted, latest.rows.target, latest.classes),
+        outputs=summarize_outputs(latest.predicted),
+    )
 
 
 def _held_out(spec: ModelSpec, examples: Examples, start: int, stop: int) -> HeldOut:
-    """Rows start…stop, predicted by what was learnt from the rows before."""
+    """Rows start…stop, predicted by a model trained on the rows before."""
     past, future = examples.slice(0, start), examples.slice(start, stop)
-    trivial = baseline_losses(past.target, future.target)
-    if has_one_class(past):
-        return HeldOut(future, None, np.ones((len(future), 1)), trivial, trivial, (str(past.target[0]),))
+    baseline = baseline_losses(past.target, future.target)
+    if past.has_one_class:
+        return HeldOut(future, None, np.ones((len(future), 1)), baseline, baseline, (str(past.target[0]),))
     model = fit(spec, past)
     predicted = model.predict(future.features)
-    mine = losses(predicted, future.target, model.classes)
-    return HeldOut(future, model, predicted, mine, trivial, model.classes)
+    lost = losses(predicted, future.target, model.classes)
+    return HeldOut(future, model, predicted, lost, baseline, model.classes)
 
 
 def baseline_losses(past: pl.Series, future: pl.Series) -> Floats:
-    """Losses (n,) of the better of two trivial predictors: everything so far, and no change from the latest rows."""
+    """Losses (n,) of the better of two baselines: the mean of everything so far, and that of the latest rows."""
     options = [_constant_losses(past, future), _constant_losses(past.tail(RECENT_ROWS), future)]
-    return min(options, key=lambda found: float(found.mean()))
+    return min(options, key=_mean)
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean())
 
 
 def _constant_losses(past: pl.Series, future: pl.Series) -> Floats:
@@ -117,13 +148,8 @@ def _constant_losses(past: pl.Series, future: pl.Series) -> Floats:
     return losses(np.tile(counts / counts.sum(), (len(future), 1)), future, classes)
 
 
-def has_one_class(examples: Examples) -> bool:
-    """Whether a classifier would have nothing to tell apart."""
-    return examples.target.dtype == pl.String and examples.target.n_unique() < 2
-
-
 def metrics(predicted: Floats, target: pl.Series, classes: tuple[str, ...] | None) -> dict[str, float]:
-    """The figures people know. An undefined one (a single class, no variance) is left out."""
+    """R² for regression; accuracy, macro F1 and binary metrics for classes. An undefined one is left out."""
     if classes is None:
         total = float(target.to_numpy().var()) * len(target)
         return {"r2": 1.0 - float(((predicted - target.to_numpy()) ** 2).sum()) / total} if total > 0 else {}
@@ -131,19 +157,19 @@ def metrics(predicted: Floats, target: pl.Series, classes: tuple[str, ...] | Non
 
     truth = target.to_numpy().astype(str)
     labels = np.array(classes)[predicted.argmax(axis=1)]
-    found = {"accuracy": float((labels == truth).mean())}
-    found["macro_f1"] = float(f1_score(truth, labels, average="macro", zero_division=0.0))
-    return found | (_binary_metrics(predicted[:, 1], truth == classes[1]) if len(classes) == 2 else {})
+    shares = {"accuracy": float((labels == truth).mean())}
+    shares["macro_f1"] = float(f1_score(truth, labels, average="macro", zero_division=0.0))
+    return shares | (_binary_metrics(predicted[:, 1], truth == classes[1]) if len(classes) == 2 else {})
 
 
 def _binary_metrics(probability: Floats, happened: NDArray[np.bool_]) -> dict[str, float]:
     from sklearn.metrics import roc_auc_score
 
-    found = {
+    errors = {
         "brier": float(((probability - happened) ** 2).mean()),
         "calibration_error": calibration(probability, happened),
     }
-    return found | ({"auc": float(roc_auc_score(happened, probability))} if 0 < happened.sum() < len(happened) else {})
+    return errors | ({"auc": float(roc_auc_score(happened, probability))} if 0 < happened.sum() < len(happened) else {})
 
 
 def calibration(probability: Floats, happened: NDArray[np.bool_], bins: int = 10) -> float:
@@ -153,14 +179,16 @@ def calibration(probability: Floats, happened: NDArray[np.bool_], bins: int = 10
     return sum(gaps) / max(len(probability), 1)
 
 
-def golden(model: FittedModel, examples: Examples) -> dict[str, Any]:
-    """A few inputs with the predictions they must give, for ever."""
-    shorten = [pl.col(name).str.slice(0, GOLDEN_TEXT_CHARACTERS) for name in model.columns if name not in model.numbers]
-    rows = examples.features.select(model.columns).tail(GOLDEN_ROWS).with_columns(shorten)
+def reference_predictions(model: FittedModel, examples: Examples) -> dict[str, Any]:
+    """A few inputs with the predictions that the registered file has to give for them whenever it is verified."""
+    shorten = [
+        pl.col(name).str.slice(0, REFERENCE_TEXT_CHARACTERS) for name in model.columns if name not in model.numbers
+    ]
+    rows = examples.features.select(model.columns).tail(REFERENCE_ROWS).with_columns(shorten)
     return {"inputs": rows.to_dicts(), "outputs": model.predict(rows).tolist()}
 
 
-def golden_holds(model: FittedModel, expected: dict[str, Any]) -> bool:
+def repeats_reference(model: FittedModel, expected: dict[str, Any]) -> bool:
     """Whether a loaded model predicts what it predicted when it was registered."""
     rows = pl.DataFrame(expected["inputs"], infer_schema_length=None)
     return bool(np.allclose(model.predict(rows), np.asarray(expected["outputs"]), rtol=1e-6, atol=1e-9))

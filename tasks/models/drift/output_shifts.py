@@ -1,4 +1,4 @@
-"""Tier 2, no labels needed: did the model's own outputs move, and what do they say of its performance?
+"""Tier 2, no labels needed: did the model's own outputs move, and which performance do they promise? Pure.
 
 Outputs are the first place to look (Rabanser et al. 2019): an input that moves without moving them does no harm.
 """
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tasks.models.estimators import PROBABILITY_FLOOR, Floats
-from tasks.models.input_drift import ColumnShift
+from tasks.models.drift.input_shifts import ColumnShift
+from tasks.models.training.estimators import PROBABILITY_FLOOR, Floats
 from tasks.statistics.two_sample import kolmogorov_smirnov
 from tasks.statistics.welch import MeanChange, mean_change
 
@@ -25,7 +25,7 @@ class OutputSummary:
 
     Attributes:
         quantiles: of the expected value, of the second class's probability, or of the largest one; n rows.
-        expected_loss: mean loss the probabilities themselves announce, with its variance; 0 for regression.
+        expected_loss: mean loss expected from the probabilities themselves, with its variance; 0 for regression.
     """
 
     quantiles: list[float]
@@ -34,9 +34,9 @@ class OutputSummary:
     expected_loss_variance: float
 
 
-def summarise_outputs(predicted: Floats) -> OutputSummary:
-    """Summarise predictions as `FittedModel.predict` gives them."""
-    losses = announced_losses(predicted)
+def summarize_outputs(predicted: Floats) -> OutputSummary:
+    """Summarize predictions as `FittedModel.predict` gives them."""
+    losses = expected_losses(predicted)
     points = np.quantile(scores(predicted), (np.arange(QUANTILES) + 0.5) / QUANTILES)
     return OutputSummary(points.tolist(), len(predicted), float(losses.mean()), float(losses.var()))
 
@@ -49,7 +49,7 @@ def scores(predicted: Floats) -> Floats:
     return chosen
 
 
-def announced_losses(predicted: Floats) -> Floats:
+def expected_losses(predicted: Floats) -> Floats:
     """(n,) entropies: the log loss each row will have on average if its probabilities are right; 0 for regression."""
     if predicted.ndim == 1:
         return np.zeros(len(predicted))
@@ -58,17 +58,17 @@ def announced_losses(predicted: Floats) -> Floats:
 
 
 def output_shift(then: OutputSummary, predicted: Floats) -> ColumnShift:
-    """Compare outputs now with the summary of those held out at registration."""
+    """Compare outputs now with the summary of the held-out ones at registration."""
     copies = np.repeat(then.quantiles, max(then.n // QUANTILES, 1))
-    found = kolmogorov_smirnov(copies, scores(predicted))
-    return ColumnShift(OUTPUT, "output", found.shift, found.p_value)
+    test = kolmogorov_smirnov(copies, scores(predicted))
+    return ColumnShift(OUTPUT, "output", test.shift, test.p_value)
 
 
-def announced_change(then: OutputSummary, predicted: Floats) -> MeanChange | None:
-    """Rise of the loss the model announces for itself; None for regression, which announces none."""
+def expected_loss_change(then: OutputSummary, predicted: Floats) -> MeanChange | None:
+    """Rise of the loss expected from the model's own probabilities; None for regression, which has none."""
     if predicted.ndim == 1:
         return None
-    return mean_change(announced_losses(predicted), then.expected_loss, then.expected_loss_variance, then.n)
+    return mean_change(expected_losses(predicted), then.expected_loss, then.expected_loss_variance, then.n)
 
 
 def expected_performance(probability: ArrayLike, positive: ArrayLike) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""scikit-learn estimators for each kind a spec may name. Everything here survives skops with the types we trust."""
+"""scikit-learn estimators for each kind a spec may name. All of them survive skops with the types we trust."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.models.dataset import TEXT, Examples
 from tasks.models.specs import ModelSpec
+from tasks.models.training.dataset import TEXT, Examples
 from tasks.statistics.one_thread import one_thread
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _TURN = RLock()
 
 @dataclass(frozen=True, slots=True)
 class FittedModel:
-    """A fitted estimator and the columns it wants.
+    """A fitted estimator and the columns it reads.
 
     Attributes:
         classes: labels in the order of the probability columns; None for regression.
@@ -45,11 +45,11 @@ class FittedModel:
 
     @classmethod
     def of(cls, estimator: Any) -> FittedModel:
-        """The same of an estimator that was loaded: it knows its own columns and classes."""
+        """From an estimator, fitted or loaded: it knows its own columns and classes."""
         inner = estimator
         while hasattr(inner, "estimator"):  # calibration around a frozen pipeline
             inner = inner.estimator
-        columns = {name: found for name, _, found in inner.named_steps["columns"].transformers_}
+        columns = {name: names for name, _, names in inner.named_steps["columns"].transformers_}
         classes = getattr(estimator, "classes_", None)
         return cls(
             estimator,
@@ -65,7 +65,7 @@ class FittedModel:
         return [*self.numbers, *self.labels, *([TEXT] if self.text else [])]
 
     def frame(self, features: pl.DataFrame) -> pd.DataFrame:
-        """The input as the estimator wants it; a column the rows lack is missing everywhere."""
+        """The input as the estimator reads it; a column the rows lack is missing everywhere."""
         lacking = [pl.lit(None, pl.Float64).alias(name) for name in self.numbers if name not in features.columns]
         lacking += [pl.lit("").alias(name) for name in (*self.labels, TEXT) if name not in features.columns]
         full = features.with_columns(lacking)

@@ -1,4 +1,4 @@
-"""Tier 3, no labels needed: which columns of the input look different from what the model learnt from."""
+"""Tier 3, no labels needed: which columns of the input look different from the training data. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tasks.models.dataset import TEXT
+from tasks.models.training.dataset import TEXT
 from tasks.statistics.two_sample import TwoSample, chi_square, kolmogorov_smirnov
 
 
@@ -44,11 +44,11 @@ def column_shifts(
 
 
 def _number(name: str, reference: pl.Series, current: pl.Series) -> list[ColumnShift]:
-    found = [part.drop_nulls().drop_nans() for part in (reference, current)]
-    shifts = [_shift(name, "number", kolmogorov_smirnov(found[0].to_numpy(), found[1].to_numpy()))]
-    missing = [len(part) - len(kept) for part, kept in zip((reference, current), found, strict=True)]
+    known = [part.drop_nulls().drop_nans() for part in (reference, current)]
+    shifts = [_shift(name, "number", kolmogorov_smirnov(known[0].to_numpy(), known[1].to_numpy()))]
+    missing = [len(part) - len(kept) for part, kept in zip((reference, current), known, strict=True)]
     if any(missing):
-        counts = [[len(kept), gone] for kept, gone in zip(found, missing, strict=True)]
+        counts = [[len(kept), n_missing] for kept, n_missing in zip(known, missing, strict=True)]
         shifts.append(_shift(name, "missing", chi_square(*counts)))
     return shifts
 
@@ -59,5 +59,5 @@ def _labels(reference: pl.Series, current: pl.Series) -> TwoSample:
     return chi_square([before[name] for name in names], [now[name] for name in names])
 
 
-def _shift(name: str, kind: str, found: TwoSample) -> ColumnShift:
-    return ColumnShift(name, kind, found.shift, found.p_value)
+def _shift(name: str, kind: str, test: TwoSample) -> ColumnShift:
+    return ColumnShift(name, kind, test.shift, test.p_value)
