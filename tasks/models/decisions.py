@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from tasks.models.drift.verdict import CONTINUE
 from tasks.models.records import (
+    CONTINUE,
     FIRST_CHAMPION,
     HOLD,
     PROMOTE,

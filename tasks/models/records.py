@@ -218,6 +218,11 @@ class PredictionBatch:
     served_at: datetime
 
 
+NO_DRIFT, WARNING, CRITICAL = "no_drift", "warning", "critical"
+INSUFFICIENT_DATA = "insufficient_data"
+CONTINUE, SOON, NOW = "continue_monitoring", "schedule_retrain_soon", "immediate_retrain_required"
+
+
 class DriftReport(TypedDict):
     """What `detect_drift` found.
 

@@ -7,11 +7,12 @@ refresh did is found done; what it began is finished first.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tasks.models.decisions import MEASUREMENTS, Action, Decision, ModelState, decide, next_share
-from tasks.models.drift.monitor import DriftThresholds, measure_drift
+from tasks.models.drift.monitor import DriftThresholds, drift_report, insufficient, measure_drift
 from tasks.models.errors import ArtifactRefusedError
 from tasks.models.records import (
     REGISTERED,
@@ -23,12 +24,13 @@ from tasks.models.records import (
     UpdateResult,
     Version,
 )
-from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter, lineage, newest_registered, served, standing
-from tasks.models.reports import drift_report, insufficient, refresh_result
+from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter, recorded
+from tasks.models.reports import refresh_result
 from tasks.models.serving.gate import LATEST_BATCHES, MIN_ROWS, GateResult, breached_limit, excess_loss, judge
 from tasks.models.serving.predictions import losses_as_served
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.specs import ModelSpec
+from tasks.models.store import ModelStore
 from tasks.models.training.candidates import train_candidate
 from tasks.models.training.dataset import Examples, ModelRows
 from tasks.models.training.estimators import Floats
@@ -39,22 +41,18 @@ TRAFFIC_DAYS = 30
 SECONDS_PER_DAY = 86_400
 
 
+@dataclass(frozen=True)
 class Refresh:
     """What is done with one model on one state of its rows."""
 
-    def __init__(
-        self,
-        promoter: Promoter,
-        rollouts: Rollouts,
-        thresholds: DriftThresholds,
-        key: ModelKey,
-        spec: ModelSpec,
-        rows: ModelRows,
-        run: Run,
-    ) -> None:
-        self.promoter, self.rollouts, self.thresholds = promoter, rollouts, thresholds
-        self.store, self.registry = promoter.store, promoter.registry
-        self.key, self.spec, self.rows, self.run = key, spec, rows, run
+    store: ModelStore
+    promoter: Promoter
+    rollouts: Rollouts
+    thresholds: DriftThresholds
+    key: ModelKey
+    spec: ModelSpec
+    rows: ModelRows
+    run: Run
 
     def update(self, *, force: bool, promote: bool) -> UpdateResult:
         """Take the one action that is due.
@@ -78,12 +76,12 @@ class Refresh:
 
     def _read_state(self, *, force: bool, promote: bool) -> ModelState:
         """All that is stored of the model, read once; what has to be measured is left open."""
-        history, steps = self.store.deployments(self.key), self.store.rollout(self.key)
+        history, steps = recorded(self.store.deployments(self.key)), self.store.rollout(self.key)
         versions = self.store.versions(self.key)
         registered = {version.version_name: version for version in versions if version.status == REGISTERED}
-        champion, stack, changes = registered.get(served(history) or ""), lineage(history), standing(history)
-        settled = {deployment.version_name for deployment in history}
-        settled |= {step.version_name for step in steps if step.share_percent == ROLLOUT_STOPPED}
+        champion = registered.get(history.champion or "")
+        stopped = {step.version_name for step in steps if step.share_percent == ROLLOUT_STOPPED}
+        settled = history.have_served | stopped
         step = steps[-1] if steps and steps[-1].is_open else None
         enough = self.thresholds.min_samples
         return ModelState(
@@ -91,11 +89,11 @@ class Refresh:
             is_forced=force,
             shortage=self.rows.shortage,
             champion=champion,
-            previous=registered.get(stack[-2]) if len(stack) > 1 else None,
-            waiting=newest_registered(versions, without=settled),
+            previous=registered.get(history.previous or ""),
+            waiting=next((one for name, one in reversed(registered.items()) if name not in settled), None),
             candidate=self._candidate(versions) if self.rows.shortage is None and step is None else None,
-            settled=frozenset(settled),
-            was_rolled_back=bool(changes) and changes[-1].kind == ROLLBACK,
+            settled=settled,
+            was_rolled_back=history.was_rolled_back,
             has_traffic=champion is not None and self._has_traffic(champion),
             has_new_labels=champion is not None and len(self.rows.labeled.after(champion.train_to)) >= enough,
             has_new_rows=self.rows.n_unlabeled >= enough,
@@ -171,8 +169,8 @@ class Refresh:
         if len(newer) < MIN_ROWS:
             return None
         age_days = (newer.times[-1] - challenger.train_to).total_seconds() / SECONDS_PER_DAY
-        losses = (self._losses(version, newer)[0] for version in (champion, challenger))
-        paired = judge(*losses, age_days, self.spec.gate)
+        lost, would_have_lost = self._losses(champion, newer)[0], self._losses(challenger, newer)[0]
+        paired = judge(lost, would_have_lost, age_days, self.spec.gate)
         self.store.set_gate(self.key, challenger, paired.as_dict())
         return paired
 
@@ -205,7 +203,7 @@ class Refresh:
         has_champion = champion is not None
         return train_candidate(
             self.store,
-            self.registry,
+            self.promoter.registry,
             self.key,
             self.spec,
             rows,
@@ -233,7 +231,7 @@ class Refresh:
             self.rollouts.start(self.key, self.spec.gate, version, state.champion, decision.reason, self.run)
         elif decision.action == Action.LET_WAIT:
             assert version.registry_version is not None, "a version that waits is registered"
-            self.registry.point(self.key, "challenger", version.registry_version)
+            self.promoter.registry.point(self.key, "challenger", version.registry_version)
 
     def _apply_to_rollout(self, decision: Decision, state: ModelState) -> None:
         step, version, action, reason = state.rollout, decision.version, decision.action, decision.reason

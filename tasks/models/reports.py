@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from tasks.models.decisions import Action, Decision, ModelState, next_share
-from tasks.models.drift.monitor import DriftMeasurement
-from tasks.models.drift.verdict import CONTINUE, CRITICAL, INSUFFICIENT_DATA, NOW, WARNING, recommend
 from tasks.models.records import (
+    CRITICAL,
+    INSUFFICIENT_DATA,
+    NOW,
     ROLLOUT_SHARES,
+    WARNING,
     DriftReport,
     ModelKey,
     MoveResult,
@@ -89,49 +91,6 @@ def _reason(decision: Decision, state: ModelState) -> str:
 
 def _name(version: Version | None) -> str | None:
     return None if version is None else version.version_name
-
-
-def drift_report(key: ModelKey, version_name: str, measured: DriftMeasurement, worth: float) -> DriftReport:
-    """What one drift check measured, with its recommendation."""
-    recommendation, why = recommend(measured.verdict.status, measured.gain, worth)
-    performance: dict[str, Any] = {} if measured.change is None else measured.change.as_dict()
-    performance |= {"estimated": measured.estimated} if measured.estimated else {}
-    performance |= {} if measured.gain is None else {"retrain": measured.gain.as_dict()}
-    return DriftReport(
-        workspace_id=key.workspace_id,
-        model_type=key.model_type.value,
-        model_version=version_name,
-        drift_status=measured.verdict.status,
-        drift_score=measured.verdict.score,
-        p_value=measured.verdict.p_value,
-        recommendation=recommendation,
-        reasons=[*measured.verdict.reasons, *([why] if why else [])],
-        samples=measured.samples,
-        samples_needed=0,
-        performance=performance,
-        columns=list(measured.verdict.columns),
-    )
-
-
-def insufficient(key: ModelKey, version_name: str | None, samples: int, needed: int) -> DriftReport:
-    """The report where nothing can be measured yet, and what would be enough."""
-    reason = f"{samples} rows newer than the model, {needed} needed"
-    if version_name is None:
-        reason = "there is no champion yet; `check_and_update_models` trains one"
-    return DriftReport(
-        workspace_id=key.workspace_id,
-        model_type=key.model_type.value,
-        model_version=version_name,
-        drift_status=INSUFFICIENT_DATA,
-        drift_score=0.0,
-        p_value=1.0,
-        recommendation=CONTINUE,
-        reasons=[reason],
-        samples=samples,
-        samples_needed=needed,
-        performance={},
-        columns=[],
-    )
 
 
 def drift_check_result(report: DriftReport) -> UpdateResult:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from tasks.errors import InputError, require_between
-from tasks.models.drift.monitor import DriftThresholds
+from tasks.models.drift.monitor import DriftThresholds, insufficient
 from tasks.models.records import (
     DriftReport,
     ModelKey,
@@ -26,7 +26,7 @@ from tasks.models.refresh import Refresh
 from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter
 from tasks.models.registry.retention import delete_old_versions
-from tasks.models.reports import beside_champion, insufficient, move_result
+from tasks.models.reports import beside_champion, move_result
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.serving.router import PredictionRouter
 from tasks.models.specs import ModelSpec, load_spec
@@ -100,7 +100,7 @@ class ModelService:
 
     def refresh(self, key: ModelKey, spec: ModelSpec, rows: ModelRows, run: Run) -> Refresh:
         """A refresh of one model on one state of its rows."""
-        return Refresh(self.promoter, self.rollouts, self.thresholds, key, spec, rows, run)
+        return Refresh(self.store, self.promoter, self.rollouts, self.thresholds, key, spec, rows, run)
 
     def detect_drift(
         self,

@@ -12,7 +12,7 @@ them looks at the table once more and moves them again if it has gone on, so the
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 
@@ -26,6 +26,23 @@ from tasks.models.training.evaluation import repeats_reference
 
 PROMOTION, ROLLBACK = "promotion", "rollback"
 MODELS_KEPT = 8  # a text model may hold tens of megabytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionHistory:
+    """What the changes of champion amount to.
+
+    Attributes:
+        champion: name of the version that serves; None before the first.
+        previous: name of the one that `rollback` goes back to.
+        have_served: names of all versions that were ever to become champion.
+        was_rolled_back: whether the last change was a rollback.
+    """
+
+    champion: str | None
+    previous: str | None
+    have_served: frozenset[str]
+    was_rolled_back: bool
 
 
 class LatestModels:
@@ -151,8 +168,9 @@ class Promoter:
         """
         if version_name is not None:
             return self.version(key, version_name)
-        have_served = {deployment.version_name for deployment in self.store.deployments(key)}
-        newest = newest_registered(self.store.versions(key), without=have_served)
+        have_served = recorded(self.store.deployments(key)).have_served
+        registered = [version for version in self.store.versions(key) if version.status == REGISTERED]
+        newest = next((one for one in reversed(registered) if one.version_name not in have_served), None)
         if newest is None:
             raise UnknownNameError("challenger of", key.registered_name, fix="`model-refresh` registers one")
         return newest
@@ -188,6 +206,17 @@ class Promoter:
         return number
 
 
+def recorded(history: list[Deployment]) -> ChampionHistory:
+    """The history that these changes of champion make."""
+    stack, changes = lineage(history), standing(history)
+    return ChampionHistory(
+        champion=served(history),
+        previous=stack[-2] if len(stack) > 1 else None,
+        have_served=frozenset(deployment.version_name for deployment in history),
+        was_rolled_back=bool(changes) and changes[-1].kind == ROLLBACK,
+    )
+
+
 def served(history: list[Deployment]) -> str | None:
     """The champion: of the newest change that was closed as done."""
     done = [deployment.version_name for deployment in history if deployment.outcome == DONE]
@@ -202,12 +231,6 @@ def last_generation(history: list[Deployment]) -> int:
 def standing(history: list[Deployment]) -> list[Deployment]:
     """The changes that were not abandoned."""
     return [deployment for deployment in history if deployment.outcome != ABANDONED]
-
-
-def newest_registered(versions: list[Version], without: Collection[str]) -> Version | None:
-    """The newest registered version that is not one of those."""
-    others = [one for one in versions if one.status == REGISTERED and one.version_name not in without]
-    return others[-1] if others else None
 
 
 def lineage(history: list[Deployment]) -> list[str]:

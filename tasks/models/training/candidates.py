@@ -34,8 +34,7 @@ def train_candidate(
     """Train on rows, register unless rejected, and store it as the candidate of the data with that hash."""
     trained = train(spec, rows)
     evaluation = trained.evaluation.as_dict()
-    beats_baseline = trained.evaluation.beats_baseline
-    decision = judge_candidate(beats_baseline, gain, spec.gate.confidence, has_champion=has_champion)
+    decision = judge_candidate(evaluation["beats_baseline"], gain, spec.gate.confidence, has_champion=has_champion)
     known = store.versions(key)
     tags = {"data_sha256": data_sha256, "spec_sha256": spec.sha256} | _tags(known, rows, run)
     number, artifact_sha256 = None, None

@@ -43,13 +43,14 @@ class Examples:
         rows = slice(start, start + n)
         return Examples(self.features[rows], self.target[rows], self.keys[rows], self.times[rows])
 
+    def split(self, instant: datetime) -> tuple[Examples, Examples]:
+        """Rows up to and including an instant, and rows later than it."""
+        n_older = int((self.times <= instant).sum())
+        return self.slice(0, n_older), self.slice(n_older, len(self))
+
     def after(self, instant: datetime) -> Examples:
         """Rows later than an instant."""
         return self.slice(int((self.times <= instant).sum()), len(self))
-
-    def until(self, instant: datetime) -> Examples:
-        """Rows up to and including an instant."""
-        return self.slice(0, int((self.times <= instant).sum()))
 
     def only(self, keys: Collection[str]) -> Examples:
         """Rows with these keys, in time order; keys not among them are left out."""
@@ -71,33 +72,34 @@ class Examples:
         return hashlib.sha256(text.getbuffer()).hexdigest()
 
 
+@dataclass(frozen=True)
 class ModelRows:
     """The rows of one model, each form of them made when it is first needed, and once."""
 
-    def __init__(self, frame: pl.DataFrame, spec: ModelSpec) -> None:
-        self._frame, self._spec = frame, spec
+    frame: pl.DataFrame
+    spec: ModelSpec
 
     @cached_property
     def labeled(self) -> Examples:
         """Those whose target is known, at most the latest `spec.maximum_rows`."""
-        return examples(self._frame, self._spec)
+        return examples(self.frame, self.spec)
 
     @cached_property
     def everything(self) -> Examples:
         """All of them, labeled or not."""
-        return all_rows(self._frame, self._spec)
+        return all_rows(self.frame, self.spec)
 
     @cached_property
     def n_unlabeled(self) -> int:
         """How many are later than every label."""
         if not len(self.labeled):
-            return len(self._frame)
-        return int((self._frame[KEYS[self._spec.rows][1]] > self.labeled.times[-1]).sum())
+            return len(self.frame)
+        return int((self.frame[KEYS[self.spec.rows][1]] > self.labeled.times[-1]).sum())
 
     @property
     def shortage(self) -> str | None:
         """Why nothing can be learned from them; None where something can."""
-        n, spec = len(self.labeled), self._spec
+        n, spec = len(self.labeled), self.spec
         if n < spec.minimum_rows:
             return f"{n} rows with a known {spec.target}, {spec.minimum_rows} needed"
         if self.labeled.has_one_class:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class FittedModel:
 
     Attributes:
         classes: labels in the order of the probability columns; None for regression.
+        columns: all input columns, in order.
     """
 
     estimator: Any
@@ -42,6 +43,10 @@ class FittedModel:
     labels: tuple[str, ...]
     text: bool
     classes: tuple[str, ...] | None
+    columns: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", [*self.numbers, *self.labels, *([TEXT] if self.text else [])])
 
     @classmethod
     def of(cls, estimator: Any) -> FittedModel:
@@ -58,11 +63,6 @@ class FittedModel:
             "words" in columns,
             None if classes is None else tuple(str(name) for name in classes),
         )
-
-    @property
-    def columns(self) -> list[str]:
-        """The input columns, in order."""
-        return [*self.numbers, *self.labels, *([TEXT] if self.text else [])]
 
     def frame(self, features: pl.DataFrame) -> pd.DataFrame:
         """The input as the estimator reads it; a column the rows lack is missing everywhere."""

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.models.drift.output_shifts import OutputSummary, summarize_outputs
+from tasks.models.drift.shifts import OutputSummary, summarize_outputs
 from tasks.models.specs import ModelSpec
 from tasks.models.training.dataset import RECENT_ROWS, Examples
 from tasks.models.training.estimators import FittedModel, Floats, fit, losses
@@ -91,8 +91,9 @@ class TrainedModel:
 
 def train(spec: ModelSpec, examples: Examples) -> TrainedModel:
     """Evaluate the spec on later rows, then fit it on all of them."""
-    shares = FOLD_EDGES if len(examples) < MANY_ROWS else LAST_THIRD
-    edges = [int(len(examples) * share) for share in shares]
+    n = len(examples)
+    shares = FOLD_EDGES if n < MANY_ROWS else LAST_THIRD
+    edges = [int(n * share) for share in shares]
     folds = [_held_out(spec, examples, start, stop) for start, stop in pairwise(edges)]
     model = fit(spec, examples)
     evaluation = evaluate(folds, spec.gate.confidence)

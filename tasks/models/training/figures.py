@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.models.drift.output_shifts import scores
+from tasks.models.drift.shifts import scores
 from tasks.models.training.estimators import Floats
 from tasks.models.training.evaluation import HeldOut
 from tasks.models.training.importance import Importance

@@ -8,9 +8,9 @@ from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
 from tasks.models.errors import PromotionConflictError
-from tasks.models.registry.promotion import Promoter
 from tasks.models.records import ModelKey, ModelType, Version
 from tasks.models.registry.mlflow_registry import Registry
+from tasks.models.registry.promotion import Promoter
 from tasks.models.store import ModelStore
 from tasks.models.training.evaluation import TrainedModel
 from tasks.settings import get_settings

@@ -13,13 +13,12 @@ from tasks.experiments.analysis import Material, take_look
 from tasks.experiments.contributions import SUMS
 from tasks.experiments.looking import Looking
 from tasks.experiments.report import report
-from tasks.models.serving.rollout_experiment import CHALLENGER, CHAMPION, CanaryExperiment, served_evidence
-from tasks.models.serving.gate import MIN_ROWS, judge
-from tasks.models.serving.gate import excess_loss
-from tasks.models.records import Version
-from tasks.models.training.retrain_gain import RetrainGain
-from tasks.models.rollout import ADVANCE, ALL, SHARES, STOP, ServedEvidence, judge_stage, next_share
+from tasks.models.decisions import Action, judge_stage, next_share
+from tasks.models.records import ROLLED_OUT, ROLLOUT_SHARES, ServedEvidence, Version
+from tasks.models.serving.gate import MIN_ROWS, excess_loss, judge
+from tasks.models.serving.rollout_experiment import CHALLENGER, CHAMPION, RolloutExperiment, served_evidence
 from tasks.models.specs import Gate
+from tasks.models.training.retrain_gain import RetrainGain
 from tasks.statistics.paired_bound import paired_lower_bound
 from tasks.warehouse import Warehouse
 from tests.tasks.models.test_promotion import KEY
@@ -40,7 +39,7 @@ def losses(random: np.random.Generator, n: int, worse: float) -> tuple[Floats, F
 def of_a_rollout(warehouse: Warehouse, challenger: Version, champion: Version) -> tuple[dict[str, Any], Material]:
     """The experiment a canary makes, and what is known of it before anybody is served."""
     looking = Looking(warehouse)
-    stored = looking.store.find(CanaryExperiment(warehouse).start(KEY, RULE, challenger, champion))
+    stored = looking.store.find(RolloutExperiment(warehouse).start(KEY, RULE, challenger, champion))
     return dict(stored[0]), looking._material(stored, None)
 
 
@@ -51,7 +50,7 @@ class Rollout:
     experiment: dict[str, Any]
     material: Material
     is_proven: bool
-    share: int = SHARES[0]
+    share: int = ROLLOUT_SHARES[0]
     night: int = 0
     entered: int = 0
     paired: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
@@ -79,11 +78,11 @@ class Rollout:
         paired = judge(*self.paired, self.night, RULE) if len(self.paired[0]) >= MIN_ROWS else None
         age = float(self.night - self.entered)
         found = judge_stage(self.share, self._seen(), paired, age, RULE, is_proven=self.is_proven)
-        if found.action == STOP:
+        if found.action == Action.STOP_ROLLOUT:
             return STOPPED
-        if found.action == ADVANCE:
+        if found.action == Action.ADVANCE_ROLLOUT:
             self.share, self.entered = next_share(self.share), self.night
-            if self.share == ALL:
+            if self.share == ROLLED_OUT:
                 self.promoted_at = self.night
                 return PROMOTED
             self._weigh()

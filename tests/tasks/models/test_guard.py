@@ -11,11 +11,10 @@ import pytest
 
 from tasks.models import ModelType, ModelUpdater
 from tasks.models.errors import ArtifactRefusedError
-from tasks.models.serving.gate import excess_loss
-from tasks.models.serving.gate import breached_limit
-from tasks.models.records import PredictionBatch, ModelKey
+from tasks.models.records import ModelKey, PredictionBatch
+from tasks.models.serving.gate import breached_limit, excess_loss
 from tasks.models.serving.predictions import losses_as_served, served_losses
-from tasks.models.specs import Gate, Serving
+from tasks.models.specs import Gate, ServingLimits
 from tasks.models.store import ModelStore
 from tasks.warehouse import Warehouse
 from tests.factories import store_content
@@ -109,7 +108,7 @@ def batch(seconds: float = 0.1, error: str | None = None, n: int = 10) -> Predic
 
 
 def test_limits_need_more_than_an_accident() -> None:
-    limits = Serving()
+    limits = ServingLimits()
     assert breached_limit([batch(error="once"), batch(error="twice")], limits) is None
     assert breached_limit([batch(error="last")] * 3 + [batch()] * 30, limits) is not None
     assert breached_limit([batch(error="rare")] * 3 + [batch()] * 100, limits) is None

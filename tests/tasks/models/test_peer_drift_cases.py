@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tasks.models.drift.output_shifts import expected_performance
+from tasks.models.drift.shifts import expected_performance
 from tasks.statistics.two_sample import TwoSample, chi_square, kolmogorov_smirnov
 
 Case = dict[str, Any]

@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 from matplotlib.image import imread
 
+from tasks.models.records import ModelArtifacts, ModelKey, ModelType
+from tasks.models.specs import load_spec
 from tasks.models.training.dataset import Examples, examples
+from tasks.models.training.evaluation import TrainedModel, train
 from tasks.models.training.importance import Importance, importance, word_weights
 from tasks.models.training.model_card import describe
-from tasks.models.records import ModelKey, ModelType, ModelArtifacts
-from tasks.models.specs import load_spec
-from tasks.models.training.evaluation import TrainedModel, train
 from tests.factories import START
 from tests.tasks.models.model_rows import calls, posts
 from tests.tasks.models.worlds import rows
@@ -45,9 +45,9 @@ def shown_for(model_type: ModelType) -> tuple[str, ModelArtifacts]:
 @pytest.mark.parametrize(
     ("model_type", "more", "strongest"),
     [
-        (ModelType.ENGAGEMENT_PREDICTOR, RESIDUALS, "media_type"),
-        (ModelType.CONVERSION_PREDICTOR, CONFUSION, "attribute.age"),
-        (ModelType.TONE_CLASSIFIER, CONFUSION, "happy → warm"),
+        (ModelType.ENGAGEMENT_PREDICTOR, RESIDUALS, "(permutation importance)** `media_type`"),
+        (ModelType.CONVERSION_PREDICTOR, CONFUSION, "(permutation importance)** `attribute.age`"),
+        (ModelType.TONE_CLASSIFIER, CONFUSION, "(word contributions)** `happy → warm`"),
     ],
 )
 def test_each_kind_of_model_has_its_figures_and_its_card(model_type: ModelType, more: set[str], strongest: str) -> None:
@@ -56,8 +56,8 @@ def test_each_kind_of_model_has_its_figures_and_its_card(model_type: ModelType, 
     for png in shown.figures.values():
         assert imread(io.BytesIO(png)).shape == (420, 640, 4)
         assert imread(io.BytesIO(png)).std() > 0.05, "an empty picture says nothing"
-    assert f"**Listens most to** `{strongest}`" in card
-    for said in ("the better trivial predictor", "c0ffee", "d" * 64, "flow-1", "600 rows", "not causes"):
+    assert f"**Most important inputs {strongest}" in card
+    for said in ("the better of two baselines", "c0ffee", "d" * 64, "flow-1", "600 rows", "not causes"):
         assert said in card
     assert len(card) <= 5_000
     assert shown.data is not None

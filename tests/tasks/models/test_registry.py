@@ -20,12 +20,12 @@ from sqlalchemy import select
 from tasks.errors import UnknownNameError
 from tasks.models import ModelType, ModelUpdater
 from tasks.models.errors import ArtifactRefusedError, RegistryUnreachableError
-from tasks.models.registry.model_folder import MODEL_FILE, file_sha256
-from tasks.models.training.model_card import describe
-from tasks.models.records import ModelKey, ModelArtifacts
+from tasks.models.records import ModelArtifacts, ModelKey
 from tasks.models.registry.mlflow_registry import Registry
+from tasks.models.registry.model_folder import MODEL_FILE, file_sha256
 from tasks.models.store import ModelStore
 from tasks.models.training.evaluation import repeats_reference
+from tasks.models.training.model_card import describe
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ModelVersion
 from tests.factories import store_content
@@ -151,7 +151,7 @@ def test_mlflow_that_is_down_is_asked_again_and_then_one_clear_error(
     with pytest.raises(RegistryUnreachableError):
         asyncio.run(lost.promote_model("acme", ENGAGEMENT, waits["candidate_version"]))
     assert [found.version_name for found in ModelStore(sqlite_warehouse).deployments(KEY)] == [first["model_version"]]
-    assert updater._lifecycle.registry.aliases(KEY) == {"champion": 1, "challenger": 2}
+    assert updater._service.registry.aliases(KEY) == {"champion": 1, "challenger": 2}
 
 
 async def test_rollback_goes_back_and_refuses_what_is_not_ours(sqlite_warehouse: Warehouse, mlflow_store: Path) -> None:

@@ -32,7 +32,7 @@ def test_every_type_has_its_file_and_every_file_its_type() -> None:
 
 def test_no_code_beyond_the_enum_names_a_type() -> None:
     named = re.compile("|".join(rf"\b{member.value}\b" for member in ModelType))
-    files = [path for path in ROOM.glob("*.py") if path.name != "records.py"]
+    files = [path for path in ROOM.rglob("*.py") if path.name != "records.py"]
     assert [path.name for path in files if named.search(path.read_text(encoding="utf-8"))] == []
 
 

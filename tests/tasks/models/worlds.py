@@ -7,9 +7,9 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from tasks.models.training.dataset import Examples
 from tasks.models.records import ModelType, Version
 from tasks.models.specs import Estimator, Features, ModelSpec
+from tasks.models.training.dataset import Examples
 from tasks.models.training.evaluation import TrainedModel, train
 from tests.factories import START
 
@@ -34,6 +34,13 @@ def rows(n: int, seed: int, *, skewed: bool = False, sign: float = 1.0, start: i
     times = pl.Series("time", [START + timedelta(hours=start + i) for i in range(n)])
     keys = pl.Series("key", [str(start + i) for i in range(n)])
     return Examples(pl.DataFrame(x, schema=COLUMNS), pl.Series("target", y), keys, times)
+
+
+def frame_of(examples: Examples) -> pl.DataFrame:
+    """Examples as the warehouse would hand them over: y is the log of the engagements."""
+    engagements = examples.target.exp() - 0.5
+    stored = {"content_id": examples.keys, "published_at": examples.times, "engagements": engagements}
+    return examples.features.with_columns(impressions=pl.lit(None, pl.Int64), **stored)
 
 
 def joined(first: Examples, second: Examples) -> Examples:
