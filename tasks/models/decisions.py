@@ -281,7 +281,7 @@ def judge_stage(
     """Decide about one stage of a rollout: stop, hold or advance.
 
     Small workspaces, where nothing can be proven for months, move on by age: the whole rollout takes them the spec's
-    minimum age. Nobody moves on against the evidence, and only the gate lets the last stage end.
+    minimum age. None moves on against the evidence, and only the gate lets the last stage end.
 
     Args:
         share: per cent of the predictions the challenger gives now.

@@ -107,7 +107,7 @@ class ModelUpdater:
         source: Source | None = None,
         run_id: str | None = None,
     ) -> list[Prediction]:
-        """Let the champion predict content or touches of the warehouse; what it says is logged.
+        """Predict content or touches of the warehouse by the champion; the predictions are logged.
 
         Args:
             workspace_id: whose model and rows.
@@ -124,7 +124,7 @@ class ModelUpdater:
         return await asyncio.to_thread(self._service.predict, workspace_id, model_type, row_ids, source, run_id)
 
     async def delete_old_versions(self, older_than_days: int = 90, *, dry_run: bool = True) -> list[dict[str, Any]]:
-        """Delete versions nobody needs: never champion, challenger, previous, pinned, or one of a model's last five.
+        """Delete old versions: never champion, challenger, previous, a pinned one, or one of a model's last five.
 
         Args:
             older_than_days: age from which a version may go.
@@ -157,7 +157,7 @@ class ModelUpdater:
         Args:
             model_type: which.
             frequency_days: days between two refreshes, from now on.
-            min_new_samples: rows newer than its champion that a model needs to be looked at.
+            min_new_samples: rows newer than its champion that a model needs to be checked.
             drift_threshold: drift score (0–1) from which a significant change counts.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What this capability remembers and returns: model types and keys, versions, rollouts, and typed results."""
+"""What this capability stores and returns: model types and keys, versions, rollouts, and typed results."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One trained model as the warehouse remembers it.
+    """One trained model as the warehouse holds it.
 
     Attributes:
         status: `registered`, or `rejected` when it did not beat its trivial baseline.

@@ -29,7 +29,7 @@ ROWS = 1_000  # a batch may take its seconds for every thousand rows, or part of
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """One look.
+    """One comparison of a challenger with its champion.
 
     Attributes:
         answer: `better`, `not_worse_and_fresher`, or `open`.

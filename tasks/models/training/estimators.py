@@ -193,7 +193,7 @@ def _with_plain_numbers(fitted: Any) -> Any:
 
 @contextmanager
 def sklearn_turn(rows: int) -> Iterator[None]:
-    """One after another and on one core for small work; large work gets them all and waits for nobody.
+    """One after another and on one core for small work; large work gets all cores and does not wait.
 
     scikit-learn swaps the process's warning filters around every transformer: two threads take them from each other,
     and every call warns (thousands of lines a refresh).

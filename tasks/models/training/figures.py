@@ -23,7 +23,7 @@ MAIN, QUIET = "#1b7f5c", "#6b7280"
 DPI, SMALL = 100, 8
 GROUPS, MIN_GROUP = 10, 5
 MAX_POINTS, MAX_CLASSES, MAX_BARS, MAX_TICKS, LONGEST_NAME = 1_500, 10, 12, 5, 30
-YES_OR_NO = {"0": "no", "1": "yes"}  # how a conversion is labelled
+YES_OR_NO = {"0": "no", "1": "yes"}  # how a conversion is labeled
 NORMAL_95 = 1.96
 
 

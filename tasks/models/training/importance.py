@@ -102,7 +102,7 @@ def word_weights(model: FittedModel, texts: Sequence[str]) -> Importance:
 
 
 def _words(vectorizer: Any, texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
-    """The words a vectorizer knows, and their columns; a hashing one knows none: the texts' common ones stand in."""
+    """Words of a vectorizer's vocabulary and their columns; a hashing one has none: common words stand in."""
     if hasattr(vectorizer, "vocabulary_"):
         words = list(vectorizer.vocabulary_)
         return words, np.array([vectorizer.vocabulary_[word] for word in words], dtype=np.int64)

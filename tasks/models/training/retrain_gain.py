@@ -60,7 +60,7 @@ def retrain_gain(spec: ModelSpec, rows: Examples, champion: FittedModel, champio
     """Bound what retraining gains over the champion on the last third of the rows newer than it, at most 1,000.
 
     So many suffice, and what lies further back is of another time: after a rollback, the rows newer than the champion
-    may be years of them. The training window is chosen on as many rows before: the last are looked at once.
+    may be years of them. The training window is chosen on as many rows before: the last are used once.
     """
     first_new = len(rows) - len(rows.after(champion_to))
     third = min((len(rows) - first_new) // 3, HELD_OUT_ROWS)

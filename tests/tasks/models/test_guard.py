@@ -34,7 +34,7 @@ async def refresh(updater: ModelUpdater, night: int, **options: Any) -> dict[str
 
 
 async def two_champions(warehouse: Warehouse) -> tuple[ModelUpdater, str, str]:
-    """One learnt from the old world, then one from a new world, promoted because it was better there."""
+    """One trained in the old world, then one from a new world, promoted because it was better there."""
     store_content(warehouse, posts(400))
     updater = ModelUpdater(warehouse=warehouse)
     first = await refresh(updater, 0)

@@ -27,7 +27,7 @@ ALWAYS = {"figures/calibration.png", "figures/importance.png"}
 CONFUSION, RESIDUALS = {"figures/confusion.png"}, {"figures/residuals.png"}
 
 
-def learnt_from(model_type: ModelType) -> tuple[Examples, TrainedModel]:
+def trained_on(model_type: ModelType) -> tuple[Examples, TrainedModel]:
     found = calls(600) if model_type == ModelType.CONVERSION_PREDICTOR else posts(600)
     attributes = [None if row["attributes"] is None else json.dumps(row["attributes"]) for row in found]
     frame = pl.DataFrame(found, infer_schema_length=None).with_columns(
@@ -38,7 +38,7 @@ def learnt_from(model_type: ModelType) -> tuple[Examples, TrainedModel]:
 
 
 def shown_for(model_type: ModelType) -> tuple[str, ModelArtifacts]:
-    known, trained = learnt_from(model_type)
+    known, trained = trained_on(model_type)
     return describe(ModelKey("acme", model_type), load_spec(model_type), known, trained, TAGS)
 
 
@@ -66,14 +66,14 @@ def test_each_kind_of_model_has_its_figures_and_its_card(model_type: ModelType, 
 
 
 def test_only_the_column_that_was_planted_is_important() -> None:
-    _, trained = learnt_from(ModelType.ENGAGEMENT_PREDICTOR)
+    _, trained = trained_on(ModelType.ENGAGEMENT_PREDICTOR)
     found = importance(trained.held_out)
     assert found is not None
     assert (found.values[1:] < 0.1 * found.values[0]).all()
 
 
 def test_words_of_a_model_that_hashes_are_those_of_the_model_that_does_not() -> None:
-    known, trained = learnt_from(ModelType.TONE_CLASSIFIER)
+    known, trained = trained_on(ModelType.TONE_CLASSIFIER)
     texts = known.features["text"].to_list()
     from sklearn.feature_extraction.text import HashingVectorizer
 

@@ -36,7 +36,7 @@ def move(promoter: Promoter, name: str, kind: str) -> int:
 
 
 def assert_serves(promoter: Promoter, possible: set[str | None]) -> None:
-    """What table and alias call champion is one of these, loads, and predicts its golden rows."""
+    """What table and alias call champion is one of these, loads, and repeats its reference predictions."""
     told = promoter.champion(KEY)
     assert told in possible
     version = promoter.store.version(KEY, told or "")

@@ -86,7 +86,7 @@ async def test_challenger_that_does_worse_where_it_serves_is_stopped(sqlite_ware
     challenger = begun["candidate_version"]
     await refresh(updater, 12)  # no newer label is known, so that age decides
     assert shares(sqlite_warehouse) == [5, 25]
-    store_content(sqlite_warehouse, posts(1_000, start=700, video=3.0))  # away from what the challenger learnt
+    store_content(sqlite_warehouse, posts(1_000, start=700, video=3.0))  # away from what the challenger learned
     assert (await asked(updater, 700, 1_000))[challenger] >= 200
     stopped = await refresh(updater, 12)
     assert (stopped["status"], stopped["model_version"]) == ("canary_stopped", begun["model_version"])
