@@ -32,7 +32,7 @@ from tasks.models.records import (
 )
 from tasks.models.serving.gate import GateResult
 from tasks.models.specs import Gate
-from tasks.models.training.retrain_gain import RetrainGain
+from tasks.models.training.evaluation import RetrainGain
 
 LEAST_STAGE_DAYS = 0.9  # in every stage; a nightly run is never quite a day after the last
 

@@ -34,7 +34,7 @@ from tasks.models.store import ModelStore
 from tasks.models.training.candidates import train_candidate
 from tasks.models.training.dataset import Examples, ModelRows
 from tasks.models.training.estimators import Floats
-from tasks.models.training.retrain_gain import RetrainGain, retrain_gain
+from tasks.models.training.evaluation import RetrainGain, retrain_gain
 
 ACTOR = "check_and_update_models"
 TRAFFIC_DAYS = 30
@@ -69,7 +69,7 @@ class Refresh:
             state = state.with_measured(decision.action, self._measure(decision, state))
             decision = decide(state, self.spec.gate)
         self._apply(decision, state)
-        samples, needed = len(self.rows.labeled), self.spec.minimum_rows
+        samples, needed = self.rows.labeled.n, self.spec.minimum_rows
         return refresh_result(self.key, decision, state, samples=samples, samples_needed=needed)
 
     # ── read ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -95,7 +95,7 @@ class Refresh:
             settled=settled,
             was_rolled_back=history.was_rolled_back,
             has_traffic=champion is not None and self._has_traffic(champion),
-            has_new_labels=champion is not None and len(self.rows.labeled.after(champion.train_to)) >= enough,
+            has_new_labels=champion is not None and self.rows.labeled.after(champion.train_to).n >= enough,
             has_new_rows=self.rows.n_unlabeled >= enough,
             rollout=step,
             challenger=None if step is None else registered.get(step.version_name),
@@ -140,7 +140,7 @@ class Refresh:
         except ArtifactRefusedError as error:
             return str(error)
         breach, newer = self._limit_breach(champion), self._newer_than_both(champion, previous)
-        if breach is not None or len(newer) < MIN_ROWS:
+        if breach is not None or newer.n < MIN_ROWS:
             return breach
         lost, n_served = self._losses(champion, newer)
         try:
@@ -149,7 +149,7 @@ class Refresh:
             return None
         if least is None:
             return None
-        basis = f"{len(newer)} rows newer than both, {n_served} as served"
+        basis = f"{newer.n} rows newer than both, {n_served} as served"
         return f"it loses at least {least:.3g} a row more than {previous.version_name} on {basis}"
 
     def _limit_breach(self, version: Version) -> str | None:
@@ -166,7 +166,7 @@ class Refresh:
     def _compare(self, champion: Version, challenger: Version) -> GateResult | None:
         """The gate on rows newer than both, as served where they were served; None while there are too few."""
         newer = self._newer_than_both(champion, challenger)
-        if len(newer) < MIN_ROWS:
+        if newer.n < MIN_ROWS:
             return None
         age_days = (newer.times[-1] - challenger.train_to).total_seconds() / SECONDS_PER_DAY
         lost, would_have_lost = self._losses(champion, newer)[0], self._losses(challenger, newer)[0]
@@ -186,8 +186,8 @@ class Refresh:
         """Check the rows newer than the champion, and store the report; also what retraining gains, where measured."""
         name, rows = champion.version_name, self.rows
         newer = rows.everything.after(champion.train_to)
-        if len(newer) < self.thresholds.min_samples:
-            return insufficient(self.key, name, len(newer), self.thresholds.min_samples), None
+        if newer.n < self.thresholds.min_samples:
+            return insufficient(self.key, name, newer.n, self.thresholds.min_samples), None
         outputs = self.store.outputs(self.key, name, rows.labeled.after(champion.train_to).keys.to_list())
         model = self.promoter.load(self.key, champion)
         measured = measure_drift(self.spec, champion, model, rows.labeled, rows.everything, self.thresholds, outputs)

@@ -37,8 +37,7 @@ from tasks.models.serving.predictions import Outputs, losses_as_served
 from tasks.models.specs import ModelSpec
 from tasks.models.training.dataset import Examples
 from tasks.models.training.estimators import FittedModel, Floats
-from tasks.models.training.evaluation import baseline_losses
-from tasks.models.training.retrain_gain import RetrainGain, retrain_gain
+from tasks.models.training.evaluation import RetrainGain, baseline_losses, retrain_gain
 from tasks.statistics.familywise import holm
 from tasks.statistics.paired_bound import Bound, paired_lower_bound
 from tasks.statistics.welch import MeanChange, mean_change
@@ -116,14 +115,14 @@ def measure_drift(
         gain = retrain_gain(spec, labeled, model, champion.train_to)
     is_binary = predicted.ndim == 2 and predicted.shape[1] == 2
     estimated = expected_performance(predicted[:, 1], predicted[:, 1] >= 0.5) if is_binary else {}
-    return DriftMeasurement(verdict, change, estimated, gain, len(newer))
+    return DriftMeasurement(verdict, change, estimated, gain, newer.n)
 
 
 def _loss_change(
     labeled: Examples, champion: Version, model: FittedModel, min_samples: int, served: Outputs
 ) -> LossChange | None:
     older, newer = labeled.split(champion.train_to)
-    if len(newer) < min_samples or not len(older):
+    if newer.n < min_samples or not older.n:
         return None
     then = champion.evaluation
     baseline = baseline_losses(older.target, newer.target)

@@ -20,7 +20,7 @@ Outputs = Mapping[str, Mapping[str, Any]]
 
 def predictions(model: FittedModel, rows: Examples, version_name: str) -> list[Prediction]:
     """One prediction a row, in time order, with the hash of the inputs it was made from."""
-    if not len(rows):
+    if not rows.n:
         return []
     predicted = model.predict(rows.features)
     inputs = rows.features.select([name for name in model.columns if name in rows.features.columns]).to_dicts()
@@ -75,8 +75,8 @@ def served_losses(rows: Examples, outputs: Outputs) -> ServedLosses:
 def losses_as_served(model: FittedModel, rows: Examples, outputs: Outputs) -> tuple[Floats, int]:
     """Losses (n,) on labeled rows, as served where the version served them, else scored again; and how many were."""
     served = served_losses(rows, outputs)
-    if len(served.positions) == len(rows):
-        return served.losses, len(rows)
+    if len(served.positions) == rows.n:
+        return served.losses, rows.n
     lost = model.losses(rows)
     lost[served.positions] = served.losses
     return lost, len(served.positions)

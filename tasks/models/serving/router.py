@@ -49,7 +49,7 @@ class PredictionRouter:
     def _challenged(self, key: ModelKey, champion: Version, rows: Examples) -> tuple[Version | None, set[str]]:
         """The challenger and the rows it serves, where a rollout beside this champion is under way."""
         step = self.rollouts.current(key)
-        if step is None or step.champion != champion.version_name or not len(rows):
+        if step is None or step.champion != champion.version_name or not rows.n:
             return None, set()
         challenger = self.store.version(key, step.version_name)
         return challenger, self.rollouts.challenger_rows(step, rows.keys.to_list()) if challenger else set()
@@ -66,7 +66,7 @@ class PredictionRouter:
             raise
         finally:
             seconds = perf_counter() - begun
-            batch = PredictionBatch(version.version_name, len(rows), seconds, error, datetime.now(UTC))
+            batch = PredictionBatch(version.version_name, rows.n, seconds, error, datetime.now(UTC))
             self.store.add_batch(key, batch, run.run_id)
         logged = [{name: one[name] for name in ("row_id", "inputs_sha256", "output")} for one in served]
         self.store.add_predictions(key, version.version_name, logged, run.run_id)

@@ -12,9 +12,8 @@ from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.specs import ModelSpec
 from tasks.models.store import ModelStore
 from tasks.models.training.dataset import Examples
-from tasks.models.training.evaluation import TrainedModel, train
+from tasks.models.training.evaluation import RetrainGain, TrainedModel, train
 from tasks.models.training.model_card import describe
-from tasks.models.training.retrain_gain import RetrainGain
 
 VERSIONS_SHOWN = 20  # of the metrics over versions on a run's page
 
@@ -53,7 +52,7 @@ def train_candidate(
         evaluation=evaluation,
         decision=decision,
         train_to=rows.times[-1],
-        n_rows=len(rows),
+        n_rows=rows.n,
     )
     more = {"gate": None if gain is None else gain.as_dict(), "train_from": rows.times[0]}
     more |= {"snapshot_sha256": run.snapshot_sha256, "git_commit": run.git_commit, "run_id": run.run_id}
@@ -90,7 +89,7 @@ def _tags(known: Collection[Version], rows: Examples, run: Run) -> dict[str, str
         name = f"{base}_{tries}"
     tags = {"version_name": name, "flow_run_id": run.run_id}
     tags |= {"train_from": rows.times[0].isoformat(), "train_to": rows.times[-1].isoformat()}
-    tags |= {"n_train": str(len(rows)), "git_commit": run.git_commit or "unknown"}
+    tags |= {"n_train": str(rows.n), "git_commit": run.git_commit or "unknown"}
     return tags | ({"snapshot_sha256": run.snapshot_sha256} if run.snapshot_sha256 else {})
 
 

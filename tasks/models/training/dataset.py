@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -27,30 +27,34 @@ class Examples:
         target: (n,) Float64 for regression, String for classification.
         keys: (n,) id of the row.
         times: (n,) when it happened, ascending.
+        n: how many they are.
     """
 
     features: pl.DataFrame
     target: pl.Series
     keys: pl.Series
     times: pl.Series
+    n: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n", len(self.target))
 
     def __len__(self) -> int:
-        return len(self.target)
+        return self.n
 
     def slice(self, start: int, stop: int) -> Examples:
         """Rows start…stop, in time order."""
-        n = max(stop - start, 0)
-        rows = slice(start, start + n)
+        rows = slice(start, max(stop, start))
         return Examples(self.features[rows], self.target[rows], self.keys[rows], self.times[rows])
 
     def split(self, instant: datetime) -> tuple[Examples, Examples]:
         """Rows up to and including an instant, and rows later than it."""
         n_older = int((self.times <= instant).sum())
-        return self.slice(0, n_older), self.slice(n_older, len(self))
+        return self.slice(0, n_older), self.slice(n_older, self.n)
 
     def after(self, instant: datetime) -> Examples:
         """Rows later than an instant."""
-        return self.slice(int((self.times <= instant).sum()), len(self))
+        return self.slice(int((self.times <= instant).sum()), self.n)
 
     def only(self, keys: Collection[str]) -> Examples:
         """Rows with these keys, in time order; keys not among them are left out."""
@@ -92,14 +96,14 @@ class ModelRows:
     @cached_property
     def n_unlabeled(self) -> int:
         """How many are later than every label."""
-        if not len(self.labeled):
+        if not self.labeled.n:
             return len(self.frame)
         return int((self.frame[KEYS[self.spec.rows][1]] > self.labeled.times[-1]).sum())
 
     @property
     def shortage(self) -> str | None:
         """Why nothing can be learned from them; None where something can."""
-        n, spec = len(self.labeled), self.spec
+        n, spec = self.labeled.n, self.spec
         if n < spec.minimum_rows:
             return f"{n} rows with a known {spec.target}, {spec.minimum_rows} needed"
         if self.labeled.has_one_class:

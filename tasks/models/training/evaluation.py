@@ -1,9 +1,11 @@
-"""Train, and evaluate on later rows beside a baseline; a model that does not beat it is not worth serving."""
+"""Train, and evaluate on later rows: beside a baseline, which a model has to beat, and beside the champion. Pure."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +21,7 @@ from tasks.statistics.paired_bound import paired_lower_bound
 
 FOLD_EDGES = (0.5, 0.75, 1.0)  # train on the first half, score the third quarter; train on that too, score the last
 MANY_ROWS, LAST_THIRD = 1_000, (2 / 3, 1.0)  # so many rows need no first fold: their last third suffices
+HELD_OUT_ROWS = 1_000
 REFERENCE_ROWS = 3
 REFERENCE_TEXT_CHARACTERS = 500
 
@@ -91,9 +94,8 @@ class TrainedModel:
 
 def train(spec: ModelSpec, examples: Examples) -> TrainedModel:
     """Evaluate the spec on later rows, then fit it on all of them."""
-    n = len(examples)
-    shares = FOLD_EDGES if n < MANY_ROWS else LAST_THIRD
-    edges = [int(n * share) for share in shares]
+    shares = FOLD_EDGES if examples.n < MANY_ROWS else LAST_THIRD
+    edges = [int(examples.n * share) for share in shares]
     folds = [_held_out(spec, examples, start, stop) for start, stop in pairwise(edges)]
     model = fit(spec, examples)
     evaluation = evaluate(folds, spec.gate.confidence)
@@ -123,9 +125,9 @@ def _held_out(spec: ModelSpec, examples: Examples, start: int, stop: int) -> Hel
     """Rows start…stop, predicted by a model trained on the rows before."""
     past, future = examples.slice(0, start), examples.slice(start, stop)
     baseline = baseline_losses(past.target, future.target)
-    if past.has_one_class:
-        return HeldOut(future, None, np.ones((len(future), 1)), baseline, baseline, (str(past.target[0]),))
-    model = fit(spec, past)
+    model = _fitted(spec, past)
+    if model is None:
+        return HeldOut(future, None, np.ones((future.n, 1)), baseline, baseline, (str(past.target[0]),))
     predicted = model.predict(future.features)
     lost = losses(predicted, future.target, model.classes)
     return HeldOut(future, model, predicted, lost, baseline, model.classes)
@@ -193,3 +195,82 @@ def repeats_reference(model: FittedModel, expected: dict[str, Any]) -> bool:
     """Whether a loaded model predicts what it predicted when it was registered."""
     rows = pl.DataFrame(expected["inputs"], infer_schema_length=None)
     return bool(np.allclose(model.predict(rows), np.asarray(expected["outputs"]), rtol=1e-6, atol=1e-9))
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainGain:
+    """What retraining gains on held-out rows that neither model has seen.
+
+    Attributes:
+        gain: mean loss of the champion − mean loss of the candidate, with its one-sided lower bound.
+        window: `all` rows or only those `recent` to the champion, whichever did better before the held-out rows.
+    """
+
+    gain: float
+    gain_lower: float
+    p_value: float
+    n: int
+    window: str
+    champion_loss: float
+
+    @property
+    def helps(self) -> bool:
+        """Whether the whole bound lies above zero."""
+        return self.gain_lower > 0.0
+
+    def proves(self, confidence: float) -> bool:
+        """Whether it helps at a level that makes newer rows unnecessary.
+
+        Newer rows are the other way to be promoted by chance, so that each has half of the error.
+        """
+        return self.p_value <= (1.0 - confidence) / 2
+
+    def is_worthwhile(self, share: float) -> bool:
+        """Whether it helps, and saves at least this share of the champion's loss.
+
+        More data alone brings a few per cent, drift or not: no reason to disturb those who rely on the champion.
+        """
+        return self.helps and self.gain >= share * self.champion_loss
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the warehouse; a bound that says nothing is None."""
+        bound = self.gain_lower if math.isfinite(self.gain_lower) else None
+        return asdict(self) | {"gain_lower": bound, "helps": self.helps}
+
+
+def retrain_gain(spec: ModelSpec, rows: Examples, champion: FittedModel, champion_to: datetime) -> RetrainGain:
+    """Bound what retraining gains over the champion on the last third of the rows newer than it, at most 1,000.
+
+    So many suffice, and what lies further back is of another time: after a rollback, the rows newer than the champion
+    may be years of them. The training window is chosen on as many rows before: the last are used once.
+    """
+    first_new = rows.n - rows.after(champion_to).n
+    third = min((rows.n - first_new) // 3, HELD_OUT_ROWS)
+    middle, last = rows.n - 2 * third, rows.n - third
+    window = choose_window(spec, rows, first_new, middle, last)
+    retrained = _train(spec, rows, first_new if window == "recent" else 0, last)
+    held_out = rows.slice(last, rows.n)
+    if retrained is None:
+        return RetrainGain(0.0, -math.inf, 1.0, held_out.n, window, 0.0)
+    lost = champion.losses(held_out)
+    bound = paired_lower_bound(lost - retrained.losses(held_out), spec.gate.confidence)
+    return RetrainGain(bound.mean, bound.lower, bound.p_value, bound.n, window, float(lost.mean()))
+
+
+def choose_window(spec: ModelSpec, rows: Examples, first_new: int, middle: int, last: int) -> str:
+    """`recent` where training on the newest rows alone predicts rows middle…last better than training on all."""
+    recent, everything = _train(spec, rows, first_new, middle), _train(spec, rows, 0, middle)
+    if recent is None or everything is None or first_new == 0:
+        return "all"
+    judge = rows.slice(middle, last)
+    return "recent" if recent.losses(judge).mean() < everything.losses(judge).mean() else "all"
+
+
+def _train(spec: ModelSpec, rows: Examples, start: int, stop: int) -> FittedModel | None:
+    part = rows.slice(start, stop)
+    return _fitted(spec, part) if part.n >= spec.minimum_rows // 2 else None
+
+
+def _fitted(spec: ModelSpec, rows: Examples) -> FittedModel | None:
+    """None where a classifier would have nothing to tell apart."""
+    return None if rows.has_one_class else fit(spec, rows)

@@ -44,7 +44,7 @@ class Importance:
 def importance(held_out: HeldOut) -> Importance | None:
     """Importance of columns, or of words for a text classifier; None where there was nothing to tell apart."""
     model, rows = held_out.model, held_out.rows
-    if model is None or not len(rows):
+    if model is None or not rows.n:
         return None
     if model.columns == [TEXT]:
         return word_weights(model, rows.features[TEXT].tail(TEXTS).to_list())
@@ -53,8 +53,8 @@ def importance(held_out: HeldOut) -> Importance | None:
 
 def shuffled_losses(held_out: HeldOut, model: FittedModel, seed: int = SEED) -> Importance:
     """Permutation importance (Breiman 2001) of each column on the latest 200 held-out rows, in one prediction."""
-    rows = held_out.rows.slice(len(held_out.rows) - min(ROWS, len(held_out.rows)), len(held_out.rows))
-    n, random = len(rows), np.random.default_rng(seed)
+    n, random = min(ROWS, held_out.rows.n), np.random.default_rng(seed)
+    rows = held_out.rows.slice(held_out.rows.n - n, held_out.rows.n)
     orders = [random.permutation(n) for _ in model.columns]
     predicted = _shuffled_predictions(model, rows.features.select(model.columns), orders)
     before = held_out.losses[-n:]

@@ -78,7 +78,7 @@ def _data(
         {"name": name, "type": "double" if name in model.numbers else "string", "required": True}
         for name in model.columns
     ]
-    profile = {"num_rows": len(rows), "sha256": sha256, "from": tags["train_from"], "to": tags["train_to"]}
+    profile = {"num_rows": rows.n, "sha256": sha256, "from": tags["train_from"], "to": tags["train_to"]}
     source = {"workspace": key.workspace_id, "rows": spec.rows, "snapshot_sha256": tags.get("snapshot_sha256")}
     return {
         "name": f"{key.workspace_id} {spec.rows}",

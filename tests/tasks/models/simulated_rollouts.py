@@ -18,7 +18,7 @@ from tasks.models.records import ROLLED_OUT, ROLLOUT_SHARES, ServedEvidence, Ver
 from tasks.models.serving.gate import MIN_ROWS, excess_loss, judge
 from tasks.models.serving.rollout_experiment import CHALLENGER, CHAMPION, RolloutExperiment, served_evidence
 from tasks.models.specs import Gate
-from tasks.models.training.retrain_gain import RetrainGain
+from tasks.models.training.evaluation import RetrainGain
 from tasks.statistics.paired_bound import paired_lower_bound
 from tasks.warehouse import Warehouse
 from tests.tasks.models.test_promotion import KEY

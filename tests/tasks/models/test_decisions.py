@@ -29,7 +29,7 @@ from tasks.models.records import (
 from tasks.models.reports import STATUSES, refresh_result
 from tasks.models.serving.gate import BETTER, OPEN, GateResult
 from tasks.models.specs import Gate
-from tasks.models.training.retrain_gain import RetrainGain
+from tasks.models.training.evaluation import RetrainGain
 from tests.factories import START
 
 RULE, KEY = Gate(), ModelKey("acme", ModelType.TONE_CLASSIFIER)
