@@ -24,7 +24,7 @@ from tasks.models.records import (
     UpdateResult,
     Version,
 )
-from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter, recorded
+from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter, champion_history
 from tasks.models.reports import refresh_result
 from tasks.models.serving.gate import LATEST_BATCHES, MIN_ROWS, GateResult, breached_limit, excess_loss, judge
 from tasks.models.serving.predictions import losses_as_served
@@ -76,8 +76,8 @@ class Refresh:
 
     def _read_state(self, *, force: bool, promote: bool) -> ModelState:
         """All that is stored of the model, read once; what has to be measured is left open."""
-        history, steps = recorded(self.store.deployments(self.key)), self.store.rollout(self.key)
-        versions = self.store.versions(self.key)
+        history = champion_history(self.store.deployments(self.key))
+        steps, versions = self.store.rollout(self.key), self.store.versions(self.key)
         registered = {version.version_name: version for version in versions if version.status == REGISTERED}
         champion = registered.get(history.champion or "")
         stopped = {step.version_name for step in steps if step.share_percent == ROLLOUT_STOPPED}

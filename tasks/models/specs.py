@@ -91,6 +91,9 @@ def load_spec(model_type: ModelType) -> ModelSpec:
         raise ModelSpecError(path.name, "is missing: each model type needs its file under mlflow/models")
     try:
         content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return ModelSpec.model_validate(content)
+        spec = ModelSpec.model_validate(content)
     except (ValidationError, yaml.YAMLError) as error:
         raise ModelSpecError(path.name, " ".join(str(error).split())) from error
+    if spec.model_type != model_type:
+        raise ModelSpecError(path.name, f"is named for {model_type.value}, but its model_type is {spec.model_type}")
+    return spec

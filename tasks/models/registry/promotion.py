@@ -168,7 +168,7 @@ class Promoter:
         """
         if version_name is not None:
             return self.version(key, version_name)
-        have_served = recorded(self.store.deployments(key)).have_served
+        have_served = champion_history(self.store.deployments(key)).have_served
         registered = [version for version in self.store.versions(key) if version.status == REGISTERED]
         newest = next((one for one in reversed(registered) if one.version_name not in have_served), None)
         if newest is None:
@@ -206,9 +206,10 @@ class Promoter:
         return number
 
 
-def recorded(history: list[Deployment]) -> ChampionHistory:
-    """The history that these changes of champion make."""
-    stack, changes = lineage(history), standing(history)
+def champion_history(history: list[Deployment]) -> ChampionHistory:
+    """What these changes of champion amount to; one that is pending moved nothing yet."""
+    stack = lineage([deployment for deployment in history if deployment.outcome == DONE])
+    changes = standing(history)
     return ChampionHistory(
         champion=served(history),
         previous=stack[-2] if len(stack) > 1 else None,
