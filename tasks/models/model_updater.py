@@ -1,35 +1,16 @@
-"""Keeps predictive models good: notices drift, retrains where that helps, and moves champions safely."""
+"""The guide's class for predictive models: the async face of `ModelService`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
-from tasks.errors import OutOfRangeError, require_between
-from tasks.models.lifecycle import Lifecycle
-from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter
-from tasks.models.reading import BY_HAND, Source, frame_of, run_of
-from tasks.models.records import (
-    DriftReport,
-    ModelKey,
-    ModelType,
-    MoveResult,
-    Prediction,
-    Schedule,
-    UpdateResult,
-    Version,
-)
-from tasks.models.registry import Registry
-from tasks.models.reports import moved, waiting
-from tasks.models.scheduling import plan_of, scheduled
-from tasks.models.specs import load_spec
-from tasks.models.store import ModelStore
-from tasks.models.watching import Thresholds
-from tasks.warehouse import Warehouse, open_warehouse
-from tasks.warehouse.frames import find_workspace
+from tasks.models.drift.monitor import DriftThresholds
+from tasks.models.records import DriftReport, ModelType, MoveResult, Prediction, Schedule, UpdateResult
+from tasks.models.service import BY_HAND, ModelService, Source
+from tasks.warehouse import Warehouse
 
 
 class ModelUpdater:
@@ -55,20 +36,8 @@ class ModelUpdater:
         warehouse: Warehouse | None = None,
         registry_address: str | None = None,
     ) -> None:
-        require_between("drift_critical_threshold", drift_critical_threshold, 0.0, 1.0)
-        require_between("drift_warning_threshold", drift_warning_threshold, 0.0, drift_critical_threshold)
-        if isinstance(min_samples_for_drift, bool) or not min_samples_for_drift >= 20:
-            raise OutOfRangeError("min_samples_for_drift", min_samples_for_drift, "at least 20")
-        self._thresholds = Thresholds(drift_warning_threshold, drift_critical_threshold, int(min_samples_for_drift))
-        self._given, self._registry_address = warehouse, registry_address
-
-    @cached_property
-    def _warehouse(self) -> Warehouse:
-        return open_warehouse(self._given)
-
-    @cached_property
-    def _lifecycle(self) -> Lifecycle:
-        return Lifecycle(ModelStore(self._warehouse), Registry(self._registry_address), self._thresholds)
+        thresholds = DriftThresholds(drift_warning_threshold, drift_critical_threshold, min_samples_for_drift)
+        self._service = ModelService(warehouse, registry_address, thresholds)
 
     async def check_and_update_models(
         self,
@@ -101,16 +70,17 @@ class ModelUpdater:
             UnknownNameError: if there is no such workspace or model type.
             RegistryUnreachableError: if MLflow does not answer.
         """
-        wanted = [ModelType.parse(name) for name in (ModelType if model_types is None else model_types)]
-        run = run_of(source, as_of, run_id, git_commit)
-
-        def work(model_type: ModelType) -> UpdateResult:
-            key, spec = ModelKey(workspace_id, model_type), load_spec(model_type)
-            frame = frame_of(self._warehouse, spec, workspace_id, source, as_of)
-            return self._lifecycle.update(key, spec, frame, run, force=force_retrain, promote=promote)
-
-        await asyncio.to_thread(self._require_workspace, workspace_id)
-        return {model_type.value: await asyncio.to_thread(work, model_type) for model_type in wanted}
+        return await asyncio.to_thread(
+            self._service.check_and_update_models,
+            workspace_id,
+            model_types,
+            force_retrain,
+            source,
+            as_of,
+            run_id,
+            git_commit,
+            promote,
+        )
 
     async def detect_drift(
         self,
@@ -126,14 +96,7 @@ class ModelUpdater:
         Raises:
             UnknownNameError: if there is no such workspace or model type.
         """
-        key = ModelKey(workspace_id, ModelType.parse(model_type))
-        spec, run = load_spec(key.model_type), run_of(source, as_of, run_id, None)
-
-        def work() -> DriftReport:
-            self._require_workspace(workspace_id)
-            return self._lifecycle.detect(key, spec, frame_of(self._warehouse, spec, workspace_id, source, as_of), run)
-
-        return await asyncio.to_thread(work)
+        return await asyncio.to_thread(self._service.detect_drift, workspace_id, model_type, source, as_of, run_id)
 
     async def predict(
         self,
@@ -144,7 +107,7 @@ class ModelUpdater:
         source: Source | None = None,
         run_id: str | None = None,
     ) -> list[Prediction]:
-        """Let the champion predict content or touches of the warehouse; what it says is logged.
+        """Predict content or touches of the warehouse by the champion; the predictions are logged.
 
         Args:
             workspace_id: whose model and rows.
@@ -158,18 +121,10 @@ class ModelUpdater:
             NoChampionError: if the workspace has no champion of this type.
             ArtifactRefusedError: if the champion's file is not the one registered.
         """
-        key = ModelKey(workspace_id, ModelType.parse(model_type))
-        spec, run = load_spec(key.model_type), run_of(source, None, run_id, None)
-
-        def work() -> list[Prediction]:
-            self._require_workspace(workspace_id)
-            frame = frame_of(self._warehouse, spec, workspace_id, source, None)
-            return self._lifecycle.predict(key, spec, frame, row_ids, run)
-
-        return await asyncio.to_thread(work)
+        return await asyncio.to_thread(self._service.predict, workspace_id, model_type, row_ids, source, run_id)
 
     async def delete_old_versions(self, older_than_days: int = 90, *, dry_run: bool = True) -> list[dict[str, Any]]:
-        """Delete versions nobody needs: never champion, challenger, previous, pinned, or one of a model's last five.
+        """Delete old versions: never champion, challenger, previous, a pinned one, or one of a model's last five.
 
         Args:
             older_than_days: age from which a version may go.
@@ -178,8 +133,7 @@ class ModelUpdater:
         Returns:
             What went or would go, oldest first for each model.
         """
-        require_between("older_than_days", older_than_days, 1, 36_500)
-        return await asyncio.to_thread(lambda: self._lifecycle.retire(older_than_days, dry_run=dry_run))
+        return await asyncio.to_thread(self._service.delete_old_versions, older_than_days, dry_run)
 
     async def pin_version(
         self, workspace_id: str, model_type: ModelType | str, version: str, *, pinned: bool = True
@@ -189,14 +143,7 @@ class ModelUpdater:
         Raises:
             UnknownNameError: if there is no such workspace, type or version.
         """
-        key = ModelKey(workspace_id, ModelType.parse(model_type))
-
-        def work() -> None:
-            self._require_workspace(workspace_id)
-            found = self._lifecycle.promoter.version(key, version)
-            self._lifecycle.store.set_pinned(key, found.version_name, pinned=pinned)
-
-        await asyncio.to_thread(work)
+        return await asyncio.to_thread(self._service.pin_version, workspace_id, model_type, version, pinned)
 
     async def schedule_updates(
         self,
@@ -210,7 +157,7 @@ class ModelUpdater:
         Args:
             model_type: which.
             frequency_days: days between two refreshes, from now on.
-            min_new_samples: rows newer than its champion that a model needs to be looked at.
+            min_new_samples: rows newer than its champion that a model needs to be checked.
             drift_threshold: drift score (0–1) from which a significant change counts.
 
         Raises:
@@ -218,12 +165,9 @@ class ModelUpdater:
             OutOfRangeError: if a number lies outside its bounds.
             RaptorflowError: if Prefect does not answer.
         """
-        plan = plan_of(ModelType.parse(model_type), frequency_days, min_new_samples, drift_threshold)
-        from tasks.models.steps import schedule_refresh  # Prefect, two seconds to import
-
-        status = await schedule_refresh(plan)
-        await asyncio.to_thread(lambda: ModelStore(self._warehouse).set_schedule(plan))
-        return scheduled(plan, status)
+        return await asyncio.to_thread(
+            self._service.schedule_updates, model_type, frequency_days, min_new_samples, drift_threshold
+        )
 
     async def challenger(
         self, workspace_id: str, model_type: ModelType | str, version: str | None = None
@@ -233,7 +177,7 @@ class ModelUpdater:
         Raises:
             UnknownNameError: if there is no such workspace, type or version, or no version waits.
         """
-        return await self._beside_champion(workspace_id, model_type, lambda it, key: it.challenger(key, version))
+        return await asyncio.to_thread(self._service.challenger, workspace_id, model_type, version)
 
     async def rollback_target(
         self, workspace_id: str, model_type: ModelType | str, version: str | None = None
@@ -244,7 +188,7 @@ class ModelUpdater:
             UnknownNameError: if there is no such workspace, type or version.
             NoChampionError: if nothing serves, or nothing served before.
         """
-        return await self._beside_champion(workspace_id, model_type, lambda it, key: it.rollback_target(key, version))
+        return await asyncio.to_thread(self._service.rollback_target, workspace_id, model_type, version)
 
     async def promote_model(
         self,
@@ -273,14 +217,16 @@ class ModelUpdater:
             PromotionConflictError: if somebody else promoted first.
             ArtifactRefusedError: if the version cannot serve; nothing was moved.
         """
-
-        def work(promoter: Promoter, key: ModelKey, run: str) -> MoveResult:
-            chosen = promoter.challenger(key, version)
-            before = promoter.champion(key)
-            generation = promoter.move(key, chosen, PROMOTION, reason, actor, run, expected_generation)
-            return moved(key, "promoted", chosen, before, generation)
-
-        return await self._move(workspace_id, model_type, run_id, work)
+        return await asyncio.to_thread(
+            self._service.promote_model,
+            workspace_id,
+            model_type,
+            version,
+            expected_generation,
+            reason,
+            actor,
+            run_id,
+        )
 
     async def rollback_model(
         self,
@@ -299,41 +245,6 @@ class ModelUpdater:
             NoChampionError: if nothing serves, or nothing served before.
             ArtifactRefusedError: if the version cannot serve; nothing was moved.
         """
-
-        def work(promoter: Promoter, key: ModelKey, run: str) -> MoveResult:
-            promoter.reconcile(key, run)
-            target, before = promoter.rollback_target(key, target_version), promoter.champion(key)
-            generation = promoter.move(key, target, ROLLBACK, reason, actor, run)
-            return moved(key, "rolled_back", target, before, generation)
-
-        return await self._move(workspace_id, model_type, run_id, work)
-
-    async def _beside_champion(
-        self, workspace_id: str, model_type: ModelType | str, find: Callable[[Promoter, ModelKey], Version]
-    ) -> dict[str, Any]:
-        key = ModelKey(workspace_id, ModelType.parse(model_type))
-
-        def work() -> dict[str, Any]:
-            self._require_workspace(workspace_id)
-            promoter = self._lifecycle.promoter
-            return waiting(key, find(promoter, key), promoter.champion(key), promoter.generation(key))
-
-        return await asyncio.to_thread(work)
-
-    async def _move(
-        self,
-        workspace_id: str,
-        model_type: ModelType | str,
-        run_id: str | None,
-        work: Callable[[Promoter, ModelKey, str], MoveResult],
-    ) -> MoveResult:
-        key = ModelKey(workspace_id, ModelType.parse(model_type))
-
-        def checked() -> MoveResult:
-            self._require_workspace(workspace_id)
-            return work(self._lifecycle.promoter, key, run_id or BY_HAND)
-
-        return await asyncio.to_thread(checked)
-
-    def _require_workspace(self, workspace_id: str) -> None:
-        find_workspace(self._warehouse, workspace_id)
+        return await asyncio.to_thread(
+            self._service.rollback_model, workspace_id, model_type, target_version, reason, actor, run_id
+        )

@@ -1,20 +1,24 @@
-"""Typed results of this room."""
+"""What this capability stores and returns: model types and keys, versions, rollouts, and typed results."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypedDict
 
 from tasks.errors import UnknownNameError
 
+FIRST_CHAMPION, PROMOTE, HOLD, REJECT = "first_champion", "promote", "hold", "reject"
+REGISTERED, REJECTED, DELETED = "registered", "rejected", "deleted"
+ROLLOUT_SHARES = (5, 25, 50)  # per cent of the predictions a challenger gives, stage by stage
+ROLLED_OUT, ROLLOUT_STOPPED = 100, 0
 REFUSED_IN_NAMES = {ord(character): f"%{ord(character):02X}" for character in "%/:'\"\\"}
 
 
 class ModelType(StrEnum):
-    """The kinds of model; each has a spec in `mlflow/models/`."""
+    """The kinds of model, and the only list of them; each has a spec in `mlflow/models/`."""
 
     ENGAGEMENT_PREDICTOR = "ENGAGEMENT_PREDICTOR"
     TONE_CLASSIFIER = "TONE_CLASSIFIER"
@@ -49,15 +53,34 @@ class ModelKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """On whose behalf something is done, and as of which moment."""
+
+    run_id: str
+    git_commit: str | None = None
+    as_of: datetime | None = None
+    snapshot_sha256: str | None = None
+
+    @property
+    def moment(self) -> datetime:
+        """The present, or what stands for it."""
+        return self.as_of or datetime.now(UTC)
+
+    def days_since(self, instant: datetime) -> float:
+        """Days from an instant to the present."""
+        return (self.moment - instant).total_seconds() / 86_400
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
-    """One trained model as the warehouse remembers it.
+    """One trained model as the warehouse holds it.
 
     Attributes:
         status: `registered`, or `rejected` when it did not beat its trivial baseline.
         registry_version: number in the MLflow registry; None when rejected.
         artifact_sha256: hash of the model file, checked before each load.
-        golden: `{"inputs": rows, "outputs": predictions}`, checked before each promotion.
-        evaluation: held-out losses of model and baseline, see `training.Evaluation`.
+        golden: reference predictions, `{"inputs": rows, "outputs": predictions}`, checked before each promotion.
+        evaluation: held-out losses of model and baseline, see `training.evaluation.Evaluation`.
         decision: `first_champion`, `promote`, `hold` or `reject`.
     """
 
@@ -75,14 +98,14 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What people look at beside a registered model.
+class ModelArtifacts:
+    """What lies beside a registered model for people to look at.
 
     Attributes:
         figures: PNG bytes by their path among the run's artifacts, such as `figures/calibration.png`.
         example: a few inputs, one dictionary a row.
-        data: `name`, `digest` (sha256 of all rows), `source_type`, `source`, `schema` and `profile` of what was learnt
-            from; None leaves it out.
+        data: `name`, `digest` (sha256 of all rows), `source_type`, `source`, `schema` and `profile` of the training
+            data; None leaves it out.
     """
 
     figures: Mapping[str, bytes] = field(default_factory=dict)
@@ -90,12 +113,22 @@ class Shown:
     data: Mapping[str, str] | None = None
 
 
-NOTHING_SHOWN = Shown()
+NO_ARTIFACTS = ModelArtifacts()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredVersion:
+    """A registered version as retention sees it."""
+
+    registry_version: int
+    version_name: str
+    trained_at: datetime
+    pinned: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One change of champion, as the append-only table tells it.
+    """One change of champion, as the append-only table records it.
 
     Attributes:
         generation: 1, 2, … for each workspace and model type.
@@ -133,10 +166,46 @@ class RolloutStep:
     evidence: dict[str, Any]
     entered_at: datetime
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the challenger gives a share of the predictions."""
+        return self.share_percent in ROLLOUT_SHARES
+
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """One batch of predictions asked of one version.
+class ServedEvidence:
+    """Losses of the two arms of a rollout so far, as served.
+
+    Attributes:
+        n_challenger: labeled rows the challenger served; likewise `n_champion`.
+        champion_loss: mean of the champion's arm; None while it has none.
+        gain: loss of the champion − loss of the challenger, with bounds that hold at every look; None while too few.
+    """
+
+    n_challenger: int
+    n_champion: int
+    champion_loss: float | None = None
+    gain: float | None = None
+    gain_lower: float | None = None
+    gain_upper: float | None = None
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the challenger's loss is higher than the champion's, with confidence."""
+        return self.gain_upper is not None and self.gain_upper < 0.0
+
+    def is_not_worse(self, margin: float) -> bool:
+        """Whether its loss is not higher by the margin, a share of the champion's loss, with confidence."""
+        return self.gain_lower is not None and self.gain_lower > -margin * abs(self.champion_loss or 0.0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the warehouse."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionBatch:
+    """One batch of predictions that one version was asked for.
 
     Attributes:
         error: what went wrong; None where all rows were predicted.
@@ -149,6 +218,11 @@ class Batch:
     served_at: datetime
 
 
+NO_DRIFT, WARNING, CRITICAL = "no_drift", "warning", "critical"
+INSUFFICIENT_DATA = "insufficient_data"
+CONTINUE, SOON, NOW = "continue_monitoring", "schedule_retrain_soon", "immediate_retrain_required"
+
+
 class DriftReport(TypedDict):
     """What `detect_drift` found.
 
@@ -156,7 +230,7 @@ class DriftReport(TypedDict):
         drift_status: `no_drift`, `warning`, `critical`, or `insufficient_data`.
         drift_score: 0–1, relative increase of the model's loss over the loss it was registered with; without labels
             the largest input effect, halved.
-        p_value: smallest Holm-adjusted p-value over everything looked at.
+        p_value: smallest Holm-adjusted p-value over all tests.
         recommendation: `continue_monitoring`, `schedule_retrain_soon`, `immediate_retrain_required`.
         reasons: one line each, the strongest first.
     """
@@ -187,7 +261,7 @@ class MoveResult(TypedDict):
 
 
 class Prediction(TypedDict):
-    """What a model says of one row.
+    """What a model predicts for one row.
 
     Attributes:
         output: `{"expected": value}` for regression (log engagement), else `{"label": …, "probabilities": {…}}`.

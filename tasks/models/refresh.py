@@ -1,92 +1,251 @@
-"""Would retraining help? Learn on what came before, compare with the champion on the rows that came last."""
+"""One refresh of one model, from top to bottom: read what is known, decide, apply.
+
+What to do is decided in `decisions`, which is pure. Where a decision needs a measurement first (a drift check, a
+trained candidate), that is made, its result is added to the state, and it is decided again. What an earlier, killed
+refresh did is found done; what it began is finished first.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tasks.models.dataset import Examples
-from tasks.models.estimators import FittedModel, fit
+from tasks.models.decisions import MEASUREMENTS, Action, Decision, ModelState, decide, next_share
+from tasks.models.drift.monitor import DriftThresholds, drift_report, insufficient, measure_drift
+from tasks.models.errors import ArtifactRefusedError
+from tasks.models.records import (
+    REGISTERED,
+    ROLLED_OUT,
+    ROLLOUT_STOPPED,
+    DriftReport,
+    ModelKey,
+    Run,
+    UpdateResult,
+    Version,
+)
+from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter, champion_history
+from tasks.models.reports import refresh_result
+from tasks.models.serving.gate import LATEST_BATCHES, MIN_ROWS, GateResult, breached_limit, excess_loss, judge
+from tasks.models.serving.predictions import losses_as_served
+from tasks.models.serving.rollouts import Rollouts
 from tasks.models.specs import ModelSpec
-from tasks.models.training import has_one_class
-from tasks.statistics.paired_bound import paired_lower_bound
+from tasks.models.store import ModelStore
+from tasks.models.training.candidates import train_candidate
+from tasks.models.training.dataset import Examples, ModelRows
+from tasks.models.training.estimators import Floats
+from tasks.models.training.evaluation import RetrainGain, retrain_gain
 
-HELD_OUT_ROWS = 1_000
+ACTOR = "check_and_update_models"
+TRAFFIC_DAYS = 30
+SECONDS_PER_DAY = 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class RetrainGain:
-    """What retraining brings on held-out rows neither model has seen.
+@dataclass(frozen=True)
+class Refresh:
+    """What is done with one model on one state of its rows."""
 
-    Attributes:
-        gain: mean loss of the champion − mean loss of the candidate, with its one-sided lower bound.
-        window: `all` rows or only those `recent` to the champion, whichever did better before the held-out rows.
-    """
+    store: ModelStore
+    promoter: Promoter
+    rollouts: Rollouts
+    thresholds: DriftThresholds
+    key: ModelKey
+    spec: ModelSpec
+    rows: ModelRows
+    run: Run
 
-    gain: float
-    gain_lower: float
-    p_value: float
-    n: int
-    window: str
-    champion_loss: float
+    def update(self, *, force: bool, promote: bool) -> UpdateResult:
+        """Take the one action that is due.
 
-    @property
-    def helps(self) -> bool:
-        """Whether the whole bound lies above zero."""
-        return self.gain_lower > 0.0
-
-    def proves(self, confidence: float) -> bool:
-        """Whether it helps so surely that newer rows need not say so too.
-
-        They are the other way to be promoted by chance, so that each has half of the error.
+        Args:
+            force: train a candidate also where no drift was found.
+            promote: let a version that passed become champion, or take a share of the predictions, by itself.
         """
-        return self.p_value <= (1.0 - confidence) / 2
+        self.promoter.reconcile(self.key, self.run.run_id)
+        self.rollouts.finish_ended(self.key)
+        state = self._read_state(force=force, promote=promote)
+        decision = decide(state, self.spec.gate)
+        while decision.action in MEASUREMENTS:
+            state = state.with_measured(decision.action, self._measure(decision, state))
+            decision = decide(state, self.spec.gate)
+        self._apply(decision, state)
+        samples, needed = self.rows.labeled.n, self.spec.minimum_rows
+        return refresh_result(self.key, decision, state, samples=samples, samples_needed=needed)
 
-    def is_worthwhile(self, share: float) -> bool:
-        """Whether it surely helps, and saves at least this share of the champion's loss.
+    # ── read ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-        More data alone brings a few per cent, drift or not: no reason to disturb those who rely on the champion.
-        """
-        return self.helps and self.gain >= share * self.champion_loss
+    def _read_state(self, *, force: bool, promote: bool) -> ModelState:
+        """All that is stored of the model, read once; what has to be measured is left open."""
+        history = champion_history(self.store.deployments(self.key))
+        steps, versions = self.store.rollout(self.key), self.store.versions(self.key)
+        registered = {version.version_name: version for version in versions if version.status == REGISTERED}
+        champion = registered.get(history.champion or "")
+        stopped = {step.version_name for step in steps if step.share_percent == ROLLOUT_STOPPED}
+        settled = history.have_served | stopped
+        step = steps[-1] if steps and steps[-1].is_open else None
+        enough = self.thresholds.min_samples
+        return ModelState(
+            may_promote=promote,
+            is_forced=force,
+            shortage=self.rows.shortage,
+            champion=champion,
+            previous=registered.get(history.previous or ""),
+            waiting=next((one for name, one in reversed(registered.items()) if name not in settled), None),
+            candidate=self._candidate(versions) if self.rows.shortage is None and step is None else None,
+            settled=settled,
+            was_rolled_back=history.was_rolled_back,
+            has_traffic=champion is not None and self._has_traffic(champion),
+            has_new_labels=champion is not None and self.rows.labeled.after(champion.train_to).n >= enough,
+            has_new_rows=self.rows.n_unlabeled >= enough,
+            rollout=step,
+            challenger=None if step is None else registered.get(step.version_name),
+            stage_age_days=0.0 if step is None else self.run.days_since(step.entered_at),
+        )
 
-    def as_dict(self) -> dict[str, Any]:
-        """For the warehouse; a bound that says nothing is None."""
-        bound = self.gain_lower if math.isfinite(self.gain_lower) else None
-        return asdict(self) | {"gain_lower": bound, "helps": self.helps}
+    def _candidate(self, versions: list[Version]) -> Version | None:
+        """What was trained on exactly these rows by exactly this spec. Hashing rows takes its time."""
+        data = (self.rows.labeled.sha256, self.spec.sha256)
+        return next((version for version in versions if (version.data_sha256, version.spec_sha256) == data), None)
 
+    def _has_traffic(self, champion: Version) -> bool:
+        since = datetime.now(UTC) - timedelta(days=TRAFFIC_DAYS)
+        batches = self.store.batches(self.key, champion.version_name, LATEST_BATCHES, since)
+        return sum(batch.n_rows for batch in batches) >= MIN_ROWS
 
-def retrain_gain(spec: ModelSpec, rows: Examples, champion: FittedModel, champion_to: datetime) -> RetrainGain:
-    """Bound what retraining gains over the champion on the last third of the rows newer than it, at most 1,000.
+    # ── measure ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    So many suffice, and what lies further back speaks of another time: after a rollback, rows newer than the champion
-    may be years of them. The window to learn from is chosen on as many rows before: the last are looked at once.
-    """
-    first_new = len(rows) - len(rows.after(champion_to))
-    third = min((len(rows) - first_new) // 3, HELD_OUT_ROWS)
-    middle, last = len(rows) - 2 * third, len(rows) - third
-    window = choose_window(spec, rows, first_new, middle, last)
-    learnt = _learn(spec, rows, first_new if window == "recent" else 0, last)
-    held_out = rows.slice(last, len(rows))
-    if learnt is None:
-        return RetrainGain(0.0, -math.inf, 1.0, len(held_out), window, 0.0)
-    lost = champion.losses(held_out)
-    bound = paired_lower_bound(lost - learnt.losses(held_out), spec.gate.confidence)
-    return RetrainGain(bound.mean, bound.lower, bound.p_value, bound.n, window, float(lost.mean()))
+    def _measure(self, decision: Decision, state: ModelState) -> dict[str, Any]:
+        """Make one measurement; returns the fields of the state that it fills."""
+        champion, version = state.champion, decision.version
+        if decision.action == Action.TRAIN_CANDIDATE:
+            return {"candidate": self._train_candidate(champion, state.gain)}
+        assert champion is not None, "everything else is measured of a champion"
+        if decision.action == Action.MEASURE_DRIFT:
+            report, gain = self.measure_drift(champion)
+            return {"drift": report, "gain": gain}
+        if decision.action == Action.MEASURE_RETRAIN_GAIN:
+            model = self.promoter.load(self.key, champion)
+            return {"gain": retrain_gain(self.spec, self.rows.labeled, model, champion.train_to)}
+        assert version is not None, "and all the rest against another version"
+        if decision.action == Action.CHECK_CHAMPION:
+            return {"champion_fault": self._champion_fault(champion, previous=version)}
+        if decision.action == Action.COMPARE_CHALLENGER:
+            return {"paired": self._compare(champion, version)}
+        return self._measure_rollout(champion, version, state)
 
+    def _champion_fault(self, champion: Version, previous: Version) -> str | None:
+        """Why the champion must not go on serving: its file, its batches, or its loss beside the previous one's."""
+        try:
+            self.promoter.verify(self.key, champion)
+        except ArtifactRefusedError as error:
+            return str(error)
+        breach, newer = self._limit_breach(champion), self._newer_than_both(champion, previous)
+        if breach is not None or newer.n < MIN_ROWS:
+            return breach
+        lost, n_served = self._losses(champion, newer)
+        try:
+            least = excess_loss(lost, self._losses(previous, newer)[0], self.spec.gate)
+        except ArtifactRefusedError:  # nothing to go back to
+            return None
+        if least is None:
+            return None
+        basis = f"{newer.n} rows newer than both, {n_served} as served"
+        return f"it loses at least {least:.3g} a row more than {previous.version_name} on {basis}"
 
-def choose_window(spec: ModelSpec, rows: Examples, first_new: int, middle: int, last: int) -> str:
-    """`recent` where learning from the newest rows alone predicts rows middle…last better than learning from all."""
-    recent, everything = _learn(spec, rows, first_new, middle), _learn(spec, rows, 0, middle)
-    if recent is None or everything is None or first_new == 0:
-        return "all"
-    judge = rows.slice(middle, last)
-    return "recent" if recent.losses(judge).mean() < everything.losses(judge).mean() else "all"
+    def _limit_breach(self, version: Version) -> str | None:
+        return breached_limit(self.store.batches(self.key, version.version_name, LATEST_BATCHES), self.spec.serving)
 
+    def _measure_rollout(self, champion: Version, challenger: Version, state: ModelState) -> dict[str, Any]:
+        breach = self._limit_breach(challenger)
+        if breach is not None:
+            return {"limit_breach": breach}
+        assert state.rollout is not None, "a rollout is measured while it is under way"
+        evidence = self.rollouts.measure(self.key, state.rollout, challenger, champion, self.rows.labeled)
+        return {"served": evidence, "paired": self._compare(champion, challenger)}
 
-def _learn(spec: ModelSpec, rows: Examples, start: int, stop: int) -> FittedModel | None:
-    part = rows.slice(start, stop)
-    if len(part) < spec.minimum_rows // 2 or has_one_class(part):
-        return None
-    return fit(spec, part)
+    def _compare(self, champion: Version, challenger: Version) -> GateResult | None:
+        """The gate on rows newer than both, as served where they were served; None while there are too few."""
+        newer = self._newer_than_both(champion, challenger)
+        if newer.n < MIN_ROWS:
+            return None
+        age_days = (newer.times[-1] - challenger.train_to).total_seconds() / SECONDS_PER_DAY
+        lost, would_have_lost = self._losses(champion, newer)[0], self._losses(challenger, newer)[0]
+        paired = judge(lost, would_have_lost, age_days, self.spec.gate)
+        self.store.set_gate(self.key, challenger, paired.as_dict())
+        return paired
+
+    def _newer_than_both(self, one: Version, other: Version) -> Examples:
+        return self.rows.labeled.after(max(one.train_to, other.train_to))
+
+    def _losses(self, version: Version, rows: Examples) -> tuple[Floats, int]:
+        """Losses (n,) of a version on labeled rows, and of how many it is the loss as served."""
+        outputs = self.store.outputs(self.key, version.version_name, rows.keys.to_list())
+        return losses_as_served(self.promoter.load(self.key, version), rows, outputs)
+
+    def measure_drift(self, champion: Version) -> tuple[DriftReport, RetrainGain | None]:
+        """Check the rows newer than the champion, and store the report; also what retraining gains, where measured."""
+        name, rows = champion.version_name, self.rows
+        newer = rows.everything.after(champion.train_to)
+        if newer.n < self.thresholds.min_samples:
+            return insufficient(self.key, name, newer.n, self.thresholds.min_samples), None
+        outputs = self.store.outputs(self.key, name, rows.labeled.after(champion.train_to).keys.to_list())
+        model = self.promoter.load(self.key, champion)
+        measured = measure_drift(self.spec, champion, model, rows.labeled, rows.everything, self.thresholds, outputs)
+        report = drift_report(self.key, name, measured, self.thresholds.warning)
+        self.store.add_drift_check(self.key, report, rows.everything.sha256, self.run.run_id)
+        return report, measured.gain
+
+    def _train_candidate(self, champion: Version | None, gain: RetrainGain | None) -> Version:
+        """Train on all labeled rows, or on the recent ones where those predicted better."""
+        rows = self.rows.labeled
+        if champion is not None and gain is not None and gain.window == "recent":
+            rows = rows.after(champion.train_to)
+        has_champion = champion is not None
+        return train_candidate(
+            self.store,
+            self.promoter.registry,
+            self.key,
+            self.spec,
+            rows,
+            self.rows.labeled.sha256,
+            gain,
+            self.run,
+            has_champion=has_champion,
+        )
+
+    # ── apply ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _apply(self, decision: Decision, state: ModelState) -> None:
+        """Do what was decided; where nothing is to be moved, nothing is done."""
+        version = decision.version
+        if state.rollout is not None and decision.action != Action.ROLL_BACK:
+            self._apply_to_rollout(decision, state)
+        elif version is None:
+            return
+        elif decision.action == Action.ROLL_BACK:
+            self._move(version, ROLLBACK, decision.reason)
+        elif decision.action in (Action.PROMOTE_FIRST, Action.PROMOTE_CANDIDATE, Action.PROMOTE_CHALLENGER):
+            self._move(version, PROMOTION, decision.reason)
+        elif decision.action == Action.START_ROLLOUT:
+            assert state.champion is not None, "a rollout is beside a champion"
+            self.rollouts.start(self.key, self.spec.gate, version, state.champion, decision.reason, self.run)
+        elif decision.action == Action.LET_WAIT:
+            assert version.registry_version is not None, "a version that waits is registered"
+            self.promoter.registry.point(self.key, "challenger", version.registry_version)
+
+    def _apply_to_rollout(self, decision: Decision, state: ModelState) -> None:
+        step, version, action, reason = state.rollout, decision.version, decision.action, decision.reason
+        evidence = {} if state.served is None else state.served.as_dict()
+        assert step is not None, "there is a rollout"
+        if action == Action.FINISH_ROLLOUT and version is not None:
+            self._move(version, PROMOTION, f"rolled out: {reason}")
+        if action in (Action.FINISH_ROLLOUT, Action.CLOSE_ROLLOUT):
+            self.rollouts.end(self.key, step, ROLLED_OUT, reason, evidence, self.run)
+        elif action == Action.STOP_ROLLOUT:
+            self.rollouts.end(self.key, step, ROLLOUT_STOPPED, reason, evidence, self.run)
+        elif action == Action.ADVANCE_ROLLOUT and version is not None:
+            share = next_share(step.share_percent)
+            self.rollouts.advance(self.key, step, version, share, reason, evidence, self.run)
+
+    def _move(self, version: Version, kind: str, reason: str) -> None:
+        self.promoter.move(self.key, version, kind, reason, ACTOR, self.run.run_id)

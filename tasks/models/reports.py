@@ -1,114 +1,111 @@
-"""Results in the words of the guide, put together from what the pure modules found."""
+"""Results as they are returned and published: refreshes, drift, promotions, and the events they raise. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tasks.models import drift
-from tasks.models.canary import Progress
-from tasks.models.guard import Undone
-from tasks.models.records import DriftReport, ModelKey, ModelType, MoveResult, UpdateResult, Version
-from tasks.models.rollout import ALL, STOPPED
-from tasks.models.watching import Look
+from tasks.models.decisions import Action, Decision, ModelState, next_share
+from tasks.models.records import (
+    CRITICAL,
+    INSUFFICIENT_DATA,
+    NOW,
+    ROLLOUT_SHARES,
+    WARNING,
+    DriftReport,
+    ModelKey,
+    MoveResult,
+    UpdateResult,
+    Version,
+)
+from tasks.warehouse.outcomes import Outcome
 
 LOOKED_AT = "looked_at"
-ROLLOUTS = {ALL: "promoted", STOPPED: "canary_stopped"}
+STATUSES = {
+    Action.ROLL_BACK: "rolled_back",
+    Action.REPORT_SHORTAGE: INSUFFICIENT_DATA,
+    Action.CLOSE_ROLLOUT: "promoted",
+    Action.STOP_ROLLOUT: "canary_stopped",
+    Action.HOLD_ROLLOUT: "canary",
+    Action.ADVANCE_ROLLOUT: "canary",
+    Action.FINISH_ROLLOUT: "promoted",
+    Action.START_ROLLOUT: "canary",
+    Action.PROMOTE_FIRST: "first_champion",
+    Action.PROMOTE_CANDIDATE: "promoted",
+    Action.PROMOTE_CHALLENGER: "promoted",
+    Action.LET_WAIT: "challenger",
+    Action.REJECT_CANDIDATE: "not_better_than_baseline",
+    Action.LEAVE_SETTLED: "unchanged",
+    Action.KEEP_CHAMPION: "no_retrain_needed",
+}
+BECOMES_CHAMPION = {
+    Action.ROLL_BACK,
+    Action.FINISH_ROLLOUT,
+    Action.PROMOTE_FIRST,
+    Action.PROMOTE_CANDIDATE,
+    Action.PROMOTE_CHALLENGER,
+}
+REGISTERED_AS = ("first_champion", "promoted", "challenger", "canary")
+REFRESH_FLOW = "model-refresh"
 
 
-def drift_report(key: ModelKey, version_name: str, seen: Look, worth: float) -> DriftReport:
-    """What one look saw, with its recommendation."""
-    recommendation, why = drift.recommend(seen.verdict.status, seen.gain, worth)
-    performance: dict[str, Any] = {} if seen.change is None else seen.change.as_dict()
-    performance |= {"estimated": seen.estimated} if seen.estimated else {}
-    return DriftReport(
-        workspace_id=key.workspace_id,
-        model_type=key.model_type.value,
-        model_version=version_name,
-        drift_status=seen.verdict.status,
-        drift_score=seen.verdict.score,
-        p_value=seen.verdict.p_value,
-        recommendation=recommendation,
-        reasons=[*seen.verdict.reasons, *([why] if why else [])],
-        samples=seen.samples,
-        samples_needed=0,
-        performance=performance | ({} if seen.gain is None else {"retrain": seen.gain.as_dict()}),
-        columns=list(seen.verdict.columns),
-    )
-
-
-def insufficient(key: ModelKey, version_name: str | None, samples: int, needed: int) -> DriftReport:
-    """Nothing can be said yet, and what would be enough."""
-    reason = f"{samples} rows newer than the model, {needed} needed"
-    if version_name is None:
-        reason = "there is no champion yet; `check_and_update_models` trains one"
-    return DriftReport(
-        workspace_id=key.workspace_id,
-        model_type=key.model_type.value,
-        model_version=version_name,
-        drift_status=drift.INSUFFICIENT_DATA,
-        drift_score=0.0,
-        p_value=1.0,
-        recommendation=drift.CONTINUE,
-        reasons=[reason],
-        samples=samples,
-        samples_needed=needed,
-        performance={},
-        columns=[],
-    )
-
-
-def update_result(
-    key: ModelKey, status: str, reason: str, *, samples: int, champion: str | None, **more: Any
+def refresh_result(
+    key: ModelKey, decision: Decision, state: ModelState, *, samples: int, samples_needed: int
 ) -> UpdateResult:
-    """What became of one model; what is not said is empty."""
-    result = UpdateResult(
+    """What a refresh did with one model, from the decision that ended it and the state it was taken in."""
+    action, champion = decision.action, _name(state.champion)
+    subject = _name(decision.version) or (state.rollout.version_name if state.rollout else None)
+    is_short, is_rollback = action == Action.REPORT_SHORTAGE, action == Action.ROLL_BACK
+    candidate = None if is_short or is_rollback else state.candidate
+    return UpdateResult(
         workspace_id=key.workspace_id,
         model_type=key.model_type.value,
-        status=status,
-        model_version=champion,
+        status=STATUSES[action],
+        model_version=_name(decision.version) if action in BECOMES_CHAMPION else champion,
+        candidate_version=champion if is_rollback else None if is_short else subject,
+        samples=samples if candidate is None else candidate.n_rows,
+        samples_needed=samples_needed if is_short else 0,
+        drift=state.drift,
+        evaluation={} if candidate is None else candidate.evaluation,
+        reason=_reason(decision, state),
+    )
+
+
+def _reason(decision: Decision, state: ModelState) -> str:
+    if decision.action == Action.ROLL_BACK:
+        return f"{_name(state.champion)} was rolled back: {decision.reason}"
+    if decision.action == Action.START_ROLLOUT:
+        return f"{_name(decision.version)} at {ROLLOUT_SHARES[0]} %: {decision.reason}"
+    if state.rollout is None or STATUSES[decision.action] != "canary":
+        return decision.reason
+    share = state.rollout.share_percent
+    share = next_share(share) if decision.action == Action.ADVANCE_ROLLOUT else share
+    return f"{state.rollout.version_name} at {share} %: {decision.reason}"
+
+
+def _name(version: Version | None) -> str | None:
+    return None if version is None else version.version_name
+
+
+def drift_check_result(report: DriftReport) -> UpdateResult:
+    """A model whose drift was measured and nothing else."""
+    is_short = report["drift_status"] == INSUFFICIENT_DATA
+    return UpdateResult(
+        workspace_id=report["workspace_id"],
+        model_type=report["model_type"],
+        status=INSUFFICIENT_DATA if is_short else LOOKED_AT,
+        model_version=report["model_version"],
         candidate_version=None,
-        samples=samples,
-        samples_needed=0,
-        drift=None,
-        evaluation={},
-        reason=reason,
-    )
-    result.update(more)  # type: ignore[typeddict-item]
-    return result
-
-
-def looked_at(report: DriftReport) -> UpdateResult:
-    """A model that was only looked at."""
-    is_short = report["drift_status"] == drift.INSUFFICIENT_DATA
-    result = update_result(
-        ModelKey(report["workspace_id"], ModelType(report["model_type"])),
-        drift.INSUFFICIENT_DATA if is_short else LOOKED_AT,
-        report["reasons"][0] if report["reasons"] else "no drift",
         samples=report["samples"],
-        champion=report["model_version"],
-    )
-    result.update({"samples_needed": report["samples_needed"], "drift": report})
-    return result
-
-
-def undone(key: ModelKey, found: Undone, samples: int) -> UpdateResult:
-    """A champion that had to give way."""
-    reason = f"{found.version_name} was rolled back: {found.reason}"
-    return update_result(
-        key, "rolled_back", reason, samples=samples, champion=found.back_to, candidate_version=found.version_name
+        samples_needed=report["samples_needed"],
+        drift=report,
+        evaluation={},
+        reason=next(iter(report["reasons"]), "no drift"),
     )
 
 
-def rolled_out(key: ModelKey, found: Progress, champion: str | None, samples: int) -> UpdateResult:
-    """Where a challenger's rollout stands."""
-    share, name = found.step.share_percent, found.step.version_name
-    status = ROLLOUTS.get(share, "canary")
-    reason = f"{name} at {share} %: {found.reason}" if status == "canary" else found.reason
-    return update_result(key, status, reason, samples=samples, champion=champion, candidate_version=name)
-
-
-def moved(key: ModelKey, status: str, version: Version, before: str | None, generation: int) -> MoveResult:
-    """Who serves now; `unchanged` where it was champion already."""
+def move_result(key: ModelKey, status: str, version: Version, before: str | None, generation: int) -> MoveResult:
+    """Which version serves now; `unchanged` where it was champion already."""
     return MoveResult(
         workspace_id=key.workspace_id,
         model_type=key.model_type.value,
@@ -119,8 +116,8 @@ def moved(key: ModelKey, status: str, version: Version, before: str | None, gene
     )
 
 
-def waiting(key: ModelKey, version: Version, champion: str | None, generation: int) -> dict[str, Any]:
-    """A challenger beside the champion, for whoever decides."""
+def beside_champion(key: ModelKey, version: Version, champion: str | None, generation: int) -> dict[str, Any]:
+    """A version beside the champion, for whoever decides between them."""
     return {
         "model": key.registered_name,
         "workspace_id": key.workspace_id,
@@ -133,3 +130,36 @@ def waiting(key: ModelKey, version: Version, champion: str | None, generation: i
         "baseline_loss": version.evaluation.get("baseline_loss"),
         "metrics": version.evaluation.get("metrics", {}),
     }
+
+
+def events_of(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What other programs may wait for, each with the resource it is about and a payload.
+
+    A refresh acts on the drift it measures. Only a drift check, which acts on nothing, asks for one, so that no refresh
+    starts another.
+    """
+    for result in _results(outcomes):
+        about = f"model.{result['workspace_id']}.{result['model_type']}"
+        whose = {"workspace_id": result["workspace_id"], "model_type": result["model_type"]}
+        report, status, reason = result["drift"], result["status"], result["reason"]
+        if report and report["drift_status"] in (WARNING, CRITICAL):
+            yield "raptorflow.drift.detected", about, whose | _drift_payload(report, acts=status != LOOKED_AT)
+        if status in REGISTERED_AS and result["candidate_version"]:
+            yield "raptorflow.model.registered", about, whose | {"version": result["candidate_version"]}
+        if status in ("first_champion", "promoted"):
+            yield "raptorflow.model.promoted", about, whose | {"version": result["model_version"], "reason": reason}
+        if status == "rolled_back":
+            gone = {"version": result["model_version"], "from_version": result["candidate_version"], "reason": reason}
+            yield "raptorflow.model.rolled-back", about, whose | gone
+
+
+def _drift_payload(report: DriftReport, *, acts: bool) -> dict[str, Any]:
+    names = ("drift_status", "drift_score", "p_value", "recommendation", "reasons")
+    payload: dict[str, Any] = {name: report[name] for name in names}  # type: ignore[literal-required]
+    asks_for_refresh = not acts and report["recommendation"] == NOW
+    return payload | ({"asks_for": REFRESH_FLOW} if asks_for_refresh else {})
+
+
+def _results(outcomes: Sequence[Outcome]) -> Iterator[UpdateResult]:
+    for outcome in outcomes:
+        yield from outcome.result.get("models", {}).values()

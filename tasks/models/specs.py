@@ -17,7 +17,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "mlflow" / "models"
 
 
 class Features(BaseModel):
-    """Columns a model looks at.
+    """Columns a model reads.
 
     `text` is title and body as words; `text_hashes` condenses them into that many numbers; `attributes` adds every
     attribute of the rows.
@@ -49,7 +49,7 @@ class Gate(BaseModel):
     narrowest_at: int = Field(default=500, ge=30, description="Rows at which the bound over all looks is narrowest.")
 
 
-class Serving(BaseModel):
+class ServingLimits(BaseModel):
     """What a version that serves must keep to, or the one before it is put back."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,7 +58,7 @@ class Serving(BaseModel):
 
 
 class ModelSpec(BaseModel):
-    """One model type. `not_watched` are inputs no drift test looks at, such as the calendar, which always moves."""
+    """One model type. `not_watched` are inputs no drift test covers, such as the calendar, which always moves."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     model_type: ModelType
@@ -69,7 +69,7 @@ class ModelSpec(BaseModel):
     not_watched: tuple[str, ...] = ()
     estimator: Estimator
     gate: Gate = Gate()
-    serving: Serving = Serving()
+    serving: ServingLimits = ServingLimits()
     minimum_rows: int = Field(ge=20)
     maximum_rows: int = Field(ge=100)
 
@@ -91,6 +91,9 @@ def load_spec(model_type: ModelType) -> ModelSpec:
         raise ModelSpecError(path.name, "is missing: each model type needs its file under mlflow/models")
     try:
         content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return ModelSpec.model_validate(content)
+        spec = ModelSpec.model_validate(content)
     except (ValidationError, yaml.YAMLError) as error:
         raise ModelSpecError(path.name, " ".join(str(error).split())) from error
+    if spec.model_type != model_type:
+        raise ModelSpecError(path.name, f"is named for {model_type.value}, but its model_type is {spec.model_type}")
+    return spec

@@ -13,8 +13,8 @@ import pytest
 from scipy.special import kolmogorov
 
 from tasks.models import ModelType, ModelUpdater
-from tasks.models.drift import LEVEL
-from tasks.models.input_drift import column_shifts
+from tasks.models.drift.monitor import LEVEL
+from tasks.models.drift.shifts import column_shifts
 from tasks.statistics.multiplicity import holm
 from tasks.warehouse import open_warehouse
 from tests.factories import store_content

@@ -9,10 +9,9 @@ import pytest
 import yaml
 
 from tasks.models import ModelType
-from tasks.models.announcements import events_of
-from tasks.models.drift import CONTINUE, NOW
-from tasks.models.records import DriftReport, ModelKey
-from tasks.models.reports import insufficient, looked_at, update_result
+from tasks.models.drift.monitor import insufficient
+from tasks.models.records import CONTINUE, NOW, DriftReport, ModelKey
+from tasks.models.reports import drift_check_result, events_of
 from tasks.models.steps import outcome
 from tasks.reporting import emit
 from tasks.warehouse.outcomes import Outcome
@@ -48,7 +47,7 @@ def awaited() -> tuple[list[str], dict[str, str]]:
 
 
 def test_a_look_that_finds_critical_drift_sends_what_the_automation_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    ((event, resource),) = resources([outcome("acme", {"T": looked_at(report())})], monkeypatch)
+    ((event, resource),) = resources([outcome("acme", {"T": drift_check_result(report())})], monkeypatch)
     expected, labels = awaited()
     assert event in expected
     assert labels.items() <= resource.items()
@@ -60,7 +59,7 @@ def test_a_look_that_finds_critical_drift_sends_what_the_automation_waits_for(mo
 def test_mild_drift_or_drift_that_retraining_does_not_help_asks_for_nothing(
     seen: DriftReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ((_, resource),) = resources([outcome("acme", {"T": looked_at(seen)})], monkeypatch)
+    ((_, resource),) = resources([outcome("acme", {"T": drift_check_result(seen)})], monkeypatch)
     assert not awaited()[1].items() <= resource.items()
 
 
@@ -68,14 +67,15 @@ def test_mild_drift_or_drift_that_retraining_does_not_help_asks_for_nothing(
     "status", ["promoted", "challenger", "canary", "no_retrain_needed", "not_better_than_baseline"]
 )
 def test_a_refresh_that_acted_on_drift_does_not_start_itself(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    acted = update_result(KEY, status, "why", samples=300, champion="v_1", drift=report())
+    acted = drift_check_result(report()) | {"status": status, "reason": "why", "model_version": "v_1"}
     sent = resources([outcome("acme", {"T": acted})], monkeypatch)
     assert "raptorflow.drift.detected" in [event for event, _ in sent]
     assert not any(awaited()[1].items() <= resource.items() for _, resource in sent)
 
 
 def test_a_rollback_by_itself_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    undone = update_result(KEY, "rolled_back", "it was slow", samples=9, champion="v_1", candidate_version="v_2")
+    undone = drift_check_result(report()) | {"status": "rolled_back", "reason": "it was slow", "drift": None}
+    undone |= {"model_version": "v_1", "candidate_version": "v_2"}
     ((event, resource),) = resources([outcome("acme", {"T": undone})], monkeypatch)
     assert event == "raptorflow.model.rolled-back"
     assert (resource["version"], resource["from_version"], resource["reason"]) == ("v_1", "v_2", "it was slow")

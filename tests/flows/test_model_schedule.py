@@ -15,8 +15,8 @@ from prefect.server.schemas.schedules import IntervalSchedule as ServerSchedule
 from flows.model_refresh import model_refresh
 from flows.platform.deploying import deploy
 from tasks.errors import OutOfRangeError
-from tasks.models import ModelType, ModelUpdater, lifecycle
-from tasks.models.watching import Look, Thresholds, look
+from tasks.models import ModelType, ModelUpdater, refresh
+from tasks.models.drift.monitor import DriftMeasurement, DriftThresholds, measure_drift
 from tasks.warehouse import open_warehouse
 from tests.factories import store_content
 from tests.tasks.models.model_rows import posts
@@ -82,16 +82,16 @@ async def test_runs_keep_to_the_schedule_s_samples_and_threshold(monkeypatch: py
     few = await run_as_scheduled(min_new_samples=150, drift_threshold=0.15)
     assert few["drift"]["drift_status"] == "insufficient_data"
     assert (few["drift"]["samples"], few["drift"]["samples_needed"]) == (120, 150)
-    seen: list[Thresholds] = []
+    seen: list[DriftThresholds] = []
 
-    def noted(*given: Any) -> Look:
+    def noted(*given: Any) -> DriftMeasurement:
         seen.append(given[5])
-        return look(*given)
+        return measure_drift(*given)
 
-    monkeypatch.setattr(lifecycle, "look", noted)
+    monkeypatch.setattr(refresh, "measure_drift", noted)
     for threshold in (0.95, 0.15):
         await run_as_scheduled(min_new_samples=100, drift_threshold=threshold)
-    assert seen == [Thresholds(0.95, 0.95, 100), Thresholds(0.15, 0.2, 100)]
+    assert seen == [DriftThresholds(0.95, 0.95, 100), DriftThresholds(0.15, 0.2, 100)]
 
 
 async def test_deploying_leaves_such_a_schedule_alone() -> None:

@@ -144,7 +144,7 @@ def test_mlflow_shows_the_model_its_champion_and_what_it_is_worth(learned: Runni
     page.get_by_text("champion").first.wait_for()
     picture(page, "mlflow-model")
     page.goto(f"{learned.mlflow}/#/models/{MODEL}/versions/{version}", wait_until="domcontentloaded")
-    page.get_by_text("the better trivial predictor").first.wait_for()
+    page.get_by_text("the better of two baselines").first.wait_for()
     assert "champion" in page.inner_text("body")
     picture(page, "mlflow-champion")
 

@@ -1,4 +1,4 @@
-"""This room's SQL."""
+"""The SQL of models."""
 
 from tasks.models.store.listing import list_drift_checks, list_models
 from tasks.models.store.model_store import ABANDONED, DONE, PENDING, ModelStore, all_keys

@@ -1,4 +1,4 @@
-"""What the warehouse remembers of all models, for people: every attempt to learn, who serves, the newest looks."""
+"""What the warehouse holds of all models, for people: every version, its traffic, the newest drift checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelRollout, Mo
 
 
 def list_models(warehouse: Warehouse, workspace_id: str | None = None) -> list[dict[str, Any]]:
-    """Every attempt to learn, newest first: what was registered, what serves, and how well it does on later rows."""
+    """Every version, newest first: registered or not, its share of the predictions, and its held-out loss."""
     statement = select(ModelVersion.__table__).order_by(ModelVersion.trained_at.desc(), ModelVersion.workspace_id)
     if workspace_id is not None:
         statement = statement.where(ModelVersion.workspace_id == workspace_id)
@@ -27,7 +27,7 @@ def list_models(warehouse: Warehouse, workspace_id: str | None = None) -> list[d
 
 
 def list_drift_checks(warehouse: Warehouse, workspace_id: str | None = None) -> list[dict[str, Any]]:
-    """The newest look at every model."""
+    """The newest drift check of every model."""
     statement = select(DriftCheck.__table__).order_by(DriftCheck.checked_at)
     if workspace_id is not None:
         statement = statement.where(DriftCheck.workspace_id == workspace_id)
@@ -43,12 +43,12 @@ def _shares(warehouse: Warehouse) -> dict[tuple[str, str], dict[str, int]]:
     """Per cent of the predictions that each version of each model gives: the champion all, but for a rollout's part."""
     done = select(ModelDeployment.__table__).where(ModelDeployment.outcome == DONE)
     steps = select(ModelRollout.__table__).order_by(ModelRollout.recorded_at, ModelRollout.step)
-    found: dict[tuple[str, str], dict[str, int]] = {}
+    shares: dict[tuple[str, str], dict[str, int]] = {}
     for row in warehouse.rows(done.order_by(ModelDeployment.generation)):
-        found[row["workspace_id"], row["model_type"]] = {row["version_name"]: 100}
+        shares[row["workspace_id"], row["model_type"]] = {row["version_name"]: 100}
     newest = {(row["workspace_id"], row["model_type"]): row for row in warehouse.rows(steps)}
     for key, step in newest.items():
-        if 0 < step["share_percent"] < 100 and step["champion"] in found.get(key, {}):
+        if 0 < step["share_percent"] < 100 and step["champion"] in shares.get(key, {}):
             share = step["share_percent"]
-            found[key] = {step["champion"]: 100 - share, step["version_name"]: share}
-    return found
+            shares[key] = {step["champion"]: 100 - share, step["version_name"]: share}
+    return shares

@@ -9,8 +9,18 @@ from uuid import uuid4
 
 from sqlalchemy import Select, select, update
 
-from tasks.models.records import Batch, Deployment, ModelKey, ModelType, RolloutStep, Version
-from tasks.models.retention import Kept
+from tasks.models.records import (
+    DELETED,
+    REGISTERED,
+    Deployment,
+    DriftReport,
+    ModelKey,
+    ModelType,
+    PredictionBatch,
+    RegisteredVersion,
+    RolloutStep,
+    Version,
+)
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
     DriftCheck,
@@ -31,52 +41,39 @@ OfModel = ModelVersion | ModelDeployment | ModelPrediction | ModelRollout | Mode
 
 
 class ModelStore:
-    """What the warehouse remembers of models; the truth about who is champion lies here, MLflow's aliases follow."""
+    """What the warehouse holds of models; which version is champion is decided here, MLflow's aliases follow."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
 
-    def version_for(self, key: ModelKey, data_sha256: str, spec_sha256: str) -> Version | None:
-        """What was learnt from exactly this data by exactly this spec."""
-        return self._one(
-            _versions(key).where(ModelVersion.data_sha256 == data_sha256, ModelVersion.spec_sha256 == spec_sha256)
-        )
+    def versions(self, key: ModelKey) -> list[Version]:
+        """Everything that was ever trained for this workspace and type, oldest first: registered, rejected, deleted."""
+        return [_version(row) for row in self.warehouse.rows(_versions(key))]
 
     def version(self, key: ModelKey, version_name: str) -> Version | None:
         """A registered version of this workspace and type by its name."""
-        return self._one(
-            _versions(key).where(ModelVersion.version_name == version_name, ModelVersion.status == "registered")
-        )
-
-    def version_names(self, key: ModelKey, *, registered: bool = False) -> list[str]:
-        """Names of all attempts, or of registered versions only, oldest first."""
-        rows = self.warehouse.rows(_versions(key))
-        return [row["version_name"] for row in rows if row["status"] == "registered" or not registered]
+        named = _versions(key).where(ModelVersion.version_name == version_name, ModelVersion.status == REGISTERED)
+        return next((_version(row) for row in self.warehouse.rows(named)), None)
 
     def add_version(self, key: ModelKey, version: Version, more: Mapping[str, Any]) -> None:
-        """Remember an attempt; one that is known already stays as it is."""
+        """Add a version; one that is there already stays as it is."""
         row = {name: getattr(version, name) for name in Version.__slots__}
         row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "pinned": False}
         row |= {"trained_at": datetime.now(UTC), **more}
         with self.warehouse.begin() as connection:
             self.warehouse.upsert(connection, ModelVersion, [row], keep_existing=True)
 
-    def registered(self, key: ModelKey) -> list[Kept]:
+    def registered(self, key: ModelKey) -> list[RegisteredVersion]:
         """Registered versions of a model, for retention."""
-        rows = self.warehouse.rows(_versions(key).where(ModelVersion.status == "registered"))
-        return [Kept(**{name: row[name] for name in Kept.__slots__}) for row in rows]
-
-    def evaluations(self, key: ModelKey) -> list[dict[str, Any]]:
-        """What each registered version was worth on later rows, oldest first."""
-        rows = self.warehouse.rows(_versions(key).where(ModelVersion.status == "registered"))
-        return [row["evaluation"] for row in rows]
+        rows = self.warehouse.rows(_versions(key).where(ModelVersion.status == REGISTERED))
+        return [RegisteredVersion(**{name: row[name] for name in RegisteredVersion.__slots__}) for row in rows]
 
     def mark_deleted(self, key: ModelKey, version_name: str) -> None:
-        """Remember that a version is gone from the registry; its row stays for the history."""
-        self._change(key, version_name, {"status": "deleted"})
+        """Note that a version is gone from the registry; its row stays for the history."""
+        self._change(key, version_name, {"status": DELETED})
 
     def set_pinned(self, key: ModelKey, version_name: str, *, pinned: bool) -> None:
-        """Let retention pass a version by, or no longer."""
+        """Exempt a version from retention, or no longer."""
         self._change(key, version_name, {"pinned": pinned})
 
     def _change(self, key: ModelKey, version_name: str, values: Mapping[str, Any]) -> None:
@@ -89,7 +86,7 @@ class ModelStore:
             connection.execute(statement.values(**values))
 
     def set_gate(self, key: ModelKey, version: Version, gate: Mapping[str, Any]) -> None:
-        """Remember the newest look at a challenger."""
+        """Store the newest comparison of a challenger with its champion."""
         self._change(key, version.version_name, {"gate": dict(gate)})
 
     def deployments(self, key: ModelKey) -> list[Deployment]:
@@ -119,7 +116,7 @@ class ModelStore:
             return self.warehouse.upsert(connection, ModelDeployment, [row], keep_existing=True) == 1
 
     def add_predictions(self, key: ModelKey, version_name: str, rows: Sequence[Mapping[str, Any]], run_id: str) -> None:
-        """Remember what was served; the same version on the same inputs is the same row."""
+        """Log predictions; the same version on the same inputs is the same row."""
         about = {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "version_name": version_name}
         stamp = {"predicted_at": datetime.now(UTC), "run_id": run_id}
         with self.warehouse.begin() as connection:
@@ -128,30 +125,35 @@ class ModelStore:
             )
 
     def outputs(self, key: ModelKey, version_name: str, row_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """What a version last said of each of these rows, where it was asked."""
-        table, found = ModelPrediction, dict[str, dict[str, Any]]()
+        """What a version last predicted for each of these rows, where it served them."""
+        table, outputs = ModelPrediction, dict[str, dict[str, Any]]()
         for start in range(0, len(row_ids), ROWS_PER_QUERY):
             chunk = list(row_ids[start : start + ROWS_PER_QUERY])
             query = _of(key, select(table.row_id, table.output), table).where(
                 table.version_name == version_name, table.row_id.in_(chunk)
             )
-            found |= {row["row_id"]: row["output"] for row in self.warehouse.rows(query.order_by(table.predicted_at))}
-        return found
+            outputs |= {row["row_id"]: row["output"] for row in self.warehouse.rows(query.order_by(table.predicted_at))}
+        return outputs
 
-    def add_batch(self, key: ModelKey, batch: Batch, run_id: str) -> None:
-        """Remember that a version was asked, how long it took, and what went wrong."""
-        row = {name: getattr(batch, name) for name in Batch.__slots__} | {"batch_id": uuid4().hex, "run_id": run_id}
+    def add_batch(self, key: ModelKey, batch: PredictionBatch, run_id: str) -> None:
+        """Log a batch: which version was asked, how long it took, and what went wrong."""
+        row = {name: getattr(batch, name) for name in PredictionBatch.__slots__} | {
+            "batch_id": uuid4().hex,
+            "run_id": run_id,
+        }
         row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value}
         with self.warehouse.begin() as connection:
             self.warehouse.upsert(connection, ModelServing, [row])
 
-    def batches(self, key: ModelKey, version_name: str, limit: int, since: datetime | None = None) -> list[Batch]:
+    def batches(
+        self, key: ModelKey, version_name: str, limit: int, since: datetime | None = None
+    ) -> list[PredictionBatch]:
         """The latest batches a version was asked for, newest first."""
         table = ModelServing
         query = _of(key, select(table.__table__), table).where(table.version_name == version_name)
         query = query if since is None else query.where(table.served_at >= since)
         rows = self.warehouse.rows(query.order_by(table.served_at.desc()).limit(limit))
-        return [Batch(**{name: row[name] for name in Batch.__slots__}) for row in rows]
+        return [PredictionBatch(**{name: row[name] for name in PredictionBatch.__slots__}) for row in rows]
 
     def rollout(self, key: ModelKey) -> list[RolloutStep]:
         """Every step of every challenger, oldest first."""
@@ -167,27 +169,30 @@ class ModelStore:
             return self.warehouse.upsert(connection, ModelRollout, [row], keep_existing=True) == 1
 
     def set_schedule(self, schedule: Mapping[str, Any]) -> None:
-        """Remember how often a model type is refreshed; one schedule a type."""
+        """Store how often a model type is refreshed; one schedule a type."""
         with self.warehouse.begin() as connection:
             row = dict(schedule) | {"recorded_at": datetime.now(UTC)}
             self.warehouse.upsert(connection, ModelSchedule, [row])
 
-    def add_drift_check(self, key: ModelKey, row: Mapping[str, Any]) -> None:
-        """Remember one look; the same look again is the same row."""
-        about = {"workspace_id": key.workspace_id, "model_type": key.model_type.value}
+    def add_drift_check(self, key: ModelKey, report: DriftReport, data_sha256: str, run_id: str) -> None:
+        """Store one drift check; the same version on the same data again is the same row."""
+        row = {name: value for name, value in report.items() if name in DriftCheck.__table__.columns}
+        row |= {"version_name": report["model_version"], "data_sha256": data_sha256}
+        row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value}
+        row |= {"checked_at": datetime.now(UTC), "run_id": run_id}
         with self.warehouse.begin() as connection:
-            self.warehouse.upsert(connection, DriftCheck, [about | dict(row)])
-
-    def _one(self, statement: Select[Any]) -> Version | None:
-        rows = self.warehouse.rows(statement)
-        return Version(**{name: rows[0][name] for name in Version.__slots__}) if rows else None
+            self.warehouse.upsert(connection, DriftCheck, [row])
 
 
 def all_keys(warehouse: Warehouse) -> list[ModelKey]:
     """Every model that was ever registered."""
     statement = select(ModelVersion.workspace_id, ModelVersion.model_type).distinct()
-    rows = warehouse.rows(statement.where(ModelVersion.status == "registered").order_by(*statement.selected_columns))
+    rows = warehouse.rows(statement.where(ModelVersion.status == REGISTERED).order_by(*statement.selected_columns))
     return [ModelKey(row["workspace_id"], ModelType(row["model_type"])) for row in rows]
+
+
+def _version(row: Mapping[str, Any]) -> Version:
+    return Version(**{name: row[name] for name in Version.__slots__})
 
 
 def _versions(key: ModelKey) -> Select[Any]:

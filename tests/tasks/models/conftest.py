@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.models.registry import Registry
+from tasks.models.registry.mlflow_registry import Registry
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
 from tasks.models.errors import PromotionConflictError
-from tasks.models.promotion import Promoter
 from tasks.models.records import ModelKey, ModelType, Version
-from tasks.models.registry import Registry
+from tasks.models.registry.mlflow_registry import Registry
+from tasks.models.registry.promotion import Promoter
 from tasks.models.store import ModelStore
-from tasks.models.training import TrainedModel
+from tasks.models.training.evaluation import TrainedModel
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse
 from tests.subprocess_helper import in_subprocess
@@ -30,7 +30,7 @@ def register_versions(store: ModelStore, registry: Registry, trained: TrainedMod
     for name in names:
         about = {"data_sha256": name, "spec_sha256": "s"}
         number, sha256 = registry.register(KEY, trained.model, about | {"version_name": name}, [{}], "card")
-        more = {"golden": trained.golden, "status": "registered", "decision": "promote", "evaluation": {}}
+        more = {"golden": trained.reference, "status": "registered", "decision": "promote", "evaluation": {}}
         version = Version(
             name, registry_version=number, artifact_sha256=sha256, train_to=known.times[0], n_rows=300, **about, **more
         )

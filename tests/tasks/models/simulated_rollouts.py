@@ -14,13 +14,12 @@ from tasks.experiments.analysis import AnalysisInput, take_look
 from tasks.experiments.interim_analysis import read_input
 from tasks.experiments.outcomes import SUMS
 from tasks.experiments.report import report
-from tasks.models.canary_experiment import CHALLENGER, CHAMPION, CanaryExperiment, served_evidence
-from tasks.models.gate import MIN_ROWS, judge
-from tasks.models.guard import surely_lost
-from tasks.models.records import Version
-from tasks.models.refresh import RetrainGain
-from tasks.models.rollout import ADVANCE, ALL, SHARES, STOP, ServedEvidence, judge_stage, next_share
+from tasks.models.decisions import Action, judge_stage, next_share
+from tasks.models.records import ROLLED_OUT, ROLLOUT_SHARES, ServedEvidence, Version
+from tasks.models.serving.gate import MIN_ROWS, excess_loss, judge
+from tasks.models.serving.rollout_experiment import CHALLENGER, CHAMPION, RolloutExperiment, served_evidence
 from tasks.models.specs import Gate
+from tasks.models.training.evaluation import RetrainGain
 from tasks.statistics.paired_bound import paired_lower_bound
 from tasks.warehouse import Warehouse
 from tests.tasks.models.test_promotion import KEY
@@ -41,7 +40,7 @@ def losses(random: np.random.Generator, n: int, worse: float) -> tuple[Floats, F
 def of_a_rollout(warehouse: Warehouse, challenger: Version, champion: Version) -> tuple[dict[str, Any], AnalysisInput]:
     """The experiment a canary makes, and what is known of it before anybody is served."""
     store = ExperimentService(warehouse=warehouse).store
-    stored = store.definitions.find(CanaryExperiment(warehouse).start(KEY, RULE, challenger, champion))
+    stored = store.definitions.find(RolloutExperiment(warehouse).start(KEY, RULE, challenger, champion))
     return dict(stored[0]), read_input(store, stored, None)
 
 
@@ -52,7 +51,7 @@ class Rollout:
     experiment: dict[str, Any]
     material: AnalysisInput
     is_proven: bool
-    share: int = SHARES[0]
+    share: int = ROLLOUT_SHARES[0]
     night: int = 0
     entered: int = 0
     paired: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
@@ -69,22 +68,22 @@ class Rollout:
         self.epochs.append({"weights": [weights[name] for name in self.material.names]})
 
     def visit(self, champion: Floats, challenger: Floats, random: np.random.Generator) -> str:
-        """What a night makes of it, once its rows are labelled."""
+        """What a night makes of it, once its rows are labeled."""
         self.night += 1
         self.paired = tuple(np.concatenate(both) for both in zip(self.paired, (champion, challenger), strict=True))  # type: ignore[assignment]
         if self.promoted_at is not None:
-            return UNDONE if surely_lost(self.paired[1], self.paired[0], RULE) is not None else PROMOTED
+            return UNDONE if excess_loss(self.paired[1], self.paired[0], RULE) is not None else PROMOTED
         mine = random.random(len(champion)) < self.share / 100
         self._serve(CHALLENGER, challenger[mine])
         self._serve(CHAMPION, champion[~mine])
         paired = judge(*self.paired, self.night, RULE) if len(self.paired[0]) >= MIN_ROWS else None
         age = float(self.night - self.entered)
         found = judge_stage(self.share, self._seen(), paired, age, RULE, is_proven=self.is_proven)
-        if found.action == STOP:
+        if found.action == Action.STOP_ROLLOUT:
             return STOPPED
-        if found.action == ADVANCE:
+        if found.action == Action.ADVANCE_ROLLOUT:
             self.share, self.entered = next_share(self.share), self.night
-            if self.share == ALL:
+            if self.share == ROLLED_OUT:
                 self.promoted_at = self.night
                 return PROMOTED
             self._weigh()

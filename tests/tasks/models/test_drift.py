@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.models import drift
-from tasks.models.input_drift import column_shifts
-from tasks.models.performance import loss_change
-from tasks.models.watching import Look, Thresholds, look
+from tasks.models import records as states
+from tasks.models.drift import monitor as drift
+from tasks.models.drift.monitor import DriftMeasurement, DriftThresholds, loss_change, measure_drift
+from tasks.models.drift.shifts import column_shifts
 from tests.tasks.models.worlds import SPEC, champion_of, joined, rows
 
-THRESHOLDS = Thresholds(0.1, 0.2, 50)
+THRESHOLDS = DriftThresholds(0.1, 0.2, 50)
 Floats = np.ndarray
 
 
@@ -26,7 +26,7 @@ def judge(reference: Floats, current: Floats, losses: tuple[Floats, Floats] | No
         then, now = losses
         change = loss_change(now, now + 0.5, then.mean(), then.var(ddof=1), len(then))
     shifts = column_shifts(frame(reference), frame(current))
-    return drift.verdict(change, None, shifts, THRESHOLDS.warning, THRESHOLDS.critical)
+    return drift.drift_verdict(change, None, shifts, THRESHOLDS.warning, THRESHOLDS.critical)
 
 
 def share_flagged(repetitions: int, n: int, shift: Floats, seed: int, *, with_losses: bool = False) -> float:
@@ -35,7 +35,7 @@ def share_flagged(repetitions: int, n: int, shift: Floats, seed: int, *, with_lo
         random = np.random.default_rng([seed, i])
         reference, current = random.normal(size=(n, 20)), random.normal(size=(n, 20)) + shift
         losses = (random.exponential(size=n), random.exponential(size=n)) if with_losses else None
-        flagged += judge(reference, current, losses).status != drift.NO_DRIFT
+        flagged += judge(reference, current, losses).status != states.NO_DRIFT
     return flagged / repetitions
 
 
@@ -66,32 +66,32 @@ def test_a_harmless_shift_stays_unmentioned_however_large_the_sample() -> None:
 def test_inputs_alone_never_say_critical() -> None:
     random = np.random.default_rng(4)
     found = judge(random.normal(size=(500, 20)), random.normal(5, 1, size=(500, 20)))
-    assert (found.status, found.score) == (drift.WARNING, THRESHOLDS.critical)
+    assert (found.status, found.score) == (states.WARNING, THRESHOLDS.critical)
 
 
 def test_new_labels_and_missing_values_are_drift_too() -> None:
     before = pl.DataFrame({"media": ["a", "b"] * 200, "x": [1.0, 2.0] * 200})
     now = pl.DataFrame({"media": ["a", "c"] * 200, "x": [1.0, None] * 200})
-    found = drift.verdict(None, None, column_shifts(before, now), 0.1, 0.2)
+    found = drift.drift_verdict(None, None, column_shifts(before, now), 0.1, 0.2)
     assert {column["name"] for column in found.columns if column["p_adjusted"] < 0.01} == {"media", "x"}
     assert any(reason.startswith("share of missing values in x") for reason in found.reasons)
 
 
-def what_is_seen(seed: int, **change: object) -> Look:
+def what_is_seen(seed: int, **change: object) -> DriftMeasurement:
     before = rows(1000, seed)
     trained, version = champion_of(before)
     everything = joined(before, rows(400, seed, start=1000, **change))
-    return look(SPEC, version, trained.model, everything, everything, THRESHOLDS)
+    return measure_drift(SPEC, version, trained.model, everything, everything, THRESHOLDS)
 
 
-def proposes_retraining(seen: Look) -> bool:
-    return drift.recommend(seen.verdict.status, seen.gain, THRESHOLDS.warning)[0] != drift.CONTINUE
+def proposes_retraining(seen: DriftMeasurement) -> bool:
+    return drift.recommend(seen.verdict.status, seen.gain, THRESHOLDS.warning)[0] != states.CONTINUE
 
 
 @pytest.mark.parametrize("repetitions", [8, pytest.param(100, marks=pytest.mark.slow)])
 def test_inputs_that_moved_alone_are_no_reason_to_retrain(repetitions: int) -> None:
     seen = [what_is_seen(i, skewed=True) for i in range(repetitions)]
-    assert all(one.verdict.status == drift.WARNING for one in seen)
+    assert all(one.verdict.status == states.WARNING for one in seen)
     kept = 1 - np.mean([proposes_retraining(one) for one in seen])
     print(f"BAR covariate-only drift, no retrain: {kept:.2f} (bar 0.90)")
     assert kept >= 0.9
@@ -100,7 +100,7 @@ def test_inputs_that_moved_alone_are_no_reason_to_retrain(repetitions: int) -> N
 @pytest.mark.parametrize("repetitions", [8, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_changed_answer_to_the_same_inputs_is_a_reason_to_retrain(repetitions: int) -> None:
     seen = [what_is_seen(i, sign=-1.0) for i in range(repetitions)]
-    assert all(one.verdict.status == drift.CRITICAL for one in seen)
+    assert all(one.verdict.status == states.CRITICAL for one in seen)
     retrained = np.mean([proposes_retraining(one) for one in seen])
     print(f"BAR concept-only drift, retrain: {retrained:.2f} (bar 0.90)")
     assert retrained >= 0.9

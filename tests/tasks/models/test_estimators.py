@@ -14,10 +14,11 @@ import skops.io
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 
-from tasks.models import ModelType, estimators
-from tasks.models.dataset import examples
-from tasks.models.model_folder import MODEL_FILE, TRUSTED_TYPES, write_model_folder
+from tasks.models import ModelType
+from tasks.models.registry.model_folder import MODEL_FILE, TRUSTED_TYPES, write_model_folder
 from tasks.models.specs import load_spec
+from tasks.models.training import estimators
+from tasks.models.training.dataset import examples
 from tests.tasks.models.model_rows import posts
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 SLOW_IMPORT = """
 import importlib, pathlib, sys, threading, time
 from sklearn.linear_model import Ridge
-from tasks.models.model_folder import _dump
+from tasks.models.registry.model_folder import _dump
 
 registering, load = threading.Event(), importlib.import_module
 

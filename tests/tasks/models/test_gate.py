@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.models import ModelType, ModelUpdater
-from tasks.models.gate import BETTER, NOT_WORSE, OPEN, judge
+from tasks.models.serving.gate import BETTER, NOT_WORSE, OPEN, judge
 from tasks.models.specs import Gate
 from tasks.statistics.paired_bound import paired_lower_bound
 from tasks.warehouse import Warehouse

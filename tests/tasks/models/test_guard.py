@@ -11,11 +11,10 @@ import pytest
 
 from tasks.models import ModelType, ModelUpdater
 from tasks.models.errors import ArtifactRefusedError
-from tasks.models.guard import surely_lost
-from tasks.models.limits import breach
-from tasks.models.records import Batch, ModelKey
-from tasks.models.served import losses_as_served, served_losses
-from tasks.models.specs import Gate, Serving
+from tasks.models.records import ModelKey, PredictionBatch
+from tasks.models.serving.gate import breached_limit, excess_loss
+from tasks.models.serving.predictions import losses_as_served, served_losses
+from tasks.models.specs import Gate, ServingLimits
 from tasks.models.store import ModelStore
 from tasks.warehouse import Warehouse
 from tests.factories import store_content
@@ -35,7 +34,7 @@ async def refresh(updater: ModelUpdater, night: int, **options: Any) -> dict[str
 
 
 async def two_champions(warehouse: Warehouse) -> tuple[ModelUpdater, str, str]:
-    """One learnt from the old world, then one from a new world, promoted because it was better there."""
+    """One trained in the old world, then one from a new world, promoted because it was better there."""
     store_content(warehouse, posts(400))
     updater = ModelUpdater(warehouse=warehouse)
     first = await refresh(updater, 0)
@@ -72,7 +71,7 @@ async def test_champion_whose_file_is_broken_or_whose_batches_fail_is_rolled_bac
     updater, first, second = await two_champions(sqlite_warehouse)
     store = ModelStore(sqlite_warehouse)
     for _ in range(3):
-        store.add_batch(KEY, Batch(second, 10, 0.1, "ValueError: no", datetime.now(UTC)), "test")
+        store.add_batch(KEY, PredictionBatch(second, 10, 0.1, "ValueError: no", datetime.now(UTC)), "test")
     undone = await refresh(updater, 2)
     assert undone["reason"].endswith("3 of its latest 3 batches failed, the last with: ValueError: no")
     await updater.promote_model("acme", ENGAGEMENT, second)  # a person insists; and now its file breaks
@@ -95,8 +94,8 @@ def test_equal_champion_is_rolled_back_at_most_one_time_in_twenty_over_ten_night
         shared, own = random.exponential(size=1_000), random.exponential(size=(2, 1_000))
         champion, previous = 0.8 * shared + 0.2 * own[0], 0.8 * shared + 0.2 * own[1]
         nights = range(100, 1_001, 100)
-        undone += any(surely_lost(champion[:n], previous[:n], RULE) is not None for n in nights)
-        worse += any(surely_lost(champion[:n] + 0.15, previous[:n], RULE) is not None for n in nights)
+        undone += any(excess_loss(champion[:n], previous[:n], RULE) is not None for n in nights)
+        worse += any(excess_loss(champion[:n] + 0.15, previous[:n], RULE) is not None for n in nights)
     print(
         f"BAR guard, ten nights: equal champion rolled back {undone / 600:.3f} (bar 0.05), 15 % worse {worse / 600:.3f}"
     )
@@ -104,18 +103,18 @@ def test_equal_champion_is_rolled_back_at_most_one_time_in_twenty_over_ten_night
     assert worse / 600 >= 0.95
 
 
-def batch(seconds: float = 0.1, error: str | None = None, n: int = 10) -> Batch:
-    return Batch("v_1", n, seconds, error, NIGHT)
+def batch(seconds: float = 0.1, error: str | None = None, n: int = 10) -> PredictionBatch:
+    return PredictionBatch("v_1", n, seconds, error, NIGHT)
 
 
 def test_limits_need_more_than_an_accident() -> None:
-    limits = Serving()
-    assert breach([batch(error="once"), batch(error="twice")], limits) is None
-    assert breach([batch(error="last")] * 3 + [batch()] * 30, limits) is not None
-    assert breach([batch(error="rare")] * 3 + [batch()] * 100, limits) is None
-    assert breach([batch(9.0)] * 19, limits) is None
-    assert "longer than 9 s per 1,000 rows, 5 s allowed" in str(breach([batch(9.0)] * 20, limits))
-    assert breach([batch(9.0, n=3_000)] * 20, limits) is None, "three thousand rows may take thrice as long"
+    limits = ServingLimits()
+    assert breached_limit([batch(error="once"), batch(error="twice")], limits) is None
+    assert breached_limit([batch(error="last")] * 3 + [batch()] * 30, limits) is not None
+    assert breached_limit([batch(error="rare")] * 3 + [batch()] * 100, limits) is None
+    assert breached_limit([batch(9.0)] * 19, limits) is None
+    assert "longer than 9 s per 1,000 rows, 5 s allowed" in str(breached_limit([batch(9.0)] * 20, limits))
+    assert breached_limit([batch(9.0, n=3_000)] * 20, limits) is None, "three thousand rows may take thrice as long"
 
 
 def test_served_losses_are_those_of_what_was_said() -> None:

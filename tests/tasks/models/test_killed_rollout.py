@@ -1,30 +1,31 @@
-"""A rollout killed before or after any call to a store, the registry or the engine goes on at the next visit."""
+"""A rollout killed before or after any call to a store, the registry or the engine goes on at the next refresh."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from tasks.experiments import ExperimentEngine
-from tasks.models.canary import Canary
-from tasks.models.canary_experiment import CHALLENGER
-from tasks.models.dataset import Examples
-from tasks.models.learning import Run
-from tasks.models.promotion import Promoter, served
-from tasks.models.rollout import SHARES
+from tasks.models.drift.monitor import DriftThresholds
+from tasks.models.records import ROLLOUT_SHARES, PredictionBatch, Run
+from tasks.models.registry.promotion import Promoter, served
+from tasks.models.service import ModelService
+from tasks.models.serving.rollout_experiment import CHALLENGER, ExperimentsDoor
 from tasks.models.store import ModelStore
-from tasks.models.training import TrainedModel
+from tasks.models.training.dataset import ModelRows
+from tasks.models.training.evaluation import TrainedModel
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Experiment, Workspace
 from tests.factories import START, store, workspace_row
-from tests.tasks.models.test_promotion import KEY, NAMES, Killed, MemoryRegistry, Mortal, move, version, with_versions
-from tests.tasks.models.worlds import SPEC, champion_of, rows
+from tests.tasks.models.test_promotion import KEY, NAMES, Killed, MemoryRegistry, Mortal, move, with_versions
+from tests.tasks.models.worlds import SPEC, champion_of, frame_of, rows
 
 NIGHTS = 8
+FEW_ROWS = SPEC.model_copy(update={"minimum_rows": 50})
+NO_DRIFT_CHECK = DriftThresholds(min_samples=1_000)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +43,10 @@ def kept_open(sqlite_warehouse: Warehouse) -> Iterator[Warehouse]:
 def test_killed_at_any_call_a_rollout_goes_on_and_a_champion_serves(
     kept_open: Warehouse, trained: TrainedModel, after: bool
 ) -> None:
-    models, registry = with_versions(kept_open, trained), MemoryRegistry(trained.model.estimator)
+    models, registry = with_versions(kept_open, trained, count=2), MemoryRegistry(trained.model.estimator)
     store(kept_open, Workspace, [workspace_row()])
     move(Promoter(models, registry), 1)  # type: ignore[arg-type]
+    models.add_batch(KEY, PredictionBatch(NAMES[0], 30, 0.1, None, datetime.now(UTC)), "test")
     kills = 0
     for night in range(NIGHTS):
         for clock in range(1, 100):
@@ -65,19 +67,16 @@ def test_killed_at_any_call_a_rollout_goes_on_and_a_champion_serves(
 
 
 def visit(models: ModelStore, registry: MemoryRegistry, clock: list[int], after: bool, night: int) -> None:
-    """What a night does with a rollout, mortal at every call; then somebody asks for predictions."""
-    mortal: Any = Promoter(Mortal(models, clock, after), Mortal(registry, clock, after))  # type: ignore[arg-type]
-    canary = Canary(mortal)
-    engine: Any = Mortal(ExperimentEngine(warehouse=models.warehouse), clock, after)
-    canary.experiment.engine = engine
+    """A night's refresh, mortal at every call; then somebody asks for predictions."""
+    service: Any = ModelService(models.warehouse, thresholds=NO_DRIFT_CHECK)
+    service.store, service.registry = Mortal(models, clock, after), Mortal(registry, clock, after)
+    service.rollouts.experiment.experiments = Mortal(ExperimentsDoor(models.warehouse), clock, after)
+    known = ModelRows(frame_of(rows(60, 2, start=100)), FEW_ROWS)
     run = Run("test", as_of=START + timedelta(days=30 + night))
-    mortal.reconcile(KEY, "test")
-    newer: Examples = rows(60, 2, start=100)
-    if canary.advance(KEY, SPEC, newer, run, "tester") is None and served(models.deployments(KEY)) == NAMES[0]:
-        canary.begin(KEY, SPEC, version(models, 2), version(models, 1), run)
-    step = canary.open(KEY)
+    service.refresh(KEY, FEW_ROWS, known, run).update(force=False, promote=True)
+    step = service.rollouts.current(KEY)
     if step is not None:
-        assert step.share_percent in SHARES
-        mine = canary.challenger_rows(step, newer.keys.to_list())
-        assert mine <= set(newer.keys.to_list())
+        assert step.share_percent in ROLLOUT_SHARES
+        newer = known.labeled.keys.to_list()
+        assert service.rollouts.challenger_rows(step, newer) <= set(newer)
         assert registry.pointers[CHALLENGER] == 2

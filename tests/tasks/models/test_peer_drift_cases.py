@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.models.output_drift import expected_performance
+from tasks.models.drift.shifts import expected_performance
 from tasks.statistics.two_sample import TwoSample, chi_square, kolmogorov_smirnov
 
 Case = dict[str, Any]

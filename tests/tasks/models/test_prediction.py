@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 
 from tasks.models import ModelType, ModelUpdater
 from tasks.models.errors import ArtifactRefusedError, NoChampionError
-from tasks.models.latest_models import LatestModels
-from tasks.models.model_folder import MODEL_FILE
 from tasks.models.records import ModelKey
-from tasks.models.registry import Registry
+from tasks.models.registry.mlflow_registry import Registry
+from tasks.models.registry.model_folder import MODEL_FILE
+from tasks.models.registry.promotion import LatestModels
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ModelPrediction
 from tests.factories import store_content

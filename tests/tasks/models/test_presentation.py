@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 from matplotlib.image import imread
 
-from tasks.models.dataset import Examples, examples
-from tasks.models.importance import Importance, importance, word_weights
-from tasks.models.presentation import presented
-from tasks.models.records import ModelKey, ModelType, Shown
+from tasks.models.records import ModelArtifacts, ModelKey, ModelType
 from tasks.models.specs import load_spec
-from tasks.models.training import TrainedModel, train
+from tasks.models.training.dataset import Examples, examples
+from tasks.models.training.evaluation import TrainedModel, train
+from tasks.models.training.importance import Importance, importance, word_weights
+from tasks.models.training.model_card import describe
 from tests.factories import START
 from tests.tasks.models.model_rows import calls, posts
 from tests.tasks.models.worlds import rows
@@ -27,7 +27,7 @@ ALWAYS = {"figures/calibration.png", "figures/importance.png"}
 CONFUSION, RESIDUALS = {"figures/confusion.png"}, {"figures/residuals.png"}
 
 
-def learnt_from(model_type: ModelType) -> tuple[Examples, TrainedModel]:
+def trained_on(model_type: ModelType) -> tuple[Examples, TrainedModel]:
     found = calls(600) if model_type == ModelType.CONVERSION_PREDICTOR else posts(600)
     attributes = [None if row["attributes"] is None else json.dumps(row["attributes"]) for row in found]
     frame = pl.DataFrame(found, infer_schema_length=None).with_columns(
@@ -37,17 +37,17 @@ def learnt_from(model_type: ModelType) -> tuple[Examples, TrainedModel]:
     return known, train(load_spec(model_type), known)
 
 
-def shown_for(model_type: ModelType) -> tuple[str, Shown]:
-    known, trained = learnt_from(model_type)
-    return presented(ModelKey("acme", model_type), load_spec(model_type), known, trained, TAGS)
+def shown_for(model_type: ModelType) -> tuple[str, ModelArtifacts]:
+    known, trained = trained_on(model_type)
+    return describe(ModelKey("acme", model_type), load_spec(model_type), known, trained, TAGS)
 
 
 @pytest.mark.parametrize(
     ("model_type", "more", "strongest"),
     [
-        (ModelType.ENGAGEMENT_PREDICTOR, RESIDUALS, "media_type"),
-        (ModelType.CONVERSION_PREDICTOR, CONFUSION, "attribute.age"),
-        (ModelType.TONE_CLASSIFIER, CONFUSION, "happy → warm"),
+        (ModelType.ENGAGEMENT_PREDICTOR, RESIDUALS, "(permutation importance)** `media_type`"),
+        (ModelType.CONVERSION_PREDICTOR, CONFUSION, "(permutation importance)** `attribute.age`"),
+        (ModelType.TONE_CLASSIFIER, CONFUSION, "(word contributions)** `happy → warm`"),
     ],
 )
 def test_each_kind_of_model_has_its_figures_and_its_card(model_type: ModelType, more: set[str], strongest: str) -> None:
@@ -56,8 +56,8 @@ def test_each_kind_of_model_has_its_figures_and_its_card(model_type: ModelType, 
     for png in shown.figures.values():
         assert imread(io.BytesIO(png)).shape == (420, 640, 4)
         assert imread(io.BytesIO(png)).std() > 0.05, "an empty picture says nothing"
-    assert f"**Listens most to** `{strongest}`" in card
-    for said in ("the better trivial predictor", "c0ffee", "d" * 64, "flow-1", "600 rows", "not causes"):
+    assert f"**Most important inputs {strongest}" in card
+    for said in ("the better of two baselines", "c0ffee", "d" * 64, "flow-1", "600 rows", "not causes"):
         assert said in card
     assert len(card) <= 5_000
     assert shown.data is not None
@@ -66,14 +66,14 @@ def test_each_kind_of_model_has_its_figures_and_its_card(model_type: ModelType, 
 
 
 def test_only_the_column_that_was_planted_is_important() -> None:
-    _, trained = learnt_from(ModelType.ENGAGEMENT_PREDICTOR)
+    _, trained = trained_on(ModelType.ENGAGEMENT_PREDICTOR)
     found = importance(trained.held_out)
     assert found is not None
     assert (found.values[1:] < 0.1 * found.values[0]).all()
 
 
 def test_words_of_a_model_that_hashes_are_those_of_the_model_that_does_not() -> None:
-    known, trained = learnt_from(ModelType.TONE_CLASSIFIER)
+    known, trained = trained_on(ModelType.TONE_CLASSIFIER)
     texts = known.features["text"].to_list()
     from sklearn.feature_extraction.text import HashingVectorizer
 
@@ -112,7 +112,7 @@ def test_nothing_to_tell_apart_has_no_importance_and_no_such_figure() -> None:
     trained = train(spec, known)
     missing: Importance | None = importance(trained.held_out)
     assert missing is None
-    _, shown = presented(ModelKey("acme", ModelType.TONE_CLASSIFIER), spec, known, trained, TAGS)
+    _, shown = describe(ModelKey("acme", ModelType.TONE_CLASSIFIER), spec, known, trained, TAGS)
     assert set(shown.figures) == {"figures/calibration.png", *CONFUSION}
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tasks.models.errors import ArtifactRefusedError, NoChampionError, PromotionConflictError
-from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter, lineage, served
 from tasks.models.records import ModelKey, ModelType, Version
+from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter, lineage, served
 from tasks.models.store import ABANDONED, DONE, ModelStore
-from tasks.models.training import TrainedModel
+from tasks.models.training.evaluation import TrainedModel
 from tasks.warehouse import Warehouse
 from tests.tasks.models.worlds import champion_of, rows
 
@@ -92,12 +92,13 @@ def quick_store(sqlite_warehouse: Warehouse, trained: TrainedModel) -> Iterator[
         yield with_versions(sqlite_warehouse, trained)
 
 
-def with_versions(warehouse: Warehouse, trained: TrainedModel) -> ModelStore:
-    store, times = ModelStore(warehouse), rows(1, 1).times
-    for number, name in enumerate(NAMES, start=1):
-        about = {"data_sha256": name, "spec_sha256": "s", "artifact_sha256": "a", "golden": trained.golden}
+def with_versions(warehouse: Warehouse, trained: TrainedModel, count: int = len(NAMES)) -> ModelStore:
+    """Versions 1…count, each trained a little later than the one before."""
+    store, times = ModelStore(warehouse), rows(count, 1).times
+    for number, name in enumerate(NAMES[:count], start=1):
+        about = {"data_sha256": name, "spec_sha256": "s", "artifact_sha256": "a", "golden": trained.reference}
         about |= {"status": "registered", "decision": "promote", "evaluation": {}, "n_rows": 300}
-        version = Version(version_name=name, registry_version=number, train_to=times[0], **about)
+        version = Version(version_name=name, registry_version=number, train_to=times[number - 1], **about)
         more = {"gate": None, "train_from": times[0], "snapshot_sha256": None, "git_commit": None, "run_id": "t"}
         store.add_version(KEY, version, more)
     return store
@@ -254,7 +255,7 @@ def test_version_that_cannot_serve_is_refused_before_anything_moves(
 def test_golden_predictions_that_differ_are_refused(quick_store: ModelStore, registry: MemoryRegistry) -> None:
     other = champion_of(rows(300, 2))[0]
     registry.estimator = other.model.estimator
-    with pytest.raises(ArtifactRefusedError, match="golden"):
+    with pytest.raises(ArtifactRefusedError, match="reference predictions"):
         move(Promoter(quick_store, registry), 1)
 
 

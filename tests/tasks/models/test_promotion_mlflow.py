@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tasks.models.errors import PromotionConflictError
-from tasks.models.promotion import PROMOTION, ROLLBACK, Promoter, lineage, served
-from tasks.models.registry import Registry
+from tasks.models.registry.mlflow_registry import Registry
+from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter, lineage, served
 from tasks.models.store import DONE, ModelStore
 from tasks.warehouse import Warehouse
 from tests.subprocess_helper import forks
@@ -36,7 +36,7 @@ def move(promoter: Promoter, name: str, kind: str) -> int:
 
 
 def assert_serves(promoter: Promoter, possible: set[str | None]) -> None:
-    """What table and alias call champion is one of these, loads, and predicts its golden rows."""
+    """What table and alias call champion is one of these, loads, and repeats its reference predictions."""
     told = promoter.champion(KEY)
     assert told in possible
     version = promoter.store.version(KEY, told or "")
@@ -86,7 +86,7 @@ def test_killed_before_every_step_of_a_real_registry_a_champion_serves(
 def raced(promoter: Promoter, generation: int, race: Callable[[list[str], int], list[int]]) -> None:
     """Two move the champion at once, from the same generation: one wins, the other is told."""
     now = promoter.champion(KEY)
-    others = [name for name in promoter.store.version_names(KEY) if name != now][:2]
+    others = [one.version_name for one in promoter.store.versions(KEY) if one.version_name != now][:2]
     assert sorted(race(others, generation)) == [WON, CONFLICT]
     assert_serves(promoter, set(others))
     assert len(promoter.store.deployments(KEY)) == generation + 1

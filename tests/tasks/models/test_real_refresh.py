@@ -15,16 +15,12 @@ import polars as pl
 import pytest
 
 from tasks.content.features import with_features
-from tasks.models.dataset import KEYS, examples
-from tasks.models.estimators import FittedModel, fit
-from tasks.models.learning import Run
-from tasks.models.lifecycle import Lifecycle
-from tasks.models.records import ModelKey, ModelType
-from tasks.models.registry import Registry
+from tasks.models.records import ModelKey, ModelType, Run
+from tasks.models.service import ModelService
 from tasks.models.specs import ModelSpec, load_spec
-from tasks.models.store import ModelStore
-from tasks.models.training import metrics
-from tasks.models.watching import Thresholds
+from tasks.models.training.dataset import KEYS, ModelRows, examples
+from tasks.models.training.estimators import FittedModel, fit
+from tasks.models.training.evaluation import metrics
 from tasks.warehouse import Warehouse
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
@@ -36,18 +32,19 @@ MIN_MONTH_ROWS = 100
 
 
 @pytest.fixture
-def lifecycle(sqlite_warehouse: Warehouse) -> Lifecycle:
-    return Lifecycle(ModelStore(sqlite_warehouse), Registry(), Thresholds(0.1, 0.2, 50))
+def service(sqlite_warehouse: Warehouse) -> ModelService:
+    return ModelService(sqlite_warehouse)
 
 
 def refreshed(
-    lifecycle: Lifecycle, key: ModelKey, spec: ModelSpec, known: pl.DataFrame
+    service: ModelService, key: ModelKey, spec: ModelSpec, known: pl.DataFrame
 ) -> tuple[FittedModel | None, str]:
     """One night that retrains whatever drift says; who serves after it, and what came of it. None serves: no model."""
     moment = known[KEYS[spec.rows][1]][-1]
-    found = lifecycle.update(key, spec, known, Run("month", as_of=moment), force=True, promote=True)
-    champion = lifecycle.store.version(key, found["model_version"] or "")
-    return (None if champion is None else lifecycle.promoter.load(key, champion)), found["status"]
+    refresh = service.refresh(key, spec, ModelRows(known, spec), Run("month", as_of=moment))
+    found = refresh.update(force=True, promote=True)
+    champion = service.store.version(key, found["model_version"] or "")
+    return (None if champion is None else service.promoter.load(key, champion)), found["status"]
 
 
 def bank(shared_data: Path) -> tuple[pl.DataFrame, list[int]]:
@@ -67,7 +64,7 @@ def bank(shared_data: Path) -> tuple[pl.DataFrame, list[int]]:
     return touches, begins
 
 
-def test_bank_marketing_refreshed_monthly_beats_the_frozen_model(shared_data: Path, lifecycle: Lifecycle) -> None:
+def test_bank_marketing_refreshed_monthly_beats_the_frozen_model(shared_data: Path, service: ModelService) -> None:
     spec = load_spec(ModelType.CONVERSION_PREDICTOR).model_copy(update={"maximum_rows": 10_000})
     touches, begins = bank(shared_data)
     rows = examples(touches, spec.model_copy(update={"maximum_rows": len(touches)}))
@@ -77,7 +74,7 @@ def test_bank_marketing_refreshed_monthly_beats_the_frozen_model(shared_data: Pa
     for start, stop in zip(begins, [*begins[1:], len(rows)], strict=True):
         if start < first or stop - start < MIN_MONTH_ROWS:
             continue
-        champion, status = refreshed(lifecycle, key, spec, touches[:start])
+        champion, status = refreshed(service, key, spec, touches[:start])
         month, serving = rows.slice(start, stop), champion or frozen  # before anything was good enough: what was there
         came.append(status)
         both = [metrics(model.predict(month.features), month.target, model.classes) for model in (frozen, serving)]
@@ -112,7 +109,7 @@ def pages(shared_data: Path, every: int) -> Iterator[pl.DataFrame]:
 
 @pytest.mark.parametrize("every", [4])
 def test_facebook_engagement_is_never_behind_no_change_in_any_month(
-    shared_data: Path, lifecycle: Lifecycle, every: int
+    shared_data: Path, service: ModelService, every: int
 ) -> None:
     spec = load_spec(ModelType.ENGAGEMENT_PREDICTOR)
     losses: dict[int, list[tuple[float, float]]] = {month: [] for month in (4, 5, 6)}
@@ -125,7 +122,7 @@ def test_facebook_engagement_is_never_behind_no_change_in_any_month(
             if past < spec.minimum_rows or now - past < 10:
                 continue
             known = frame.sort("published_at").filter(pl.col("published_at") <= rows.times[past - 1])
-            champion, status = refreshed(lifecycle, key, spec, known)
+            champion, status = refreshed(service, key, spec, known)
             came.append(status)
             if champion is None:  # nothing beat the trivial predictor, so nobody is told anything
                 continue

@@ -13,10 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 
-from tasks.models.dataset import TEXT, Examples
-from tasks.models.estimators import fit
 from tasks.models.records import ModelType
 from tasks.models.specs import load_spec
+from tasks.models.training.dataset import TEXT, Examples
+from tasks.models.training.estimators import fit
 from tests.factories import START
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]

@@ -20,12 +20,12 @@ from sqlalchemy import select
 from tasks.errors import UnknownNameError
 from tasks.models import ModelType, ModelUpdater
 from tasks.models.errors import ArtifactRefusedError, RegistryUnreachableError
-from tasks.models.model_folder import MODEL_FILE, file_sha256
-from tasks.models.presentation import presented
-from tasks.models.records import ModelKey, Shown
-from tasks.models.registry import Registry
+from tasks.models.records import ModelArtifacts, ModelKey
+from tasks.models.registry.mlflow_registry import Registry
+from tasks.models.registry.model_folder import MODEL_FILE, file_sha256
 from tasks.models.store import ModelStore
-from tasks.models.training import golden_holds
+from tasks.models.training.evaluation import repeats_reference
+from tasks.models.training.model_card import describe
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ModelVersion
 from tests.factories import store_content
@@ -54,14 +54,14 @@ def test_version_comes_back_as_it_was(registry: Registry) -> None:
     assert (found[0], found[1]["artifact_sha256"], found[1]["version_name"]) == (number, sha256, TAGS["version_name"])
     assert registry.find(KEY, {"data_sha256": "other"}) is None
     loaded = type(trained.model).of(registry.load(KEY, number, sha256))
-    assert golden_holds(loaded, trained.golden)
+    assert repeats_reference(loaded, trained.reference)
 
 
 def test_people_and_mlflow_s_own_loaders_find_all_of_a_version(registry: Registry) -> None:
     trained, _ = champion_of(rows(300, 1))
     data = {"name": "acme content", "digest": "d" * 64, "source_type": "warehouse", "source": "{}"}
     data |= {"schema": "{}", "profile": '{"num_rows": 300}'}
-    shown = Shown({"figures/calibration.png": b"png"}, trained.golden["inputs"], data)
+    shown = ModelArtifacts({"figures/calibration.png": b"png"}, trained.reference["inputs"], data)
     worth = [{"loss": 2.0}, {"loss": 1.0}]
     number, _ = registry.register(KEY, trained.model, TAGS | {"git_commit": "c0ffee"}, worth, "# card", shown)
     version = registry._client.get_model_version(KEY.registered_name, str(number))
@@ -76,7 +76,7 @@ def test_people_and_mlflow_s_own_loaders_find_all_of_a_version(registry: Registr
     assert registry._client.get_logged_model(version.tags["model_id"]).metrics[0].value == 1.0
     loaded = mlflow.pyfunc.load_model(version.source)
     assert loaded.metadata.get_input_schema().input_names() == trained.model.columns
-    assert np.allclose(loaded.predict(loaded.input_example), trained.golden["outputs"])
+    assert np.allclose(loaded.predict(loaded.input_example), trained.reference["outputs"])
 
 
 def test_changed_file_is_refused(registry: Registry, home: Path) -> None:
@@ -151,7 +151,7 @@ def test_mlflow_that_is_down_is_asked_again_and_then_one_clear_error(
     with pytest.raises(RegistryUnreachableError):
         asyncio.run(lost.promote_model("acme", ENGAGEMENT, waits["candidate_version"]))
     assert [found.version_name for found in ModelStore(sqlite_warehouse).deployments(KEY)] == [first["model_version"]]
-    assert updater._lifecycle.registry.aliases(KEY) == {"champion": 1, "challenger": 2}
+    assert updater._service.registry.aliases(KEY) == {"champion": 1, "challenger": 2}
 
 
 async def test_rollback_goes_back_and_refuses_what_is_not_ours(sqlite_warehouse: Warehouse, mlflow_store: Path) -> None:
@@ -191,7 +191,7 @@ def test_registering_one_version_warm(registry: Registry) -> None:
         registry.register(KEY, trained.model, TAGS | {"data_sha256": str(i)}, [{"loss": 1.0}], "card")
 
     def whole(i: int) -> None:
-        card, shown = presented(KEY, SPEC, known, trained, tags)
+        card, shown = describe(KEY, SPEC, known, trained, tags)
         registry.register(KEY, trained.model, tags | {"data_sha256": str(i)}, [{"loss": 1.0}], card, shown)
 
     for what, work in (("", bare), (", with card, data set and three figures drawn", whole)):

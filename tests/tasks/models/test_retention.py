@@ -12,13 +12,10 @@ import pytest
 from tasks.errors import UnknownNameError
 from tasks.models import ModelUpdater
 from tasks.models.errors import ArtifactRefusedError
-from tasks.models.lifecycle import Lifecycle
-from tasks.models.promotion import PROMOTION
-from tasks.models.records import ModelKey, ModelType
-from tasks.models.registry import Registry
-from tasks.models.retention import Kept, removable
-from tasks.models.store import ModelStore
-from tasks.models.watching import Thresholds
+from tasks.models.records import ModelKey, ModelType, RegisteredVersion
+from tasks.models.registry.promotion import PROMOTION
+from tasks.models.registry.retention import removable
+from tasks.models.service import ModelService
 from tasks.warehouse import Warehouse
 from tests.factories import store_content
 from tests.tasks.models.model_rows import posts
@@ -28,8 +25,8 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 KEY = ModelKey("acme", ModelType.ENGAGEMENT_PREDICTOR)
 
 
-def kept(number: int, days: int, *, pinned: bool = False) -> Kept:
-    return Kept(number, f"v_{number}", NOW - timedelta(days=days), pinned)
+def kept(number: int, days: int, *, pinned: bool = False) -> RegisteredVersion:
+    return RegisteredVersion(number, f"v_{number}", NOW - timedelta(days=days), pinned)
 
 
 def test_only_old_versions_that_nobody_needs_go() -> None:
@@ -51,8 +48,8 @@ class Calls:
 
 
 def test_sweep_says_first_and_then_deletes(sqlite_warehouse: Warehouse, mlflow_store: Path) -> None:
-    store, registry = ModelStore(sqlite_warehouse), Registry()
-    lifecycle = Lifecycle(store, registry, Thresholds(0.1, 0.2, 50))
+    service = ModelService(sqlite_warehouse)
+    store, registry = service.store, service.registry
     store_content(sqlite_warehouse, posts(1))
     trained, version = champion_of(rows(300, 1))
     for number in range(1, 9):
@@ -65,22 +62,22 @@ def test_sweep_says_first_and_then_deletes(sqlite_warehouse: Warehouse, mlflow_s
         store.add_version(KEY, type(version)(**parts), about)
     first = store.version(KEY, "v_20260101_000000")
     assert first is not None
-    lifecycle.promoter.move(KEY, first, PROMOTION, "test", "tester", "run")
+    service.promoter.move(KEY, first, PROMOTION, "test", "tester", "run")
     updater = ModelUpdater(warehouse=sqlite_warehouse)
     asyncio.run(updater.pin_version("acme", KEY.model_type, "v_20260102_000000"))
-    assert [found["version"] for found in lifecycle.retire(90, dry_run=True)] == ["v_20260103_000000"]
+    assert [found["version"] for found in service.delete_old_versions(90, dry_run=True)] == ["v_20260103_000000"]
     with pytest.raises(UnknownNameError, match="unknown version 'v_1'"):
         asyncio.run(updater.pin_version("acme", KEY.model_type, "v_1"))
     asyncio.run(updater.pin_version("acme", KEY.model_type, "v_20260102_000000", pinned=False))
-    would = lifecycle.retire(90, dry_run=True)
+    would = service.delete_old_versions(90, dry_run=True)
     assert [found["version"] for found in would] == ["v_20260102_000000", "v_20260103_000000"]
     registry.__dict__["_client"] = calls = Calls(registry._client)
-    assert lifecycle.retire(90, dry_run=False) == [found | {"deleted": True} for found in would]
+    assert service.delete_old_versions(90, dry_run=False) == [found | {"deleted": True} for found in would]
     deleted = [name for name in calls.names if name.startswith("delete")]
     assert deleted == ["delete_model_version", "delete_logged_model", "delete_run"] * len(would)
-    assert lifecycle.retire(90, dry_run=False) == []
+    assert service.delete_old_versions(90, dry_run=False) == []
     registry.delete(KEY, 2)
-    assert lifecycle.promoter.verify(KEY, first).columns
+    assert service.promoter.verify(KEY, first).columns
     assert store.version(KEY, "v_20260102_000000") is None
     with pytest.raises(ArtifactRefusedError, match="missing"):
         registry.load(KEY, 2, "")

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from tasks.models import ModelType, ModelUpdater
-from tasks.models.gate import BETTER, OPEN, GateResult
-from tasks.models.rollout import ADVANCE, STOP, WAIT, ServedEvidence, judge_stage
+from tasks.models.decisions import Action, judge_stage
+from tasks.models.records import ServedEvidence
+from tasks.models.serving.gate import BETTER, OPEN, GateResult
 from tasks.models.specs import Gate
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Experiment, ModelRollout, ModelServing
@@ -85,7 +86,7 @@ async def test_challenger_that_does_worse_where_it_serves_is_stopped(sqlite_ware
     challenger = begun["candidate_version"]
     await refresh(updater, 12)  # no newer label is known, so that age decides
     assert shares(sqlite_warehouse) == [5, 25]
-    store_content(sqlite_warehouse, posts(1_000, start=700, video=3.0))  # away from what the challenger learnt
+    store_content(sqlite_warehouse, posts(1_000, start=700, video=3.0))  # away from what the challenger learned
     assert (await asked(updater, 700, 1_000))[challenger] >= 200
     stopped = await refresh(updater, 12)
     assert (stopped["status"], stopped["model_version"]) == ("canary_stopped", begun["model_version"])
@@ -99,7 +100,7 @@ async def test_challenger_that_fails_is_answered_for_and_stopped(
     sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     updater, begun = await in_canary(sqlite_warehouse)
-    load = updater._lifecycle.promoter.load
+    load = updater._service.promoter.load
 
     def fails(key: Any, version: Any) -> Any:
         if version.version_name == begun["candidate_version"]:
@@ -107,7 +108,7 @@ async def test_challenger_that_fails_is_answered_for_and_stopped(
         return load(key, version)
 
     with monkeypatch.context() as patch:
-        patch.setattr(updater._lifecycle.promoter, "load", fails)
+        patch.setattr(updater._service.promoter, "load", fails)
         for _ in range(3):
             assert await asked(updater, 400, 200) == {begun["model_version"]: 200}
     stopped = await refresh(updater, 1)
@@ -132,6 +133,7 @@ async def test_promotion_by_hand_ends_the_rollout(sqlite_warehouse: Warehouse) -
 
 
 RULE = Gate()
+WAIT, ADVANCE, STOP = Action.HOLD_ROLLOUT, Action.ADVANCE_ROLLOUT, Action.STOP_ROLLOUT
 UNKNOWN, FINE = ServedEvidence(3, 60), ServedEvidence(500, 9_500, 1.0, 0.01, -0.01, 0.03)
 WORSE = ServedEvidence(500, 9_500, 1.0, -0.3, -0.4, -0.2)
 OPEN_GATE = GateResult(OPEN, 0.0, -0.1, 1.0, 40, 0.1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,8 +34,15 @@ def test_every_type_has_its_file_and_every_file_its_type() -> None:
 
 def test_no_code_beyond_the_enum_names_a_type() -> None:
     named = re.compile("|".join(rf"\b{member.value}\b" for member in ModelType))
-    files = [path for path in ROOM.glob("*.py") if path.name != "records.py"]
+    files = [path for path in ROOM.rglob("*.py") if path.name != "records.py"]
     assert [path.name for path in files if named.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_types_are_listed_without_the_libraries_that_take_seconds() -> None:
+    slow = {"mlflow", "prefect", "sklearn", "skops", "matplotlib"}
+    listed = f"import sys; from tasks.models import ModelType; print(len(ModelType), {slow} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == [str(len(ModelType)), "set()"]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +52,8 @@ def test_no_code_beyond_the_enum_names_a_type() -> None:
         ({"minimum_rows": 1}, "minimum_rows"),
         ({"colour": "green"}, "colour"),
         ({"gate": {"confidence": 2}}, "gate.confidence"),
+        ({"model_type": "MOOD_READER"}, "model_type"),
+        ({"model_type": "TONE_CLASSIFIER"}, "its model_type is TONE_CLASSIFIER"),
     ],
 )
 def test_file_that_says_something_unknown_is_refused_by_name(

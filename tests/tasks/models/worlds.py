@@ -7,10 +7,10 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from tasks.models.dataset import Examples
 from tasks.models.records import ModelType, Version
 from tasks.models.specs import Estimator, Features, ModelSpec
-from tasks.models.training import TrainedModel, train
+from tasks.models.training.dataset import Examples
+from tasks.models.training.evaluation import TrainedModel, train
 from tests.factories import START
 
 COLUMNS = [f"x{i}" for i in range(6)]
@@ -36,6 +36,13 @@ def rows(n: int, seed: int, *, skewed: bool = False, sign: float = 1.0, start: i
     return Examples(pl.DataFrame(x, schema=COLUMNS), pl.Series("target", y), keys, times)
 
 
+def frame_of(examples: Examples) -> pl.DataFrame:
+    """Examples as the warehouse would hand them over: y is the log of the engagements."""
+    engagements = examples.target.exp() - 0.5
+    stored = {"content_id": examples.keys, "published_at": examples.times, "engagements": engagements}
+    return examples.features.with_columns(impressions=pl.lit(None, pl.Int64), **stored)
+
+
 def joined(first: Examples, second: Examples) -> Examples:
     """One after the other."""
     parts = [pl.concat([a, b]) for a, b in zip(_parts(first), _parts(second), strict=True)]
@@ -51,5 +58,5 @@ def champion_of(examples: Examples, spec: ModelSpec = SPEC) -> tuple[TrainedMode
     trained = train(spec, examples)
     evaluation = trained.evaluation.as_dict()
     about = {"version_name": "v_20260101_000000", "status": "registered", "registry_version": 1, "decision": "promote"}
-    about |= {"data_sha256": "", "spec_sha256": "", "artifact_sha256": "", "golden": trained.golden}
+    about |= {"data_sha256": "", "spec_sha256": "", "artifact_sha256": "", "golden": trained.reference}
     return trained, Version(evaluation=evaluation, train_to=examples.times[-1], n_rows=len(examples), **about)

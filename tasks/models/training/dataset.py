@@ -1,12 +1,13 @@
-"""Warehouse rows to examples in time order: features, target, times."""
+"""Warehouse rows to examples in time order: features, target, times. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
@@ -17,7 +18,7 @@ TEXT = "text"
 KEYS = {"content": ("content_id", "published_at"), "touches": ("touch_id", "occurred_at")}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Examples:
     """n rows in time order.
 
@@ -26,29 +27,34 @@ class Examples:
         target: (n,) Float64 for regression, String for classification.
         keys: (n,) id of the row.
         times: (n,) when it happened, ascending.
+        n: how many they are.
     """
 
     features: pl.DataFrame
     target: pl.Series
     keys: pl.Series
     times: pl.Series
+    n: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n", len(self.target))
 
     def __len__(self) -> int:
-        return len(self.target)
+        return self.n
 
     def slice(self, start: int, stop: int) -> Examples:
         """Rows start…stop, in time order."""
-        n = max(stop - start, 0)
-        rows = slice(start, start + n)
+        rows = slice(start, max(stop, start))
         return Examples(self.features[rows], self.target[rows], self.keys[rows], self.times[rows])
+
+    def split(self, instant: datetime) -> tuple[Examples, Examples]:
+        """Rows up to and including an instant, and rows later than it."""
+        n_older = int((self.times <= instant).sum())
+        return self.slice(0, n_older), self.slice(n_older, self.n)
 
     def after(self, instant: datetime) -> Examples:
         """Rows later than an instant."""
-        return self.slice(int((self.times <= instant).sum()), len(self))
-
-    def until(self, instant: datetime) -> Examples:
-        """Rows up to and including an instant."""
-        return self.slice(0, int((self.times <= instant).sum()))
+        return self.slice(int((self.times <= instant).sum()), self.n)
 
     def only(self, keys: Collection[str]) -> Examples:
         """Rows with these keys, in time order; keys not among them are left out."""
@@ -57,6 +63,11 @@ class Examples:
         return Examples(self.features.filter(chosen), *parts)
 
     @property
+    def has_one_class(self) -> bool:
+        """Whether a classifier would have nothing to tell apart."""
+        return self.target.dtype == pl.String and self.target.n_unique() < 2
+
+    @cached_property
     def sha256(self) -> str:
         """Hash of every row and column: equal for equal data, wherever it was read from."""
         frame = self.features.with_columns(target=self.target, key=self.keys, time=self.times.cast(pl.Int64))
@@ -65,14 +76,49 @@ class Examples:
         return hashlib.sha256(text.getbuffer()).hexdigest()
 
 
+@dataclass(frozen=True)
+class ModelRows:
+    """The rows of one model, each form of them made when it is first needed, and once."""
+
+    frame: pl.DataFrame
+    spec: ModelSpec
+
+    @cached_property
+    def labeled(self) -> Examples:
+        """Those whose target is known, at most the latest `spec.maximum_rows`."""
+        return examples(self.frame, self.spec)
+
+    @cached_property
+    def everything(self) -> Examples:
+        """All of them, labeled or not."""
+        return all_rows(self.frame, self.spec)
+
+    @cached_property
+    def n_unlabeled(self) -> int:
+        """How many are later than every label."""
+        if not self.labeled.n:
+            return len(self.frame)
+        return int((self.frame[KEYS[self.spec.rows][1]] > self.labeled.times[-1]).sum())
+
+    @property
+    def shortage(self) -> str | None:
+        """Why nothing can be learned from them; None where something can."""
+        n, spec = self.labeled.n, self.spec
+        if n < spec.minimum_rows:
+            return f"{n} rows with a known {spec.target}, {spec.minimum_rows} needed"
+        if self.labeled.has_one_class:
+            return f"all {n} rows have the same {spec.target}; two kinds are needed"
+        return None
+
+
 def examples(frame: pl.DataFrame, spec: ModelSpec) -> Examples:
-    """Labelled rows of a content or touch frame as examples, at most the latest `spec.maximum_rows`."""
+    """Labeled rows of a content or touch frame as examples, at most the latest `spec.maximum_rows`."""
     key, time = KEYS[spec.rows]
-    labelled = frame.with_columns(target(spec)).filter(pl.col("_target").is_not_null()).sort(time, key)
+    labeled = frame.with_columns(target(spec)).filter(pl.col("_target").is_not_null()).sort(time, key)
     if "recent_level" in spec.features.numeric:
-        labelled = labelled.with_columns(recent_level=recent_level())
-    labelled = labelled.tail(spec.maximum_rows)
-    return Examples(features(labelled, spec), labelled["_target"], labelled[key], labelled[time])
+        labeled = labeled.with_columns(recent_level=recent_level())
+    labeled = labeled.tail(spec.maximum_rows)
+    return Examples(features(labeled, spec), labeled["_target"], labeled[key], labeled[time])
 
 
 def all_rows(frame: pl.DataFrame, spec: ModelSpec) -> Examples:
@@ -108,14 +154,13 @@ def recent_level() -> pl.Expr:
 
 def features(frame: pl.DataFrame, spec: ModelSpec) -> pl.DataFrame:
     """The feature columns, in a fixed order: numbers, labels, text."""
-    wanted = spec.features
-    numbers, labels = list(wanted.numeric), list(wanted.categorical)
-    if wanted.attributes:
+    numbers, labels = list(spec.features.numeric), list(spec.features.categorical)
+    if spec.features.attributes:
         frame, more_numbers, more_labels = with_attributes(frame)
         numbers, labels = numbers + more_numbers, labels + more_labels
     columns = [pl.col(name).cast(pl.Float64) for name in numbers]
     columns += [pl.col(name).cast(pl.String).fill_null("") for name in labels]
-    if wanted.text or wanted.text_hashes:
+    if spec.features.text or spec.features.text_hashes:
         words = pl.concat_str(pl.col("title").fill_null(""), pl.col("body").fill_null(""), separator=" ")
         columns.append(words.str.strip_chars().alias(TEXT))
     return frame.select(columns)

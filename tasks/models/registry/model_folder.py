@@ -19,7 +19,7 @@ from zipfile import ZipFile
 
 import yaml
 
-from tasks.models.estimators import FittedModel
+from tasks.models.training.estimators import FittedModel
 
 MODEL_FILE = "model.skops"
 EXAMPLE_FILE = "input_example.json"

@@ -6,22 +6,23 @@ two warehouses in one process, would share.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
 
-from tasks.models.embedded_registry import alone_at
 from tasks.models.errors import ArtifactRefusedError, RegistryUnreachableError
-from tasks.models.estimators import FittedModel
-from tasks.models.model_folder import MODEL_FILE, TRUSTED_TYPES, file_sha256, write_model_folder
-from tasks.models.records import NOTHING_SHOWN, ModelKey, ModelType, Shown
+from tasks.models.records import NO_ARTIFACTS, ModelArtifacts, ModelKey, ModelType
+from tasks.models.registry.model_folder import MODEL_FILE, TRUSTED_TYPES, file_sha256, write_model_folder
+from tasks.models.training.estimators import FittedModel
 from tasks.settings import get_settings
 
 CREATED_BY = "ModelUpdater"
@@ -48,7 +49,7 @@ class Registry:
     def _client(self) -> Any:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-        with _FIRST_USE, alone_at(self.address):
+        with _FIRST_USE, _alone_at(self.address):
             from mlflow import MlflowClient
 
             logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -72,11 +73,9 @@ class Registry:
         """Number and tags of the first version that carries all these tags; None when there is none."""
         with self._answering():
             versions = self._client.search_model_versions(f"name = '{key.registered_name}'")
-        found = [v for v in versions if all(v.tags.get(name) == value for name, value in tags.items())]
-        if not found:
-            return None
-        first = min(found, key=lambda version: int(version.version))
-        return int(first.version), dict(first.tags)
+        numbered = {int(one.version): dict(one.tags) for one in versions}
+        numbers = [number for number, known in numbered.items() if tags.items() <= known.items()]
+        return (min(numbers), numbered[min(numbers)]) if numbers else None
 
     def register(
         self,
@@ -85,9 +84,9 @@ class Registry:
         tags: Mapping[str, str],
         metrics: Sequence[Mapping[str, float]],
         card: str,
-        shown: Shown = NOTHING_SHOWN,
+        artifacts: ModelArtifacts = NO_ARTIFACTS,
     ) -> tuple[int, str]:
-        """Save a model as a new version with what people look at; returns its number and the sha256 of its file.
+        """Save a model as a new version with its card and artifacts; returns its number and the sha256 of its file.
 
         Args:
             key: whose model of which type.
@@ -95,11 +94,11 @@ class Registry:
             tags: of the version and its run; `version_name` among them.
             metrics: of the versions before it, oldest first, and last its own: the run's page draws them over versions.
             card: Markdown.
-            shown: figures, input example and data set.
+            artifacts: figures, input example and data set.
         """
         with self._answering(), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
-            sha256 = write_model_folder(model, path, shown.example)
+            sha256 = write_model_folder(model, path, artifacts.example)
             run_tags = {
                 "workspace": key.workspace_id,
                 "model_type": key.model_type.value,
@@ -113,7 +112,7 @@ class Registry:
             )
             self._client.log_model_artifacts(logged.model_id, str(path))
             self._client.finalize_logged_model(logged.model_id, "READY")
-            self._show(run.run_id, logged.model_id, metrics, shown, Path(folder))
+            self._log(run.run_id, logged.model_id, metrics, artifacts, Path(folder))
             self._client.set_terminated(run.run_id)
             about = {**tags, "artifact_sha256": sha256, MODEL_ID: logged.model_id}
             described = {"tags": about, "description": card, "await_creation_for": 0}
@@ -132,14 +131,19 @@ class Registry:
             version = self._client.create_model_version(key.registered_name, **described)
         return int(version.version)
 
-    def _show(
-        self, run_id: str, model_id: str, metrics: Sequence[Mapping[str, float]], shown: Shown, folder: Path
+    def _log(
+        self,
+        run_id: str,
+        model_id: str,
+        metrics: Sequence[Mapping[str, float]],
+        artifacts: ModelArtifacts,
+        folder: Path,
     ) -> None:
         """Figures, metrics and the data set on the run's page; the model's page shows the metrics too."""
         from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric
 
-        if shown.data is not None:
-            data = Dataset(**dict(shown.data) | {"digest": shown.data["digest"][:DIGEST_CHARACTERS]})
+        if artifacts.data is not None:
+            data = Dataset(**dict(artifacts.data) | {"digest": artifacts.data["digest"][:DIGEST_CHARACTERS]})
             inputs = DatasetInput(data, [InputTag("mlflow.data.context", "training")])
             self._client.log_inputs(run_id, datasets=[inputs])
         self._client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
@@ -150,12 +154,12 @@ class Registry:
             for name, value in version.items()
         ]
         self._client.log_batch(run_id, metrics=points)
-        if shown.figures:
-            for name, png in shown.figures.items():
-                path = folder / "shown" / name
+        if artifacts.figures:
+            for name, png in artifacts.figures.items():
+                path = folder / "artifacts" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(png)
-            self._client.log_artifacts(run_id, str(folder / "shown"))
+            self._client.log_artifacts(run_id, str(folder / "artifacts"))
 
     def load(self, key: ModelKey, version: int, sha256: str) -> Any:
         """The estimator of a version, if its file is the one registered and holds no foreign type.
@@ -181,26 +185,25 @@ class Registry:
     @contextmanager
     def model_file(self, key: ModelKey, version: int) -> Iterator[Path | None]:
         """The model file of a version, local for as long as the context lasts; None when it cannot be had."""
-        found_version = self._version(key, version)
-        if found_version is None:
+        registered = self._version(key, version)
+        if registered is None:
             yield None
             return
-        source = found_version.source
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
 
         with tempfile.TemporaryDirectory() as folder:
             try:
-                uri = f"{source.rstrip('/')}/{MODEL_FILE}"
-                found = Path(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=self.address))
+                uri = f"{registered.source.rstrip('/')}/{MODEL_FILE}"
+                path = Path(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=self.address))
             except (MlflowException, OSError):
-                found = None
-            yield found
+                path = None
+            yield path
 
     def point(self, key: ModelKey, alias: str, version: int) -> None:
         """Set an alias; doing it twice changes nothing."""
         with self._answering():
-            _twice(lambda: self._client.set_registered_model_alias(key.registered_name, alias, str(version)))
+            _retried(self._client.set_registered_model_alias, key.registered_name, alias, str(version))
 
     def clear(self, key: ModelKey, alias: str, version: int) -> None:
         """Remove an alias if it points to this version."""
@@ -210,15 +213,15 @@ class Registry:
 
     def delete(self, key: ModelKey, version: int) -> None:
         """Delete a version, then its model, then its run: in that order nothing that is registered ever dangles."""
-        found = self._version(key, version)
-        if found is None:  # a sweep that was killed had come this far
+        registered = self._version(key, version)
+        if registered is None:  # a sweep that was killed had come this far
             return
         with self._answering():
             self._client.delete_model_version(key.registered_name, str(version))
-            if MODEL_ID in found.tags:
-                self._client.delete_logged_model(found.tags[MODEL_ID])
-            if found.run_id:
-                self._client.delete_run(found.run_id)
+            if MODEL_ID in registered.tags:
+                self._client.delete_logged_model(registered.tags[MODEL_ID])
+            if registered.run_id:
+                self._client.delete_run(registered.run_id)
 
     def _version(self, key: ModelKey, version: int) -> Any | None:
         with self._answering():
@@ -228,8 +231,8 @@ class Registry:
     def aliases(self, key: ModelKey) -> dict[str, int]:
         """Aliases of a registered model; empty when it does not exist."""
         with self._answering():
-            found = self._client.search_registered_models(f"name = '{key.registered_name}'")
-        return {name: int(version) for model in found for name, version in model.aliases.items()}
+            models = self._client.search_registered_models(f"name = '{key.registered_name}'")
+        return {name: int(version) for model in models for name, version in model.aliases.items()}
 
     def _create_registered_model(self, key: ModelKey) -> None:
         """Create `<workspace>.<TYPE>`; whoever comes second finds it there."""
@@ -250,24 +253,45 @@ class Registry:
             name = f"{CREATED_BY}/{key.model_type.value}"
             client = self._client
             with _FIRST_USE:
-                found = client.get_experiment_by_name(name)
+                experiment = client.get_experiment_by_name(name)
                 folder = self._artifacts.as_uri() if self.address.startswith("sqlite") else None
-                made = None if found else client.create_experiment(name, artifact_location=folder)
-            known = self._experiments[key.model_type] = str(found.experiment_id if found else made)
+                made = None if experiment else client.create_experiment(name, artifact_location=folder)
+            known = self._experiments[key.model_type] = str(experiment.experiment_id if experiment else made)
         return known
 
 
 def _source(tags: Mapping[str, str], card: str) -> dict[str, str]:
     """Tags MLflow's own pages read: what made a run, from which commit, and its description."""
-    found = {"mlflow.source.name": CREATED_BY, "mlflow.source.type": "JOB", "mlflow.note.content": card}
-    return found | ({"mlflow.source.git.commit": tags["git_commit"]} if "git_commit" in tags else {})
+    source = {"mlflow.source.name": CREATED_BY, "mlflow.source.type": "JOB", "mlflow.note.content": card}
+    return source | ({"mlflow.source.git.commit": tags["git_commit"]} if "git_commit" in tags else {})
 
 
-def _twice(call: Callable[[], Any]) -> None:
+def _retried(call: Callable[..., Any], *arguments: str) -> None:
     """Two threads that create the same new alias collide once; the second try finds it there."""
     from mlflow.exceptions import MlflowException
 
     try:
-        call()
+        call(*arguments)
     except MlflowException:
-        call()
+        call(*arguments)
+
+
+@contextmanager
+def _alone_at(address: str) -> Iterator[None]:
+    """Alone among processes at a store in a file, which is prepared: two that create its tables at once collide."""
+    if not address.startswith("sqlite:///"):
+        yield
+        return
+    store = Path(address.removeprefix("sqlite:///"))
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with store.with_name(f"{store.name}.first-use").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _prepare_file(store)
+        yield
+
+
+def _prepare_file(path: Path) -> None:
+    """Let a new store write ahead: one sync a commit instead of four, and readers never stop a writer."""
+    if not path.exists():
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")

@@ -1,4 +1,4 @@
-"""Pictures of a model on the latest rows it was held out from, as PNG bytes by their place among a run's artifacts.
+"""Figures of a model on its latest held-out rows, as PNG bytes by their path among a run's artifacts. Pure.
 
 Drawn without pyplot, whose state threads would share, and without automatic layout, which costs more than the drawing.
 """
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.models.estimators import Floats
-from tasks.models.held_out import HeldOut
-from tasks.models.importance import Importance
-from tasks.models.output_drift import scores
+from tasks.models.drift.shifts import scores
+from tasks.models.training.estimators import Floats
+from tasks.models.training.evaluation import HeldOut
+from tasks.models.training.importance import Importance
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,30 +23,30 @@ MAIN, QUIET = "#1b7f5c", "#6b7280"
 DPI, SMALL = 100, 8
 GROUPS, MIN_GROUP = 10, 5
 MAX_POINTS, MAX_CLASSES, MAX_BARS, MAX_TICKS, LONGEST_NAME = 1_500, 10, 12, 5, 30
-YES_OR_NO = {"0": "no", "1": "yes"}  # how a conversion is labelled
+YES_OR_NO = {"0": "no", "1": "yes"}  # how a conversion is labeled
 NORMAL_95 = 1.96
 
 
 def figures_of(target: str, held_out: HeldOut, importance: Importance | None) -> dict[str, bytes]:
     """Calibration of every model; residuals for regression, confusion for classification; importance where known."""
-    found = {"calibration": calibration(target, held_out)}
+    figures = {"calibration": calibration(target, held_out)}
     if held_out.classes is None:
-        found["residuals"] = residuals(held_out)
+        figures["residuals"] = residuals(held_out)
     else:
-        found["confusion"] = confusion(held_out)
+        figures["confusion"] = confusion(held_out)
     if importance is not None:
-        found["importance"] = bars(importance)
-    return {f"figures/{name}.png": png for name, png in found.items()}
+        figures["importance"] = bars(importance)
+    return {f"figures/{name}.png": png for name, png in figures.items()}
 
 
 def calibration(target: str, held_out: HeldOut) -> bytes:
-    """What was predicted beside what came, in ten groups of equal size, with 95 % intervals; dashed: as predicted."""
-    said, came = scores(held_out.predicted), _outcomes(held_out)
-    size = max(MIN_GROUP, len(said) // GROUPS)
-    groups = np.array_split(np.argsort(said, kind="stable"), max(len(said) // size, 1))
-    middle = np.array([[said[rows].mean(), came[rows].mean()] for rows in groups])
-    reach = np.array([NORMAL_95 * came[rows].std() / np.sqrt(len(rows)) for rows in groups])
-    axes = _axes(f"Calibration on {len(said)} later rows: {_of_what(target, held_out)}", bottom=0.13)
+    """Predicted against observed, in ten groups of equal size, with 95 % intervals; dashed: perfect calibration."""
+    predicted, observed = scores(held_out.predicted), _outcomes(held_out)
+    size = max(MIN_GROUP, len(predicted) // GROUPS)
+    groups = np.array_split(np.argsort(predicted, kind="stable"), max(len(predicted) // size, 1))
+    middle = np.array([[predicted[rows].mean(), observed[rows].mean()] for rows in groups])
+    reach = np.array([NORMAL_95 * observed[rows].std() / np.sqrt(len(rows)) for rows in groups])
+    axes = _axes(f"Calibration on {len(predicted)} held-out rows: {_of_what(target, held_out)}", bottom=0.13)
     ends = [min(middle.min(), (middle[:, 1] - reach).min()), max(middle.max(), (middle[:, 1] + reach).max())]
     axes.plot(ends, ends, "--", color=QUIET, linewidth=1)
     if held_out.classes is not None:
@@ -58,15 +58,15 @@ def calibration(target: str, held_out: HeldOut) -> bytes:
 
 
 def residuals(held_out: HeldOut) -> bytes:
-    """Observed − predicted over the prediction; above the line the model said too little."""
+    """Observed − predicted over the prediction; above the line the model predicted too little."""
     truth = held_out.rows.target.to_numpy()
     every = slice(None, None, max(len(truth) // MAX_POINTS, 1))
-    error, said = (truth - held_out.predicted)[every], held_out.predicted[every]
+    error, predicted = (truth - held_out.predicted)[every], held_out.predicted[every]
     half = float(np.median(np.abs(truth - held_out.predicted)))
-    axes = _axes(f"Residuals on {len(truth)} later rows; half lie within ±{half:.2g}", bottom=0.13)
+    axes = _axes(f"Residuals on {len(truth)} held-out rows; half lie within ±{half:.2g}", bottom=0.13)
     axes.axhspan(-half, half, color=MAIN, alpha=0.12, linewidth=0)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.plot(said, error, "o", color=MAIN, markersize=3, alpha=0.5, markeredgewidth=0)
+    axes.plot(predicted, error, "o", color=MAIN, markersize=3, alpha=0.5, markeredgewidth=0)
     axes.set_xlabel("predicted", fontsize=SMALL)
     axes.set_ylabel("observed − predicted", fontsize=SMALL)
     return _png(axes)
@@ -75,15 +75,15 @@ def residuals(held_out: HeldOut) -> bytes:
 def confusion(held_out: HeldOut) -> bytes:
     """True label by predicted label, in rows and as a share of the true label; the rarest labels are pooled."""
     truth, chosen = _labels(held_out)
-    found, counts = np.unique(truth, return_counts=True)
-    names = sorted(found[np.argsort(-counts, kind="stable")][:MAX_CLASSES].tolist())
+    labels, counts = np.unique(truth, return_counts=True)
+    names = sorted(labels[np.argsort(-counts, kind="stable")][:MAX_CLASSES].tolist())
     names += ["(others)"] if set(truth) | set(chosen) > set(names) else []
     place = {name: i for i, name in enumerate(names)}
     table = np.zeros((len(names), len(names)), dtype=np.int64)
     last = len(names) - 1
     np.add.at(table, ([place.get(name, last) for name in truth], [place.get(name, last) for name in chosen]), 1)
-    right = float((truth == chosen).mean())
-    axes = _axes(f"Confusion on {len(truth)} later rows; {right:.0%} right", left=0.25, bottom=0.25)
+    accuracy = float((truth == chosen).mean())
+    axes = _axes(f"Confusion matrix on {len(truth)} held-out rows; accuracy {accuracy:.0%}", left=0.25, bottom=0.25)
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Greens", vmin=0, vmax=1, aspect="auto")
     for (i, j), n in np.ndenumerate(table):
@@ -93,14 +93,14 @@ def confusion(held_out: HeldOut) -> bytes:
     axes.set_xticks(range(len(names)), shown, rotation=40, ha="right", fontsize=SMALL)
     axes.set_yticks(range(len(names)), shown, fontsize=SMALL)
     axes.set_xlabel("predicted", fontsize=SMALL)
-    axes.set_ylabel("true (colour: share of the row)", fontsize=SMALL)
+    axes.set_ylabel("true (color: share of the row)", fontsize=SMALL)
     return _png(axes)
 
 
 def bars(importance: Importance) -> bytes:
     """The most important inputs, strongest on top."""
     names, values = importance.names[:MAX_BARS][::-1], importance.values[:MAX_BARS][::-1]
-    axes = _axes("What the model listens to (not: what causes the outcome)", left=0.36, bottom=0.13)
+    axes = _axes("Most important inputs (what the model uses, not what causes the outcome)", left=0.36, bottom=0.13)
     error = importance.errors[:MAX_BARS][::-1]
     axes.barh(range(len(names)), values, xerr=error if error.any() else None, color=MAIN, ecolor=QUIET, height=0.65)
     axes.axvline(0, color="black", linewidth=0.8)
@@ -110,12 +110,12 @@ def bars(importance: Importance) -> bytes:
 
 
 def _outcomes(held_out: HeldOut) -> Floats:
-    """(n,) what `scores` speaks of: the target, whether the second of two labels came, whether the choice was right."""
+    """(n,) what `scores` predict: the target, whether the second of two labels occurred, or the label was right."""
     if held_out.classes is None:
         return np.asarray(held_out.rows.target.to_numpy(), dtype=np.float64)
     truth, chosen = _labels(held_out)
-    came = truth == held_out.classes[1] if len(held_out.classes) == 2 else truth == chosen
-    return np.asarray(came, dtype=np.float64)
+    occurred = truth == held_out.classes[1] if len(held_out.classes) == 2 else truth == chosen
+    return np.asarray(occurred, dtype=np.float64)
 
 
 def _of_what(target: str, held_out: HeldOut) -> str:

@@ -1,22 +1,76 @@
-"""Tier 2, no labels needed: did the model's own outputs move, and what do they say of its performance?
+"""Did a model's inputs or outputs move? No labels needed. Pure.
 
 Outputs are the first place to look (Rabanser et al. 2019): an input that moves without moving them does no harm.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike
 
-from tasks.models.estimators import PROBABILITY_FLOOR, Floats
-from tasks.models.input_drift import ColumnShift
-from tasks.statistics.two_sample import kolmogorov_smirnov
+from tasks.models.training.dataset import TEXT
+from tasks.models.training.estimators import PROBABILITY_FLOOR, Floats
+from tasks.statistics.two_sample import TwoSample, chi_square, kolmogorov_smirnov
 from tasks.statistics.welch import MeanChange, mean_change
 
 QUANTILES = 200
 OUTPUT = "prediction"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnShift:
+    """One column compared between reference and current rows.
+
+    Attributes:
+        kind: `number`, `label`, `missing` (the share of missing values) or `output`.
+        shift: distance in standard deviations of an equal normal shift, see `TwoSample.shift`.
+        p_value: unadjusted.
+    """
+
+    name: str
+    kind: str
+    shift: float
+    p_value: float
+
+
+def column_shifts(
+    reference: pl.DataFrame, current: pl.DataFrame, not_watched: Collection[str] = ()
+) -> list[ColumnShift]:
+    """Compare every number and label column of two frames of features; text is no column of its own."""
+    shifts: list[ColumnShift] = []
+    for name, kind in reference.schema.items():
+        if name in (TEXT, *not_watched) or name not in current.columns:
+            continue
+        if kind.is_numeric():
+            shifts += _number(name, reference[name], current[name])
+        else:
+            shifts.append(_shift(name, "label", _labels(reference[name], current[name])))
+    return shifts
+
+
+def _number(name: str, reference: pl.Series, current: pl.Series) -> list[ColumnShift]:
+    known = [part.drop_nulls().drop_nans() for part in (reference, current)]
+    shifts = [_shift(name, "number", kolmogorov_smirnov(known[0].to_numpy(), known[1].to_numpy()))]
+    missing = [len(part) - len(kept) for part, kept in zip((reference, current), known, strict=True)]
+    if any(missing):
+        counts = [[len(kept), n_missing] for kept, n_missing in zip(known, missing, strict=True)]
+        shifts.append(_shift(name, "missing", chi_square(*counts)))
+    return shifts
+
+
+def _labels(reference: pl.Series, current: pl.Series) -> TwoSample:
+    before, now = Counter(reference.to_list()), Counter(current.to_list())
+    names = sorted(before.keys() | now.keys(), key=str)
+    return chi_square([before[name] for name in names], [now[name] for name in names])
+
+
+def _shift(name: str, kind: str, test: TwoSample) -> ColumnShift:
+    return ColumnShift(name, kind, test.shift, test.p_value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +79,7 @@ class OutputSummary:
 
     Attributes:
         quantiles: of the expected value, of the second class's probability, or of the largest one; n rows.
-        expected_loss: mean loss the probabilities themselves announce, with its variance; 0 for regression.
+        expected_loss: mean loss expected from the probabilities themselves, with its variance; 0 for regression.
     """
 
     quantiles: list[float]
@@ -34,9 +88,9 @@ class OutputSummary:
     expected_loss_variance: float
 
 
-def summarise_outputs(predicted: Floats) -> OutputSummary:
-    """Summarise predictions as `FittedModel.predict` gives them."""
-    losses = announced_losses(predicted)
+def summarize_outputs(predicted: Floats) -> OutputSummary:
+    """Summarize predictions as `FittedModel.predict` gives them."""
+    losses = expected_losses(predicted)
     points = np.quantile(scores(predicted), (np.arange(QUANTILES) + 0.5) / QUANTILES)
     return OutputSummary(points.tolist(), len(predicted), float(losses.mean()), float(losses.var()))
 
@@ -49,7 +103,7 @@ def scores(predicted: Floats) -> Floats:
     return chosen
 
 
-def announced_losses(predicted: Floats) -> Floats:
+def expected_losses(predicted: Floats) -> Floats:
     """(n,) entropies: the log loss each row will have on average if its probabilities are right; 0 for regression."""
     if predicted.ndim == 1:
         return np.zeros(len(predicted))
@@ -58,17 +112,17 @@ def announced_losses(predicted: Floats) -> Floats:
 
 
 def output_shift(then: OutputSummary, predicted: Floats) -> ColumnShift:
-    """Compare outputs now with the summary of those held out at registration."""
+    """Compare outputs now with the summary of the held-out ones at registration."""
     copies = np.repeat(then.quantiles, max(then.n // QUANTILES, 1))
-    found = kolmogorov_smirnov(copies, scores(predicted))
-    return ColumnShift(OUTPUT, "output", found.shift, found.p_value)
+    test = kolmogorov_smirnov(copies, scores(predicted))
+    return ColumnShift(OUTPUT, "output", test.shift, test.p_value)
 
 
-def announced_change(then: OutputSummary, predicted: Floats) -> MeanChange | None:
-    """Rise of the loss the model announces for itself; None for regression, which announces none."""
+def expected_loss_change(then: OutputSummary, predicted: Floats) -> MeanChange | None:
+    """Rise of the loss expected from the model's own probabilities; None for regression, which has none."""
     if predicted.ndim == 1:
         return None
-    return mean_change(announced_losses(predicted), then.expected_loss, then.expected_loss_variance, then.n)
+    return mean_change(expected_losses(predicted), then.expected_loss, then.expected_loss_variance, then.n)
 
 
 def expected_performance(probability: ArrayLike, positive: ArrayLike) -> dict[str, float]:

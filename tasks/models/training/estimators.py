@@ -1,10 +1,10 @@
-"""scikit-learn estimators for each kind a spec may name. Everything here survives skops with the types we trust."""
+"""scikit-learn estimators for each kind a spec may name. All of them survive skops with the types we trust."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.models.dataset import TEXT, Examples
 from tasks.models.specs import ModelSpec
+from tasks.models.training.dataset import TEXT, Examples
 from tasks.statistics.one_thread import one_thread
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ _TURN = RLock()
 
 @dataclass(frozen=True, slots=True)
 class FittedModel:
-    """A fitted estimator and the columns it wants.
+    """A fitted estimator and the columns it reads.
 
     Attributes:
         classes: labels in the order of the probability columns; None for regression.
+        columns: all input columns, in order.
     """
 
     estimator: Any
@@ -42,14 +43,18 @@ class FittedModel:
     labels: tuple[str, ...]
     text: bool
     classes: tuple[str, ...] | None
+    columns: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", [*self.numbers, *self.labels, *([TEXT] if self.text else [])])
 
     @classmethod
     def of(cls, estimator: Any) -> FittedModel:
-        """The same of an estimator that was loaded: it knows its own columns and classes."""
+        """From an estimator, fitted or loaded: it knows its own columns and classes."""
         inner = estimator
         while hasattr(inner, "estimator"):  # calibration around a frozen pipeline
             inner = inner.estimator
-        columns = {name: found for name, _, found in inner.named_steps["columns"].transformers_}
+        columns = {name: names for name, _, names in inner.named_steps["columns"].transformers_}
         classes = getattr(estimator, "classes_", None)
         return cls(
             estimator,
@@ -59,13 +64,8 @@ class FittedModel:
             None if classes is None else tuple(str(name) for name in classes),
         )
 
-    @property
-    def columns(self) -> list[str]:
-        """The input columns, in order."""
-        return [*self.numbers, *self.labels, *([TEXT] if self.text else [])]
-
     def frame(self, features: pl.DataFrame) -> pd.DataFrame:
-        """The input as the estimator wants it; a column the rows lack is missing everywhere."""
+        """The input as the estimator reads it; a column the rows lack is missing everywhere."""
         lacking = [pl.lit(None, pl.Float64).alias(name) for name in self.numbers if name not in features.columns]
         lacking += [pl.lit("").alias(name) for name in (*self.labels, TEXT) if name not in features.columns]
         full = features.with_columns(lacking)
@@ -193,7 +193,7 @@ def _with_plain_numbers(fitted: Any) -> Any:
 
 @contextmanager
 def sklearn_turn(rows: int) -> Iterator[None]:
-    """One after another and on one core for small work; large work gets them all and waits for nobody.
+    """One after another and on one core for small work; large work gets all cores and does not wait.
 
     scikit-learn swaps the process's warning filters around every transformer: two threads take them from each other,
     and every call warns (thousands of lines a refresh).

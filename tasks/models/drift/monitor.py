@@ -1,0 +1,308 @@
+"""One drift check of a champion: its losses, its outputs and its inputs, and whether retraining would help. Pure.
+
+Tier 1 (labels) compares losses and alone may be critical. Tier 2 (the model's outputs) and tier 3 (its inputs) need no
+labels and are a warning at most: inputs move all the time without harm. One Holm correction over all of them keeps the
+false alarms of the whole verdict below 5 %, and a minimum effect keeps large samples from alarming about nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any
+
+from tasks.errors import OutOfRangeError, require_between
+from tasks.models.drift.shifts import (
+    ColumnShift,
+    OutputSummary,
+    column_shifts,
+    expected_loss_change,
+    expected_performance,
+    output_shift,
+)
+from tasks.models.records import (
+    CONTINUE,
+    CRITICAL,
+    INSUFFICIENT_DATA,
+    NO_DRIFT,
+    NOW,
+    SOON,
+    WARNING,
+    DriftReport,
+    ModelKey,
+    Version,
+)
+from tasks.models.serving.predictions import Outputs, losses_as_served
+from tasks.models.specs import ModelSpec
+from tasks.models.training.dataset import Examples
+from tasks.models.training.estimators import FittedModel, Floats
+from tasks.models.training.evaluation import RetrainGain, baseline_losses, retrain_gain
+from tasks.statistics.multiplicity import holm
+from tasks.statistics.paired_bound import Bound, paired_lower_bound
+from tasks.statistics.welch import MeanChange, mean_change
+
+LEVEL = 0.05
+REFERENCE_ROWS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class DriftThresholds:
+    """Drift scores (0–1) from which to warn and to alarm, and how many new rows a check needs.
+
+    Raises:
+        OutOfRangeError: if a number lies outside its bounds.
+    """
+
+    warning: float = 0.1
+    critical: float = 0.2
+    min_samples: int = 50
+
+    def __post_init__(self) -> None:
+        require_between("drift_critical_threshold", self.critical, 0.0, 1.0)
+        require_between("drift_warning_threshold", self.warning, 0.0, self.critical)
+        if isinstance(self.min_samples, bool) or not self.min_samples >= 20:
+            raise OutOfRangeError("min_samples_for_drift", self.min_samples, "at least 20")
+
+
+@dataclass(frozen=True, slots=True)
+class DriftMeasurement:
+    """What one check measured.
+
+    Attributes:
+        change: Tier 1; None where too few labels are known.
+        estimated: performance expected without labels, binary classifiers only.
+        gain: what retraining brings; None unless something drifted and labels are known.
+    """
+
+    verdict: Verdict
+    change: LossChange | None
+    estimated: dict[str, float]
+    gain: RetrainGain | None
+    samples: int
+
+
+def measure_drift(
+    spec: ModelSpec,
+    champion: Version,
+    model: FittedModel,
+    labeled: Examples,
+    everything: Examples,
+    thresholds: DriftThresholds,
+    served: Outputs = MappingProxyType({}),
+) -> DriftMeasurement:
+    """Compare the rows newer than the champion with its training data.
+
+    Args:
+        spec: the champion's spec.
+        champion: what is stored of its registration.
+        model: the champion itself.
+        labeled: rows whose target is known, in time order.
+        everything: all rows, in time order.
+        thresholds: when to warn and to alarm.
+        served: the champion's logged outputs for rows newer than it; the rest is scored again.
+    """
+    older, newer = everything.split(champion.train_to)
+    change = _loss_change(labeled, champion, model, thresholds.min_samples, served)
+    predicted, then = model.predict(newer.features), OutputSummary(**champion.evaluation["outputs"])
+    reference = older.features.tail(min(champion.n_rows, REFERENCE_ROWS))
+    shifts = [output_shift(then, predicted), *column_shifts(reference, newer.features, spec.not_watched)]
+    # The loss a model's own probabilities promise counts only until labels are known.
+    expected = expected_loss_change(then, predicted) if change is None else None
+    verdict = drift_verdict(change, expected, shifts, thresholds.warning, thresholds.critical)
+    gain = None
+    if verdict.status != NO_DRIFT and change is not None:
+        gain = retrain_gain(spec, labeled, model, champion.train_to)
+    is_binary = predicted.ndim == 2 and predicted.shape[1] == 2
+    estimated = expected_performance(predicted[:, 1], predicted[:, 1] >= 0.5) if is_binary else {}
+    return DriftMeasurement(verdict, change, estimated, gain, newer.n)
+
+
+def _loss_change(
+    labeled: Examples, champion: Version, model: FittedModel, min_samples: int, served: Outputs
+) -> LossChange | None:
+    older, newer = labeled.split(champion.train_to)
+    if newer.n < min_samples or not older.n:
+        return None
+    then = champion.evaluation
+    baseline = baseline_losses(older.target, newer.target)
+    now, n_served = losses_as_served(model, newer, served)
+    return loss_change(now, baseline, then["loss"], then["loss_variance"], then["n"], n_served)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Status, score and reasons; whether retraining helps is another question, see `recommend`."""
+
+    status: str
+    score: float
+    p_value: float
+    reasons: tuple[str, ...]
+    columns: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftFinding:
+    """One test: its p-value, how much it matters (0–1), and the reason to give where it is significant."""
+
+    p_value: float
+    score: float
+    reason: str
+    is_labeled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LossChange:
+    """The model's loss now against its loss when registered, and against today's baseline row by row.
+
+    Attributes:
+        n_served: rows whose loss is of what was really served; the others were scored again.
+    """
+
+    change: MeanChange
+    behind_baseline: Bound
+    n_served: int = 0
+
+    @property
+    def basis(self) -> str:
+        """Which rows, in words."""
+        how = "as served" if self.n_served == self.change.n else f"{self.n_served} as served, the rest scored again"
+        return f"{self.change.n} labeled rows ({how if self.n_served else 'scored again, none was served'})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the warehouse."""
+        return {
+            "loss": self.change.now,
+            "loss_at_registration": self.change.then,
+            "n": self.change.n,
+            "n_served": self.n_served,
+            "relative_change": self.change.relative,
+            "relative_change_lower": self.change.relative_lower,
+            "behind_baseline": self.behind_baseline.mean,
+        }
+
+
+def loss_change(
+    now: Floats, baseline_now: Floats, mean: float, variance: float, n: int, n_served: int = 0
+) -> LossChange:
+    """Compare losses (m,) with the mean and variance of n held-out losses at registration, and with a baseline's (m,).
+
+    One-sided: only getting worse is drift.
+    """
+    return LossChange(mean_change(now, mean, variance, n), paired_lower_bound(now - baseline_now), n_served)
+
+
+def drift_verdict(
+    change: LossChange | None,
+    expected: MeanChange | None,
+    shifts: Sequence[ColumnShift],
+    warning_at: float,
+    critical_at: float,
+) -> Verdict:
+    """Judge a change of the loss (None without labels), of the expected one (None for regression), and of columns."""
+    findings = [*_losses(change), *_expected_loss(expected), *(_shift(shift) for shift in shifts)]
+    adjusted = holm([finding.p_value for finding in findings] or [1.0])
+    significant = [f for f, p in zip(findings, adjusted, strict=False) if p <= LEVEL and f.score >= warning_at]
+    significant.sort(key=_strongest_first)
+    losses = max((finding.score for finding in significant if finding.is_labeled), default=0.0)
+    others = max((finding.score for finding in significant if not finding.is_labeled), default=0.0)
+    status = CRITICAL if losses >= critical_at and losses > 0 else WARNING if significant else NO_DRIFT
+    columns = [
+        asdict(shift) | {"score": input_score(shift), "p_adjusted": float(p)}
+        for shift, p in zip(shifts, adjusted[len(findings) - len(shifts) :], strict=False)
+    ]
+    score = losses if status == CRITICAL else max(losses, min(others, critical_at))
+    return Verdict(status, score, float(adjusted.min()), tuple(one.reason for one in significant), tuple(columns))
+
+
+def _strongest_first(finding: DriftFinding) -> tuple[bool, float]:
+    return not finding.is_labeled, -finding.score
+
+
+def input_score(shift: ColumnShift) -> float:
+    """Half the shift in standard deviations, at most 1: a column two deviations away has nothing left in common."""
+    return min(shift.shift / 2.0, 1.0)
+
+
+def recommend(status: str, gain: RetrainGain | None, worth: float) -> tuple[str, str | None]:
+    """What to do, and why: retraining is proposed only where it helps on held-out rows.
+
+    `worth` is the share of the champion's loss it has to save, the same unit as a drift score's.
+    """
+    if status not in (WARNING, CRITICAL):
+        return CONTINUE, None
+    if gain is None:
+        return CONTINUE, "too few labeled rows to measure whether retraining helps"
+    if not gain.is_worthwhile(worth):
+        measured = f"from {gain.champion_loss:.3g} by {gain.gain:.3g} on {gain.n} held-out rows"
+        return CONTINUE, f"retraining lowers the loss {measured}: too little, or its lower bound is not above zero"
+    why = f"retraining lowers the loss by {gain.gain:.3g} (at least {gain.gain_lower:.3g}) on {gain.n} held-out rows"
+    return (NOW if status == CRITICAL else SOON), why
+
+
+def _losses(change: LossChange | None) -> list[DriftFinding]:
+    if change is None:
+        return []
+    rise, behind = change.change, change.behind_baseline
+    rose = f"loss rose by {rise.relative:.0%} (at least {rise.relative_lower:.0%}) on {change.basis}"
+    worse = f"the baseline's mean loss is now lower, by {behind.mean:.3g}"
+    return [
+        DriftFinding(rise.p_value, min(max(rise.relative, 0.0), 1.0), rose, True),
+        DriftFinding(behind.p_value, 1.0, worse, True),
+    ]
+
+
+def _expected_loss(change: MeanChange | None) -> list[DriftFinding]:
+    if change is None:
+        return []
+    reason = f"the loss expected from its own probabilities rose by {change.relative:.0%} on {change.n} rows"
+    return [DriftFinding(change.p_value, min(max(change.relative, 0.0), 1.0), reason, False)]
+
+
+def _shift(shift: ColumnShift) -> DriftFinding:
+    what = "share of missing values in " if shift.kind == "missing" else ""
+    reason = f"{what}{shift.name} moved by {shift.shift:.2f} sd (p = {shift.p_value:.2g})"
+    return DriftFinding(shift.p_value, input_score(shift), reason, False)
+
+
+def drift_report(key: ModelKey, version_name: str, measured: DriftMeasurement, worth: float) -> DriftReport:
+    """What one drift check measured, with its recommendation."""
+    recommendation, why = recommend(measured.verdict.status, measured.gain, worth)
+    performance: dict[str, Any] = {} if measured.change is None else measured.change.as_dict()
+    performance |= {"estimated": measured.estimated} if measured.estimated else {}
+    performance |= {} if measured.gain is None else {"retrain": measured.gain.as_dict()}
+    return DriftReport(
+        workspace_id=key.workspace_id,
+        model_type=key.model_type.value,
+        model_version=version_name,
+        drift_status=measured.verdict.status,
+        drift_score=measured.verdict.score,
+        p_value=measured.verdict.p_value,
+        recommendation=recommendation,
+        reasons=[*measured.verdict.reasons, *([why] if why else [])],
+        samples=measured.samples,
+        samples_needed=0,
+        performance=performance,
+        columns=list(measured.verdict.columns),
+    )
+
+
+def insufficient(key: ModelKey, version_name: str | None, samples: int, needed: int) -> DriftReport:
+    """The report where nothing can be measured yet, and what would be enough."""
+    reason = f"{samples} rows newer than the model, {needed} needed"
+    if version_name is None:
+        reason = "there is no champion yet; `check_and_update_models` trains one"
+    return DriftReport(
+        workspace_id=key.workspace_id,
+        model_type=key.model_type.value,
+        model_version=version_name,
+        drift_status=INSUFFICIENT_DATA,
+        drift_score=0.0,
+        p_value=1.0,
+        recommendation=CONTINUE,
+        reasons=[reason],
+        samples=samples,
+        samples_needed=needed,
+        performance={},
+        columns=[],
+    )

@@ -1,0 +1,1 @@
+"""Registered models in MLflow, the protocol that moves champions, and retention."""

@@ -1,0 +1,235 @@
+"""Predictive models, synchronous: refreshed, checked for drift, served, promoted, rolled back and deleted when old."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from tasks.errors import InputError, require_between
+from tasks.models.drift.monitor import DriftThresholds, insufficient
+from tasks.models.records import (
+    DriftReport,
+    ModelKey,
+    ModelType,
+    MoveResult,
+    Prediction,
+    Run,
+    Schedule,
+    UpdateResult,
+    Version,
+)
+from tasks.models.refresh import Refresh
+from tasks.models.registry.mlflow_registry import Registry
+from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter
+from tasks.models.registry.retention import delete_old_versions
+from tasks.models.reports import beside_champion, move_result
+from tasks.models.serving.rollouts import Rollouts
+from tasks.models.serving.router import PredictionRouter
+from tasks.models.specs import ModelSpec, load_spec
+from tasks.models.store import ModelStore
+from tasks.models.training.dataset import ModelRows
+from tasks.warehouse import Warehouse, open_warehouse
+from tasks.warehouse.frames import content_frame, find_workspace, touch_frame
+from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
+
+Source = Warehouse | Snapshot | ChunkSnapshot
+BY_HAND = "by-hand"
+
+
+class ModelService:
+    """Models of one warehouse and one registry, both opened when first needed; safe to share by threads.
+
+    The arguments of its methods are described in `ModelUpdater`.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse | None = None,
+        registry_address: str | None = None,
+        thresholds: DriftThresholds | None = None,
+    ) -> None:
+        self.thresholds = thresholds or DriftThresholds()
+        self._warehouse, self._registry_address = warehouse, registry_address
+
+    @cached_property
+    def store(self) -> ModelStore:
+        """The tables of models."""
+        return ModelStore(open_warehouse(self._warehouse))
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Their files and aliases in MLflow."""
+        return Registry(self._registry_address)
+
+    @cached_property
+    def promoter(self) -> Promoter:
+        """What moves champions."""
+        return Promoter(self.store, self.registry)
+
+    @cached_property
+    def rollouts(self) -> Rollouts:
+        """What gives challengers their share of the predictions."""
+        return Rollouts(self.store, self.registry)
+
+    def check_and_update_models(
+        self,
+        workspace_id: str,
+        model_types: Sequence[ModelType | str] | None = None,
+        force_retrain: bool = False,
+        source: Source | None = None,
+        as_of: datetime | None = None,
+        run_id: str | None = None,
+        git_commit: str | None = None,
+        promote: bool = True,
+    ) -> dict[str, UpdateResult]:
+        """Refresh models of a workspace; see `Refresh`."""
+        wanted = [ModelType.parse(name) for name in (ModelType if model_types is None else model_types)]
+        run = _run(source, as_of, run_id, git_commit)
+        find_workspace(self.store.warehouse, workspace_id)
+        results: dict[str, UpdateResult] = {}
+        for model_type in wanted:
+            spec = load_spec(model_type)
+            rows = ModelRows(self._frame(spec, workspace_id, source, as_of), spec)
+            refresh = self.refresh(ModelKey(workspace_id, model_type), spec, rows, run)
+            results[model_type.value] = refresh.update(force=force_retrain, promote=promote)
+        return results
+
+    def refresh(self, key: ModelKey, spec: ModelSpec, rows: ModelRows, run: Run) -> Refresh:
+        """A refresh of one model on one state of its rows."""
+        return Refresh(self.store, self.promoter, self.rollouts, self.thresholds, key, spec, rows, run)
+
+    def detect_drift(
+        self,
+        workspace_id: str,
+        model_type: ModelType | str,
+        source: Source | None = None,
+        as_of: datetime | None = None,
+        run_id: str | None = None,
+    ) -> DriftReport:
+        """Check the champion against the rows newer than it, and store the report."""
+        key, run = ModelKey(workspace_id, ModelType.parse(model_type)), _run(source, as_of, run_id)
+        spec = load_spec(key.model_type)
+        find_workspace(self.store.warehouse, workspace_id)
+        rows = ModelRows(self._frame(spec, workspace_id, source, as_of), spec)
+        champion = self._champion(key)
+        if champion is None:
+            return insufficient(key, None, 0, spec.minimum_rows)
+        return self.refresh(key, spec, rows, run).measure_drift(champion)[0]
+
+    def predict(
+        self,
+        workspace_id: str,
+        model_type: ModelType | str,
+        row_ids: Collection[str] | None = None,
+        source: Source | None = None,
+        run_id: str | None = None,
+    ) -> list[Prediction]:
+        """Predict rows by the champion, or by the challenger that takes a share, and log the predictions."""
+        key, run = ModelKey(workspace_id, ModelType.parse(model_type)), _run(source, None, run_id)
+        spec = load_spec(key.model_type)
+        find_workspace(self.store.warehouse, workspace_id)
+        rows = ModelRows(self._frame(spec, workspace_id, source, None), spec)
+        return PredictionRouter(self.promoter, self.rollouts).predict(key, rows.everything, row_ids, run)
+
+    def delete_old_versions(self, older_than_days: int = 90, dry_run: bool = True) -> list[dict[str, Any]]:
+        """Delete versions that retention lets go, or only list them."""
+        require_between("older_than_days", older_than_days, 1, 36_500)
+        return delete_old_versions(self.store, self.registry, older_than_days, dry_run=dry_run)
+
+    def pin_version(self, workspace_id: str, model_type: ModelType | str, version: str, pinned: bool = True) -> None:
+        """Keep a version whatever its age, or no longer."""
+        key = self._key(workspace_id, model_type)
+        self.store.set_pinned(key, self.promoter.version(key, version).version_name, pinned=pinned)
+
+    def schedule_updates(
+        self,
+        model_type: ModelType | str,
+        frequency_days: int = 7,
+        min_new_samples: int = 100,
+        drift_threshold: float = 0.15,
+    ) -> Schedule:
+        """Create or change the schedule on which all workspaces' models of a type are refreshed."""
+        from tasks.models.scheduling import schedule_refresh  # Prefect, two seconds to import
+
+        parsed = ModelType.parse(model_type)
+        return schedule_refresh(self.store, parsed, frequency_days, min_new_samples, drift_threshold)
+
+    def challenger(self, workspace_id: str, model_type: ModelType | str, version: str | None = None) -> dict[str, Any]:
+        """What `promote_model` would promote, beside the champion, and the generation it would follow."""
+        key = self._key(workspace_id, model_type)
+        return self._beside_champion(key, self.promoter.challenger(key, version))
+
+    def rollback_target(
+        self, workspace_id: str, model_type: ModelType | str, version: str | None = None
+    ) -> dict[str, Any]:
+        """What `rollback_model` would put back, beside the champion."""
+        key = self._key(workspace_id, model_type)
+        return self._beside_champion(key, self.promoter.rollback_target(key, version))
+
+    def promote_model(
+        self,
+        workspace_id: str,
+        model_type: ModelType | str,
+        version: str | None = None,
+        expected_generation: int | None = None,
+        reason: str = "promoted by hand",
+        actor: str = BY_HAND,
+        run_id: str | None = None,
+    ) -> MoveResult:
+        """Make a registered version champion: the one named, or the newest challenger."""
+        key = self._key(workspace_id, model_type)
+        chosen, before = self.promoter.challenger(key, version), self.promoter.champion(key)
+        generation = self.promoter.move(key, chosen, PROMOTION, reason, actor, run_id or BY_HAND, expected_generation)
+        return move_result(key, "promoted", chosen, before, generation)
+
+    def rollback_model(
+        self,
+        workspace_id: str,
+        model_type: ModelType | str,
+        target_version: str | None = None,
+        reason: str = "rolled back by hand",
+        actor: str = BY_HAND,
+        run_id: str | None = None,
+    ) -> MoveResult:
+        """Put an earlier version back: the one named, or the one that served before the champion."""
+        key = self._key(workspace_id, model_type)
+        self.promoter.reconcile(key, run_id or BY_HAND)
+        target, before = self.promoter.rollback_target(key, target_version), self.promoter.champion(key)
+        generation = self.promoter.move(key, target, ROLLBACK, reason, actor, run_id or BY_HAND)
+        return move_result(key, "rolled_back", target, before, generation)
+
+    def _key(self, workspace_id: str, model_type: ModelType | str) -> ModelKey:
+        key = ModelKey(workspace_id, ModelType.parse(model_type))
+        find_workspace(self.store.warehouse, workspace_id)
+        return key
+
+    def _champion(self, key: ModelKey) -> Version | None:
+        name = self.promoter.champion(key)
+        return None if name is None else self.store.version(key, name)
+
+    def _beside_champion(self, key: ModelKey, version: Version) -> dict[str, Any]:
+        return beside_champion(key, version, self.promoter.champion(key), self.promoter.generation(key))
+
+    def _frame(self, spec: ModelSpec, workspace_id: str, source: Source | None, as_of: datetime | None) -> pl.DataFrame:
+        """A workspace's content or touches before an instant: of a snapshot, or of the warehouse as it is."""
+        read = content_frame if spec.rows == "content" else touch_frame
+        if isinstance(source, ChunkSnapshot):
+            source = source.content if spec.rows == "content" else source.touches
+        return read(self.store.warehouse if source is None else source, workspace_id, until=as_of)
+
+
+def _run(source: Source | None, as_of: datetime | None, run_id: str | None, git_commit: str | None = None) -> Run:
+    """On whose behalf something is done, with the hash of the snapshot it is done on.
+
+    Raises:
+        InputError: if `as_of` has no time zone.
+    """
+    if as_of is not None and as_of.tzinfo is None:
+        raise InputError(f"as_of {as_of.isoformat()} has no time zone: give it one")
+    snapshot = source.content if isinstance(source, ChunkSnapshot) else source
+    sha256 = snapshot.sha256 if isinstance(snapshot, Snapshot) else None
+    return Run(run_id or BY_HAND, git_commit, as_of, sha256)

@@ -1,0 +1,99 @@
+"""From rows to a registered version, or to a rejected one with its evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC
+from typing import Any
+
+from tasks.models.decisions import judge_candidate
+from tasks.models.records import REGISTERED, REJECT, REJECTED, ModelKey, Run, Version
+from tasks.models.registry.mlflow_registry import Registry
+from tasks.models.specs import ModelSpec
+from tasks.models.store import ModelStore
+from tasks.models.training.dataset import Examples
+from tasks.models.training.evaluation import RetrainGain, TrainedModel, train
+from tasks.models.training.model_card import describe
+
+VERSIONS_SHOWN = 20  # of the metrics over versions on a run's page
+
+
+def train_candidate(
+    store: ModelStore,
+    registry: Registry,
+    key: ModelKey,
+    spec: ModelSpec,
+    rows: Examples,
+    data_sha256: str,
+    gain: RetrainGain | None,
+    run: Run,
+    *,
+    has_champion: bool,
+) -> Version:
+    """Train on rows, register unless rejected, and store it as the candidate of the data with that hash."""
+    trained = train(spec, rows)
+    evaluation = trained.evaluation.as_dict()
+    decision = judge_candidate(evaluation["beats_baseline"], gain, spec.gate.confidence, has_champion=has_champion)
+    known = store.versions(key)
+    tags = {"data_sha256": data_sha256, "spec_sha256": spec.sha256} | _tags(known, rows, run)
+    number, artifact_sha256 = None, None
+    if decision != REJECT:
+        evaluations = [one.evaluation for one in known if one.status == REGISTERED]
+        history = [*evaluations, evaluation][-VERSIONS_SHOWN:]
+        number, artifact_sha256 = _register(registry, key, spec, rows, trained, tags, history)
+    version = Version(
+        version_name=tags["version_name"],
+        status=REJECTED if decision == REJECT else REGISTERED,
+        registry_version=number,
+        data_sha256=data_sha256,
+        spec_sha256=tags["spec_sha256"],
+        artifact_sha256=artifact_sha256,
+        golden=trained.reference,
+        evaluation=evaluation,
+        decision=decision,
+        train_to=rows.times[-1],
+        n_rows=rows.n,
+    )
+    more = {"gate": None if gain is None else gain.as_dict(), "train_from": rows.times[0]}
+    more |= {"snapshot_sha256": run.snapshot_sha256, "git_commit": run.git_commit, "run_id": run.run_id}
+    store.add_version(key, version, more)
+    return version
+
+
+def _register(
+    registry: Registry,
+    key: ModelKey,
+    spec: ModelSpec,
+    rows: Examples,
+    trained: TrainedModel,
+    tags: dict[str, str],
+    evaluations: Collection[Mapping[str, Any]],
+) -> tuple[int, str]:
+    """Register a version, or find the one that a killed run registered from the same data."""
+    earlier = registry.find(key, {name: tags[name] for name in ("data_sha256", "spec_sha256")})
+    if earlier is not None:
+        number, its_tags = earlier
+        tags["version_name"] = its_tags["version_name"]
+        return number, its_tags["artifact_sha256"]
+    card, artifacts = describe(key, spec, rows, trained, tags)
+    metrics = [_metrics(evaluation) for evaluation in evaluations]
+    return registry.register(key, trained.model, tags, metrics, card, artifacts)
+
+
+def _tags(known: Collection[Version], rows: Examples, run: Run) -> dict[str, str]:
+    """What a version says of itself; its name is free among the versions known."""
+    name = base = f"v_{run.moment.astimezone(UTC):%Y%m%d_%H%M%S}"
+    taken, tries = {version.version_name for version in known}, 1
+    while name in taken:
+        tries += 1
+        name = f"{base}_{tries}"
+    tags = {"version_name": name, "flow_run_id": run.run_id}
+    tags |= {"train_from": rows.times[0].isoformat(), "train_to": rows.times[-1].isoformat()}
+    tags |= {"n_train": str(rows.n), "git_commit": run.git_commit or "unknown"}
+    return tags | ({"snapshot_sha256": run.snapshot_sha256} if run.snapshot_sha256 else {})
+
+
+def _metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Every figure of an evaluation, by name."""
+    figures = dict(evaluation) | evaluation["metrics"]
+    return {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}

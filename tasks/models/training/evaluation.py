@@ -1,0 +1,276 @@
+"""Train, and evaluate on later rows: beside a baseline, which a model has to beat, and beside the champion. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tasks.models.drift.shifts import OutputSummary, summarize_outputs
+from tasks.models.specs import ModelSpec
+from tasks.models.training.dataset import RECENT_ROWS, Examples
+from tasks.models.training.estimators import FittedModel, Floats, fit, losses
+from tasks.statistics.paired_bound import paired_lower_bound
+
+FOLD_EDGES = (0.5, 0.75, 1.0)  # train on the first half, score the third quarter; train on that too, score the last
+MANY_ROWS, LAST_THIRD = 1_000, (2 / 3, 1.0)  # so many rows need no first fold: their last third suffices
+HELD_OUT_ROWS = 1_000
+REFERENCE_ROWS = 3
+REFERENCE_TEXT_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """n rows later than all that a model learned from, with its predictions.
+
+    Attributes:
+        model: trained on the rows before; None where those held one class only.
+        predicted: (n,) expected values, or (n, classes) probabilities.
+        losses: (n,) of the model; `baseline_losses` (n,) of the better of two baselines.
+        classes: labels of the probability columns; None for regression.
+    """
+
+    rows: Examples
+    model: FittedModel | None
+    predicted: Floats
+    losses: Floats
+    baseline_losses: Floats
+    classes: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Held-out performance on later rows.
+
+    Attributes:
+        loss: mean loss of the model; `loss_variance` and `n` belong to it.
+        baseline_loss: mean loss of the better of two baselines, see `baseline_losses`.
+        gain: mean paired difference baseline − model; `gain_lower` its one-sided bound.
+        metrics: r2, auc, brier, accuracy, macro_f1 … of the latest fold, where defined.
+        outputs: the latest fold's predictions, against which later ones are compared.
+    """
+
+    loss: float
+    loss_variance: float
+    n: int
+    baseline_loss: float
+    gain: float
+    gain_lower: float
+    p_value: float
+    metrics: dict[str, float]
+    outputs: OutputSummary
+
+    @property
+    def beats_baseline(self) -> bool:
+        """Whether the whole bound lies above zero."""
+        return self.gain_lower > 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the warehouse and the registry."""
+        return asdict(self) | {"beats_baseline": self.beats_baseline}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model fitted on all examples, with a forward-in-time evaluation of its recipe.
+
+    Attributes:
+        reference: predictions it has to repeat before it may serve, see `reference_predictions`.
+        held_out: the latest fold of that evaluation.
+    """
+
+    model: FittedModel
+    evaluation: Evaluation
+    reference: dict[str, Any]
+    held_out: HeldOut
+
+
+def train(spec: ModelSpec, examples: Examples) -> TrainedModel:
+    """Evaluate the spec on later rows, then fit it on all of them."""
+    shares = FOLD_EDGES if examples.n < MANY_ROWS else LAST_THIRD
+    edges = [int(examples.n * share) for share in shares]
+    folds = [_held_out(spec, examples, start, stop) for start, stop in pairwise(edges)]
+    model = fit(spec, examples)
+    evaluation = evaluate(folds, spec.gate.confidence)
+    return TrainedModel(model, evaluation, reference_predictions(model, examples), folds[-1])
+
+
+def evaluate(folds: Sequence[HeldOut], confidence: float) -> Evaluation:
+    """Loss over all folds, beside the better baseline's; metrics of the latest fold."""
+    lost = np.concatenate([fold.losses for fold in folds])
+    baseline = np.concatenate([fold.baseline_losses for fold in folds])
+    bound = paired_lower_bound(baseline - lost, confidence)
+    latest = folds[-1]
+    return Evaluation(
+        loss=float(lost.mean()),
+        loss_variance=float(lost.var(ddof=1)) if len(lost) > 1 else 0.0,
+        n=len(lost),
+        baseline_loss=float(baseline.mean()),
+        gain=bound.mean,
+        gain_lower=bound.lower,
+        p_value=bound.p_value,
+        metrics=metrics(latest.predicted, latest.rows.target, latest.classes),
+        outputs=summarize_outputs(latest.predicted),
+    )
+
+
+def _held_out(spec: ModelSpec, examples: Examples, start: int, stop: int) -> HeldOut:
+    """Rows start…stop, predicted by a model trained on the rows before."""
+    past, future = examples.slice(0, start), examples.slice(start, stop)
+    baseline = baseline_losses(past.target, future.target)
+    model = _fitted(spec, past)
+    if model is None:
+        return HeldOut(future, None, np.ones((future.n, 1)), baseline, baseline, (str(past.target[0]),))
+    predicted = model.predict(future.features)
+    lost = losses(predicted, future.target, model.classes)
+    return HeldOut(future, model, predicted, lost, baseline, model.classes)
+
+
+def baseline_losses(past: pl.Series, future: pl.Series) -> Floats:
+    """Losses (n,) of the better of two baselines: the mean of everything so far, and that of the latest rows."""
+    options = [_constant_losses(past, future), _constant_losses(past.tail(RECENT_ROWS), future)]
+    return min(options, key=_mean)
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean())
+
+
+def _constant_losses(past: pl.Series, future: pl.Series) -> Floats:
+    if past.dtype == pl.Float64:
+        return losses(np.full(len(future), past.mean(), dtype=np.float64), future, None)
+    classes = sorted(set(past.to_list()) | set(future.to_list()))
+    counts = np.array([(past == name).sum() for name in classes]) + 0.5
+    return losses(np.tile(counts / counts.sum(), (len(future), 1)), future, classes)
+
+
+def metrics(predicted: Floats, target: pl.Series, classes: tuple[str, ...] | None) -> dict[str, float]:
+    """R² for regression; accuracy, macro F1 and binary metrics for classes. An undefined one is left out."""
+    if classes is None:
+        total = float(target.to_numpy().var()) * len(target)
+        return {"r2": 1.0 - float(((predicted - target.to_numpy()) ** 2).sum()) / total} if total > 0 else {}
+    from sklearn.metrics import f1_score
+
+    truth = target.to_numpy().astype(str)
+    labels = np.array(classes)[predicted.argmax(axis=1)]
+    shares = {"accuracy": float((labels == truth).mean())}
+    shares["macro_f1"] = float(f1_score(truth, labels, average="macro", zero_division=0.0))
+    return shares | (_binary_metrics(predicted[:, 1], truth == classes[1]) if len(classes) == 2 else {})
+
+
+def _binary_metrics(probability: Floats, happened: NDArray[np.bool_]) -> dict[str, float]:
+    from sklearn.metrics import roc_auc_score
+
+    errors = {
+        "brier": float(((probability - happened) ** 2).mean()),
+        "calibration_error": calibration(probability, happened),
+    }
+    return errors | ({"auc": float(roc_auc_score(happened, probability))} if 0 < happened.sum() < len(happened) else {})
+
+
+def calibration(probability: Floats, happened: NDArray[np.bool_], bins: int = 10) -> float:
+    """Expected calibration error: mean |predicted − observed| over `bins` groups of equal size."""
+    groups = np.array_split(np.argsort(probability, kind="stable"), min(bins, max(len(probability), 1)))
+    gaps = [len(rows) * abs(float(probability[rows].mean() - happened[rows].mean())) for rows in groups if len(rows)]
+    return sum(gaps) / max(len(probability), 1)
+
+
+def reference_predictions(model: FittedModel, examples: Examples) -> dict[str, Any]:
+    """A few inputs with the predictions that the registered file has to give for them whenever it is verified."""
+    shorten = [
+        pl.col(name).str.slice(0, REFERENCE_TEXT_CHARACTERS) for name in model.columns if name not in model.numbers
+    ]
+    rows = examples.features.select(model.columns).tail(REFERENCE_ROWS).with_columns(shorten)
+    return {"inputs": rows.to_dicts(), "outputs": model.predict(rows).tolist()}
+
+
+def repeats_reference(model: FittedModel, expected: dict[str, Any]) -> bool:
+    """Whether a loaded model predicts what it predicted when it was registered."""
+    rows = pl.DataFrame(expected["inputs"], infer_schema_length=None)
+    return bool(np.allclose(model.predict(rows), np.asarray(expected["outputs"]), rtol=1e-6, atol=1e-9))
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainGain:
+    """What retraining gains on held-out rows that neither model has seen.
+
+    Attributes:
+        gain: mean loss of the champion − mean loss of the candidate, with its one-sided lower bound.
+        window: `all` rows or only those `recent` to the champion, whichever did better before the held-out rows.
+    """
+
+    gain: float
+    gain_lower: float
+    p_value: float
+    n: int
+    window: str
+    champion_loss: float
+
+    @property
+    def helps(self) -> bool:
+        """Whether the whole bound lies above zero."""
+        return self.gain_lower > 0.0
+
+    def proves(self, confidence: float) -> bool:
+        """Whether it helps at a level that makes newer rows unnecessary.
+
+        Newer rows are the other way to be promoted by chance, so that each has half of the error.
+        """
+        return self.p_value <= (1.0 - confidence) / 2
+
+    def is_worthwhile(self, share: float) -> bool:
+        """Whether it helps, and saves at least this share of the champion's loss.
+
+        More data alone brings a few per cent, drift or not: no reason to disturb those who rely on the champion.
+        """
+        return self.helps and self.gain >= share * self.champion_loss
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the warehouse; a bound that says nothing is None."""
+        bound = self.gain_lower if math.isfinite(self.gain_lower) else None
+        return asdict(self) | {"gain_lower": bound, "helps": self.helps}
+
+
+def retrain_gain(spec: ModelSpec, rows: Examples, champion: FittedModel, champion_to: datetime) -> RetrainGain:
+    """Bound what retraining gains over the champion on the last third of the rows newer than it, at most 1,000.
+
+    So many suffice, and what lies further back is of another time: after a rollback, the rows newer than the champion
+    may be years of them. The training window is chosen on as many rows before: the last are used once.
+    """
+    first_new = rows.n - rows.after(champion_to).n
+    third = min((rows.n - first_new) // 3, HELD_OUT_ROWS)
+    middle, last = rows.n - 2 * third, rows.n - third
+    window = choose_window(spec, rows, first_new, middle, last)
+    retrained = _train(spec, rows, first_new if window == "recent" else 0, last)
+    held_out = rows.slice(last, rows.n)
+    if retrained is None:
+        return RetrainGain(0.0, -math.inf, 1.0, held_out.n, window, 0.0)
+    lost = champion.losses(held_out)
+    bound = paired_lower_bound(lost - retrained.losses(held_out), spec.gate.confidence)
+    return RetrainGain(bound.mean, bound.lower, bound.p_value, bound.n, window, float(lost.mean()))
+
+
+def choose_window(spec: ModelSpec, rows: Examples, first_new: int, middle: int, last: int) -> str:
+    """`recent` where training on the newest rows alone predicts rows middle…last better than training on all."""
+    recent, everything = _train(spec, rows, first_new, middle), _train(spec, rows, 0, middle)
+    if recent is None or everything is None or first_new == 0:
+        return "all"
+    judge = rows.slice(middle, last)
+    return "recent" if recent.losses(judge).mean() < everything.losses(judge).mean() else "all"
+
+
+def _train(spec: ModelSpec, rows: Examples, start: int, stop: int) -> FittedModel | None:
+    part = rows.slice(start, stop)
+    return _fitted(spec, part) if part.n >= spec.minimum_rows // 2 else None
+
+
+def _fitted(spec: ModelSpec, rows: Examples) -> FittedModel | None:
+    """None where a classifier would have nothing to tell apart."""
+    return None if rows.has_one_class else fit(spec, rows)
