@@ -2,9 +2,9 @@
 
 A debate is this function applied until nothing is due: the same for a fresh, a resumed and a replayed one.
 
-Round 0: where the problem is debated in parts, the lead's split and what each part's team decided; the lead's
-options, where the caller named none. Round 1: independent proposals → (agreement ends it, unless every round is to be held) →
-critiques; round 2…: refinements → critiques; after the last round votes, where asked for a person's vote, and the
+Round 0: where the problem is debated in parts, the lead's split and what each part's team decided; the lead's options,
+where the caller named none. Round 1: independent proposals → (agreement ends it, unless every round is to be held) →
+critiques; round 2…: refinements → critiques; after the last round votes, where wanted a person's vote, and the
 closing. With one round the proposals are the votes: nothing came in between that could change them.
 
 Every expert of the whole is shown what a part's team decided. It is no evidence of its own: it rests on findings that
