@@ -26,7 +26,8 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows with their numbers in `ROW`, and the lines between them that were none."""
+    """Rows with their numbers in `ROW`, the lines between them that were none, and how many summed up others."""
 
     rows: pl.DataFrame
     broken: list[Broken] = field(default_factory=list)
+    totals: int = 0

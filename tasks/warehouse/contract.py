@@ -60,6 +60,7 @@ class Contract:
         columns: canonical columns by name.
         keeps_attributes: whether other columns are kept (as `attributes`) or an error.
         row_rules: what must not be between the columns of one row.
+        hours_of: the column whose hour is a feature, so that a day without one must be told.
     """
 
     kind: str
@@ -67,6 +68,7 @@ class Contract:
     columns: Mapping[str, Column]
     keeps_attributes: bool = False
     row_rules: tuple[RowRule, ...] = ()
+    hours_of: str | None = None
 
     @cached_property
     def keys(self) -> list[str]:
@@ -169,7 +171,7 @@ CONTENT = Contract(
         "impressions": COUNTED,
         "engagements": COUNTED,
         "clicks": COUNTED,
-        "conversions": COUNTED,
+        "conversions": Column(NUMBER, checks=(NOT_NEGATIVE,)),
         "audience_size": COUNTED,
         "tone": LABEL,
         "sentiment": LABEL,
@@ -177,6 +179,7 @@ CONTENT = Contract(
         "measured_at": MEASURED,
     },
     keeps_attributes=True,
+    hours_of="published_at",
 )
 
 TOUCHES = Contract(

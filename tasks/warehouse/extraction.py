@@ -105,9 +105,7 @@ class _Extraction:
                 found = files.write(self._frames(reader, counts, bounds), window, self.fingerprint)
         return found
 
-    def _unchanged(
-        self, reader: Reader, files: SnapshotFiles, ids: tuple[str, ...], bounds: Bounds
-    ) -> Snapshot | None:
+    def _unchanged(self, reader: Reader, files: SnapshotFiles, ids: tuple[str, ...], bounds: Bounds) -> Snapshot | None:
         if not files.taken:
             return None
         summary = reader.read(self._within(self.fingerprint.question(), ids, bounds))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,14 +29,17 @@ from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.contract import CONTENT, WORKSPACES, Contract, contract_of
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.locks import ingestion_lock
-from tasks.warehouse.mapping import load_mapping, require_columns
+from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
 from tasks.warehouse.prefetch import prefetch
+from tasks.warehouse.presets import preset_named
+from tasks.warehouse.publication_dates import PublicationDates
 from tasks.warehouse.records import IngestionReport, Progress
 from tasks.warehouse.rejects import RejectsFile
 from tasks.warehouse.schema import IngestionRun, Workspace
-from tasks.warehouse.sources import open_source
+from tasks.warehouse.sources import Source, open_source
 from tasks.warehouse.spill import Spill
 from tasks.warehouse.staging import Inspector, Staged
+from tasks.warehouse.telling import notes_of
 
 
 def ingest(
@@ -43,6 +47,10 @@ def ingest(
     paths: Sequence[Path],
     *,
     mapping: Path | None = None,
+    preset: str | None = None,
+    workspace: str | None = None,
+    timezone: str | None = None,
+    dates: Path | None = None,
     warehouse: Warehouse | None = None,
     run_id: str | None = None,
     on_progress: Progress | None = None,
@@ -56,8 +64,12 @@ def ingest(
 
     Args:
         kind: workspaces, content, touches or experiments.
-        paths: CSV, Parquet or JSON Lines files, by suffix; all are checked before the first is written.
+        paths: the files; all are checked before the first is written.
         mapping: YAML file that says which of their columns are the canonical ones (`mapping.py`).
+        preset: name of a mapping of ours instead (`presets.py`).
+        workspace: whose rows they are, where the files do not say.
+        timezone: zone of the account that exported them, where a preset leaves it open; None takes the workspace's.
+        dates: CSV of `content_id` and `published_at` for exports that lack the instants of publication.
         warehouse: where to; None takes the settings'.
         run_id: written into the rows; None makes one.
         on_progress: called after each batch with rows done and, where known, rows in all.
@@ -70,12 +82,39 @@ def ingest(
     contract = contract_of(kind)
     if not paths:
         raise InputError(f"no file to ingest; expected {kind} as .csv, .parquet or .jsonl")
+    if mapping is not None and preset is not None:
+        raise InputError("--mapping and --preset exclude each other: a preset is a mapping")
     store = open_warehouse(warehouse)
+    path = mapping if preset is None else preset_named(preset).path
+    wanted = _Wanted(path, workspace, timezone, dates)
     job = _Job(store, contract, run_id or f"ingest-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}", paths)
     with ExitStack() as resources:
-        staged = job.stage(mapping, resources, on_progress)
+        staged = job.stage(wanted, resources, on_progress)
         written = job.write(staged, on_progress)
     return job.report(staged, written, monotonic() - started)
+
+
+class _Wanted:
+    """How files are to be read: by which mapping, for whom, by whose clock."""
+
+    def __init__(self, path: Path | None, workspace: str | None, timezone: str | None, dates: Path | None) -> None:
+        self.path, self.workspace, self.timezone, self.dates = path, workspace, timezone, dates
+
+    def mapping(self, contract: Contract) -> Mapping:
+        """The mapping as it stands in its file."""
+        return load_mapping(self.path, contract)
+
+    def bound(self, mapping: Mapping, source: Source, zones: Dictionary[str, str]) -> Mapping:
+        """The mapping for one file: its columns, its text above the table, its workspace and that one's clock."""
+        zone = self.timezone or (zones.get(self.workspace) if self.workspace else None)
+        if zone is None and mapping.needs_workspace_zone:
+            raise InputError(
+                f"{source.path}: its times are those of the account's clock, which it does not name; "
+                "say --workspace ID, whose timezone it is, or --timezone Europe/Berlin"
+            )
+        if self.workspace is not None and "workspace_id" not in source.columns:
+            mapping = mapping.with_constants(workspace_id=self.workspace)
+        return mapping.bound(source.columns, zone, source.preamble)
 
 
 class _Job:
@@ -86,19 +125,26 @@ class _Job:
         name = re.sub(r"[^\w.-]", "_", run_id)[:100]
         self.rejects = RejectsFile(get_settings().rejects / f"{name}-{contract.kind}-{digest}.csv")
 
-    def stage(self, mapping_path: Path | None, resources: ExitStack, progress: Progress | None) -> list[Staged]:
+    def stage(self, wanted: _Wanted, resources: ExitStack, progress: Progress | None) -> list[Staged]:
         """Judge all files."""
-        mapping = load_mapping(mapping_path, self.contract)
+        mapping = wanted.mapping(self.contract)
         workspaces = None if self.contract is WORKSPACES else self.zones.keys()
-        inspector = Inspector(self.contract, mapping, workspaces)
-        sources = [open_source(path) for path in self.paths]
-        for source in sources:
-            require_columns(mapping, mapping_path, source.path, source.columns)
-            inspector.require_columns(source)
-        spills = [resources.enter_context(Spill(get_settings().home)) for _ in sources]
+        if wanted.workspace is not None and workspaces is not None:
+            workspaces = workspaces & {wanted.workspace}
+        inspector = Inspector(self.contract, workspaces)
+        opened: list[tuple[Source, Mapping]] = []
+        for path in self.paths:
+            source = open_source(path, mapping)
+            require_columns(mapping, wanted.path, source.path, source.columns)
+            bound = wanted.bound(mapping, source, self.zones)
+            dates = PublicationDates(wanted.dates) if wanted.dates is not None else None
+            source, bound = dates.joined(source, bound) if dates is not None else (source, bound)
+            inspector.require_columns(source, bound)
+            opened.append((source, bound))
+        spills = [resources.enter_context(Spill(get_settings().home)) for _ in opened]
         return [
-            inspector.stage(source, spill, self.rejects, progress)
-            for source, spill in zip(sources, spills, strict=True)
+            inspector.stage(source, bound, spill, self.rejects, progress)
+            for (source, bound), spill in zip(opened, spills, strict=True)
         ]
 
     def write(self, staged: Sequence[Staged], progress: Progress | None) -> int:
@@ -133,6 +179,8 @@ class _Job:
             reasons=dict(self.rejects.tally.reasons.most_common()),
             run_id=self.run_id,
             seconds=seconds,
+            left_out=sum(file.left_out for file in staged),
+            notes=[note for file in staged for note in notes_of(file)],
         )
 
     def _derived(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -160,7 +208,7 @@ class _Job:
             self.store.upsert(connection, IngestionRun, [row])
 
 
-def _timezones(store: Warehouse) -> Mapping[str, str]:
+def _timezones(store: Warehouse) -> Dictionary[str, str]:
     rows = store.rows(select(Workspace.workspace_id, Workspace.timezone))
     return {row["workspace_id"]: row["timezone"] for row in rows}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class IngestionReport:
         reasons: 'column: reason' → number of rows; a row may have several.
         run_id: the run that rows written now carry.
         seconds: time taken.
+        left_out: rows that the mapping leaves out (sums, drafts); they are not among those read.
+        notes: what was decided about the files, a line each.
     """
 
     kind: str
@@ -39,3 +41,5 @@ class IngestionReport:
     run_id: str
     seconds: float
     reasons: Mapping[str, int] = field(default_factory=dict)
+    left_out: int = 0
+    notes: Sequence[str] = ()
