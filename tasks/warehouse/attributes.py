@@ -8,7 +8,7 @@ from functools import reduce
 
 import polars as pl
 
-from tasks.warehouse.checking import ATTRIBUTE
+from tasks.warehouse.batches import ATTRIBUTE
 
 WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"  # not 007: that is a name
 DECIMAL = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"  # a longer id would lose its last digits

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandera.errors
 import polars as pl
 
-from tasks.warehouse.batches import ROW, SHOWN, Batch
+from tasks.warehouse.batches import ATTRIBUTE, ROW, SHOWN, Batch
 from tasks.warehouse.coercion import Coerced, coerce
 from tasks.warehouse.contract import LONGEST_TEXT_BYTES, Column, Contract
 from tasks.warehouse.keys import derived, hashed_addresses
@@ -17,7 +17,6 @@ from tasks.warehouse.origins import Origin
 from tasks.warehouse.reading.instants import agreeing, from_ids, nothing
 from tasks.warehouse.rejects import SCHEMA
 
-ATTRIBUTE = "attribute:"
 DAY_ONLY = "day_only"
 UNKNOWN_WORKSPACE = "unknown workspace, ingest it first with `raptorflow ingest workspaces FILE`"
 
@@ -134,7 +133,8 @@ def _too_long(typed: pl.DataFrame) -> pl.DataFrame:
     names = [n for n in typed.columns if n.startswith(ATTRIBUTE) and typed.schema[n] == pl.String]
     if not names:
         return _rejects(typed[ROW].clear(), "", "")
-    long = [name for name in names if (typed[name].str.len_bytes().max() or 0) > LONGEST_TEXT_BYTES]
+    longest = {name: int(typed[name].str.len_bytes().cast(pl.Int64).max() or 0) for name in names}  # type: ignore[arg-type]
+    long = [name for name, size in longest.items() if size > LONGEST_TEXT_BYTES]
     too_long = pl.any_horizontal(pl.col(name).str.len_bytes() > LONGEST_TEXT_BYTES for name in long or names[:1])
     return _problem(typed, "attributes", too_long, "longer than 1 MiB")
 

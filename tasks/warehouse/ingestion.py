@@ -13,9 +13,11 @@ import re
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import Any
 from uuid import uuid4
 
 import polars as pl
@@ -33,7 +35,8 @@ from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
 from tasks.warehouse.prefetch import prefetch
 from tasks.warehouse.presets import preset_named
 from tasks.warehouse.publication_dates import PublicationDates
-from tasks.warehouse.records import IngestionReport, Progress
+from tasks.warehouse.new_workspaces import workspace_row
+from tasks.warehouse.records import IngestionReport, NewWorkspace, Progress
 from tasks.warehouse.rejects import RejectsFile
 from tasks.warehouse.schema import IngestionRun, Workspace
 from tasks.warehouse.sources import Source, open_source
@@ -51,6 +54,7 @@ def ingest(
     workspace: str | None = None,
     timezone: str | None = None,
     dates: Path | None = None,
+    new_workspace: NewWorkspace | None = None,
     warehouse: Warehouse | None = None,
     run_id: str | None = None,
     on_progress: Progress | None = None,
@@ -70,6 +74,7 @@ def ingest(
         workspace: whose rows they are, where the files do not say.
         timezone: zone of the account that exported them, where a preset leaves it open; None takes the workspace's.
         dates: CSV of `content_id` and `published_at` for exports that lack the instants of publication.
+        new_workspace: what the workspace is, where it is not in the warehouse yet; written with the first rows.
         warehouse: where to; None takes the settings'.
         run_id: written into the rows; None makes one.
         on_progress: called after each batch with rows done and, where known, rows in all.
@@ -86,19 +91,23 @@ def ingest(
         raise InputError("--mapping and --preset exclude each other: a preset is a mapping")
     store = open_warehouse(warehouse)
     path = mapping if preset is None else preset_named(preset).path
-    wanted = _Wanted(path, workspace, timezone, dates)
-    job = _Job(store, contract, run_id or f"ingest-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}", paths)
+    wanted = _Wanted(path, workspace, timezone, dates, new_workspace)
+    job = _Job(store, contract, wanted, run_id or f"ingest-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}", paths)
     with ExitStack() as resources:
-        staged = job.stage(wanted, resources, on_progress)
+        staged = job.stage(resources, on_progress)
         written = job.write(staged, on_progress)
     return job.report(staged, written, monotonic() - started)
 
 
+@dataclass(frozen=True, slots=True)
 class _Wanted:
     """How files are to be read: by which mapping, for whom, by whose clock."""
 
-    def __init__(self, path: Path | None, workspace: str | None, timezone: str | None, dates: Path | None) -> None:
-        self.path, self.workspace, self.timezone, self.dates = path, workspace, timezone, dates
+    path: Path | None
+    workspace: str | None
+    timezone: str | None
+    dates: Path | None
+    new: NewWorkspace | None
 
     def mapping(self, contract: Contract) -> Mapping:
         """The mapping as it stands in its file."""
@@ -118,20 +127,36 @@ class _Wanted:
 
 
 class _Job:
-    def __init__(self, store: Warehouse, contract: Contract, run_id: str, paths: Sequence[Path]) -> None:
-        self.store, self.contract, self.run_id, self.paths = store, contract, run_id, paths
+    def __init__(
+        self, store: Warehouse, contract: Contract, wanted: _Wanted, run_id: str, paths: Sequence[Path]
+    ) -> None:
+        self.store, self.contract, self.wanted, self.run_id, self.paths = store, contract, wanted, run_id, paths
         self.zones = _timezones(store)
+        self.created = self._new_workspace()
         digest = hashlib.sha256("\n".join(map(str, paths)).encode()).hexdigest()[:8]
         name = re.sub(r"[^\w.-]", "_", run_id)[:100]
         self.rejects = RejectsFile(get_settings().rejects / f"{name}-{contract.kind}-{digest}.csv")
 
-    def stage(self, wanted: _Wanted, resources: ExitStack, progress: Progress | None) -> list[Staged]:
+    def _new_workspace(self) -> dict[str, Any] | None:
+        """The row of a workspace that is not there yet, and whose rows these are."""
+        wanted = self.wanted
+        if wanted.workspace is None or wanted.workspace in self.zones:
+            return None
+        if wanted.new is None or wanted.timezone is None:
+            raise InputError(
+                f"unknown workspace '{wanted.workspace}'; create it with the same command: --workspace "
+                f"{wanted.workspace} --industry bakery --timezone Europe/Berlin"
+            )
+        row = workspace_row(wanted.workspace, wanted.new, wanted.timezone)
+        self.zones = {**self.zones, wanted.workspace: wanted.timezone}
+        return row
+
+    def stage(self, resources: ExitStack, progress: Progress | None) -> list[Staged]:
         """Judge all files."""
+        wanted = self.wanted
         mapping = wanted.mapping(self.contract)
-        workspaces = None if self.contract is WORKSPACES else self.zones.keys()
-        if wanted.workspace is not None and workspaces is not None:
-            workspaces = workspaces & {wanted.workspace}
-        inspector = Inspector(self.contract, workspaces)
+        known: set[str] = {*self.zones} if wanted.workspace is None else {wanted.workspace}
+        inspector = Inspector(self.contract, None if self.contract is WORKSPACES else known)
         opened: list[tuple[Source, Mapping]] = []
         for path in self.paths:
             source = open_source(path, mapping)
@@ -153,6 +178,7 @@ class _Job:
         total = sum(file.accepted for file in staged)
         done = written = 0
         with ingestion_lock(self.store):
+            self._write_workspace()
             for file in staged:
                 before, began = written, datetime.now(UTC)
                 # Closed before `_record` writes through the other copy of SQLite, see sqlite_guard.py.
@@ -164,6 +190,11 @@ class _Job:
                             progress(done, total)
                 self._record(file, written - before, began)
         return written
+
+    def _write_workspace(self) -> None:
+        if self.created is not None:
+            with self.store.begin() as connection:
+                self.store.upsert(connection, Workspace, [self.created | {"run_id": self.run_id}])
 
     def report(self, staged: Sequence[Staged], written: int, seconds: float) -> IngestionReport:
         """The counts of all files."""

@@ -58,8 +58,7 @@ from tasks.warehouse.reading.numbers import NumberRule
 from tasks.warehouse.reading.yaml_text import YamlError, YamlText
 from tasks.warehouse.reading.zones import known_zone
 
-Condition = dict[str, Scalar | None | list[Scalar | None]]
-LONGEST_ALIASES = 5_000
+Condition = dict[str, Scalar | list[Scalar | None] | None]
 
 
 class Refusal(BaseModel):
@@ -235,7 +234,7 @@ class Mapping(BaseModel):
             zone: the workspace's, where instants are written by its clock.
             preamble: the text above the table.
         """
-        columns = {name: bound for name, origin in self.columns.items() if (bound := origin.bound(available, preamble))}
+        columns = {name: one for name, origin in self.columns.items() if (one := origin.bound(available, preamble))}
         if zone is not None:
             columns = {name: _in_zone(origin, zone) for name, origin in columns.items()}
         there = set(available)

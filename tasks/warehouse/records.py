@@ -13,6 +13,15 @@ Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
+class NewWorkspace:
+    """What a workspace is that comes to be with its first file: its industry, size and name (None: its id)."""
+
+    industry: str
+    size: str = "smb"
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IngestionReport:
     """What became of the rows: `read == written + unchanged + rejected`.
 

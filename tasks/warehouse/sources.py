@@ -117,13 +117,14 @@ def locate(path: Path, mapping: Mapping) -> tuple[Located, tuple[str, ...]]:
 
 
 def _located(table: Container, mapping: Mapping) -> Located:
-    how = {"skip_rows": mapping.skip_rows, "search": mapping.skip_until_header}
+    skip, search = mapping.skip_rows, mapping.skip_until_header
     if table.kind == "text":
-        return Located(table, find_header(head_of(table), mapping.wanted, mapping.aliases, **how))
+        text = head_of(table)
+        return Located(table, find_header(text, mapping.wanted, mapping.aliases, skip_rows=skip, search=search))
     if table.kind == "excel":
         cells = read_sheet(table.path, table.opener, table.name)
         rows = [Row([cell or "" for cell in row], place, place + 1) for place, row in enumerate(cells.head(500).rows())]
-        header = header_among(rows, mapping.wanted, mapping.aliases, **how)
+        header = header_among(rows, mapping.wanted, mapping.aliases, skip_rows=skip, search=search)
         return Located(table, header or Header([], Row([], 0, 0), [], ",", frozenset(), False), cells)
     return Located(table, None)
 

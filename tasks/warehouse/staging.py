@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from tasks.warehouse import attributes, duplicates
-from tasks.warehouse.batches import ROW, Batch
+from tasks.warehouse.batches import ATTRIBUTE, ROW, Batch
 from tasks.warehouse.checking import check
 from tasks.warehouse.contract import COUNT, NUMBER, Contract
 from tasks.warehouse.errors import (
@@ -72,7 +72,7 @@ class Staged:
     @property
     def roles(self) -> dict[str, str]:
         """What its further columns may be used for, where that was said."""
-        return self.mapping.roles(name.removeprefix(attributes.ATTRIBUTE) for name in self.readings)
+        return self.mapping.roles(name.removeprefix(ATTRIBUTE) for name in self.readings)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Typed rows with their `attributes`."""

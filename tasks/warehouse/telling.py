@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tasks.warehouse.batches import ATTRIBUTE
 from tasks.warehouse.staging import Staged
 
 
@@ -24,17 +25,19 @@ def _notes(file: Staged) -> Iterator[str]:
     zone = mapping.clock_of("published_at").timezone
     if mapping.is_preset and zone is not None:
         yield f"times are those of {zone}"
+    rules = {rule.words: [] for rule in file.numbers.decided.values()}
     for name, rule in file.numbers.decided.items():
-        yield f"numbers in '{name}' are written {rule.words}"
+        rules[rule.words].append(name)
+    for words, names in rules.items():
+        yield f"numbers in {', '.join(names)} are written {words}"
     for name, count in file.numbers.rounded.items():
         yield f"{count:,} × {name} were rounded by the export (12.3K)"
     if file.left_out:
         yield f"{file.left_out:,} rows were left out as the mapping says (sums, drafts, explanations)"
     if file.days:
         yield f"{file.days:,} rows of single days were summed to {file.read:,} posts"
-    silent = [
-        name.removeprefix("attribute:") for name in file.readings if name.removeprefix("attribute:") not in file.roles
-    ]
+    names = [name.removeprefix(ATTRIBUTE) for name in file.readings]
+    silent = [name for name in names if name not in file.roles]
     if silent:
         listed = ", ".join(silent[:5]) + (", …" if len(silent) > 5 else "")
-        yield f"{len(silent)} further columns are kept and are no features ({listed}); name those under `features:` that were known before publication"
+        yield f"{len(silent)} further columns are kept and are no features: {listed}; see `features:` of a mapping file"

@@ -80,8 +80,8 @@ class NumberColumns:
         rule = settle(pool, self._columns[open_ones[0]].rule)
         for name, column in self._columns.items():
             if rule.thousands and not column.rule.settled:
-                marks = {"thousands": rule.thousands, "decimal": rule.decimal, "declared": True}
-                self._columns[name] = replace(column, rule=replace(column.rule, **marks))
+                settled = replace(column.rule, thousands=rule.thousands, decimal=rule.decimal, declared=True)
+                self._columns[name] = replace(column, rule=settled)
 
     def _remember(self, name: str, values: pl.Series) -> None:
         if name not in self._plain and (first := values.drop_nulls().head(1).to_list()):
