@@ -59,7 +59,7 @@ def _search(posts: Posts, question: Question, statistics: dict[str, Any]) -> Ana
     tested = sum(len(family) for family in families)
     statistics |= {
         "selectors": len(table.selectors),
-        "dropped_features": table.dropped,
+        "dropped_features": table.dropped | posts.refused,
         "rules_searched": _rules(table.owner),
         "candidates": len(found.within_channels) + len(found.channels),
         "tested": tested,

@@ -9,12 +9,13 @@ import polars as pl
 
 from tasks.content.catalogue import CATALOGUE, Kind
 from tasks.patterns.encoding import Feature, Floats, Role, as_codes, as_numbers
+from tasks.warehouse.attribute_roles import AttributeRoles, is_numeric, roles_in
 
 LABELS = ("tone", "sentiment", "topic")
 NOT_FEATURES = frozenset(
     (
         *("workspace_id", "content_id", "content_type", "published_at", "measured_at", "run_id"),
-        *("title", "body", "attributes"),
+        *("title", "body", "attributes", "attribute_roles"),
         *("impressions", "engagements", "clicks", "conversions", "audience_size"),
     )
 )
@@ -22,30 +23,33 @@ MAX_FEATURES = 40
 
 
 def flatten(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with each scalar attribute as a column of its own; a column of the table is never overwritten."""
+    """The frame with each scalar attribute that may be a feature as a column; a column of the table stays as it is."""
     if "attributes" not in frame.columns:
         return frame
     texts = frame["attributes"]
     if texts.null_count() == len(texts):
         return frame.drop("attributes")
-    rows = [json.loads(text) if text else {} for text in texts]
+    rows, roles = [json.loads(text) if text else {} for text in texts], roles_in(frame)
     names = sorted({name for row in rows for name in row} - set(frame.columns))
-    columns = [_scalar_column(name, [row.get(name) for row in rows]) for name in names]
+    columns = [_scalar_column(name, [row.get(name) for row in rows], roles) for name in names]
     return frame.drop("attributes").with_columns(column for column in columns if column is not None)
 
 
-def _scalar_column(name: str, values: list[object]) -> pl.Series | None:
-    """Booleans and numbers as such, numbers written as text too, the rest as labels; None for nested values."""
+def _scalar_column(name: str, values: list[object], roles: AttributeRoles) -> pl.Series | None:
+    """Booleans and numbers as such, numbers written as text too, the rest as labels; None where it is no feature."""
     kinds = {type(value) for value in values if value is not None}
     if not kinds or not kinds <= {bool, int, float, str}:
         return None
     if kinds == {bool}:
-        return pl.Series(name, values, dtype=pl.Boolean)
-    if kinds <= {int, float, bool}:
-        return pl.Series(name, values, dtype=pl.Float64, strict=False)
-    column = pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
-    number = column.cast(pl.Float64, strict=False)
-    return number if number.null_count() == column.null_count() else column
+        column = pl.Series(name, values, dtype=pl.Boolean)
+    elif kinds <= {int, float, bool}:
+        column = pl.Series(name, values, dtype=pl.Float64, strict=False)
+    else:
+        column = pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+        number = column.cast(pl.Float64, strict=False)
+        if number.null_count() == column.null_count() and not roles.is_label(name):
+            column = number
+    return column if roles.is_feature(name, numeric=is_numeric(column)) else None
 
 
 def features_of(frame: pl.DataFrame) -> list[Feature]:

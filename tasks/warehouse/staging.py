@@ -50,6 +50,7 @@ class Staged:
         tally: refused rows.
         unwanted: numbers of rows that are not written.
         readings: types of its attributes.
+        features_are_declared: as in the contract.
     """
 
     source: Source
@@ -63,6 +64,7 @@ class Staged:
     tally: Tally = field(default_factory=Tally)
     unwanted: set[int] = field(default_factory=set)
     readings: attributes.Readings = field(default_factory=dict)
+    features_are_declared: bool = True
 
     @property
     def accepted(self) -> int:
@@ -76,7 +78,7 @@ class Staged:
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Typed rows with their `attributes`."""
-        roles = self.roles
+        roles = self.roles if self.roles or self.features_are_declared else None
         for frame in self.spill.frames():
             kept = frame.filter(~pl.col(ROW).is_in(self.unwanted)) if self.unwanted else frame
             if not kept.is_empty():
@@ -114,7 +116,9 @@ class Inspector:
             TooManyRejectedError: if more than a fifth of the rows were refused.
             InputError: if a column, the ids or the rows as a whole say that the file cannot be meant.
         """
-        staged = Staged(source, mapping, spill, NumberColumns(source.path, self._number_columns(source, mapping)))
+        numbers = NumberColumns(source.path, self._number_columns(source, mapping))
+        declared = self.contract.features_are_declared
+        staged = Staged(source, mapping, spill, numbers, features_are_declared=declared)
         index: list[pl.DataFrame] = []
         for batch in source.batches:
             passed = self._judge(staged, batch, rejects)

@@ -1,4 +1,4 @@
-"""Instants as files write them: ISO 8601, formats, dates in words, epochs, and ids that hold the moment of posting. Pure.
+"""Instants as files write them: ISO 8601, formats, dates in words, epochs, ids that hold the moment of posting. Pure.
 
 A text that names a day and no time stays a day: its instant is midnight UTC of the day as written, and `days` says
 that the hour is nobody's knowledge.
@@ -19,7 +19,7 @@ ZONED = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z")
 NAIVE = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 WORDS, EPOCH, ISO = "words", "epoch", "iso"
 HOURS = ("%H", "%I", "%k", "%l", "%T", "%R", "%s", "%c", "%X", "%r", "%+")
-FIRST, LAST = -2_208_988_800_000_000, 7_258_118_400_000_000  # 1900 and 2200, microseconds since 1970
+FIRST, LAST = -62_104_060_800_000_000, 253_370_764_800_000_000  # the years 2 and 9999, microseconds since 1970
 EPOCH_UNITS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))  # below so much: microseconds in one of it
 DAY = 86_400_000_000
 IdRule = Literal["x", "tiktok", "linkedin"]
@@ -29,7 +29,7 @@ ID_RULES: dict[IdRule, tuple[int, int, int]] = {
     "linkedin": (22, 1_000, 0),
     "tiktok": (32, 1_000_000, 0),
 }
-EARLIEST_ID = 1_136_073_600_000_000  # 2006: none of the three is older
+EARLIEST_ID, LATEST_ID = 1_136_073_600_000_000, 4_102_444_800_000_000  # 2006, before which there were none, and 2100
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def from_ids(values: pl.Series, rule: IdRule) -> pl.Series:
     bits, factor, zero = ID_RULES[rule]
     number = values.cast(pl.String).str.strip_chars().str.extract(r"^(\d{10,19})$", 1).cast(pl.Int64, strict=False)
     micros = (number // (1 << bits)) * factor + zero
-    return micros.set((micros < EARLIEST_ID) | (micros > LAST), None).cast(INSTANT)
+    return micros.set((micros < EARLIEST_ID) | (micros > LATEST_ID), None).cast(INSTANT)
 
 
 def agreeing(moments: pl.Series, dates: pl.Series) -> pl.Series:
@@ -105,7 +105,7 @@ def agreeing(moments: pl.Series, dates: pl.Series) -> pl.Series:
 
 
 def in_range(instants: pl.Series) -> pl.Series:
-    """Null for instants outside 1900–2200."""
+    """Null for instants that no calendar of Python holds; what is plausible is for the contract to say."""
     number = instants.to_physical()
     return instants.set(((number < FIRST) | (number > LAST)).fill_null(False), None)
 
