@@ -32,10 +32,10 @@ from tasks.warehouse.contract import CONTENT, WORKSPACES, Contract, contract_of
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
+from tasks.warehouse.new_workspaces import workspace_row
 from tasks.warehouse.prefetch import prefetch
 from tasks.warehouse.presets import preset_named
 from tasks.warehouse.publication_dates import PublicationDates
-from tasks.warehouse.new_workspaces import workspace_row
 from tasks.warehouse.records import IngestionReport, NewWorkspace, Progress
 from tasks.warehouse.rejects import RejectsFile
 from tasks.warehouse.schema import IngestionRun, Workspace

@@ -17,10 +17,12 @@ from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.reading.containers import Container, chosen, containers, first_line_not_in
 from tasks.warehouse.reading.excel_rows import read_sheet
-from tasks.warehouse.reading.header import Header, Row, find_header, header_among, renamed, unique_names
+from tasks.warehouse.reading.header import Header, Heads, Row, find_header, renamed, unique_names
 from tasks.warehouse.reading.json_rows import read_json_lines
 from tasks.warehouse.reading.parquet_rows import read_parquet
 from tasks.warehouse.reading.text_rows import head_of, read_text
+
+SHEET_HEAD_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Source:
         """The line, from 0, of a later row of the text that holds all these names."""
         if self.table is None or self.table.kind != "text":
             return None
-        header = find_header(head_of(self.table), wanted, {}, skip_rows=0, search=True)
+        header = find_header(Heads.of(head_of(self.table)), wanted, {}, skip_rows=0, search=True)
         return header.row.line if header.complete else None
 
 
@@ -117,16 +119,33 @@ def locate(path: Path, mapping: Mapping) -> tuple[Located, tuple[str, ...]]:
 
 
 def _located(table: Container, mapping: Mapping) -> Located:
-    skip, search = mapping.skip_rows, mapping.skip_until_header
     if table.kind == "text":
-        text = head_of(table)
-        return Located(table, find_header(text, mapping.wanted, mapping.aliases, skip_rows=skip, search=search))
+        return located_in(Head(table, Heads.of(head_of(table))), mapping)
     if table.kind == "excel":
         cells = read_sheet(table.path, table.opener, table.name)
-        rows = [Row([cell or "" for cell in row], place, place + 1) for place, row in enumerate(cells.head(500).rows())]
-        header = header_among(rows, mapping.wanted, mapping.aliases, skip_rows=skip, search=search)
-        return Located(table, header or Header([], Row([], 0, 0), [], ",", frozenset(), False), cells)
+        return located_in(Head(table, sheet_head(cells), cells), mapping)
     return Located(table, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A table and its first rows; a sheet's cells come along."""
+
+    table: Container
+    heads: Heads
+    cells: pl.DataFrame | None = None
+
+
+def sheet_head(cells: pl.DataFrame) -> Heads:
+    """The first rows of a sheet."""
+    rows = enumerate(cells.head(SHEET_HEAD_ROWS).rows())
+    return Heads({",": [Row([cell or "" for cell in row], place, place + 1) for place, row in rows]})
+
+
+def located_in(head: Head, mapping: Mapping) -> Located:
+    """The header row of a table that a mapping is about."""
+    skip, search = mapping.skip_rows, mapping.skip_until_header
+    return Located(head.table, find_header(head.heads, mapping.wanted, mapping.aliases, skip, search), head.cells)
 
 
 def read(located: Located, mapping: Mapping) -> tuple[int | None, Iterator[Batch]]:

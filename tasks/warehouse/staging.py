@@ -116,7 +116,7 @@ class Inspector:
             TooManyRejectedError: if more than a fifth of the rows were refused.
             InputError: if a column, the ids or the rows as a whole say that the file cannot be meant.
         """
-        numbers = NumberColumns(source.path, self._number_columns(source, mapping))
+        numbers = NumberColumns(source.path, number_columns(self.contract, mapping, source.columns))
         declared = self.contract.features_are_declared
         staged = Staged(source, mapping, spill, numbers, features_are_declared=declared)
         index: list[pl.DataFrame] = []
@@ -151,19 +151,6 @@ class Inspector:
         staged.readings = attributes.narrowed([staged.readings, attributes.possible_readings(checked.passed)])
         return checked.passed
 
-    def _number_columns(self, source: Source, mapping: Mapping) -> list[NumberColumn]:
-        """The file's columns that canonical numbers are made of."""
-        columns: list[NumberColumn] = []
-        for name, column in self.contract.columns.items():
-            if column.dtype not in (COUNT, NUMBER):
-                continue
-            origin = mapping.columns.get(name)
-            sources = origin.sources if origin is not None else [name] if name in source.columns else []
-            whole = column.dtype == COUNT
-            columns += [NumberColumn(one, mapping.number_of(name), whole, name) for one in sources]
-        features = [name for name in mapping.features if name in source.columns]
-        return columns + [NumberColumn(name, mapping.number_of(name), False, name) for name in features]
-
     def _refuse_shortened_keys(self, staged: Staged, passed: pl.DataFrame) -> None:
         for name in self.contract.keys[1:2] if self.contract.keeps_attributes else []:
             place = shortened(passed[name])
@@ -193,6 +180,20 @@ class Inspector:
     def _key_in(self, staged: Staged, row: int) -> str:
         frames = (frame.filter(pl.col(ROW) == row) for frame in staged.spill.frames())
         return next(str(frame[self.contract.keys[-1]][0]) for frame in frames if frame.height)
+
+
+def number_columns(contract: Contract, mapping: Mapping, available: Collection[str]) -> list[NumberColumn]:
+    """The file's columns that canonical numbers and features are made of, and how they are written."""
+    columns: list[NumberColumn] = []
+    for name, column in contract.columns.items():
+        if column.dtype not in (COUNT, NUMBER):
+            continue
+        origin = mapping.columns.get(name)
+        sources = origin.sources if origin is not None else [name] if name in available else []
+        whole = column.dtype == COUNT
+        columns += [NumberColumn(one, mapping.number_of(name), whole, name) for one in sources]
+    features = [name for name in mapping.features if name in available]
+    return columns + [NumberColumn(name, mapping.number_of(name), False, name) for name in features]
 
 
 def _names_where(rounded: dict[str, Any]) -> pl.Expr:

@@ -11,20 +11,58 @@ from datetime import datetime
 
 import polars as pl
 
-_MONTHS = """
-january jan januar januari janvier janv enero ene gennaio gen janeiro styczeń stycznia sty январь января янв ocak oca tammikuu leden ledna január
-february feb februar februari février févr fév fevrier febrero febbraio fevereiro fev luty lutego lut февраль февраля фев февр şubat şub helmikuu únor února február
-march mar märz mrz maart mrt mars marzo março marco marzec marca март марта мар mart maaliskuu březen března marts március
-april apr avril avr abril abr aprile kwiecień kwietnia kwi апрель апреля апр nisan nis huhtikuu duben dubna április
-may mai mei maj mayo maggio mag maio maja май мая mayıs toukokuu květen května május
-june jun juni juin junio giugno giu junho czerwiec czerwca cze июнь июня июн haziran haz kesäkuu červen června június
-july jul juli juillet juil julio luglio lug julho lipiec lipca lip июль июля июл temmuz tem heinäkuu červenec července július
-august aug août aout agosto ago augustus augusti sierpień sierpnia sie август августа авг ağustos ağu elokuu srpen srpna augusztus
-september sep sept septembre septiembre settembre set setembro wrzesień września wrz сентябрь сентября сен сент eylül eyl syyskuu září szeptember
-october oct oktober okt octobre octubre ottobre ott outubro out październik października paź октябрь октября окт ekim eki lokakuu říjen října október
-november nov novembre noviembre novembro listopad listopada lis ноябрь ноября ноя нояб kasım kas marraskuu listopadu
-december dec dezember dez décembre déc decembre diciembre dic dicembre dezembro grudzień grudnia gru декабрь декабря дек aralık ara joulukuu prosinec prosince des desember
-"""
+_MONTHS = (
+    (
+        """
+    ),
+    (
+        "january jan januar januari janvier janv enero ene gennaio gen janeiro styczeń stycznia sty январь января "
+        "янв ocak oca tammikuu leden ledna január"
+    ),
+    (
+        "february feb februar februari février févr fév fevrier febrero febbraio fevereiro fev luty lutego lut "
+        "февраль февраля фев февр şubat şub helmikuu únor února február"
+    ),
+    (
+        "march mar märz mrz maart mrt mars marzo março marco marzec marca март марта мар mart maaliskuu březen "
+        "března marts március"
+    ),
+    (
+        "april apr avril avr abril abr aprile kwiecień kwietnia kwi апрель апреля апр nisan nis huhtikuu duben "
+        "dubna április"
+    ),
+    (
+        "may mai mei maj mayo maggio mag maio maja май мая mayıs toukokuu květen května május"
+    ),
+    (
+        "june jun juni juin junio giugno giu junho czerwiec czerwca cze июнь июня июн haziran haz kesäkuu červen "
+        "června június"
+    ),
+    (
+        "july jul juli juillet juil julio luglio lug julho lipiec lipca lip июль июля июл temmuz tem heinäkuu "
+        "červenec července július"
+    ),
+    (
+        "august aug août aout agosto ago augustus augusti sierpień sierpnia sie август августа авг ağustos ağu "
+        "elokuu srpen srpna augusztus"
+    ),
+    (
+        "september sep sept septembre septiembre settembre set setembro wrzesień września wrz сентябрь сентября "
+        "сен сент eylül eyl syyskuu září szeptember"
+    ),
+    (
+        "october oct oktober okt octobre octubre ottobre ott outubro out październik października paź октябрь "
+        "октября окт ekim eki lokakuu říjen října október"
+    ),
+    (
+        "november nov novembre noviembre novembro listopad listopada lis ноябрь ноября ноя нояб kasım kas "
+        "marraskuu listopadu"
+    ),
+    (
+        "december dec dezember dez décembre déc decembre diciembre dic dicembre dezembro grudzień grudnia gru "
+        "декабрь декабря дек aralık ara joulukuu prosinec prosince des desember"
+    ),
+)
 
 
 def _plain(word: str) -> str:
@@ -33,7 +71,7 @@ def _plain(word: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(c))
 
 
-MONTHS = {_plain(name): number for number, line in enumerate(_MONTHS.strip().splitlines(), 1) for name in line.split()}
+MONTHS = {_plain(name): number for number, line in enumerate(_MONTHS, 1) for name in line.split()}
 _EASTERN = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일]?")
 _TIME = re.compile(r"(?<![\d.])(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap]\.?\s?m\.?)?(?![\w])", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+\.?")

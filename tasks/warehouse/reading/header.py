@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 FIRST_ROWS = 200
 DELIMITERS = ",;\t|"
@@ -43,6 +45,10 @@ class Header:
     complete: bool
 
 
+NO_HEADER = Header([], Row([], 0, 0), [], ",", frozenset(), False)
+
+
+@lru_cache(maxsize=1 << 16)
 def key(name: str) -> str:
     """A name for comparing: without case, accents kept, spaces and quotes of any kind made plain."""
     plain = re.sub(r"[\s\u00a0\u202f]+", " ", CONTROL.sub("", name)).strip()
@@ -69,67 +75,70 @@ def rows_of(text: str, delimiter: str) -> list[Row]:
     return rows
 
 
+@dataclass(frozen=True)
+class Heads:
+    """The first rows of a text, read with each delimiter that it may have."""
+
+    rows: Mapping[str, list[Row]]
+
+    @classmethod
+    def of(cls, text: str) -> Heads:
+        """Read a text; a first line `sep=;` says the delimiter."""
+        declared = re.match(r"\ufeff?sep=(.)\r?\n", text)
+        if declared:
+            return cls({declared[1]: rows_of(text, declared[1])[1:]})
+        present = [delimiter for delimiter in DELIMITERS if delimiter in text] or [","]
+        return cls({delimiter: rows_of(text, delimiter) for delimiter in present})
+
+
 def find_header(
-    text: str, wanted: Iterable[str], aliases: Mapping[str, str], *, skip_rows: int, search: bool
+    heads: Heads, wanted: Sequence[str], aliases: Mapping[str, str], skip_rows: int, search: bool
 ) -> Header:
     """The header row of delimited text.
 
     Args:
-        text: the beginning of the file.
+        heads: the beginning of the text.
         wanted: names the header must hold, as a mapping says them.
         aliases: key of a name in the file → the name a mapping uses.
         skip_rows: lines that stand above it for certain.
         search: whether to look below the first row for one that holds all names wanted.
     """
-    declared = re.match(r"\ufeff?sep=(.)\r?\n", text)
-    best: Header | None = None
-    for delimiter in [declared[1]] if declared else DELIMITERS:
-        rows = rows_of(text, delimiter)
-        if declared:
-            rows = rows[1:]
-        header = header_among(rows, wanted, aliases, skip_rows=skip_rows, search=search, delimiter=delimiter)
-        if header is not None and (best is None or _rank(header, wanted) > _rank(best, wanted)):
-            best = header
-    return best or Header([], Row([], 0, 0), [], ",", frozenset(), False)
+    every = (header_among(rows, wanted, aliases, skip_rows, search, mark) for mark, rows in heads.rows.items())
+    headers = [header for header in every if header is not None]
+    return max(headers, key=lambda header: _rank(header, wanted), default=NO_HEADER)
 
 
-def _rank(header: Header, wanted: Iterable[str]) -> tuple[bool, int, int]:
+def _rank(header: Header, wanted: Sequence[str]) -> tuple[bool, int, int]:
     present = {key(name) for name in header.names}
     return header.complete, sum(key(name) in present for name in wanted), len(header.names)
 
 
 def header_among(
     rows: Sequence[Row],
-    wanted: Iterable[str],
+    wanted: Sequence[str],
     aliases: Mapping[str, str],
-    *,
     skip_rows: int = 0,
     search: bool = False,
     delimiter: str = ",",
 ) -> Header | None:
     """The header row: the first that is not blank, or, where it is searched for, the first that holds all names."""
-    names_wanted = list(wanted)
     filled = [row for row in rows if row.line >= skip_rows and any(cell.strip() for cell in row.cells)]
     if not filled:
         return None
     candidates = _candidates(filled) if search else filled[:1]
-    scored = [(_coverage(row, names_wanted, aliases), -place, row) for place, row in enumerate(candidates)]
+    scored = [(_coverage(row, wanted, aliases), -place, row) for place, row in enumerate(candidates)]
     coverage, _, row = max(scored, key=lambda one: one[:2])
-    if search and names_wanted and coverage == 0:
+    if search and wanted and coverage == 0:
         row = filled[0]
     preamble = [delimiter.join(above.cells).strip() for above in rows if above.end <= row.line]
     names, repeated = unique_names([renamed(cell, aliases) for cell in row.cells])
-    complete = coverage == len(names_wanted)
+    complete = coverage == len(wanted)
     return Header(names, row, [line for line in preamble if line], delimiter, repeated, complete)
 
 
 def _candidates(rows: Sequence[Row]) -> list[Row]:
     """The first rows, and those below a comment or a gap, where another table of the same file may begin."""
-    after_gap = [
-        below
-        for above, below in zip(rows, rows[1:], strict=False)
-        if above.cells[0].startswith("#") or below.line > above.end
-    ]
+    after_gap = [below for above, below in pairwise(rows) if above.cells[0].startswith("#") or below.line > above.end]
     return [*rows[:FIRST_ROWS], *(row for row in after_gap if row.line >= FIRST_ROWS)]
 
 

@@ -25,6 +25,12 @@ def read_json_lines(table: Container) -> Iterator[Batch]:
                 yield batch
 
 
+def first_json_rows(table: Container, count: int) -> pl.DataFrame:
+    """The first rows, numbered."""
+    with table.text() as file:
+        return _json_batch([line for line, _ in zip(file, range(count), strict=False)], 0).rows
+
+
 def _json_batch(lines: list[bytes], before: int) -> Batch:
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
