@@ -27,7 +27,7 @@ class AttributeRoles:
     declared: bool
 
     def is_feature(self, name: str, *, numeric: bool) -> bool:
-        """Whether a further column is known before publication: where that was said; in older rows, if it is a label."""
+        """Whether a further column is known before publication: where that was said; in older rows, if a label."""
         if name in self.roles or self.declared:
             return self.roles.get(name) in (FEATURE, LABEL)
         return not numeric

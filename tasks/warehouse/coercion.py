@@ -33,7 +33,7 @@ LARGEST_EXACT = float(1 << 53)  # above it a float no longer says which whole nu
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """How a column writes instants: the zone of those that name none, formats if not ISO 8601, and days without hours."""
+    """How a column writes instants: the zone of those that name none, formats if not ISO 8601, days without hours."""
 
     timezone: str | None = None
     formats: tuple[str, ...] = ()

@@ -97,8 +97,8 @@ class DailyBreakdownError(InputError):
     def __init__(self, path: Path, example: str, rows: int) -> None:
         self.path, self.example = path, example
         super().__init__(
-            f"{path}: is a daily breakdown, one row a post and day (post '{example}' has {rows:,} rows); export one row "
-            "a post, or say `grain: day` in a mapping file to sum the days"
+            f"{path}: is a daily breakdown, one row a post and day (post '{example}' has {rows:,} rows); export one "
+            "row a post, or say `grain: day` in a mapping file to sum the days"
         )
 
 
@@ -114,7 +114,8 @@ class TooManyRejectedError(InputError):
             meant = ""
         super().__init__(
             f"{path}: {tally.rejected:,} of {read:,} rows were rejected, more than a fifth, so nothing was written; "
-            f"worst column '{column}' ({count:,} rows), first {tally.examples[column]}{meant}; all of them: {rejects_path}"
+            f"worst column '{column}' ({count:,} rows), first {tally.examples[column]}{meant}; "
+            f"all of them: {rejects_path}"
         )
 
 

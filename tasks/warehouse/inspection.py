@@ -1,9 +1,10 @@
-"""What a file is and how it would be read, from its beginning alone: nothing is written, nothing is decided silently."""
+"""What a file is and how it would be read, from its beginning alone; nothing is written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def inspect_file(
         best = best_fits(fits)
         name = best[0].preset.name if len(best) == 1 else None
     used = load_mapping(preset_named(name).path if name else mapping, contract)
-    located, others = _chosen(heads, used, contract)
+    located, others = _chosen(heads, used)
     return _seen(path, contract, located, others, used, name, fits, timezone)
 
 
@@ -183,7 +184,7 @@ def _is_canonical(heads: Sequence[Head], contract: Contract) -> bool:
                for head in heads)  # fmt: skip
 
 
-def _chosen(heads: Sequence[Head], mapping: Mapping, contract: Contract) -> tuple[tuple[Head, Located], list[str]]:
+def _chosen(heads: Sequence[Head], mapping: Mapping) -> tuple[tuple[Head, Located], list[str]]:
     """The table that the mapping is about, the largest where none fits, and the names of the others."""
     kept = chosen(heads[0].table.path, [head.table for head in heads], mapping.table)
     pairs = [(head, located_in(head, mapping) if head.heads.rows else Located(head.table, None, head.cells))
@@ -261,11 +262,10 @@ def _as_read(
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
     """A row for a person: a day without an hour as a day."""
     day_only = row.pop(DAY_ONLY, False)
-    for name in ("published_at", "occurred_at", "measured_at"):
-        if row.get(name) is not None:
-            row[name] = (
-                f"{row[name]:%Y-%m-%d} (day)" if day_only and name == "published_at" else f"{row[name]:%Y-%m-%d %H:%M}Z"
-            )
+    for name, value in row.items():
+        if isinstance(value, datetime):
+            is_day = day_only and name == "published_at"
+            row[name] = f"{value:%Y-%m-%d} (day)" if is_day else f"{value:%Y-%m-%d %H:%M}Z"
     return row
 
 
@@ -342,7 +342,7 @@ def _uses(contract: Contract, bound: Mapping, columns: Sequence[str]) -> Iterato
                 column, roles[column], {"result": "kept, never a feature"}.get(roles[column], "learned from")
             )
         elif column in kept:
-            yield ColumnUse(column, "kept", "no feature: nobody says it was known before publication")
+            yield ColumnUse(column, "kept", "no feature")
         else:
             yield ColumnUse(column, "left out", "")
 

@@ -35,7 +35,7 @@ def hashed_addresses(keys: pl.Series) -> pl.Series:
 
 
 def derived(rows: pl.DataFrame) -> pl.Series:
-    """A key for each row of content from its channel, instant, title and body: the same whenever the file comes again."""
+    """A key for each row of content from its channel, instant, title and body: the same when the file comes again."""
     parts = [rows["published_at"].dt.timestamp("us") if name == "published_at" else rows[name] for name in DERIVED_FROM]
     keys = [
         None if row[1] is None else f"post-{_hash(chr(31).join('' if part is None else str(part) for part in row))}"

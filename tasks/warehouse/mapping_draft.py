@@ -13,7 +13,7 @@ def mapping_draft(seen: Inspection, kind: str = "content") -> str:
     """The text of a mapping file for an inspected file; what nobody can know is left to be filled in."""
     if seen.preset is not None:
         own = preset_named(seen.preset).path.read_text(encoding="utf-8")
-        return f"# How {seen.path.name} is read: a copy of the preset {seen.preset}, to be changed where it does not suit.\n{own}"
+        return f"# How {seen.path.name} is read: a copy of the preset {seen.preset}, to be changed at will.\n{own}"
     contract = contract_of(kind)
     columns = [use.column for use in seen.uses]
     ours = {use.becomes for use in seen.uses if use.role == "canonical"}

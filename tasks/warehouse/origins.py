@@ -202,7 +202,7 @@ class Origin(BaseModel):
 
 
 def origin_of(given: Any) -> Any:
-    """What a mapping file says of a column, written out: a name is that column, a list the first of it that is there."""
+    """What a mapping file says of a column, written out: a name is that column, a list the first that is there."""
     if isinstance(given, str):
         return {"column": given}
     return {"first_of": given} if isinstance(given, list) else given

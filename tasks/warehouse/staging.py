@@ -212,6 +212,6 @@ def _hint(source: Source, missing: Sequence[str]) -> str:
         return "; its first line looks like values, so it has no header row: add one"
     place = source.header_below(missing)
     if place is not None:
-        return f"; the header stands in line {place + 1}: say `skip_until_header: true` or `skip_rows: {place}` in a mapping file"
+        return f"; the header stands in line {place + 1}: say `skip_rows: {place}` in a mapping file"
     twice = sorted(header.repeated)
     return f"; column '{twice[0]}' stands twice in the header" if twice else ""

@@ -113,6 +113,17 @@ def containers(path: Path, encodings: Sequence[str] = ()) -> list[Container]:
     Raises:
         BadFileError: if it is missing, empty, no table, or not what its name says.
     """
+    kind, expected = _checked_kind(path)
+    if kind == "gzip":
+        inner = SUFFIXES.get(Path(path.stem).suffix.lower(), "text")
+        return [_plain(path, "", "gzip", lambda: cast(IO[bytes], gzip.open(path)), inner, encodings)]
+    if kind == "zip":
+        return _members(path, encodings)
+    return _tables(path, "", "", lambda: path.open("rb"), expected, encodings)
+
+
+def _checked_kind(path: Path) -> tuple[str, str]:
+    """What the first bytes say, and what the name says; they agree."""
     suffix = path.suffix.lower()
     if not path.exists():
         raise BadFileError(path, "no such file")
@@ -130,12 +141,7 @@ def containers(path: Path, encodings: Sequence[str] = ()) -> list[Container]:
     if expected in ("excel", "parquet", "gzip", "zip") and kind != expected:
         name = {"excel": "an Excel", "parquet": "a Parquet", "gzip": "a gzip", "zip": "a zip"}[expected]
         raise BadFileError(path, f"is not {name} file, or was cut short")
-    if kind == "gzip":
-        inner = SUFFIXES.get(Path(path.stem).suffix.lower(), "text")
-        return [_plain(path, "", "gzip", lambda: cast(IO[bytes], gzip.open(path)), inner, encodings)]
-    if kind == "zip":
-        return _members(path, encodings)
-    return _tables(path, "", "", lambda: path.open("rb"), expected, encodings)
+    return kind, expected
 
 
 def _kind(path: Path, stream: IO[bytes]) -> str:

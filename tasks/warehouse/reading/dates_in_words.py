@@ -13,9 +13,6 @@ import polars as pl
 
 _MONTHS = (
     (
-        """
-    ),
-    (
         "january jan januar januari janvier janv enero ene gennaio gen janeiro styczeń stycznia sty январь января "
         "янв ocak oca tammikuu leden ledna január"
     ),
@@ -31,9 +28,7 @@ _MONTHS = (
         "april apr avril avr abril abr aprile kwiecień kwietnia kwi апрель апреля апр nisan nis huhtikuu duben "
         "dubna április"
     ),
-    (
-        "may mai mei maj mayo maggio mag maio maja май мая mayıs toukokuu květen května május"
-    ),
+    ("may mai mei maj mayo maggio mag maio maja май мая mayıs toukokuu květen května május"),
     (
         "june jun juni juin junio giugno giu junho czerwiec czerwca cze июнь июня июн haziran haz kesäkuu červen "
         "června június"

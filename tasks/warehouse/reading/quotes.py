@@ -87,10 +87,7 @@ class QuoteWatch:
         if not np.where(turn == 0, may_open | adjacent, may_close).all():
             return False
         opening = np.flatnonzero((turn == 0) & ~adjacent)
-        if len(opening):
-            opened = self._passed + int(places[opening[-1]])
-        else:
-            opened = self._last_opened
+        opened = self._passed + int(places[opening[-1]]) if len(opening) else self._last_opened
         self._last_opened = opened
         self._closed_at = self._passed + int(places[-1]) if turn[-1] == 1 else -2
         self._opened = opened if turn[-1] == 0 else None
