@@ -53,8 +53,7 @@ def show(
         return
     _print(seen)
     if write_mapping is not None:
-        console.say(f"
-written: {write_mapping}")
+        console.say(f"\nwritten: {write_mapping}")
         console.say(f"next: raptorflow ingest {kind} {file} --mapping {write_mapping} --workspace ID")
     else:
         console.say(f"\nnext: {seen.next_command}")
