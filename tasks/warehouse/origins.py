@@ -52,9 +52,8 @@ class NumberStyle(BaseModel):
         """What reads such numbers."""
         suffixes = SUFFIXES if self.suffixes is True else (self.suffixes or {})
         decimal = self.decimal or ("," if self.thousands == "." else ".")
-        settled = self.style is None
-        declared = bool(self.thousands or self.decimal) or self.thousands == ""
-        return NumberRule(self.thousands or None, decimal, self.percent, suffixes, settled, declared)
+        fractions = self.decimal is not None and not self.thousands
+        return NumberRule(self.thousands or None, decimal, self.percent, suffixes, self.style is None, fractions)
 
 
 def number_rule(style: NumberStyle | Literal["auto"] | None) -> NumberRule:

@@ -96,6 +96,12 @@ class Inspector:
         """Raise `ColumnError` unless the file has the columns it needs, and no stranger where none is kept."""
         available = {*source.columns, *mapping.columns, *(["content_id"] if mapping.id else [])}
         missing = [name for name in self.contract.required if name not in available]
+        if missing == [self.contract.hours_of] and mapping.is_preset:
+            raise BadFileError(
+                source.path,
+                "names a period and not when each post was published; give a list of dates with --dates FILE "
+                "(CSV of content_id and published_at)",
+            )
         if missing:
             raise ColumnError.from_missing_and_available(
                 source.path, self.contract.kind, missing, source.columns, hint or _hint(source, missing)

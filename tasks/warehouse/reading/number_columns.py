@@ -80,7 +80,7 @@ class NumberColumns:
         rule = settle(pool, self._columns[open_ones[0]].rule)
         for name, column in self._columns.items():
             if rule.thousands and not column.rule.settled:
-                settled = replace(column.rule, thousands=rule.thousands, decimal=rule.decimal, declared=True)
+                settled = replace(column.rule, thousands=rule.thousands, decimal=rule.decimal)
                 self._columns[name] = replace(column, rule=settled)
 
     def _remember(self, name: str, values: pl.Series) -> None:

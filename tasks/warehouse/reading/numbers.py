@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 import polars as pl
 
 NUMBER_LIKE = r"^[+\-−]?[$€£¥]? ?\d[\d.,'’ ]*( ?%| ?[kKmM])?$"
-TWELVE_OR_TWELVE_THOUSAND = r"^[+\-]?[1-9]\d{0,2}\.\d{3}$"
 SPACES = r"[\s\u{00A0}\u{2007}\u{202F}\u{2009}]"
 SUFFIXES: dict[str, int] = {
     **dict.fromkeys(("k", "tsd.", "tsd", "tys.", "тыс.", "тыс", "mil", "b", "rb", "ezer", "천", "千"), 1_000),
@@ -37,7 +36,8 @@ class NumberRule:
         percent: whether a value may carry `%`, which is taken off (6.5 % is 6.5).
         suffixes: what letters after a number multiply it by (K: 1000); empty for none.
         settled: False where the column as a whole may still say what divides its thousands.
-        declared: whether somebody said so; where nobody did, `12.000` may be twelve or twelve thousand.
+        fractions_declared: whether somebody said that a fraction may have three digits; else `12.000` among whole
+            numbers may be twelve or twelve thousand.
     """
 
     thousands: str | None = None
@@ -45,7 +45,7 @@ class NumberRule:
     percent: bool = False
     suffixes: Mapping[str, int] = field(default_factory=dict)
     settled: bool = True
-    declared: bool = True
+    fractions_declared: bool = False
 
     @property
     def words(self) -> str:
@@ -53,8 +53,8 @@ class NumberRule:
         return f"{{thousands: {self.thousands!r}, decimal: {self.decimal!r}}}".replace("'", '"')
 
 
-PLAIN = NumberRule(declared=False)
-AUTO = NumberRule(settled=False, declared=False)
+PLAIN = NumberRule()
+AUTO = NumberRule(settled=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,11 @@ def read_numbers(values: pl.Series, rule: NumberRule) -> NumbersRead:
 
 
 def ambiguous(values: pl.Series, rule: NumberRule) -> pl.Series:
-    """Which of the values of a column of whole numbers nobody has said how to read: `12.000`."""
-    if rule.thousands or rule.declared:
+    """Which of the values of a column of whole numbers nobody has said how to read: twelve or twelve thousand."""
+    if rule.fractions_declared:
         return pl.Series(values.name, [False]).new_from_index(0, len(values))
-    return values.str.strip_chars().str.contains(TWELVE_OR_TWELVE_THOUSAND).fill_null(False)
+    form = rf"^[+\-]?[1-9]\d{{0,2}}{re.escape(rule.decimal)}\d{{3}}$"
+    return values.str.strip_chars().str.contains(form).fill_null(False)
 
 
 def settle(values: pl.Series, rule: NumberRule) -> NumberRule:
