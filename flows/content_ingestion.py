@@ -17,8 +17,9 @@ COUNTS = ("read", "written", "unchanged", "rejected")
 @flow(name="content-ingestion", flow_run_name="content-ingestion · {options.kind}")
 def content_ingestion(options: ContentIngestion = ContentIngestion()) -> dict[str, Any]:
     """Take files into the warehouse: checked, with features, idempotent; rejected rows go to a file with reasons."""
-    report = ingest_files(options.kind, options.files, options.mapping, str(flow_run.id))
+    how = {"mapping": options.mapping, "preset": options.preset, "workspace": options.workspace_id}
+    report = ingest_files(options.kind, options.files, how | {"timezone": options.timezone}, str(flow_run.id))
     publish_facts("content-ingestion-report", report, "Rows read, written, unchanged and rejected")
-    told = report.get("status") or " · ".join(f"{report[name]:,} {name}" for name in COUNTS)
-    announce(f"{options.kind}: {told}")
+    counts = report.get("status") or " · ".join(f"{report[name]:,} {name}" for name in COUNTS)
+    announce(f"{options.kind}: {counts}")
     return report

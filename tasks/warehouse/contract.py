@@ -14,13 +14,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
 import pandera.polars as pa
 import polars as pl
 
 from tasks.errors import UnknownNameError
-from tasks.warehouse.schema import Base, Content, ExperimentArm, Touch, Workspace
+
+if TYPE_CHECKING:
+    from tasks.warehouse.schema import Base
 
 LONGEST_TEXT_BYTES = 1 << 20
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -56,7 +59,8 @@ class Contract:
 
     Attributes:
         kind: its name.
-        table: where its rows go.
+        table_name: of the class in `schema.py` whose rows they become; looking at a file needs no database.
+        keys: columns that say which row it is.
         columns: canonical columns by name.
         keeps_attributes: whether other columns are kept (as `attributes`) or an error.
         row_rules: what must not be between the columns of one row.
@@ -66,7 +70,8 @@ class Contract:
     """
 
     kind: str
-    table: type[Base]
+    table_name: str
+    keys: list[str]
     columns: Mapping[str, Column]
     keeps_attributes: bool = False
     row_rules: tuple[RowRule, ...] = ()
@@ -74,9 +79,12 @@ class Contract:
     features_are_declared: bool = False
 
     @cached_property
-    def keys(self) -> list[str]:
-        """Columns that say which row it is."""
-        return [column.name for column in self.table.__table__.primary_key]
+    def table(self) -> type[Base]:
+        """Where its rows go."""
+        from tasks.warehouse import schema
+
+        table: type[Base] = getattr(schema, self.table_name)
+        return table
 
     @property
     def required(self) -> list[str]:
@@ -147,7 +155,8 @@ def _required(column: Column) -> Column:
 
 WORKSPACES = Contract(
     "workspaces",
-    Workspace,
+    "Workspace",
+    ["workspace_id"],
     {
         "workspace_id": ID,
         "name": Column(TEXT, True, (_shorter_than(256), NO_CONTROL), trimmed=True),
@@ -161,7 +170,8 @@ WORKSPACES = Contract(
 
 CONTENT = Contract(
     "content",
-    Content,
+    "Content",
+    ["workspace_id", "content_id"],
     {
         "workspace_id": ID,
         "content_id": ID,
@@ -188,7 +198,8 @@ CONTENT = Contract(
 
 TOUCHES = Contract(
     "touches",
-    Touch,
+    "Touch",
+    ["workspace_id", "touch_id"],
     {
         "workspace_id": ID,
         "touch_id": ID,
@@ -205,7 +216,8 @@ _SMALLEST_SQUARES = _SUM**2 / _N * (1 - SUM_TOLERANCE)
 
 EXPERIMENTS = Contract(
     "experiments",
-    ExperimentArm,
+    "ExperimentArm",
+    ["workspace_id", "experiment_name", "variant_name", "metric_name"],
     {
         "workspace_id": ID,
         "experiment_name": ID,

@@ -1,5 +1,8 @@
 """What can be wrong with a file that is ingested. Each names the file, the place, what was expected and what to do.
 
+RaptorflowError
+└── IngestionStoppedError    somebody pressed Ctrl-C
+
 InputError
 ├── BadFileError             the file cannot be read as what its name says
 ├── ColumnError              its columns are not those of the kind
@@ -17,13 +20,25 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.errors import InputError
+from tasks.errors import InputError, RaptorflowError
 
 if TYPE_CHECKING:
     from tasks.warehouse.reading.numbers import NumberRule
     from tasks.warehouse.rejects import Tally
 
 LONGEST_NAME = 60
+
+
+class IngestionStoppedError(RaptorflowError):
+    """Raised when ingestion was interrupted; what was written stays, and the same command goes on."""
+
+    def __init__(self, written: int, total: int | None) -> None:
+        self.written, self.total = written, total
+        if total is None:
+            stays = "while files were checked, nothing was written"
+        else:
+            stays = f"{written:,} of {total:,} rows were written and stay"
+        super().__init__(f"stopped: {stays}; run the same command again to go on")
 
 
 class BadFileError(InputError):

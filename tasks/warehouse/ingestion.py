@@ -30,6 +30,7 @@ from tasks.warehouse import open_warehouse
 from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.contract import CONTENT, WORKSPACES, Contract, contract_of
 from tasks.warehouse.database import Warehouse
+from tasks.warehouse.errors import IngestionStoppedError
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
 from tasks.warehouse.new_workspaces import workspace_row
@@ -94,8 +95,11 @@ def ingest(
     wanted = _Wanted(path, workspace, timezone, dates, new_workspace)
     job = _Job(store, contract, wanted, run_id or f"ingest-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}", paths)
     with ExitStack() as resources:
-        staged = job.stage(resources, on_progress)
-        written = job.write(staged, on_progress)
+        try:
+            staged = job.stage(resources, on_progress)
+            written = job.write(staged, on_progress)
+        except KeyboardInterrupt as error:
+            raise IngestionStoppedError(job.done, job.total) from error
     return job.report(staged, written, monotonic() - started)
 
 
@@ -133,6 +137,8 @@ class _Job:
         self.store, self.contract, self.wanted, self.run_id, self.paths = store, contract, wanted, run_id, paths
         self.zones = _timezones(store)
         self.created = self._new_workspace()
+        self.done = 0
+        self.total: int | None = None  # known once all files were checked
         digest = hashlib.sha256("\n".join(map(str, paths)).encode()).hexdigest()[:8]
         name = re.sub(r"[^\w.-]", "_", run_id)[:100]
         self.rejects = RejectsFile(get_settings().rejects / f"{name}-{contract.kind}-{digest}.csv")
@@ -175,8 +181,8 @@ class _Job:
     def write(self, staged: Sequence[Staged], progress: Progress | None) -> int:
         """Write what was put aside; returns the number of rows that were new or different."""
         columns = [column.name for column in self.contract.table.__table__.columns]
-        total = sum(file.accepted for file in staged)
-        done = written = 0
+        self.total = sum(file.accepted for file in staged)
+        written = 0
         with ingestion_lock(self.store):
             self._write_workspace()
             for file in staged:
@@ -185,9 +191,9 @@ class _Job:
                 with BulkUpsert(self.store, self.contract.table, columns) as bulk:
                     for rows in prefetch(self._derived, file.batches()):
                         written += bulk.write(rows)
-                        done += rows.height
+                        self.done += rows.height
                         if progress is not None:
-                            progress(done, total)
+                            progress(self.done, self.total)
                 self._record(file, written - before, began)
         return written
 

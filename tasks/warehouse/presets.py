@@ -13,11 +13,9 @@ from pathlib import Path
 import polars as pl
 
 from tasks.errors import UnknownNameError
-from tasks.settings import get_settings
 from tasks.warehouse.mapping import Mapping, parsed
+from tasks.warehouse.preset_files import folders, preset_names
 from tasks.warehouse.reading.header import key, renamed
-
-FOLDER = Path(__file__).resolve().parents[2] / "deployments" / "presets"
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,6 @@ class Fit:
         return ", ".join([*lacks, *has])
 
 
-def preset_names() -> list[str]:
-    """All presets, by name."""
-    return sorted({path.stem for folder in _folders() for path in folder.glob("*.yaml")})
-
-
 def preset_named(name: str) -> Preset:
     """One preset.
 
@@ -70,7 +63,7 @@ def preset_named(name: str) -> Preset:
         UnknownNameError: if there is none of that name.
         MappingError: if its file is wrong.
     """
-    for folder in _folders():
+    for folder in folders():
         path = folder / f"{name}.yaml"
         if name and Path(name).name == name and path.is_file():
             return _read(path, path.stat().st_mtime_ns)
@@ -127,10 +120,6 @@ def best_fits(fits: Sequence[Fit]) -> list[Fit]:
 def nearest(fits: Sequence[Fit], count: int = 3) -> list[Fit]:
     """The presets that come nearest to fitting."""
     return sorted(fits, key=lambda one: (len(one.missing) + len(one.unwelcome), -one.known, one.preset.name))[:count]
-
-
-def _folders() -> list[Path]:
-    return [get_settings().home / "presets", FOLDER]
 
 
 @lru_cache(maxsize=256)

@@ -18,7 +18,8 @@ from flows.cli import main
 from tasks.content.media import normal_media_type
 from tasks.warehouse import Warehouse, upgrade
 from tasks.warehouse.inspection import matching_preset
-from tasks.warehouse.presets import preset_named, preset_names
+from tasks.warehouse.preset_files import preset_names
+from tasks.warehouse.presets import preset_named
 from tasks.warehouse.schema import Content, Workspace
 from tests.generators.exports import EXPORTS, Export
 
