@@ -11,7 +11,7 @@ import gzip
 import io
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -58,6 +58,7 @@ class Container:
         size: bytes on disk.
         opener: gives the bytes as they are, unpacked.
         mark: bytes of a byte order mark before the text.
+        returns: whether lines end in a carriage return alone, as old Macs write them.
     """
 
     path: Path
@@ -67,22 +68,23 @@ class Container:
     packing: str
     opener: Callable[[], IO[bytes]]
     mark: int = 0
-    siblings: tuple[str, ...] = field(default=())
+    returns: bool = False
 
     def text(self) -> IO[bytes]:
         """The text as UTF-8."""
         stream = self.opener()
         stream.read(self.mark)
-        if self.encoding in ("utf-8", "utf-8-sig", "ascii"):
+        if self.encoding in ("utf-8", "utf-8-sig", "ascii") and not self.returns:
             return stream
-        return cast(IO[bytes], io.BufferedReader(_Recoded(stream, self.encoding, self.path), HEAD_BYTES))
+        recoded = _Recoded(stream, self.encoding, self.path, self.returns)
+        return cast(IO[bytes], io.BufferedReader(recoded, HEAD_BYTES))
 
 
 class _Recoded(io.RawIOBase):
     """A stream of UTF-8 made from one of another encoding."""
 
-    def __init__(self, stream: IO[bytes], encoding: str, path: Path) -> None:
-        self._stream, self._path, self._encoding = stream, path, encoding
+    def __init__(self, stream: IO[bytes], encoding: str, path: Path, returns: bool) -> None:
+        self._stream, self._path, self._encoding, self._returns = stream, path, encoding, returns
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._ready = b""
 
@@ -96,6 +98,8 @@ class _Recoded(io.RawIOBase):
                 self._ready = self._decoder.decode(block, final=not block).encode("utf-8", "replace")
             except UnicodeDecodeError as error:
                 raise BadFileError(self._path, f"is not {self._encoding} ({error.reason})") from error
+            if self._returns:
+                self._ready = self._ready.replace(b"\r", b"\n")
             if not block:
                 break
         count = min(len(buffer), len(self._ready))
@@ -229,7 +233,8 @@ def _plain(
             return Container(path, name, "parquet", "utf-8", packing, opener)
         _refuse_web_page(path, head)
     encoding, mark = encoding_of(path, head, encodings)
-    return Container(path, name, "json" if kind == "json" else "text", encoding, packing, opener, mark)
+    returns = b"\r" in head and b"\n" not in head
+    return Container(path, name, "json" if kind == "json" else "text", encoding, packing, opener, mark, returns)
 
 
 def _refuse_web_page(path: Path, head: bytes) -> None:
