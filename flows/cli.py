@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -52,17 +53,64 @@ def sample(
 @app.command()
 def ingest(
     kind: Annotated[str, typer.Argument(help="workspaces, content, touches or experiments")],
-    files: Annotated[list[Path], typer.Argument(help="CSV, Parquet or JSON Lines.")],
+    files: Annotated[list[Path], typer.Argument(help="CSV, TSV, Parquet, JSON Lines, Excel; also in .gz or .zip.")],
     mapping: Annotated[Path | None, typer.Option(help="YAML that renames, combines and sets columns.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A mapping of ours, such as meta-facebook; `raptorflow inspect FILE` says which.")
+    ] = None,
+    workspace: Annotated[
+        str | None, typer.Option("--workspace", "-w", help="Whose rows they are, where the file does not say.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="Zone of the account (Europe/Berlin); the workspace's when left out.")
+    ] = None,
+    industry: Annotated[str | None, typer.Option(help="Creates the workspace if it is not there.")] = None,
+    size: Annotated[str, typer.Option(help="Of a workspace that is created: smb, mid or enterprise.")] = "smb",
+    name: Annotated[str | None, typer.Option(help="Of a workspace that is created; its id when left out.")] = None,
+    dates: Annotated[
+        Path | None, typer.Option(help="CSV of content_id and published_at, for reports without them.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Take files into the warehouse; the same file twice changes nothing."""
-    from flows import console
+    from flows import console, file_inspection
     from tasks.warehouse.ingestion import ingest as ingest_files
+    from tasks.warehouse.records import NewWorkspace
 
+    if mapping is None and preset is None:
+        preset = file_inspection.agreed_preset(kind, files)
+    new = NewWorkspace(industry, size, name) if industry is not None else None
     with console.progress(f"ingesting {kind}") as on_progress:
-        report = ingest_files(kind, files, mapping=mapping, on_progress=on_progress)
+        report = ingest_files(
+            kind,
+            files,
+            mapping=mapping,
+            preset=preset,
+            workspace=workspace,
+            timezone=timezone,
+            dates=dates,
+            new_workspace=new,
+            on_progress=on_progress,
+        )
     console.ingestion(report, as_json)
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A file that somebody exported.")],
+    write_mapping: Annotated[
+        Path | None, typer.Option(help="Write the mapping that would read it, to be completed by hand.")
+    ] = None,
+    mapping: Annotated[Path | None, typer.Option(help="Show what this mapping file makes of it.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Show what this preset makes of it.")] = None,
+    kind: Annotated[str, typer.Option(help="What its rows are.")] = "content",
+    timezone: Annotated[str | None, typer.Option(help="Zone of the account (Europe/Berlin).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a file is and how it would be read; nothing is written to the warehouse."""
+    from flows import file_inspection
+
+    file_inspection.show(file, kind, mapping, preset, timezone, write_mapping, as_json)
 
 
 @app.command()
@@ -209,7 +257,9 @@ def main() -> None:
 def _fail(message: str, status: int, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    print(f"raptorflow: {message}", file=sys.stderr)  # noqa: T201
+    # File names and headers may hold what moves a terminal's cursor or changes its title.
+    plain = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", "\ufffd", " ".join(message.splitlines()))
+    print(f"raptorflow: {plain}", file=sys.stderr)  # noqa: T201
     sys.exit(status)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 PIPED_WIDTH = 200  # a pipe has no width of its own; grep and less do not mind long lines
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 WORKSPACE = ("workspace", "workspace_id")
@@ -27,6 +29,11 @@ OnProgress = Callable[[int, int | None], None]
 def say(text: str) -> None:
     """A line or two."""
     out.print(text, soft_wrap=True, markup=False)
+
+
+def printable(text: str) -> str:
+    """A text without what moves a terminal's cursor: headers and file names may hold it."""
+    return CONTROL.sub("\ufffd", text)
 
 
 def opening(bold: str, rest: str) -> None:
@@ -93,13 +100,16 @@ def ingestion(report: Any, json_wanted: bool) -> None:
     if json_wanted:
         print_json(report)
         return
+    left_out = f", {report.left_out:,} left out" if report.left_out else ""
     rate = f" · {report.read / report.seconds:,.0f} rows/s" if report.seconds else ""
     out.print(
         f"{report.kind}: {report.read:,} read, {report.written:,} written, "
-        f"{report.unchanged:,} unchanged, {report.rejected:,} rejected · {report.seconds:.1f} s{rate}"
+        f"{report.unchanged:,} unchanged, {report.rejected:,} rejected{left_out} · {report.seconds:.1f} s{rate}"
     )
+    for note in report.notes:
+        out.print(f"  {printable(note)}", markup=False)
     for reason, count in sorted(report.reasons.items(), key=lambda item: -item[1])[:5]:
-        out.print(f"  {count:>8,} × {reason}")
+        out.print(f"  {count:>8,} × {printable(reason)}", markup=False)
     if report.rejected:
         out.print(f"  rejected rows: {report.rejects_path}")
 
@@ -168,7 +178,8 @@ def progress(what: str) -> Iterator[OnProgress]:
         TextColumn("{task.completed:,} rows"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

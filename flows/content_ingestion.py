@@ -17,7 +17,8 @@ COUNTS = ("read", "written", "unchanged", "rejected")
 @flow(name="content-ingestion", flow_run_name="content-ingestion · {options.kind}")
 def content_ingestion(options: ContentIngestion = ContentIngestion()) -> dict[str, Any]:
     """Take files into the warehouse: checked, with features, idempotent; rejected rows go to a file with reasons."""
-    report = ingest_files(options.kind, options.files, options.mapping, str(flow_run.id))
+    how = {"mapping": options.mapping, "preset": options.preset, "workspace": options.workspace_id}
+    report = ingest_files(options.kind, options.files, how | {"timezone": options.timezone}, str(flow_run.id))
     publish_facts("content-ingestion-report", report, "Rows read, written, unchanged and rejected")
     counts = " · ".join(f"{report[name]:,} {name}" for name in COUNTS if name in report)
     announce(f"{options.kind}: {report.get('status') or counts}")

@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from tasks.warehouse.preset_files import preset_names
+
 
 def _split(value: Any) -> Any:
     """Let the command line say `a,b` where the form takes a list."""
@@ -43,6 +45,18 @@ def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
+def _known_preset(value: str | None) -> str | None:
+    if value and value not in preset_names():
+        raise ValueError(f"no such preset; known: {', '.join(preset_names())}")
+    return value or None
+
+
+PresetName = Annotated[
+    str | None,
+    BeforeValidator(_known_preset),
+    WithJsonSchema({"type": "string", "enum": ["", *preset_names()]}),
+    Field(validate_default=True),
+]
 NO_DEFAULT = Field(json_schema_extra=_without_default)
 Day = Annotated[date | None, WithJsonSchema({"type": "string", "format": "date"}), NO_DEFAULT]
 Instant = Annotated[AwareDatetime | None, WithJsonSchema({"type": "string", "format": "date-time"}), NO_DEFAULT]
@@ -128,9 +142,27 @@ class ContentIngestion(Parameters):
     files: Names = Field(
         default=[],
         title="Files",
-        description="CSV, Parquet or JSON Lines, on the worker's disk; empty: all in inbox/KIND of RAPTORFLOW_HOME.",
+        description=(
+            "CSV, Excel, Parquet or JSON Lines, packed or not, on the worker's disk; empty: all in inbox/KIND of "
+            "RAPTORFLOW_HOME, and in its folders WORKSPACE/PRESET."
+        ),
     )
     mapping: Line = Field(default="", title="Mapping file", description="YAML that renames and combines columns.")
+    preset: PresetName = Field(
+        default="", title="Preset", description="A mapping of ours for the exports of one platform; empty for none."
+    )
+    workspace_id: Line = Field(
+        default="", title="Workspace", description="Whose rows they are, where the files do not say."
+    )
+    timezone: Line = Field(
+        default="", title="Timezone", description="Of the account that exported them; empty: the workspace's."
+    )
+
+    @model_validator(mode="after")
+    def _one_mapping(self) -> Self:
+        if self.mapping and self.preset:
+            raise ValueError("mapping and preset exclude each other: a preset is a mapping")
+        return self
 
 
 class PatternLearning(RowSelection):

@@ -73,14 +73,20 @@ def with_local_time(frame: pl.DataFrame, timezones: Mapping[str, str]) -> pl.Dat
     """Add `local_hour` (0–23), `local_weekday` (0 = Monday) and `is_weekend`, daylight saving time included.
 
     Args:
-        frame: `workspace_id`, and `published_at` in UTC.
+        frame: `workspace_id`, and `published_at` in UTC; where it has `day_only`, `published_at` is midnight UTC of
+            such a row's day: its weekday is that day's, its hour is not known. The column is taken away.
         timezones: IANA zone by workspace_id.
 
     Raises:
         UnknownNameError: if a workspace has no zone.
     """
     zones = _zone_of_each(frame["workspace_id"], timezones)
-    rows = frame.select("published_at").with_row_index(_ROW).with_columns(zones)
+    if "day_only" in frame.columns:
+        days, frame = frame["day_only"], frame.drop("day_only")
+        zones = zones.set(days, "UTC")
+    else:
+        days = pl.Series("day_only", [False]).new_from_index(0, frame.height)
+    rows = frame.select("published_at").with_row_index(_ROW).with_columns(zones, days)
     if rows.is_empty():
         return frame.hstack(_local(rows, "UTC").drop(_ROW))
     local = [_local(part, part[zones.name][0]) for part in rows.partition_by(zones.name)]
@@ -102,7 +108,7 @@ def _local(part: pl.DataFrame, zone: str) -> pl.DataFrame:
     weekday = local.dt.weekday().cast(pl.Int64) - 1
     return part.select(
         _ROW,
-        local.dt.hour().cast(pl.Int64).alias("local_hour"),
+        pl.when(~pl.col("day_only")).then(local.dt.hour().cast(pl.Int64)).alias("local_hour"),
         weekday.alias("local_weekday"),
         (weekday >= 5).alias("is_weekend"),
     )

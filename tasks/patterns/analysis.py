@@ -82,7 +82,7 @@ def _search(posts: Posts, query: PatternQuery, statistics: dict[str, Any]) -> Co
     tested = sum(len(family) for family in families)
     statistics |= {
         "selectors": len(table.conditions),
-        "dropped_features": table.dropped,
+        "dropped_features": table.dropped | posts.refused,
         "rules_searched": _rules(table.owner),
         "candidates": len(discovery.within_channels) + len(discovery.channels),
         "tested": tested,

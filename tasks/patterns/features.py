@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tasks.conditions import Condition, Rule, known
 from tasks.content.catalogue import CATALOGUE, Kind
+from tasks.warehouse.attribute_roles import AttributeRoles, is_numeric
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -72,7 +73,7 @@ def rule_matching(features: Sequence[EncodedFeature], rule: Rule) -> Mask:
 
 
 def with_attributes(frame: pl.DataFrame, taken: Collection[str]) -> tuple[pl.DataFrame, list[str]]:
-    """The frame with each scalar attribute as a column of its own, and the names of those columns.
+    """The frame with each scalar attribute that may be a feature as a column of its own, and the names of those columns.
 
     Args:
         frame: content rows; `attributes` holds JSON objects, one a row.
@@ -83,25 +84,28 @@ def with_attributes(frame: pl.DataFrame, taken: Collection[str]) -> tuple[pl.Dat
     texts = frame["attributes"]
     if texts.null_count() == len(texts):
         return frame.drop("attributes"), []
-    rows = [json.loads(text) if text else {} for text in texts]
+    rows, roles = [json.loads(text) if text else {} for text in texts], roles_in(frame)
     names = sorted({name for row in rows for name in row} - set(taken))
-    columns = [_scalar_column(name, [row.get(name) for row in rows]) for name in names]
+    columns = [_scalar_column(name, [row.get(name) for row in rows], roles) for name in names]
     added = [column for column in columns if column is not None]
     return frame.drop("attributes").with_columns(added), [column.name for column in added]
 
 
-def _scalar_column(name: str, values: list[object]) -> pl.Series | None:
-    """Booleans and numbers as such, numbers written as text too, the rest as labels; None for nested values."""
+def _scalar_column(name: str, values: list[object], roles: AttributeRoles) -> pl.Series | None:
+    """Booleans and numbers as such, numbers written as text too, the rest as labels; None where it is no feature."""
     kinds = {type(value) for value in values if value is not None}
     if not kinds or not kinds <= {bool, int, float, str}:
         return None
     if kinds == {bool}:
-        return pl.Series(name, values, dtype=pl.Boolean)
-    if kinds <= {int, float, bool}:
-        return pl.Series(name, values, dtype=pl.Float64, strict=False)
-    column = pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
-    number = column.cast(pl.Float64, strict=False)
-    return number if number.null_count() == column.null_count() else column
+        column = pl.Series(name, values, dtype=pl.Boolean)
+    elif kinds <= {int, float, bool}:
+        column = pl.Series(name, values, dtype=pl.Float64, strict=False)
+    else:
+        column = pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+        number = column.cast(pl.Float64, strict=False)
+        if number.null_count() == column.null_count() and not roles.is_label(name):
+            column = number
+    return column if roles.is_feature(name, numeric=is_numeric(column)) else None
 
 
 def features_of(frame: pl.DataFrame, attributes: Collection[str]) -> list[EncodedFeature]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import InputError
 from tasks.patterns.features import EncodedFeature, features_of, with_attributes
+from tasks.patterns.leakage import without_leaks
 from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import log_rate
 from tasks.warehouse.schema import Content
@@ -61,6 +62,7 @@ class Posts:
         discovery: (n,) true in the half that searches.
         basis: what engagement is divided by: impressions, audience, or nothing (counts).
         dropped: how many rows were left out, by reason.
+        refused: features that are part of the outcome, with the reason.
     """
 
     features: list[EncodedFeature]
@@ -71,6 +73,7 @@ class Posts:
     discovery: NDArray[np.bool_]
     basis: Basis
     dropped: dict[str, int]
+    refused: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def searched(self) -> Codes:
@@ -110,17 +113,20 @@ def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime, attributes:
     basis, exposure = _basis(counts)
     rows, dropped = _usable(frame, counts, exposure, as_of)
     usable, own = with_attributes(frame.drop(UNREAD, strict=False)[rows], {*frame.columns, *TABLE})
-    features = features_of(usable, {*attributes, *own})
+    engagements = counts["engagements"].values[rows]
+    rate = log_rate(engagements, counts[exposure].values[rows] if exposure else None)
+    features, refused = without_leaks(features_of(usable, {*attributes, *own}), rate, engagements)
     week = week_numbers(usable["published_at"])
     return Posts(
         features=features,
         published_at=usable["published_at"],
-        log_rate=log_rate(counts["engagements"].values[rows], counts[exposure].values[rows] if exposure else None),
+        log_rate=rate,
         channel=features[0].numbers.astype(np.int64),
         week=week,
         discovery=is_discovery(week, workspace_id),
         basis=basis,
         dropped={reason: count for reason, count in dropped.items() if count},
+        refused=refused,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from functools import reduce
 
 import polars as pl
 
-from tasks.warehouse.checking import ATTRIBUTE
+from tasks.warehouse.batches import ATTRIBUTE
 
 WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"  # not 007: that is a name
 DECIMAL = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"  # a longer id would lose its last digits
@@ -17,18 +18,22 @@ READINGS: tuple[tuple[pl.DataType, str], ...] = (
     (pl.Float64(), DECIMAL),
 )
 
+FIRST_VALUES = 50
+
 Readings = dict[str, set[pl.DataType]]
 
 
 def possible_readings(passed: pl.DataFrame) -> Readings:
     """For each attribute that is text: the types that all of its values here can be read as."""
     names = [name for name in passed.columns if name.startswith(ATTRIBUTE)]
-    return {
-        name: {dtype for dtype, form in READINGS if passed.select(_all_match(name, form)).item()}
-        if passed.schema[name] == pl.String
-        else set()
-        for name in names
-    }
+    return {name: _readings(passed[name]) if passed.schema[name] == pl.String else set() for name in names}
+
+
+def _readings(values: pl.Series) -> set[pl.DataType]:
+    """The types of a column; its first values rule most of them out, so that few columns are read whole."""
+    first = values.head(FIRST_VALUES)
+    likely = [(dtype, form) for dtype, form in READINGS if first.str.contains(form).all()]
+    return {dtype for dtype, form in likely if values.str.contains(form).all()}
 
 
 def narrowed(readings: Iterable[Readings]) -> Readings:
@@ -36,19 +41,32 @@ def narrowed(readings: Iterable[Readings]) -> Readings:
     return reduce(lambda known, more: known | {n: known.get(n, more[n]) & more[n] for n in more}, readings, {})
 
 
-def with_attributes(passed: pl.DataFrame, readings: Readings) -> pl.DataFrame:
-    """Replace the attribute columns by one `attributes` column of JSON text; null where a file has none."""
+def with_attributes(passed: pl.DataFrame, readings: Readings, roles: Mapping[str, str] | None) -> pl.DataFrame:
+    """Replace the attribute columns by one `attributes` column of JSON text, and say what each may be used for.
+
+    Both are null where a file has none; roles are null too where nothing was said of them. Labels stay text even where
+    they are digits.
+    """
     if not readings:
-        return passed.with_columns(pl.lit(None, pl.String).alias("attributes"))
+        nothing = pl.lit(None, pl.String)
+        return passed.with_columns(nothing.alias("attributes"), nothing.alias("attribute_roles"))
+    known = roles or {}
+    readings = {
+        name: set() if known.get(name.removeprefix(ATTRIBUTE)) == "label" else possible
+        for name, possible in readings.items()
+    }
     present = passed.with_columns(pl.lit(None, pl.String).alias(n) for n in readings if n not in passed.columns)
-    values = [_value(name, present.schema[name], readings[name]) for name in sorted(readings)]
+    values = [_value(name, present.schema[name], readings[name], known) for name in sorted(readings)]
     encoded = pl.struct(values).struct.json_encode().alias("attributes")
-    return present.with_columns(encoded).drop(list(readings))
+    said = None if roles is None else json.dumps(dict(sorted(roles.items())), ensure_ascii=False)
+    return present.with_columns(encoded, pl.lit(said, pl.String).alias("attribute_roles")).drop(list(readings))
 
 
-def _value(name: str, dtype: pl.DataType, possible: set[pl.DataType]) -> pl.Expr:
+def _value(name: str, dtype: pl.DataType, possible: set[pl.DataType], roles: Mapping[str, str]) -> pl.Expr:
     value, plain = pl.col(name), name.removeprefix(ATTRIBUTE)
-    if dtype.is_float():
+    if roles.get(plain) == "label":
+        value = value.cast(pl.String, strict=False)
+    elif dtype.is_float():
         value = pl.when(value.is_finite()).then(value)
     elif dtype == pl.String and possible:
         value = _read(value, next(kind for kind, _ in READINGS if kind in possible))
@@ -59,7 +77,3 @@ def _value(name: str, dtype: pl.DataType, possible: set[pl.DataType]) -> pl.Expr
 
 def _read(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     return value == "true" if dtype == pl.Boolean else value.cast(dtype, strict=False)
-
-
-def _all_match(name: str, form: str) -> pl.Expr:
-    return pl.col(name).str.contains(form).all()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 ROW = "__row__"
+ATTRIBUTE = "attribute:"  # before the name of a column that is nobody's
 BATCH_BYTES = 32 << 20  # also the longest CSV row that can be read
 MOST_ROWS = 50_000  # what is derived from them is several times their size
 SHOWN = 200  # characters of a value or a message that a person is shown
@@ -26,7 +27,8 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows with their numbers in `ROW`, and the lines between them that were none."""
+    """Rows with their numbers in `ROW`, the lines between them that were none, and how many summed up others."""
 
     rows: pl.DataFrame
     broken: list[Broken] = field(default_factory=list)
+    totals: int = 0

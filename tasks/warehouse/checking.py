@@ -8,19 +8,25 @@ from dataclasses import dataclass
 import pandera.errors
 import polars as pl
 
-from tasks.warehouse.batches import ROW, SHOWN, Batch
-from tasks.warehouse.coercion import coerce
-from tasks.warehouse.contract import LONGEST_TEXT_BYTES, Contract
+from tasks.warehouse.batches import ATTRIBUTE, ROW, SHOWN, Batch
+from tasks.warehouse.coercion import Coerced, coerce
+from tasks.warehouse.contract import LONGEST_TEXT_BYTES, Column, Contract
+from tasks.warehouse.keys import derived, hashed_addresses
 from tasks.warehouse.mapping import Mapping
+from tasks.warehouse.origins import Origin
+from tasks.warehouse.reading.instants import agreeing, from_ids, nothing
 from tasks.warehouse.rejects import SCHEMA
 
-ATTRIBUTE = "attribute:"
+DAY_ONLY = "day_only"
 UNKNOWN_WORKSPACE = "unknown workspace, ingest it first with `raptorflow ingest workspaces FILE`"
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Rows that passed (canonical columns typed, attributes as `attribute:<name>`, `ROW`), and those that did not."""
+    """Rows that passed (canonical columns typed, attributes as `attribute:<name>`, `ROW`), and those that did not.
+
+    `DAY_ONLY` says of which rows the day is known and not the hour, where a kind asks for it.
+    """
 
     passed: pl.DataFrame
     rejects: pl.DataFrame
@@ -28,21 +34,26 @@ class Checked:
 
 def check(batch: Batch, contract: Contract, mapping: Mapping, workspaces: Collection[str] | None) -> Checked:
     """Judge the rows of a batch; `workspaces` are those that content may belong to, None when any id will do."""
-    written = _mapped(batch.rows, contract, mapping)
-    typed, problems = _typed(written, contract, mapping)
+    rows = _with_absent(batch.rows, mapping)
+    written = _mapped(rows, contract, mapping)
+    typed, problems = _typed(written, rows, contract, mapping)
     problems += [_missing(typed, contract), _judged(typed, contract), *_broken_rules(typed, contract)]
     problems += [_too_long(typed)]
     if workspaces is not None:
         known = pl.col("workspace_id").is_in(list(workspaces))
         problems.append(_problem(typed, "workspace_id", ~known, UNKNOWN_WORKSPACE))
-    found = pl.concat(problems).unique(["row", "column"], keep="first", maintain_order=True).sort("row")
-    rejects = pl.concat([_with_values(found, written), _no_rows(batch)]).sort("row")
-    return Checked(typed.filter(~pl.col(ROW).is_in(found["row"].implode())), rejects)
+    reasons = pl.concat(problems).unique(["row", "column"], keep="first", maintain_order=True).sort("row")
+    rejects = pl.concat([_with_values(reasons, written), _no_rows(batch)]).sort("row")
+    return Checked(typed.filter(~pl.col(ROW).is_in(reasons["row"].implode())), rejects)
+
+
+def _with_absent(rows: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """The rows with all columns that the mapping uses: a later batch of JSON Lines may lack some."""
+    absent = sorted(name for name in mapping.used if name not in rows.columns)
+    return rows.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
 
 
 def _mapped(rows: pl.DataFrame, contract: Contract, mapping: Mapping) -> pl.DataFrame:
-    absent = [name for name in mapping.used if name not in rows.columns]  # a later batch of JSON Lines
-    rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
     canonical = [
         mapping.columns[name].expression().alias(name)
         if name in mapping.columns
@@ -53,12 +64,51 @@ def _mapped(rows: pl.DataFrame, contract: Contract, mapping: Mapping) -> pl.Data
     return rows.select(ROW, *canonical, *(pl.col(name).alias(ATTRIBUTE + name) for name in others))
 
 
-def _typed(written: pl.DataFrame, contract: Contract, mapping: Mapping) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    typed, problems = {}, []
+def _typed(
+    written: pl.DataFrame, rows: pl.DataFrame, contract: Contract, mapping: Mapping
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    typed, problems = dict[str, pl.Series](), []
     for name, column in contract.columns.items():
-        typed[name], lost, expected = coerce(written[name], column, mapping.clock)
-        problems.append(_rejects(written.filter(lost)[ROW], name, expected))
-    return written.with_columns(**typed), problems
+        origin = mapping.columns.get(name)
+        if origin is not None and origin.instant_from_id is not None:
+            read = _from_id(written[name], rows, origin, column, mapping)
+        else:
+            read = coerce(written[name], column, mapping.clock_of(name))
+        typed[name] = read.values.alias(name)
+        problems.append(_rejects(written.filter(read.lost)[ROW], name, read.expected))
+        if name == contract.hours_of:
+            days = read.days if read.days is not None else nothing(read.values, pl.Boolean())
+            typed[DAY_ONLY] = days.fill_null(False).alias(DAY_ONLY)
+    return _with_keys(written.with_columns(**typed), contract, mapping), problems
+
+
+def _from_id(ids: pl.Series, rows: pl.DataFrame, origin: Origin, column: Column, mapping: Mapping) -> Coerced:
+    """The moment an id holds where it agrees with the date beside it, else the date."""
+    assert origin.instant_from_id is not None
+    moments = from_ids(ids, origin.instant_from_id)
+    if origin.otherwise is None:
+        return Coerced(moments, ids.is_not_null() & moments.is_null(), "expected an id that holds its instant", None)
+    other = rows.select(origin.otherwise.expression().alias(ids.name))[ids.name]
+    date = coerce(other, column, mapping.clock_from(origin.otherwise))
+    moments = agreeing(moments, date.values)
+    days = (date.days if date.days is not None else nothing(moments, pl.Boolean())).fill_null(False)
+    values = moments.fill_null(date.values)
+    lost = (ids.is_not_null() | other.is_not_null()) & values.is_null()
+    return Coerced(values, lost, f"expected an id that holds its instant, or {date.expected}", days & moments.is_null())
+
+
+def _with_keys(typed: pl.DataFrame, contract: Contract, mapping: Mapping) -> pl.DataFrame:
+    """Keys made where a file has none, and web addresses that are too long for one hashed and kept beside it."""
+    if mapping.id == "derived" and "content_id" in contract.keys:
+        typed = typed.with_columns(derived(typed))
+    if not contract.keeps_attributes:
+        return typed
+    key = contract.keys[-1]
+    hashed = hashed_addresses(typed[key])
+    if hashed.null_count() == len(hashed):
+        return typed
+    address = pl.when(hashed.is_not_null()).then(pl.col(key)).alias(f"{ATTRIBUTE}url")
+    return typed.with_columns(address, hashed.fill_null(typed[key]).alias(key))
 
 
 def _missing(typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
@@ -83,7 +133,9 @@ def _too_long(typed: pl.DataFrame) -> pl.DataFrame:
     names = [n for n in typed.columns if n.startswith(ATTRIBUTE) and typed.schema[n] == pl.String]
     if not names:
         return _rejects(typed[ROW].clear(), "", "")
-    too_long = pl.any_horizontal(pl.col(name).str.len_bytes() > LONGEST_TEXT_BYTES for name in names)
+    longest = {name: int(typed[name].str.len_bytes().cast(pl.Int64).max() or 0) for name in names}  # type: ignore[arg-type]
+    long = [name for name, size in longest.items() if size > LONGEST_TEXT_BYTES]
+    too_long = pl.any_horizontal(pl.col(name).str.len_bytes() > LONGEST_TEXT_BYTES for name in long or names[:1])
     return _problem(typed, "attributes", too_long, "longer than 1 MiB")
 
 
@@ -95,14 +147,14 @@ def _rejects(rows: pl.Series, column: str, reason: str) -> pl.DataFrame:
     return rows.alias("row").to_frame().with_columns(pl.lit(column).alias("column"), pl.lit(reason).alias("reason"))
 
 
-def _with_values(found: pl.DataFrame, written: pl.DataFrame) -> pl.DataFrame:
+def _with_values(reasons: pl.DataFrame, written: pl.DataFrame) -> pl.DataFrame:
     """Beside each reason the value as it stood in the file, shortened, control characters made visible."""
-    concerned = written.filter(pl.col(ROW).is_in(found["row"].implode()))
+    concerned = written.filter(pl.col(ROW).is_in(reasons["row"].implode()))
     parts = [
         part.join(concerned.select(pl.col(ROW).alias("row"), _shown(column).alias("value")), on="row", how="left")
         if (column := part["column"][0]) in concerned.columns
         else part.with_columns(pl.lit(None, pl.String).alias("value"))
-        for part in found.partition_by("column")
+        for part in reasons.partition_by("column")
     ]
     return pl.concat([pl.DataFrame(schema=SCHEMA), *(part.select(*SCHEMA) for part in parts)])
 

@@ -10,41 +10,66 @@ from dataclasses import dataclass
 import polars as pl
 
 from tasks.warehouse.contract import BOOLEAN, COUNT, INSTANT, NUMBER, Column
+from tasks.warehouse.reading.instants import (
+    EPOCH,
+    ISO,
+    WALL_CLOCK,
+    WORDS,
+    Instants,
+    in_range,
+    nothing,
+    read_formats,
+    read_iso,
+)
 
-WALL_CLOCK = pl.Datetime("us")
-ZONED = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z")
-NAIVE = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+FORMATS_IN_WORDS = {
+    EPOCH: "seconds or milliseconds since 1970",
+    WORDS: "a date that names its month (Sep 12, 2026)",
+    ISO: "ISO 8601",
+}
 TRUE, FALSE = ("true", "1", "yes", "t", "y"), ("false", "0", "no", "f", "n")
 LARGEST_EXACT = float(1 << 53)  # above it a float no longer says which whole number it meant
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """How a file writes instants: the zone of those that name none, and a strptime format if it is not ISO 8601."""
+    """How a column writes instants: the zone of those that name none, formats if not ISO 8601, days without hours."""
 
     timezone: str | None = None
-    datetime_format: str | None = None
+    formats: tuple[str, ...] = ()
+    day_only: bool = False
 
 
-def coerce(values: pl.Series, column: Column, clock: Clock) -> tuple[pl.Series, pl.Series, str]:
-    """The typed values, a mask of those that could not be, and what was expected of them."""
+@dataclass(frozen=True, slots=True)
+class Coerced:
+    """The typed values, a mask of those that could not be, what was expected of them, and which instants are days."""
+
+    values: pl.Series
+    lost: pl.Series
+    expected: str
+    days: pl.Series | None = None
+
+
+def coerce(values: pl.Series, column: Column, clock: Clock) -> Coerced:
+    """Give a column its canonical type."""
+    days = None
     if values.dtype == pl.String or values.dtype in (pl.Categorical, pl.Enum):
         values = values.cast(pl.String)
         if column.trimmed or column.dtype != pl.String:
             values = values.str.strip_chars()
             values = values.set(values == "", None)
     if column.dtype == COUNT:
-        found, expected = _count(values), "expected a whole number"
+        typed, expected = _count(values), "expected a whole number"
     elif column.dtype == NUMBER:
-        found, expected = _number(values), "expected a finite number"
+        typed, expected = _number(values), "expected a finite number"
     elif column.dtype == BOOLEAN:
-        found, expected = _boolean(values), "expected true or false (1 or 0)"
+        typed, expected = _boolean(values), "expected true or false (1 or 0)"
     elif column.dtype == INSTANT:
-        found, expected = _instant(values, clock)
+        typed, expected, days = _instant(values, clock)
     else:
-        found, expected = _text(values), "expected text"
-    lost = values.is_not_null() & found.is_null()
-    return (found if column.default is None else found.fill_null(column.default)), lost, expected
+        typed, expected = _text(values), "expected text"
+    lost = values.is_not_null() & typed.is_null()
+    return Coerced(typed if column.default is None else typed.fill_null(column.default), lost, expected, days)
 
 
 def _text(values: pl.Series) -> pl.Series:
@@ -56,19 +81,19 @@ def _text(values: pl.Series) -> pl.Series:
 
 def _number(values: pl.Series) -> pl.Series:
     if not (values.dtype == pl.String or values.dtype.is_numeric()):
-        return _nothing(values, NUMBER)
-    found = values.cast(NUMBER, strict=False)
-    return found.set(~found.is_finite(), None)
+        return nothing(values, NUMBER)
+    numbers = values.cast(NUMBER, strict=False)
+    return numbers.set(~numbers.is_finite(), None)
 
 
 def _count(values: pl.Series) -> pl.Series:
     readable = values.dtype == pl.String or values.dtype.is_integer()
-    found = values.cast(COUNT, strict=False) if readable else _nothing(values, COUNT)
-    if found.null_count() == values.null_count() or values.dtype.is_integer():
-        return found
+    counts = values.cast(COUNT, strict=False) if readable else nothing(values, COUNT)
+    if counts.null_count() == values.null_count() or values.dtype.is_integer():
+        return counts
     number = _number(values)  # '12.0' and 1e3 are whole numbers too
     whole = number.set((number != number.floor()) | (number.abs() > LARGEST_EXACT), None)
-    return found.fill_null(whole.cast(COUNT, strict=False))
+    return counts.fill_null(whole.cast(COUNT, strict=False))
 
 
 def _boolean(values: pl.Series) -> pl.Series:
@@ -76,48 +101,49 @@ def _boolean(values: pl.Series) -> pl.Series:
         return values
     text = values.cast(NUMBER).cast(pl.String).str.strip_suffix(".0") if values.dtype.is_numeric() else values
     if text.dtype != pl.String:
-        return _nothing(values, BOOLEAN)
+        return nothing(values, BOOLEAN)
     words = dict.fromkeys(TRUE, True) | dict.fromkeys(FALSE, False)
     return text.str.to_lowercase().replace_strict(words, default=None, return_dtype=BOOLEAN)
 
 
-def _instant(values: pl.Series, clock: Clock) -> tuple[pl.Series, str]:
-    """Instants, and what was expected of the rest; wall-clock times need the file's zone."""
-    zoned, naive = _nothing(values, INSTANT), _nothing(values, WALL_CLOCK)
-    if values.dtype == pl.String:
-        zoned, naive = _parsed(values, clock)
-    elif isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone:
-        zoned = values.cast(INSTANT)
-    elif values.dtype in (pl.Date, pl.Datetime):
-        naive = values.cast(WALL_CLOCK)
-    if naive.null_count() == len(naive):
-        return zoned, "expected ISO 8601 with a zone (2026-03-01T12:00:00Z)"
+def _instant(values: pl.Series, clock: Clock) -> tuple[pl.Series, str, pl.Series]:
+    """Instants, what was expected of the rest, and which of them are days; wall-clock times need the file's zone."""
+    read = _read_instants(values, clock)
+    if clock.day_only:
+        local = read.naive.dt.truncate("1d").dt.replace_time_zone("UTC")
+        days = read.zoned.dt.truncate("1d").fill_null(local.cast(INSTANT))
+        return in_range(days), f"expected a day, {_expected(clock)}", days.is_not_null()
+    if read.naive.null_count() == len(read.naive):
+        return in_range(read.zoned), f"expected {_expected(clock)}", read.days
     if clock.timezone is None:
-        return zoned, "has no zone, expected 2026-03-01T12:00:00Z or `timezone:` in a mapping file"
-    local = naive.dt.replace_time_zone(clock.timezone, ambiguous="earliest", non_existent="null")
-    return zoned.fill_null(local.cast(INSTANT)), f"expected a time of {clock.timezone}"
+        return read.zoned, "has no zone, expected 2026-03-01T12:00:00Z or `timezone:` in a mapping file", read.days
+    local = in_range(read.naive).dt.replace_time_zone(clock.timezone, ambiguous="earliest", non_existent="null")
+    whole_days = read.naive.dt.truncate("1d").dt.replace_time_zone("UTC").cast(INSTANT)
+    local = local.cast(INSTANT).zip_with(~read.days, whole_days)
+    return in_range(read.zoned.fill_null(local)), f"expected a time of {clock.timezone}{_in_form(clock)}", read.days
 
 
-def _parsed(values: pl.Series, clock: Clock) -> tuple[pl.Series, pl.Series]:
-    """Instants of the values that name a zone, wall-clock times of those that do not."""
-    if clock.datetime_format is not None:
-        found = values.str.to_datetime(clock.datetime_format, time_unit="us", strict=False)
-        zoned = isinstance(found.dtype, pl.Datetime) and found.dtype.time_zone
-        return (found.cast(INSTANT), _nothing(values, WALL_CLOCK)) if zoned else (_nothing(values, INSTANT), found)
-    spaced = values.str.replace("T", " ", literal=True)
-    instants = _first_that_parses(spaced, ZONED, INSTANT)
-    return instants, _first_that_parses(spaced.set(instants.is_not_null(), None), NAIVE, WALL_CLOCK)
+def _read_instants(values: pl.Series, clock: Clock) -> Instants:
+    zoned, naive = nothing(values, INSTANT), nothing(values, WALL_CLOCK)
+    if values.dtype == pl.String:
+        return read_formats(values, clock.formats) if clock.formats else read_iso(values)
+    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone:
+        return Instants(values.cast(INSTANT), naive, zoned.is_not_null())
+    if values.dtype == pl.Date:
+        moments = values.cast(WALL_CLOCK)
+        return Instants(zoned, moments, moments.is_not_null())
+    if values.dtype == pl.Datetime:
+        naive = values.cast(WALL_CLOCK)
+    elif values.dtype.is_integer() and EPOCH in clock.formats:
+        return read_formats(values.cast(pl.String), clock.formats)
+    return Instants(zoned, naive, zoned.is_not_null())
 
 
-def _first_that_parses(values: pl.Series, formats: tuple[str, ...], dtype: pl.DataType) -> pl.Series:
-    found = _nothing(values, dtype)
-    for written in formats:
-        if found.null_count() == values.null_count():
-            break
-        parsed = values.str.to_datetime(written, time_unit="us", strict=False)
-        found = found.fill_null(parsed.cast(dtype))
-    return found
+def _expected(clock: Clock) -> str:
+    if not clock.formats:
+        return "ISO 8601 with a zone (2026-03-01T12:00:00Z)"
+    return " or ".join(FORMATS_IN_WORDS.get(written, f"the format {written}") for written in clock.formats)
 
 
-def _nothing(values: pl.Series, dtype: pl.DataType) -> pl.Series:
-    return pl.Series(values.name, [None], dtype=dtype).new_from_index(0, len(values))
+def _in_form(clock: Clock) -> str:
+    return f", {_expected(clock)}" if clock.formats else ""

@@ -14,13 +14,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
 import pandera.polars as pa
 import polars as pl
 
 from tasks.errors import UnknownNameError
-from tasks.warehouse.schema import Base, Content, ExperimentArm, Touch, Workspace
+
+if TYPE_CHECKING:
+    from tasks.warehouse.schema import Base
 
 LONGEST_TEXT_BYTES = 1 << 20
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -56,22 +59,32 @@ class Contract:
 
     Attributes:
         kind: its name.
-        table: where its rows go.
+        table_name: of the class in `schema.py` whose rows they become; looking at a file needs no database.
+        keys: columns that say which row it is.
         columns: canonical columns by name.
         keeps_attributes: whether other columns are kept (as `attributes`) or an error.
         row_rules: what must not be between the columns of one row.
+        features_are_declared: whether a further column is a feature only where a mapping says so; what is known of a
+            touch is known when it happens, of content most columns of an export are its results.
+        hours_of: the column whose hour is a feature, so that a day without one must be told.
     """
 
     kind: str
-    table: type[Base]
+    table_name: str
+    keys: list[str]
     columns: Mapping[str, Column]
     keeps_attributes: bool = False
     row_rules: tuple[RowRule, ...] = ()
+    hours_of: str | None = None
+    features_are_declared: bool = False
 
     @cached_property
-    def keys(self) -> list[str]:
-        """Columns that say which row it is."""
-        return [column.name for column in self.table.__table__.primary_key]
+    def table(self) -> type[Base]:
+        """Where its rows go."""
+        from tasks.warehouse import schema
+
+        table: type[Base] = getattr(schema, self.table_name)
+        return table
 
     @property
     def required(self) -> list[str]:
@@ -142,7 +155,8 @@ def _required(column: Column) -> Column:
 
 WORKSPACES = Contract(
     "workspaces",
-    Workspace,
+    "Workspace",
+    ["workspace_id"],
     {
         "workspace_id": ID,
         "name": Column(TEXT, True, (_shorter_than(256), NO_CONTROL), trimmed=True),
@@ -156,7 +170,8 @@ WORKSPACES = Contract(
 
 CONTENT = Contract(
     "content",
-    Content,
+    "Content",
+    ["workspace_id", "content_id"],
     {
         "workspace_id": ID,
         "content_id": ID,
@@ -169,7 +184,7 @@ CONTENT = Contract(
         "impressions": COUNTED,
         "engagements": COUNTED,
         "clicks": COUNTED,
-        "conversions": COUNTED,
+        "conversions": Column(NUMBER, checks=(NOT_NEGATIVE,)),
         "audience_size": COUNTED,
         "tone": LABEL,
         "sentiment": LABEL,
@@ -177,11 +192,14 @@ CONTENT = Contract(
         "measured_at": MEASURED,
     },
     keeps_attributes=True,
+    hours_of="published_at",
+    features_are_declared=True,
 )
 
 TOUCHES = Contract(
     "touches",
-    Touch,
+    "Touch",
+    ["workspace_id", "touch_id"],
     {
         "workspace_id": ID,
         "touch_id": ID,
@@ -198,7 +216,8 @@ _SMALLEST_SQUARES = _SUM**2 / _N * (1 - SUM_TOLERANCE)
 
 EXPERIMENTS = Contract(
     "experiments",
-    ExperimentArm,
+    "ExperimentArm",
+    ["workspace_id", "experiment_name", "variant_name", "metric_name"],
     {
         "workspace_id": ID,
         "experiment_name": ID,

@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.warehouse.batches import ROW
 from tasks.warehouse.contract import Contract
+from tasks.warehouse.grain import RESULTS
 from tasks.warehouse.rejects import SCHEMA
 
 KEY = ("__key_1__", "__key_2__")
@@ -21,7 +22,9 @@ def index_of(passed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     key = pl.struct(contract.keys)
     extra = [name for name in ("measured_at", "is_control") if name in contract.columns]
     arm = contract.keys if "is_control" in extra else []
-    return passed.select(ROW, *extra, *arm, *(key.hash(seed).alias(name) for seed, name in enumerate(KEY)))
+    results = [name for name in RESULTS if name in contract.columns]
+    result = [pl.coalesce(pl.col(name).cast(pl.Float64) for name in results).alias("result")] if results else []
+    return passed.select(ROW, *extra, *arm, *result, *(key.hash(seed).alias(name) for seed, name in enumerate(KEY)))
 
 
 def repeated(index: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:

@@ -1,9 +1,15 @@
 """What can be wrong with a file that is ingested. Each names the file, the place, what was expected and what to do.
 
+RaptorflowError
+└── IngestionStoppedError    somebody pressed Ctrl-C
+
 InputError
 ├── BadFileError             the file cannot be read as what its name says
 ├── ColumnError              its columns are not those of the kind
 ├── MappingError             the mapping file is wrong
+├── NumbersError             a column writes numbers in ways that cannot all be meant
+├── ShortenedIdsError        a spreadsheet has cut the ids
+├── DailyBreakdownError      one row a post and day, where one row a post is expected
 └── TooManyRejectedError     more than a fifth of its rows were refused: nothing of it was written
 """
 
@@ -14,10 +20,25 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.errors import InputError
+from tasks.errors import InputError, RaptorflowError
 
 if TYPE_CHECKING:
+    from tasks.warehouse.reading.numbers import NumberRule
     from tasks.warehouse.rejects import Tally
+
+LONGEST_NAME = 60
+
+
+class IngestionStoppedError(RaptorflowError):
+    """Raised when ingestion was interrupted; what was written stays, and the same command goes on."""
+
+    def __init__(self, written: int, total: int | None) -> None:
+        self.written, self.total = written, total
+        if total is None:
+            stays = "while files were checked, nothing was written"
+        else:
+            stays = f"{written:,} of {total:,} rows were written and stay"
+        super().__init__(f"stopped: {stays}; run the same command again to go on")
 
 
 class BadFileError(InputError):
@@ -33,12 +54,13 @@ class ColumnError(InputError):
 
     @classmethod
     def from_missing_and_available(
-        cls, path: Path, kind: str, missing: Sequence[str], available: Sequence[str]
+        cls, path: Path, kind: str, missing: Sequence[str], available: Sequence[str], hint: str = ""
     ) -> ColumnError:
-        """The columns the kind needs and the file's own, with the likeliest pairs."""
+        """The columns the kind needs and the file's own, with the likeliest pairs, or a hint at what is wrong."""
         return cls(
             f"{path}: {kind} need the column{'s' if len(missing) > 1 else ''} {_listed(missing)}, "
-            f"the file has {_listed(available)}{_meant(missing, available)}; rename with `--mapping FILE.yaml`"
+            f"the file has {_listed(available)}{_meant(missing, available)}"
+            f"{hint or '; rename with `--mapping FILE.yaml`'}"
         )
 
     @classmethod
@@ -58,24 +80,67 @@ class MappingError(InputError):
         super().__init__(f"mapping {path}: {problem}")
 
 
+class NumbersError(InputError):
+    """Raised when a column writes numbers in more than one way, or in one that can mean two numbers."""
+
+    def __init__(
+        self, path: Path, column: str, usual: str | None, strange: str, row: int, count: int, rule: NumberRule
+    ) -> None:
+        self.path, self.column, self.row, self.rule = path, column, row, rule
+        beside = f"'{usual}' and " if usual is not None else ""
+        rows = f"row {row}" if count == 1 else f"row {row} and {count - 1:,} more"
+        super().__init__(
+            f"{path}: column '{column}' writes numbers as {beside}'{strange}' ({rows}), which its rule "
+            f"({rule.words}) does not read; say `number:` with thousands and decimal in a mapping file"
+        )
+
+
+class ShortenedIdsError(InputError):
+    """Raised when a spreadsheet has cut the digits of ids: many posts would become one."""
+
+    def __init__(self, path: Path, column: str, value: str, row: int) -> None:
+        self.path, self.column, self.row = path, column, row
+        super().__init__(
+            f"{path}: a spreadsheet has shortened the ids in '{column}' (row {row}: '{value}'), their last digits are "
+            "lost; export the file again and do not open it in a spreadsheet before"
+        )
+
+
+class DailyBreakdownError(InputError):
+    """Raised when a file holds one row a post and day: the last day would stand for the whole."""
+
+    def __init__(self, path: Path, example: str, rows: int) -> None:
+        self.path, self.example = path, example
+        super().__init__(
+            f"{path}: is a daily breakdown, one row a post and day (post '{example}' has {rows:,} rows); export one "
+            "row a post, or say `grain: day` in a mapping file to sum the days"
+        )
+
+
 class TooManyRejectedError(InputError):
     """Raised when so many rows were refused that the file, or its mapping, must be wrong as a whole."""
 
     def __init__(self, path: Path, tally: Tally, read: int, rejects_path: Path) -> None:
         self.path, self.tally, self.read, self.rejects_path = path, tally, read, rejects_path
         column, count = tally.worst
+        if column == "(key)":
+            meant = "; if it has one row a post and day, export one row a post or say `grain: day` in a mapping file"
+        else:
+            meant = ""
         super().__init__(
             f"{path}: {tally.rejected:,} of {read:,} rows were rejected, more than a fifth, so nothing was written; "
-            f"worst column '{column}' ({count:,} rows), first {tally.examples[column]}; all of them: {rejects_path}"
+            f"worst column '{column}' ({count:,} rows), first {tally.examples[column]}{meant}; "
+            f"all of them: {rejects_path}"
         )
 
 
 def _meant(names: Sequence[str], among: Sequence[str]) -> str:
     """The likeliest name for each that was not understood."""
-    near = [f"'{found[0]}' for '{name}'" for name in names if (found := get_close_matches(name, among, n=1))]
+    pairs = ((name, get_close_matches(name, among, n=1, cutoff=0.75)) for name in names)
+    near = [f"'{matches[0]}' for '{name}'" for name, matches in pairs if matches]
     return f" (did you mean {' and '.join(near)}?)" if near else ""
 
 
 def _listed(names: Iterable[str], at_most: int = 20) -> str:
-    found = [f"'{name}'" for name in names]
-    return ", ".join(found[:at_most]) + (", …" if len(found) > at_most else "")
+    quoted = [f"'{name[:LONGEST_NAME]}'" for name in names]
+    return ", ".join(quoted[:at_most]) + (", …" if len(quoted) > at_most else "")

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import Any
 from uuid import uuid4
 
 import polars as pl
@@ -27,15 +30,20 @@ from tasks.warehouse import open_warehouse
 from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.contract import CONTENT, WORKSPACES, Contract, contract_of
 from tasks.warehouse.database import Warehouse
+from tasks.warehouse.errors import IngestionStoppedError
 from tasks.warehouse.locks import ingestion_lock
-from tasks.warehouse.mapping import load_mapping, require_columns
+from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
+from tasks.warehouse.new_workspaces import workspace_row
 from tasks.warehouse.prefetch import prefetch
-from tasks.warehouse.records import IngestionReport, Progress
+from tasks.warehouse.presets import preset_named
+from tasks.warehouse.publication_dates import PublicationDates
+from tasks.warehouse.records import IngestionReport, NewWorkspace, Progress
 from tasks.warehouse.rejects import RejectsFile
 from tasks.warehouse.schema import IngestionRun, Workspace
-from tasks.warehouse.sources import open_source
+from tasks.warehouse.sources import Source, open_source
 from tasks.warehouse.spill import Spill
 from tasks.warehouse.staging import Inspector, Staged
+from tasks.warehouse.telling import notes_of
 
 
 def ingest(
@@ -43,6 +51,11 @@ def ingest(
     paths: Sequence[Path],
     *,
     mapping: Path | None = None,
+    preset: str | None = None,
+    workspace: str | None = None,
+    timezone: str | None = None,
+    dates: Path | None = None,
+    new_workspace: NewWorkspace | None = None,
     warehouse: Warehouse | None = None,
     run_id: str | None = None,
     on_progress: Progress | None = None,
@@ -56,8 +69,13 @@ def ingest(
 
     Args:
         kind: workspaces, content, touches or experiments.
-        paths: CSV, Parquet or JSON Lines files, by suffix; all are checked before the first is written.
+        paths: the files; all are checked before the first is written.
         mapping: YAML file that says which of their columns are the canonical ones (`mapping.py`).
+        preset: name of a mapping of ours instead (`presets.py`).
+        workspace: whose rows they are, where the files do not say.
+        timezone: zone of the account that exported them, where a preset leaves it open; None takes the workspace's.
+        dates: CSV of `content_id` and `published_at` for exports that lack the instants of publication.
+        new_workspace: what the workspace is, where it is not in the warehouse yet; written with the first rows.
         warehouse: where to; None takes the settings'.
         run_id: written into the rows; None makes one.
         on_progress: called after each batch with rows done and, where known, rows in all.
@@ -70,54 +88,119 @@ def ingest(
     contract = contract_of(kind)
     if not paths:
         raise InputError(f"no file to ingest; expected {kind} as .csv, .parquet or .jsonl")
+    if mapping is not None and preset is not None:
+        raise InputError("--mapping and --preset exclude each other: a preset is a mapping")
     store = open_warehouse(warehouse)
-    job = _Job(store, contract, run_id or f"ingest-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}", paths)
+    path = mapping if preset is None else preset_named(preset).path
+    wanted = _Wanted(path, workspace, timezone, dates, new_workspace)
+    job = _Job(store, contract, wanted, run_id or f"ingest-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}", paths)
     with ExitStack() as resources:
-        staged = job.stage(mapping, resources, on_progress)
-        written = job.write(staged, on_progress)
+        try:
+            staged = job.stage(resources, on_progress)
+            written = job.write(staged, on_progress)
+        except KeyboardInterrupt as error:
+            raise IngestionStoppedError(job.done, job.total) from error
     return job.report(staged, written, monotonic() - started)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How files are to be read: by which mapping, for whom, by whose clock."""
+
+    path: Path | None
+    workspace: str | None
+    timezone: str | None
+    dates: Path | None
+    new: NewWorkspace | None
+
+    def mapping(self, contract: Contract) -> Mapping:
+        """The mapping as it stands in its file."""
+        return load_mapping(self.path, contract)
+
+    def bound(self, mapping: Mapping, source: Source, zones: Dictionary[str, str]) -> Mapping:
+        """The mapping for one file: its columns, its text above the table, its workspace and that one's clock."""
+        zone = self.timezone or (zones.get(self.workspace) if self.workspace else None)
+        if zone is None and mapping.needs_workspace_zone:
+            raise InputError(
+                f"{source.path}: its times are those of the account's clock, which it does not name; "
+                "say --workspace ID, whose timezone it is, or --timezone Europe/Berlin"
+            )
+        if self.workspace is not None and "workspace_id" not in source.columns:
+            mapping = mapping.with_constants(workspace_id=self.workspace)
+        return mapping.bound(source.columns, zone, source.preamble)
+
+
 class _Job:
-    def __init__(self, store: Warehouse, contract: Contract, run_id: str, paths: Sequence[Path]) -> None:
-        self.store, self.contract, self.run_id, self.paths = store, contract, run_id, paths
+    def __init__(
+        self, store: Warehouse, contract: Contract, wanted: _Wanted, run_id: str, paths: Sequence[Path]
+    ) -> None:
+        self.store, self.contract, self.wanted, self.run_id, self.paths = store, contract, wanted, run_id, paths
         self.zones = _timezones(store)
+        self.created = self._new_workspace()
+        self.done = 0
+        self.total: int | None = None  # known once all files were checked
         digest = hashlib.sha256("\n".join(map(str, paths)).encode()).hexdigest()[:8]
         name = re.sub(r"[^\w.-]", "_", run_id)[:100]
         self.rejects = RejectsFile(get_settings().rejects / f"{name}-{contract.kind}-{digest}.csv")
 
-    def stage(self, mapping_path: Path | None, resources: ExitStack, progress: Progress | None) -> list[Staged]:
+    def _new_workspace(self) -> dict[str, Any] | None:
+        """The row of a workspace that is not there yet, and whose rows these are."""
+        wanted = self.wanted
+        if wanted.workspace is None or wanted.workspace in self.zones:
+            return None
+        if wanted.new is None or wanted.timezone is None:
+            raise InputError(
+                f"unknown workspace '{wanted.workspace}'; create it with the same command: --workspace "
+                f"{wanted.workspace} --industry bakery --timezone Europe/Berlin"
+            )
+        row = workspace_row(wanted.workspace, wanted.new, wanted.timezone)
+        self.zones = {**self.zones, wanted.workspace: wanted.timezone}
+        return row
+
+    def stage(self, resources: ExitStack, progress: Progress | None) -> list[Staged]:
         """Judge all files."""
-        mapping = load_mapping(mapping_path, self.contract)
-        workspaces = None if self.contract is WORKSPACES else self.zones.keys()
-        inspector = Inspector(self.contract, mapping, workspaces)
-        sources = [open_source(path) for path in self.paths]
-        for source in sources:
-            require_columns(mapping, mapping_path, source.path, source.columns)
-            inspector.require_columns(source)
-        spills = [resources.enter_context(Spill(get_settings().home)) for _ in sources]
+        wanted = self.wanted
+        mapping = wanted.mapping(self.contract)
+        known: set[str] = {*self.zones} if wanted.workspace is None else {wanted.workspace}
+        inspector = Inspector(self.contract, None if self.contract is WORKSPACES else known)
+        opened: list[tuple[Source, Mapping]] = []
+        for path in self.paths:
+            source = open_source(path, mapping)
+            require_columns(mapping, wanted.path, source.path, source.columns)
+            bound = wanted.bound(mapping, source, self.zones)
+            dates = PublicationDates(wanted.dates) if wanted.dates is not None else None
+            source, bound = dates.joined(source, bound) if dates is not None else (source, bound)
+            inspector.require_columns(source, bound)
+            opened.append((source, bound))
+        spills = [resources.enter_context(Spill(get_settings().home)) for _ in opened]
         return [
-            inspector.stage(source, spill, self.rejects, progress)
-            for source, spill in zip(sources, spills, strict=True)
+            inspector.stage(source, bound, spill, self.rejects, progress)
+            for (source, bound), spill in zip(opened, spills, strict=True)
         ]
 
     def write(self, staged: Sequence[Staged], progress: Progress | None) -> int:
         """Write what was put aside; returns the number of rows that were new or different."""
         columns = [column.name for column in self.contract.table.__table__.columns]
-        total = sum(file.accepted for file in staged)
-        done = written = 0
+        self.total = sum(file.accepted for file in staged)
+        written = 0
         with ingestion_lock(self.store):
+            self._write_workspace()
             for file in staged:
                 before, began = written, datetime.now(UTC)
                 # Closed before `_record` writes through the other copy of SQLite, see sqlite_guard.py.
                 with BulkUpsert(self.store, self.contract.table, columns) as bulk:
                     for rows in prefetch(self._derived, file.batches()):
                         written += bulk.write(rows)
-                        done += rows.height
+                        self.done += rows.height
                         if progress is not None:
-                            progress(done, total)
+                            progress(self.done, self.total)
                 self._record(file, written - before, began)
         return written
+
+    def _write_workspace(self) -> None:
+        if self.created is not None:
+            with self.store.begin() as connection:
+                self.store.upsert(connection, Workspace, [self.created | {"run_id": self.run_id}])
 
     def report(self, staged: Sequence[Staged], written: int, seconds: float) -> IngestionReport:
         """The counts of all files."""
@@ -133,6 +216,8 @@ class _Job:
             reasons=dict(self.rejects.tally.reasons.most_common()),
             run_id=self.run_id,
             seconds=seconds,
+            left_out=sum(file.left_out for file in staged),
+            notes=[note for file in staged for note in notes_of(file)],
         )
 
     def _derived(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -160,7 +245,7 @@ class _Job:
             self.store.upsert(connection, IngestionRun, [row])
 
 
-def _timezones(store: Warehouse) -> Mapping[str, str]:
+def _timezones(store: Warehouse) -> Dictionary[str, str]:
     rows = store.rows(select(Workspace.workspace_id, Workspace.timezone))
     return {row["workspace_id"]: row["timezone"] for row in rows}
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 KINDS = ("workspaces", "content", "touches", "experiments")
 
+COUNTED = ("read", "written", "unchanged", "rejected", "left_out", "seconds")
+
 Progress = Callable[[int, int | None], None]
 """Called with rows done and rows in all; while rows are checked the second may be None, then they are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkspace:
+    """What a workspace is that comes to be with its first file: its industry, size and name (None: its id)."""
+
+    industry: str
+    size: str = "smb"
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,8 @@ class IngestionReport:
         reasons: 'column: reason' → number of rows; a row may have several.
         run_id: the run that rows written now carry.
         seconds: time taken.
+        left_out: rows that the mapping leaves out (sums, drafts); they are not among those read.
+        notes: what was decided about the files, a line each.
     """
 
     kind: str
@@ -39,3 +52,24 @@ class IngestionReport:
     run_id: str
     seconds: float
     reasons: Mapping[str, int] = field(default_factory=dict)
+    left_out: int = 0
+    notes: Sequence[str] = ()
+
+
+def joined(reports: Sequence[IngestionReport]) -> IngestionReport:
+    """Several reports of one run as one."""
+    first = reports[0]
+    if len(reports) == 1:
+        return first
+    reasons: dict[str, int] = {}
+    for report in reports:
+        for reason, count in report.reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + count
+    return replace(
+        first,
+        source=", ".join(report.source for report in reports),
+        rejects_path=next((report.rejects_path for report in reports if report.rejects_path), None),
+        reasons=reasons,
+        notes=[note for report in reports for note in report.notes],
+        **{name: sum(getattr(report, name) for report in reports) for name in COUNTED},
+    )

@@ -83,13 +83,14 @@ class Content(Base):
     impressions: Mapped[int | None]
     engagements: Mapped[int | None]
     clicks: Mapped[int | None]
-    conversions: Mapped[int | None]
+    conversions: Mapped[float | None]
     audience_size: Mapped[int | None]
     tone: Mapped[str | None] = mapped_column(Label)
     sentiment: Mapped[str | None] = mapped_column(Label)
     topic: Mapped[str | None] = mapped_column(Label)
     measured_at: Mapped[datetime | None]
     attributes: Mapped[dict[str, Any] | None]
+    attribute_roles: Mapped[dict[str, Any] | None]
     run_id: Mapped[str] = mapped_column(Key)
     # Features, derived once at ingestion; tasks/content/catalogue.py documents each.
     title_words: Mapped[int | None]
@@ -107,7 +108,7 @@ class Content(Base):
     has_cta: Mapped[bool | None]
     readability: Mapped[float | None]
     sentiment_score: Mapped[float | None]
-    local_hour: Mapped[int]
+    local_hour: Mapped[int | None]
     local_weekday: Mapped[int]
     is_weekend: Mapped[bool]
 
@@ -124,6 +125,7 @@ class Touch(Base):
     content_id: Mapped[str | None] = mapped_column(Key)
     converted: Mapped[bool]
     attributes: Mapped[dict[str, Any] | None]
+    attribute_roles: Mapped[dict[str, Any] | None]
     run_id: Mapped[str] = mapped_column(Key)
 
 

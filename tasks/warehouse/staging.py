@@ -5,17 +5,29 @@ Nothing reaches the warehouse before the last row was judged: bad rows that all 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
 from tasks.warehouse import attributes, duplicates
-from tasks.warehouse.batches import ROW
+from tasks.warehouse.batches import ATTRIBUTE, ROW, Batch
 from tasks.warehouse.checking import check
-from tasks.warehouse.contract import Contract
-from tasks.warehouse.errors import ColumnError, TooManyRejectedError
+from tasks.warehouse.contract import COUNT, NUMBER, Contract
+from tasks.warehouse.errors import (
+    BadFileError,
+    ColumnError,
+    DailyBreakdownError,
+    ShortenedIdsError,
+    TooManyRejectedError,
+)
+from tasks.warehouse.grain import falling_key, summed
+from tasks.warehouse.keys import shortened
 from tasks.warehouse.mapping import Mapping
+from tasks.warehouse.reading.header import looks_like_values
+from tasks.warehouse.reading.number_columns import NumberColumn, NumberColumns
+from tasks.warehouse.reading.selection import select_rows
 from tasks.warehouse.records import Progress
 from tasks.warehouse.rejects import MOST_REJECTED_SHARE, RejectsFile, Tally
 from tasks.warehouse.sources import Source
@@ -24,75 +36,188 @@ from tasks.warehouse.spill import Spill
 
 @dataclass
 class Staged:
-    """A file whose rows were judged: what was read, what was refused, and the rest, ready to be written."""
+    """A file whose rows were judged: what was read, what was refused, and the rest, ready to be written.
+
+    Attributes:
+        source: the file.
+        mapping: how its columns became the canonical ones, alternatives decided.
+        spill: the rows that passed.
+        numbers: how its number columns are written.
+        read: rows of data, without those left out.
+        left_out: rows that sum up others, drafts and the like, which the mapping leaves out.
+        days: rows that were summed to fewer, where the file has one a post and day; else 0.
+        superseded: rows measured before another of the same key.
+        tally: refused rows.
+        unwanted: numbers of rows that are not written.
+        readings: types of its attributes.
+        features_are_declared: as in the contract.
+    """
 
     source: Source
+    mapping: Mapping
     spill: Spill
+    numbers: NumberColumns
     read: int = 0
+    left_out: int = 0
+    days: int = 0
     superseded: int = 0
     tally: Tally = field(default_factory=Tally)
-    left_out: set[int] = field(default_factory=set)
+    unwanted: set[int] = field(default_factory=set)
     readings: attributes.Readings = field(default_factory=dict)
+    features_are_declared: bool = True
 
     @property
     def accepted(self) -> int:
         """Rows that will be written or are found unchanged."""
         return self.read - self.tally.rejected - self.superseded
 
+    @property
+    def roles(self) -> dict[str, str]:
+        """What its further columns may be used for, where that was said."""
+        return self.mapping.roles(name.removeprefix(ATTRIBUTE) for name in self.readings)
+
     def batches(self) -> Iterator[pl.DataFrame]:
         """Typed rows with their `attributes`."""
+        roles = self.roles if self.roles or self.features_are_declared else None
         for frame in self.spill.frames():
-            kept = frame.filter(~pl.col(ROW).is_in(self.left_out)) if self.left_out else frame
+            kept = frame.filter(~pl.col(ROW).is_in(self.unwanted)) if self.unwanted else frame
             if not kept.is_empty():
-                yield attributes.with_attributes(kept, self.readings)
+                yield attributes.with_attributes(kept, self.readings, roles)
 
 
 @dataclass(frozen=True, slots=True)
 class Inspector:
-    """Judges files of one kind under one mapping."""
+    """Judges files of one kind; `workspaces` are those that rows may belong to, None when any id will do."""
 
     contract: Contract
-    mapping: Mapping
     workspaces: Collection[str] | None
 
-    def require_columns(self, source: Source) -> None:
+    def require_columns(self, source: Source, mapping: Mapping, hint: str = "") -> None:
         """Raise `ColumnError` unless the file has the columns it needs, and no stranger where none is kept."""
-        available = {*source.columns, *self.mapping.columns}
+        available = {*source.columns, *mapping.columns, *(["content_id"] if mapping.id else [])}
         missing = [name for name in self.contract.required if name not in available]
+        if missing == [self.contract.hours_of] and mapping.is_preset:
+            raise BadFileError(
+                source.path,
+                "names a period and not when each post was published; give a list of dates with --dates FILE "
+                "(CSV of content_id and published_at)",
+            )
         if missing:
-            raise ColumnError.from_missing_and_available(source.path, self.contract.kind, missing, source.columns)
-        others = self.mapping.attributes(source.columns, self.contract.columns)
+            raise ColumnError.from_missing_and_available(
+                source.path, self.contract.kind, missing, source.columns, hint or _hint(source, missing)
+            )
+        twice = sorted(source.repeated & (set(self.contract.columns) - set(mapping.columns)))
+        if twice:
+            raise BadFileError(source.path, f"column '{twice[0]}' stands twice in the header")
+        others = mapping.attributes(source.columns, self.contract.columns)
         if others and not self.contract.keeps_attributes:
             raise ColumnError.from_unexpected(source.path, self.contract.kind, others, list(self.contract.columns))
 
-    def stage(self, source: Source, spill: Spill, rejects: RejectsFile, progress: Progress | None) -> Staged:
+    def stage(
+        self, source: Source, mapping: Mapping, spill: Spill, rejects: RejectsFile, progress: Progress | None
+    ) -> Staged:
         """Judge every row of a file.
 
         Raises:
             TooManyRejectedError: if more than a fifth of the rows were refused.
+            InputError: if a column, the ids or the rows as a whole say that the file cannot be meant.
         """
-        staged = Staged(source, spill)
+        numbers = NumberColumns(source.path, number_columns(self.contract, mapping, source.columns))
+        declared = self.contract.features_are_declared
+        staged = Staged(source, mapping, spill, numbers, features_are_declared=declared)
         index: list[pl.DataFrame] = []
         for batch in source.batches:
-            checked = check(batch, self.contract, self.mapping, self.workspaces)
-            staged.read += batch.rows.height + len(batch.broken)
-            staged.tally.add(checked.rejects)
-            rejects.add(source.path, checked.rejects)
-            spill.add(checked.passed)
-            index.append(duplicates.index_of(checked.passed, self.contract))
-            staged.readings = attributes.narrowed([staged.readings, attributes.possible_readings(checked.passed)])
+            passed = self._judge(staged, batch, rejects)
+            if mapping.grain is None:
+                spill.add(passed)
+                index.append(duplicates.index_of(passed, self.contract))
+            else:
+                index.append(passed)
             if progress is not None:
                 progress(staged.read, source.rows)
+        if mapping.grain is not None:
+            index = [self._sum_days(staged, pl.concat(index, how="diagonal_relaxed"))]
         self._compare_rows(staged, pl.concat(index), rejects)
         if staged.tally.rejected > MOST_REJECTED_SHARE * staged.read:
             raise TooManyRejectedError(source.path, staged.tally, staged.read, rejects.path)
         return staged
 
+    def _judge(self, staged: Staged, batch: Batch, rejects: RejectsFile) -> pl.DataFrame:
+        """The rows of a batch that passed; the others are refused or left out."""
+        batch, left_out = select_rows(batch, staged.mapping, staged.source.path)
+        rows, rounded = staged.numbers.plain(batch.rows)
+        if rounded:
+            rows = rows.with_columns(_names_where(rounded).alias("rounded"))
+        checked = check(Batch(rows, batch.broken), self.contract, staged.mapping, self.workspaces)
+        self._refuse_shortened_keys(staged, checked.passed)
+        staged.left_out += left_out
+        staged.read += batch.rows.height + len(batch.broken)
+        staged.tally.add(checked.rejects)
+        rejects.add(staged.source.path, checked.rejects)
+        staged.readings = attributes.narrowed([staged.readings, attributes.possible_readings(checked.passed)])
+        return checked.passed
+
+    def _refuse_shortened_keys(self, staged: Staged, passed: pl.DataFrame) -> None:
+        for name in self.contract.keys[1:2] if self.contract.keeps_attributes else []:
+            place = shortened(passed[name])
+            if place is not None:
+                raise ShortenedIdsError(staged.source.path, name, passed[name][place], passed[ROW][place])
+
+    def _sum_days(self, staged: Staged, passed: pl.DataFrame) -> pl.DataFrame:
+        rows = summed(passed, self.contract)
+        staged.days = passed.height
+        staged.read -= passed.height - rows.height
+        staged.spill.add(rows)
+        return duplicates.index_of(rows, self.contract)
+
     def _compare_rows(self, staged: Staged, index: pl.DataFrame, rejects: RejectsFile) -> None:
+        daily = falling_key(index, duplicates.KEY)
+        if daily is not None:
+            row, count = daily
+            raise DailyBreakdownError(staged.source.path, self._key_in(staged, row), count)
         older, repeated = duplicates.repeated(index)
         controls = duplicates.several_controls(index.filter(~pl.col(ROW).is_in(repeated["row"].implode())))
         refused = pl.concat([repeated, controls])
         staged.superseded = len(older)
-        staged.left_out = {*older, *refused["row"]}
+        staged.unwanted = {*older, *refused["row"]}
         staged.tally.add(refused)
         rejects.add(staged.source.path, refused)
+
+    def _key_in(self, staged: Staged, row: int) -> str:
+        frames = (frame.filter(pl.col(ROW) == row) for frame in staged.spill.frames())
+        return next(str(frame[self.contract.keys[-1]][0]) for frame in frames if frame.height)
+
+
+def number_columns(contract: Contract, mapping: Mapping, available: Collection[str]) -> list[NumberColumn]:
+    """The file's columns that canonical numbers and features are made of, and how they are written."""
+    columns: list[NumberColumn] = []
+    for name, column in contract.columns.items():
+        if column.dtype not in (COUNT, NUMBER):
+            continue
+        origin = mapping.columns.get(name)
+        sources = origin.sources if origin is not None else [name] if name in available else []
+        whole = column.dtype == COUNT
+        columns += [NumberColumn(one, mapping.number_of(name), whole, name) for one in sources]
+    features = [name for name in mapping.features if name in available]
+    return columns + [NumberColumn(name, mapping.number_of(name), False, name) for name in features]
+
+
+def _names_where(rounded: dict[str, Any]) -> pl.Expr:
+    """The names of the columns that are rounded in each row, comma-separated."""
+    parts = [pl.when(pl.lit(mask)).then(pl.lit(name)) for name, mask in rounded.items()]
+    known = pl.any_horizontal(pl.lit(mask) for mask in rounded.values())
+    return pl.when(known).then(pl.concat_str(parts, separator=", ", ignore_nulls=True))
+
+
+def _hint(source: Source, missing: Sequence[str]) -> str:
+    """What a header that lacks columns looks like: a line of values, a sentence above the table, a name twice."""
+    header = source.header
+    if header is None:
+        return ""
+    if looks_like_values(header.names):
+        return "; its first line looks like values, so it has no header row: add one"
+    place = source.header_below(missing)
+    if place is not None:
+        return f"; the header stands in line {place + 1}: say `skip_rows: {place}` in a mapping file"
+    twice = sorted(header.repeated)
+    return f"; column '{twice[0]}' stands twice in the header" if twice else ""

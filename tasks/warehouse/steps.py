@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,23 +15,40 @@ from tasks.settings import get_settings
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.extraction import extract_content, extract_touches, workspace_chunks
 from tasks.warehouse.frames import count_rows, newest_instant
+from tasks.warehouse.inbox import inbox, waiting
 from tasks.warehouse.outcomes import outcomes_of
 from tasks.warehouse.pruning import prune
+from tasks.warehouse.records import joined
 from tasks.warehouse.snapshots import ChunkSnapshot
 
 Window = tuple[datetime, datetime]
 
 
 @task(name="ingest-files", cache_policy=NO_CACHE)
-def ingest_files(kind: str, files: Sequence[str], mapping: str | None, run_id: str) -> dict[str, Any]:
-    """Take files into the warehouse, those named or all in the inbox; the same file twice changes nothing."""
-    from tasks.warehouse.ingestion import ingest  # brings pandas: seconds that no other flow's process need spend
+def ingest_files(kind: str, files: Sequence[str], how: Mapping[str, str | None], run_id: str) -> dict[str, Any]:
+    """Take files into the warehouse, those named or all in the inbox; the same file twice changes nothing.
 
-    mapped = Path(mapping) if mapping else None
-    paths = [Path(file) for file in files] or sorted((get_settings().inbox / kind).glob("[!.]*"))
-    if not paths:
-        return {"kind": kind, "read": 0, "status": f"no file named, none in {get_settings().inbox / kind}"}
-    return asdict(ingest(kind, paths, mapping=mapped, run_id=run_id))
+    Args:
+        kind: what their rows are.
+        files: none for the inbox: what lies in its folder of that kind is read as `how` says, what lies in folders
+            below it, `WORKSPACE/PRESET` or `PRESET`, by that preset and for that workspace.
+        how: mapping, preset, workspace and timezone, each may be None.
+        run_id: written into the rows.
+    """
+    from tasks.warehouse.ingestion import ingest  # brings the machinery: no other flow's process need wait for it
+
+    folder = get_settings().inbox / kind
+    batches = [waiting(how, [Path(file) for file in files])] if files else inbox(folder, how)
+    if not batches:
+        return {"kind": kind, "read": 0, "status": f"no file named, none in {folder}"}
+    named = how.get("mapping")
+    mapping = Path(named) if named else None
+    reports = [
+        ingest(kind, batch.files, mapping=mapping if batch.preset is None else None, preset=batch.preset,
+               workspace=batch.workspace, timezone=how.get("timezone"), run_id=run_id)
+        for batch in batches
+    ]  # fmt: skip
+    return asdict(joined(reports))
 
 
 @task(name="plan-chunks", cache_policy=NO_CACHE)

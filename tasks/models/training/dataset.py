@@ -12,6 +12,7 @@ from functools import cached_property
 import polars as pl
 
 from tasks.models.specs import ModelSpec
+from tasks.warehouse.attribute_roles import roles_in
 
 RECENT_ROWS = 30
 TEXT = "text"
@@ -167,11 +168,17 @@ def features(frame: pl.DataFrame, spec: ModelSpec) -> pl.DataFrame:
 
 
 def with_attributes(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str], list[str]]:
-    """The JSON attributes as columns `attribute.<name>`; returns the frame and the names of numbers and of labels."""
+    """The JSON attributes as columns `attribute.<name>`; returns the frame and the names of numbers and of labels.
+
+    Where a mapping said which of them are features, the others are left out.
+    """
     texts = frame["attributes"].cast(pl.String).fill_null("{}")
     if frame.is_empty() or (texts == "{}").all():
         return frame, [], []
     decoded = texts.str.json_decode(infer_schema_length=None).struct.unnest()
+    roles = roles_in(frame)
+    if roles.declared:
+        decoded = decoded.select(name for name in decoded.columns if roles.is_feature(name, numeric=True))
     decoded = decoded.rename({name: f"attribute.{name}" for name in decoded.columns})
     numbers = sorted(name for name, kind in decoded.schema.items() if kind.is_numeric() or kind == pl.Boolean)
     labels = sorted(name for name, kind in decoded.schema.items() if kind == pl.String)

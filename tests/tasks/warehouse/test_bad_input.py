@@ -69,7 +69,8 @@ def refusal(warehouse: Warehouse, path: Path, kind: str = "content", mapping: st
     ("name", "content", "expected"),
     [
         ("missing.csv", None, "missing.csv: no such file"),
-        ("posts.xlsx", b"x", "unknown suffix '.xlsx', expected one of .csv, .parquet, .jsonl, .ndjson"),
+        ("posts.docx", b"x", "unknown suffix '.docx', expected one of .csv, .parquet, .jsonl, .ndjson"),
+        ("posts.xlsx", b"x", "posts.xlsx: is not an Excel file, or was cut short"),
         ("empty.csv", b"", "empty.csv: is empty"),
         ("header.csv", HEADER.encode(), "header.csv: holds no rows"),
         ("latin.csv", (HEADER + "acme,café,social,x,y\n").encode("latin-1"), "line 2 is not UTF-8"),

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet
 
 from tasks.warehouse import batches
 from tasks.warehouse.batches import ROW, Batch
 from tasks.warehouse.errors import BadFileError
-from tasks.warehouse.json_rows import as_text
+from tasks.warehouse.reading.containers import Container
+from tasks.warehouse.reading.json_rows import as_text
 
 
-def read_parquet(path: Path) -> tuple[int | None, Iterator[Batch]]:
+def read_parquet(table: Container) -> tuple[int | None, Iterator[Batch]]:
     """The number of rows of a Parquet file, and the rows."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
     try:
-        file = pyarrow.parquet.ParquetFile(path)
+        file = pyarrow.parquet.ParquetFile(table.opener() if table.packing else table.path)
     except (pa.ArrowException, OSError) as error:
-        raise BadFileError(path, "is not a Parquet file, or was cut short") from error
+        raise BadFileError(table.path, "is not a Parquet file, or was cut short") from error
     return file.metadata.num_rows, _parquet_batches(file)
 
 

@@ -5,28 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from tasks.warehouse import batches
 from tasks.warehouse.batches import ROW, Batch, Broken
+from tasks.warehouse.reading.containers import Container
 
 
-def read_json_lines(path: Path) -> tuple[int | None, Iterator[Batch]]:
-    """The rows of a JSON Lines file, all values as text; their number is not known before they were read."""
-    return None, _json_batches(path)
-
-
-def _json_batches(path: Path) -> Iterator[Batch]:
-    with path.open("rb") as file:
+def read_json_lines(table: Container) -> Iterator[Batch]:
+    """The rows of a JSON Lines file, all values as text."""
+    with table.text() as file:
         number = 0
         while lines := file.readlines(batches.BATCH_BYTES):
             batch = _json_batch(lines, number)
             number += len(lines)
             if batch.broken or not batch.rows.is_empty():
                 yield batch
+
+
+def first_json_rows(table: Container, count: int) -> pl.DataFrame:
+    """The first rows, numbered."""
+    with table.text() as file:
+        return _json_batch([line for line, _ in zip(file, range(count), strict=False)], 0).rows
 
 
 def _json_batch(lines: list[bytes], before: int) -> Batch:
@@ -37,11 +39,11 @@ def _json_batch(lines: list[bytes], before: int) -> Batch:
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
+            row = json.loads(line)
         except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict) and not _half_characters(line, found):
-            rows.append(found)
+            row = None
+        if isinstance(row, dict) and not _half_characters(line, row):
+            rows.append(row)
             numbers.append(number)
         else:
             broken.append(Broken(number, "not a JSON object", line[: batches.SHOWN].decode("utf-8", "replace")))
@@ -50,12 +52,12 @@ def _json_batch(lines: list[bytes], before: int) -> Batch:
     return Batch(pl.DataFrame({**columns, ROW: pl.Series(numbers, dtype=pl.Int64)}), broken)
 
 
-def _half_characters(line: bytes, found: Any) -> bool:
+def _half_characters(line: bytes, row: Any) -> bool:
     """Whether an escape stands for half a character (`\\ud83d` alone), which no text can hold."""
     if b"\\ud" not in line.lower():
         return False
     try:
-        json.dumps(found, ensure_ascii=False).encode()
+        json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return True
     return False

@@ -1,0 +1,31 @@
+"""A mapping file to begin with: the preset that fits, or the columns to be named. Pure but for reading the preset."""
+
+from __future__ import annotations
+
+import json
+
+from tasks.warehouse.contract import contract_of
+from tasks.warehouse.inspection import Inspection
+from tasks.warehouse.presets import preset_named
+
+
+def mapping_draft(seen: Inspection, kind: str = "content") -> str:
+    """The text of a mapping file for an inspected file; what nobody can know is left to be filled in."""
+    if seen.preset is not None:
+        own = preset_named(seen.preset).path.read_text(encoding="utf-8")
+        return f"# How {seen.path.name} is read: a copy of the preset {seen.preset}, to be changed at will.\n{own}"
+    contract = contract_of(kind)
+    columns = [use.column for use in seen.uses]
+    ours = {use.becomes for use in seen.uses if use.role == "canonical"}
+    lines = [f"# How {seen.path.name} is read. Fill in what stands behind #, and take the # away.", f"kind: {kind}"]
+    if seen.encoding != "utf-8":
+        lines.append(f"encoding: {seen.encoding}")
+    if seen.header_line is not None and seen.header_line > 1:
+        lines.append(f"skip_rows: {seen.header_line - 1}")
+    lines += ["# timezone: Europe/Berlin   # of times that name none", "columns:"]
+    for name, column in contract.columns.items():
+        need = "   # needed" if column.required else ""
+        lines.append(f"  # {name}: COLUMN{need}" if name not in ours else f"  # {name}: it has this column already")
+    lines += [f"# its columns: {json.dumps(columns, ensure_ascii=False)}"]
+    lines += ["# features: []   # those known before publication; the others are kept and are no features"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,106 @@
+"""Quotes of delimited text: the one that opens and never closes swallows every row after it. Pure.
+
+A parser cannot tell such a field from a long text, so the bytes are watched as they pass: a quote that opens stands
+after a delimiter or a line's end, one that closes stands before such, and at the end of a file none is open.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+QUOTE, NEWLINE, RETURN = 0x22, 0x0A, 0x0D
+PIECE_BYTES = 1 << 17  # what is derived from a piece stays in the processor's cache
+
+
+class QuoteError(ValueError):
+    """Raised where quotes do not pair.
+
+    Attributes:
+        opened: byte, counted from where the watch began, of the quote that opens.
+        closed: byte of the quote that would close it but is followed by other text; None where none closes it.
+    """
+
+    def __init__(self, opened: int, closed: int | None) -> None:
+        self.opened, self.closed = opened, closed
+        super().__init__(f"quote at byte {opened} closes at {closed}")
+
+
+class QuoteWatch:
+    """Takes the bytes of delimited text block by block and raises at the first quote that does not pair."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._ends = np.zeros(256, dtype=bool)
+        self._ends[[ord(delimiter), NEWLINE, RETURN]] = True
+        self._before = NEWLINE
+        self._held = b""
+        self._passed = 0
+        self._opened: int | None = None
+        self._closed_at = -2
+        self._last_opened = 0
+
+    def feed(self, block: bytes) -> None:
+        """Look at the next bytes; quotes at their very end wait for what follows them.
+
+        Raises:
+            QuoteError: if text follows a closing quote.
+        """
+        for start in range(0, len(block), PIECE_BYTES):
+            self._feed(block[start : start + PIECE_BYTES])
+
+    def _feed(self, block: bytes) -> None:
+        data = self._held + block if self._held else block
+        whole = len(data.rstrip(b'"'))
+        self._look(np.frombuffer(data, dtype=np.uint8)[:whole], data[whole : whole + 1])
+        if whole:
+            self._before = data[whole - 1]
+        self._held = data[whole:]
+        self._passed += whole
+
+    def finish(self) -> None:
+        """The end of the text.
+
+        Raises:
+            QuoteError: if a quote is still open.
+        """
+        data = self._held + b"\n"
+        self._look(np.frombuffer(data, dtype=np.uint8), b"")
+        if self._opened is not None:
+            raise QuoteError(self._opened, None)
+
+    def _look(self, data: Any, following: bytes) -> None:
+        places = np.flatnonzero(data == QUOTE)
+        if not len(places):
+            return
+        before = np.where(places > 0, data[places - 1], self._before)
+        after = np.append(data, np.frombuffer(following or b"\n", dtype=np.uint8))[places + 1]
+        may_open, may_close = self._ends[before], self._ends[after] | (after == QUOTE)
+        if not self._pair_at_once(places, may_open, may_close):
+            self._pair_one_by_one(places, may_open, may_close)
+
+    def _pair_at_once(self, places: Any, may_open: Any, may_close: Any) -> bool:
+        """Whether every other quote opens and the others close; then nothing else has to be done."""
+        first = 0 if self._opened is None else 1
+        adjacent = np.diff(places, prepend=self._closed_at - self._passed) == 1
+        turn = (np.arange(len(places)) + first) % 2
+        if not np.where(turn == 0, may_open | adjacent, may_close).all():
+            return False
+        opening = np.flatnonzero((turn == 0) & ~adjacent)
+        opened = self._passed + int(places[opening[-1]]) if len(opening) else self._last_opened
+        self._last_opened = opened
+        self._closed_at = self._passed + int(places[-1]) if turn[-1] == 1 else -2
+        self._opened = opened if turn[-1] == 0 else None
+        return True
+
+    def _pair_one_by_one(self, places: Any, may_open: Any, may_close: Any) -> None:
+        for place, opens, closes in zip((places + self._passed).tolist(), may_open, may_close, strict=True):
+            if self._opened is not None:
+                if not closes:
+                    raise QuoteError(self._opened, place)
+                self._closed_at, self._opened = place, None
+            elif place == self._closed_at + 1:  # the second of a doubled quote: the field goes on
+                self._opened = self._last_opened
+            elif opens:
+                self._opened = self._last_opened = place
+            # else a quote inside an unquoted field, which is text

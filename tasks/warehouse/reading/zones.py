@@ -1,0 +1,18 @@
+"""Names of zones; light to import."""
+
+from __future__ import annotations
+
+from zoneinfo import available_timezones
+
+WORKSPACE = "workspace"
+
+
+def known_zone(zone: str | None) -> str | None:
+    """The zone, or `workspace` for the clock on the workspace's wall.
+
+    Raises:
+        ValueError: if there is no such zone.
+    """
+    if zone is not None and zone != WORKSPACE and zone not in available_timezones():
+        raise ValueError(f"unknown timezone '{zone}', expected an IANA name (Europe/Berlin)")
+    return zone

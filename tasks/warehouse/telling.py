@@ -1,0 +1,51 @@
+"""What was decided about a file that was read, in lines for a person. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tasks.warehouse.batches import ATTRIBUTE
+from tasks.warehouse.staging import Staged
+
+
+def notes_of(file: Staged) -> list[str]:
+    """What a person should know of how the file was read; nothing where it was read as it stands."""
+    return [f"{file.source.path.name}: {note}" for note in _notes(file)]
+
+
+def _notes(file: Staged) -> Iterator[str]:
+    yield from _place(file)
+    zone = file.mapping.clock_of("published_at").timezone
+    if file.mapping.is_preset and zone is not None:
+        yield f"times are those of {zone}"
+    yield from _numbers(file)
+    if file.left_out:
+        yield f"{file.left_out:,} rows were left out as the mapping says (sums, drafts, explanations)"
+    if file.days:
+        yield f"{file.days:,} rows of single days were summed to {file.read:,} posts"
+    names = [name.removeprefix(ATTRIBUTE) for name in file.readings]
+    silent = [name for name in names if name not in file.roles]
+    if silent and (file.features_are_declared or file.roles):
+        listed = ", ".join(silent[:5]) + (", …" if len(silent) > 5 else "")
+        yield f"{len(silent)} further columns are kept and are no features: {listed}"
+
+
+def _place(file: Staged) -> Iterator[str]:
+    table, header = file.source.table, file.source.header
+    if table is not None and table.name:
+        others = f", left alone: {', '.join(file.source.others)}" if file.source.others else ""
+        yield f"read from '{table.name}'{others}"
+    if table is not None and table.encoding != "utf-8":
+        yield f"encoding {table.encoding}"
+    if header is not None and header.preamble:
+        yield f"the table begins in line {header.row.line + 1}; what stands above it was left out"
+
+
+def _numbers(file: Staged) -> Iterator[str]:
+    rules: dict[str, list[str]] = {}
+    for name, rule in file.numbers.decided.items():
+        rules.setdefault(rule.words, []).append(name)
+    for words, names in rules.items():
+        yield f"numbers in {', '.join(names)} are written {words}"
+    for name, count in file.numbers.rounded.items():
+        yield f"{count:,} × {name} were rounded by the export (12.3K)"

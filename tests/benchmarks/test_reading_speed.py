@@ -1,0 +1,137 @@
+"""What reading files costs: rows with features kept, wide files, memory, and a look at a large file."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter, process_time
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.warehouse import Warehouse, batches
+from tasks.warehouse.ingestion import ingest
+from tasks.warehouse.schema import Workspace
+from tests.factories import store, workspace_row
+
+pytestmark = pytest.mark.benchmark
+ROWS = 60_000
+
+
+@pytest.fixture
+def acme(sqlite_warehouse: Warehouse) -> Warehouse:
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    return sqlite_warehouse
+
+
+def facebook_export(path: Path, rows: int, words: int = 0) -> Path:
+    """An export of a page: texts with quotes and line breaks, times of Los Angeles, numbers with commas."""
+    random = np.random.default_rng(1)
+    views = random.integers(100, 90_000, rows)
+    frame = pl.DataFrame({
+        "Post ID": [f"1221580{i:011}" for i in range(rows)],
+        "Publish time": [f"{1 + i % 12:02}/{1 + i % 28:02}/2025 {i % 24:02}:{i % 60:02}" for i in range(rows)],
+        "Permalink": "https://www.facebook.com/example/posts/1",
+        "Post type": ["Photos", "Reels", "Links"] * (rows // 3) + ["Text"] * (rows % 3),
+        "Title": [
+            f"All about bread {i}\n\nWhat do \"you\" think, friends? #bakery" + " bread" * words for i in range(rows)
+        ],
+        "Date": "Lifetime",
+        "Views": [f"{n:,}" for n in views],
+        "Reactions": random.integers(0, 900, rows), "Comments": random.integers(0, 90, rows),
+        "Shares": random.integers(0, 40, rows), "Duration (sec)": random.integers(0, 90, rows),
+    })  # fmt: skip
+    frame.write_csv(path, quote_style="always")
+    return path
+
+
+def peak_megabytes(code: str, *arguments: str) -> tuple[float, float]:
+    """Peak memory of a Python process of its own, before and after the work."""
+    ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    before, after = ran.stdout.split()[-2:]
+    return float(before), float(after)
+
+
+def test_an_export_by_its_preset(acme: Warehouse, tmp_path: Path) -> None:
+    file = facebook_export(tmp_path / "fb.csv", ROWS)
+    wall, processor = perf_counter(), process_time()
+    report = ingest("content", [file], preset="meta-facebook", workspace="acme", warehouse=acme)
+    wall, processor = perf_counter() - wall, process_time() - processor
+    print(f"\nBAR preset meta-facebook, rows/s with features: {ROWS / wall:,.0f} (bar >= 30,000)")
+    print(f"{ROWS:,} rows of {file.stat().st_size / ROWS:.0f} bytes: {wall:.1f} s, {processor:.1f} s of processor")
+    assert (report.read, report.written) == (ROWS, ROWS)
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(1_000, 1_000), (5_000, 200)])
+def test_wide_files(columns: int, rows: int, acme: Warehouse, tmp_path: Path) -> None:
+    keys = {"workspace_id": "acme", "content_type": "social", "channel": "x", "published_at": "2026-03-01T10:00:00Z"}
+    frame = pl.DataFrame({"content_id": [f"c{i}" for i in range(rows)]}).with_columns(
+        **{name: pl.lit(value) for name, value in keys.items()},
+        **{f"column {i}": pl.lit(i % 7 if i % 2 else f"text {i}") for i in range(columns)},
+    )
+    frame.write_csv(tmp_path / "wide.csv")
+    processor = process_time()
+    report = ingest("content", [tmp_path / "wide.csv"], warehouse=acme)
+    print(
+        f"\nBAR {columns:,} columns × {rows:,} rows: {process_time() - processor:.2f} s of processor "
+        "(bar <= 2 for 1,000)"
+    )
+    assert report.written == rows
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+import pyarrow, pyarrow.csv
+from tasks.warehouse import Warehouse, upgrade
+from tasks.warehouse.ingestion import ingest
+warehouse = Warehouse(sys.argv[1]); upgrade(warehouse)
+small, large, preset = Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] or None
+how = dict(workspace="acme", preset=preset, warehouse=warehouse)
+ingest("content", [small], **how)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+try:
+    ingest("content", [large], **how)
+except ValueError as error:
+    print(error)
+print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def test_memory_stays_within_a_few_batches(acme: Warehouse, tmp_path: Path) -> None:
+    acme.engine.dispose()
+    small, large = (
+        facebook_export(tmp_path / "small.csv", 100),
+        facebook_export(tmp_path / "large.csv", 250_000, words=40),
+    )
+    before, after = peak_megabytes(MEASURED, acme.url, str(small), str(large), "meta-facebook")
+    batch = batches.BATCH_BYTES / 2**20
+    size = large.stat().st_size / 2**20
+    print(
+        f"\nBAR peak memory for a file of {size:.0f} MB over an idle process: "
+        f"{(after - before) / batch:.1f} × a batch (bar <= 3)"
+    )
+    header = "workspace_id,content_id,content_type,channel,published_at,body\n"
+    line = "acme,c1,social,x,2026-03-01T10:00:00Z,"
+    (tmp_path / "tiny.csv").write_text(header + line + "x\n")
+    (tmp_path / "field.csv").write_text(header + line + "x" * (40 << 20) + "\n")
+    before, after = peak_megabytes(MEASURED, acme.url, str(tmp_path / "tiny.csv"), str(tmp_path / "field.csv"), "")
+    print(f"a field of 40 MB: {after - before:.0f} MB more than an idle process")
+
+
+def test_a_look_at_a_large_file(tmp_path: Path) -> None:
+    file = facebook_export(tmp_path / "large.csv", 100_000)
+    part = file.read_bytes()
+    with file.open("ab") as more:
+        while more.tell() < 200 << 20:
+            more.write(part[part.index(b"\n") + 1 :])
+    started = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall = perf_counter()
+    subprocess.run([sys.executable, "-m", "flows.cli", "inspect", str(file)], capture_output=True, check=True)
+    wall = perf_counter() - wall
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = ended.ru_utime + ended.ru_stime - started.ru_utime - started.ru_stime
+    print(f"\nBAR inspect of {file.stat().st_size >> 20} MB: {wall:.2f} s, {processor:.2f} s of processor (bar <= 1)")
