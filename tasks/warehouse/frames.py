@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from tasks.errors import UnknownNameError
 from tasks.warehouse.database import Warehouse
+from tasks.warehouse.instants import readable
 from tasks.warehouse.schema import Base, Content, Touch, Workspace
 from tasks.warehouse.snapshots import Snapshot
 
@@ -63,7 +64,7 @@ def newest_instant(
     """When the newest content or touch (before an instant) of the workspaces named, or of all, happened; or None."""
     newest = []
     for column, owner in TIMES:
-        statement = select(func.max(column).label("at"))
+        statement = select(func.max(column).label("at")).where(readable(column))
         statement = statement.where(owner.in_(workspace_ids)) if workspace_ids else statement
         newest.append(warehouse.rows(statement if before is None else statement.where(column < before))[0]["at"])
     return max((instant for instant in newest if instant is not None), default=None)
@@ -90,7 +91,7 @@ def _frame(
 ) -> pl.DataFrame:
     since, until = window
     if isinstance(source, Warehouse):
-        statement: Select[Any] = select(table.__table__).order_by(time, key)
+        statement: Select[Any] = select(table.__table__).where(readable(time)).order_by(time, key)
         for name, value in keep.items():
             statement = statement.where(table.__table__.c[name] == value)
         statement = statement if since is None else statement.where(time >= since)
