@@ -94,7 +94,7 @@ def read(url: str, statement: Select[Any]) -> pl.DataFrame:
 
 
 def storage(table: pa.Table) -> pa.Table:
-    """PostgreSQL's JSON arrives as an Arrow extension type, which polars does not cast; its storage is plain text."""
+    """Extension types as what they are stored as: polars casts none, and PostgreSQL's JSON and numeric are text."""
     for index, field in enumerate(table.schema):
         if isinstance(field.type, pa.BaseExtensionType):
             chunks = [chunk.storage for chunk in table.column(index).chunks]

@@ -27,9 +27,11 @@ from tasks.content.features import with_features
 from tasks.errors import InputError
 from tasks.settings import get_settings
 from tasks.warehouse import open_warehouse
+from tasks.warehouse.addresses import address_of
 from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.contract import CONTENT, WORKSPACES, Contract, contract_of
 from tasks.warehouse.database import Warehouse
+from tasks.warehouse.database_rows import open_query
 from tasks.warehouse.errors import IngestionStoppedError
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
@@ -56,11 +58,12 @@ def ingest(
     timezone: str | None = None,
     dates: Path | None = None,
     new_workspace: NewWorkspace | None = None,
+    database: str | None = None,
     warehouse: Warehouse | None = None,
     run_id: str | None = None,
     on_progress: Progress | None = None,
 ) -> IngestionReport:
-    """Bring files of one kind into the warehouse.
+    """Bring files of one kind into the warehouse, or the rows of queries.
 
     Rows are keyed: the same file twice writes nothing. Of two measurements of one content the newer `measured_at`
     stands; at the same one, or with none on either side, the row that comes later. Content, touches and arms of a
@@ -76,6 +79,7 @@ def ingest(
         timezone: zone of the account that exported them, where a preset leaves it open; None takes the workspace's.
         dates: CSV of `content_id` and `published_at` for exports that lack the instants of publication.
         new_workspace: what the workspace is, where it is not in the warehouse yet; written with the first rows.
+        database: address of a database; the paths are then files that hold one SELECT each (`database_rows`).
         warehouse: where to; None takes the settings'.
         run_id: written into the rows; None makes one.
         on_progress: called after each batch with rows done and, where known, rows in all.
@@ -92,7 +96,7 @@ def ingest(
         raise InputError("--mapping and --preset exclude each other: a preset is a mapping")
     store = open_warehouse(warehouse)
     path = mapping if preset is None else preset_named(preset).path
-    wanted = _Wanted(path, workspace, timezone, dates, new_workspace)
+    wanted = _Wanted(path, workspace, timezone, dates, new_workspace, database)
     job = _Job(store, contract, wanted, run_id or f"ingest-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}", paths)
     with ExitStack() as resources:
         try:
@@ -105,13 +109,22 @@ def ingest(
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """How files are to be read: by which mapping, for whom, by whose clock."""
+    """How files are to be read: by which mapping, for whom, by whose clock, from which database."""
 
     path: Path | None
     workspace: str | None
     timezone: str | None
     dates: Path | None
     new: NewWorkspace | None
+    database: str | None
+
+    def open(self, path: Path, mapping: Mapping) -> Source:
+        """The rows of a file, or of the query that it holds."""
+        return open_source(path, mapping) if self.database is None else open_query(self.database, path, mapping)
+
+    def origin(self, path: Path) -> str:
+        """Where rows come from, as it may be shown."""
+        return str(path) if self.database is None else f"{path} on {address_of(self.database).shown}"
 
     def mapping(self, contract: Contract) -> Mapping:
         """The mapping as it stands in its file."""
@@ -165,7 +178,7 @@ class _Job:
         inspector = Inspector(self.contract, None if self.contract is WORKSPACES else known)
         opened: list[tuple[Source, Mapping]] = []
         for path in self.paths:
-            source = open_source(path, mapping)
+            source = wanted.open(path, mapping)
             require_columns(mapping, wanted.path, source.path, source.columns)
             bound = wanted.bound(mapping, source, self.zones)
             dates = PublicationDates(wanted.dates) if wanted.dates is not None else None
@@ -207,7 +220,7 @@ class _Job:
         read, rejected = sum(file.read for file in staged), self.rejects.tally.rejected
         return IngestionReport(
             kind=self.contract.kind,
-            source=", ".join(str(path) for path in self.paths),
+            source=", ".join(self.wanted.origin(path) for path in self.paths),
             read=read,
             written=written,
             unchanged=read - written - rejected,
@@ -230,7 +243,7 @@ class _Job:
         row = {
             "run_id": self.run_id,
             "kind": self.contract.kind,
-            "source": str(file.source.path),
+            "source": self.wanted.origin(file.source.path),
             "source_sha256": _sha256(file.source.path),
             "status": "done",
             "read": file.read,

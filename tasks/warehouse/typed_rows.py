@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from tasks.warehouse.arrow import storage
 from tasks.warehouse.instants import clamped
 from tasks.warehouse.reading.json_rows import as_text
 
@@ -22,12 +23,22 @@ NESTED = (
 def frame_of(batch: Any) -> pl.DataFrame:
     """A record batch or table; bytes, durations and nested values as text, instants such that each can be printed."""
     table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+    uuids = [field.name for field in table.schema if isinstance(field.type, pa.UuidType)]
+    table = storage(table)
     for place, field in enumerate(table.schema):
         written = _with_printed_instants(field.type) if any(is_it(field.type) for is_it in NESTED) else field.type
         if written != field.type:
             table = table.set_column(place, field.name, table.column(place).cast(written))
-    frame = pl.DataFrame(pl.from_arrow(table))
+    frame = pl.DataFrame(pl.from_arrow(table)).with_columns(_uuid(name) for name in uuids)
     return frame.with_columns(_plain(column) for column in frame.iter_columns())
+
+
+def _uuid(name: str) -> pl.Expr:
+    """Sixteen bytes as people write them."""
+    digits = pl.col(name).cast(pl.Binary).bin.encode("hex")
+    lengths, starts = (8, 4, 4, 4, 12), (0, 8, 12, 16, 20)
+    parts = [digits.str.slice(start, length) for start, length in zip(starts, lengths, strict=True)]
+    return pl.concat_str(parts, separator="-").alias(name)
 
 
 def _with_printed_instants(dtype: Any) -> Any:
