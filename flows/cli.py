@@ -79,6 +79,7 @@ def ingest(
 ) -> None:
     """Take files, or the rows of a query, into the warehouse; the same rows twice change nothing."""
     from flows import console, file_inspection
+    from flows.readiness import NEXT, readiness
     from tasks.warehouse.ingestion import ingest as take_in
     from tasks.warehouse.records import NewWorkspace
 
@@ -100,7 +101,7 @@ def ingest(
             database=database,
             on_progress=on_progress,
         )
-    console.ingestion(report, as_json)
+    console.ingestion(report, readiness(kind, report.workspaces), NEXT[kind], as_json)
 
 
 @app.command()
@@ -141,6 +142,8 @@ def run(
         pairs = [*(param or []), *(["dry_run=true"] if dry_run else [])]
         result = runtime.run_by_hand(flow, pairs, task_runner)
     console.result(flow, result, as_json)
+    if runtime.all_failed(result):
+        raise Exit(1)
 
 
 @app.command()
@@ -156,7 +159,8 @@ def patterns(workspace: Of = None, as_json: Json = False) -> None:
     """Patterns that win and lose, as last confirmed."""
     from flows import console, listing
 
-    console.table("patterns", listing.patterns(workspace, as_json), as_json)
+    rows = listing.patterns(workspace, as_json)
+    console.table("patterns", rows, as_json, *([] if rows else listing.why_no_patterns(workspace)))
 
 
 @app.command()
@@ -164,7 +168,7 @@ def insights(workspace: Of = None, as_json: Json = False) -> None:
     """What similar workspaces know."""
     from flows import console, listing
 
-    console.table("insights", listing.insights(workspace), as_json)
+    console.table("insights", listing.insights(workspace, as_json), as_json)
 
 
 @app.command()
@@ -181,7 +185,7 @@ def models(workspace: Of = None, as_json: Json = False) -> None:
     """Registered models and what serves."""
     from flows import console, listing
 
-    console.table("models", listing.models(workspace), as_json)
+    console.table("models", listing.models(workspace, as_json), as_json)
 
 
 @app.command()

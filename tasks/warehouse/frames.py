@@ -81,6 +81,22 @@ def count_rows(warehouse: Warehouse, workspace_ids: Sequence[str], since: dateti
     return posts, touches
 
 
+LABELS = [Content.tone, Content.sentiment, Content.topic]
+LEARNED_FROM: dict[str, tuple[Any, list[Any]]] = {
+    "content": (Content.published_at, [Content.workspace_id, Content.content_type, Content.engagements, *LABELS]),
+    "touches": (Touch.occurred_at, [Touch.workspace_id, Touch.converted]),
+}
+
+
+def learning_columns(warehouse: Warehouse, kind: str, workspace_ids: Sequence[str], days: int) -> pl.DataFrame:
+    """What content or touches of some workspaces could teach: times and outcomes, `days` back from each's newest."""
+    time, columns = LEARNED_FROM[kind]
+    owner = columns[0]
+    rows = warehouse.read(select(time, *columns).where(owner.in_(workspace_ids), readable(time)))
+    newest = pl.col(time.key).max().over(owner.key)
+    return rows.filter(pl.col(time.key) > newest - pl.duration(days=days))
+
+
 def _frame(
     source: Source,
     table: type[Base],

@@ -152,6 +152,7 @@ class _Job:
         self.created = self._new_workspace()
         self.done = 0
         self.total: int | None = None  # known once all files were checked
+        self.workspaces: set[str] = set()
         digest = hashlib.sha256("\n".join(map(str, paths)).encode()).hexdigest()[:8]
         name = re.sub(r"[^\w.-]", "_", run_id)[:100]
         self.rejects = RejectsFile(get_settings().rejects / f"{name}-{contract.kind}-{digest}.csv")
@@ -231,10 +232,12 @@ class _Job:
             seconds=seconds,
             left_out=sum(file.left_out for file in staged),
             notes=[note for file in staged for note in notes_of(file)],
+            workspaces=sorted(self.workspaces),
         )
 
     def _derived(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The table's columns: canonical ones, attributes, features."""
+        self.workspaces.update(rows["workspace_id"].unique())
         stamped = rows.with_columns(pl.lit(self.run_id).alias("run_id"))
         return with_features(stamped, self.zones) if self.contract is CONTENT else stamped
 
