@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 
 from tasks.patterns.records import Analysis, Pattern, Question
 from tasks.warehouse import Warehouse
-from tasks.warehouse.instants import readable
+from tasks.warehouse.calendar_range import readable
 from tasks.warehouse.schema import Content, PatternAnalysis, PatternFinding
 
 

@@ -75,7 +75,7 @@ def _addends(features: Mapping[str, Array | Codes], outcome: Array) -> list[str]
     if known.sum() < FEWEST_ROWS or not _is_count(y):
         return []
     columns = {
-        name: np.nan_to_num(values[known], nan=0.0)
+        name: np.nan_to_num(values[known].astype(np.float64), nan=0.0)
         for name, values in features.items()
         if not np.issubdtype(values.dtype, np.integer)
     }
@@ -95,9 +95,10 @@ def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed:
     known = np.isfinite(outcome) & ((values >= 0) if is_label else np.isfinite(values))
     if known.sum() < FEWEST_ROWS:
         return None
-    x, y, clusters = values[known], outcome[known], groups(week[known]).codes
+    y, clusters = outcome[known], groups(week[known]).codes
     if is_label:
-        return f"its levels hardly overlap in {name}, so it {FIX}" if _separates(x, y) else None
+        return f"its levels hardly overlap in {name}, so it {FIX}" if _separates(values[known], y) else None
+    x = values[known].astype(np.float64)
     is_count = _is_count(x)
     if is_count and _is_count(y) and _is_bounded(x, y, clusters, seed):
         return f"never exceeds {name}, so it {FIX}"

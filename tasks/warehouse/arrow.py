@@ -13,7 +13,7 @@ from sqlalchemy import JSON, URL, Boolean, Float, Integer, Select, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
-from tasks.warehouse.instants import only_readable
+from tasks.warehouse.calendar_range import only_readable
 from tasks.warehouse.schema import UtcDateTime
 from tasks.warehouse.sqlite_guard import BUSY_TIMEOUT_SECONDS, sqlite_guard
 

@@ -9,7 +9,7 @@ from functools import reduce
 import polars as pl
 
 from tasks.warehouse.batches import ATTRIBUTE
-from tasks.warehouse.instants import kept
+from tasks.warehouse.calendar_range import kept
 
 WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"  # not 007: that is a name
 DECIMAL = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"  # a longer id would lose its last digits

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from tasks.warehouse.batches import ATTRIBUTE, ROW, SHOWN, Batch
+from tasks.warehouse.calendar_range import printable
 from tasks.warehouse.coercion import Coerced, coerce
 from tasks.warehouse.contract import LONGEST_TEXT_BYTES, Column, Contract, RowRule
-from tasks.warehouse.instants import printable
 from tasks.warehouse.keys import derived, hashed_addresses
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.origins import Origin

@@ -22,9 +22,9 @@ from sqlalchemy import ColumnElement, Select, Table, func, select
 from tasks.errors import OutOfRangeError, UnknownNameError
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.arrow import Reader, typed
+from tasks.warehouse.calendar_range import readable
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.fingerprint import Fingerprint
-from tasks.warehouse.instants import readable
 from tasks.warehouse.prefetch import prefetch
 from tasks.warehouse.schema import Base, Content, Touch, Workspace
 from tasks.warehouse.snapshot_files import SnapshotFiles

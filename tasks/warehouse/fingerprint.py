@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Integer, Select, Table, func, select
 
-from tasks.warehouse.instants import readable_or_null
+from tasks.warehouse.calendar_range import readable_or_null
 from tasks.warehouse.schema import UtcDateTime
 
 BY = ["workspace_id", "run_id"]

@@ -11,8 +11,8 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tasks.errors import UnknownNameError
+from tasks.warehouse.calendar_range import readable
 from tasks.warehouse.database import Warehouse
-from tasks.warehouse.instants import readable
 from tasks.warehouse.schema import Base, Content, Touch, Workspace
 from tasks.warehouse.snapshots import Snapshot
 

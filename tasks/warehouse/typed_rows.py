@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from tasks.warehouse.arrow import storage
-from tasks.warehouse.instants import clamped
+from tasks.warehouse.calendar_range import clamped
 from tasks.warehouse.reading.json_rows import as_text
 
 NESTED = (

@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, literal, select
 from tasks.swarm.scope import Scope
 from tasks.swarm.store.debates import graded_debates
 from tasks.warehouse import Warehouse
-from tasks.warehouse.instants import readable_or_null
+from tasks.warehouse.calendar_range import readable_or_null
 from tasks.warehouse.schema import (
     Experiment,
     ExperimentArm,
