@@ -73,6 +73,8 @@ def ingest(
     dates: Annotated[
         Path | None, typer.Option(help="CSV of content_id and published_at, for reports without them.")
     ] = None,
+    experiment: Annotated[str | None, typer.Option(help="Name of the experiment, where the file does not say.")] = None,
+    control: Annotated[str | None, typer.Option(help="Arm that the others are compared with.")] = None,
     database: Annotated[str | None, typer.Option("--from", help=DATABASE)] = None,
     query: Annotated[Path | None, typer.Option(help="File that holds one SELECT, for --from.")] = None,
     as_json: Json = False,
@@ -99,6 +101,8 @@ def ingest(
             dates=dates,
             new_workspace=new,
             database=database,
+            experiment=experiment,
+            control=control,
             on_progress=on_progress,
         )
     console.ingestion(report, readiness(kind, report.workspaces), NEXT[kind], as_json)

@@ -136,6 +136,8 @@ NO_CONTROL = Check(
 )
 NO_PATH = Check(lambda value: ~value.str.contains(r"(^|[/\\])\.\.([/\\]|$)"), "holds the path segment '..'")
 NOT_NEGATIVE = Check(lambda value: value >= 0, "negative, expected 0 or more")
+SHARE = Check(lambda value: (value > 0) & (value <= 1), "expected a share of the units, more than 0 and at most 1")
+SQUARES_NEEDED = "needed for the variance: the sum of each unit's value times itself; or give one row a unit"
 NO_ID = Check(lambda value: value <= LARGEST_COUNT, "more than 10^15, expected a count (this looks like an id)")
 PLAUSIBLE = (
     Check(lambda value: value >= EARLIEST, f"before {EARLIEST:%Y}, {EXPECTED}"),
@@ -237,13 +239,17 @@ EXPERIMENTS = Contract(
         "sum_of_squares": Column(NUMBER, checks=(NOT_NEGATIVE,)),
         "is_control": YES_NO,
         "started_at": MEASURED,
+        "direction": Column(TEXT, checks=(_one_of("increase", "decrease"),), trimmed=True, default="increase"),
+        "share": Column(NUMBER, checks=(SHARE,)),
     },
     row_rules=(
         RowRule("sum", (_KIND == "binary") & ((_SUM > _N) | (_SUM < 0)), "binary: expected 0 ≤ sum ≤ n"),
         RowRule("sum", (_KIND == "count") & (_SUM < 0), "count: negative, expected 0 or more"),
         RowRule("sum", (_N == 0) & (_SUM != 0), "n is 0, so sum must be 0"),
         RowRule("sum_of_squares", (_KIND == "binary") & _SQUARES.is_not_null(), "binary: sum says it all, leave empty"),
-        RowRule("sum_of_squares", (_KIND == "continuous") & _SQUARES.is_null(), "continuous: needed for the variance"),
+        RowRule("sum_of_squares", (_KIND == "continuous") & _SQUARES.is_null(), f"continuous: {SQUARES_NEEDED}"),
+        RowRule("sum_of_squares", (_KIND == "count") & _SQUARES.is_null(), f"count: {SQUARES_NEEDED}"),
+        RowRule("sum_of_squares", (_KIND == "rate") & _SQUARES.is_null(), f"rate: {SQUARES_NEEDED}"),
         RowRule("sum_of_squares", (_N > 0) & (_SQUARES < _SMALLEST_SQUARES), "less than sum² / n, which cannot be"),
     ),
 )

@@ -33,6 +33,7 @@ from tasks.warehouse.contract import CONTENT, WORKSPACES, Contract, contract_of
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.database_rows import open_query
 from tasks.warehouse.errors import IngestionStoppedError
+from tasks.warehouse.experiment_files import Arms, File, Reader, design_of, with_metrics, with_rest, write_arms
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
 from tasks.warehouse.new_workspaces import workspace_row
@@ -59,6 +60,8 @@ def ingest(
     dates: Path | None = None,
     new_workspace: NewWorkspace | None = None,
     database: str | None = None,
+    experiment: str | None = None,
+    control: str | None = None,
     warehouse: Warehouse | None = None,
     run_id: str | None = None,
     on_progress: Progress | None = None,
@@ -79,6 +82,8 @@ def ingest(
         timezone: zone of the account that exported them, where a preset leaves it open; None takes the workspace's.
         dates: CSV of `content_id` and `published_at` for exports that lack the instants of publication.
         new_workspace: what the workspace is, where it is not in the warehouse yet; written with the first rows.
+        experiment: name of the experiment, where the files do not say.
+        control: the arm that others are compared with, where the files do not say.
         database: address of a database; the paths are then files that hold one SELECT each (`database_rows`).
         warehouse: where to; None takes the settings'.
         run_id: written into the rows; None makes one.
@@ -96,15 +101,19 @@ def ingest(
         raise InputError("--mapping and --preset exclude each other: a preset is a mapping")
     store = open_warehouse(warehouse)
     path = mapping if preset is None else preset_named(preset).path
-    wanted = _Wanted(path, workspace, timezone, dates, new_workspace, database)
+    wanted = _Wanted(path, workspace, timezone, dates, new_workspace, database, experiment, control)
     job = _Job(store, contract, wanted, run_id or f"ingest-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}", paths)
     with ExitStack() as resources:
         try:
+            if wanted.mapping(contract).metrics:
+                files, arms = job.reshape(resources, on_progress)
+                return job.report(files, job.write_arms(files, arms), monotonic() - started, arms.notes)
             staged = job.stage(resources, on_progress)
             written = job.write(staged, on_progress)
         except KeyboardInterrupt as error:
             raise IngestionStoppedError(job.done, job.total) from error
-    return job.report(staged, written, monotonic() - started)
+    notes = [note for file in staged for note in notes_of(file)]
+    return job.report(staged, written, monotonic() - started, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,8 @@ class _Wanted:
     dates: Path | None
     new: NewWorkspace | None
     database: str | None
+    experiment: str | None
+    control: str | None
 
     def open(self, path: Path, mapping: Mapping) -> Source:
         """The rows of a file, or of the query that it holds."""
@@ -127,8 +138,9 @@ class _Wanted:
         return str(path) if self.database is None else f"{path} on {address_of(self.database).shown}"
 
     def mapping(self, contract: Contract) -> Mapping:
-        """The mapping as it stands in its file."""
-        return load_mapping(self.path, contract)
+        """The mapping as it stands in its file; an arm that was named as control goes before."""
+        mapping = load_mapping(self.path, contract)
+        return mapping if self.control is None else mapping.model_copy(update={"control": self.control})
 
     def bound(self, mapping: Mapping, source: Source, zones: Dictionary[str, str]) -> Mapping:
         """The mapping for one file: its columns, its text above the table, its workspace and that one's clock."""
@@ -140,7 +152,10 @@ class _Wanted:
             )
         if self.workspace is not None and "workspace_id" not in source.columns:
             mapping = mapping.with_constants(workspace_id=self.workspace)
-        return mapping.bound(source.columns, zone, source.preamble)
+        bound = mapping.bound(source.columns, zone, source.preamble)
+        if self.experiment is not None and "experiment_name" not in source.columns:
+            bound = bound.with_constants(experiment_name=self.experiment)
+        return bound
 
 
 class _Job:
@@ -192,6 +207,40 @@ class _Job:
             for (source, bound), spill in zip(opened, spills, strict=True)
         ]
 
+    def reshape(self, resources: ExitStack, progress: Progress | None) -> tuple[list[File], Arms]:
+        """Judge all files of experiments that are not arms row by row, and make the arms."""
+        wanted = self.wanted
+        mapping = wanted.mapping(self.contract)
+        design = design_of(mapping)
+        known: set[str] = {*self.zones} if wanted.workspace is None else {wanted.workspace}
+        opened: list[tuple[Source, Mapping]] = []
+        for path in self.paths:
+            source = wanted.open(path, mapping if design is None else with_metrics(mapping, design))
+            require_columns(mapping, wanted.path, source.path, source.columns)
+            bound = wanted.bound(mapping, source, self.zones)
+            if mapping.metrics == "rest":
+                design, source = with_rest(design, bound, source)
+            assert design is not None, "metrics are named, or the first file has settled them"
+            opened.append((source, with_metrics(bound, design)))
+        assert design is not None, "there is a file"
+        reader = Reader(design, known, self.rejects, get_settings().home)
+        spills = [resources.enter_context(Spill(get_settings().home)) for _ in opened]
+        files = [
+            reader.stage(source, bound, spill, progress) for (source, bound), spill in zip(opened, spills, strict=True)
+        ]
+        return files, reader.arms(files)
+
+    def write_arms(self, files: Sequence[File], arms: Arms) -> int:
+        """Write arms; returns the number of the files' rows that made new or different ones."""
+        began = datetime.now(UTC)
+        self.workspaces.update(arms.rows["workspace_id"].unique())
+        with ingestion_lock(self.store):
+            self._write_workspace()
+            written = write_arms(self.store, arms, self.run_id)
+            for place, file in enumerate(files):
+                self._record(file, written.get(place, 0), began)
+        return sum(written.values())
+
     def write(self, staged: Sequence[Staged], progress: Progress | None) -> int:
         """Write what was put aside; returns the number of rows that were new or different."""
         columns = [column.name for column in self.contract.table.__table__.columns]
@@ -216,7 +265,9 @@ class _Job:
             with self.store.begin() as connection:
                 self.store.upsert(connection, Workspace, [self.created | {"run_id": self.run_id}])
 
-    def report(self, staged: Sequence[Staged], written: int, seconds: float) -> IngestionReport:
+    def report(
+        self, staged: Sequence[Staged | File], written: int, seconds: float, notes: Sequence[str]
+    ) -> IngestionReport:
         """The counts of all files."""
         read, rejected = sum(file.read for file in staged), self.rejects.tally.rejected
         return IngestionReport(
@@ -231,7 +282,7 @@ class _Job:
             run_id=self.run_id,
             seconds=seconds,
             left_out=sum(file.left_out for file in staged),
-            notes=[note for file in staged for note in notes_of(file)],
+            notes=notes,
             workspaces=sorted(self.workspaces),
         )
 
@@ -241,7 +292,7 @@ class _Job:
         stamped = rows.with_columns(pl.lit(self.run_id).alias("run_id"))
         return with_features(stamped, self.zones) if self.contract is CONTENT else stamped
 
-    def _record(self, file: Staged, written: int, began: datetime) -> None:
+    def _record(self, file: Staged | File, written: int, began: datetime) -> None:
         rejected = file.tally.rejected
         row = {
             "run_id": self.run_id,
