@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -18,9 +19,10 @@ from tasks.warehouse import Warehouse, duplicates
 from tasks.warehouse.batches import ROW, Batch
 from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.checking import check
-from tasks.warehouse.contract import COUNTED, EXPERIMENTS, ID, MEASURED, NUMBER, TEXT, YES_NO, Column, Contract
+from tasks.warehouse.contract import EXPERIMENTS, NUMBER, TEXT
 from tasks.warehouse.errors import ColumnError, TooManyRejectedError
-from tasks.warehouse.experiment_metrics import METRIC, UNIT, Design, Metric, rest_of
+from tasks.warehouse.experiment_design import ARM, Design, contract_for
+from tasks.warehouse.experiment_metrics import METRIC, Metric
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.reading.number_columns import NumberColumns
 from tasks.warehouse.reading.selection import select_rows
@@ -30,13 +32,12 @@ from tasks.warehouse.schema import ExperimentArm
 from tasks.warehouse.sources import Source
 from tasks.warehouse.spill import Spill
 from tasks.warehouse.staging import number_columns
-from tasks.warehouse.unit_aggregation import ARM, EXPERIMENT, Units
+from tasks.warehouse.unit_aggregation import EXPERIMENT, Units
 
 CONTROL = "control"
 SHARES_TOLERANCE = 0.01
 REFUSED_SHOWN = 100_000
 SHOWN = 12
-NUMBER_LIKE = r"^\s*(-?[0-9.,]+|(?i:true|false|yes|no))\s*$"
 
 
 @dataclass
@@ -91,26 +92,15 @@ class Reader:
     rejects: RejectsFile
     folder: Path
 
-    def contract(self) -> Contract:
-        """What a row of these files must hold."""
-        names = {"workspace_id": ID, "experiment_name": ID}
-        if self.design.is_per_unit:
-            numbers = {METRIC + name: Column(NUMBER) for name in self.design.metrics}
-            columns = names | {UNIT: ID, "variant_name": ID, "started_at": MEASURED} | numbers
-        else:
-            numbers = {name: COUNTED if name.endswith(": n") else Column(NUMBER) for name in self.design.origins()}
-            own_n = all(metric.n for metric in self.design.metrics.values())
-            optional = {"n": replace(COUNTED, required=not own_n), "is_control": replace(YES_NO, required=False)}
-            columns = names | {"variant_name": ID, "started_at": MEASURED} | optional | numbers
-        return Contract(EXPERIMENTS.kind, EXPERIMENTS.table_name, ARM, columns)
-
     def stage(self, source: Source, mapping: Mapping, spill: Spill, progress: Progress | None) -> File:
         """Judge every row of a file.
 
         Raises:
             InputError: if it lacks a column, or more than a fifth of its rows were refused.
         """
-        contract = self.contract()
+        contract = contract_for(self.design)
+        if not self.design.metrics:
+            raise InputError(f"{source.path}: has no further column of numbers that could be a metric; say `metrics:`")
         available = {*source.columns, *mapping.columns}
         needed = [*contract.required, *(name for name in contract.columns if name.startswith(METRIC))]
         missing = [name for name in needed if name not in available]
@@ -277,49 +267,10 @@ class Reader:
             raise InputError(f"experiment '{experiment}': the shares of its arms add up to {total:g}, expected 1")
 
 
-def design_of(mapping: Mapping) -> Design | None:
-    """What a mapping says of metrics, control and shares; None where the files have to settle the metrics."""
-    if mapping.metrics == "rest":
-        return None
-    is_per_unit = mapping.grain == "unit"
-    return Design(metrics=mapping.metrics, control=mapping.control, shares=mapping.shares, is_per_unit=is_per_unit)
-
-
-def with_metrics(mapping: Mapping, design: Design) -> Mapping:
-    """The mapping with the columns that the metrics are made of; all others are left out."""
-    update = {"columns": mapping.columns | design.origins(), "ignore": "all"}
-    return mapping.model_copy(update=update | {"features": [], "labels": [], "results": []})
-
-
-def with_rest(design: Design | None, mapping: Mapping, source: Source) -> tuple[Design, Source]:
-    """The design of a file whose metrics are all further columns of numbers, as its first rows show them."""
-    batches = iter(source.batches)
-    first = next(batches)
-    are_numbers = {
-        name
-        for name in source.columns
-        if first.rows.schema[name].is_numeric()
-        or first.rows.schema[name] == pl.Boolean
-        or (first.rows.schema[name] == pl.String and _looks_like_numbers(first.rows[name]))
-    }
-    used = {*mapping.used, *mapping.columns, *([] if mapping.ignore == "all" else mapping.ignore)}
-    used |= {*mapping.labels, *mapping.features, "workspace_id", "experiment_name", UNIT, "variant_name", "started_at"}
-    metrics = rest_of(source.columns, used, are_numbers) if design is None else design.metrics
-    if not metrics:
-        raise InputError(f"{source.path}: has no further column of numbers that could be a metric; say `metrics:`")
-    made = Design(metrics=metrics, control=mapping.control, shares=mapping.shares, is_per_unit=True)
-
-    def again() -> Iterator[Batch]:
-        yield first
-        yield from batches
-
-    return made, replace(source, batches=again())
-
-
-def _looks_like_numbers(values: pl.Series) -> bool:
-    known = values.drop_nulls().str.strip_chars()
-    known = known.filter(known != "")
-    return len(known) > 0 and bool(known.str.contains(NUMBER_LIKE).all())
+def peeked(source: Source) -> tuple[pl.DataFrame, Source]:
+    """The first rows of a file, and the file with them still to be read."""
+    first = next(source.batches)
+    return first.rows, replace(source, batches=chain([first], source.batches))
 
 
 def _problem(name: str, metric: Metric, row: dict[str, float]) -> str | None:
@@ -341,11 +292,11 @@ def _counted(sums: pl.DataFrame, counts: dict[str, int]) -> Iterator[str]:
     arms = sums.select(ARM).unique().height
     yield f"{counts['units']:,} units in {arms} arms"
     if counts["repeats"]:
-        yield f"{counts['repeats']:,} rows only repeat another of the same unit and were counted once"
+        yield f"exact repeats of a unit's row, counted once: {counts['repeats']:,}"
     if counts["in_two"]:
-        yield f"{counts['in_two']:,} units are in two arms and were left out"
+        yield f"units in two arms, left out: {counts['in_two']:,}"
     if counts["differs"]:
-        yield f"{counts['differs']:,} units have rows that differ and were left out"
+        yield f"units with rows that differ, left out: {counts['differs']:,}"
 
 
 def _said(kinds: pl.DataFrame) -> Iterator[str]:

@@ -22,20 +22,15 @@ With one row an arm a metric names its columns: `opens: {kind: binary, sum: Uniq
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from tasks.warehouse.origins import Origin
+from pydantic import BaseModel, ConfigDict
 
 MetricKind = Literal["binary", "continuous", "count"]
 UNIT = "unit_id"
 METRIC = "metric: "  # before the names of columns that metrics are made of
 PARTS = ("sum", "n", "sum_of_squares")
-AS_NUMBERS = {"true": "1", "yes": "1", "t": "1", "y": "1", "false": "0", "no": "0", "f": "0", "n": "0"}
-NO_METRIC = re.compile(r"(^|[_ ])(id|ids|key|hash|row|index|timestamp|date|time)$", re.IGNORECASE)
 
 
 class Metric(BaseModel):
@@ -65,31 +60,6 @@ class Metric(BaseModel):
 Metrics = dict[str, Metric] | Literal["rest"]
 
 
-class Design(BaseModel):
-    """How the arms of a file's experiments belong together."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    metrics: dict[str, Metric]
-    control: str | None = None
-    shares: dict[str, float] = Field(default={})
-    is_per_unit: bool
-
-    def origins(self) -> dict[str, Origin]:
-        """Where the values of the metrics come from, by the names that they get."""
-        if self.is_per_unit:
-            return {
-                METRIC + name: Origin(column=metric.column or name, values=AS_NUMBERS)
-                for name, metric in self.metrics.items()
-            }
-        return {
-            f"{METRIC}{name}: {part}": Origin(column=column)
-            for name, metric in self.metrics.items()
-            for part in PARTS
-            if (column := getattr(metric, part)) is not None
-        }
-
-
 def as_metrics(given: Any) -> Any:
     """What a mapping file says of metrics, written out: a word is the kind."""
     if not isinstance(given, dict):
@@ -114,12 +84,3 @@ def what_is_wrong(metrics: Mapping[str, Metric] | Literal["rest"], *, is_per_uni
                 "itself, added up), or one row a unit"
             )
     return None
-
-
-def rest_of(columns: Collection[str], used: Collection[str], are_numbers: Collection[str]) -> dict[str, Metric]:
-    """Metrics of all further columns of numbers, without those named like ids and times."""
-    return {
-        name: Metric()
-        for name in columns
-        if name not in used and name in are_numbers and not NO_METRIC.search(name.strip())
-    }

@@ -33,7 +33,8 @@ from tasks.warehouse.contract import CONTENT, WORKSPACES, Contract, contract_of
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.database_rows import open_query
 from tasks.warehouse.errors import IngestionStoppedError
-from tasks.warehouse.experiment_files import Arms, File, Reader, design_of, with_metrics, with_rest, write_arms
+from tasks.warehouse.experiment_design import design_of, settled, with_metrics
+from tasks.warehouse.experiment_files import Arms, File, Reader, peeked, write_arms
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
 from tasks.warehouse.new_workspaces import workspace_row
@@ -218,9 +219,9 @@ class _Job:
             source = wanted.open(path, mapping if design is None else with_metrics(mapping, design))
             require_columns(mapping, wanted.path, source.path, source.columns)
             bound = wanted.bound(mapping, source, self.zones)
-            if mapping.metrics == "rest":
-                design, source = with_rest(design, bound, source)
-            assert design is not None, "metrics are named, or the first file has settled them"
+            if design is None:
+                rows, source = peeked(source)
+                design = settled(bound, rows)
             opened.append((source, with_metrics(bound, design)))
         assert design is not None, "there is a file"
         reader = Reader(design, known, self.rejects, get_settings().home)

@@ -6,7 +6,7 @@ One thread and compensated sums: the same rows give the same arms to the last di
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,12 +16,12 @@ import polars as pl
 import pyarrow as pa
 
 from tasks.warehouse.batches import ROW
+from tasks.warehouse.experiment_design import ARM
 from tasks.warehouse.experiment_metrics import METRIC, UNIT, Metric
 
 MEMORY = "512MB"
 FILE = "__file__"
-EXPERIMENT = ["workspace_id", "experiment_name"]
-ARM = [*EXPERIMENT, "variant_name"]
+EXPERIMENT = ARM[:2]
 FILES_OF_ROWS = 1 << 40  # rows of one file; a row's place is file × this + row
 
 IN_TWO_ARMS = "unit in two arms, left out of both"
@@ -37,7 +37,7 @@ class Units(AbstractContextManager["Units"]):
         metrics: by name.
     """
 
-    def __init__(self, folder: Path, files: Sequence[Any], metrics: dict[str, Metric]) -> None:
+    def __init__(self, folder: Path, files: Sequence[Any], metrics: Mapping[str, Metric]) -> None:
         self._folder, self._files, self._metrics = folder, files, metrics
         self._open = ExitStack()
 
@@ -61,22 +61,27 @@ class Units(AbstractContextManager["Units"]):
             f"min({name}) IS DISTINCT FROM max({name}) OR count({name}) NOT IN (0, count(*))" for name in columns
         )
         place = f"min({FILE} * {FILES_OF_ROWS} + {ROW})"
-        self._over_rows(
+        self._database.register("rows", self._reader())
+        self._database.execute(
             f"CREATE TABLE units AS SELECT {', '.join(EXPERIMENT)}, {UNIT}, min(variant_name) AS variant_name, "
             f"count(*) AS n_rows, min(started_at) AS started_at, {place} AS place, "
             f"max(variant_name) <> min(variant_name) AS in_two, {differs} AS differs, {values} "
             f"FROM rows GROUP BY {', '.join(EXPERIMENT)}, {UNIT}"
         )
+        self._database.unregister("rows")
 
     def refused(self, at_most: int) -> pl.DataFrame:
         """Rows of units that are left out: file, row, column, reason, value."""
-        return self._over_rows(
+        self._database.register("rows", self._reader())
+        refused = self._frame(
             f"SELECT r.{FILE} AS file, r.{ROW} AS row, "
             f"CASE WHEN u.in_two THEN 'variant_name' ELSE '{UNIT}' END AS column, "
             f"CASE WHEN u.in_two THEN '{IN_TWO_ARMS}' ELSE '{CONTRADICTS}' END AS reason, r.{UNIT} AS value "
             f"FROM rows r JOIN units u USING ({', '.join(EXPERIMENT)}, {UNIT}) WHERE u.in_two OR u.differs "
             f"ORDER BY ALL LIMIT {at_most}"
         )
+        self._database.unregister("rows")
+        return refused
 
     def counts(self) -> dict[str, int]:
         """How many units, units in two arms, and rows that only repeat others."""
@@ -116,14 +121,8 @@ class Units(AbstractContextManager["Units"]):
         names = self._columns()
         return [f"coalesce({name}, 0)" if is_zero else name for name, is_zero in zip(names, zero, strict=True)]
 
-    def _over_rows(self, sql: str) -> pl.DataFrame:
-        self._database.register("rows", self._reader())
-        result = self._frame(sql)
-        self._database.unregister("rows")
-        return result
-
     def _frame(self, sql: str) -> pl.DataFrame:
-        return pl.DataFrame(pl.from_arrow(self._database.execute(sql).to_arrow_table()))
+        return pl.DataFrame(pl.from_arrow(self._database.sql(sql).to_arrow_table()))
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._database.execute(sql).fetchall()
