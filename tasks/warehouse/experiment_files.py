@@ -35,7 +35,6 @@ from tasks.warehouse.staging import number_columns
 from tasks.warehouse.unit_aggregation import EXPERIMENT, Units
 
 CONTROL = "control"
-SHARES_TOLERANCE = 0.01
 REFUSED_SHOWN = 100_000
 SHOWN = 12
 
@@ -263,7 +262,7 @@ class Reader:
         if unknown:
             raise InputError(f"experiment '{experiment}': `shares:` names no share for arm '{unknown[0]}'")
         total = sum(shares[name] for name in names)
-        if abs(total - 1) > SHARES_TOLERANCE:
+        if abs(total - 1) > duplicates.SHARES_TOLERANCE:
             raise InputError(f"experiment '{experiment}': the shares of its arms add up to {total:g}, expected 1")
 
 

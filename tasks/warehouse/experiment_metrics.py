@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 MetricKind = Literal["binary", "continuous", "count"]
 UNIT = "unit_id"
@@ -61,10 +61,21 @@ Metrics = dict[str, Metric] | Literal["rest"]
 
 
 def as_metrics(given: Any) -> Any:
-    """What a mapping file says of metrics, written out: a word is the kind."""
+    """What a mapping file says of metrics, written out: a word is the kind.
+
+    Raises:
+        ValueError: if one of them is no metric; the message names it.
+    """
     if not isinstance(given, dict):
         return given
-    return {name: {"kind": one} if isinstance(one, str) else one or {} for name, one in given.items()}
+    metrics = {}
+    for name, one in given.items():
+        try:
+            metrics[str(name)] = Metric.model_validate({"kind": one} if isinstance(one, str) else one or {})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, (name, *first['loc'])))}: {first['msg']}") from error
+    return metrics
 
 
 def what_is_wrong(metrics: Mapping[str, Metric] | Literal["rest"], *, is_per_unit: bool) -> str | None:
