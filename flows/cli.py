@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from tasks.errors import RaptorflowError
+from tasks.errors import InputError, RaptorflowError
 
 app = typer.Typer(
     help="Learns honestly from what a marketing team publishes.",
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+DATABASE = "Read from postgresql://user@host/database, sqlite:///file.db or duckdb: (PGPASSWORD holds a password)."
 Of = Annotated[str | None, typer.Option("--workspace", "-w", help="One workspace; all when left out.")]
 
 
@@ -53,7 +54,9 @@ def sample(
 @app.command()
 def ingest(
     kind: Annotated[str, typer.Argument(help="workspaces, content, touches or experiments")],
-    files: Annotated[list[Path], typer.Argument(help="CSV, TSV, Parquet, JSON Lines, Excel; also in .gz or .zip.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="CSV, TSV, Parquet, JSON Lines, Excel; also in .gz or .zip.")
+    ] = None,
     mapping: Annotated[Path | None, typer.Option(help="YAML that renames, combines and sets columns.")] = None,
     preset: Annotated[
         str | None, typer.Option(help="A mapping of ours, such as meta-facebook; `raptorflow inspect FILE` says which.")
@@ -70,29 +73,39 @@ def ingest(
     dates: Annotated[
         Path | None, typer.Option(help="CSV of content_id and published_at, for reports without them.")
     ] = None,
+    experiment: Annotated[str | None, typer.Option(help="Name of the experiment, where the file does not say.")] = None,
+    control: Annotated[str | None, typer.Option(help="Arm that the others are compared with.")] = None,
+    database: Annotated[str | None, typer.Option("--from", help=DATABASE)] = None,
+    query: Annotated[Path | None, typer.Option(help="File that holds one SELECT, for --from.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Take files into the warehouse; the same file twice changes nothing."""
+    """Take files, or the rows of a query, into the warehouse; the same rows twice change nothing."""
     from flows import console, file_inspection
+    from flows.readiness import NEXT, readiness
     from tasks.warehouse.ingestion import ingest as ingest_files
     from tasks.warehouse.records import NewWorkspace
 
-    if mapping is None and preset is None:
+    if (database is None) != (query is None) or bool(files) == bool(query):
+        raise InputError("ingest takes either files or --from URI --query FILE.sql")
+    if files and mapping is None and preset is None:
         preset = file_inspection.agreed_preset(kind, files)
     new = NewWorkspace(industry, size, name) if industry is not None else None
     with console.progress(f"ingesting {kind}") as on_progress:
         report = ingest_files(
             kind,
-            files,
+            [query] if query else files or [],
             mapping=mapping,
             preset=preset,
             workspace=workspace,
             timezone=timezone,
             dates=dates,
             new_workspace=new,
+            database=database,
+            experiment=experiment,
+            control=control,
             on_progress=on_progress,
         )
-    console.ingestion(report, as_json)
+    console.ingestion(report, readiness(kind, report.workspaces), NEXT[kind], as_json)
 
 
 @app.command()
@@ -133,6 +146,8 @@ def run(
         pairs = [*(param or []), *(["dry_run=true"] if dry_run else [])]
         result = runtime.run_by_hand(flow, pairs, task_runner)
     console.result(flow, result, as_json)
+    if runtime.all_failed(result):
+        raise Exit(1)
 
 
 @app.command()
@@ -148,7 +163,8 @@ def patterns(workspace: Of = None, as_json: Json = False) -> None:
     """Patterns that win and lose, as last confirmed."""
     from flows import console, listing
 
-    console.table("patterns", listing.patterns(workspace, as_json), as_json)
+    rows = listing.patterns(workspace, as_json)
+    console.table("patterns", rows, as_json, *([] if rows else listing.why_no_patterns(workspace)))
 
 
 @app.command()
@@ -156,7 +172,7 @@ def insights(workspace: Of = None, as_json: Json = False) -> None:
     """What similar workspaces know."""
     from flows import console, listing
 
-    console.table("insights", listing.insights(workspace), as_json)
+    console.table("insights", listing.insights(workspace, as_json), as_json)
 
 
 @app.command()
@@ -173,7 +189,7 @@ def models(workspace: Of = None, as_json: Json = False) -> None:
     """Registered models and what serves."""
     from flows import console, listing
 
-    console.table("models", listing.models(workspace), as_json)
+    console.table("models", listing.models(workspace, as_json), as_json)
 
 
 @app.command()

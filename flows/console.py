@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from flows.json_output import plain, to_json
+
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 PIPED_WIDTH = 200  # a pipe has no width of its own; grep and less do not mind long lines
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+MOST_LINES = 12
 WORKSPACE = ("workspace", "workspace_id")
 NONE_YET = "[bold]raptorflow run meta-learning[/] looks for some"
 OnProgress = Callable[[int, int | None], None]
@@ -56,9 +58,8 @@ def written(files: Mapping[str, Path]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value for machines: plain text, no colors, no wrapping."""
-    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    print(json.dumps(plain, default=str, ensure_ascii=False, indent=2))  # noqa: T201 - rich would wrap it
+    """Print a value for machines: no colors, no wrapping."""
+    print(to_json(value))  # noqa: T201 - rich would wrap it
 
 
 def table(title: str, rows: Sequence[Mapping[str, Any]], json_wanted: bool = False, none_yet: str = NONE_YET) -> None:
@@ -95,10 +96,10 @@ def _layout(cells: Sequence[str], first: Any) -> dict[str, Any]:
     return {"justify": "right" if numeric else "left", "min_width": whole}
 
 
-def ingestion(report: Any, json_wanted: bool) -> None:
-    """What became of the files."""
+def ingestion(report: Any, ready: Sequence[Any], then: str, json_wanted: bool) -> None:
+    """What became of the files, and what can be learned now."""
     if json_wanted:
-        print_json(report)
+        print_json(plain(report) | {"readiness": ready})
         return
     left_out = f", {report.left_out:,} left out" if report.left_out else ""
     rate = f" · {report.read / report.seconds:,.0f} rows/s" if report.seconds else ""
@@ -112,12 +113,19 @@ def ingestion(report: Any, json_wanted: bool) -> None:
         out.print(f"  {count:>8,} × {printable(reason)}", markup=False)
     if report.rejected:
         out.print(f"  rejected rows: {report.rejects_path}")
+    for one in ready[:MOST_LINES]:
+        say(str(one))
+    if len(ready) > MOST_LINES:
+        say(f"… and {len(ready) - MOST_LINES} more")
+    say(f"next: {then}")
 
 
 def result(flow: str, ended: Any, json_wanted: bool) -> None:
     """How a flow ended."""
     if json_wanted:
         print_json(ended)
+    elif isinstance(ended, list) and ended and hasattr(ended[0], "workspace_id"):
+        outcomes(flow, ended)
     elif isinstance(ended, dict) and "workspaces" in ended:
         summary(ended)
     elif isinstance(ended, dict) and "plan" in ended:
@@ -128,6 +136,16 @@ def result(flow: str, ended: Any, json_wanted: bool) -> None:
         out.print(f"{ended['status']}: {ended['decision'] or ended['reasoning']}")
     else:
         out.print(f"{flow}: done")
+
+
+def outcomes(flow: str, ended: Sequence[Any]) -> None:
+    """How a step ended for each workspace, and why for those that it found nothing for."""
+    from tasks.reporting.pattern_report import why_nothing
+
+    counts = Counter(outcome.status for outcome in ended)
+    out.print(f"{flow}, workspaces: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
+    if reasons := why_nothing(ended):
+        table("why", reasons)
 
 
 def plan(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -141,7 +159,7 @@ def plan(rows: Sequence[Mapping[str, Any]]) -> None:
 def changes(applied: Sequence[Any], json_wanted: bool) -> None:
     """What deploying changed."""
     if json_wanted:
-        print_json([asdict(change) for change in applied])
+        print_json(applied)
         return
     for change in applied:
         out.print(str(change), soft_wrap=True, markup=False)

@@ -17,4 +17,5 @@ def extract(options: RowSelection) -> Chain:
     )
     newest = newest_row(options.workspace_ids) if options.as_of else None
     is_newest = newest is None or newest < window[1]
-    return Chain(str(flow_run.id), each_chunk(extract_chunk, chunks, window), is_newest)
+    run_id = str(flow_run.id)
+    return Chain(run_id, each_chunk(extract_chunk, chunks, window, run_id), is_newest)

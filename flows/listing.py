@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich.markup import escape
+
 from tasks.conditions import rule_in_words
 from tasks.experiments.service import ExperimentService
 from tasks.models import list_drift_checks, list_models
@@ -18,6 +20,7 @@ from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace, workspace_frame
 
 Rows = list[dict[str, Any]]
+MOST_REASONS = 12
 # Whether following others should tell a workspace's good posts better than its own do; None: it has too few to say.
 ADDS = {True: "to your own posts", False: "little to your own posts", None: None}
 
@@ -42,14 +45,26 @@ def stored_patterns(warehouse: Warehouse, workspace_id: str) -> list[tuple[str, 
     ]
 
 
-def insights(workspace_id: str | None) -> Rows:
+def why_no_patterns(workspace_id: str | None) -> list[str]:
+    """What the newest analyses say about why there are none, as one text; nothing where nobody has looked yet."""
+    warehouse = open_warehouse()
+    reasons = [
+        f"{name} · {analysis['content_type']}: {analysis['reason']}"
+        for name in _workspaces(warehouse, workspace_id)
+        for analysis in latest_analyses(warehouse, name)
+    ]
+    more = [f"… and {len(reasons) - MOST_REASONS} more"] if len(reasons) > MOST_REASONS else []
+    return ["\n  ".join(["looked, and found none:", *map(escape, reasons[:MOST_REASONS]), *more])] if reasons else []
+
+
+def insights(workspace_id: str | None, for_machines: bool = False) -> Rows:
     """What similar workspaces know, for one workspace or for each; where nothing may be said, why."""
     warehouse = open_warehouse()
     service = TransferService(warehouse=warehouse)
     return [
         {"workspace": name} | row
         for name in _workspaces(warehouse, workspace_id)
-        for row in _insights(service.get_transfer_insights(name))
+        for row in _insights(service.get_transfer_insights(name), for_machines)
     ]
 
 
@@ -59,10 +74,12 @@ def drift(workspace_id: str | None) -> Rows:
     return [{name: row[name] for name in names} for row in list_drift_checks(_known(workspace_id), workspace_id)]
 
 
-def models(workspace_id: str | None) -> Rows:
+def models(workspace_id: str | None, for_machines: bool = False) -> Rows:
     """Registered models and rejected attempts, newest first, and what share of the predictions each gives."""
     names = ("workspace_id", "model_type", "version_name", "status", "serves", "n_rows", "loss", "baseline_loss")
     rows = list_models(_known(workspace_id), workspace_id)
+    if for_machines:
+        return [{name: row[name] for name in (*names, "share_percent")} for row in rows]
     return [
         {name: row[name] for name in names} | {"serves": f"{row['share_percent']} %" if row["serves"] else None}
         for row in rows
@@ -98,8 +115,13 @@ def _pattern(pattern: Pattern) -> dict[str, Any]:
     }
 
 
-def _insights(answer: Mapping[str, Any]) -> Rows:
+def _insights(answer: Mapping[str, Any], for_machines: bool) -> Rows:
     names = ("insight_type", "description", "confidence", "source_workspaces")
+    if answer["insights"] and for_machines:
+        return [
+            {name: insight[name] for name in names} | {"adds": insight["metadata"]["worthwhile"]}
+            for insight in answer["insights"]
+        ]
     if answer["insights"]:
         return [
             {name: insight[name] for name in names}

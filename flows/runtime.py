@@ -137,6 +137,15 @@ def _tasks_on(task_runner: str) -> Iterator[None]:
         yield
 
 
+def all_failed(ended: Any) -> bool:
+    """Whether a run ended with no workspace that did not fail: the run itself is over, its work is not done."""
+    if isinstance(ended, list):
+        statuses = {getattr(outcome, "status", None) for outcome in ended}
+        return statuses == {"failed"}
+    counts = ended.get("workspaces") if isinstance(ended, dict) else None
+    return isinstance(counts, dict) and 0 < counts.get("failed", 0) == sum(counts.values())
+
+
 def _options(flow: Flow[..., Any], pairs: list[str]) -> Any:
     """The flow's form, filled from `key=value`; each value is JSON where it parses as such, else text."""
     form = get_type_hints(flow.fn)["options"]

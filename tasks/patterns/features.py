@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tasks.conditions import Condition, Rule, known
 from tasks.content.catalogue import CATALOGUE, Kind
-from tasks.warehouse.attribute_roles import AttributeRoles, is_numeric
+from tasks.warehouse.attribute_roles import AttributeRoles, is_numeric, roles_in
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -73,7 +73,7 @@ def rule_matching(features: Sequence[EncodedFeature], rule: Rule) -> Mask:
 
 
 def with_attributes(frame: pl.DataFrame, taken: Collection[str]) -> tuple[pl.DataFrame, list[str]]:
-    """The frame with each scalar attribute that may be a feature as a column of its own, and the names of those columns.
+    """The frame with a column for each scalar attribute that may be a feature, and the names of those columns.
 
     Args:
         frame: content rows; `attributes` holds JSON objects, one a row.

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select
 
 from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery
 from tasks.warehouse import Warehouse
+from tasks.warehouse.calendar_range import readable
 from tasks.warehouse.schema import Content, PatternAnalysis, PatternFinding
 
 
@@ -74,7 +75,7 @@ def content_types(warehouse: Warehouse, workspace_id: str) -> dict[str, datetime
     """Content types of a workspace and when each was last published."""
     statement = (
         select(Content.content_type, func.max(Content.published_at).label("newest"))
-        .where(Content.workspace_id == workspace_id)
+        .where(Content.workspace_id == workspace_id, readable(Content.published_at))
         .group_by(Content.content_type)
     )
     return {row["content_type"]: row["newest"] for row in warehouse.rows(statement)}

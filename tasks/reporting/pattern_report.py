@@ -43,6 +43,21 @@ def counted(outcomes: Sequence[Outcome]) -> str:
     return f"patterns: {patterns} · analyses: {len(analyses)} · workspaces: {len(outcomes)}"
 
 
+def why_nothing(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Why a run found nothing for a workspace: one row for each that failed, was skipped or has no pattern."""
+    rows = [
+        {"workspace": outcome.workspace_id, "type": None, "status": outcome.status, "why": outcome.reason}
+        for outcome in outcomes
+        if outcome.reason
+    ]
+    return rows + [
+        {"workspace": analysis["workspace_id"], "type": analysis["content_type"]}
+        | {"status": analysis["status"], "why": analysis["reason"]}
+        for analysis in _analyses([outcome for outcome in outcomes if not outcome.reason])
+        if not _patterns(analysis)
+    ]
+
+
 def _analyses(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     return [analysis for outcome in outcomes for analysis in outcome.result.get("analyses", ())]
 

@@ -13,6 +13,7 @@ from sqlalchemy import JSON, URL, Boolean, Float, Integer, Select, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
+from tasks.warehouse.calendar_range import only_readable
 from tasks.warehouse.schema import UtcDateTime
 from tasks.warehouse.sqlite_guard import BUSY_TIMEOUT_SECONDS, sqlite_guard
 
@@ -93,7 +94,7 @@ def read(url: str, statement: Select[Any]) -> pl.DataFrame:
 
 
 def storage(table: pa.Table) -> pa.Table:
-    """PostgreSQL's JSON arrives as an Arrow extension type, which polars does not cast; its storage is plain text."""
+    """Extension types as what they are stored as: polars casts none, and PostgreSQL's JSON and numeric are text."""
     for index, field in enumerate(table.schema):
         if isinstance(field.type, pa.BaseExtensionType):
             chunks = [chunk.storage for chunk in table.column(index).chunks]
@@ -115,8 +116,8 @@ def _typed(name: str, found: pl.DataType, declared: TypeEngine[Any]) -> pl.Expr:
     column = pl.col(name)
     if isinstance(declared, UtcDateTime):
         if found == pl.String:
-            return column.str.to_datetime(SQLITE_INSTANT, time_unit="us").dt.replace_time_zone("UTC")
-        return column.cast(pl.Datetime("us", "UTC"))
+            column = column.str.to_datetime(SQLITE_INSTANT, time_unit="us", strict=False).dt.replace_time_zone("UTC")
+        return only_readable(column.cast(pl.Datetime("us", "UTC")))
     if isinstance(declared, JSON):
         return column.cast(pl.String)
     for kind, dtype in ((Boolean, pl.Boolean), (Integer, pl.Int64), (Float, pl.Float64)):

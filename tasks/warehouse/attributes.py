@@ -9,6 +9,7 @@ from functools import reduce
 import polars as pl
 
 from tasks.warehouse.batches import ATTRIBUTE
+from tasks.warehouse.calendar_range import kept
 
 WHOLE = r"^-?(0|[1-9][0-9]{0,17})$"  # not 007: that is a name
 DECIMAL = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"  # a longer id would lose its last digits
@@ -70,6 +71,8 @@ def _value(name: str, dtype: pl.DataType, possible: set[pl.DataType], roles: Map
         value = pl.when(value.is_finite()).then(value)
     elif dtype == pl.String and possible:
         value = _read(value, next(kind for kind, _ in READINGS if kind in possible))
+    elif dtype.is_temporal():
+        value = kept(name, dtype).cast(pl.String, strict=False)
     elif not (dtype.is_integer() or dtype.is_nested() or dtype == pl.Boolean):
         value = value.cast(pl.String, strict=False)
     return value.alias(plain)

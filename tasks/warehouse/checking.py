@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import pandera.errors
 import polars as pl
 
 from tasks.warehouse.batches import ATTRIBUTE, ROW, SHOWN, Batch
+from tasks.warehouse.calendar_range import printable
 from tasks.warehouse.coercion import Coerced, coerce
-from tasks.warehouse.contract import LONGEST_TEXT_BYTES, Column, Contract
+from tasks.warehouse.contract import LONGEST_TEXT_BYTES, Column, Contract, RowRule
 from tasks.warehouse.keys import derived, hashed_addresses
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.origins import Origin
@@ -37,7 +37,7 @@ def check(batch: Batch, contract: Contract, mapping: Mapping, workspaces: Collec
     rows = _with_absent(batch.rows, mapping)
     written = _mapped(rows, contract, mapping)
     typed, problems = _typed(written, rows, contract, mapping)
-    problems += [_missing(typed, contract), _judged(typed, contract), *_broken_rules(typed, contract)]
+    problems += [_missing(typed, contract), *_broken(typed, [*contract.checks, *contract.row_rules])]
     problems += [_too_long(typed)]
     if workspaces is not None:
         known = pl.col("workspace_id").is_in(list(workspaces))
@@ -115,18 +115,14 @@ def _missing(typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     return pl.concat(_problem(typed, name, pl.col(name).is_null(), "missing") for name in contract.required)
 
 
-def _judged(typed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    try:
-        contract.schema.validate(typed.select(*contract.columns), lazy=True)
-    except pandera.errors.SchemaErrors as error:
-        cases = error.failure_cases
-        rows = typed[ROW].gather(cases["index"].cast(pl.Int64))
-        return pl.DataFrame({"row": rows, "column": cases["column"], "reason": cases["check"]})
-    return _rejects(typed[ROW].clear(), "", "")
-
-
-def _broken_rules(typed: pl.DataFrame, contract: Contract) -> list[pl.DataFrame]:
-    return [_problem(typed, rule.column, rule.broken, rule.reason) for rule in contract.row_rules]
+def _broken(typed: pl.DataFrame, rules: Sequence[RowRule]) -> list[pl.DataFrame]:
+    """Rejects by rule; all masks are computed at once, most of them are empty."""
+    masks = typed.select(rule.broken.fill_null(False).alias(str(place)) for place, rule in enumerate(rules))
+    return [
+        _rejects(typed.filter(mask)[ROW], rule.column, rule.reason)
+        for mask, rule in zip(masks.iter_columns(), rules, strict=True)
+        if mask.any()
+    ]
 
 
 def _too_long(typed: pl.DataFrame) -> pl.DataFrame:
@@ -151,7 +147,7 @@ def _with_values(reasons: pl.DataFrame, written: pl.DataFrame) -> pl.DataFrame:
     """Beside each reason the value as it stood in the file, shortened, control characters made visible."""
     concerned = written.filter(pl.col(ROW).is_in(reasons["row"].implode()))
     parts = [
-        part.join(concerned.select(pl.col(ROW).alias("row"), _shown(column).alias("value")), on="row", how="left")
+        part.join(concerned.select(pl.col(ROW).alias("row"), _shown(concerned, column)), on="row", how="left")
         if (column := part["column"][0]) in concerned.columns
         else part.with_columns(pl.lit(None, pl.String).alias("value"))
         for part in reasons.partition_by("column")
@@ -159,9 +155,9 @@ def _with_values(reasons: pl.DataFrame, written: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=SCHEMA), *(part.select(*SCHEMA) for part in parts)])
 
 
-def _shown(column: str) -> pl.Expr:
-    text = pl.col(column).cast(pl.String, strict=False)
-    return text.str.slice(0, SHOWN).str.replace_all(r"[\p{Cc}\u{2028}-\u{202E}\u{2066}-\u{2069}]", "\ufffd")
+def _shown(concerned: pl.DataFrame, column: str) -> pl.Expr:
+    text = printable(column, concerned.schema[column]).str.slice(0, SHOWN)
+    return text.str.replace_all(r"[\p{Cc}\u{2028}-\u{202E}\u{2066}-\u{2069}]", "\ufffd").alias("value")
 
 
 def _no_rows(batch: Batch) -> pl.DataFrame:

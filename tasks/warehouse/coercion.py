@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tasks.warehouse.calendar_range import clamped
 from tasks.warehouse.contract import BOOLEAN, COUNT, INSTANT, NUMBER, Column
 from tasks.warehouse.reading.instants import (
     EPOCH,
@@ -16,7 +17,6 @@ from tasks.warehouse.reading.instants import (
     WALL_CLOCK,
     WORDS,
     Instants,
-    in_range,
     nothing,
     read_formats,
     read_iso,
@@ -112,15 +112,15 @@ def _instant(values: pl.Series, clock: Clock) -> tuple[pl.Series, str, pl.Series
     if clock.day_only:
         local = read.naive.dt.truncate("1d").dt.replace_time_zone("UTC")
         days = read.zoned.dt.truncate("1d").fill_null(local.cast(INSTANT))
-        return in_range(days), f"expected a day, {_expected(clock)}", days.is_not_null()
+        return clamped(days), f"expected a day, {_expected(clock)}", days.is_not_null()
     if read.naive.null_count() == len(read.naive):
-        return in_range(read.zoned), f"expected {_expected(clock)}", read.days
+        return clamped(read.zoned), f"expected {_expected(clock)}", read.days
     if clock.timezone is None:
         return read.zoned, "has no zone, expected 2026-03-01T12:00:00Z or `timezone:` in a mapping file", read.days
-    local = in_range(read.naive).dt.replace_time_zone(clock.timezone, ambiguous="earliest", non_existent="null")
+    local = clamped(read.naive).dt.replace_time_zone(clock.timezone, ambiguous="earliest", non_existent="null")
     whole_days = read.naive.dt.truncate("1d").dt.replace_time_zone("UTC").cast(INSTANT)
     local = local.cast(INSTANT).zip_with(~read.days, whole_days)
-    return in_range(read.zoned.fill_null(local)), f"expected a time of {clock.timezone}{_in_form(clock)}", read.days
+    return clamped(read.zoned.fill_null(local)), f"expected a time of {clock.timezone}{_in_form(clock)}", read.days
 
 
 def _read_instants(values: pl.Series, clock: Clock) -> Instants:

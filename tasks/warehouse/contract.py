@@ -1,11 +1,12 @@
 """What each kind of file must hold, as data: its columns, what a value may be, and the reason given when it is not.
 
-`coercion` gives values their types, a `pandera` schema a kind then judges them. Limits are those of `schema.py`'s
-columns, so that what passes here fits both databases; beyond them:
+`coercion` gives values their types, then the checks judge them: polars expressions, whose masks are the rows refused.
+Limits are those of `schema.py`'s columns, so that what passes here fits both databases; beyond them:
 
 - ids: 1–128 characters, no control or direction-changing character, no `..` path segment
 - texts: at most 1 MiB each (a longer one is a dump, not a post), no NUL (PostgreSQL cannot store it)
-- instants: from 1990 on and at most a day ahead of this machine's clock: what is not yet published has no results
+- instants: from 1990 on (what is older is an epoch of 0 or a spreadsheet's day 1) and at most a day ahead of this
+  machine's clock: what is not yet published has no results
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
-import pandera.polars as pa
 import polars as pl
 
 from tasks.errors import UnknownNameError
@@ -27,10 +27,20 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT_BYTES = 1 << 20
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+LARGEST_COUNT = 10**15
 LATEST_AHEAD = timedelta(days=1)
+EXPECTED = f"expected an instant between {EARLIEST:%Y} and tomorrow"
 SUM_TOLERANCE = 1e-9  # relative: sums of floats may have been added in another order
 
 TEXT, COUNT, NUMBER, INSTANT, BOOLEAN = pl.String(), pl.Int64(), pl.Float64(), pl.Datetime("us", "UTC"), pl.Boolean()
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition on the values of one column, and the reason given where it does not hold; nulls always pass."""
+
+    holds: Callable[[pl.Expr], pl.Expr]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class Column:
 
     dtype: pl.DataType
     required: bool = False
-    checks: tuple[pa.Check, ...] = ()
+    checks: tuple[Check, ...] = ()
     trimmed: bool = False
     default: str | bool | None = None
 
@@ -91,13 +101,14 @@ class Contract:
         """Columns a file must have."""
         return [name for name, column in self.columns.items() if column.required]
 
-    @cached_property
-    def schema(self) -> pa.DataFrameSchema:
-        """The judge of typed rows."""
-        columns = {
-            name: pa.Column(column.dtype, list(column.checks), nullable=True) for name, column in self.columns.items()
-        }
-        return pa.DataFrameSchema(columns)
+    @property
+    def checks(self) -> list[RowRule]:
+        """What must not be in each column; made anew for each batch, because "tomorrow" moves."""
+        return [
+            RowRule(name, ~check.holds(pl.col(name)), check.reason)
+            for name, column in self.columns.items()
+            for check in column.checks
+        ]
 
 
 def contract_of(kind: str) -> Contract:
@@ -111,40 +122,39 @@ def contract_of(kind: str) -> Contract:
     return CONTRACTS[kind]
 
 
-def _check(holds: Callable[[pl.Expr], pl.Expr], reason: str) -> pa.Check:
-    return pa.Check(lambda data: data.lazyframe.select(holds(pl.col(data.key))), error=reason)
+def _shorter_than(limit: int) -> Check:
+    return Check(lambda value: value.str.len_chars() <= limit, f"longer than {limit} characters")
 
 
-def _shorter_than(limit: int) -> pa.Check:
-    return _check(lambda value: value.str.len_chars() <= limit, f"longer than {limit} characters")
+def _one_of(*choices: str) -> Check:
+    return Check(lambda value: value.is_in(choices), f"expected one of {', '.join(choices)}")
 
 
-def _one_of(*choices: str) -> pa.Check:
-    return _check(lambda value: value.is_in(choices), f"expected one of {', '.join(choices)}")
-
-
-NO_CONTROL = _check(
+NO_CONTROL = Check(
     lambda value: ~value.str.contains(r"[\p{Cc}\u{2028}-\u{202E}\u{2066}-\u{2069}]"),
     "holds a control character",
 )
-NO_PATH = _check(lambda value: ~value.str.contains(r"(^|[/\\])\.\.([/\\]|$)"), "holds the path segment '..'")
-NOT_NEGATIVE = _check(lambda value: value >= 0, "negative, expected 0 or more")
+NO_PATH = Check(lambda value: ~value.str.contains(r"(^|[/\\])\.\.([/\\]|$)"), "holds the path segment '..'")
+NOT_NEGATIVE = Check(lambda value: value >= 0, "negative, expected 0 or more")
+SHARE = Check(lambda value: (value > 0) & (value <= 1), "expected a share of the units, more than 0 and at most 1")
+SQUARES_NEEDED = "needed for the variance: the sum of each unit's value times itself; or give one row a unit"
+NO_ID = Check(lambda value: value <= LARGEST_COUNT, "more than 10^15, expected a count (this looks like an id)")
 PLAUSIBLE = (
-    _check(lambda value: value >= EARLIEST, f"before {EARLIEST:%Y}"),
-    _check(lambda value: value <= datetime.now(UTC) + LATEST_AHEAD, "more than a day in the future"),
+    Check(lambda value: value >= EARLIEST, f"before {EARLIEST:%Y}, {EXPECTED}"),
+    Check(lambda value: value <= datetime.now(UTC) + LATEST_AHEAD, f"more than a day in the future, {EXPECTED}"),
 )
 STORABLE = (
-    _check(lambda value: value.str.len_bytes() <= LONGEST_TEXT_BYTES, "longer than 1 MiB"),
-    _check(lambda value: ~value.str.contains("\x00", literal=True), "holds a NUL character"),
+    Check(lambda value: value.str.len_bytes() <= LONGEST_TEXT_BYTES, "longer than 1 MiB"),
+    Check(lambda value: ~value.str.contains("\x00", literal=True), "holds a NUL character"),
 )
-ZONE = _check(
+ZONE = Check(
     lambda value: value.is_in(sorted(available_timezones())), "unknown timezone, expected an IANA name (Europe/Berlin)"
 )
 
 ID = Column(TEXT, True, (_shorter_than(128), NO_CONTROL, NO_PATH), trimmed=True)
 LABEL = Column(TEXT, checks=(_shorter_than(64), NO_CONTROL), trimmed=True)
 WORDS = Column(TEXT, checks=STORABLE)
-COUNTED = Column(COUNT, checks=(NOT_NEGATIVE,))
+COUNTED = Column(COUNT, checks=(NOT_NEGATIVE, NO_ID))
 MEASURED = Column(INSTANT, checks=PLAUSIBLE)
 YES_NO = Column(BOOLEAN, required=True)
 
@@ -229,13 +239,17 @@ EXPERIMENTS = Contract(
         "sum_of_squares": Column(NUMBER, checks=(NOT_NEGATIVE,)),
         "is_control": YES_NO,
         "started_at": MEASURED,
+        "direction": Column(TEXT, checks=(_one_of("increase", "decrease"),), trimmed=True, default="increase"),
+        "share": Column(NUMBER, checks=(SHARE,)),
     },
     row_rules=(
         RowRule("sum", (_KIND == "binary") & ((_SUM > _N) | (_SUM < 0)), "binary: expected 0 ≤ sum ≤ n"),
         RowRule("sum", (_KIND == "count") & (_SUM < 0), "count: negative, expected 0 or more"),
         RowRule("sum", (_N == 0) & (_SUM != 0), "n is 0, so sum must be 0"),
         RowRule("sum_of_squares", (_KIND == "binary") & _SQUARES.is_not_null(), "binary: sum says it all, leave empty"),
-        RowRule("sum_of_squares", (_KIND == "continuous") & _SQUARES.is_null(), "continuous: needed for the variance"),
+        RowRule("sum_of_squares", (_KIND == "continuous") & _SQUARES.is_null(), f"continuous: {SQUARES_NEEDED}"),
+        RowRule("sum_of_squares", (_KIND == "count") & _SQUARES.is_null(), f"count: {SQUARES_NEEDED}"),
+        RowRule("sum_of_squares", (_KIND == "rate") & _SQUARES.is_null(), f"rate: {SQUARES_NEEDED}"),
         RowRule("sum_of_squares", (_N > 0) & (_SQUARES < _SMALLEST_SQUARES), "less than sum² / n, which cannot be"),
     ),
 )

@@ -14,13 +14,15 @@ from tasks.warehouse.contract import Contract
 from tasks.warehouse.grain import RESULTS
 from tasks.warehouse.rejects import SCHEMA
 
+DESIGN = ("direction", "share")
+SHARES_TOLERANCE = 0.01
 KEY = ("__key_1__", "__key_2__")
 
 
 def index_of(passed: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """What has to be remembered of every row of a file: 128 bits of its key, its number, when it was measured."""
     key = pl.struct(contract.keys)
-    extra = [name for name in ("measured_at", "is_control") if name in contract.columns]
+    extra = [name for name in ("measured_at", "is_control", *DESIGN) if name in contract.columns]
     arm = contract.keys if "is_control" in extra else []
     results = [name for name in RESULTS if name in contract.columns]
     result = [pl.coalesce(pl.col(name).cast(pl.Float64) for name in results).alias("result")] if results else []
@@ -58,3 +60,31 @@ def several_controls(index: pl.DataFrame) -> pl.DataFrame:
         pl.lit("more than one control arm, expected one").alias("reason"),
         pl.col("variant_name").alias("value"),
     )
+
+
+def uneven_arms(index: pl.DataFrame) -> pl.DataFrame:
+    """Rejects for every arm of an experiment's metric whose arms contradict each other on direction or shares."""
+    if "share" not in index.columns or index.is_empty():
+        return pl.DataFrame(schema=SCHEMA)
+    comparison = ("workspace_id", "experiment_name", "metric_name")
+    share, arms = pl.col("share"), pl.len().over(comparison) > 1
+    known, total = share.count().over(comparison), share.sum().over(comparison)
+    problems = [
+        ("direction", pl.col("direction").n_unique().over(comparison) > 1, "its arms name both directions"),
+        ("share", (known > 0) & (known < pl.len().over(comparison)), "given for some arms only"),
+        (
+            "share",
+            (known == pl.len().over(comparison)) & ((total - 1).abs() > SHARES_TOLERANCE),
+            "shares of the arms do not add up to 1",
+        ),
+    ]
+    rejects = [
+        index.filter(arms & broken).select(
+            pl.col(ROW).alias("row"),
+            pl.lit(column).alias("column"),
+            pl.lit(reason).alias("reason"),
+            pl.col(column).cast(pl.String).alias("value"),
+        )
+        for column, broken, reason in problems
+    ]
+    return pl.concat(rejects).unique("row", keep="first", maintain_order=True).sort("row")

@@ -10,6 +10,7 @@ InputError
 ├── NumbersError             a column writes numbers in ways that cannot all be meant
 ├── ShortenedIdsError        a spreadsheet has cut the ids
 ├── DailyBreakdownError      one row a post and day, where one row a post is expected
+├── QueryError               a database does not answer a query with rows
 └── TooManyRejectedError     more than a fifth of its rows were refused: nothing of it was written
 """
 
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 from tasks.errors import InputError, RaptorflowError
 
 if TYPE_CHECKING:
+    from tasks.warehouse.addresses import Address
     from tasks.warehouse.reading.numbers import NumberRule
     from tasks.warehouse.rejects import Tally
 
@@ -115,6 +117,14 @@ class DailyBreakdownError(InputError):
             f"{path}: is a daily breakdown, one row a post and day (post '{example}' has {rows:,} rows); export one "
             "row a post, or say `grain: day` in a mapping file to sum the days"
         )
+
+
+class QueryError(InputError):
+    """Raised when a database does not answer, or not with rows that can be read; nothing was changed there."""
+
+    def __init__(self, query: Path, address: Address, problem: str) -> None:
+        self.query, self.problem = query, address.without_secrets(problem)
+        super().__init__(f"{query} on {address.shown}: {self.problem}")
 
 
 class TooManyRejectedError(InputError):

@@ -22,6 +22,7 @@ from sqlalchemy import ColumnElement, Select, Table, func, select
 from tasks.errors import OutOfRangeError, UnknownNameError
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.arrow import Reader, typed
+from tasks.warehouse.calendar_range import readable
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.fingerprint import Fingerprint
 from tasks.warehouse.prefetch import prefetch
@@ -138,7 +139,7 @@ class _Extraction:
 
     def _within(self, statement: Select[Any], workspace_ids: tuple[str, ...], bounds: Bounds) -> Select[Any]:
         since, until = bounds
-        statement = statement.where(self.table.c.workspace_id.in_(workspace_ids))
+        statement = statement.where(self.table.c.workspace_id.in_(workspace_ids), readable(self.time))
         statement = statement if since is None else statement.where(self.time >= since)
         return statement if until is None else statement.where(self.time < until)
 

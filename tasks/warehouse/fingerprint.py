@@ -15,9 +15,11 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Integer, Select, Table, func, select
 
+from tasks.warehouse.calendar_range import readable_or_null
 from tasks.warehouse.schema import UtcDateTime
 
 BY = ["workspace_id", "run_id"]
+MODULUS = 1_000_000_007  # sums of whole 64-bit numbers overflow, and SQLite then fails the statement
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,15 @@ class Fingerprint:
     def question(self) -> Select[Any]:
         """The select that answers it; add what rows are meant."""
         columns = self.table.c
-        sums = [func.coalesce(func.sum(columns[name]), 0).label(name) for name in self._numbers]
-        lasts = [func.max(columns[name]).label(name) for name in self._instants]
+        sums = [func.coalesce(func.sum(columns[name] % MODULUS), 0).label(name) for name in self._numbers]
+        lasts = [func.max(readable_or_null(columns[name])).label(name) for name in self._instants]
         by = [columns[name] for name in BY]
         return select(*by, func.count().label("rows"), *lasts, *sums).group_by(*by)
 
     def summary(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The same of rows."""
         return rows.group_by(BY).agg(
-            pl.len().cast(pl.Int64).alias("rows"), pl.col(self._instants).max(), pl.col(self._numbers).sum()
+            pl.len().cast(pl.Int64).alias("rows"), pl.col(self._instants).max(), (pl.col(self._numbers) % MODULUS).sum()
         )
 
     def digest(self, summaries: Iterable[pl.DataFrame]) -> str:

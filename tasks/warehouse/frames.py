@@ -11,6 +11,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tasks.errors import UnknownNameError
+from tasks.warehouse.calendar_range import readable
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.schema import Base, Content, Touch, Workspace
 from tasks.warehouse.snapshots import Snapshot
@@ -63,7 +64,7 @@ def newest_instant(
     """When the newest content or touch (before an instant) of the workspaces named, or of all, happened; or None."""
     newest = []
     for column, owner in TIMES:
-        statement = select(func.max(column).label("at"))
+        statement = select(func.max(column).label("at")).where(readable(column))
         statement = statement.where(owner.in_(workspace_ids)) if workspace_ids else statement
         newest.append(warehouse.rows(statement if before is None else statement.where(column < before))[0]["at"])
     return max((instant for instant in newest if instant is not None), default=None)
@@ -80,6 +81,22 @@ def count_rows(warehouse: Warehouse, workspace_ids: Sequence[str], since: dateti
     return posts, touches
 
 
+LABELS = [Content.tone, Content.sentiment, Content.topic]
+LEARNED_FROM: dict[str, tuple[Any, list[Any]]] = {
+    "content": (Content.published_at, [Content.workspace_id, Content.content_type, Content.engagements, *LABELS]),
+    "touches": (Touch.occurred_at, [Touch.workspace_id, Touch.converted]),
+}
+
+
+def learning_columns(warehouse: Warehouse, kind: str, workspace_ids: Sequence[str], days: int) -> pl.DataFrame:
+    """What content or touches of some workspaces could teach: times and outcomes, `days` back from each's newest."""
+    time, columns = LEARNED_FROM[kind]
+    owner = columns[0]
+    rows = warehouse.read(select(time, *columns).where(owner.in_(workspace_ids), readable(time)))
+    newest = pl.col(time.key).max().over(owner.key)
+    return rows.filter(pl.col(time.key) > newest - pl.duration(days=days))
+
+
 def _frame(
     source: Source,
     table: type[Base],
@@ -90,7 +107,7 @@ def _frame(
 ) -> pl.DataFrame:
     since, until = window
     if isinstance(source, Warehouse):
-        statement: Select[Any] = select(table.__table__).order_by(time, key)
+        statement: Select[Any] = select(table.__table__).where(readable(time)).order_by(time, key)
         for name, value in keep.items():
             statement = statement.where(table.__table__.c[name] == value)
         statement = statement if since is None else statement.where(time >= since)

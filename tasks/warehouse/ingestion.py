@@ -27,10 +27,14 @@ from tasks.content.features import with_features
 from tasks.errors import InputError
 from tasks.settings import get_settings
 from tasks.warehouse import open_warehouse
+from tasks.warehouse.addresses import address_of
 from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.contract import CONTENT, WORKSPACES, Contract, contract_of
 from tasks.warehouse.database import Warehouse
+from tasks.warehouse.database_rows import open_query
 from tasks.warehouse.errors import IngestionStoppedError
+from tasks.warehouse.experiment_design import design_of, settled, with_metrics
+from tasks.warehouse.experiment_files import Arms, File, Reader, peeked, write_arms
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
 from tasks.warehouse.new_workspaces import workspace_row
@@ -56,11 +60,14 @@ def ingest(
     timezone: str | None = None,
     dates: Path | None = None,
     new_workspace: NewWorkspace | None = None,
+    database: str | None = None,
+    experiment: str | None = None,
+    control: str | None = None,
     warehouse: Warehouse | None = None,
     run_id: str | None = None,
     on_progress: Progress | None = None,
 ) -> IngestionReport:
-    """Bring files of one kind into the warehouse.
+    """Bring files of one kind into the warehouse, or the rows of queries.
 
     Rows are keyed: the same file twice writes nothing. Of two measurements of one content the newer `measured_at`
     stands; at the same one, or with none on either side, the row that comes later. Content, touches and arms of a
@@ -76,6 +83,9 @@ def ingest(
         timezone: zone of the account that exported them, where a preset leaves it open; None takes the workspace's.
         dates: CSV of `content_id` and `published_at` for exports that lack the instants of publication.
         new_workspace: what the workspace is, where it is not in the warehouse yet; written with the first rows.
+        experiment: name of the experiment, where the files do not say.
+        control: the arm that others are compared with, where the files do not say.
+        database: address of a database; the paths are then files that hold one SELECT each (`database_rows`).
         warehouse: where to; None takes the settings'.
         run_id: written into the rows; None makes one.
         on_progress: called after each batch with rows done and, where known, rows in all.
@@ -92,30 +102,46 @@ def ingest(
         raise InputError("--mapping and --preset exclude each other: a preset is a mapping")
     store = open_warehouse(warehouse)
     path = mapping if preset is None else preset_named(preset).path
-    wanted = _Wanted(path, workspace, timezone, dates, new_workspace)
+    wanted = _Wanted(path, workspace, timezone, dates, new_workspace, database, experiment, control)
     job = _Job(store, contract, wanted, run_id or f"ingest-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}", paths)
     with ExitStack() as resources:
         try:
+            if wanted.mapping(contract).metrics:
+                files, arms = job.reshape(resources, on_progress)
+                return job.report(files, job.write_arms(files, arms), monotonic() - started, arms.notes)
             staged = job.stage(resources, on_progress)
             written = job.write(staged, on_progress)
         except KeyboardInterrupt as error:
             raise IngestionStoppedError(job.done, job.total) from error
-    return job.report(staged, written, monotonic() - started)
+    notes = [note for file in staged for note in notes_of(file)]
+    return job.report(staged, written, monotonic() - started, notes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """How files are to be read: by which mapping, for whom, by whose clock."""
+    """How files are to be read: by which mapping, for whom, by whose clock, from which database."""
 
     path: Path | None
     workspace: str | None
     timezone: str | None
     dates: Path | None
     new: NewWorkspace | None
+    database: str | None
+    experiment: str | None
+    control: str | None
+
+    def open(self, path: Path, mapping: Mapping) -> Source:
+        """The rows of a file, or of the query that it holds."""
+        return open_source(path, mapping) if self.database is None else open_query(self.database, path, mapping)
+
+    def origin(self, path: Path) -> str:
+        """Where rows come from, as it may be shown."""
+        return str(path) if self.database is None else f"{path} on {address_of(self.database).shown}"
 
     def mapping(self, contract: Contract) -> Mapping:
-        """The mapping as it stands in its file."""
-        return load_mapping(self.path, contract)
+        """The mapping as it stands in its file; an arm that was named as control goes before."""
+        mapping = load_mapping(self.path, contract)
+        return mapping if self.control is None else mapping.model_copy(update={"control": self.control})
 
     def bound(self, mapping: Mapping, source: Source, zones: Dictionary[str, str]) -> Mapping:
         """The mapping for one file: its columns, its text above the table, its workspace and that one's clock."""
@@ -127,7 +153,10 @@ class _Wanted:
             )
         if self.workspace is not None and "workspace_id" not in source.columns:
             mapping = mapping.with_constants(workspace_id=self.workspace)
-        return mapping.bound(source.columns, zone, source.preamble)
+        bound = mapping.bound(source.columns, zone, source.preamble)
+        if self.experiment is not None and "experiment_name" not in source.columns:
+            bound = bound.with_constants(experiment_name=self.experiment)
+        return bound
 
 
 class _Job:
@@ -139,6 +168,7 @@ class _Job:
         self.created = self._new_workspace()
         self.done = 0
         self.total: int | None = None  # known once all files were checked
+        self.workspaces: set[str] = set()
         digest = hashlib.sha256("\n".join(map(str, paths)).encode()).hexdigest()[:8]
         name = re.sub(r"[^\w.-]", "_", run_id)[:100]
         self.rejects = RejectsFile(get_settings().rejects / f"{name}-{contract.kind}-{digest}.csv")
@@ -165,7 +195,7 @@ class _Job:
         inspector = Inspector(self.contract, None if self.contract is WORKSPACES else known)
         opened: list[tuple[Source, Mapping]] = []
         for path in self.paths:
-            source = open_source(path, mapping)
+            source = wanted.open(path, mapping)
             require_columns(mapping, wanted.path, source.path, source.columns)
             bound = wanted.bound(mapping, source, self.zones)
             dates = PublicationDates(wanted.dates) if wanted.dates is not None else None
@@ -177,6 +207,40 @@ class _Job:
             inspector.stage(source, bound, spill, self.rejects, progress)
             for (source, bound), spill in zip(opened, spills, strict=True)
         ]
+
+    def reshape(self, resources: ExitStack, progress: Progress | None) -> tuple[list[File], Arms]:
+        """Judge all files of experiments that are not arms row by row, and make the arms."""
+        wanted = self.wanted
+        mapping = wanted.mapping(self.contract)
+        design = design_of(mapping)
+        known: set[str] = {*self.zones} if wanted.workspace is None else {wanted.workspace}
+        opened: list[tuple[Source, Mapping]] = []
+        for path in self.paths:
+            source = wanted.open(path, mapping if design is None else with_metrics(mapping, design))
+            require_columns(mapping, wanted.path, source.path, source.columns)
+            bound = wanted.bound(mapping, source, self.zones)
+            if design is None:
+                rows, source = peeked(source)
+                design = settled(bound, rows)
+            opened.append((source, with_metrics(bound, design)))
+        assert design is not None, "there is a file"
+        reader = Reader(design, known, self.rejects, get_settings().home)
+        spills = [resources.enter_context(Spill(get_settings().home)) for _ in opened]
+        files = [
+            reader.stage(source, bound, spill, progress) for (source, bound), spill in zip(opened, spills, strict=True)
+        ]
+        return files, reader.arms(files)
+
+    def write_arms(self, files: Sequence[File], arms: Arms) -> int:
+        """Write arms; returns the number of the files' rows that made new or different ones."""
+        began = datetime.now(UTC)
+        self.workspaces.update(arms.rows["workspace_id"].unique())
+        with ingestion_lock(self.store):
+            self._write_workspace()
+            written = write_arms(self.store, arms, self.run_id)
+            for place, file in enumerate(files):
+                self._record(file, written.get(place, 0), began)
+        return sum(written.values())
 
     def write(self, staged: Sequence[Staged], progress: Progress | None) -> int:
         """Write what was put aside; returns the number of rows that were new or different."""
@@ -202,12 +266,14 @@ class _Job:
             with self.store.begin() as connection:
                 self.store.upsert(connection, Workspace, [self.created | {"run_id": self.run_id}])
 
-    def report(self, staged: Sequence[Staged], written: int, seconds: float) -> IngestionReport:
+    def report(
+        self, staged: Sequence[Staged | File], written: int, seconds: float, notes: Sequence[str]
+    ) -> IngestionReport:
         """The counts of all files."""
         read, rejected = sum(file.read for file in staged), self.rejects.tally.rejected
         return IngestionReport(
             kind=self.contract.kind,
-            source=", ".join(str(path) for path in self.paths),
+            source=", ".join(self.wanted.origin(path) for path in self.paths),
             read=read,
             written=written,
             unchanged=read - written - rejected,
@@ -217,20 +283,22 @@ class _Job:
             run_id=self.run_id,
             seconds=seconds,
             left_out=sum(file.left_out for file in staged),
-            notes=[note for file in staged for note in notes_of(file)],
+            notes=notes,
+            workspaces=sorted(self.workspaces),
         )
 
     def _derived(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The table's columns: canonical ones, attributes, features."""
+        self.workspaces.update(rows["workspace_id"].unique())
         stamped = rows.with_columns(pl.lit(self.run_id).alias("run_id"))
         return with_features(stamped, self.zones) if self.contract is CONTENT else stamped
 
-    def _record(self, file: Staged, written: int, began: datetime) -> None:
+    def _record(self, file: Staged | File, written: int, began: datetime) -> None:
         rejected = file.tally.rejected
         row = {
             "run_id": self.run_id,
             "kind": self.contract.kind,
-            "source": str(file.source.path),
+            "source": self.wanted.origin(file.source.path),
             "source_sha256": _sha256(file.source.path),
             "status": "done",
             "read": file.read,

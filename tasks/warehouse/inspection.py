@@ -15,6 +15,7 @@ from tasks.warehouse.batches import ROW, Batch
 from tasks.warehouse.checking import DAY_ONLY, check
 from tasks.warehouse.contract import Contract, contract_of
 from tasks.warehouse.errors import BadFileError
+from tasks.warehouse.experiment_design import contract_for, design_of, settled, with_metrics
 from tasks.warehouse.mapping import Mapping, load_mapping
 from tasks.warehouse.presets import Fit, best_fits, fit, nearest, preset_named, presets
 from tasks.warehouse.reading.containers import Container, chosen, containers, likeliest_encoding
@@ -210,6 +211,9 @@ def _seen(
     columns = [name for name in rows.columns if name != ROW]
     preamble = "\n".join(header.preamble) if header is not None else ""
     bound = mapping.with_constants(workspace_id="(your workspace)").bound(columns, timezone or "UTC", preamble)
+    if mapping.metrics:
+        design = design_of(mapping) or settled(bound, rows)
+        contract, bound = contract_for(design), with_metrics(bound, design)
     read, left_out, problems = _as_read(path, contract, rows, bound)
     left_out = [*_left_out_tables(header, others), *left_out]
     problems = [*_missing(contract, bound, columns, header), *problems]
@@ -227,7 +231,7 @@ def _seen(
         uses=list(_uses(contract, bound, columns)),
         left_out=left_out,
         problems=problems,
-        next_command=_next(path, contract, preset, mapping),
+        next_command=_next(path, contract, preset, mapping, bound),
         mapping=mapping,
     )
 
@@ -290,6 +294,8 @@ def _missing(contract: Contract, bound: Mapping, columns: Sequence[str], header:
     missing = [name for name in contract.required if name not in there]
     if missing == ["published_at"] and bound.is_preset:
         yield "the file does not say when anything was published, only a period: give a list of dates with --dates FILE"
+    elif missing == ["experiment_name"]:
+        yield "the file does not name its experiment: say --experiment NAME"
     elif missing:
         yield f"nothing says where {', '.join(missing)} come from: a mapping file has to"
     if header is not None and looks_like_values(header.names):
@@ -347,8 +353,9 @@ def _uses(contract: Contract, bound: Mapping, columns: Sequence[str]) -> Iterato
             yield ColumnUse(column, "left out", "")
 
 
-def _next(path: Path, contract: Contract, preset: str | None, mapping: Mapping) -> str:
+def _next(path: Path, contract: Contract, preset: str | None, mapping: Mapping, bound: Mapping) -> str:
     if preset is None and not mapping.columns:
         return f"raptorflow inspect {path} --write-mapping MAP.yaml"
     how = f"--preset {preset}" if preset is not None else "--mapping MAP.yaml"
-    return f"raptorflow ingest {contract.kind} {path} {how} --workspace ID"
+    named = " --experiment NAME" if mapping.metrics and "experiment_name" not in bound.columns else ""
+    return f"raptorflow ingest {contract.kind} {path} {how} --workspace ID{named}"

@@ -35,7 +35,7 @@ ignore: [num_likes]              # columns to leave out, or `all` that are not u
 
 `published_at` may come from an id that holds its instant: `{column: Post id, instant_from_id: x, else: {column: Date,
 format: words, precision: day}}`; where the two disagree by more than a day the date stands. Canonical columns that the
-file already has by name need no entry.
+file already has by name need no entry. For the `metrics:` of experiments, and `grain: unit`, see `experiment_metrics`.
 """
 
 from __future__ import annotations
@@ -46,12 +46,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tasks.errors import UnknownNameError
 from tasks.warehouse.coercion import Clock
 from tasks.warehouse.contract import Contract
 from tasks.warehouse.errors import MappingError
+from tasks.warehouse.experiment_metrics import UNIT, Metrics, as_metrics, what_is_wrong
 from tasks.warehouse.origins import NumberStyle, Origin, Scalar, checked_regex, number_rule, origin_of
 from tasks.warehouse.reading.header import key
 from tasks.warehouse.reading.numbers import NumberRule
@@ -107,13 +108,16 @@ class Mapping(BaseModel):
     number: NumberStyle | Literal["auto"] | None = None
     timezone: str | None = None
     datetime_format: str | None = None
-    grain: Literal["day"] | None = None
+    grain: Literal["day", "unit"] | None = None
     id: Literal["derived"] | None = None
     columns: dict[str, Origin] = {}
     features: list[str] = []
     labels: list[str] = []
     results: list[str] = []
     ignore: Literal["all"] | list[str] = []
+    metrics: Metrics = {}
+    control: str | None = None
+    shares: dict[str, float] = {}
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -121,6 +125,22 @@ class Mapping(BaseModel):
         if not isinstance(given, dict):
             raise ValueError("expected canonical column: its origin, one a line")
         return {name: origin_of(origin) for name, origin in given.items()}
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _words_are_kinds(cls, given: Any) -> Any:
+        return as_metrics(given)
+
+    @model_validator(mode="after")
+    def _metrics_fit_the_grain(self) -> Mapping:
+        if self.grain == "unit" and not self.metrics:
+            raise ValueError("`grain: unit` needs `metrics:`, such as `converted: binary`, one a line")
+        problem = what_is_wrong(self.metrics, is_per_unit=self.grain == "unit")
+        if problem is not None:
+            raise ValueError(problem)
+        if self.shares and not all(share > 0 for share in self.shares.values()):
+            raise ValueError("shares: expected a number above 0 for each arm")
+        return self
 
     @field_validator("encoding", "table", "missing", "features", "labels", "results", mode="before")
     @classmethod
@@ -319,9 +339,12 @@ def load_mapping(path: Path | None, contract: Contract) -> Mapping:
     mapping, text = parsed(path)
     if mapping.kind not in (None, contract.kind):
         raise MappingError(path, f"it is for kind '{mapping.kind}', not '{contract.kind}'")
+    if mapping.metrics and contract.kind != "experiments":
+        raise MappingError(path, f"`metrics:` is for experiments, not for {contract.kind}")
+    known = [*contract.columns, *([UNIT] if mapping.grain == "unit" else [])]
     for name in mapping.columns:
-        if name not in contract.columns:
-            unknown = UnknownNameError(f"column of {contract.kind}", name, contract.columns)
+        if name not in known:
+            unknown = UnknownNameError(f"column of {contract.kind}", name, known)
             raise MappingError(path, f"{_place(text, ('columns', name))}{unknown}")
     return mapping
 

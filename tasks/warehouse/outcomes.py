@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from polars.exceptions import PanicException
 from sqlalchemy import select
 
 from tasks.errors import RaptorflowError
@@ -81,6 +82,6 @@ def _attempt(work: Work, workspace_id: str, step: str) -> Outcome:
         return work(workspace_id)
     except RaptorflowError as error:
         return Outcome(workspace_id, FAILED, str(error))
-    except Exception as error:
+    except (Exception, PanicException) as error:  # polars panics at instants that no calendar holds
         logger.exception("%s failed for one workspace", step)
         return Outcome(workspace_id, FAILED, f"{type(error).__name__}: {error}")

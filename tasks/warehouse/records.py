@@ -40,6 +40,7 @@ class IngestionReport:
         seconds: time taken.
         left_out: rows that the mapping leaves out (sums, drafts); they are not among those read.
         notes: what was decided about the files, a line each.
+        workspaces: whose rows they are, by id.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class IngestionReport:
     reasons: Mapping[str, int] = field(default_factory=dict)
     left_out: int = 0
     notes: Sequence[str] = ()
+    workspaces: Sequence[str] = ()
 
 
 def joined(reports: Sequence[IngestionReport]) -> IngestionReport:
@@ -71,5 +73,6 @@ def joined(reports: Sequence[IngestionReport]) -> IngestionReport:
         rejects_path=next((report.rejects_path for report in reports if report.rejects_path), None),
         reasons=reasons,
         notes=[note for report in reports for note in report.notes],
+        workspaces=sorted({name for report in reports for name in report.workspaces}),
         **{name: sum(getattr(report, name) for report in reports) for name in COUNTED},
     )

@@ -143,6 +143,8 @@ class ExperimentArm(Base):
     sum_of_squares: Mapped[float | None]
     is_control: Mapped[bool]
     started_at: Mapped[datetime | None]
+    direction: Mapped[str] = mapped_column(Label, default="increase", server_default="increase")
+    share: Mapped[float | None]
     run_id: Mapped[str] = mapped_column(Key)
 
 

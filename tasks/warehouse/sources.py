@@ -152,10 +152,10 @@ def read(located: Located, mapping: Mapping) -> tuple[int | None, Iterator[Batch
     """How many rows a table says it has, and the rows."""
     table, header = located.table, located.header
     if table.kind == "json":
-        return None, _renamed(read_json_lines(table), mapping)
+        return None, with_our_names(read_json_lines(table), mapping)
     if table.kind == "parquet":
         total, rows = read_parquet(table)
-        return total, _renamed(rows, mapping)
+        return total, with_our_names(rows, mapping)
     assert header is not None
     if located.cells is not None:
         return located.cells.height - header.row.end, _sheet_rows(located.cells, header)
@@ -174,8 +174,8 @@ def _sheet_rows(cells: pl.DataFrame, header: Header) -> Iterator[Batch]:
             yield Batch(part)
 
 
-def _renamed(rows: Iterator[Batch], mapping: Mapping) -> Iterator[Batch]:
-    """Columns by the names a mapping uses."""
+def with_our_names(rows: Iterator[Batch], mapping: Mapping) -> Iterator[Batch]:
+    """The same batches, columns by the names a mapping uses."""
     for batch in rows:
         names = [name for name in batch.rows.columns if name != ROW]
         ours, _ = unique_names([renamed(name, mapping.aliases) for name in names])

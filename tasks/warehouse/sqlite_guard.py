@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from threading import Condition, local
 from typing import Literal
 
@@ -79,4 +81,10 @@ _guards: dict[str, SqliteGuard] = {}
 
 def sqlite_guard(database: str) -> SqliteGuard:
     """The guard of one database file in this process."""
-    return _guards.setdefault(database, SqliteGuard())
+    return _guards.setdefault(_resolved(database), SqliteGuard())
+
+
+@cache
+def _resolved(database: str) -> str:
+    """One spelling for one file: a query may read from the warehouse's own."""
+    return str(Path(database).resolve())

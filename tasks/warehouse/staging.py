@@ -176,8 +176,10 @@ class Inspector:
             row, count = daily
             raise DailyBreakdownError(staged.source.path, self._key_in(staged, row), count)
         older, repeated = duplicates.repeated(index)
-        controls = duplicates.several_controls(index.filter(~pl.col(ROW).is_in(repeated["row"].implode())))
-        refused = pl.concat([repeated, controls])
+        standing = index.filter(~pl.col(ROW).is_in(repeated["row"].implode()))
+        controls = duplicates.several_controls(standing)
+        uneven = duplicates.uneven_arms(standing.filter(~pl.col(ROW).is_in(controls["row"].implode())))
+        refused = pl.concat([repeated, controls, uneven])
         staged.superseded = len(older)
         staged.unwanted = {*older, *refused["row"]}
         staged.tally.add(refused)

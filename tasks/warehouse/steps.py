@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.settings import get_settings
-from tasks.warehouse import open_warehouse
+from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.extraction import extract_content, extract_touches, workspace_chunks
 from tasks.warehouse.frames import count_rows, newest_instant
 from tasks.warehouse.inbox import inbox, waiting
-from tasks.warehouse.outcomes import outcomes_of
+from tasks.warehouse.outcomes import DONE, Outcome, each_workspace, outcomes_of
 from tasks.warehouse.pruning import prune
 from tasks.warehouse.records import joined
 from tasks.warehouse.snapshots import ChunkSnapshot
+
+logger = logging.getLogger("raptorflow")
 
 Window = tuple[datetime, datetime]
 
@@ -98,15 +103,38 @@ def plan_nights(
 
 
 @task(name="extract", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=2)
-def extract_chunk(workspace_ids: list[str], window: Window) -> ChunkSnapshot:
-    """Freeze the rows of some workspaces; what has not changed is not written again."""
-    warehouse, folder = open_warehouse(), get_settings().snapshots
+def extract_chunk(workspace_ids: list[str], window: Window, run_id: str) -> ChunkSnapshot:
+    """Freeze the rows of some workspaces; what has not changed is not written again.
+
+    Where that fails, each workspace is tried by itself: those whose rows cannot be read are recorded as failed and
+    left out.
+    """
+    warehouse = open_warehouse()
+    try:
+        return freeze_chunk(warehouse, workspace_ids, window, get_settings().snapshots)
+    except Exception:
+        logger.exception("extraction failed for a chunk of workspaces, each is tried by itself")
+    work = partial(freeze_one, warehouse, window)
+    outcomes = each_workspace(warehouse, run_id, "extraction", workspace_ids, work)
+    readable = [outcome.workspace_id for outcome in outcomes if outcome.status == DONE]
+    return freeze_chunk(warehouse, readable, window, get_settings().snapshots)
+
+
+def freeze_chunk(warehouse: Warehouse, workspace_ids: list[str], window: Window, folder: Path) -> ChunkSnapshot:
+    """Content and touches of some workspaces."""
     since, until = window
     return ChunkSnapshot(
         workspace_ids=workspace_ids,
         content=extract_content(warehouse, workspace_ids, folder, since=since, until=until),
         touches=extract_touches(warehouse, workspace_ids, folder, since=since, until=until),
     )
+
+
+def freeze_one(warehouse: Warehouse, window: Window, workspace_id: str) -> Outcome:
+    """Whether a workspace's rows can be frozen; the files are not kept."""
+    with TemporaryDirectory(dir=get_settings().home) as folder:
+        freeze_chunk(warehouse, [workspace_id], window, Path(folder))
+    return Outcome(workspace_id, DONE)
 
 
 @task(name="delete-old-snapshots", cache_policy=NO_CACHE)

@@ -59,7 +59,7 @@ def without_prefect() -> None:
     """The chain's calls in its order, in as many threads as the flows take."""
     chunks, window = plan_chunks.fn([], OPTIONS.workspaces_per_chunk, OPTIONS.lookback_days, None)
     with ThreadPoolExecutor(threads()) as pool:
-        frozen = list(pool.map(partial(extract_chunk.fn, window=window), chunks))
+        frozen = list(pool.map(partial(extract_chunk.fn, window=window, run_id="bench"), chunks))
         list(pool.map(lambda chunk: learn_patterns.fn(chunk, [], "plain"), frozen))
         list(pool.map(lambda chunk: contribute_effects.fn(chunk, "plain"), frozen))
         release_insights.fn(OPTIONS.epsilon, OPTIONS.delta, "plain")

@@ -55,6 +55,10 @@ def test_help_imports_nothing_heavy() -> None:
         (["run", "meta-learning", "--param", "lookback_days=3"], "--param lookback_days: "),
         (["ingest", "posts", "f.csv"], "unknown kind 'posts'"),
         (["ingest", "content", "absent.csv"], "absent.csv"),
+        (["ingest", "content"], "ingest takes either files or --from URI --query FILE.sql"),
+        (["ingest", "content", "--from", "duckdb:"], "ingest takes either files or --from URI --query FILE.sql"),
+        (["ingest", "content", "a.csv", "--from", "duckdb:", "--query", "q.sql"], "ingest takes either files or"),
+        (["ingest", "content", "--from", "postgresql://u:s3cret@127.0.0.1:1/d", "--query", "absent.sql"], "absent.sql"),
     ],
 )
 def test_bad_usage_is_one_line_and_status_two(

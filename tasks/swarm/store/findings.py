@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, func, literal, select
 from tasks.swarm.findings import EvidenceScope
 from tasks.swarm.store.debates import graded_debates
 from tasks.warehouse import Warehouse
+from tasks.warehouse.calendar_range import readable_or_null
 from tasks.warehouse.schema import (
     Experiment,
     ExperimentArm,
@@ -77,7 +78,7 @@ def _ingested_arms() -> Select[Any]:
     columns += [literal(None).label("description"), arm.metric_name.label("metric"), arm.metric_kind.label("kind")]
     columns += [arm.n, arm.sum.label("y"), arm.sum_of_squares.label("yy"), arm.n.label("d"), arm.is_control]
     columns += [
-        arm.started_at.label("observed_at"),
+        readable_or_null(arm.started_at).label("observed_at"),
         literal(0.0).label("origin"),
         literal("increase").label("direction"),
     ]

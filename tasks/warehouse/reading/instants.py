@@ -19,7 +19,6 @@ ZONED = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z")
 NAIVE = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 WORDS, EPOCH, ISO = "words", "epoch", "iso"
 HOURS = ("%H", "%I", "%k", "%l", "%T", "%R", "%s", "%c", "%X", "%r", "%+")
-FIRST, LAST = -62_104_060_800_000_000, 253_370_764_800_000_000  # the years 2 and 9999, microseconds since 1970
 EPOCH_UNITS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))  # below so much: microseconds in one of it
 DAY = 86_400_000_000
 IdRule = Literal["x", "tiktok", "linkedin"]
@@ -102,12 +101,6 @@ def agreeing(moments: pl.Series, dates: pl.Series) -> pl.Series:
     apart = moments.cast(pl.Int64) - dates.cast(pl.Int64)
     far = ((apart < -DAY) | (apart > 2 * DAY)).fill_null(False)
     return moments.set(far, None)
-
-
-def in_range(instants: pl.Series) -> pl.Series:
-    """Null for instants that no calendar of Python holds; what is plausible is for the contract to say."""
-    number = instants.to_physical()
-    return instants.set(((number < FIRST) | (number > LAST)).fill_null(False), None)
 
 
 def _first_that_parses(values: pl.Series, formats: tuple[str, ...], dtype: pl.DataType) -> pl.Series:

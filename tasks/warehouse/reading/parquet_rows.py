@@ -1,4 +1,4 @@
-"""Parquet: typed values; those of types that text files do not know as text."""
+"""Parquet: typed values, see `typed_rows`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.warehouse import batches
 from tasks.warehouse.batches import ROW, Batch
 from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.reading.containers import Container
-from tasks.warehouse.reading.json_rows import as_text
+from tasks.warehouse.typed_rows import frame_of
 
 
 def read_parquet(table: Container) -> tuple[int | None, Iterator[Batch]]:
@@ -32,22 +32,6 @@ def _parquet_batches(file: Any) -> Iterator[Batch]:
     rows = max(1, min(batches.MOST_ROWS, batches.BATCH_BYTES * held.num_rows // max(size, 1)))
     done = 0
     for batch in file.iter_batches(batch_size=rows):
-        frame = pl.DataFrame(pl.from_arrow(batch))
-        frame = frame.with_columns(_plain(column) for column in frame.iter_columns())
+        frame = frame_of(batch)
         yield Batch(frame.with_columns(pl.int_range(done + 1, done + frame.height + 1, dtype=pl.Int64).alias(ROW)))
         done += frame.height
-
-
-def _plain(column: pl.Series) -> pl.Series:
-    """Values of types that text files do not know, as text: bytes, durations, and lists of such."""
-    dtype = column.dtype
-    if dtype == pl.Binary:  # many writers leave text unmarked
-        try:
-            return column.cast(pl.String)
-        except pl.exceptions.ComputeError:
-            return column.bin.encode("base64")
-    if dtype == pl.Duration:
-        return column.dt.total_seconds(fractional=True)
-    if dtype.is_nested():
-        return pl.Series(column.name, [as_text(value) for value in column.to_list()], dtype=pl.String)
-    return column
