@@ -1,4 +1,4 @@
-"""A loopback endpoint that speaks OpenAI's protocol and misbehaves on command.
+"""A loopback endpoint that has OpenAI's protocol and misbehaves on command.
 
 A model's name says how it answers: `ok`, `slow:SECONDS`, `http400`, `http500`, `429`, `retryafter:SECONDS`, `drop`,
 `hang`, `drip`, `malformed`, `fenced`, `prose`, `empty`, `refusal`, `truncated`, `wrong`, `html`, `nousage`. `fault*N`

@@ -10,7 +10,7 @@ Floats = NDArray[np.float64]
 
 
 def epsilon_lower_bound(absent: Floats, present: Floats, delta: float, confidence: float = 0.95) -> float:
-    """Lower bound on ε from attack scores of two neighbouring data sets, (n,) each.
+    """Lower bound on ε from attack scores of two neighboring data sets, (n,) each.
 
     Any (ε, δ)-private mechanism keeps every attack's hits ≤ e^ε · false alarms + δ. The threshold is chosen on the
     first half of the scores and judged on the second, with Clopper–Pearson bounds on both rates: the bound holds with

@@ -75,7 +75,7 @@ def store_crowd(warehouse: Warehouse, estimates: pl.DataFrame, **changes: Any) -
 
 
 def store_siblings(warehouse: Warehouse, lifts: list[dict[str, float]], organisation_id: str = "house") -> list[str]:
-    """Workspaces of one organisation, one for each set of lifts; returns their ids."""
+    """Workspaces of one organization, one for each set of lifts; returns their ids."""
     names = [f"{organisation_id}-{i}" for i in range(len(lifts))]
     rows = [workspace_row(workspace_id=name, name=f"Name of {name}", organisation_id=organisation_id) for name in names]
     store(warehouse, Workspace, rows)

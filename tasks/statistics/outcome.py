@@ -70,7 +70,7 @@ def log_rate(interactions: Floats, exposure: Floats | None = None) -> Floats:
 
 
 def strata(channel: Codes, period: Codes, min_rows: int = MIN_STRATUM_ROWS) -> Codes:
-    """Codes 0…S−1 (n,) of channel × period; small ones join their neighbour in time, small channels join each other."""
+    """Codes 0…S−1 (n,) of channel × period; small ones join their neighbor in time, small channels join each other."""
     by_channel, by_period = groups(channel), groups(period)
     small, width = len(by_channel.rows), len(by_period.rows)
     joined = np.where(by_channel.rows < min_rows, small, np.arange(small))

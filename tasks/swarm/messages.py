@@ -16,12 +16,12 @@ from tasks.swarm.replies import (
     Choice,
     Citation,
     Citations,
-    OneOf,
     Percent,
     QuestionsByDimension,
     Target,
     Text,
     WhyAbstained,
+    WordOf,
 )
 
 Phase = Literal[
@@ -62,7 +62,7 @@ class Critique(Record):
     weakness: Annotated[str, Text()] = ""
     suggestion: Annotated[str, Text()] = ""
     target: Annotated[str | None, Target()]
-    kind: Annotated[FlawKind, OneOf(FLAW_KINDS)] = "no_flaw"
+    kind: Annotated[FlawKind, WordOf(FLAW_KINDS)] = "no_flaw"
     evidence_id: Annotated[str | None, Citation()] = None
     agreement: Annotated[int, Percent(otherwise=0)] = Field(default=50, ge=0, le=100)
 

@@ -221,7 +221,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class OneOf:
+class WordOf:
     """One of a fixed list of words."""
 
     words: tuple[str, ...]

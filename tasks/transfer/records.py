@@ -52,7 +52,7 @@ class WorkspaceSimilarity(float):
     """A similarity in [0, 1] that also says what it was computed from.
 
     Attributes:
-        mode: `same_organisation` (both workspaces' own estimates) or `segment_prototypes` (across organisations: only
+        mode: `same_organisation` (both workspaces' own estimates) or `segment_prototypes` (across organizations: only
             public metadata and the private release; nothing of either workspace).
         as_of: when the release was made; None where none was used.
     """

@@ -224,7 +224,7 @@ class PatternFinding(Base):
 class TransferEstimate(Base):
     """What one workspace's own posts say about one catalogue pattern.
 
-    The workspace's secret: read for itself, for its own organisation, and by the private release; by nothing else.
+    The workspace's secret: read for itself, for its own organization, and by the private release; by nothing else.
     """
 
     __tablename__ = "transfer_estimate"

@@ -54,7 +54,7 @@ def test_analysis_of_2000_experiments_beside_bare_numpy() -> None:
     assert ours().estimate == pytest.approx(bare()[0])
     assert ours().p_value == pytest.approx(bare()[1], rel=1e-6)
     ratio = fastest(ours) / fastest(bare)
-    print(f"\nBAR analyse 2,000 experiments × 4 arms from statistics, times bare numpy: {ratio:.2f} (bar 2)")
+    print(f"\nBAR analyze 2,000 experiments × 4 arms from statistics, times bare numpy: {ratio:.2f} (bar 2)")
 
 
 def test_probability_of_being_best_of_2000_experiments() -> None:

@@ -17,12 +17,12 @@ from tasks.warehouse.ingestion import ingest
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
 
-HOUSE = [w.workspace_id for w in AGENCY if w.organisation == "north-group" and w.size == "smb"]
+HOUSE = [w.workspace_id for w in AGENCY if w.organization == "north-group" and w.size == "smb"]
 
 
 @pytest.fixture
 def sample(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shops of one organisation and a bank, one night's transfer done, and a newcomer without a single post."""
+    """The shops of one organization and a bank, one night's transfer done, and a newcomer without a single post."""
     town = tuple(w for w in AGENCY if w.workspace_id in (*HOUSE, "simulated-bank"))
     monkeypatch.setattr("tasks.content.sample.AGENCY", town)
     found = simulate(tmp_path)

@@ -133,7 +133,7 @@ def require_plain(value: Any, command: str) -> None:
 
 FLOWS = ["pattern-learning", "model-refresh", "transfer-learning", "meta-learning", "debate-synthesis"]
 FLOWS += ["experiment-analysis", "content-ingestion", "housekeeping"]
-NOT_BY_THEMSELVES = {"model-promotion", "model-rollback", "experiment-orchestration", "programme-report"}
+NOT_BY_THEMSELVES = {"model-promotion", "model-rollback", "experiment-orchestration", "program-report"}
 FILLED = {"patterns", "models", "experiment", "debate", "insights"}
 
 

@@ -65,7 +65,7 @@ class Simulated:
         stratum = self.period if is_channel(rule) else self.stratum
         return float(stratified_contrast(found, self.effect, stratum, np.arange(len(found))).estimate[0])
 
-    def realised(self, planted: Planted) -> float:
+    def realized(self, planted: Planted) -> float:
         """The contrast a planted rule really shows, in log units: less where it dies or another overlaps."""
         return float(stratified_contrast(planted.matches[:, None], self.effect, self.stratum, self.period).estimate[0])
 

@@ -48,6 +48,11 @@ POETIC = {
 # Names that people's programs, files and databases hold; they stay whatever their spelling.
 CONTRACT_NAMES = {
     "organisation_id": "a column of workspaces, of files and of the warehouse",
+    '"organisation"': "a debate's scope, as stored and returned",
+    "`organisation`": "the same, where it is explained",
+    '"same organisation"': "how a similarity prints its mode",
+    'f"organisation:{': "who a private release counts as one contributor, as the ledger stores it",
+    "winsorise_at": "an argument of create_experiment, and a key of stored designs",
     "same_organisation": "a key of what transfer returns",
     '"organisation"': "the scope of a debate, as it is stored",
     "programme-report": "a deployment's name",
@@ -56,6 +61,7 @@ CONTRACT_NAMES = {
 # Words that stand there because people elsewhere write them: data, not ours.
 QUOTED: dict[str, set[str]] = {
     "tests/repository/test_words.py": {"*"},
+    "tasks/experiments/assignment.py": {"enrol"},  # part of the hash that decides who takes part
     "tasks/content/calls_to_action.py": {"enrol"},  # British posts are recognized, too
     "tasks/content/sample/vocabulary.py": {"harbour", "neighbour"},  # the sample's posts stay as they are
 }

@@ -75,7 +75,7 @@ class DriftMeasurement:
         gain: what retraining brings; None unless something drifted and labels are known.
     """
 
-    verdict: Verdict
+    verdict: DriftVerdict
     change: LossChange | None
     estimated: dict[str, float]
     gain: RetrainGain | None
@@ -131,7 +131,7 @@ def _loss_change(
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DriftVerdict:
     """Status, score and reasons; whether retraining helps is another question, see `recommend`."""
 
     status: str
@@ -198,7 +198,7 @@ def drift_verdict(
     shifts: Sequence[ColumnShift],
     warning_at: float,
     critical_at: float,
-) -> Verdict:
+) -> DriftVerdict:
     """Judge a change of the loss (None without labels), of the expected one (None for regression), and of columns."""
     findings = [*_losses(change), *_expected_loss(expected), *(_shift(shift) for shift in shifts)]
     adjusted = holm([finding.p_value for finding in findings] or [1.0])
@@ -212,7 +212,7 @@ def drift_verdict(
         for shift, p in zip(shifts, adjusted[len(findings) - len(shifts) :], strict=False)
     ]
     score = losses if status == CRITICAL else max(losses, min(others, critical_at))
-    return Verdict(status, score, float(adjusted.min()), tuple(one.reason for one in significant), tuple(columns))
+    return DriftVerdict(status, score, float(adjusted.min()), tuple(one.reason for one in significant), tuple(columns))
 
 
 def _strongest_first(finding: DriftFinding) -> tuple[bool, float]:

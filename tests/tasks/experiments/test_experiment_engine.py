@@ -156,7 +156,7 @@ async def test_looking_again_at_the_same_data_is_one_look(engine: ExperimentEngi
     assert first.as_dict() == second.as_dict()
 
 
-async def test_guide_usage_with_thompson_is_analysed_by_propensity(engine: ExperimentEngine) -> None:
+async def test_guide_usage_with_thompson_is_analyzed_by_propensity(engine: ExperimentEngine) -> None:
     made = await started(engine, variants=FOUR, allocation_strategy=VariantAllocation.THOMPSON)
     rates = {"control": 0.1, "bold": 0.3, "calm": 0.1, "odd": 0.1}
     outcome = coin(rates)
@@ -285,7 +285,7 @@ async def test_every_effect_is_positive_for_the_better_also_of_factors_and_segme
     assert "Better is less unsubscribed" in experiment_report(found, completed=False)
 
 
-async def test_winsorising_caps_the_tail(engine: ExperimentEngine) -> None:
+async def test_winsorizing_caps_the_tail(engine: ExperimentEngine) -> None:
     made = await started(engine, metric_kind="continuous", winsorise_at=0.99)
     rng = np.random.default_rng(5)
     await feed(engine, made.experiment_id, 400, lambda arm, i: 1e6 if i == 7 else float(rng.exponential()))

@@ -52,7 +52,7 @@ async def test_a_batch_with_one_bad_row_is_refused_whole(engine: ExperimentEngin
     for bad in ({"outcome": 1}, {"unit_id": None, "outcome": 1}, {"unit_id": "u1"}, {"unit_id": "u1", "outcome": "1"}):
         with pytest.raises(InvalidOutcomeError):
             await engine.record_outcomes(identifier, [good, bad])
-    for unknown in ({"unit_id": "u1", "outcome": 1, "colour": 2}, {"unit_id": " ", "outcome": 1}):
+    for unknown in ({"unit_id": "u1", "outcome": 1, "color": 2}, {"unit_id": " ", "outcome": 1}):
         with pytest.raises(InputError):
             await engine.record_outcomes(identifier, [good, unknown])
     with pytest.raises(InvalidOutcomeError, match="1 to 128"):

@@ -52,7 +52,7 @@ def run(warehouse: Warehouse, processes: int, outcomes_each: int, kills: int) ->
     total = processes * outcomes_each
 
     def sender(k: int) -> BaseProcess:
-        """Each sends its own share and half of its neighbour's."""
+        """Each sends its own share and half of its neighbor's."""
         first, last = k * outcomes_each, min((k + 1) * outcomes_each + outcomes_each // 2, total)
         return in_subprocess(send_apart, warehouse.url, made.experiment_id, first, last, k)
 

@@ -1,4 +1,4 @@
-"""Clicks per impression, revenue per order: units are randomised, so units are what the error is made of."""
+"""Clicks per impression, revenue per order: units are randomized, so units are what the error is made of."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def feed(
     return frame.with_columns(arm=pl.Series(arms))
 
 
-def linearised(units: pl.DataFrame, arm: str) -> tuple[float, float]:
+def linearized(units: pl.DataFrame, arm: str) -> tuple[float, float]:
     """Ratio and variance of its error by the delta method, unit by unit."""
     mine = units.filter(pl.col("arm") == arm)
     y, d = mine["outcome"].to_numpy(), mine["denominator"].to_numpy()
@@ -73,7 +73,7 @@ async def test_ratios_of_sums_are_compared_with_the_error_of_units(engine: Exper
     identifier = await started(engine, metric_kind="ratio")
     units = await feed(engine, identifier, {"control": 0.1, "bold": 0.2}, 1500)
     found = await engine.analyze_experiment(identifier)
-    (control, its_variance), (bold, other_variance) = linearised(units, "control"), linearised(units, "bold")
+    (control, its_variance), (bold, other_variance) = linearized(units, "control"), linearized(units, "bold")
     means = {arm.variant_id: arm.mean for arm in found.variants}
     assert means == pytest.approx({"control": control, "bold": bold})
     assert (found.status, found.winner, found.metric_kind) == ("winner", "bold", "ratio")
@@ -124,7 +124,7 @@ async def test_denominators_make_a_ratio_and_belong_to_nothing_else(engine: Expe
         await engine.record_outcome(plain, unit_id="u1", outcome=1, denominator=2)
 
 
-async def test_a_ratio_under_thompson_is_analysed_by_propensity(engine: ExperimentEngine) -> None:
+async def test_a_ratio_under_thompson_is_analyzed_by_propensity(engine: ExperimentEngine) -> None:
     identifier = await started(engine, metric_kind="ratio", allocation_strategy=VariantAllocation.THOMPSON)
     for start in range(0, 2000, 250):
         await feed(engine, identifier, {"control": 0.1, "bold": 0.25}, 250, first=start)

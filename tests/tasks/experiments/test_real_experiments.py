@@ -24,7 +24,7 @@ pytestmark = pytest.mark.real_data
 UNRANDOMISED = (201326, 201402)  # the archive's own correction of 2024
 
 
-async def test_the_upworthy_archive_alarms_where_randomisation_is_known_to_have_failed(
+async def test_the_upworthy_archive_alarms_where_randomization_is_known_to_have_failed(
     shared_data: Path, sqlite_warehouse: Warehouse
 ) -> None:
     packages = pl.read_parquet(shared_data / "upworthy_exploratory" / "packages.parquet")
@@ -37,11 +37,11 @@ async def test_the_upworthy_archive_alarms_where_randomisation_is_known_to_have_
     inside = np.array([UNRANDOMISED[0] <= week[one.experiment_name] <= UNRANDOMISED[1] for one in found])
     alarm = np.array([one.status == "invalid" for one in found])
     assert all(alarm[i] == (one.sample_ratio_p_value < 0.001) for i, one in enumerate(found))
-    print(f"\nBAR Upworthy alarms inside the unrandomised weeks: {alarm[inside].mean():.3f} (bar ≥ 0.60)")
+    print(f"\nBAR Upworthy alarms inside the unrandomized weeks: {alarm[inside].mean():.3f} (bar ≥ 0.60)")
     print(f"BAR Upworthy alarms outside: {alarm[~inside].mean():.4f} (bar ≤ 0.02)")
-    print(f"BAR Upworthy, {len(found):,} tests analysed: {seconds:.1f} s (bar < 10)")
+    print(f"BAR Upworthy, {len(found):,} tests analyzed: {seconds:.1f} s (bar < 10)")
     winners = sum(one.winner is not None for one in found)
-    print(f"Upworthy: {winners} tests with a winner, {inside.sum()} in the unrandomised weeks")
+    print(f"Upworthy: {winners} tests with a winner, {inside.sum()} in the unrandomized weeks")
     assert alarm[inside].mean() >= 0.60
     assert alarm[~inside].mean() <= 0.02
     assert len(found) > 2400

@@ -20,7 +20,7 @@ def frame(values: Floats) -> pl.DataFrame:
     return pl.DataFrame(values, schema=[f"x{i}" for i in range(values.shape[1])])
 
 
-def judge(reference: Floats, current: Floats, losses: tuple[Floats, Floats] | None = None) -> drift.Verdict:
+def judge(reference: Floats, current: Floats, losses: tuple[Floats, Floats] | None = None) -> drift.DriftVerdict:
     change = None
     if losses is not None:
         then, now = losses

@@ -50,7 +50,7 @@ def test_types_are_listed_without_the_libraries_that_take_seconds() -> None:
     [
         ({"estimator": {"kind": "magic"}}, "estimator.kind"),
         ({"minimum_rows": 1}, "minimum_rows"),
-        ({"colour": "green"}, "colour"),
+        ({"color": "green"}, "color"),
         ({"gate": {"confidence": 2}}, "gate.confidence"),
         ({"model_type": "MOOD_READER"}, "model_type"),
         ({"model_type": "TONE_CLASSIFIER"}, "its model_type is TONE_CLASSIFIER"),

@@ -80,12 +80,12 @@ class Tally:
             return
         same_way = [p for p in patterns if (p.pattern_type == "winning") == (planted.lift > 0)]
         hit = any(_jaccard(truth.matches(p.rule), planted.matches) >= 0.5 for p in same_way)
-        rows, realised = planted.matches.sum(), abs(truth.realised(planted))
+        rows, realized = planted.matches.sum(), abs(truth.realized(planted))
         if rows >= 100 and abs(planted.effect) >= 0.2:
             self.found_as_planted.append(hit)
-        if rows >= 100 and realised >= 0.2:
+        if rows >= 100 and realized >= 0.2:
             self.found.append(hit)
-        if rows >= 500 and realised >= np.log(1.45):
+        if rows >= 500 and realized >= np.log(1.45):
             self.found_large.append(hit)
 
     def figures(self) -> dict[str, float]:

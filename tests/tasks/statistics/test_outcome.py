@@ -13,7 +13,7 @@ def test_log_rate_smooths_and_falls_back_to_counts() -> None:
     assert np.allclose(log_rate(np.array([0.0, 9.5])), np.log([0.5, 10]))
 
 
-def test_small_strata_join_their_neighbour_in_time() -> None:
+def test_small_strata_join_their_neighbor_in_time() -> None:
     channel = np.repeat([0, 1], [25, 30])
     period = np.concatenate([np.repeat([0, 1, 2], [4, 15, 6]), np.repeat([0, 1], [15, 15])])
     found = strata(channel, period)

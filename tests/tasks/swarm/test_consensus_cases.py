@@ -182,7 +182,7 @@ def test_c13_stated_confidence_is_no_weight(debate_cases: dict[str, Case], has_h
     assert debate_of(given["votes"], ["A", "B"], "weighted_vote", weights)["option"] == expect["decision"]
 
 
-def test_c14_confidence_is_normalised_or_missing(debate_cases: dict[str, Case]) -> None:
+def test_c14_confidence_is_normalized_or_missing(debate_cases: dict[str, Case]) -> None:
     given, expect = debate_cases["C14"]["given"], debate_cases["C14"]["expect"]
     for raw in given["raw"]:
         found = normal_confidence(raw)

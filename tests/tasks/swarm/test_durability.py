@@ -155,7 +155,7 @@ BAD: list[tuple[Case, str]] = [
     ({"options": ["one"]}, "number of options must be between 2 and 8"),
     ({"options": ["one", "one"]}, "share the label"),
     ({"options": ["one", ""]}, "option label is empty"),
-    ({"options": [{"label": "one", "colour": 1}, "two"]}, "unknown key of an option: colour"),
+    ({"options": [{"label": "one", "color": 1}, "two"]}, "unknown key of an option: color"),
     ({"options": "one,two"}, "options must be a list"),
     ({"consensus_strategy": "dictator"}, "unknown consensus strategy"),
     ({"workspace_id": "nobody"}, "unknown workspace 'nobody'"),

@@ -167,8 +167,8 @@ async def test_a05_a_storm_ends_in_time_and_is_not_amplified(
     assert result["decision"] is None
 
 
-async def test_a05_retry_after_is_honoured(sqlite_warehouse: Warehouse, debate_cases: dict[str, Case]) -> None:
-    assert "Retry-After 1 s honoured" in debate_cases["A05"]["expect"]["bounds"][2]
+async def test_a05_retry_after_is_honored(sqlite_warehouse: Warehouse, debate_cases: dict[str, Case]) -> None:
+    assert "Retry-After 1 s honored" in debate_cases["A05"]["expect"]["bounds"][2]
     with fake_llm(stubborn) as fake:
         started = time.monotonic()
         result = await debate(sqlite_warehouse, fake, "retryafter:1*1", agent_roles=[ROLES[0]], rounds=1)

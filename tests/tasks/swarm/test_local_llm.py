@@ -1,6 +1,6 @@
 """The whole path through a real model: SmolLM2-135M served by llama.cpp, both from the package index.
 
-A model this small tests plumbing, never judgement: nothing here asserts on what it decides. `requirements-llm.txt`
+A model this small tests plumbing, never judgment: nothing here asserts on what it decides. `requirements-llm.txt`
 installs both; without them the test skips.
 """
 

@@ -121,7 +121,7 @@ def test_experts_only_know_what_their_skills_earn_until_others_raise_it() -> Non
     assert change["because_evidence_ids"] == ["e2"]
 
 
-def test_a_contradicted_proposal_is_criticised_with_the_finding() -> None:
+def test_a_contradicted_proposal_is_criticized_with_the_finding() -> None:
     evidence = [
         finding("e1", "video", 0.2, tags=("data_analysis",)),
         finding("e2", "video", -0.6, se=0.05, tags=("viral_mechanics",)),

@@ -1,4 +1,4 @@
-"""A debate that names no workspace uses nobody's findings but those of the one organisation there is."""
+"""A debate that names no workspace uses nobody's findings but those of the one organization there is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ASKED: dict[str, Any] = {"problem": "What should we change?", "agent_roles": ["d
 
 
 def rows(*owners: tuple[str, str | None]) -> list[dict[str, Any]]:
-    return [{"workspace_id": name, "organisation_id": organisation} for name, organisation in owners]
+    return [{"workspace_id": name, "organisation_id": organization} for name, organization in owners]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_an_unknown_workspace_is_refused() -> None:
         scope_of(rows(("a", None)), "c")
 
 
-def organisations(warehouse: Warehouse, **owner_of: str | None) -> None:
+def organizations(warehouse: Warehouse, **owner_of: str | None) -> None:
     found = [workspace_row(workspace_id=name, name=name.title(), organisation_id=o) for name, o in owner_of.items()]
     write(warehouse, Workspace, found)
     for name in owner_of:
@@ -55,21 +55,21 @@ def organisations(warehouse: Warehouse, **owner_of: str | None) -> None:
 
 
 async def test_the_only_workspace_is_meant(sqlite_warehouse: Warehouse) -> None:
-    organisations(sqlite_warehouse, acme=None)
+    organizations(sqlite_warehouse, acme=None)
     result = await AgentDebateOrchestrator(warehouse=sqlite_warehouse).orchestrate_debate(**ASKED)
     assert (result["scope"], result["workspace_id"], result["status"]) == ("workspace", "acme", "concluded")
     assert "Acme's posts" in result["decision"]
 
 
-async def test_workspaces_of_one_organisation_share_what_is_theirs(sqlite_warehouse: Warehouse) -> None:
-    organisations(sqlite_warehouse, acme="x", branch="x")
+async def test_workspaces_of_one_organization_share_what_is_theirs(sqlite_warehouse: Warehouse) -> None:
+    organizations(sqlite_warehouse, acme="x", branch="x")
     result = await AgentDebateOrchestrator(warehouse=sqlite_warehouse).orchestrate_debate(**ASKED)
     assert (result["scope"], result["workspace_id"]) == ("organisation", None)
     assert len(result["transcript"]["brief"]["evidence"]) == 2
 
 
-async def test_a_model_is_sent_nothing_of_several_organisations_but_their_release(sqlite_warehouse: Warehouse) -> None:
-    organisations(sqlite_warehouse, acme="x", zenith="y")
+async def test_a_model_is_sent_nothing_of_several_organizations_but_their_release(sqlite_warehouse: Warehouse) -> None:
+    organizations(sqlite_warehouse, acme="x", zenith="y")
     release: dict[str, Any] = {"period": "2026-01-30", "status": "published", "catalogue_version": 1, "epsilon": 1.0}
     release |= {"delta": 1e-6, "rho": 0.02, "noise_scale": 5.0, "as_of": NOW, "run_id": "t"}
     write(sqlite_warehouse, TransferRelease, [release])
@@ -87,13 +87,13 @@ async def test_a_model_is_sent_nothing_of_several_organisations_but_their_releas
     assert "question_count" in sent
 
 
-async def test_what_one_organisation_debated_alone_stays_its_own(sqlite_warehouse: Warehouse) -> None:
-    organisations(sqlite_warehouse, acme="x", branch="x")
+async def test_what_one_organization_debated_alone_stays_its_own(sqlite_warehouse: Warehouse) -> None:
+    organizations(sqlite_warehouse, acme="x", branch="x")
     panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
     first = await panel.orchestrate_debate(**ASKED)
     await panel.grade_debate(first["debate_id"], first["option"], "experiment e1")
     known = await panel.orchestrate_debate(**ASKED | {"problem": "And now?"})
     assert "debate" in {item["kind"] for item in known["transcript"]["brief"]["evidence"]}
-    organisations(sqlite_warehouse, zenith="y")
+    organizations(sqlite_warehouse, zenith="y")
     later = await panel.orchestrate_debate(**ASKED | {"problem": "And then?"})
     assert later["transcript"]["brief"]["evidence"] == []

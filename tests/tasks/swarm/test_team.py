@@ -58,7 +58,7 @@ def test_seven_agents_equal_brute_force(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_integer_programme_equals_enumeration(seed: int) -> None:
+def test_integer_program_equals_enumeration(seed: int) -> None:
     rng = random.Random(100 + seed)
     people = candidates(rng, 20)
     problem = _problem(people, need(rng, people, min_size=3, max_size=5))

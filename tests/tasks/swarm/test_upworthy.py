@@ -22,7 +22,7 @@ from tests.calibration import calibration_error
 pytestmark = pytest.mark.real_data
 
 GROUP = ["clickability_test_id", "eyecatcher_id"]
-FAULTY_WEEKS = (201326, 201402)  # randomisation is known to be broken there
+FAULTY_WEEKS = (201326, 201402)  # randomization is known to be broken there
 CONDITIONS = [
     *[Condition(feature=f"{name}_count", op=">=", value=1) for name in ("question", "number", "exclamation", "link")],
     *[Condition(feature="title_words", op="<", value=12), Condition(feature="title_words", op=">=", value=18)],
@@ -63,8 +63,8 @@ def learned(rows: pl.DataFrame) -> list[EvidenceRef]:
     found = found.with_columns(pl.Series("weight", weight))
     mean = {n: (pl.col(n) * pl.col("weight")).sum().over(GROUP) / pl.col("weight").sum().over(GROUP) for n in names}
     mean["log_rate"] = (pl.col("log_rate") * pl.col("weight")).sum().over(GROUP) / pl.col("weight").sum().over(GROUP)
-    centred = found.with_columns([(pl.col(name) - value).alias(name) for name, value in mean.items()])
-    x, y = centred.select(names).to_numpy(), centred["log_rate"].to_numpy()
+    centerd = found.with_columns([(pl.col(name) - value).alias(name) for name, value in mean.items()])
+    x, y = centerd.select(names).to_numpy(), centerd["log_rate"].to_numpy()
     bread = np.linalg.pinv((x * weight[:, None]).T @ x)
     effects = bread @ ((x * weight[:, None]).T @ y)
     scores = pl.DataFrame(x * (weight * (y - x @ effects))[:, None], schema=names)

@@ -50,7 +50,7 @@ def test_a_unit_contributes_at_most_twenty_patterns_each_once() -> None:
     assert chosen.select("unit_id", "pattern_key").is_unique().all()
 
 
-def test_an_organisation_is_one_unit_however_many_workspaces_it_has() -> None:
+def test_an_organization_is_one_unit_however_many_workspaces_it_has() -> None:
     together = workspaces([f"w{i}" for i in range(6)], organisation_id="house")
     chosen = select_contributions(crowd(6), together, "2026-01-01")
     assert chosen.height == chosen["pattern_key"].n_unique() == MAX_CONTRIBUTIONS
@@ -107,7 +107,7 @@ def test_values_are_clipped_and_rounded_towards_zero() -> None:
 
 
 def test_the_most_extreme_unit_stays_within_the_sensitivity() -> None:
-    """Two neighbouring data sets: with and without one unit at the bound of everything."""
+    """Two neighboring data sets: with and without one unit at the bound of everything."""
     extreme = crowd(1).with_columns(log_lift=pl.lit(50.0), log_lift_a=pl.lit(50.0), log_lift_b=pl.lit(50.0))
     values = fixed_point(select_contributions(extreme, workspaces(["w0"]), "2026-01-01"))
     moved = np.linalg.norm(exact_sums(values).ravel())

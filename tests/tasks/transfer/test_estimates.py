@@ -85,12 +85,12 @@ def test_hours_are_those_of_the_workspaces_own_clock(zone: str) -> None:
 
 def test_young_unmeasured_and_impossible_posts_say_nothing() -> None:
     content = frame(300)
-    spoilt = content.with_columns(engagements=pl.lit(10**9, dtype=pl.Int64)).with_columns(
+    spoiled = content.with_columns(engagements=pl.lit(10**9, dtype=pl.Int64)).with_columns(
         published_at=pl.lit(NOW - timedelta(days=2)), content_id=pl.col("content_id") + "y"
     )
     unmeasured = content.with_columns(engagements=pl.lit(None, dtype=pl.Int64))
     negative = content.with_columns(engagements=pl.lit(-5, dtype=pl.Int64))
-    assert workspace_estimates(pl.concat([content, spoilt, unmeasured, negative]), NOW).equals(
+    assert workspace_estimates(pl.concat([content, spoiled, unmeasured, negative]), NOW).equals(
         workspace_estimates(content, NOW)
     )
 
@@ -119,11 +119,11 @@ def test_one_viral_post_moves_no_estimate_by_more_than_its_error() -> None:
 
 def test_non_finite_estimates_are_dropped_and_counted() -> None:
     found = workspace_estimates(frame(300, has_cta=np.arange(300) % 3 == 0), NOW)
-    spoilt = found.with_columns(
+    spoiled = found.with_columns(
         log_lift=pl.when(pl.int_range(pl.len()) == 0).then(float("nan")).otherwise("log_lift"),
         log_lift_a=pl.when(pl.int_range(pl.len()) == 1).then(float("inf")).otherwise("log_lift_a"),
     )
-    kept, dropped = only_finite(spoilt)
+    kept, dropped = only_finite(spoiled)
     assert (kept.height, dropped) == (found.height - 1, 1)
     assert kept["log_lift_a"].null_count() >= 1
 

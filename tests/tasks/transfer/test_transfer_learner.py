@@ -198,7 +198,7 @@ def test_wrong_numbers_are_refused_by_the_constructor(wrong: dict[str, Any]) -> 
         TransferLearner(**wrong)
 
 
-async def test_similarity_within_an_organisation_is_exact_and_says_so(sqlite_warehouse: Warehouse) -> None:
+async def test_similarity_within_an_organization_is_exact_and_says_so(sqlite_warehouse: Warehouse) -> None:
     varied = {key: 0.4 * (-1) ** i for i, key in enumerate(KEYS)}
     opposite = {key: -value for key, value in varied.items()}
     alike, same, other = store_siblings(sqlite_warehouse, [varied, varied, opposite])
@@ -209,7 +209,7 @@ async def test_similarity_within_an_organisation_is_exact_and_says_so(sqlite_war
     assert "same organisation" in repr(close)
 
 
-async def test_similar_workspaces_are_named_only_inside_the_organisation(sqlite_warehouse: Warehouse) -> None:
+async def test_similar_workspaces_are_named_only_inside_the_organization(sqlite_warehouse: Warehouse) -> None:
     varied = {key: 0.4 * (-1) ** i for i, key in enumerate(KEYS)}
     opposite = {key: -value for key, value in varied.items()}
     store_crowd(sqlite_warehouse, crowd(3))
@@ -221,7 +221,7 @@ async def test_similar_workspaces_are_named_only_inside_the_organisation(sqlite_
         await learner(sqlite_warehouse).find_similar_workspaces("nobody")
 
 
-async def test_similarity_across_organisations_knows_nothing_of_either_workspace(sqlite_warehouse: Warehouse) -> None:
+async def test_similarity_across_organizations_knows_nothing_of_either_workspace(sqlite_warehouse: Warehouse) -> None:
     store_crowd(sqlite_warehouse, crowd(2))
     await release(sqlite_warehouse, no_noise)
     before = await learner(sqlite_warehouse).compute_workspace_similarity("w0", "w1")

@@ -24,7 +24,7 @@ MOST_LOST = 0.03
 RISK = 0.05  # over all pages together
 
 
-def surely_harmed(gain: Floats, error: Floats) -> int:
+def harmed_beyond_chance(gain: Floats, error: Floats) -> int:
     """Pages that lose more than .03 beyond what their few test posts leave open: one-sided, after Holm (1979)."""
     p = np.sort(ndtr((gain + MOST_LOST) / np.maximum(error, 1e-9)))
     passed = p <= RISK / np.arange(len(p), 0, -1)
@@ -47,13 +47,13 @@ def report(name: str, found: list[Gain]) -> tuple[float, float, int]:
     _print(f"unguarded, {name}", offered, error)
     told = np.array([page.gain for page in found])
     _print(f"BAR {name}", told, error * followed)
-    return mean_interval(told)[1], float(-told.min()), surely_harmed(told, error * followed)
+    return mean_interval(told)[1], float(-told.min()), harmed_beyond_chance(told, error * followed)
 
 
 def _print(name: str, gain: Floats, error: Floats) -> None:
     """An error of 0 is a page that keeps its own ranking."""
     mean, low, high = mean_interval(gain)
-    lost, harmed = int((gain < -MOST_LOST).sum()), surely_harmed(gain, error)
+    lost, harmed = int((gain < -MOST_LOST).sum()), harmed_beyond_chance(gain, error)
     print(f"{name}: gain {mean:+.4f} [{low:+.4f}, {high:+.4f}] (bar > 0); largest loss {-gain.min():.3f} (bar .03)")
     print(f"  pages that lose more than .03: {lost} (bar 0), beyond their standard errors: {harmed}")
     spoken = error > 0

@@ -1,4 +1,4 @@
-"""No row, artifact, log line, error or return value tells one organisation another's id, name or raw value."""
+"""No row, artifact, log line, error or return value tells one organization another's id, name or raw value."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def posts(workspace_id: str, engagements: int, body: str) -> list[dict[str, Any]
 
 @pytest.fixture
 def town(sqlite_warehouse: Warehouse) -> Warehouse:
-    """Three organisations, one of which has something to hide, and a sibling of another."""
+    """Three organizations, one of which has something to hide, and a sibling of another."""
     names = {SECRET: "Secret Spice", "acme": "Acme", "globex": "Globex"}
     rows = [workspace_row(workspace_id=key, name=name, organisation_id=f"org-{key}") for key, name in names.items()]
     store(sqlite_warehouse, Workspace, rows)
