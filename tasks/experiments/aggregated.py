@@ -18,7 +18,7 @@ from tasks.experiments.records import ExperimentStatus, MappingRecord, MetricKin
 
 Array = NDArray[np.float64]
 MINIMUM_UNITS = 100
-ARM = ["variant_name", "n", "sum", "sum_of_squares", "is_control"]
+ARM = ["variant_name", "n", "sum", "sum_of_squares", "is_control", "share"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class AggregatedAnalysis(MappingRecord):
     Attributes:
         variants: name, units, mean, probability of being best, expected loss.
         effects: every arm against the control, with its interval and p-value, all arms together.
-        sample_ratio_p_value: against equal shares, at this one look.
+        sample_ratio_p_value: against the intended shares, equal ones where none were given, at this one look.
     """
 
     experiment_name: str
@@ -46,7 +46,7 @@ def analyze_arms(arms: pl.DataFrame, alpha: float) -> list[AggregatedAnalysis]:
     """Analyze all experiments in a frame of `experiment_arm`, those with equally many arms together."""
     keys = ["experiment_name", "metric_name"]
     grouped = arms.sort(*keys, "is_control", "variant_name", descending=[False, False, True, False]).group_by(
-        *keys, "metric_kind", maintain_order=True
+        *keys, "metric_kind", "direction", maintain_order=True
     )
     wide = grouped.agg(*ARM).with_columns(arms=pl.col("n").list.len(), is_binary=pl.col("metric_kind") == "binary")
     comparable = wide.filter(pl.col("arms") >= 2)
@@ -57,9 +57,10 @@ def analyze_arms(arms: pl.DataFrame, alpha: float) -> list[AggregatedAnalysis]:
 def _analyze_alike(part: pl.DataFrame, alpha: float) -> Iterator[AggregatedAnalysis]:
     n, total, squares = (_matrix(part, name) for name in ("n", "sum", "sum_of_squares"))
     is_binary = bool(part["is_binary"][0])
+    total = _more_is_better(part, n, total)
     moments = Moments.from_smoothed_counts(n, total) if is_binary else Moments.from_sums(n, total, squares)
     usable = (n.min(axis=1) >= 2) & (moments.variance > 0).all(axis=1)
-    ratio = sample_ratio.chi_squared_p_value(n, np.full(n.shape[1], 1 / n.shape[1]))
+    ratio = sample_ratio.chi_squared_p_value(n, _shares(part, n))
     level = alpha / (n.shape[1] - 1)
     rows, columns = moments.at(slice(None), slice(None), None), moments.at(slice(None), None, slice(None))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -103,6 +104,7 @@ def _record(
     proven = better.max(axis=1)
     leader = int(np.argmin(proven)) if proven.min() < 1 else int(np.argmax(mean))
     status = _status(min(row["n"]), is_usable, ratio, bool(proven[leader] <= alpha))
+    mean, estimate = _as_measured(row, mean, estimate)
     names = row["variant_name"]
     effects = [
         {"variant_id": names[k], "effect": float(estimate[k, 0])}
@@ -141,3 +143,23 @@ def _status(smallest: int, is_usable: bool, ratio: float, is_proven: bool) -> Ex
 
 def _matrix(part: pl.DataFrame, name: str) -> Array:
     return np.array([[0.0 if value is None else value for value in row] for row in part[name].to_list()], dtype=float)
+
+
+def _more_is_better(part: pl.DataFrame, n: Array, total: Array) -> Array:
+    """The sums (m, K), of metrics that should decrease turned over: units that did not, or the negative."""
+    decreases = (part["direction"] == "decrease").to_numpy()[:, None]
+    turned = n - total if part["is_binary"][0] else -total
+    return np.where(decreases, turned, total)
+
+
+def _as_measured(row: dict[str, Any], mean: Array, estimate: Array) -> tuple[Array, Array]:
+    """Means (K,) and effects (K, K) as the metric counts them, whichever way is better."""
+    if row["direction"] != "decrease":
+        return mean, estimate
+    return (1 - mean if row["metric_kind"] == "binary" else -mean), -estimate
+
+
+def _shares(part: pl.DataFrame, n: Array) -> Array:
+    """Intended shares (m, K) of the units; equal where an arm's is unknown."""
+    shares = np.array(part["share"].to_list(), dtype=np.float64)
+    return np.where(np.isfinite(shares).all(axis=1, keepdims=True), shares, 1 / n.shape[1])

@@ -80,7 +80,7 @@ def _ingested_arms() -> Select[Any]:
     columns += [
         readable_or_null(arm.started_at).label("observed_at"),
         literal(0.0).label("origin"),
-        literal("increase").label("direction"),
+        arm.direction,
     ]
     return select(*columns).order_by(arm.workspace_id, arm.experiment_name, arm.metric_name, arm.variant_name)
 
