@@ -54,7 +54,6 @@ CONTRACT_NAMES = {
     'f"organisation:{': "who a private release counts as one contributor, as the ledger stores it",
     "winsorise_at": "an argument of create_experiment, and a key of stored designs",
     "same_organisation": "a key of what transfer returns",
-    '"organisation"': "the scope of a debate, as it is stored",
     "programme-report": "a deployment's name",
     "CANCELLING": "a state of Prefect's",
 }
