@@ -21,7 +21,7 @@ from tasks.warehouse.schema import ExperimentArm, Workspace
 from tests.factories import store, workspace_row
 
 pytestmark = pytest.mark.real_data
-UNRANDOMISED = (201326, 201402)  # the archive's own correction of 2024
+UNRANDOMIZED = (201326, 201402)  # the archive's own correction of 2024
 
 
 async def test_the_upworthy_archive_alarms_where_randomization_is_known_to_have_failed(
@@ -34,7 +34,7 @@ async def test_the_upworthy_archive_alarms_where_randomization_is_known_to_have_
     found = await ExperimentEngine(warehouse=sqlite_warehouse).analyze_aggregated("acme")
     seconds = time.perf_counter() - started
     week = dict(packages.group_by("clickability_test_id").agg(pl.col("test_week").min()).iter_rows())
-    inside = np.array([UNRANDOMISED[0] <= week[one.experiment_name] <= UNRANDOMISED[1] for one in found])
+    inside = np.array([UNRANDOMIZED[0] <= week[one.experiment_name] <= UNRANDOMIZED[1] for one in found])
     alarm = np.array([one.status == "invalid" for one in found])
     assert all(alarm[i] == (one.sample_ratio_p_value < 0.001) for i, one in enumerate(found))
     print(f"\nBAR Upworthy alarms inside the unrandomized weeks: {alarm[inside].mean():.3f} (bar ≥ 0.60)")
