@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tasks.experiments import ExperimentService
 from tasks.models.drift.monitor import DriftThresholds
 from tasks.models.records import ROLLOUT_SHARES, PredictionBatch, Run
 from tasks.models.registry.promotion import Promoter, served
 from tasks.models.service import ModelService
-from tasks.models.serving.rollout_experiment import CHALLENGER, ExperimentsDoor
+from tasks.models.serving.rollout_experiment import CHALLENGER
 from tasks.models.store import ModelStore
 from tasks.models.training.dataset import ModelRows
 from tasks.models.training.evaluation import TrainedModel
@@ -70,7 +71,7 @@ def visit(models: ModelStore, registry: MemoryRegistry, clock: list[int], after:
     """A night's refresh, mortal at every call; then somebody asks for predictions."""
     service: Any = ModelService(models.warehouse, thresholds=NO_DRIFT_CHECK)
     service.store, service.registry = Mortal(models, clock, after), Mortal(registry, clock, after)
-    service.rollouts.experiment.experiments = Mortal(ExperimentsDoor(models.warehouse), clock, after)
+    service.rollouts.experiment.experiments = Mortal(ExperimentService(warehouse=models.warehouse), clock, after)
     known = ModelRows(frame_of(rows(60, 2, start=100)), FEW_ROWS)
     run = Run("test", as_of=START + timedelta(days=30 + night))
     service.refresh(KEY, FEW_ROWS, known, run).update(force=False, promote=True)
