@@ -54,10 +54,11 @@ def _with_absent(rows: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
 
 
 def _mapped(rows: pl.DataFrame, contract: Contract, mapping: Mapping) -> pl.DataFrame:
+    there = set(rows.columns)
     canonical = [
         mapping.columns[name].expression().alias(name)
         if name in mapping.columns
-        else (pl.col(name) if name in rows.columns else pl.lit(None, pl.String).alias(name))
+        else (pl.col(name) if name in there else pl.lit(None, pl.String).alias(name))
         for name in contract.columns
     ]
     others = mapping.attributes((name for name in rows.columns if name != ROW), contract.columns)
@@ -130,12 +131,13 @@ def _broken_rules(typed: pl.DataFrame, contract: Contract) -> list[pl.DataFrame]
 
 
 def _too_long(typed: pl.DataFrame) -> pl.DataFrame:
-    names = [n for n in typed.columns if n.startswith(ATTRIBUTE) and typed.schema[n] == pl.String]
-    if not names:
+    schema = typed.schema  # made anew whenever it is asked for, which takes long for thousands of columns
+    names = [name for name in schema.names() if name.startswith(ATTRIBUTE) and schema[name] == pl.String]
+    longest = typed.select(pl.col(names).str.len_bytes().max() > LONGEST_TEXT_BYTES)
+    long = [name for name, is_long in zip(names, longest.row(0), strict=True) if is_long] if names else []
+    if not long:
         return _rejects(typed[ROW].clear(), "", "")
-    longest = {name: int(typed[name].str.len_bytes().cast(pl.Int64).max() or 0) for name in names}  # type: ignore[arg-type]
-    long = [name for name, size in longest.items() if size > LONGEST_TEXT_BYTES]
-    too_long = pl.any_horizontal(pl.col(name).str.len_bytes() > LONGEST_TEXT_BYTES for name in long or names[:1])
+    too_long = pl.any_horizontal(pl.col(name).str.len_bytes() > LONGEST_TEXT_BYTES for name in long)
     return _problem(typed, "attributes", too_long, "longer than 1 MiB")
 
 

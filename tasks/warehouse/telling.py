@@ -24,8 +24,9 @@ def _notes(file: Staged) -> Iterator[str]:
     if file.days:
         yield f"{file.days:,} rows of single days were summed to {file.read:,} posts"
     names = [name.removeprefix(ATTRIBUTE) for name in file.readings]
-    silent = [name for name in names if name not in file.roles]
-    if silent and (file.features_are_declared or file.roles):
+    roles = file.roles
+    silent = [name for name in names if name not in roles]
+    if silent and (file.features_are_declared or roles):
         listed = ", ".join(silent[:5]) + (", …" if len(silent) > 5 else "")
         yield f"{len(silent)} further columns are kept and are no features: {listed}"
 
