@@ -34,7 +34,7 @@ def facebook_export(path: Path, rows: int, words: int = 0) -> Path:
     frame = pl.DataFrame({
         "Post ID": [f"1221580{i:011}" for i in range(rows)],
         "Publish time": [f"{1 + i % 12:02}/{1 + i % 28:02}/2025 {i % 24:02}:{i % 60:02}" for i in range(rows)],
-        "Permalink": "https://www.facebook.com/example/posts/1",
+        "Permalink": "https://facebook.com/posts/1",
         "Post type": [("Photos", "Reels", "Links")[i % 3] for i in range(rows)],
         "Title": [f"All about bread {i}\n\nWhat do \"you\" think, friends? #bakery" + " bread" * words for i in range(rows)],
         "Date": "Lifetime",
