@@ -339,7 +339,7 @@ def _uses(contract: Contract, bound: Mapping, columns: Sequence[str]) -> Iterato
             yield ColumnUse(column, "canonical", column)
         elif column in roles:
             yield ColumnUse(
-                column, roles[column], {"result": "kept, never a feature"}.get(roles[column], "learned from")
+                column, roles[column], {"result": "kept, never a feature"}.get(roles[column], "may be learned from")
             )
         elif column in kept:
             yield ColumnUse(column, "kept", "no feature")

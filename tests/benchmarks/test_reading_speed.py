@@ -36,7 +36,7 @@ def facebook_export(path: Path, rows: int, words: int = 0) -> Path:
         "Publish time": [f"{1 + i % 12:02}/{1 + i % 28:02}/2025 {i % 24:02}:{i % 60:02}" for i in range(rows)],
         "Permalink": "https://facebook.com/posts/1",
         "Post type": [("Photos", "Reels", "Links")[i % 3] for i in range(rows)],
-        "Title": [f"All about bread {i}\n\nWhat do \"you\" think, friends? #bakery" + " bread" * words for i in range(rows)],
+        "Title": [f"Bread {i}\n\nWhat do \"you\" think, friends? #bakery" + " bread" * words for i in range(rows)],
         "Date": "Lifetime",
         "Views": [f"{n:,}" for n in views],
         "Reactions": random.integers(0, 900, rows), "Comments": random.integers(0, 90, rows),
