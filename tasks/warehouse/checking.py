@@ -108,7 +108,8 @@ def _with_keys(typed: pl.DataFrame, contract: Contract, mapping: Mapping) -> pl.
     hashed = hashed_addresses(typed[key])
     if hashed.null_count() == len(hashed):
         return typed
-    address = pl.when(hashed.is_not_null()).then(pl.col(key)).alias(f"{ATTRIBUTE}url")
+    name = f"{ATTRIBUTE}url" if f"{ATTRIBUTE}url" not in typed.columns else f"{ATTRIBUTE}{key} as written"
+    address = pl.when(hashed.is_not_null()).then(pl.col(key)).alias(name)
     return typed.with_columns(address, hashed.fill_null(typed[key]).alias(key))
 
 

@@ -39,7 +39,8 @@ def _place(file: Staged) -> Iterator[str]:
     if table is not None and table.encoding != "utf-8":
         yield f"encoding {table.encoding}"
     if header is not None and header.preamble:
-        yield f"the table begins in line {header.row.line + 1}; what stands above it was left out"
+        other = f", with another table ({header.table_above})" if header.table_above is not None else ""
+        yield f"the table begins in line {header.row.line + 1}; what stands above it was left out{other}"
 
 
 def _numbers(file: Staged) -> Iterator[str]:
