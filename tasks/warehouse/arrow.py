@@ -111,10 +111,10 @@ def _compile(statement: Select[Any], is_sqlite: bool) -> tuple[str, tuple[Any, .
     return str(compiled), tuple(to_driver[name](value) if name in to_driver else value for name, value in values)
 
 
-def _typed(name: str, fetched: pl.DataType, declared: TypeEngine[Any]) -> pl.Expr:
+def _typed(name: str, found: pl.DataType, declared: TypeEngine[Any]) -> pl.Expr:
     column = pl.col(name)
     if isinstance(declared, UtcDateTime):
-        if fetched == pl.String:
+        if found == pl.String:
             return column.str.to_datetime(SQLITE_INSTANT, time_unit="us").dt.replace_time_zone("UTC")
         return column.cast(pl.Datetime("us", "UTC"))
     if isinstance(declared, JSON):
