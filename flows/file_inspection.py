@@ -26,11 +26,16 @@ def agreed_preset(kind: str, files: Sequence[Path]) -> str | None:
     names = {matching_preset(path, kind) for path in files if path.is_file()}
     if len(names) != 1 or (name := names.pop()) is None:
         return None
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not at_a_terminal():
         raise InputError(f"{files[0]}: is an export that preset '{name}' reads; say --preset {name}")
     if not typer.confirm(f"{files[0]} is an export that preset '{name}' reads. Read it so?", err=True):
         raise InputError(f"nothing was read; `raptorflow inspect {files[0]}` shows what the preset makes of it")
     return name
+
+
+def at_a_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def show(

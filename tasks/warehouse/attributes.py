@@ -27,7 +27,8 @@ Readings = dict[str, set[pl.DataType]]
 def possible_readings(passed: pl.DataFrame) -> Readings:
     """For each attribute that is text: the types that all of its values here can be read as."""
     names = [name for name in passed.columns if name.startswith(ATTRIBUTE)]
-    return {name: _readings(passed[name]) if passed.schema[name] == pl.String else set() for name in names}
+    schema = passed.schema
+    return {name: _readings(passed[name]) if schema[name] == pl.String else set() for name in names}
 
 
 def _readings(values: pl.Series) -> set[pl.DataType]:
@@ -56,8 +57,10 @@ def with_attributes(passed: pl.DataFrame, readings: Readings, roles: Mapping[str
         name: set() if known.get(name.removeprefix(ATTRIBUTE)) == "label" else possible
         for name, possible in readings.items()
     }
-    present = passed.with_columns(pl.lit(None, pl.String).alias(n) for n in readings if n not in passed.columns)
-    values = [_value(name, present.schema[name], readings[name], known) for name in sorted(readings)]
+    there = set(passed.columns)
+    present = passed.with_columns(pl.lit(None, pl.String).alias(name) for name in readings if name not in there)
+    schema = present.schema
+    values = [_value(name, schema[name], readings[name], known) for name in sorted(readings)]
     encoded = pl.struct(values).struct.json_encode().alias("attributes")
     said = None if roles is None else json.dumps(dict(sorted(roles.items())), ensure_ascii=False)
     return present.with_columns(encoded, pl.lit(said, pl.String).alias("attribute_roles")).drop(list(readings))

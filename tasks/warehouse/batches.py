@@ -11,8 +11,8 @@ import polars as pl
 
 ROW = "__row__"
 ATTRIBUTE = "attribute:"  # before the name of a column that is nobody's
-BATCH_BYTES = 32 << 20  # also the longest CSV row that can be read
-MOST_ROWS = 50_000  # what is derived from them is several times their size
+BATCH_BYTES = 8 << 20  # also about the longest CSV row that can be read; a batch costs some ten times its size
+MOST_ROWS = 20_000  # what is derived from them is several times their size
 SHOWN = 200  # characters of a value or a message that a person is shown
 
 

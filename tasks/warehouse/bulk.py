@@ -67,8 +67,8 @@ class BulkUpsert:
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         self._cursor.execute(sql)
-        found: list[tuple[Any, ...]] = self._cursor.fetchall()
-        return found
+        rows: list[tuple[Any, ...]] = self._cursor.fetchall()
+        return rows
 
 
 def _staging_statement(warehouse: Warehouse, table: type[Base], columns: list[str]) -> str:

@@ -54,10 +54,11 @@ def _with_absent(rows: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
 
 
 def _mapped(rows: pl.DataFrame, contract: Contract, mapping: Mapping) -> pl.DataFrame:
+    there = set(rows.columns)
     canonical = [
         mapping.columns[name].expression().alias(name)
         if name in mapping.columns
-        else (pl.col(name) if name in rows.columns else pl.lit(None, pl.String).alias(name))
+        else (pl.col(name) if name in there else pl.lit(None, pl.String).alias(name))
         for name in contract.columns
     ]
     others = mapping.attributes((name for name in rows.columns if name != ROW), contract.columns)
@@ -107,7 +108,8 @@ def _with_keys(typed: pl.DataFrame, contract: Contract, mapping: Mapping) -> pl.
     hashed = hashed_addresses(typed[key])
     if hashed.null_count() == len(hashed):
         return typed
-    address = pl.when(hashed.is_not_null()).then(pl.col(key)).alias(f"{ATTRIBUTE}url")
+    name = f"{ATTRIBUTE}url" if f"{ATTRIBUTE}url" not in typed.columns else f"{ATTRIBUTE}{key} as written"
+    address = pl.when(hashed.is_not_null()).then(pl.col(key)).alias(name)
     return typed.with_columns(address, hashed.fill_null(typed[key]).alias(key))
 
 
@@ -126,12 +128,13 @@ def _broken(typed: pl.DataFrame, rules: Sequence[RowRule]) -> list[pl.DataFrame]
 
 
 def _too_long(typed: pl.DataFrame) -> pl.DataFrame:
-    names = [n for n in typed.columns if n.startswith(ATTRIBUTE) and typed.schema[n] == pl.String]
-    if not names:
+    schema = typed.schema  # made anew whenever it is asked for, which takes long for thousands of columns
+    names = [name for name in schema.names() if name.startswith(ATTRIBUTE) and schema[name] == pl.String]
+    longest = typed.select(pl.col(names).str.len_bytes().max() > LONGEST_TEXT_BYTES)
+    long = [name for name, is_long in zip(names, longest.row(0), strict=True) if is_long] if names else []
+    if not long:
         return _rejects(typed[ROW].clear(), "", "")
-    longest = {name: int(typed[name].str.len_bytes().cast(pl.Int64).max() or 0) for name in names}  # type: ignore[arg-type]
-    long = [name for name, size in longest.items() if size > LONGEST_TEXT_BYTES]
-    too_long = pl.any_horizontal(pl.col(name).str.len_bytes() > LONGEST_TEXT_BYTES for name in long or names[:1])
+    too_long = pl.any_horizontal(pl.col(name).str.len_bytes() > LONGEST_TEXT_BYTES for name in long)
     return _problem(typed, "attributes", too_long, "longer than 1 MiB")
 
 

@@ -97,8 +97,8 @@ class Warehouse:
             return 0
         assert all(row.keys() == rows[0].keys() for row in rows), "rows of one write have the same columns"
         statement = _upsert(self.engine.dialect, table, tuple(rows[0]), keep_existing=keep_existing)
-        found = connection.execute(statement, [dict(row) for row in rows], execution_options=COUNTED)
-        return found.rowcount
+        result = connection.execute(statement, [dict(row) for row in rows], execution_options=COUNTED)
+        return result.rowcount
 
 
 @lru_cache(maxsize=512)

@@ -99,12 +99,12 @@ class _Extraction:
         asked = json.dumps([ids, [bound and bound.isoformat() for bound in bounds]])
         files = SnapshotFiles(folder, f"{self.table.name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}")
         with Reader(self.store.url) as reader:
-            found = self._unchanged(reader, files, ids, bounds)
-            if found is None:
+            snapshot = self._unchanged(reader, files, ids, bounds)
+            if snapshot is None:
                 counts = self._counts(reader, ids, bounds)
                 window = _window(counts, bounds)
-                found = files.write(self._frames(reader, counts, bounds), window, self.fingerprint)
-        return found
+                snapshot = files.write(self._frames(reader, counts, bounds), window, self.fingerprint)
+        return snapshot
 
     def _unchanged(self, reader: Reader, files: SnapshotFiles, ids: tuple[str, ...], bounds: Bounds) -> Snapshot | None:
         if not files.taken:
@@ -134,8 +134,8 @@ class _Extraction:
         place = func.row_number().over(order_by=self.time).label("place")
         numbered = self._within(select(self.time.label("instant"), place), (workspace_id,), bounds).subquery()
         statement = select(numbered.c.instant).distinct().where(numbered.c.place % SLICE_ROWS == 0)
-        found: list[datetime] = reader.read(statement.order_by(numbered.c.instant))["instant"].to_list()
-        return found
+        instants: list[datetime] = reader.read(statement.order_by(numbered.c.instant))["instant"].to_list()
+        return instants
 
     def _within(self, statement: Select[Any], workspace_ids: tuple[str, ...], bounds: Bounds) -> Select[Any]:
         since, until = bounds

@@ -47,10 +47,10 @@ def find_workspace(warehouse: Warehouse, workspace_id: str) -> dict[str, Any]:
     Raises:
         UnknownNameError: if there is no such workspace.
     """
-    found = warehouse.rows(select(Workspace.__table__).where(Workspace.workspace_id == workspace_id))
-    if not found:
+    rows = warehouse.rows(select(Workspace.__table__).where(Workspace.workspace_id == workspace_id))
+    if not rows:
         raise UnknownNameError.for_workspace(workspace_id)
-    return found[0]
+    return rows[0]
 
 
 def workspace_frame(warehouse: Warehouse) -> pl.DataFrame:

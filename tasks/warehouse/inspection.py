@@ -16,6 +16,7 @@ from tasks.warehouse.checking import DAY_ONLY, check
 from tasks.warehouse.contract import Contract, contract_of
 from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.experiment_design import contract_for, design_of, settled, with_metrics
+from tasks.warehouse.grain import summed
 from tasks.warehouse.mapping import Mapping, load_mapping
 from tasks.warehouse.presets import Fit, best_fits, fit, nearest, preset_named, presets
 from tasks.warehouse.reading.containers import Container, chosen, containers, likeliest_encoding
@@ -257,7 +258,8 @@ def _as_read(
         for column, reason, count, value in reasons.iter_rows()
         if column in bound.columns or column in rows.columns
     ]
-    shown = checked.passed.head(SHOWN_ROWS)
+    passed = checked.passed if bound.grain is None else summed(checked.passed, contract)
+    shown = passed.head(SHOWN_ROWS)
     canonical = [name for name in contract.columns if shown[name].null_count() < len(shown) and name != "workspace_id"]
     shown = shown.select(*canonical, *([DAY_ONLY] if DAY_ONLY in shown.columns else []))
     return [_readable(row) for row in shown.iter_rows(named=True)], notes, refused
@@ -285,6 +287,8 @@ def _left_out_tables(header: Header | None, others: Sequence[str]) -> Iterator[s
     if header is not None and header.preamble:
         lines = "; ".join(line[:60] for line in header.preamble[:3])
         yield f"what stands above the table, {len(header.preamble)} lines: {lines}"
+        if header.table_above is not None:
+            yield f"another table above it: {header.table_above}"
     if others:
         yield f"other tables of the file: {', '.join(others)}"
 
@@ -318,6 +322,8 @@ def _why(preset: str | None, fits: Sequence[Fit]) -> list[str]:
 
 def _zone(mapping: Mapping, bound: Mapping, timezone: str | None) -> str:
     origin = bound.columns.get("published_at") or bound.columns.get("occurred_at")
+    if origin is None and mapping.is_preset:
+        return "the report names a period, and no instants of publication"
     if origin is not None and origin.instant_from_id is not None:
         return "instants come from the ids, which hold them in UTC"
     clock = bound.clock_of("published_at")
@@ -345,7 +351,7 @@ def _uses(contract: Contract, bound: Mapping, columns: Sequence[str]) -> Iterato
             yield ColumnUse(column, "canonical", column)
         elif column in roles:
             yield ColumnUse(
-                column, roles[column], {"result": "kept, never a feature"}.get(roles[column], "learned from")
+                column, roles[column], {"result": "kept, never a feature"}.get(roles[column], "may be learned from")
             )
         elif column in kept:
             yield ColumnUse(column, "kept", "no feature")

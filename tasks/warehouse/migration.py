@@ -33,11 +33,11 @@ def require_current(warehouse: Warehouse) -> Warehouse:
     Raises:
         SchemaOutdatedError: if the schema is not at this code's revision.
     """
-    found, expected = current_revision(warehouse), expected_revision()
-    if found is None and warehouse.is_sqlite:
+    revision, expected = current_revision(warehouse), expected_revision()
+    if revision is None and warehouse.is_sqlite:
         upgrade(warehouse)
-    elif found != expected:
-        raise SchemaOutdatedError(found, expected)
+    elif revision != expected:
+        raise SchemaOutdatedError(revision, expected)
     return warehouse
 
 

@@ -20,9 +20,9 @@ def prune(folder: Path, older_than_days: int, *, dry_run: bool, now: datetime | 
         file, megabytes, day of last use, and whether it is deleted; longest unused first.
     """
     limit = (now or datetime.now(UTC)) - timedelta(days=older_than_days)
-    found = [(datetime.fromtimestamp(path.stat().st_atime, UTC), path) for path in folder.glob("*.parquet")]
+    files = [(datetime.fromtimestamp(path.stat().st_atime, UTC), path) for path in folder.glob("*.parquet")]
     gone = []
-    for last_used, path in sorted(found):
+    for last_used, path in sorted(files):
         if last_used >= limit:
             continue
         megabytes = path.stat().st_size / 1e6

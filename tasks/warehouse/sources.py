@@ -19,7 +19,6 @@ from tasks.warehouse.reading.containers import Container, chosen, containers, fi
 from tasks.warehouse.reading.excel_rows import read_sheet
 from tasks.warehouse.reading.header import Header, Heads, Row, find_header, renamed, unique_names
 from tasks.warehouse.reading.json_rows import read_json_lines
-from tasks.warehouse.reading.parquet_rows import read_parquet
 from tasks.warehouse.reading.text_rows import head_of, read_text
 
 SHEET_HEAD_ROWS = 500
@@ -154,6 +153,8 @@ def read(located: Located, mapping: Mapping) -> tuple[int | None, Iterator[Batch
     if table.kind == "json":
         return None, with_our_names(read_json_lines(table), mapping)
     if table.kind == "parquet":
+        from tasks.warehouse.reading.parquet_rows import read_parquet  # brings pyarrow, which a look can do without
+
         total, rows = read_parquet(table)
         return total, with_our_names(rows, mapping)
     assert header is not None

@@ -147,7 +147,8 @@ class Inspector:
         batch, left_out = select_rows(batch, staged.mapping, staged.source.path)
         rows, rounded = staged.numbers.plain(batch.rows)
         if rounded:
-            rows = rows.with_columns(_names_where(rounded).alias("rounded"))
+            name = "rounded" if "rounded" not in rows.columns else "rounded by the export"
+            rows = rows.with_columns(_names_where(rounded).alias(name))
         checked = check(Batch(rows, batch.broken), self.contract, staged.mapping, self.workspaces)
         self._refuse_shortened_keys(staged, checked.passed)
         staged.left_out += left_out

@@ -24,8 +24,9 @@ def _notes(file: Staged) -> Iterator[str]:
     if file.days:
         yield f"{file.days:,} rows of single days were summed to {file.read:,} posts"
     names = [name.removeprefix(ATTRIBUTE) for name in file.readings]
-    silent = [name for name in names if name not in file.roles]
-    if silent and (file.features_are_declared or file.roles):
+    roles = file.roles
+    silent = [name for name in names if name not in roles]
+    if silent and (file.features_are_declared or roles):
         listed = ", ".join(silent[:5]) + (", …" if len(silent) > 5 else "")
         yield f"{len(silent)} further columns are kept and are no features: {listed}"
 
@@ -38,7 +39,8 @@ def _place(file: Staged) -> Iterator[str]:
     if table is not None and table.encoding != "utf-8":
         yield f"encoding {table.encoding}"
     if header is not None and header.preamble:
-        yield f"the table begins in line {header.row.line + 1}; what stands above it was left out"
+        other = f", with another table ({header.table_above})" if header.table_above is not None else ""
+        yield f"the table begins in line {header.row.line + 1}; what stands above it was left out{other}"
 
 
 def _numbers(file: Staged) -> Iterator[str]:

@@ -28,15 +28,15 @@ def slices(rows: Mapping[str, int], bounds: Bounds, cuts: Callable[[str], list[d
         bounds: the time that is asked for.
         cuts: instants at which to cut a workspace of more than `SLICE_ROWS` rows.
     """
-    found: list[Slice] = []
+    parts: list[Slice] = []
     together: list[str] = []
     for workspace_id in sorted(rows):
         if together and sum(rows[name] for name in together) + rows[workspace_id] > SLICE_ROWS:
-            found.append(Slice(tuple(together), bounds))
+            parts.append(Slice(tuple(together), bounds))
             together = []
         if rows[workspace_id] > SLICE_ROWS:
             edges = [bounds[0], *cuts(workspace_id), bounds[1]]
-            found += [Slice((workspace_id,), edge) for edge in pairwise(edges)]
+            parts += [Slice((workspace_id,), edge) for edge in pairwise(edges)]
         else:
             together.append(workspace_id)
-    return [*found, Slice(tuple(together), bounds)] if together else found
+    return [*parts, Slice(tuple(together), bounds)] if together else parts

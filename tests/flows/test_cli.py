@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -97,3 +98,82 @@ def test_names_stay_whole_where_sentences_fold(monkeypatch: pytest.MonkeyPatch) 
     assert all(len(line) <= 40 for line in lines)
     assert lines[2].endswith("12")
     assert " ".join(word for line in lines[2:] for word in line.split() if word != "12") == rows[0]["pattern"]
+
+
+def facebook(path: Path) -> Path:
+    header = (
+        "Post ID,Publish time,Permalink,Post type,Title,Date,Views,Reactions,Comments,Shares,Reach,Duration (sec)\n"
+    )
+    line = '1221580{i:05},03/0{i}/2026 06:00,https://www.facebook.com/p/{i},Reels,"hello, {i}",Lifetime,"1,{i}00",'
+    line += "5,1,0,900,30\n"
+    path.write_text(header + "".join(line.format(i=i) for i in range(1, 7)))
+    return path
+
+
+def test_a_look_at_a_file_says_how_it_would_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = facebook(tmp_path / "posts.csv")
+    status, printed, _ = in_process(["inspect", str(file)], monkeypatch, capsys)
+    assert status == 0
+    for said in (
+        "posts.csv · text divided by commas · utf-8, header in line 1 · 12 columns",
+        "preset meta-facebook: Meta Business Suite",
+        "times are written by the clock of America/Los_Angeles",
+        "2026-03-01 14:00Z",
+        "Duration (sec) feature may be learned from",
+        "Reach kept no feature",
+        f"raptorflow ingest content {file} --preset meta-facebook --workspace ID",
+    ):
+        assert said in " ".join(printed.split())
+    assert printed.count("hello, ") == 5
+
+
+def test_a_look_can_be_had_by_machines_and_leave_a_mapping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, mapping = facebook(tmp_path / "posts.csv"), tmp_path / "map.yaml"
+    status, printed, _ = in_process(
+        ["inspect", str(file), "--json", "--write-mapping", str(mapping)], monkeypatch, capsys
+    )
+    seen = json.loads(printed)
+    assert (status, seen["preset"], seen["rows"][0]["impressions"]) == (0, "meta-facebook", 1100)
+    new = ["--workspace", "acme", "--industry", "bakery", "--timezone", "UTC"]
+    in_process(["init"], monkeypatch, capsys)
+    status, printed, complaint = in_process(
+        ["ingest", "content", str(file), "--mapping", str(mapping), *new], monkeypatch, capsys
+    )
+    assert (status, complaint) == (0, "")
+    assert "content: 6 read, 6 written, 0 unchanged, 0 rejected" in printed
+
+
+def test_a_look_at_a_file_that_no_preset_fits_names_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "posts.csv").write_text("Post ID,Publish time,Permalink,Sähe\n1,2,3,4\n", encoding="cp1252")
+    status, printed, _ = in_process(
+        ["inspect", str(tmp_path / "posts.csv"), "--write-mapping", str(tmp_path / "map.yaml")], monkeypatch, capsys
+    )
+    assert status == 0
+    assert "no preset fits; the nearest: meta-facebook: lacks 'Post type'" in printed
+    assert "windows-1252" in printed
+    assert "nothing says where" in printed
+    draft = (tmp_path / "map.yaml").read_text()
+    assert "encoding: windows-1252" in draft
+    assert "# content_id: COLUMN   # needed" in draft
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_at_a_terminal_the_one_preset_that_fits_is_asked_about(
+    agreed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from flows import file_inspection
+
+    file = facebook(tmp_path / "posts.csv")
+    monkeypatch.setattr(file_inspection, "at_a_terminal", lambda: True)
+    monkeypatch.setattr(file_inspection.typer, "confirm", lambda *_, **__: agreed)
+    in_process(["init"], monkeypatch, capsys)
+    new = ["--workspace", "acme", "--industry", "bakery", "--timezone", "UTC"]
+    status, printed, complaint = in_process(["ingest", "content", str(file), *new], monkeypatch, capsys)
+    assert status == (0 if agreed else 2)
+    assert "times are those of America/Los_Angeles" in printed if agreed else "nothing was read" in complaint

@@ -44,6 +44,12 @@ class Header:
     repeated: frozenset[str]
     complete: bool
 
+    @property
+    def table_above(self) -> str | None:
+        """The header of another table in the text above this one: the first of two lines that have several cells."""
+        several = [line for line in self.preamble if self.delimiter in line and not line.startswith("#")]
+        return several[0] if len(several) > 1 else None
+
 
 NO_HEADER = Header([], Row([], 0, 0), [], ",", frozenset(), False)
 

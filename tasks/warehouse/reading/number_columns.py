@@ -49,7 +49,8 @@ class NumberColumns:
         Raises:
             NumbersError: if a column writes numbers in more than one way, or in one that nobody has said how to read.
         """
-        there = [name for name in self._columns if name in rows.columns and rows.schema[name] == pl.String]
+        schema = rows.schema
+        there = [name for name in self._columns if schema.get(name) == pl.String]
         unusual = [name for name in there if not rows[name].str.contains(PLAIN_DIGITS).fill_null(True).all()]
         self._settle(rows, unusual)
         rounded: dict[str, pl.Series] = {}

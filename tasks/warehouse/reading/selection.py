@@ -30,7 +30,8 @@ def select_rows(batch: Batch, mapping: Mapping, path: Path) -> tuple[Batch, int]
         kept &= holds(mapping.where, columns)
     for condition in mapping.drop:
         kept &= ~holds(condition, columns)
-    texts = [name for name in columns if rows.schema[name] == pl.String]
+    schema = rows.schema
+    texts = [name for name in columns if schema[name] == pl.String]
     if mapping.totals is not None and texts:
         kept &= ~totals(texts)
     before = rows.height

@@ -107,7 +107,7 @@ NASTY: list[tuple[str, bytes, str | None, str]] = [
     ("daily.csv", (HEADER.replace(",body", ",measured_at") + "".join(DAILY)).encode(), None, "is a daily breakdown"),
     ("repeated.csv", table(*[line(i % 4) for i in range(40)]), None, "one row a post and day"),
     ("twice.csv", table(*many()).replace(b",body", b",impressions"), None, "column 'impressions' stands twice"),
-    ("long_row.csv", table(*many(2), line(3, body="x" * (40 << 20))), None, "longer than 1 MiB"),
+    ("long_row.csv", table(*many(2), line(3, body="x" * (40 << 20))), None, "a row is longer than 8 MiB"),
     ("escape.csv", b"\x1b[31mworkspace\n1\n", None, "\ufffd[31mworkspace"),
     ("nan.jsonl", b'{"workspace_id": "acme", "content_id": NaN}\n[1]\n', None, "content need the columns"),
     ("nested.jsonl", b"[" * 100_000, None, "line 1 is not a JSON object"),
