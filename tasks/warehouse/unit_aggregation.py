@@ -19,7 +19,7 @@ from tasks.warehouse.batches import ROW
 from tasks.warehouse.experiment_design import ARM
 from tasks.warehouse.experiment_metrics import METRIC, UNIT, Metric
 
-MEMORY = "512MB"
+MEMORY = "256MB"
 FILE = "__file__"
 EXPERIMENT = ARM[:2]
 FILES_OF_ROWS = 1 << 40  # rows of one file; a row's place is file × this + row
