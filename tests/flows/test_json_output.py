@@ -153,6 +153,7 @@ def test_every_command_prints_json(
     """Runs after the flows of the test above, so that there is something to list."""
     arguments = {
         "ingest": ["content", str(full_home / "posts.csv")],
+        "inspect": [str(full_home / "posts.csv")],
         "run": ["pattern-learning", "--dry-run"],
     }
     if command == "run":
