@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from tasks.warehouse.batches import ROW
 from tasks.warehouse.experiment_design import ARM
-from tasks.warehouse.experiment_metrics import METRIC, UNIT, Metric
+from tasks.warehouse.experiment_metrics import METRIC, UNIT, MetricColumns
 
 MEMORY = "256MB"
 FILE = "__file__"
@@ -37,7 +37,7 @@ class Units(AbstractContextManager["Units"]):
         metrics: by name.
     """
 
-    def __init__(self, folder: Path, files: Sequence[Any], metrics: Mapping[str, Metric]) -> None:
+    def __init__(self, folder: Path, files: Sequence[Any], metrics: Mapping[str, MetricColumns]) -> None:
         self._folder, self._files, self._metrics = folder, files, metrics
         self._open = ExitStack()
 
