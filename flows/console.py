@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from flows.json_output import plain, to_json
+from flows.json_output import json_text, plain
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 PIPED_WIDTH = 200  # a pipe has no width of its own; grep and less do not mind long lines
@@ -59,7 +59,7 @@ def written(files: Mapping[str, Path]) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value for machines: no colors, no wrapping."""
-    print(to_json(value))  # noqa: T201 - rich would wrap it
+    print(json_text(value))  # noqa: T201 - rich would wrap it
 
 
 def table(title: str, rows: Sequence[Mapping[str, Any]], json_wanted: bool = False, none_yet: str = NONE_YET) -> None:

@@ -18,7 +18,8 @@ COUNTS = ("read", "written", "unchanged", "rejected")
 def content_ingestion(options: ContentIngestion = ContentIngestion()) -> dict[str, Any]:
     """Take files into the warehouse: checked, with features, idempotent; rejected rows go to a file with reasons."""
     how = {"mapping": options.mapping, "preset": options.preset, "workspace": options.workspace_id}
-    report = ingest_files(options.kind, options.files, how | {"timezone": options.timezone}, str(flow_run.id))
+    how |= {"timezone": options.timezone, "experiment": options.experiment, "control": options.control}
+    report = ingest_files(options.kind, options.files, how, str(flow_run.id))
     publish_facts("content-ingestion-report", report, "Rows read, written, unchanged and rejected")
     counts = " · ".join(f"{report[name]:,} {name}" for name in COUNTS if name in report)
     announce(f"{options.kind}: {report.get('status') or counts}")

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 
-def to_json(value: Any) -> str:
+def json_text(value: Any) -> str:
     """The JSON text of a result, indented; numbers are numbers, and those JSON has no word for are null."""
     return json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False)
 

@@ -157,6 +157,8 @@ class ContentIngestion(Parameters):
     timezone: Line = Field(
         default="", title="Timezone", description="Of the account that exported them; empty: the workspace's."
     )
+    experiment: Line = Field(default="", title="Experiment", description="Its name, where the files do not say.")
+    control: Line = Field(default="", title="Control", description="The arm that others are compared with.")
 
     @model_validator(mode="after")
     def _one_mapping(self) -> Self:

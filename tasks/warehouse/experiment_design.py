@@ -10,7 +10,7 @@ import polars as pl
 
 from tasks.warehouse.batches import ROW
 from tasks.warehouse.contract import COUNTED, EXPERIMENTS, ID, MEASURED, NUMBER, YES_NO, Column, Contract
-from tasks.warehouse.experiment_metrics import METRIC, PARTS, UNIT, Metric
+from tasks.warehouse.experiment_metrics import METRIC, PARTS, UNIT, MetricColumns
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.origins import Origin
 
@@ -21,7 +21,7 @@ NO_METRIC = re.compile(r"(^|[_ ])(id|ids|key|hash|row|index|timestamp|date|time)
 
 
 @dataclass(frozen=True)
-class Design:
+class ArmsDesign:
     """How the arms of a mapping's experiments belong together.
 
     Attributes:
@@ -31,7 +31,7 @@ class Design:
         shares: of the units that each arm was meant to get; empty: unknown.
     """
 
-    metrics: Dictionary[str, Metric]
+    metrics: Dictionary[str, MetricColumns]
     is_per_unit: bool
     control: str | None = None
     shares: Dictionary[str, float] = field(default_factory=dict)
@@ -51,29 +51,29 @@ class Design:
         }
 
 
-def design_of(mapping: Mapping) -> Design | None:
+def design_of(mapping: Mapping) -> ArmsDesign | None:
     """What a mapping says; None where the metrics are all further columns, which the first rows have to show."""
     if mapping.metrics == "rest":
         return None
-    return Design(mapping.metrics, mapping.grain == "unit", mapping.control, mapping.shares)
+    return ArmsDesign(mapping.metrics, mapping.grain == "unit", mapping.control, mapping.shares)
 
 
-def settled(mapping: Mapping, rows: pl.DataFrame) -> Design:
+def settled(mapping: Mapping, rows: pl.DataFrame) -> ArmsDesign:
     """The design of a file whose metrics are all further columns of numbers, as its first rows show them."""
     used = {*mapping.used, *mapping.columns, *ARM, UNIT, "started_at", *mapping.labels, *mapping.features, ROW}
     used |= set() if mapping.ignore == "all" else set(mapping.ignore)
     names = [name for name in rows.columns if name not in used and not NO_METRIC.search(name.strip())]
-    metrics = {name: Metric() for name in names if _holds_numbers(rows[name])}
-    return Design(metrics, True, mapping.control, mapping.shares)
+    metrics = {name: MetricColumns() for name in names if _holds_numbers(rows[name])}
+    return ArmsDesign(metrics, True, mapping.control, mapping.shares)
 
 
-def with_metrics(mapping: Mapping, design: Design) -> Mapping:
+def with_metrics(mapping: Mapping, design: ArmsDesign) -> Mapping:
     """The mapping with the columns that the metrics are made of; all others are left out."""
     update = {"columns": mapping.columns | design.origins(), "ignore": "all"}
     return mapping.model_copy(update=update | {"features": [], "labels": [], "results": []})
 
 
-def contract_for(design: Design) -> Contract:
+def contract_for(design: ArmsDesign) -> Contract:
     """What a row of such files must hold."""
     names = {"workspace_id": ID, "experiment_name": ID}
     if design.is_per_unit:

@@ -21,8 +21,8 @@ from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.checking import check
 from tasks.warehouse.contract import EXPERIMENTS, NUMBER, TEXT
 from tasks.warehouse.errors import ColumnError, TooManyRejectedError
-from tasks.warehouse.experiment_design import ARM, Design, contract_for
-from tasks.warehouse.experiment_metrics import METRIC, Metric
+from tasks.warehouse.experiment_design import ARM, ArmsDesign, contract_for
+from tasks.warehouse.experiment_metrics import METRIC, MetricColumns
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.reading.number_columns import NumberColumns
 from tasks.warehouse.reading.selection import select_rows
@@ -40,7 +40,7 @@ SHOWN = 12
 
 
 @dataclass
-class File:
+class ExperimentFile:
     """One file whose rows were judged.
 
     Attributes:
@@ -76,7 +76,7 @@ class Arms:
 
 
 @dataclass(frozen=True)
-class Reader:
+class ExperimentReader:
     """Reads files of experiments of one design.
 
     Attributes:
@@ -86,12 +86,12 @@ class Reader:
         folder: for what does not fit into memory.
     """
 
-    design: Design
+    design: ArmsDesign
     workspaces: Collection[str]
     rejects: RejectsFile
     folder: Path
 
-    def stage(self, source: Source, mapping: Mapping, spill: Spill, progress: Progress | None) -> File:
+    def stage(self, source: Source, mapping: Mapping, spill: Spill, progress: Progress | None) -> ExperimentFile:
         """Judge every row of a file.
 
         Raises:
@@ -109,7 +109,7 @@ class Reader:
             raise ColumnError.from_missing_and_available(
                 source.path, contract.kind, [name.removeprefix(METRIC) for name in missing], source.columns
             )
-        file = File(source, mapping, spill)
+        file = ExperimentFile(source, mapping, spill)
         numbers = NumberColumns(source.path, number_columns(contract, mapping, source.columns))
         for batch in source.batches:
             batch, left_out = select_rows(batch, mapping, source.path)
@@ -124,7 +124,7 @@ class Reader:
         self.require_enough(file)
         return file
 
-    def arms(self, files: Sequence[File]) -> Arms:
+    def arms(self, files: Sequence[ExperimentFile]) -> Arms:
         """The arms of all files together.
 
         Raises:
@@ -145,17 +145,17 @@ class Reader:
             )
         return replace(arms, rows=rows)
 
-    def require_enough(self, file: File) -> None:
+    def require_enough(self, file: ExperimentFile) -> None:
         """Raise `TooManyRejectedError` where more than a fifth of a file's rows were refused."""
         if file.tally.rejected > MOST_REJECTED_SHARE * file.read:
             raise TooManyRejectedError(file.source.path, file.tally, file.read, self.rejects.path)
 
-    def _refuse(self, file: File, rejects: pl.DataFrame) -> None:
+    def _refuse(self, file: ExperimentFile, rejects: pl.DataFrame) -> None:
         file.tally.add(rejects)
         self.rejects.add(file.source.path, rejects)
 
     # ── one row a unit ───────────────────────────────────────────────────────────────────────────────────────────────
-    def _from_units(self, files: Sequence[File]) -> Arms:
+    def _from_units(self, files: Sequence[ExperimentFile]) -> Arms:
         frames: list[Callable[[], Iterator[pl.DataFrame]]] = [file.spill.frames for file in files]
         with Units(self.folder, frames, self.design.metrics) as units:
             refused, counts = units.refused(REFUSED_SHOWN), units.counts()
@@ -185,7 +185,7 @@ class Reader:
         return by_metric.select(*EXPERIMENT, "metric_name", pl.Series("metric_kind", kinds, dtype=pl.String))
 
     # ── one row an arm, several metrics ──────────────────────────────────────────────────────────────────────────────
-    def _from_wide_rows(self, files: Sequence[File]) -> Arms:
+    def _from_wide_rows(self, files: Sequence[ExperimentFile]) -> Arms:
         parts = []
         for place, file in enumerate(files):
             frames = [pl.DataFrame(schema=dict.fromkeys(ARM, TEXT) | {ROW: pl.Int64()}), *file.spill.frames()]
@@ -272,7 +272,7 @@ def peeked(source: Source) -> tuple[pl.DataFrame, Source]:
     return first.rows, replace(source, batches=chain([first], source.batches))
 
 
-def _problem(name: str, metric: Metric, row: dict[str, float]) -> str | None:
+def _problem(name: str, metric: MetricColumns, row: dict[str, float]) -> str | None:
     """Why the values of a metric are not what was declared of them."""
     if row["missing"] and metric.missing is None:
         return (

@@ -33,7 +33,7 @@ METRIC = "metric: "  # before the names of columns that metrics are made of
 PARTS = ("sum", "n", "sum_of_squares")
 
 
-class Metric(BaseModel):
+class MetricColumns(BaseModel):
     """One metric of an experiment.
 
     Attributes:
@@ -57,7 +57,7 @@ class Metric(BaseModel):
     missing: Literal["zero", "exclude"] | None = None
 
 
-Metrics = dict[str, Metric] | Literal["rest"]
+Metrics = dict[str, MetricColumns] | Literal["rest"]
 
 
 def as_metrics(given: Any) -> Any:
@@ -71,14 +71,14 @@ def as_metrics(given: Any) -> Any:
     metrics = {}
     for name, one in given.items():
         try:
-            metrics[str(name)] = Metric.model_validate({"kind": one} if isinstance(one, str) else one or {})
+            metrics[str(name)] = MetricColumns.model_validate({"kind": one} if isinstance(one, str) else one or {})
         except ValidationError as error:
             first = error.errors()[0]
             raise ValueError(f"{'.'.join(map(str, (name, *first['loc'])))}: {first['msg']}") from error
     return metrics
 
 
-def what_is_wrong(metrics: Mapping[str, Metric] | Literal["rest"], *, is_per_unit: bool) -> str | None:
+def what_is_wrong(metrics: Mapping[str, MetricColumns] | Literal["rest"], *, is_per_unit: bool) -> str | None:
     """Why these metrics cannot be read from such a file."""
     if metrics == "rest":
         return None if is_per_unit else "`metrics: rest` is for `grain: unit`"

@@ -34,7 +34,7 @@ from tasks.warehouse.database import Warehouse
 from tasks.warehouse.database_rows import open_query
 from tasks.warehouse.errors import IngestionStoppedError
 from tasks.warehouse.experiment_design import design_of, settled, with_metrics
-from tasks.warehouse.experiment_files import Arms, File, Reader, peeked, write_arms
+from tasks.warehouse.experiment_files import Arms, ExperimentFile, ExperimentReader, peeked, write_arms
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
 from tasks.warehouse.new_workspaces import workspace_row
@@ -208,7 +208,7 @@ class _Job:
             for (source, bound), spill in zip(opened, spills, strict=True)
         ]
 
-    def reshape(self, resources: ExitStack, progress: Progress | None) -> tuple[list[File], Arms]:
+    def reshape(self, resources: ExitStack, progress: Progress | None) -> tuple[list[ExperimentFile], Arms]:
         """Judge all files of experiments that are not arms row by row, and make the arms."""
         wanted = self.wanted
         mapping = wanted.mapping(self.contract)
@@ -224,14 +224,14 @@ class _Job:
                 design = settled(bound, rows)
             opened.append((source, with_metrics(bound, design)))
         assert design is not None, "there is a file"
-        reader = Reader(design, known, self.rejects, get_settings().home)
+        reader = ExperimentReader(design, known, self.rejects, get_settings().home)
         spills = [resources.enter_context(Spill(get_settings().home)) for _ in opened]
         files = [
             reader.stage(source, bound, spill, progress) for (source, bound), spill in zip(opened, spills, strict=True)
         ]
         return files, reader.arms(files)
 
-    def write_arms(self, files: Sequence[File], arms: Arms) -> int:
+    def write_arms(self, files: Sequence[ExperimentFile], arms: Arms) -> int:
         """Write arms; returns the number of the files' rows that made new or different ones."""
         began = datetime.now(UTC)
         self.workspaces.update(arms.rows["workspace_id"].unique())
@@ -267,7 +267,7 @@ class _Job:
                 self.store.upsert(connection, Workspace, [self.created | {"run_id": self.run_id}])
 
     def report(
-        self, staged: Sequence[Staged | File], written: int, seconds: float, notes: Sequence[str]
+        self, staged: Sequence[Staged | ExperimentFile], written: int, seconds: float, notes: Sequence[str]
     ) -> IngestionReport:
         """The counts of all files."""
         read, rejected = sum(file.read for file in staged), self.rejects.tally.rejected
@@ -293,7 +293,7 @@ class _Job:
         stamped = rows.with_columns(pl.lit(self.run_id).alias("run_id"))
         return with_features(stamped, self.zones) if self.contract is CONTENT else stamped
 
-    def _record(self, file: Staged | File, written: int, began: datetime) -> None:
+    def _record(self, file: Staged | ExperimentFile, written: int, began: datetime) -> None:
         rejected = file.tally.rejected
         row = {
             "run_id": self.run_id,

@@ -37,7 +37,7 @@ def ingest_files(kind: str, files: Sequence[str], how: Mapping[str, str | None],
         kind: what their rows are.
         files: none for the inbox: what lies in its folder of that kind is read as `how` says, what lies in folders
             below it, `WORKSPACE/PRESET` or `PRESET`, by that preset and for that workspace.
-        how: mapping, preset, workspace and timezone, each may be None.
+        how: mapping, preset, workspace, timezone, experiment and control, each may be None.
         run_id: written into the rows.
     """
     from tasks.warehouse.ingestion import ingest  # brings the machinery: no other flow's process need wait for it
@@ -50,7 +50,8 @@ def ingest_files(kind: str, files: Sequence[str], how: Mapping[str, str | None],
     mapping = Path(named) if named else None
     reports = [
         ingest(kind, batch.files, mapping=mapping if batch.preset is None else None, preset=batch.preset,
-               workspace=batch.workspace, timezone=how.get("timezone"), run_id=run_id)
+               workspace=batch.workspace, timezone=how.get("timezone"), experiment=how.get("experiment"),
+               control=how.get("control"), run_id=run_id)
         for batch in batches
     ]  # fmt: skip
     return asdict(joined(reports))

@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from tasks.warehouse.batches import ROW
 from tasks.warehouse.experiment_design import ARM
-from tasks.warehouse.experiment_metrics import METRIC, UNIT, Metric
+from tasks.warehouse.experiment_metrics import METRIC, UNIT, MetricColumns
 
-MEMORY = "512MB"
+MEMORY = "256MB"
 FILE = "__file__"
 EXPERIMENT = ARM[:2]
 FILES_OF_ROWS = 1 << 40  # rows of one file; a row's place is file × this + row
@@ -37,7 +37,7 @@ class Units(AbstractContextManager["Units"]):
         metrics: by name.
     """
 
-    def __init__(self, folder: Path, files: Sequence[Any], metrics: Mapping[str, Metric]) -> None:
+    def __init__(self, folder: Path, files: Sequence[Any], metrics: Mapping[str, MetricColumns]) -> None:
         self._folder, self._files, self._metrics = folder, files, metrics
         self._open = ExitStack()
 

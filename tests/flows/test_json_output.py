@@ -21,7 +21,7 @@ import typer.main
 
 from flows import runtime
 from flows.cli import app, main
-from flows.json_output import plain, to_json
+from flows.json_output import json_text, plain
 from flows.platform.changes import Change
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, upgrade
@@ -51,7 +51,7 @@ def test_records_arrays_and_instants_become_what_json_knows() -> None:
         "odd": (Decimal("2.50"), Decimal(3), date(2026, 1, 2), timedelta(seconds=90), Path("a/b"), {1}, Color.RED),
         "flag": np.bool_(True),
     }
-    assert json.loads(to_json(value)) == {
+    assert json.loads(json_text(value)) == {
         "red": {
             "name": "a",
             "parts": [{"workspace_id": "acme", "status": "done", "reason": None, "result": {"share": 0.5}}],
@@ -153,6 +153,7 @@ def test_every_command_prints_json(
     """Runs after the flows of the test above, so that there is something to list."""
     arguments = {
         "ingest": ["content", str(full_home / "posts.csv")],
+        "inspect": [str(full_home / "posts.csv")],
         "run": ["pattern-learning", "--dry-run"],
     }
     if command == "run":
