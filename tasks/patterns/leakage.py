@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from tasks.patterns.features import EncodedFeature
+from tasks.statistics.outcome_parts import FIX, parts_of_outcome
 
-NEARLY_DETERMINES = 0.9  # rank correlation; what is known before publication explains far less of an outcome
-FEWEST_ROWS = 20
-REASON = "is part of the outcome: put it under `results:`"
-# What platforms count after publication.
+# What platforms count after publication. Few rows show nothing of a count, but its name does.
 _COUNTED = re.compile(
     r"^(total|unique|lifetime|number of|anzahl)?[ _]?(post )?(likes?|reactions?|comments?|replies|shares?|retweets?|"
     r"reposts?|quotes?|saves?|bookmarks?|clicks?|link clicks|url clicks|views?|video views|plays?|reach|impressions?|"
@@ -25,32 +22,28 @@ _COUNTED = re.compile(
 
 
 def without_leaks(
-    features: Sequence[EncodedFeature], *outcomes: NDArray[np.float64]
+    features: Sequence[EncodedFeature], outcomes: Mapping[str, NDArray[np.float64]], week: NDArray[np.int64]
 ) -> tuple[list[EncodedFeature], dict[str, str]]:
     """The features that may be learned from, and the refused ones with the reason.
 
     Args:
         features: of n posts; only attributes are judged, all others are known before publication.
-        outcomes: (n,) each.
+        outcomes: by name, (n,) each.
+        week: (n,) clusters in time.
     """
-    refused = {one.name: REASON for one in features if one.role == "attribute" and _leaks(one, outcomes)}
-    return [one for one in features if one.name not in refused], refused
+    attributes = [feature for feature in features if feature.role == "attribute"]
+    counted = {
+        feature.name: f"counts what happens after publication, so it {FIX}"
+        for feature in attributes
+        if feature.kind != "category" and _COUNTED.match(feature.name.strip())
+    }
+    values = {feature.name: _values(feature) for feature in attributes if feature.name not in counted}
+    refused = counted | parts_of_outcome(values, outcomes, week)
+    return [feature for feature in features if feature.name not in refused], refused
 
 
-def _leaks(feature: EncodedFeature, outcomes: Sequence[NDArray[np.float64]]) -> bool:
-    if feature.kind == "category":
-        return False
-    if _COUNTED.match(feature.name.strip()):
-        return True
-    return any(abs(_rank_correlation(feature.numbers, outcome)) >= NEARLY_DETERMINES for outcome in outcomes)
-
-
-def _rank_correlation(values: NDArray[np.float64], outcome: NDArray[np.float64]) -> float:
-    """Spearman's; 0 where too few rows have both or one of them does not vary."""
-    known = np.isfinite(values) & np.isfinite(outcome)
-    if known.sum() < FEWEST_ROWS:
-        return 0.0
-    first, second = rankdata(values[known]), rankdata(outcome[known])
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
-        return 0.0
-    return float(np.corrcoef(first, second)[0, 1])
+def _values(feature: EncodedFeature) -> NDArray[np.float64] | NDArray[np.int64]:
+    """Numbers as they are; labels as whole numbers, -1 where unknown."""
+    if feature.kind != "category":
+        return feature.numbers
+    return np.where(feature.known, feature.numbers, -1.0).astype(np.int64)

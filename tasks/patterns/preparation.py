@@ -115,8 +115,9 @@ def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime, attributes:
     usable, own = with_attributes(frame.drop(UNREAD, strict=False)[rows], {*frame.columns, *TABLE})
     engagements = counts["engagements"].values[rows]
     rate = log_rate(engagements, counts[exposure].values[rows] if exposure else None)
-    features, refused = without_leaks(features_of(usable, {*attributes, *own}), rate, engagements)
     week = week_numbers(usable["published_at"])
+    outcomes = {"engagements": engagements, "engagement rate": rate}
+    features, refused = without_leaks(features_of(usable, {*attributes, *own}), outcomes, week)
     return Posts(
         features=features,
         published_at=usable["published_at"],

@@ -6,8 +6,9 @@ A mapping says which columns are results; this is the guard behind it, which goe
 - bounded: a count that never exceeds the outcome, though it often would if the outcomes of a week changed places.
   Parts of a sum are bounded by it; nothing that is known before publication is.
 - sums up: counts that add up to the outcome in every row, each of them.
-- moves along: a count that rises with the outcome, rank correlation at least `MOVES_ALONG`.
-- determines: any number with a rank correlation of at least `DETERMINES`, or a label whose levels hardly overlap.
+- moves along: a count that rises with an outcome that is a number, rank correlation at least `MOVES_ALONG`.
+- determines: any number with a rank correlation of at least `DETERMINES` (`DETERMINES_YES_OR_NO` where the outcome is
+  one of two), or a label whose levels hardly overlap.
 
 Correlations are within weeks (a post is compared with those of its week), their errors clustered by week (jackknife),
 and it is the lower bound that counts: few rows refuse nothing. On the posts of 69 Facebook pages (four months of 2016):
@@ -33,6 +34,7 @@ FEWEST_ROWS = 50
 FEWEST_VIOLATIONS = 15.0  # expected by chance; e⁻¹⁵ is the chance to see none
 MOVES_ALONG = 0.5
 DETERMINES = 0.85
+DETERMINES_YES_OR_NO = 0.98  # what is known before may well tell most buyers from the rest, but not nearly all
 SEPARATES = 0.995  # of pairs of rows with different labels, the share in one order less that in the other
 MOST_LEVELS = 20
 EXACT = 1e-6  # of a sum, relative
@@ -103,9 +105,10 @@ def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed:
     if is_count and _is_count(y) and _is_bounded(x, y, clusters, seed):
         return f"never exceeds {name}, so it {FIX}"
     bound, rises = _correlation_bound(x, y, clusters)
-    if bound >= DETERMINES:
+    is_yes_or_no = len(np.unique(y)) <= 2
+    if bound >= (DETERMINES_YES_OR_NO if is_yes_or_no else DETERMINES):
         return f"nearly determines {name} (rank correlation {bound:.2f} or more), so it {FIX}"
-    if is_count and rises and bound >= MOVES_ALONG:
+    if is_count and rises and bound >= MOVES_ALONG and not is_yes_or_no:
         return f"is a count that moves with {name} (rank correlation {bound:.2f} or more), so it {FIX}"
     return None
 

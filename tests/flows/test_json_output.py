@@ -22,7 +22,7 @@ import typer.main
 from flows import runtime
 from flows.cli import app, main
 from flows.json_output import json_text, plain
-from flows.platform.changes import Change
+from flows.platform.changes import DeploymentChange
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, upgrade
 from tasks.warehouse.outcomes import Outcome
@@ -158,7 +158,7 @@ def test_every_command_prints_json(
     }
     if command == "run":
         pytest.skip("each flow has its turn above")
-    with patch("flows.platform.deploying.deploy", return_value=[Change("pool", "a", "created", ["x"])]):
+    with patch("flows.platform.deploying.deploy", return_value=[DeploymentChange("pool", "a", "created", ["x"])]):
         value = printed(full_home, [command, *arguments.get(command, [])], capsys)
     require_plain(value, command)
     assert value or command not in FILLED, f"{command} had nothing to print"

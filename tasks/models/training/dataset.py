@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tasks.models.specs import ModelSpec
+from tasks.statistics.outcome_parts import parts_of_outcome
 from tasks.warehouse.attribute_roles import roles_in
 
 RECENT_ROWS = 30
+ATTRIBUTE = "attribute."
 TEXT = "text"
 KEYS = {"content": ("content_id", "published_at"), "touches": ("touch_id", "occurred_at")}
 
@@ -119,7 +123,27 @@ def examples(frame: pl.DataFrame, spec: ModelSpec) -> Examples:
     if "recent_level" in spec.features.numeric:
         labeled = labeled.with_columns(recent_level=recent_level())
     labeled = labeled.tail(spec.maximum_rows)
-    return Examples(features(labeled, spec), labeled["_target"], labeled[key], labeled[time])
+    known = _without_parts_of_target(features(labeled, spec), labeled["_target"], labeled[time])
+    return Examples(known, labeled["_target"], labeled[key], labeled[time])
+
+
+def _without_parts_of_target(columns: pl.DataFrame, values: pl.Series, times: pl.Series) -> pl.DataFrame:
+    """The columns without attributes that only restate the target: a model would learn them and know nothing before."""
+    attributes = columns.select(name for name in columns.columns if name.startswith(ATTRIBUTE))
+    if not attributes.width:
+        return columns
+    numeric = {column.name: column.cast(pl.Float64).to_numpy() for column in attributes if column.dtype.is_numeric()}
+    labels = {column.name: _codes(column) for column in attributes if column.name not in numeric}
+    week = times.dt.epoch("d").to_numpy() // 7
+    outcome = values.cast(pl.Float64) if values.dtype.is_numeric() else values.rank("dense").cast(pl.Float64)
+    refused = parts_of_outcome(numeric | labels, {"the target": outcome.to_numpy()}, week)
+    return columns.drop(list(refused))
+
+
+def _codes(labels: pl.Series) -> NDArray[np.int64]:
+    """Labels (n,) as whole numbers; -1 where there is none."""
+    ranks = labels.set(labels == "", None).rank("dense").cast(pl.Int64)
+    return (ranks.fill_null(0) - 1).to_numpy().astype(np.int64)
 
 
 def all_rows(frame: pl.DataFrame, spec: ModelSpec) -> Examples:
@@ -179,7 +203,7 @@ def with_attributes(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str], list[
     roles = roles_in(frame)
     if roles.declared:
         decoded = decoded.select(name for name in decoded.columns if roles.is_feature(name, numeric=True))
-    decoded = decoded.rename({name: f"attribute.{name}" for name in decoded.columns})
+    decoded = decoded.rename({name: f"{ATTRIBUTE}{name}" for name in decoded.columns})
     numbers = sorted(name for name, kind in decoded.schema.items() if kind.is_numeric() or kind == pl.Boolean)
     labels = sorted(name for name, kind in decoded.schema.items() if kind == pl.String)
     return frame.hstack(decoded.select(numbers + labels)), numbers, labels
