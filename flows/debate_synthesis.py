@@ -9,7 +9,8 @@ from prefect.runtime import flow_run
 
 from flows.approvals import ABSTAIN, PersonsVote, ask_beside, with_menu
 from flows.parameters import DebateSynthesis
-from tasks.reporting import announce, artifact_key, emit, publish_markdown
+from tasks.plain_text import markdown
+from tasks.reporting import announce, artifact_key, emit, publish_markdown, strong
 from tasks.swarm.errors import DebateFailedError
 from tasks.swarm.limits import Limits
 from tasks.swarm.positions import Turns
@@ -29,9 +30,9 @@ def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, 
     limits = Limits(max_total_tokens=options.max_total_tokens, debate_seconds=options.minutes * 60.0)
 
     async def ask_person(brief: Brief, _turns: Turns) -> str | None:
-        told = "\n".join(f"- **{one.id}** {one.label}" for one in brief.options)
+        told = "\n".join(f"- {strong(one.id)} {markdown(one.label)}" for one in brief.options)
         form = with_menu(PersonsVote, "option", [ABSTAIN, *(one.id for one in brief.options)])
-        answer = await ask_beside(form, f"{brief.problem}\n\n{told}", options.vote_hours)
+        answer = await ask_beside(form, f"{markdown(brief.problem)}\n\n{told}", options.vote_hours)
         return None if answer.option == ABSTAIN else answer.option
 
     asks = ask_person if options.ask_a_person else None

@@ -12,7 +12,7 @@ from flows.chunks import outcomes_of_chunks
 from flows.parameters import ExperimentAnalysis
 from flows.task_runners import task_runner
 from tasks.experiments.steps import analyze_experiments, answered, end_experiments, reports_of, running_experiments
-from tasks.reporting import announce, artifact_key, emit, figure, publish_markdown, publish_table
+from tasks.reporting import announce, emit, figure, fixed_key, publish_markdown, publish_table
 from tasks.reporting.experiment_report import answers_in_words, experiment_report
 from tasks.warehouse.outcomes import Outcome
 
@@ -43,7 +43,7 @@ def ask_first(reports: list[dict[str, Any]], hours: int) -> None:
     if not waiting:
         announce("no running experiment has an answer yet: there is nothing to decide")
         return
-    publish_table(artifact_key(NAME, "answered"), waiting, "What waits for a decision")
+    publish_table(fixed_key(NAME, "answered"), waiting, "What waits for a decision")
     form = with_menu(EndingApproval, "leave_running", [row["experiment_id"] for row in waiting])
     answer = ask(form, answers_in_words(waiting), hours)
     ended = end_experiments(waiting, answer.leave_running) if answer.end_them else {}
@@ -58,7 +58,7 @@ def publish(report: dict[str, Any]) -> None:
     found, ended, picture = report["analysis"], report["ended"], report["picture"]
     parts = [experiment_report(found, ended is not None)]
     parts += [figure(picture, f"Effects of {found.name} over time")] if picture else []
-    publish_markdown(artifact_key(NAME, found.experiment_id), "\n\n".join(parts), f"{found.name}: {found.status.value}")
+    publish_markdown(fixed_key(NAME, found.experiment_id), "\n\n".join(parts), f"{found.name}: {found.status.value}")
     if ended is not None:
         told = {"name": ended.name, "conclusion": ended.conclusion, "winner": ended.winner, "p_value": found.p_value}
         emit("raptorflow.experiment.decided", f"experiment.{ended.experiment_id}", told)

@@ -8,6 +8,7 @@ from tasks.models.importance import Importance
 from tasks.models.records import ModelKey
 from tasks.models.specs import ModelSpec
 from tasks.models.training import Evaluation
+from tasks.plain_text import code, markdown
 
 MAX_CHARACTERS = 5_000  # MLflow's limit
 WHAT = {
@@ -24,7 +25,7 @@ def model_card(
     what = WHAT.get(spec.target, f"the {spec.target} of a text")
     rows = f"Learnt from {tags['n_train']} rows, {tags['train_from'][:10]} to {tags['train_to'][:10]}."
     parts = [
-        f"**{key.model_type.value} of {key.workspace_id}** predicts {what}. {rows}",
+        f"**{key.model_type.value} of {markdown(key.workspace_id)}** predicts {what}. {rows}",
         f"**Held-out performance.** On {found.n} later rows its recipe loses {found.loss:.4g} a row, the better "
         f"trivial predictor {found.baseline_loss:.4g} (gain at least {found.gain_lower:.2g}, 95 %). "
         f"On the latest of them: {_figures(found)}.",
@@ -45,9 +46,9 @@ def _listens(weights: Importance | None) -> str:
     if weights is None or not len(weights.names):
         return ""
     named = zip(weights.names[:MOST_IMPORTANT], weights.values.tolist(), strict=False)
-    return f"**Listens most to** {', '.join(f'`{name}` ({value:.2g})' for name, value in named)}: {weights.unit}."
+    return f"**Listens most to** {', '.join(f'{code(name)} ({value:.2g})' for name, value in named)}: {weights.unit}."
 
 
 def _provenance(tags: dict[str, str]) -> str:
     known = {"data sha256": "data_sha256", "git commit": "git_commit", "flow run": "flow_run_id"}
-    return ", ".join(f"{what} `{tags[name]}`" for what, name in known.items() if tags.get(name))
+    return ", ".join(f"{what} {code(tags[name])}" for what, name in known.items() if tags.get(name))

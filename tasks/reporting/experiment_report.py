@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tasks.reporting.artifacts import markdown_table, reasons
+from tasks.plain_text import Markdown, code, markdown
+from tasks.reporting.artifacts import markdown_table, reasons, strong
 
 if TYPE_CHECKING:
     from tasks.experiments.findings import Analysis, ArmReport, EffectReport
@@ -32,33 +33,36 @@ def experiment_report(found: Analysis, completed: bool) -> str:
 
 def in_words(found: Analysis, completed: bool) -> str:
     """The report's head: what is known and what to do."""
-    winner = f" **{found.winner}** wins." if found.winner else ""
+    winner = f" {strong(found.winner)} wins." if found.winner else ""
     done = " The experiment is completed." if completed else ""
-    kind = f" ({found.metric_kind})" if found.metric_kind else ""
+    kind = f" ({markdown(found.metric_kind)})" if found.metric_kind else ""
     lines = [
-        f"# {found.name}",
-        f"**{found.status.value.replace('_', ' ')}** · {found.metric_name}{kind} · {found.n:,} units · "
+        f"# {markdown(found.name)}",
+        f"**{found.status.value.replace('_', ' ')}** · {markdown(found.metric_name)}{kind} · {found.n:,} units · "
         f"look {found.looks}.{winner}{done}",
     ]
-    lines += [f"Hypothesis: {found.hypothesis}"] if found.hypothesis else []
-    proven = [f"**{e.variant_id}** {'better' if e.effect > 0 else 'worse'}" for e in found.effects if e.is_significant]
+    lines += [f"Hypothesis: {markdown(found.hypothesis)}"] if found.hypothesis else []
+    proven = [
+        f"{strong(e.variant_id)} {'better' if e.effect > 0 else 'worse'}" for e in found.effects if e.is_significant
+    ]
     lines += [f"Proven against the control: {', '.join(proven)}."] if proven else []
-    lines += [f"What to do: {found.next_step}."] if not completed else []
-    lines += [f"How it was judged: {found.method}."]
+    lines += [f"What to do: {markdown(found.next_step)}."] if not completed else []
+    lines += [f"How it was judged: {markdown(found.method)}."]
     if found.sample_ratio is not None:
         alarm = "**broken**" if found.sample_ratio.is_alarm else "as promised"
         lines.append(f"Sample ratio: {alarm} (p = {found.sample_ratio.p_value:.3g}).")
-    lines.append(f"Better is {', '.join(_better(found))}; an effect is positive where it is for the better.")
-    return "\n\n".join(lines + [f"- {warning}" for warning in found.warnings])
+    lines.append(f"Better is {markdown(', '.join(_better(found)))}; an effect is positive where it is for the better.")
+    return "\n\n".join(lines + [f"- {markdown(warning)}" for warning in found.warnings])
 
 
 def answers_in_words(waiting: Iterable[Mapping[str, Any]]) -> str:
     """Experiments that have an answer, as the form that ends them shows them."""
-    told = (
-        (f"{row['name']} · {row['workspace_id']}", f"{_answer(row)}, {row['units']:,} units, `{row['experiment_id']}`")
-        for row in waiting
-    )
+    told = ((f"{row['name']} · {row['workspace_id']}", _waiting(row)) for row in waiting)
     return f"These have an answer:\n\n{reasons(told)}"
+
+
+def _waiting(row: Mapping[str, Any]) -> Markdown:
+    return Markdown(f"{markdown(_answer(row))}, {row['units']:,} units, {code(row['experiment_id'])}")
 
 
 def _answer(row: Mapping[str, Any]) -> str:
@@ -99,7 +103,7 @@ def _segment(row: Mapping[str, Any]) -> Row:
 
 def _guardrail(row: Mapping[str, Any]) -> Row:
     known = row["effect"] is not None
-    verdict = "**worse**" if row["is_harmed"] else "not proven worse" if known else "not enough units"
+    verdict = Markdown("**worse**") if row["is_harmed"] else "not proven worse" if known else "not enough units"
     effect = _told(row["effect"], row["interval"]) if known else None
     return {"metric": row["metric_name"], "arm": row["variant_id"], "effect, interval": effect, "verdict": verdict}
 

@@ -14,6 +14,7 @@ def publish_moved(flow_name: str, moved: Mapping[str, Any], reason: str, actor: 
     name = f"{moved['workspace_id']}.{moved['model_type']}"
     facts = {"model": name, "status": moved["status"], "serves": moved["model_version"]}
     facts |= {"served before": moved["previous_version"], "reason": reason, "by": actor}
-    publish_facts(artifact_key(flow_name, name), facts, "Who serves now, and why")
+    about = (flow_name, moved["workspace_id"], moved["model_type"])
+    publish_facts(artifact_key(*about), facts, "Who serves now, and why")
     if address := model_address(name):
-        publish_link(artifact_key(flow_name, name, "mlflow"), address, name, "The model, its versions and their cards")
+        publish_link(artifact_key(*about, "mlflow"), address, name, "The model, its versions and their cards")
