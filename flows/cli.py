@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -24,8 +25,23 @@ Of = Annotated[str | None, typer.Option("--workspace", "-w", help="One workspace
 
 
 @app.callback()
-def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+def options(_debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
     """Hold the options of every command; `main` reads --debug before the command line is parsed."""
+    _keep_private()
+
+
+def _keep_private() -> None:
+    """Nobody else on this machine reads what a command writes, nor what an earlier version left open."""
+    from tasks.private_files import NOBODY_ELSE, tighten
+    from tasks.settings import get_settings
+
+    os.umask(NOBODY_ELSE)  # of servers, workers and runs too: they inherit it
+    home = get_settings().home.resolve()
+    if opened := tighten(home):
+        print(  # noqa: T201 - a warning, on stderr
+            f"raptorflow: other users of this machine could read {opened} files and folders of {home}; now they cannot",
+            file=sys.stderr,
+        )
 
 
 @app.command()

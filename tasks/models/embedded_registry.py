@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from tasks.private_files import private_folder
+
 
 @contextmanager
 def alone_at(address: str) -> Iterator[None]:
@@ -16,7 +18,7 @@ def alone_at(address: str) -> Iterator[None]:
         yield
         return
     store = Path(address.removeprefix("sqlite:///"))
-    store.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(store.parent)
     with store.with_name(f"{store.name}.first-use").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _prepare_file(store)

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.plain_text import spreadsheet_cell
+from tasks.private_files import private_folder
 
 MOST_REJECTED_SHARE = 0.2
 
@@ -61,7 +62,7 @@ class RejectsFile:
             return
         first = self.tally.rejected == 0
         self.tally.add(rejects)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.path.parent)
         with self.path.open("wb" if first else "ab") as file:
             rows = rejects.select(pl.lit(str(source)).alias("file"), *SCHEMA.keys())
             cells = pl.selectors.string().map_elements(spreadsheet_cell, return_dtype=pl.String)
