@@ -149,6 +149,8 @@ def platform(found: Any, json_wanted: bool) -> None:
             table(title, rows)
         else:
             out.print(f"[bold]{title}[/]: none")
+    if found.open:
+        say(f"open {found.open}\n  signs your browser in, once; every `raptorflow status` prints another")
 
 
 def summary(ended: Mapping[str, Any]) -> None:

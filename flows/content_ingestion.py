@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from flows.parameters import ContentIngestion
 from tasks.reporting import announce, publish_facts
@@ -17,7 +17,8 @@ COUNTS = ("read", "written", "unchanged", "rejected")
 @flow(name="content-ingestion", flow_run_name="content-ingestion · {options.kind}")
 def content_ingestion(options: ContentIngestion = ContentIngestion()) -> dict[str, Any]:
     """Take files into the warehouse: checked, with features, idempotent; rejected rows go to a file with reasons."""
-    report = ingest_files(options.kind, options.files, options.mapping, str(flow_run.id))
+    is_from_form = deployment.id is not None  # by hand it is the person's own process, with the person's own rights
+    report = ingest_files(options.kind, options.files, options.mapping, str(flow_run.id), is_from_form)
     publish_facts("content-ingestion-report", report, "Rows read, written, unchanged and rejected")
     told = report.get("status") or " · ".join(f"{report[name]:,} {name}" for name in COUNTS)
     announce(f"{options.kind}: {told}")

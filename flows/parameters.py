@@ -84,9 +84,11 @@ class ContentIngestion(Parameters):
     files: Names = Field(
         default=[],
         title="Files",
-        description="CSV, Parquet or JSON Lines, on the worker's disk; empty: all in inbox/KIND of RAPTORFLOW_HOME.",
+        description="CSV, Parquet or JSON Lines in the inbox or RAPTORFLOW_INPUT_FOLDERS; empty: all in inbox/KIND.",
     )
-    mapping: Line = Field(default="", title="Mapping file", description="YAML that renames and combines columns.")
+    mapping: Line = Field(
+        default="", title="Mapping file", description="YAML that renames columns; in the same folders."
+    )
 
 
 class PatternLearning(Scope):

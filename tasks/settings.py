@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     def readable_folders(self) -> list[Path]:
         """Folders that forms may name files of: the inbox, and those declared."""
         declared = [Path(folder.strip()) for folder in self.input_folders.split(os.pathsep) if folder.strip()]
-        return [self.inbox, *(folder.expanduser().resolve() for folder in declared)]
+        return [self.inbox.resolve(), *(folder.expanduser().resolve() for folder in declared)]
 
     @property
     def rejects(self) -> Path:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from flows.platform.addresses import answers
+from flows.platform.addresses import answers, running
 from flows.platform.errors import PlatformNotRunningError
+from flows.platform.login import new_link
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -24,11 +25,13 @@ class Status:
         health: each server and work pool with its address or state.
         next_runs: the next scheduled run of each deployment, soonest first.
         last_runs: the newest ended or running runs, newest first.
+        open: a link that signs the browser in that opens it first; only of a platform of this home.
     """
 
     health: list[dict[str, Any]]
     next_runs: list[dict[str, Any]]
     last_runs: list[dict[str, Any]]
+    open: str | None = None
 
 
 def connect() -> str:
@@ -54,7 +57,9 @@ def status() -> Status:
 
     with get_client(sync_client=True) as client:
         names = {deployment.id: deployment.name for deployment in client.read_deployments(limit=200)}
-        return Status(_health(client, address), _next_runs(client, names), _last_runs(client, names))
+        shown = (_health(client, address), _next_runs(client, names), _last_runs(client, names))
+    here = running()
+    return Status(*shown, open=new_link(here.prefect) if here else None)
 
 
 def _health(client: SyncPrefectClient, address: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ InputError
 ├── BadFileError             the file cannot be read as what its name says
 ├── ColumnError              its columns are not those of the kind
 ├── MappingError             the mapping file is wrong
+├── UndeclaredFileError      a form names a file outside the folders that forms may name
 └── TooManyRejectedError     more than a fifth of its rows were refused: nothing of it was written
 """
 
@@ -56,6 +57,17 @@ class MappingError(InputError):
     def __init__(self, path: Path, problem: str) -> None:
         self.path, self.problem = path, problem
         super().__init__(f"mapping {path}: {problem}")
+
+
+class UndeclaredFileError(InputError):
+    """Raised when a form names a file outside the inbox and the declared folders; it was not looked at."""
+
+    def __init__(self, path: Path, folders: Sequence[Path]) -> None:
+        self.path, self.folders = path, list(folders)
+        super().__init__(
+            f"{path}: forms take files below {_listed(map(str, folders))} alone; declare more folders with "
+            "RAPTORFLOW_INPUT_FOLDERS, or use `raptorflow ingest`"
+        )
 
 
 class TooManyRejectedError(InputError):

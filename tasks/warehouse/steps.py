@@ -15,6 +15,7 @@ from tasks.settings import get_settings
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.extraction import extract_content, extract_touches, workspace_chunks
 from tasks.warehouse.frames import count_rows, newest_instant
+from tasks.warehouse.input_folders import declared
 from tasks.warehouse.outcomes import outcomes_of
 from tasks.warehouse.pruning import prune
 from tasks.warehouse.snapshots import ChunkSnapshot
@@ -23,12 +24,20 @@ Window = tuple[datetime, datetime]
 
 
 @task(name="ingest-files", cache_policy=NO_CACHE)
-def ingest_files(kind: str, files: Sequence[str], mapping: str | None, run_id: str) -> dict[str, Any]:
-    """Take files into the warehouse, those named or all in the inbox; the same file twice changes nothing."""
+def ingest_files(
+    kind: str, files: Sequence[str], mapping: str | None, run_id: str, is_from_form: bool = False
+) -> dict[str, Any]:
+    """Take files into the warehouse, those named or all in the inbox; the same file twice changes nothing.
+
+    A form is filled in by whoever may open the page, and read by the worker with the worker's rights: it names files
+    of the inbox and of declared folders alone.
+    """
     from tasks.warehouse.ingestion import ingest  # brings pandas: seconds that no other flow's process need spend
 
     mapped = Path(mapping) if mapping else None
     paths = [Path(file) for file in files] or sorted((get_settings().inbox / kind).glob("[!.]*"))
+    if is_from_form:
+        paths, mapped = [declared(path) for path in paths], declared(mapped) if mapped else None
     if not paths:
         return {"kind": kind, "read": 0, "status": f"no file named, none in {get_settings().inbox / kind}"}
     return asdict(ingest(kind, paths, mapping=mapped, run_id=run_id))

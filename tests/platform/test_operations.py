@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.meta_learning import meta_learning
 from flows.parameters import MetaLearning
@@ -25,7 +25,7 @@ from tests.running_platform import RunningPlatform, eventually
 
 @pytest.fixture(autouse=True)
 def at(platform: RunningPlatform) -> Iterator[None]:
-    with temporary_settings({PREFECT_API_URL: f"{platform.prefect}/api"}):
+    with temporary_settings(platform.prefect_settings):
         yield
 
 
