@@ -2,7 +2,7 @@
 
 Its store and the folder of its artifacts come from the environment (MLFLOW_BACKEND_STORE_URI,
 MLFLOW_ARTIFACTS_DESTINATION): what stands on a command line is read by everybody on the machine, and the store's
-address may hold a password. One process serves, where `mlflow server` starts a second one.
+address may hold a password. With one worker one process serves, where `mlflow server` starts a second.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from flows.platform.front_door import App, FrontDoor
 from flows.platform.login import login
@@ -20,35 +20,37 @@ OPEN_PATHS = ("/health", "/version")
 THIS_MACHINE = ("localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*", "[[]::1]", "[[]::1]:*")
 
 
-def own_login(environment: Mapping[str, str]) -> bool:
-    """Whether somebody has set up MLflow's users: then it asks for them itself."""
-    return bool(environment.get("MLFLOW_AUTH_CONFIG_PATH"))
-
-
-def serve(host: str, port: int) -> None:
+def serve(host: str, port: int, workers: int) -> None:
     """Serve until a signal ends it."""
     store = os.environ["MLFLOW_BACKEND_STORE_URI"]
-    names = get_settings().public_names
-    # MLflow checks names and pages too; what it takes for granted is more than this machine.
-    ours = [*THIS_MACHINE, host, f"{host}:*", *names, *(f"{name}:*" for name in names)]
-    os.environ.setdefault("MLFLOW_SERVER_ALLOWED_HOSTS", ",".join(ours if _is_local(host) else ["*"]))
-    if names:
-        origins = [f"{scheme}://{name}" for name in names for scheme in ("https", "http")]
-        os.environ.setdefault("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", ",".join([*origins, *(f"{o}:*" for o in origins)]))
+    _allow(host, get_settings().public_names)
     try:
-        app = _application(store)
+        _prepare(store)
     except Exception as error:  # noqa: BLE001 - one line in the log, whatever it was, and no address with its password
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         sys.exit(f"MLflow cannot use its store at {without_password(store)}: {first}")
     import uvicorn
 
-    guard = None if own_login(os.environ) else login()
-    door = FrontDoor(app, guard, names=names, open_paths=OPEN_PATHS)
-    uvicorn.run(door, host=host, port=port, log_level="warning", access_log=False)
+    app = "flows.platform.mlflow_server:application"
+    uvicorn.run(app, factory=True, host=host, port=port, workers=workers, log_level="warning", access_log=False)
 
 
-def _application(store: str) -> App:
-    """MLflow's own application, told what `mlflow server` tells its processes."""
+def application() -> FrontDoor:
+    """MLflow's own application behind the door; where somebody has set up its users, it asks for them itself."""
+    served: App
+    if os.environ.get("MLFLOW_AUTH_CONFIG_PATH"):
+        from mlflow.server.auth import create_app
+
+        served, known = create_app(), None
+    else:
+        from mlflow.server.fastapi_app import app
+
+        served, known = app, login()
+    return FrontDoor(served, known, names=get_settings().public_names, open_paths=OPEN_PATHS)
+
+
+def _prepare(store: str) -> None:
+    """Create or upgrade the store's tables, and say what `mlflow server` says to its processes."""
     import uvicorn  # noqa: F401 - MLflow takes itself for a server only where one is loaded before it
     from mlflow.server import constants, handlers
 
@@ -63,16 +65,16 @@ def _application(store: str) -> App:
         "_MLFLOW_IN_JOB_EXECUTOR": "false",
     }
     handlers.initialize_backend_stores(store, store, artifacts)
-    if own_login(os.environ):
-        from mlflow.server.auth import bootstrap_admin_user, create_app
 
-        bootstrap_admin_user()
-        made: App = create_app()
-        return made
-    from mlflow.server.fastapi_app import app
 
-    served: App = app
-    return served
+def _allow(host: str, names: Sequence[str]) -> None:
+    """MLflow checks names and pages too; by default it refuses declared names, and answers more than this machine's."""
+    ours = [*THIS_MACHINE, *names, *(f"{name}:*" for name in names)]
+    os.environ.setdefault("MLFLOW_SERVER_ALLOWED_HOSTS", ",".join(ours) if _is_local(host) else "*")
+    origins = [f"{scheme}://{name}" for name in names for scheme in ("https", "http")]
+    if origins:
+        ports = [f"{origin}:*" for origin in origins]
+        os.environ.setdefault("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", ",".join([*origins, *ports]))
 
 
 def _is_local(host: str) -> bool:
@@ -84,8 +86,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="MLflow's server, for those who know its login.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    serve(options.host, options.port)
+    serve(options.host, options.port, options.workers)
 
 
 if __name__ == "__main__":
