@@ -225,7 +225,9 @@ def main() -> None:
 def _fail(message: str, status: int, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    print(f"raptorflow: {message}", file=sys.stderr)  # noqa: T201
+    from tasks.plain_text import terminal
+
+    print(terminal(f"raptorflow: {message}"), file=sys.stderr)  # noqa: T201
     sys.exit(status)
 
 

@@ -16,6 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
+
+from tasks.plain_text import terminal
 
 PIPED_WIDTH = 200  # a pipe has no width of its own; grep and less do not mind long lines
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
@@ -26,17 +29,22 @@ OnProgress = Callable[[int, int | None], None]
 
 def say(text: str) -> None:
     """A line or two."""
-    out.print(text, soft_wrap=True, markup=False)
+    out.print(terminal(text), soft_wrap=True, markup=False)
+
+
+def _plain(text: object) -> str:
+    """Text that others wrote, for a line that holds markup of ours."""
+    return escape(terminal(str(text)))
 
 
 def opening(bold: str, rest: str) -> None:
     """The first line of something long."""
-    out.print(f"[bold]{escape(bold)}[/]{escape(rest)}")
+    out.print(f"[bold]{_plain(bold)}[/]{_plain(rest)}")
 
 
 def names(title: str, items: Iterable[str]) -> None:
     """A short list."""
-    out.print(f"[bold]{title}[/]: {', '.join(items)}")
+    out.print(f"[bold]{title}[/]: {_plain(', '.join(items))}")
 
 
 def written(files: Mapping[str, Path]) -> None:
@@ -44,8 +52,8 @@ def written(files: Mapping[str, Path]) -> None:
     out.print("written; take it in with")
     for kind, path in files.items():
         if kind != "planted":
-            out.print(f"  raptorflow ingest {kind} {path}", soft_wrap=True, highlight=False)
-    out.print(f"and compare what is found with what was planted: {files['planted']}", soft_wrap=True, highlight=False)
+            say(f"  raptorflow ingest {kind} {path}")
+    say(f"and compare what is found with what was planted: {files['planted']}")
 
 
 def as_json(value: Any) -> None:
@@ -72,12 +80,14 @@ def table(title: str, rows: Sequence[Mapping[str, Any]], json_wanted: bool = Fal
 
 
 def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    shown = Table(
+        title=_plain(title), title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+    )
     cells = {name: [_cell(row[name]) for row in rows] for name in rows[0]}
     for name, column in cells.items():
-        shown.add_column(name.replace("_", " "), overflow="fold", **_layout(column, rows[0][name]))
+        shown.add_column(_plain(name.replace("_", " ")), overflow="fold", **_layout(column, rows[0][name]))
     for line in zip(*cells.values(), strict=True):
-        shown.add_row(*line)
+        shown.add_row(*map(Text, line))
     out.print(shown)
 
 
@@ -99,9 +109,9 @@ def ingestion(report: Any, json_wanted: bool) -> None:
         f"{report.unchanged:,} unchanged, {report.rejected:,} rejected · {report.seconds:.1f} s{rate}"
     )
     for reason, count in sorted(report.reasons.items(), key=lambda item: -item[1])[:5]:
-        out.print(f"  {count:>8,} × {reason}")
+        say(f"  {count:>8,} × {reason}")
     if report.rejected:
-        out.print(f"  rejected rows: {report.rejects_path}")
+        say(f"  rejected rows: {report.rejects_path}")
 
 
 def result(flow: str, ended: Any, json_wanted: bool) -> None:
@@ -115,7 +125,7 @@ def result(flow: str, ended: Any, json_wanted: bool) -> None:
     elif isinstance(ended, dict) and "nights" in ended:
         table("nights run again, and their workspaces", ended["nights"])
     elif isinstance(ended, dict) and "decision" in ended:
-        out.print(f"{ended['status']}: {ended['decision'] or ended['reasoning']}")
+        say(f"{ended['status']}: {ended['decision'] or ended['reasoning']}")
     else:
         out.print(f"{flow}: done")
 
@@ -134,7 +144,7 @@ def changes(applied: Sequence[Any], json_wanted: bool) -> None:
         as_json([asdict(change) for change in applied])
         return
     for change in applied:
-        out.print(str(change), soft_wrap=True, markup=False)
+        say(str(change))
     if all(change.waits for change in applied):
         out.print("nothing to change")
 
@@ -185,7 +195,7 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         why = f": {type(error).__name__}: {error}" if error else ""
-        self.console.print(f"  {record.getMessage()}{why}", markup=False, highlight=False, soft_wrap=True)
+        self.console.print(terminal(f"  {record.getMessage()}{why}"), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -212,5 +222,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.3g}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return str(value)
+        return terminal(", ".join(map(str, value)))
+    return terminal(str(value))

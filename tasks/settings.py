@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -84,6 +84,14 @@ class Settings(BaseSettings):
 def without_password(address: str) -> str:
     """The address as it may be shown."""
     return WITH_PASSWORD.sub(r"\1***\3", address)
+
+
+def hidden(message: str, address: str) -> str:
+    """A message that may quote an address, without its password, as it was written or as it was meant."""
+    match = WITH_PASSWORD.match(address)
+    if match is None or not match[2]:
+        return message
+    return message.replace(match[2], "***").replace(unquote(match[2]), "***")
 
 
 def encoded(address: str) -> str:

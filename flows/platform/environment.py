@@ -85,9 +85,8 @@ def _logins(addresses: Addresses) -> dict[str, str]:
     An MLflow server that is not ours, or has users of its own, is not told it.
     """
     chosen = chosen_login()
-    if get_settings().auth and (chosen is None or not chosen.user or len(chosen.password) < MINIMUM_PASSWORD):
-        raise OpenAddressError(addresses.host)
-    if chosen is None and not addresses.is_local:
+    is_strong = chosen is not None and bool(chosen.user) and len(chosen.password) >= MINIMUM_PASSWORD
+    if not is_strong and (get_settings().auth or not addresses.is_local):
         raise OpenAddressError(addresses.host)
     known = login()
     both = {"RAPTORFLOW_AUTH": known.text} if get_settings().auth else {}

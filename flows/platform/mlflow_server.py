@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from flows.platform.front_door import App, FrontDoor
 from flows.platform.login import login
-from tasks.settings import get_settings, without_password
+from tasks.settings import get_settings, hidden, without_password
 
 OPEN_PATHS = ("/health", "/version")
 THIS_MACHINE = ("localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*", "[[]::1]", "[[]::1]:*")
@@ -28,7 +28,7 @@ def serve(host: str, port: int, workers: int) -> None:
         _prepare(store)
     except Exception as error:  # noqa: BLE001 - one line in the log, whatever it was, and no address with its password
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        sys.exit(f"MLflow cannot use its store at {without_password(store)}: {first}")
+        sys.exit(f"MLflow cannot use its store at {without_password(store)}: {hidden(first, store)}")
     import uvicorn
 
     app = "flows.platform.mlflow_server:application"

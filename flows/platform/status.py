@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flows.platform.addresses import answers, running
 from flows.platform.errors import PlatformNotRunningError
 from flows.platform.login import new_link
+from tasks.settings import without_password
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -67,7 +68,7 @@ def _health(client: SyncPrefectClient, address: str) -> list[dict[str, Any]]:
     rows = [{"what": "Prefect server", "state": "healthy", "where": address.removesuffix("/api")}]
     if mlflow.startswith("http"):
         state = "healthy" if answers(f"{mlflow}/health") else "does not answer"
-        rows.append({"what": "MLflow server", "state": state, "where": mlflow})
+        rows.append({"what": "MLflow server", "state": state, "where": without_password(mlflow)})
     for pool in client.read_work_pools():
         state = str(pool.status.value if pool.status else "–").lower().replace("_", " ")
         rows.append({"what": f"work pool {pool.name}", "state": state, "where": f"{pool.type} worker"})

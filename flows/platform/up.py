@@ -17,7 +17,7 @@ from flows.platform.environment import environment, mlflow_store, serves_mlflow
 from flows.platform.errors import StartFailedError
 from flows.platform.interrupted import mark_interrupted
 from flows.platform.login import new_link
-from tasks.settings import get_settings
+from tasks.settings import get_settings, without_password
 
 POOLS = ("light", "heavy")
 SECONDS_TO_START = 120.0
@@ -133,7 +133,7 @@ def _watch(children: list[Child], say: Say) -> None:
 
 
 def _welcome(addresses: Addresses, seconds: float) -> str:
-    mlflow = environment(addresses)["MLFLOW_TRACKING_URI"]
+    mlflow = without_password(environment(addresses)["MLFLOW_TRACKING_URI"])
     return f"""ready in {seconds:.0f} s
   Open     {new_link(addresses.prefect)}   signs your browser in, once
   Prefect  {addresses.prefect}   flows, schedules, forms

@@ -24,5 +24,6 @@ def model_link(registered_name: str, words: str) -> Markdown:
 
 def model_address(registered_name: str) -> str | None:
     """Where an MLflow server shows a registered model; None where none runs."""
-    address = get_settings().mlflow_tracking_uri
-    return f"{address}/#/models/{quote(registered_name, safe='')}" if address.startswith("http") else None
+    scheme, _, rest = get_settings().mlflow_tracking_uri.partition("://")
+    page = f"{scheme}://{rest.rpartition('@')[2]}/#/models/{quote(registered_name, safe='')}"  # without a login
+    return page if scheme.startswith("http") else None
