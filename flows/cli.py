@@ -48,8 +48,12 @@ def _keep_private() -> None:
 def init() -> None:
     """Create the warehouse's schema, or bring it up to date."""
     from flows import console
+    from flows.home import require_home
+    from tasks.settings import get_settings
     from tasks.warehouse import Warehouse, upgrade
 
+    if get_settings().database_url.startswith("sqlite"):
+        require_home()
     warehouse = Warehouse()
     console.say(f"warehouse at schema revision {upgrade(warehouse)} · {warehouse.address}")
 
@@ -74,8 +78,10 @@ def ingest(
 ) -> None:
     """Take files into the warehouse; the same file twice changes nothing."""
     from flows import console
+    from flows.home import require_home
     from tasks.warehouse.ingestion import ingest as take_in
 
+    require_home()
     with console.progress(f"ingesting {kind}") as on_progress:
         report = take_in(kind, files, mapping=mapping, on_progress=on_progress)
     console.ingestion(report, as_json)
@@ -93,20 +99,27 @@ def run(
 ) -> None:
     """Run a flow by hand and print how it ended."""
     from flows import console, runtime
+    from flows.home import require_home
 
     if flow == "list":
         console.names("flows", runtime.ENTRYPOINTS)
         return
+    require_home()
     with console.watching(flow):
         pairs = [*(param or []), *(["dry_run=true"] if dry_run else [])]
         result = runtime.run_by_hand(flow, pairs, task_runner)
     console.result(flow, result, as_json)
+    if failed := console.failures(result):
+        raise RaptorflowError(f"{flow}: {failed} workspaces failed; the rest is done, and the reasons stand above")
 
 
 @app.command()
 def demo() -> None:
     """Run the nightly chain over the simulated sample and show what was found beside what was planted."""
-    from flows import demonstration
+    from flows.home import require_home
+
+    require_home()
+    from flows import demonstration  # takes seconds
 
     demonstration.run()
 
@@ -172,10 +185,12 @@ def up(
 ) -> None:
     """Start Prefect and MLflow with their UIs, workers and every deployment; Ctrl-C stops all of it."""
     from flows import console, runtime
+    from flows.home import require_home
     from flows.platform.addresses import Addresses
     from flows.platform.catalogue import FOLDER
     from flows.platform.up import up as hold_up
 
+    require_home()
     runtime.prepare(quiet=False)
     hold_up(Addresses(host, prefect_port, mlflow_port), console.say, folder or FOLDER)
 

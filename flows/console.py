@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from flows.plain_json import plain
 from tasks.plain_text import terminal
 
 PIPED_WIDTH = 200  # a pipe has no width of its own; grep and less do not mind long lines
@@ -57,9 +57,9 @@ def written(files: Mapping[str, Path]) -> None:
 
 
 def as_json(value: Any) -> None:
-    """Print a value for machines: plain text, no colours, no wrapping."""
-    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    print(json.dumps(plain, default=str, ensure_ascii=False, indent=2))  # noqa: T201 - rich would wrap it
+    """Print a value for machines: JSON all the way down, no colors, no wrapping."""
+    text = json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False)
+    print(text)  # noqa: T201 - rich would wrap it
 
 
 def table(title: str, rows: Sequence[Mapping[str, Any]], json_wanted: bool = False, none_yet: str = NONE_YET) -> None:
@@ -141,7 +141,7 @@ def plan(rows: Sequence[Mapping[str, Any]]) -> None:
 def changes(applied: Sequence[Any], json_wanted: bool) -> None:
     """What deploying changed."""
     if json_wanted:
-        as_json([asdict(change) for change in applied])
+        as_json(applied)
         return
     for change in applied:
         say(str(change))
@@ -161,6 +161,14 @@ def platform(found: Any, json_wanted: bool) -> None:
             out.print(f"[bold]{title}[/]: none")
     if found.open:
         say(f"open {found.open}\n  signs your browser in, once; every `raptorflow status` prints another")
+
+
+def failures(ended: Any) -> int:
+    """How many workspaces a flow could not do."""
+    if isinstance(ended, Mapping):
+        counts = [row for row in (ended.get("workspaces"), *(ended.get("nights") or ())) if isinstance(row, Mapping)]
+        return sum(int(row.get("failed", 0)) for row in counts)
+    return sum(getattr(one, "status", None) == "failed" for one in ended) if isinstance(ended, list) else 0
 
 
 def summary(ended: Mapping[str, Any]) -> None:

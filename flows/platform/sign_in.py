@@ -107,6 +107,7 @@ async def _body(receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
+        body += chunk
         if not message.get("more_body") or len(body) > MOST_BYTES:
             return body[:MOST_BYTES]
