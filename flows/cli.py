@@ -50,10 +50,11 @@ def init() -> None:
     from flows import console
     from flows.home import require_home
     from tasks.settings import get_settings
-    from tasks.warehouse import Warehouse, upgrade
 
     if get_settings().database_url.startswith("sqlite"):
         require_home()
+    from tasks.warehouse import Warehouse, upgrade
+
     warehouse = Warehouse()
     console.say(f"warehouse at schema revision {upgrade(warehouse)} · {warehouse.address}")
 

@@ -29,9 +29,12 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatfo
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page(platform: RunningPlatform) -> Iterator[Page]:
-    """A browser that has opened the link of `raptorflow status`, and typed nothing."""
+    """A browser that has opened the link of `raptorflow status`, and typed nothing.
+
+    It holds the event loop of this thread for as long as it is open: not longer than one file.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

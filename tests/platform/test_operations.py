@@ -99,7 +99,7 @@ def test_a_run_outlives_its_worker_and_its_server(platform: RunningPlatform) -> 
     platform.wait(run_id, "Running")
     written_to = {str(Path(f"/proc/{pid}/fd/1").readlink()) for pid in platform.processes(str(run_id))}
     assert written_to == {os.devnull}, "a pipe to the worker breaks with it, and that may end the run"
-    for words in ("worker start --pool light", "prefect_server server start"):
+    for words in ("worker start --pool light", "flows.platform.prefect_server"):
         os.kill(platform.processes(words)[0], signal.SIGKILL)
     platform.says("worker light ended; starting it again")
     platform.says("Prefect ended; starting it again")
