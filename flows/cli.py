@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -26,14 +26,34 @@ Of = Annotated[str | None, typer.Option("--workspace", "-w", help="One workspace
 
 
 @app.callback()
-def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+def options(_debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
     """Hold the options of every command; `main` reads --debug before the command line is parsed."""
+    _keep_private()
+
+
+def _keep_private() -> None:
+    """Nobody else on this machine reads what a command writes, nor what an earlier version left open."""
+    from tasks.private_files import NOBODY_ELSE, tighten
+    from tasks.settings import get_settings
+
+    os.umask(NOBODY_ELSE)  # of servers, workers and runs too: they inherit it
+    home = get_settings().home.resolve()
+    if opened := tighten(home):
+        print(  # noqa: T201 - a warning, on stderr
+            f"raptorflow: other users of this machine could read {opened} files and folders of {home}; now they cannot",
+            file=sys.stderr,
+        )
 
 
 @app.command()
 def init() -> None:
     """Create the warehouse's schema, or bring it up to date."""
     from flows import console
+    from flows.home import require_home
+    from tasks.settings import get_settings
+
+    if get_settings().database_url.startswith("sqlite"):
+        require_home()
     from tasks.warehouse import Warehouse, upgrade
 
     warehouse = Warehouse()
@@ -81,12 +101,14 @@ def ingest(
 ) -> None:
     """Take files, or the rows of a query, into the warehouse; the same rows twice change nothing."""
     from flows import console, file_inspection
+    from flows.home import require_home
     from flows.readiness import NEXT, readiness
     from tasks.warehouse.ingestion import ingest as ingest_files
     from tasks.warehouse.records import NewWorkspace
 
     if (database is None) != (query is None) or bool(files) == bool(query):
         raise InputError("ingest takes either files or --from URI --query FILE.sql")
+    require_home()
     if files and mapping is None and preset is None:
         preset = file_inspection.agreed_preset(kind, files)
     new = NewWorkspace(industry, size, name) if industry is not None else None
@@ -138,22 +160,27 @@ def run(
 ) -> None:
     """Run a flow by hand and print how it ended."""
     from flows import console, runtime
+    from flows.home import require_home
 
     if flow == "list":
         console.names("flows", runtime.ENTRYPOINTS)
         return
+    require_home()
     with console.watching(flow):
         pairs = [*(param or []), *(["dry_run=true"] if dry_run else [])]
         result = runtime.run_by_hand(flow, pairs, task_runner)
     console.result(flow, result, as_json)
-    if runtime.all_failed(result):
-        raise Exit(1)
+    if failed := console.failures(result):
+        raise RaptorflowError(f"{flow}: {failed} workspaces failed; the rest is done, and the reasons stand above")
 
 
 @app.command()
 def demo() -> None:
     """Run the nightly chain over the simulated sample and show what was found beside what was planted."""
-    from flows import demonstration
+    from flows.home import require_home
+
+    require_home()
+    from flows import demonstration  # takes seconds
 
     demonstration.run()
 
@@ -220,10 +247,12 @@ def up(
 ) -> None:
     """Start Prefect and MLflow with their UIs, workers and every deployment; Ctrl-C stops all of it."""
     from flows import console, runtime
+    from flows.home import require_home
     from flows.platform.addresses import Addresses
     from flows.platform.catalogue import FOLDER
     from flows.platform.up import up as start_platform
 
+    require_home()
     runtime.prepare(quiet=False)
     start_platform(Addresses(host, prefect_port, mlflow_port), console.say, folder or FOLDER)
 
@@ -273,9 +302,9 @@ def main() -> None:
 def _fail(message: str, status: int, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    # File names and headers may hold what moves a terminal's cursor or changes its title.
-    plain = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", "\ufffd", " ".join(message.splitlines()))
-    print(f"raptorflow: {plain}", file=sys.stderr)  # noqa: T201
+    from tasks.plain_text import terminal
+
+    print(terminal(f"raptorflow: {' '.join(message.splitlines())}"), file=sys.stderr)  # noqa: T201
     sys.exit(status)
 
 

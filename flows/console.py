@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,10 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from flows.json_output import json_text, plain
+from tasks.plain_text import terminal
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 PIPED_WIDTH = 200  # a pipe has no width of its own; grep and less do not mind long lines
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 MOST_LINES = 12
@@ -30,22 +30,22 @@ OnProgress = Callable[[int, int | None], None]
 
 def say(text: str) -> None:
     """A line or two."""
-    out.print(text, soft_wrap=True, markup=False)
+    out.print(terminal(text), soft_wrap=True, markup=False)
 
 
-def printable(text: str) -> str:
-    """A text without what moves a terminal's cursor: headers and file names may hold it."""
-    return CONTROL.sub("\ufffd", text)
+def _plain(text: object) -> str:
+    """Text that others wrote, for a line that holds markup of ours."""
+    return escape(terminal(str(text)))
 
 
 def opening(bold: str, rest: str) -> None:
     """The first line of something long."""
-    out.print(f"[bold]{escape(bold)}[/]{escape(rest)}")
+    out.print(f"[bold]{_plain(bold)}[/]{_plain(rest)}")
 
 
 def names(title: str, items: Iterable[str]) -> None:
     """A short list."""
-    out.print(f"[bold]{title}[/]: {', '.join(items)}")
+    out.print(f"[bold]{title}[/]: {_plain(', '.join(items))}")
 
 
 def written(files: Mapping[str, Path]) -> None:
@@ -53,8 +53,8 @@ def written(files: Mapping[str, Path]) -> None:
     out.print("written; take it in with")
     for kind, path in files.items():
         if kind != "planted":
-            out.print(f"  raptorflow ingest {kind} {path}", soft_wrap=True, highlight=False)
-    out.print(f"and compare what is found with what was planted: {files['planted']}", soft_wrap=True, highlight=False)
+            say(f"  raptorflow ingest {kind} {path}")
+    say(f"and compare what is found with what was planted: {files['planted']}")
 
 
 def print_json(value: Any) -> None:
@@ -80,12 +80,14 @@ def table(title: str, rows: Sequence[Mapping[str, Any]], json_wanted: bool = Fal
 
 
 def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    shown = Table(
+        title=_plain(title), title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+    )
     cells = {name: [_cell(row[name]) for row in rows] for name in rows[0]}
     for name, column in cells.items():
-        shown.add_column(name.replace("_", " "), overflow="fold", **_layout(column, rows[0][name]))
+        shown.add_column(_plain(name.replace("_", " ")), overflow="fold", **_layout(column, rows[0][name]))
     for line in zip(*cells.values(), strict=True):
-        shown.add_row(*line)
+        shown.add_row(*map(Text, line))
     out.print(shown)
 
 
@@ -108,11 +110,11 @@ def ingestion(report: Any, ready: Sequence[Any], then: str, json_wanted: bool) -
         f"{report.unchanged:,} unchanged, {report.rejected:,} rejected{left_out} · {report.seconds:.1f} s{rate}"
     )
     for note in report.notes:
-        out.print(f"  {printable(note)}", markup=False)
+        say(f"  {note}")
     for reason, count in sorted(report.reasons.items(), key=lambda item: -item[1])[:5]:
-        out.print(f"  {count:>8,} × {printable(reason)}", markup=False)
+        say(f"  {count:>8,} × {reason}")
     if report.rejected:
-        out.print(f"  rejected rows: {report.rejects_path}")
+        say(f"  rejected rows: {report.rejects_path}")
     for one in ready[:MOST_LINES]:
         say(str(one))
     if len(ready) > MOST_LINES:
@@ -133,7 +135,7 @@ def result(flow: str, ended: Any, json_wanted: bool) -> None:
     elif isinstance(ended, dict) and "nights" in ended:
         table("nights run again, and their workspaces", ended["nights"])
     elif isinstance(ended, dict) and "decision" in ended:
-        out.print(f"{ended['status']}: {ended['decision'] or ended['reasoning']}")
+        say(f"{ended['status']}: {ended['decision'] or ended['reasoning']}")
     else:
         out.print(f"{flow}: done")
 
@@ -162,7 +164,7 @@ def changes(applied: Sequence[Any], json_wanted: bool) -> None:
         print_json(applied)
         return
     for change in applied:
-        out.print(str(change), soft_wrap=True, markup=False)
+        say(str(change))
     if all(change.waits for change in applied):
         out.print("nothing to change")
 
@@ -177,6 +179,16 @@ def platform(status: Any, json_wanted: bool) -> None:
             table(title, rows)
         else:
             out.print(f"[bold]{title}[/]: none")
+    if status.open:
+        say(f"open {status.open}\n  signs your browser in, once; every `raptorflow status` prints another")
+
+
+def failures(ended: Any) -> int:
+    """How many workspaces a flow could not do."""
+    if isinstance(ended, Mapping):
+        counts = [row for row in (ended.get("workspaces"), *(ended.get("nights") or ())) if isinstance(row, Mapping)]
+        return sum(int(row.get("failed", 0)) for row in counts)
+    return sum(getattr(one, "status", None) == "failed" for one in ended) if isinstance(ended, list) else 0
 
 
 def summary(ended: Mapping[str, Any]) -> None:
@@ -212,7 +224,7 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         why = f": {type(error).__name__}: {error}" if error else ""
-        self.console.print(f"  {record.getMessage()}{why}", markup=False, highlight=False, soft_wrap=True)
+        self.console.print(terminal(f"  {record.getMessage()}{why}"), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -239,5 +251,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.3g}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return str(value)
+        return terminal(", ".join(map(str, value)))
+    return terminal(str(value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from flows.parameters import ContentIngestion
 from tasks.reporting import announce, publish_facts
@@ -19,7 +19,8 @@ def content_ingestion(options: ContentIngestion = ContentIngestion()) -> dict[st
     """Take files into the warehouse: checked, with features, idempotent; rejected rows go to a file with reasons."""
     how = {"mapping": options.mapping, "preset": options.preset, "workspace": options.workspace_id}
     how |= {"timezone": options.timezone, "experiment": options.experiment, "control": options.control}
-    report = ingest_files(options.kind, options.files, how, str(flow_run.id))
+    is_from_form = deployment.id is not None  # by hand it is the person's own process, with the person's own rights
+    report = ingest_files(options.kind, options.files, how, str(flow_run.id), is_from_form)
     publish_facts("content-ingestion-report", report, "Rows read, written, unchanged and rejected")
     counts = " · ".join(f"{report[name]:,} {name}" for name in COUNTS if name in report)
     announce(f"{options.kind}: {report.get('status') or counts}")

@@ -11,7 +11,8 @@ from prefect.runtime import flow_run
 
 from flows.approvals import ABSTAIN, PersonsVote, ask_async, with_menu
 from flows.parameters import DebateSynthesis
-from tasks.reporting import Event, announce, artifact_key, emit, publish_markdown
+from tasks.plain_text import markdown
+from tasks.reporting import Event, announce, artifact_key, emit, publish_markdown, strong
 from tasks.swarm.errors import DebateFailedError
 from tasks.swarm.limits import Limits
 from tasks.swarm.messages import Turns
@@ -42,7 +43,7 @@ def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, 
 
 async def persons_vote(brief: Brief, _turns: Turns, *, hours: int) -> str | None:
     """Pause the run until a person has voted; None where they abstain."""
-    choices = "\n".join(f"- **{one.id}** {one.label}" for one in brief.options)
+    choices = "\n".join(f"- {strong(one.id)} {markdown(one.label)}" for one in brief.options)
     form = with_menu(PersonsVote, "option", [ABSTAIN, *(one.id for one in brief.options)])
-    answer = await ask_async(form, f"{brief.problem}\n\n{choices}", hours)
+    answer = await ask_async(form, f"{markdown(brief.problem)}\n\n{choices}", hours)
     return None if answer.option == ABSTAIN else answer.option

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.reporting import announce, artifact_key, publish_table
+from tasks.reporting import announce, fixed_key, publish_table
 
 FORM_COLUMNS = ("workspace_id", "model_type", "version_name", "serves")  # what a form takes; more would be cut
 
@@ -18,6 +18,6 @@ def show_choices(flow_name: str, models: Sequence[Mapping[str, Any]]) -> dict[st
 
 def show_plan(flow_name: str, rows: Sequence[Mapping[str, Any]], what: str) -> dict[str, Any]:
     """Publish what the flow would do, one row a step, and give it back as `plan`."""
-    publish_table(artifact_key(flow_name, "plan"), rows, f"Dry run, nothing was done: {what}")
+    publish_table(fixed_key(flow_name, "plan"), rows, f"Dry run, nothing was done: {what}")
     announce(f"dry run, nothing was done: {what}")
     return {"plan": [dict(row) for row in rows]}

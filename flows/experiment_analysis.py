@@ -12,7 +12,7 @@ from flows.chunks import outcomes_of_chunks
 from flows.parameters import ExperimentAnalysis
 from flows.task_runners import task_runner
 from tasks.experiments.steps import analyze_experiments, answered, end_experiments, reports_of, running_experiments
-from tasks.reporting import Event, announce, artifact_key, emit, figure, publish_markdown, publish_table
+from tasks.reporting import Event, announce, emit, figure, fixed_key, publish_markdown, publish_table
 from tasks.reporting.experiment_report import answers_in_words, experiment_report
 from tasks.warehouse.outcomes import Outcome
 
@@ -43,7 +43,7 @@ def ask_first(reports: list[dict[str, Any]], hours: int) -> None:
     if not waiting:
         announce("no running experiment has an answer yet: there is nothing to decide")
         return
-    publish_table(artifact_key(NAME, "answered"), waiting, "What waits for a decision")
+    publish_table(fixed_key(NAME, "answered"), waiting, "What waits for a decision")
     form = with_menu(EndingApproval, "leave_running", [row["experiment_id"] for row in waiting])
     answer = ask(form, answers_in_words(waiting), hours)
     ended = end_experiments(waiting, answer.leave_running) if answer.end_them else {}
@@ -59,7 +59,7 @@ def publish(report: dict[str, Any]) -> None:
     parts = [experiment_report(analysis, ended is not None)]
     parts += [figure(picture, f"Effects of {analysis.name} over time")] if picture else []
     about = f"{analysis.name}: {analysis.status.value}"
-    publish_markdown(artifact_key(NAME, analysis.experiment_id), "\n\n".join(parts), about)
+    publish_markdown(fixed_key(NAME, analysis.experiment_id), "\n\n".join(parts), about)
     if ended is not None:
         payload = {name: getattr(ended, name) for name in ("name", "conclusion", "winner")}
         payload |= {"p_value": analysis.p_value}

@@ -11,6 +11,7 @@ import typer
 
 from flows import console
 from tasks.errors import InputError
+from tasks.plain_text import terminal
 from tasks.warehouse.inspection import Inspection, inspect_file, matching_preset
 from tasks.warehouse.mapping_draft import mapping_draft
 
@@ -69,7 +70,7 @@ def _print(seen: Inspection) -> None:
     line = f", header in line {seen.header_line}" if seen.header_line is not None else ""
     console.opening(seen.path.name, f" · {seen.container}{where} · {seen.encoding}{line} · {seen.columns} columns")
     title = f"preset {seen.preset}" if seen.preset else "no preset fits; the nearest"
-    console.say(console.printable(f"{title}: {' · '.join(seen.why)}"))
+    console.say(f"{title}: {' · '.join(seen.why)}")
     console.say(f"zone: {seen.zone}")
     if seen.rows:
         rows = [{name: _short(value) for name, value in row.items()} for row in seen.rows]
@@ -78,11 +79,11 @@ def _print(seen: Inspection) -> None:
     console.table("its columns", uses)
     for heading, lines in (("left out", seen.left_out), ("to be settled", seen.problems)):
         for text in lines:
-            console.say(console.printable(f"{heading}: {text}"))
+            console.say(f"{heading}: {text}")
 
 
 def _short(value: object) -> object:
     if not isinstance(value, str):
         return value
-    plain = console.printable(" ".join(value.split()))
+    plain = terminal(" ".join(value.split()))
     return plain if len(plain) <= SHOWN_WIDTH else plain[: SHOWN_WIDTH - 1] + "…"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
@@ -15,7 +16,7 @@ from uuid import UUID
 
 
 def json_text(value: Any) -> str:
-    """The JSON text of a result, indented; numbers are numbers, and those JSON has no word for are null."""
+    """The JSON text of a result, indented; numbers JSON has no word for are null, pictures are base64."""
     return json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False)
 
 
@@ -36,7 +37,7 @@ def plain(value: Any) -> Any:
     return _scalar(value) if isinstance(value, SCALARS) else _structure(value)
 
 
-SCALARS = (Enum, datetime, date, time, timedelta, Decimal, PurePath, UUID)
+SCALARS = (bytes, Enum, datetime, date, time, timedelta, Decimal, PurePath, UUID)
 
 
 def _scalar(value: Any) -> Any:
@@ -48,7 +49,7 @@ def _scalar(value: Any) -> Any:
         return value.total_seconds()
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    return str(value)
+    return b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 def _structure(value: Any) -> Any:

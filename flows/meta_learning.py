@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from prefect import flow
+from prefect import State, flow
+from prefect.states import Completed
 
 from flows.backfill import form_of_night, plan_rows, planned_nights
 from flows.dry_run import show_plan
@@ -25,7 +26,7 @@ REPORTS = {
 
 
 @flow(name="meta-learning", flow_run_name="meta-learning · {options}", task_runner=task_runner())
-def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any]:
+def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | State[dict[str, Any]]:
     """Learn from what every workspace published: extraction, patterns, transfer, drift and retraining.
 
     All steps read the same frozen rows. A workspace that fails is reported and does not stop the others. Killed at
@@ -49,14 +50,20 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any]:
         model_refresh(options.for_step(ModelRefresh), chain)
     summary = summarize(read_outcomes(chain.run_id), seconds)
     publish_markdown("meta-learning-summary", as_markdown("Nightly chain", summary, REPORTS), "How the night ended")
-    return summary
+    return marked(summary)
+
+
+def marked(summary: dict[str, Any]) -> dict[str, Any] | State[dict[str, Any]]:
+    """The summary; where workspaces failed, the run's state says how many, wherever runs are listed."""
+    failed, known = summary["workspaces"]["failed"], sum(summary["workspaces"].values())
+    return Completed(message=f"{failed} of {known} workspaces failed", data=summary) if failed else summary
 
 
 def run_nights(options: MetaLearning) -> dict[str, Any]:
     """Run each night of a range as a chain of its own; only one that reaches the newest row shares its effects."""
     planned, rows = planned_nights(options), []
     for night in planned:
-        ended = meta_learning(form_of_night(options, night))
+        ended = cast(dict[str, Any], meta_learning(form_of_night(options, night)))  # of a state, what it holds
         rows.append({"night": f"{night['night']:%Y-%m-%d}"} | ended["workspaces"])
         announce(f"night {rows[-1]['night']} is run, {len(rows)} of {len(planned)}")
     publish_table("meta-learning-backfill", rows, "Nights run again, and how many workspaces are done, skipped, failed")

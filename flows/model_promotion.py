@@ -11,7 +11,7 @@ from flows.dry_run import show_choices, show_plan
 from flows.parameters import ModelPromotion
 from tasks.models.records import MoveResult
 from tasks.models.steps import promote_model, registered_models, waiting_challenger
-from tasks.reporting import Event, announce, artifact_key, emit, model_link, publish_moved, publish_table
+from tasks.reporting import Event, announce, emit, model_link, publish_moved, publish_table
 
 
 @flow(name="model-promotion", flow_run_name="model-promotion · {options}")
@@ -30,7 +30,7 @@ def model_promotion(options: ModelPromotion = ModelPromotion()) -> MoveResult | 
         return show_plan("model-promotion", [seen], f"{what} {seen['model']}")
     reason, actor = options.reason, options.actor
     if options.needs_approval:
-        publish_table(artifact_key("model-promotion", "challenger"), [seen], "What waits for a decision")
+        publish_table("model-promotion-challenger", [seen], "What waits for a decision")
         answer = ask(Approval, f"{what} {model_link(seen['model'], seen['model'])}", options.approval_hours)
         if not answer.approve:
             announce(f"{seen['model']} {seen['version_name']} declined by {answer.actor}: {answer.reason}")

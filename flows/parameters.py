@@ -143,11 +143,13 @@ class ContentIngestion(Parameters):
         default=[],
         title="Files",
         description=(
-            "CSV, Excel, Parquet or JSON Lines, packed or not, on the worker's disk; empty: all in inbox/KIND of "
-            "RAPTORFLOW_HOME, and in its folders WORKSPACE/PRESET."
+            "CSV, Excel, Parquet or JSON Lines, packed or not, in the inbox or RAPTORFLOW_INPUT_FOLDERS; empty: all in "
+            "inbox/KIND, and in its folders WORKSPACE/PRESET."
         ),
     )
-    mapping: Line = Field(default="", title="Mapping file", description="YAML that renames and combines columns.")
+    mapping: Line = Field(
+        default="", title="Mapping file", description="YAML that renames and combines columns; in the same folders."
+    )
     preset: PresetName = Field(
         default="", title="Preset", description="A mapping of ours for the exports of one platform; empty for none."
     )

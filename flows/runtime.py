@@ -6,6 +6,7 @@ import importlib
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from pydantic import ValidationError
 
-from flows.platform.environment import join_running
+from flows.platform.environment import join_running, temporary_server
 from flows.task_runners import UnreachableServerError, local_cluster
 from tasks.errors import InputError, UnknownNameError
+from tasks.private_files import private_folder
 from tasks.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def prepare(quiet: bool = True) -> None:
             log from people; `up` does not: its children inherit this, and their runs need theirs.
     """
     home = get_settings().home.resolve()
-    home.mkdir(parents=True, exist_ok=True)
+    private_folder(home)
     defaults = {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -56,6 +58,8 @@ def prepare(quiet: bool = True) -> None:
     }
     if quiet:
         join_running()
+        if "PREFECT_API_URL" not in os.environ and "prefect" not in sys.modules:  # which has read its settings
+            defaults |= temporary_server()
         defaults |= {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"}
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
@@ -135,15 +139,6 @@ def _tasks_on(task_runner: str) -> Iterator[None]:
                 os.environ["RAPTORFLOW_DASK_ADDRESS"] = stack.enter_context(local_cluster())
             get_settings.cache_clear()
         yield
-
-
-def all_failed(ended: Any) -> bool:
-    """Whether a run ended with no workspace that did not fail: the run itself is over, its work is not done."""
-    if isinstance(ended, list):
-        statuses = {getattr(outcome, "status", None) for outcome in ended}
-        return statuses == {"failed"}
-    counts = ended.get("workspaces") if isinstance(ended, dict) else None
-    return isinstance(counts, dict) and 0 < counts.get("failed", 0) == sum(counts.values())
 
 
 def _options(flow: Flow[..., Any], pairs: list[str]) -> Any:

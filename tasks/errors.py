@@ -1,6 +1,7 @@
 """Every error a person may meet, as one tree.
 
 RaptorflowError                    the work failed                        exit status 1
+├── HomeUnusableError              nothing can be written where everything is kept
 ├── WarehouseError                 the store cannot be used
 │   ├── WarehouseUnreachableError  nothing answers at the configured address
 │   └── SchemaOutdatedError        the schema is not the one this code expects
@@ -22,6 +23,16 @@ class RaptorflowError(Exception):
     """Base of all errors that are shown to a person as one line, without a traceback."""
 
     exit_status: ClassVar[int] = 1
+
+
+class HomeUnusableError(RaptorflowError):
+    """Raised before anything begins, where the home is full, read-only or somebody else's."""
+
+    def __init__(self, home: object, reason: str) -> None:
+        super().__init__(
+            f"nothing can be written to {home} ({reason}); make room or correct its rights, or set RAPTORFLOW_HOME to "
+            "another folder"
+        )
 
 
 class WarehouseError(RaptorflowError):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote, unquote
 
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# Scheme and user, password, and the last `@` with what follows: a host has none, a password may.
+WITH_PASSWORD = re.compile(r"^([\w+]+://[^:/@]*:)(.*)(@[^@]*)$", re.DOTALL)
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -18,8 +23,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=CHECKOUT / ".env", extra="ignore")
 
     home: Path = Field(default=CHECKOUT / ".raptorflow", validation_alias=AliasChoices("RAPTORFLOW_HOME"))
-    warehouse_url: str | None = Field(default=None, validation_alias=AliasChoices("RAPTORFLOW_DATABASE_URL"))
-    mlflow_url: str | None = Field(default=None, validation_alias=AliasChoices("MLFLOW_TRACKING_URI"))
+    # Addresses may hold passwords, and a repr ends in logs.
+    warehouse_url: str | None = Field(
+        default=None, repr=False, validation_alias=AliasChoices("RAPTORFLOW_DATABASE_URL")
+    )
+    mlflow_url: str | None = Field(default=None, repr=False, validation_alias=AliasChoices("MLFLOW_TRACKING_URI"))
+    auth: str | None = Field(default=None, repr=False, validation_alias=AliasChoices("RAPTORFLOW_AUTH"))
+    allowed_hosts: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_ALLOWED_HOSTS"))
+    input_folders: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_INPUT_FOLDERS"))
     task_runner: Literal["threads", "dask"] = Field(
         default="threads", validation_alias=AliasChoices("RAPTORFLOW_TASK_RUNNER")
     )
@@ -31,12 +42,12 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """SQLAlchemy address of the warehouse; an SQLite file in the home unless configured."""
-        return self.warehouse_url or f"sqlite:///{self.home.resolve() / 'warehouse.db'}"
+        return encoded(self.warehouse_url or "") or f"sqlite:///{self.home.resolve() / 'warehouse.db'}"
 
     @property
     def mlflow_tracking_uri(self) -> str:
         """Address of the MLflow store; an SQLite file in the home unless configured."""
-        return self.mlflow_url or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+        return encoded(self.mlflow_url or "") or f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
 
     @property
     def mlflow_artifacts(self) -> Path:
@@ -54,9 +65,41 @@ class Settings(BaseSettings):
         return self.home.resolve() / "inbox"
 
     @property
+    def public_names(self) -> list[str]:
+        """Names under which the servers are reached through a proxy."""
+        return [name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip()]
+
+    @property
+    def readable_folders(self) -> list[Path]:
+        """Folders that forms may name files of: the inbox, and those declared."""
+        declared = [Path(folder.strip()) for folder in self.input_folders.split(os.pathsep) if folder.strip()]
+        return [self.inbox.resolve(), *(folder.expanduser().resolve() for folder in declared)]
+
+    @property
     def rejects(self) -> Path:
         """Folder of rejected rows."""
         return self.home.resolve() / "rejects"
+
+
+def without_password(address: str) -> str:
+    """The address as it may be shown."""
+    return WITH_PASSWORD.sub(r"\1***\3", address)
+
+
+def hidden(message: str, address: str) -> str:
+    """A message that may quote an address, without its password, as it was written or as it was meant."""
+    match = WITH_PASSWORD.match(address)
+    if match is None or not match[2]:
+        return message
+    return message.replace(match[2], "***").replace(unquote(match[2]), "***")
+
+
+def encoded(address: str) -> str:
+    """The address of a database with its password as addresses have to write it; percent signs are left as they are.
+
+    A password may be written as it is: what it holds of `@`, `/`, `?`, `#` and `:` is not taken for the address's own.
+    """
+    return WITH_PASSWORD.sub(lambda match: f"{match[1]}{quote(match[2], safe='%')}{match[3]}", address)
 
 
 @lru_cache(maxsize=1)

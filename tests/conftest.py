@@ -30,6 +30,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "OPENAI_API_KEY",
         "OPENAI_BASE_URL",
         "RAPTORFLOW_LLM_MODEL",
+        "RAPTORFLOW_AUTH",
+        "RAPTORFLOW_ALLOWED_HOSTS",
+        "RAPTORFLOW_INPUT_FOLDERS",
+        "PREFECT_SERVER_API_AUTH_STRING",
+        "PREFECT_API_AUTH_STRING",
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAPTORFLOW_HOME", str(tmp_path / "home"))

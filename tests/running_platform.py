@@ -16,12 +16,15 @@ from typing import Any
 
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
 from flows.platform.catalogue import FOLDER
 from flows.platform.children import descendants
+from flows.platform.login import USER, Login
 
 ROOT = Path(__file__).resolve().parents[1]
 PROBES = ("no_op", "lasts")
+FOREIGN_NAME = "evil.example"  # a name whose owner has pointed it at this machine
 SCHEDULED_EVERY_SECONDS = 15
 SECONDS_OF_SILENCE = 60  # after which a run counts as crashed; two of its signs of life, three in deployments/
 
@@ -49,12 +52,28 @@ class RunningPlatform:
     log: Path
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"RAPTORFLOW_HOME": str(self.home)}
+        environment = without_logins() | {"RAPTORFLOW_HOME": str(self.home)}
         command = [sys.executable, "-m", "flows.cli", *arguments]
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
+    @property
+    def login(self) -> Login:
+        """What the platform made for itself, as it does on a person's machine."""
+        return Login(f"{USER}:{(self.home / 'secret').read_text().strip()}")
+
+    @property
+    def prefect_settings(self) -> dict[Any, Any]:
+        """What points a Prefect client of this process at the platform."""
+        return {PREFECT_API_URL: f"{self.prefect}/api", PREFECT_API_AUTH_STRING: self.login.text}
+
+    @property
+    def mlflow_settings(self) -> dict[str, str]:
+        """What points an MLflow client at the platform."""
+        login = {"MLFLOW_TRACKING_USERNAME": self.login.user, "MLFLOW_TRACKING_PASSWORD": self.login.password}
+        return {"MLFLOW_TRACKING_URI": self.mlflow} | login
+
     def client(self) -> SyncPrefectClient:
-        return SyncPrefectClient(f"{self.prefect}/api")
+        return SyncPrefectClient(f"{self.prefect}/api", auth_string=self.login.text)
 
     def start(self, deployment: str, parameters: dict[str, Any] | None = None) -> Any:
         """Ask for a run, as the UI does; gives its id."""
@@ -112,6 +131,11 @@ def with_probes(folder: Path) -> Path:
     return folder
 
 
+def without_logins() -> dict[str, str]:
+    """The environment of a person who has set no password: tests of this process may have."""
+    return {name: value for name, value in os.environ.items() if "AUTH_STRING" not in name}
+
+
 def about(pid: int) -> str:
     """Command line and environment of a process; empty once it is gone."""
     try:
@@ -135,7 +159,7 @@ def running_platform(base: Path) -> Iterator[RunningPlatform]:
     ports = free_port(), free_port()
     command = [sys.executable, "-m", "flows.cli", "up", "--folder", str(folder)]
     command += ["--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1])]
-    environment = {"PREFECT_WORKER_QUERY_SECONDS": "1"} | os.environ | {"RAPTORFLOW_HOME": str(home)}
+    environment = {"PREFECT_WORKER_QUERY_SECONDS": "1"} | without_logins() | {"RAPTORFLOW_HOME": str(home)}
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     prefect, mlflow = (f"http://127.0.0.1:{port}" for port in ports)

@@ -15,6 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from flows.platform.errors import PortInUseError
+from tasks.private_files import private_folder
 from tasks.settings import get_settings
 
 ANYWHERE = ("0.0.0.0", "::")
@@ -91,7 +92,7 @@ def claimed(addresses: Addresses) -> Iterator[Addresses | None]:
     The lock goes with its process, so that a killed platform never seems to run.
     """
     home = get_settings().home.resolve()
-    home.mkdir(parents=True, exist_ok=True)
+    private_folder(home)
     with (home / "platform.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

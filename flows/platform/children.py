@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.platform.errors import StartFailedError
+from tasks.private_files import private_folder
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 GRACE_SECONDS = 8.0
@@ -40,7 +41,7 @@ class Child:
 
     def start(self) -> None:
         """Start it; it ends by itself should this process be killed."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.log.parent)
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C reaches this process alone, which then ends the children in their order.
             self.process = subprocess.Popen(

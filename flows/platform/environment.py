@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import secrets
-from pathlib import Path
 
 from flows.platform.addresses import Addresses, answers, running
 from flows.platform.errors import OpenAddressError
-from tasks.settings import CHECKOUT, get_settings
+from flows.platform.login import chosen_login, login
+from tasks.settings import CHECKOUT, encoded, get_settings
 
 DAYS_KEPT = 90
 MINIMUM_PASSWORD = 12
+PREFECTS_DATABASE = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
 
 
 def environment(addresses: Addresses) -> dict[str, str]:
@@ -24,6 +24,7 @@ def environment(addresses: Addresses) -> dict[str, str]:
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(DAYS_KEPT * 24 * 3600),
+        "PREFECT_SERVER_UI_API_URL": "/api",  # of whatever name the page was opened under
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -36,10 +37,10 @@ def environment(addresses: Addresses) -> dict[str, str]:
         "PYTHONPATH": str(CHECKOUT),
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": addresses.prefect_api,
-        "PREFECT_SERVER_UI_API_URL": addresses.prefect_api if addresses.is_local else "/api",
         "MLFLOW_TRACKING_URI": tracking_address(addresses),
     }
-    return tuning | dict(os.environ) | ours | _passwords(addresses, home)
+    chosen = {name: encoded(os.environ[name]) for name in PREFECTS_DATABASE if name in os.environ}
+    return tuning | dict(os.environ) | chosen | ours | _logins(addresses)
 
 
 def join_running() -> None:
@@ -63,29 +64,33 @@ def tracking_address(addresses: Addresses) -> str:
     return addresses.mlflow if serves_mlflow() else get_settings().mlflow_tracking_uri
 
 
-def _passwords(addresses: Addresses, home: Path) -> dict[str, str]:
-    """RAPTORFLOW_AUTH=user:password opens both servers to those who know it; beyond this machine there must be one."""
-    user, _, password = os.environ.get("RAPTORFLOW_AUTH", "").partition(":")
-    if not (user and len(password) >= MINIMUM_PASSWORD):
-        if addresses.is_local and not user:
-            return {}
-        raise OpenAddressError(addresses.host)
+def temporary_server() -> dict[str, str]:
+    """What Prefect's temporary server needs to be nobody else's: it listens on a port while a flow runs by hand."""
+    known = login().text
+    return {"PREFECT_SERVER_API_AUTH_STRING": known, "PREFECT_API_AUTH_STRING": known}
+
+
+def mlflow_store() -> dict[str, str]:
+    """Where our MLflow server keeps what it is told; an address may hold a password, and command lines are public."""
+    settings = get_settings()
     return {
-        "PREFECT_SERVER_API_AUTH_STRING": f"{user}:{password}",
-        "PREFECT_API_AUTH_STRING": f"{user}:{password}",
-        "MLFLOW_TRACKING_USERNAME": user,
-        "MLFLOW_TRACKING_PASSWORD": password,
-        "MLFLOW_AUTH_CONFIG_PATH": str(_mlflow_users(home, user, password)),
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(32),
+        "MLFLOW_BACKEND_STORE_URI": settings.mlflow_tracking_uri,
+        "MLFLOW_ARTIFACTS_DESTINATION": str(settings.mlflow_artifacts),
     }
 
 
-def _mlflow_users(home: Path, user: str, password: str) -> Path:
-    """MLflow's basic-auth app takes its first administrator from a file."""
-    path = home / "mlflow-auth.ini"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = ["[mlflow]", "default_permission = READ", f"database_uri = sqlite:///{home / 'mlflow-auth.db'}"]
-    lines += [f"admin_username = {user}", f"admin_password = {password}"]
-    path.touch(mode=0o600)
-    path.write_text("\n".join([*lines, "authorization_function = mlflow.server.auth:authenticate_request_basic_auth"]))
-    return path
+def _logins(addresses: Addresses) -> dict[str, str]:
+    """The login of both servers, as their clients read it; beyond this machine it has to be one that people chose.
+
+    An MLflow server that is not ours, or has users of its own, is not told it.
+    """
+    chosen = chosen_login()
+    is_strong = chosen is not None and bool(chosen.user) and len(chosen.password) >= MINIMUM_PASSWORD
+    if not is_strong and (get_settings().auth or not addresses.is_local):
+        raise OpenAddressError(addresses.host)
+    known = login()
+    both = {"RAPTORFLOW_AUTH": known.text} if get_settings().auth else {}
+    both |= {"PREFECT_SERVER_API_AUTH_STRING": known.text, "PREFECT_API_AUTH_STRING": known.text}
+    if not serves_mlflow() or "MLFLOW_AUTH_CONFIG_PATH" in os.environ:
+        return both
+    return both | {"MLFLOW_TRACKING_USERNAME": known.user, "MLFLOW_TRACKING_PASSWORD": known.password}

@@ -6,6 +6,7 @@ InputError
 └── DeploymentFileError       deployments/*.yaml says something that cannot be applied
 RaptorflowError
 ├── StartFailedError          a server or a worker did not come up
+├── EmptySecretError          the home's secret is there and says nothing
 └── PlatformNotRunningError   no Prefect server answers
 """
 
@@ -46,6 +47,13 @@ class StartFailedError(RaptorflowError):
 
     def __init__(self, name: str, reason: str, log: Path) -> None:
         super().__init__(f"{name} {reason}; its log: {log}")
+
+
+class EmptySecretError(RaptorflowError):
+    """Raised when the file with the platform's password is empty: nobody shall sign in with nothing."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is empty; delete it, and the next start makes another")
 
 
 class PlatformNotRunningError(RaptorflowError):

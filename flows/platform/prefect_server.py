@@ -1,18 +1,30 @@
-"""`prefect server start`, with cyclic garbage collected beside its event loop: `-m flows.platform.prefect_server`.
+"""Prefect's server behind the front door: `-m flows.platform.prefect_server --host … --port …`.
 
-SQLite lets one connection write at a time. The others wait for it, up to a minute, each in a thread that holds its own
-connection's mutex. To finalise a statement of such a connection takes the same mutex. Where the collector does that on
-the event loop's thread, the loop stands still, and with it the commit that all are waiting for: the server answers
-nobody for a minute. Seen as `Garbage-collecting` on top of the main thread's stack (faulthandler) while `/proc/locks`
-showed the server itself to hold the write lock. In a thread of its own the collector waits alone.
+Cyclic garbage is collected beside its event loop. SQLite lets one connection write at a time. The others wait for it,
+up to a minute, each in a thread that holds its own connection's mutex. To finalise a statement of such a connection
+takes the same mutex. Where the collector does that on the event loop's thread, the loop stands still, and with it the
+commit that all are waiting for: the server answers nobody for a minute. Seen as `Garbage-collecting` on top of the main
+thread's stack (faulthandler) while `/proc/locks` showed the server itself to hold the write lock. In a thread of its
+own the collector waits alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
+import json
+import os
 import threading
 import time
 
+from flows.platform.front_door import App, FrontDoor
+from flows.platform.login import login
+from flows.platform.sign_in import Message, Receive, Scope, Send
+from tasks.settings import get_settings
+
+OPEN_PATHS = ("/api/health", "/api/ready")
+UI_SETTINGS = "/ui-settings"
+FOREIGN_PAGES = ("PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS", "PREFECT_SERVER_CORS_ALLOWED_ORIGINS")
 SECONDS_BETWEEN_SWEEPS = 1.0
 SWEEPS_BETWEEN_FULL_ONES = 60  # a full one walks everything there is, and nobody else runs meanwhile
 
@@ -33,8 +45,82 @@ def _sweep() -> None:
         gc.collect(2 if sweeps % SWEEPS_BETWEEN_FULL_ONES == 0 else 1)
 
 
-if __name__ == "__main__":
-    collect_beside()
-    from prefect.cli import app
+def serve(host: str, port: int) -> None:
+    """Serve until a signal ends it. Prefect asks for the login too: its web sockets do so in words of their own."""
+    os.environ["PREFECT_SERVER_API_AUTH_STRING"] = login().text
+    if not any(name in os.environ for name in FOREIGN_PAGES):
+        os.environ[FOREIGN_PAGES[0]] = f"http://{host}:{port}"  # Prefect's default is every page there is
+    import uvicorn
+    from prefect.server.api.server import create_app
+    from prefect.settings import get_current_settings
 
-    app()
+    server = get_current_settings().server
+    app = behind_front_door(create_app(final=True), server.api.cors_allowed_origins)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        timeout_keep_alive=server.api.keepalive_timeout,
+        ws_ping_interval=server.api.websocket_ping_interval,
+        ws_ping_timeout=server.api.websocket_ping_timeout,
+        log_level=server.logging_level.lower(),
+    )
+
+
+def behind_front_door(app: App, origins: str) -> FrontDoor:
+    """The server as browsers and programs may ask it.
+
+    Args:
+        app: the server.
+        origins: foreign pages that Prefect's own setting lets ask, separated by commas; `*` where somebody chose that.
+    """
+    names = get_settings().public_names
+    foreign = [origin.strip() for origin in origins.split(",")]
+    return FrontDoor(
+        WithoutOwnLogin(app), login(), names=names, origins=foreign, open_paths=OPEN_PATHS, sockets_ask=True
+    )
+
+
+class WithoutOwnLogin:
+    """Tells Prefect's pages that they need not ask for a password: whoever sees them has signed in."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand everything on; of the pages' settings, change one."""
+        if scope["type"] != "http" or not scope["path"].endswith(UI_SETTINGS):
+            await self._app(scope, receive, send)
+            return
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0].lower() != b"accept-encoding"]
+        began: list[Message] = []
+        body = b""
+
+        async def keeping(message: Message) -> None:
+            nonlocal body
+            if message["type"] == "http.response.start":
+                began.append(message)
+            else:
+                body += message.get("body", b"")
+
+        await self._app(scope, receive, keeping)
+        for start in began:
+            if start["status"] == 200:
+                body = json.dumps(json.loads(body) | {"auth": None}).encode()
+            kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
+            await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
+            await send({"type": "http.response.body", "body": body})
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Prefect's server, for those who know its login.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=4200)
+    options = parser.parse_args()
+    collect_beside()
+    serve(options.host, options.port)
+
+
+if __name__ == "__main__":
+    main()

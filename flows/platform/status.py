@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from flows.platform.addresses import answers
+from flows.platform.addresses import answers, running
 from flows.platform.errors import PlatformNotRunningError
+from flows.platform.login import new_link
+from tasks.settings import without_password
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -24,11 +26,13 @@ class PlatformStatus:
         health: each server and work pool with its address or state.
         next_runs: the next scheduled run of each deployment, soonest first.
         last_runs: the newest ended or running runs, newest first.
+        open: a link that signs the browser in that opens it first; only of a platform of this home.
     """
 
     health: list[dict[str, Any]]
     next_runs: list[dict[str, Any]]
     last_runs: list[dict[str, Any]]
+    open: str | None = None
 
 
 def connect() -> str:
@@ -54,7 +58,9 @@ def status() -> PlatformStatus:
 
     with get_client(sync_client=True) as client:
         names = {deployment.id: deployment.name for deployment in client.read_deployments(limit=200)}
-        return PlatformStatus(_health(client, address), _next_runs(client, names), _last_runs(client, names))
+        shown = (_health(client, address), _next_runs(client, names), _last_runs(client, names))
+    here = running()
+    return PlatformStatus(*shown, open=new_link(here.prefect) if here else None)
 
 
 def _health(client: SyncPrefectClient, address: str) -> list[dict[str, Any]]:
@@ -62,7 +68,7 @@ def _health(client: SyncPrefectClient, address: str) -> list[dict[str, Any]]:
     rows = [{"what": "Prefect server", "state": "healthy", "where": address.removesuffix("/api")}]
     if mlflow.startswith("http"):
         state = "healthy" if answers(f"{mlflow}/health") else "does not answer"
-        rows.append({"what": "MLflow server", "state": state, "where": mlflow})
+        rows.append({"what": "MLflow server", "state": state, "where": without_password(mlflow)})
     for pool in client.read_work_pools():
         state = str(pool.status.value if pool.status else "–").lower().replace("_", " ")
         rows.append({"what": f"work pool {pool.name}", "state": state, "where": f"{pool.type} worker"})

@@ -13,10 +13,11 @@ from types import FrameType
 from flows.platform.addresses import Addresses, answers, claimed
 from flows.platform.catalogue import FOLDER, wanted_deployments
 from flows.platform.children import Child, adopt_orphans, end, end_orphans
-from flows.platform.environment import environment, serves_mlflow
+from flows.platform.environment import environment, mlflow_store, serves_mlflow
 from flows.platform.errors import StartFailedError
 from flows.platform.interrupted import mark_interrupted
-from tasks.settings import get_settings
+from flows.platform.login import new_link
+from tasks.settings import get_settings, without_password
 
 POOLS = ("light", "heavy")
 SECONDS_TO_START = 120.0
@@ -74,17 +75,14 @@ def _servers(addresses: Addresses) -> list[Child]:
     settings, env = get_settings(), environment(addresses)
     logs = settings.home.resolve() / "logs"
     host = ["--host", addresses.host]
-    prefect = ["-m", "flows.platform.prefect_server", "server", "start", *host, "--port", str(addresses.prefect_port)]
+    prefect = ["-m", "flows.platform.prefect_server", *host, "--port", str(addresses.prefect_port)]
     children = [
         Child("Prefect", prefect, env, logs / "prefect.log", lambda: answers(f"{addresses.prefect_api}/health"))
     ]
     if serves_mlflow():
-        mlflow = ["-m", "mlflow", "server", *host, "--port", str(addresses.mlflow_port), "--workers", "1"]
-        mlflow += ["--backend-store-uri", settings.mlflow_tracking_uri]
-        mlflow += ["--artifacts-destination", str(settings.mlflow_artifacts)]
-        mlflow += ["--app-name", "basic-auth"] if "MLFLOW_AUTH_CONFIG_PATH" in env else []
+        mlflow = ["-m", "flows.platform.mlflow_server", *host, "--port", str(addresses.mlflow_port)]
         ready = f"{addresses.mlflow}/health"
-        children.append(Child("MLflow", mlflow, env, logs / "mlflow.log", lambda: answers(ready)))
+        children.append(Child("MLflow", mlflow, env | mlflow_store(), logs / "mlflow.log", lambda: answers(ready)))
     return children
 
 
@@ -135,8 +133,9 @@ def _watch(children: list[Child], say: Say) -> None:
 
 
 def _welcome(addresses: Addresses, seconds: float) -> str:
-    mlflow = environment(addresses)["MLFLOW_TRACKING_URI"]
+    mlflow = without_password(environment(addresses)["MLFLOW_TRACKING_URI"])
     return f"""ready in {seconds:.0f} s
+  Open     {new_link(addresses.prefect)}   signs your browser in, once
   Prefect  {addresses.prefect}   flows, schedules, forms
   Reports  {addresses.prefect}/artifacts   what flows found; each run's page has its own under Artifacts
   MLflow   {mlflow}/#/models   models, versions, metrics

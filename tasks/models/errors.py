@@ -12,14 +12,16 @@ RaptorflowError
 from __future__ import annotations
 
 from tasks.errors import InputError, RaptorflowError
+from tasks.settings import hidden, without_password
 
 
 class RegistryUnreachableError(RaptorflowError):
     """Raised when MLflow does not answer; nothing was moved, or what was begun is finished at the next start."""
 
     def __init__(self, address: str, reason: str) -> None:
-        self.address = address
-        super().__init__(f"MLflow does not answer at {address} ({reason}); start it or change MLFLOW_TRACKING_URI")
+        self.address = without_password(address)
+        why = hidden(reason, address)
+        super().__init__(f"MLflow does not answer at {self.address} ({why}); start it or change MLFLOW_TRACKING_URI")
 
 
 class ArtifactRefusedError(RaptorflowError):

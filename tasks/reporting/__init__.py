@@ -7,10 +7,12 @@ which the process of another flow would load for nothing.
 from tasks.reporting.artifacts import (
     artifact_key,
     figure,
+    fixed_key,
     markdown_table,
     publish_facts,
     publish_markdown,
     publish_table,
+    strong,
 )
 from tasks.reporting.events import Event, emit
 from tasks.reporting.links import model_link, report_link
@@ -26,6 +28,7 @@ __all__ = [
     "as_markdown",
     "emit",
     "figure",
+    "fixed_key",
     "markdown_table",
     "model_link",
     "model_report",
@@ -35,5 +38,6 @@ __all__ = [
     "publish_table",
     "report_link",
     "step",
+    "strong",
     "summarize",
 ]

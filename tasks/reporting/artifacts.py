@@ -4,31 +4,57 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from tasks.plain_text import DIGEST, Markdown, digest, markdown, slug, visible
+
 MAXIMUM_CELL = 200
+# Last words of our own keys, and of model types: an id that ends in one is told apart by its digest.
+OF_FLOWS = ("answered", "backfill", "challenger", "mlflow", "models", "plan", "progress", "release", "report")
+OUR_WORDS = frozenset({*OF_FLOWS, "snapshots", "summary", "analyzer", "classifier", "predictor"})
 
 
-def artifact_key(flow_name: str, *parts: str) -> str:
-    """A key Prefect accepts: lower case, dashes, the flow's name first."""
-    return "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in (flow_name, *parts) if part)
+def artifact_key(flow_name: str, about: str, *words: str) -> str:
+    """The key of a page about one thing, such as a workspace: no two things share one.
+
+    Prefect takes lower case letters, digits and dashes. An id that is made of them keeps its key; any other is
+    followed by a digest of it, and so is one that could be taken for such a key or for one of our own.
+
+    Args:
+        flow_name: whose page it is.
+        about: an id that somebody else chose.
+        words: our own, from a list that is closed: a model type, `mlflow`.
+    """
+    return fixed_key(flow_name, _slug_of(about), *words)
+
+
+def fixed_key(*words: str) -> str:
+    """A key of our own words and ids alone, such as a flow's one report; its last word is one of `OUR_WORDS`."""
+    return "-".join(slug(word) for word in words)
+
+
+def _slug_of(about: str) -> str:
+    kept = slug(about)
+    last = kept.rpartition("-")[2]
+    is_digest = len(last) == DIGEST and set(last) <= set("0123456789abcdef")
+    if kept == about and last not in OUR_WORDS and not is_digest:
+        return kept
+    return f"{kept}-{digest(about)}".lstrip("-")
 
 
 def publish_markdown(key: str, text: str, description: str) -> None:
-    """A report people read."""
-    create_markdown_artifact(key=key, markdown=text, description=description)
+    """A report people read. Its text is Markdown, its description plain text."""
+    create_markdown_artifact(key=key, markdown=text, description=markdown(description))
 
 
 def publish_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
     """A table people sort; numbers are rounded to what they can carry."""
-    create_table_artifact(
-        key=key, table=[{k: _cell(v) for k, v in row.items()} for row in rows], description=description
-    )
+    table = [{visible(name): _plain_cell(value) for name, value in row.items()} for row in rows]
+    create_table_artifact(key=key, table=table, description=markdown(description))
 
 
 def publish_facts(key: str, facts: Mapping[str, Any], description: str) -> None:
@@ -38,12 +64,12 @@ def publish_facts(key: str, facts: Mapping[str, Any], description: str) -> None:
 
 def publish_link(key: str, address: str, text: str, description: str) -> None:
     """A way to the next page."""
-    create_link_artifact(key=key, link=address, link_text=text, description=description)
+    create_link_artifact(key=key, link=address, link_text=markdown(text), description=markdown(description))
 
 
 def figure(png: bytes, alternative: str) -> str:
     """A picture inside Markdown; a `data:` URI shows in both Prefect UIs."""
-    return f"![{alternative}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    return f"![{markdown(alternative)}](data:image/png;base64,{base64.b64encode(png).decode()})"
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -51,17 +77,30 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     names = list(rows[0])
-    lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
-    lines += [f"| {' | '.join(_escape(_cell(row.get(name))) for name in names)} |" for row in rows]
+    lines = [f"| {' | '.join(map(markdown, names))} |", f"|{'---|' * len(names)}"]
+    lines += [f"| {' | '.join(markdown(_cell(row.get(name))) for name in names)} |" for row in rows]
     return "\n".join(lines)
 
 
 def reasons(pairs: Iterable[tuple[str, Any]]) -> str:
     """What each is about and why, as a list: sentences wrap in it, and a table would be cut."""
-    return "\n".join(f"- **{about}**: {_escape(why)}" for about, why in pairs)
+    return "\n".join(f"- {strong(about)}: {markdown(why)}" for about, why in pairs)
+
+
+def strong(text: object) -> Markdown:
+    """The text in bold; bold needs a letter beside its stars, so text without any stays as it is."""
+    shown = markdown(text)
+    return Markdown(f"**{shown}**") if shown else shown
+
+
+def _plain_cell(value: Any) -> Any:
+    cell = _cell(value)
+    return visible(cell) if isinstance(cell, str) else cell
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, Markdown):
+        return value
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if isinstance(value, datetime):
@@ -71,7 +110,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and len(value) > MAXIMUM_CELL:
         return value[: MAXIMUM_CELL - 1] + "…"
     return "" if value is None else value
-
-
-def _escape(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tasks.reporting.artifacts import markdown_table, reasons
+from tasks.plain_text import Markdown, code, markdown
+from tasks.reporting.artifacts import markdown_table, reasons, strong
 
 if TYPE_CHECKING:
     from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult
@@ -33,35 +34,38 @@ def experiment_report(analysis: ExperimentResult, completed: bool) -> str:
 
 def in_words(analysis: ExperimentResult, completed: bool) -> str:
     """The report's head: what is known and what to do."""
-    winner = f" **{analysis.winner}** wins." if analysis.winner else ""
+    winner = f" {strong(analysis.winner)} wins." if analysis.winner else ""
     done = " The experiment is completed." if completed else ""
-    kind = f" ({analysis.metric_kind})" if analysis.metric_kind else ""
+    kind = f" ({markdown(analysis.metric_kind)})" if analysis.metric_kind else ""
     lines = [
-        f"# {analysis.name}",
-        f"**{analysis.status.value.replace('_', ' ')}** · {analysis.metric_name}{kind} · {analysis.n:,} units · "
-        f"look {analysis.looks}.{winner}{done}",
+        f"# {markdown(analysis.name)}",
+        f"**{analysis.status.value.replace('_', ' ')}** · {markdown(analysis.metric_name)}{kind} · "
+        f"{analysis.n:,} units · look {analysis.looks}.{winner}{done}",
     ]
-    lines += [f"Hypothesis: {analysis.hypothesis}"] if analysis.hypothesis else []
+    lines += [f"Hypothesis: {markdown(analysis.hypothesis)}"] if analysis.hypothesis else []
     proven = [
-        f"**{e.variant_id}** {'better' if e.effect > 0 else 'worse'}" for e in analysis.effects if e.is_significant
+        f"{strong(e.variant_id)} {'better' if e.effect > 0 else 'worse'}" for e in analysis.effects if e.is_significant
     ]
     lines += [f"Proven against the control: {', '.join(proven)}."] if proven else []
-    lines += [f"What to do: {analysis.next_step}."] if not completed else []
-    lines += [f"How it was judged: {analysis.method}."]
+    lines += [f"What to do: {markdown(analysis.next_step)}."] if not completed else []
+    lines += [f"How it was judged: {markdown(analysis.method)}."]
     if analysis.sample_ratio is not None:
         alarm = "**broken**" if analysis.sample_ratio.is_alarm else "as promised"
         lines.append(f"Sample ratio: {alarm} (p = {analysis.sample_ratio.p_value:.3g}).")
-    lines.append(f"Better is {', '.join(_better(analysis))}; an effect is positive where it is for the better.")
-    return "\n\n".join(lines + [f"- {warning}" for warning in analysis.warnings])
+    lines.append(
+        f"Better is {markdown(', '.join(_better(analysis)))}; an effect is positive where it is for the better."
+    )
+    return "\n\n".join(lines + [f"- {markdown(warning)}" for warning in analysis.warnings])
 
 
 def answers_in_words(waiting: Iterable[Mapping[str, Any]]) -> str:
     """Experiments that have an answer, as the form that ends them shows them."""
-    answers = (
-        (f"{row['name']} · {row['workspace_id']}", f"{_answer(row)}, {row['units']:,} units, `{row['experiment_id']}`")
-        for row in waiting
-    )
+    answers = ((f"{row['name']} · {row['workspace_id']}", _waiting(row)) for row in waiting)
     return f"These have an answer:\n\n{reasons(answers)}"
+
+
+def _waiting(row: Mapping[str, Any]) -> Markdown:
+    return Markdown(f"{markdown(_answer(row))}, {row['units']:,} units, {code(row['experiment_id'])}")
 
 
 def _answer(row: Mapping[str, Any]) -> str:
@@ -102,7 +106,7 @@ def _segment(row: Mapping[str, Any]) -> Row:
 
 def _guardrail(row: Mapping[str, Any]) -> Row:
     known = row["effect"] is not None
-    verdict = "**worse**" if row["is_harmed"] else "not proven worse" if known else "not enough units"
+    verdict = Markdown("**worse**") if row["is_harmed"] else "not proven worse" if known else "not enough units"
     effect = _with_interval(row["effect"], row["interval"]) if known else None
     return {"metric": row["metric_name"], "arm": row["variant_id"], "effect, interval": effect, "verdict": verdict}
 

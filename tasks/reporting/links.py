@@ -6,22 +6,24 @@ from urllib.parse import quote
 
 from prefect.settings import get_current_settings
 
+from tasks.plain_text import Markdown, markdown
 from tasks.settings import get_settings
 
 
-def report_link(key: str, words: str) -> str:
+def report_link(key: str, words: str) -> Markdown:
     """The newest artifact under a key; plain words where no Prefect server shows it."""
     ui = get_current_settings().ui_url
-    return f"[{words}]({ui}/artifacts/key/{key})" if ui else words
+    return Markdown(f"[{markdown(words)}]({ui}/artifacts/key/{key})") if ui else markdown(words)
 
 
-def model_link(registered_name: str, words: str) -> str:
+def model_link(registered_name: str, words: str) -> Markdown:
     """A registered model with its versions and the runs they come from; plain words where no MLflow server runs."""
     address = model_address(registered_name)
-    return f"[{words}]({address})" if address else words
+    return Markdown(f"[{markdown(words)}]({address})") if address else markdown(words)
 
 
 def model_address(registered_name: str) -> str | None:
     """Where an MLflow server shows a registered model; None where none runs."""
-    address = get_settings().mlflow_tracking_uri
-    return f"{address}/#/models/{quote(registered_name)}" if address.startswith("http") else None
+    scheme, _, rest = get_settings().mlflow_tracking_uri.partition("://")
+    page = f"{scheme}://{rest.rpartition('@')[2]}/#/models/{quote(registered_name, safe='')}"  # without a login
+    return page if scheme.startswith("http") else None

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.plain_text import Markdown, markdown
 from tasks.reporting.artifacts import artifact_key, figure, markdown_table, publish_facts, publish_link, reasons
 from tasks.reporting.links import model_address, model_link
 from tasks.warehouse.outcomes import Outcome
@@ -25,13 +26,13 @@ def model_report(outcomes: Sequence[Outcome]) -> str:
     failed = [(one.workspace_id, one.reason) for one in outcomes if not one.result]
     parts += ["## Failed", reasons(failed)] if failed else []
     parts.append(markdown_table([_row(model) for model in models[:MODELS_SHOWN]]))
-    why = ((f"{model['workspace_id']} · {model['model_type']}", _why(model)) for model in models[:MODELS_SHOWN])
+    why = ((_named(model, " · "), _why(model)) for model in models[:MODELS_SHOWN])
     parts += ["## Why", reasons(why)] if models else []
     if len(models) > MODELS_SHOWN:
         parts.append(f"{len(models) - MODELS_SHOWN} more: `raptorflow models`.")
     drifted = [model for model in models if _status(model) in DRIFTED and len(model["drift"]["columns"]) > 1]
     for model in drifted[:PICTURES_SHOWN]:
-        name = f"{model['workspace_id']}.{model['model_type']}"
+        name = _named(model, ".")
         parts += [f"## Drift of {name}, by column", figure(_by_column(model["drift"]["columns"]), f"Drift of {name}")]
     return "\n\n".join(part for part in parts if part)
 
@@ -61,7 +62,7 @@ def _row(model: Mapping[str, Any]) -> dict[str, Any]:
     name = f"{model['workspace_id']}.{model['model_type']}"
     return {
         "workspace": model["workspace_id"],
-        "model": model_link(name, model["model_type"]),
+        "model": model_link(name, Markdown(model["model_type"])),
         "status": model["status"].replace("_", " "),
         "drift": _drift(model),
     }
@@ -75,11 +76,16 @@ def _drift(model: Mapping[str, Any]) -> str | None:
     return status.replace("_", " ") + (f", {score:.2f}" if score is not None else "")
 
 
-def _why(model: Mapping[str, Any]) -> str:
+def _named(model: Mapping[str, Any], between: str) -> Markdown:
+    """Whose model it is; its type is a word of ours."""
+    return Markdown(f"{markdown(model['workspace_id'])}{between}{model['model_type']}")
+
+
+def _why(model: Mapping[str, Any]) -> Markdown:
     """Its reason, where that says more than the status above, and what serves."""
-    parts = [model["reason"]] if model["reason"] != model["status"].replace("_", " ") else []
-    parts += [f"champion {model['model_version']}"] if model["model_version"] else []
-    return "; ".join(parts)
+    parts = [markdown(model["reason"])] if model["reason"] != model["status"].replace("_", " ") else []
+    parts += [Markdown(f"champion {model['model_version']}")] if model["model_version"] else []
+    return Markdown("; ".join(parts))
 
 
 def _by_column(columns: Sequence[Mapping[str, Any]]) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from tasks.patterns import figures
 from tasks.patterns.records import Pattern
 from tasks.patterns.wording import format_lift
+from tasks.plain_text import markdown
 from tasks.reporting.artifacts import figure, markdown_table, reasons
 from tasks.warehouse.outcomes import Outcome
 
@@ -73,11 +74,11 @@ def workspace_reports(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
 
 
 def _page(workspace_id: str, analyses: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield f"# What works for {workspace_id}"
+    yield f"# What works for {markdown(workspace_id)}"
     yield CAVEAT
     for analysis in analyses:
         patterns = sorted(map(Pattern.from_dict, _patterns(analysis)), key=lambda p: -abs(p.effect_size) * p.confidence)
-        yield f"## {analysis['content_type']}"
+        yield f"## {markdown(analysis['content_type'])}"
         yield markdown_table([_row(pattern.as_dict()) for pattern in patterns])
         yield figure(figures.forest(patterns), f"Lifts of {analysis['content_type']} patterns with 90 % intervals")
         yield figure(figures.over_time(patterns[0]), f"Over time: {patterns[0].description}")

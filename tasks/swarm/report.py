@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tasks.plain_text import code, markdown
 from tasks.swarm.panel import measured
 from tasks.swarm.records import EvidenceRef
 
@@ -44,7 +45,7 @@ def _parts(result: Result) -> Iterator[str]:
         return
     yield "## Parts"
     yield "\n".join(
-        f"- *{_plain(part['problem'])}* {_part_answer(part)} · `{part['debate_id']}`" for part in result["parts"]
+        f"- *{_plain(part['problem'])}* {_part_answer(part)} · {code(part['debate_id'])}" for part in result["parts"]
     )
 
 
@@ -78,10 +79,10 @@ def _minds(result: Result) -> Iterator[str]:
     yield "## Changes of mind"
     lines = []
     for change in result["changes"]:
-        evidence = ", ".join(f"`{item}`" for item in change["because_evidence_ids"])
+        evidence = ", ".join(code(item) for item in change["because_evidence_ids"])
         because = f"by {evidence}" if evidence else "citing nothing new: **not counted**"
         who = _named(result, change["agent_id"])
-        lines.append(f"- {who}: {change['from_option']} → {change['to_option']}, {because}")
+        lines.append(f"- {who}: {_plain(change['from_option'])} → {_plain(change['to_option'])}, {because}")
     yield "\n".join(lines)
 
 
@@ -104,7 +105,7 @@ def _evidence(result: Result) -> Iterator[str]:
     used = [item for item in known if item.id in cited]
     if used:
         yield "## Evidence cited"
-        yield "\n".join(f"- `{item.id}` {_plain(measured(item))}" for item in used)
+        yield "\n".join(f"- {code(item.id)} {_plain(measured(item))}" for item in used)
 
 
 def _named(result: Result, agent_id: str) -> str:
@@ -117,7 +118,7 @@ def _decision(result: Result) -> Iterator[str]:
     if result["decision"]:
         yield _quote(result["decision"])
     count = result["count"]
-    shares = " · ".join(f"{option} {share:.0%}" for option, share in count["shares"].items()) or "no valid vote"
+    shares = " · ".join(f"{_plain(option)} {share:.0%}" for option, share in count["shares"].items()) or "no valid vote"
     notes = _plain("; ".join(count["notes"]))
     yield f"Vote ({count['method']}): {shares} — {count['outcome'].replace('_', ' ')}. {notes}"
     if result["confidence"] is not None:
@@ -126,10 +127,10 @@ def _decision(result: Result) -> Iterator[str]:
     if "leaning" in result["flags"]:
         yield "No option is much likelier than not to be the best: a direction to test, not a decision."
     if result["dissent"]:
-        yield f"Dissent: {', '.join(result['dissent'])}."
+        yield f"Dissent: {_plain(', '.join(result['dissent']))}."
     baseline = result["baseline"]
     if baseline and result["llm_used"]:
-        yield f"The evidence panel alone chooses {baseline['option']} ({baseline['confidence']:.0%})."
+        yield f"The evidence panel alone chooses {_plain(baseline['option'])} ({baseline['confidence']:.0%})."
 
 
 def _price(result: Result) -> str:
@@ -138,7 +139,9 @@ def _price(result: Result) -> str:
     cost = "" if usage["cost"] is None else f", cost {usage['cost']:.4f}"
     blind = f", {usage['unmeasured_calls']} of them unmeasured" if usage["unmeasured_calls"] else ""
     rounds = f"{result['rounds_run']} round{'s' if result['rounds_run'] != 1 else ''}, ended by {result['stop_reason']}"
-    return f"## Price\n\n{rounds} · {usage['calls']} calls{blind} · {tokens:,} tokens{cost} · `{result['debate_id']}`"
+    return (
+        f"## Price\n\n{rounds} · {usage['calls']} calls{blind} · {tokens:,} tokens{cost} · {code(result['debate_id'])}"
+    )
 
 
 def _quote(text: str) -> str:
@@ -146,8 +149,6 @@ def _quote(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """On one line, without what Markdown or HTML would take for its own."""
+    """On one line, escaped, and not too long."""
     flat = " ".join(str(text).split())
-    for sign in "\\`*_[]<>|#":
-        flat = flat.replace(sign, f"&#{ord(sign)};" if sign in "<>" else f"\\{sign}")
-    return flat if len(flat) <= 2 * MOST_QUOTED else flat[: 2 * MOST_QUOTED] + "…"
+    return markdown(flat if len(flat) <= 2 * MOST_QUOTED else flat[: 2 * MOST_QUOTED] + "…")

@@ -16,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
 
 from tasks.errors import WarehouseUnreachableError
+from tasks.private_files import private_folder
 from tasks.settings import get_settings
 from tasks.warehouse import arrow
 from tasks.warehouse.sqlite_guard import BUSY_TIMEOUT_SECONDS, sqlite_guard
@@ -122,7 +123,7 @@ def _engine(url: str) -> Engine:
     if address.get_backend_name() != "sqlite":
         return create_engine(address, pool_pre_ping=True)
     if address.database and address.database != ":memory:":
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        private_folder(Path(address.database).parent)
     # No pool: a connection kept open would meet ADBC's in the same file, see sqlite_guard.py.
     engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)

@@ -11,6 +11,7 @@ InputError
 ├── ShortenedIdsError        a spreadsheet has cut the ids
 ├── DailyBreakdownError      one row a post and day, where one row a post is expected
 ├── QueryError               a database does not answer a query with rows
+├── UndeclaredFileError      a form names a file outside the folders that forms may name
 └── TooManyRejectedError     more than a fifth of its rows were refused: nothing of it was written
 """
 
@@ -125,6 +126,17 @@ class QueryError(InputError):
     def __init__(self, query: Path, address: Address, problem: str) -> None:
         self.query, self.problem = query, address.without_secrets(problem)
         super().__init__(f"{query} on {address.shown}: {self.problem}")
+
+
+class UndeclaredFileError(InputError):
+    """Raised when a form names a file outside the inbox and the declared folders; it was not looked at."""
+
+    def __init__(self, path: Path, folders: Sequence[Path]) -> None:
+        self.path, self.folders = path, list(folders)
+        super().__init__(
+            f"{path}: forms take files below {_listed(map(str, folders))} alone; declare more folders with "
+            "RAPTORFLOW_INPUT_FOLDERS, or use `raptorflow ingest`"
+        )
 
 
 class TooManyRejectedError(InputError):

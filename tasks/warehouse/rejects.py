@@ -7,6 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.plain_text import spreadsheet_cell
+from tasks.private_files import private_folder
+
 MOST_REJECTED_SHARE = 0.2
 
 SCHEMA = {"row": pl.Int64, "column": pl.String, "reason": pl.String, "value": pl.String}
@@ -39,6 +42,8 @@ class Tally:
 class RejectsFile:
     """A CSV with the columns file, row, column, reason, value; it exists once the first row was refused.
 
+    People open it in a spreadsheet, so cells that would be computed there begin with an apostrophe; numbers do not.
+
     `row` counts the rows of the file from 1, the first after a header (JSON Lines: its lines).
     """
 
@@ -57,6 +62,8 @@ class RejectsFile:
             return
         first = self.tally.rejected == 0
         self.tally.add(rejects)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self.path.parent)
         with self.path.open("wb" if first else "ab") as file:
-            rejects.select(pl.lit(str(source)).alias("file"), *SCHEMA.keys()).write_csv(file, include_header=first)
+            rows = rejects.select(pl.lit(str(source)).alias("file"), *SCHEMA.keys())
+            cells = pl.selectors.string().map_elements(spreadsheet_cell, return_dtype=pl.String)
+            rows.with_columns(cells).write_csv(file, include_header=first)

@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
 
+from tasks.private_files import private_folder
 from tasks.warehouse.fingerprint import Fingerprint
 from tasks.warehouse.rowhash import RowHash
 from tasks.warehouse.snapshots import Snapshot
@@ -54,7 +55,7 @@ class SnapshotFiles:
 
     def write(self, frames: Iterable[pl.DataFrame], window: Window, fingerprint: Fingerprint) -> Snapshot:
         """Write frames of equal columns, at least one; `run_id` is kept but is no part of the hash."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         _remove_abandoned(self.folder)
         with NamedTemporaryFile(dir=self.folder, prefix=".", suffix=UNFINISHED, delete=False) as file:
             try:

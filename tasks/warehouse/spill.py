@@ -12,6 +12,7 @@ from tempfile import TemporaryFile
 
 import polars as pl
 
+from tasks.private_files import private_folder
 from tasks.warehouse.batches import MOST_ROWS
 
 
@@ -19,8 +20,7 @@ class Spill:
     """Frames in the order they were added; to be read as often as wanted. A context manager."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = TemporaryFile(dir=folder)  # noqa: SIM115  it lives as long as this object
+        self._file = TemporaryFile(dir=private_folder(folder))  # noqa: SIM115  it lives as long as this object
         self._sizes: list[int] = []
 
     def __enter__(self) -> Spill:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.extraction import extract_content, extract_touches, workspace_chunks
 from tasks.warehouse.frames import count_rows, newest_instant
 from tasks.warehouse.inbox import inbox, waiting
+from tasks.warehouse.input_folders import declared
 from tasks.warehouse.outcomes import DONE, Outcome, each_workspace, outcomes_of
 from tasks.warehouse.pruning import prune
 from tasks.warehouse.records import joined
@@ -30,7 +31,9 @@ Window = tuple[datetime, datetime]
 
 
 @task(name="ingest-files", cache_policy=NO_CACHE)
-def ingest_files(kind: str, files: Sequence[str], how: Mapping[str, str | None], run_id: str) -> dict[str, Any]:
+def ingest_files(
+    kind: str, files: Sequence[str], how: Mapping[str, str | None], run_id: str, is_from_form: bool = False
+) -> dict[str, Any]:
     """Take files into the warehouse, those named or all in the inbox; the same file twice changes nothing.
 
     Args:
@@ -39,15 +42,20 @@ def ingest_files(kind: str, files: Sequence[str], how: Mapping[str, str | None],
             below it, `WORKSPACE/PRESET` or `PRESET`, by that preset and for that workspace.
         how: mapping, preset, workspace, timezone, experiment and control, each may be None.
         run_id: written into the rows.
+        is_from_form: filled in by whoever may open the page, and read with the worker's rights: it names files of the
+            inbox and of declared folders alone.
     """
     from tasks.warehouse.ingestion import ingest  # brings the machinery: no other flow's process need wait for it
 
     folder = get_settings().inbox / kind
     batches = [waiting(how, [Path(file) for file in files])] if files else inbox(folder, how)
-    if not batches:
-        return {"kind": kind, "read": 0, "status": f"no file named, none in {folder}"}
     named = how.get("mapping")
     mapping = Path(named) if named else None
+    if is_from_form:
+        batches = [replace(batch, files=[declared(path) for path in batch.files]) for batch in batches]
+        mapping = declared(mapping) if mapping else None
+    if not batches:
+        return {"kind": kind, "read": 0, "status": f"no file named, none in {folder}"}
     reports = [
         ingest(kind, batch.files, mapping=mapping if batch.preset is None else None, preset=batch.preset,
                workspace=batch.workspace, timezone=how.get("timezone"), experiment=how.get("experiment"),

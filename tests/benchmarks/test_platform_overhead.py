@@ -15,7 +15,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 import pytest
-from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.meta_learning import meta_learning
 from flows.parameters import MetaLearning
@@ -99,7 +99,7 @@ def test_the_chain_costs_little_more_with_a_server_than_without(
         assert ready is not None
         print(f"BAR platform ready: {ready[1]} s (bar 40 s)")
         only_this_chain(platform)
-        with temporary_settings({PREFECT_API_URL: f"{platform.prefect}/api", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        with temporary_settings(platform.prefect_settings | {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
             no_op()
             nothing = min(seconds_of(no_op) for _ in range(5))
             run_id = platform.start("no-op/no-op")

@@ -10,32 +10,26 @@ import json
 import os
 import shutil
 import urllib.request
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows import listing
 from flows.model_refresh import model_refresh
 from flows.parameters import ModelRefresh
 from tasks.warehouse.ingestion import ingest
 from tests.chain_homes import at_home, simulated_files
-from tests.running_platform import PATIENCE, RunningPlatform, eventually
+from tests.running_platform import RunningPlatform, eventually
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Response
 
 CHROMIUM = shutil.which("chromium")
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-software-rasterizer --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-)
 WORKSPACE = "simulated-outdoor-shop"
 MODEL = f"{WORKSPACE}.ENGAGEMENT_PREDICTOR"
-PATIENCE_MILLISECONDS = 120_000 * PATIENCE
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: `apt-get install chromium`")
 
@@ -48,25 +42,13 @@ EARLIER, LATER = {"as_of": datetime(2025, 3, 1, tzinfo=UTC)}, {"force_retrain": 
 def learned(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> RunningPlatform:
     """The platform with one simulated workspace and a model that has been replaced once."""
     files = simulated_files(tmp_path_factory.mktemp("sample"), {WORKSPACE})
-    heartbeat = {PREFECT_API_URL: f"{platform.prefect}/api", PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-    with at_home(platform.home, MLFLOW_TRACKING_URI=platform.mlflow), temporary_settings(heartbeat):
+    heartbeat = platform.prefect_settings | {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    with at_home(platform.home, **platform.mlflow_settings), temporary_settings(heartbeat):
         for kind in ("workspaces", "content"):
             ingest(kind, [files[kind]])
         for asked in (EARLIER, LATER):
             model_refresh(ONE.model_copy(update=asked))
     return platform
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
-        shown = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-        shown.set_default_timeout(PATIENCE_MILLISECONDS)
-        yield shown
-        browser.close()
 
 
 def picture(page: Page, name: str) -> None:
@@ -109,7 +91,9 @@ def pressed(page: Page, asks: str) -> Any:
 
 
 def asked_of_mlflow(platform: RunningPlatform, question: str) -> Any:
-    with urllib.request.urlopen(f"{platform.mlflow}/api/2.0/mlflow/{question}") as response:
+    request = urllib.request.Request(f"{platform.mlflow}/api/2.0/mlflow/{question}")
+    request.add_header("Authorization", platform.login.header)
+    with urllib.request.urlopen(request) as response:
         return json.load(response)
 
 

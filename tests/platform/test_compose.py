@@ -63,7 +63,7 @@ class Composed:
         server = make_url(POSTGRES_URL)
         text = interpolated((FOLDER / "compose.yaml").read_text())
         for name, database in databases.items():
-            text = re.sub(rf"//raptorflow:\S+?@postgres/{name}(?!\w)", f"//{server.username}@PLACE/{database}", text)
+            text = re.sub(rf"//raptorflow@postgres/{name}(?!\w)", f"//{server.username}@PLACE/{database}", text)
         text = text.replace("PLACE", f"{server.host}:{server.port or 5432}").replace("/data", str(home))
         text = text.replace("/tmp/auth.ini", str(home / "auth.ini")).replace("0.0.0.0", "127.0.0.1")
         for name, port in (("prefect", "4200"), ("mlflow", "5000")):

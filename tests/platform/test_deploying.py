@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import temporary_settings
 
 from flows.platform.catalogue import FOLDER
 from flows.platform.deploying import deploy
@@ -18,7 +18,7 @@ from tests.running_platform import RunningPlatform
 
 @pytest.fixture(autouse=True)
 def at(platform: RunningPlatform) -> Iterator[None]:
-    with temporary_settings({PREFECT_API_URL: f"{platform.prefect}/api"}):
+    with temporary_settings(platform.prefect_settings):
         yield
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from flows.meta_learning import meta_learning
 from flows.parameters import MetaLearning
@@ -25,7 +25,7 @@ from tests.running_platform import RunningPlatform, eventually
 
 @pytest.fixture(autouse=True)
 def at(platform: RunningPlatform) -> Iterator[None]:
-    with temporary_settings({PREFECT_API_URL: f"{platform.prefect}/api"}):
+    with temporary_settings(platform.prefect_settings):
         yield
 
 
@@ -99,7 +99,7 @@ def test_a_run_outlives_its_worker_and_its_server(platform: RunningPlatform) -> 
     platform.wait(run_id, "Running")
     written_to = {str(Path(f"/proc/{pid}/fd/1").readlink()) for pid in platform.processes(str(run_id))}
     assert written_to == {os.devnull}, "a pipe to the worker breaks with it, and that may end the run"
-    for words in ("worker start --pool light", "prefect_server server start"):
+    for words in ("worker start --pool light", "flows.platform.prefect_server"):
         os.kill(platform.processes(words)[0], signal.SIGKILL)
     platform.says("worker light ended; starting it again")
     platform.says("Prefect ended; starting it again")

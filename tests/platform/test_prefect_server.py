@@ -72,7 +72,7 @@ def wait_to_write(database: Path) -> float:
 @pytest.mark.slow
 def test_the_server_never_stands_still_while_many_tasks_end(platform: RunningPlatform, tmp_path: Path) -> None:
     environment = os.environ | {"PREFECT_API_URL": f"{platform.prefect}/api", "PREFECT_HOME": str(tmp_path)}
-    environment |= {"PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    environment |= {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_API_AUTH_STRING": platform.login.text}
     command = [sys.executable, "-c", STORM, str(SECONDS_OF_STORM)]
     storms = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     waits = []

@@ -23,6 +23,7 @@ from tasks.models.errors import ArtifactRefusedError, RegistryUnreachableError
 from tasks.models.records import NO_ARTIFACTS, ModelArtifacts, ModelKey, ModelType
 from tasks.models.registry.model_folder import MODEL_FILE, TRUSTED_TYPES, file_sha256, write_model_folder
 from tasks.models.training.estimators import FittedModel
+from tasks.private_files import private_folder
 from tasks.settings import get_settings
 
 CREATED_BY = "ModelUpdater"
@@ -283,7 +284,7 @@ def _alone_at(address: str) -> Iterator[None]:
         yield
         return
     store = Path(address.removeprefix("sqlite:///"))
-    store.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(store.parent)
     with store.with_name(f"{store.name}.first-use").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _prepare_file(store)

@@ -11,6 +11,7 @@ from tasks.models.training.dataset import Examples
 from tasks.models.training.evaluation import Evaluation, TrainedModel
 from tasks.models.training.figures import figures_of
 from tasks.models.training.importance import Importance, importance
+from tasks.plain_text import code, markdown
 
 MAX_CHARACTERS = 5_000  # MLflow's limit
 TARGETS = {
@@ -39,7 +40,7 @@ def model_card(
     training = f"Trained on {tags['n_train']} rows, {tags['train_from'][:10]} to {tags['train_to'][:10]}."
     loss = LOSSES[spec.task]
     parts = [
-        f"**{key.model_type.value} of {key.workspace_id}** predicts {what}. {training}",
+        f"**{key.model_type.value} of {markdown(key.workspace_id)}** predicts {what}. {training}",
         f"**Held-out performance.** On {evaluation.n} rows later than the training rows: {loss} {evaluation.loss:.4g}, "
         f"of the better of two baselines {evaluation.baseline_loss:.4g} (one-sided 95 % bound of the gain: "
         f"{evaluation.gain_lower:.2g}). On the latest of them: {_metrics(evaluation)}.",
@@ -60,13 +61,13 @@ def _most_important(inputs: Importance | None) -> str:
     if inputs is None or not len(inputs.names):
         return ""
     named = zip(inputs.names[:MOST_IMPORTANT], inputs.values.tolist(), strict=False)
-    listed = ", ".join(f"`{name}` ({value:.2g})" for name, value in named)
+    listed = ", ".join(f"{code(name)} ({value:.2g})" for name, value in named)
     return f"**Most important inputs ({inputs.method})** {listed}: {inputs.unit}."
 
 
 def _provenance(tags: dict[str, str]) -> str:
     known = {"data sha256": "data_sha256", "git commit": "git_commit", "flow run": "flow_run_id"}
-    return ", ".join(f"{what} `{tags[name]}`" for what, name in known.items() if tags.get(name))
+    return ", ".join(f"{what} {code(tags[name])}" for what, name in known.items() if tags.get(name))
 
 
 def _data(

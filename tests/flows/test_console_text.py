@@ -1,0 +1,38 @@
+"""What customers wrote reaches a terminal as text: no colors, no links, no escape codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from flows import console
+
+HOSTILE = "[bold red]x[/] [link=https://e.example]y[/link] \x1b[31mred\x1b[0m \x1b]8;;https://e.example\x07z [/nothing]"
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch) -> Console:
+    recorded = Console(record=True, width=400, force_terminal=True, highlight=False, soft_wrap=True)
+    monkeypatch.setattr(console, "out", recorded)
+    return recorded
+
+
+def test_no_text_is_markup_or_an_escape_code(printed: Console) -> None:
+    ended: dict[str, Any] = {"workspaces": {"failed": 1}, "reasons": [{"workspace": HOSTILE, "why": HOSTILE}]}
+    console.summary(ended)
+    console.table("patterns", [{"workspace": HOSTILE, "content that …": HOSTILE, "posts": 3}])
+    console.say(HOSTILE)
+    console.opening(HOSTILE, HOSTILE)
+    console.names("flows", [HOSTILE])
+    console.result("debate-synthesis", {"status": HOSTILE, "decision": HOSTILE}, False)
+    text = printed.export_text(styles=True)
+    assert text.count("[bold red]x[/]") >= 9
+    assert "\x1b]8" not in text
+    assert "\x1b[31m" not in text
+
+
+def test_numbers_stand_to_the_right_as_before(printed: Console) -> None:
+    console.table("things", [{"thing": "a", "count": 5}, {"thing": "b", "count": 1234}])
+    assert printed.export_text().splitlines()[2:] == ["a          5", "b       1234"]

@@ -1,0 +1,113 @@
+"""Whatever customers' ids, names, columns and reasons say, a report is made of the same elements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from tasks.experiments.findings import Analysis, ArmReport, EffectReport, SampleRatio
+from tasks.experiments.verdict import Status
+from tasks.plain_text import BIDIRECTIONAL
+from tasks.reporting import artifacts as published
+from tasks.reporting import as_markdown, model_report, publish_table, report_link, summarise
+from tasks.reporting.experiment_report import answers_in_words, experiment_report
+from tasks.reporting.pattern_report import pattern_report
+from tasks.warehouse.outcomes import DONE, FAILED, Outcome
+
+HOSTILE = [
+    "![x](https://t.example/p.png)",
+    "[x](javascript:alert(1))",
+    "<img src=x onerror=alert(1)>",
+    "a | b\n\n# h\n\n- c\n\n```\nd",
+    "**x** _y_ `z` ~~w~~",
+    "https://e.example www.e.example me@e.example",
+    "1. one",
+    "---",
+    "\x1b[31mred \u202eten",
+    "*",
+    "_",
+    "`",
+    "\\",
+]
+RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def pattern(text: str) -> dict[str, Any]:
+    found = {"description": f"content: {text}", "lift_pct": 12.0, "lift_interval_pct": [3.0, 20.0], "trend": "stable"}
+    return found | {"total_size": 40, "effect_size": 0.2, "confidence": 0.9}
+
+
+def patterns(text: str) -> str:
+    found = {"workspace_id": text, "content_type": text, "reason": text, "winning_patterns": [pattern(text)]}
+    analyses = [found | {"status": "found", "losing_patterns": []}]
+    analyses += [found | {"status": "no_variance", "winning_patterns": [], "losing_patterns": []}]
+    analyses += [analyses[0] | {"workspace_id": "other"}]
+    return pattern_report([Outcome(text, DONE, None, {"analyses": analyses})])
+
+
+def models(text: str) -> str:
+    drift = {"drift_status": "critical", "drift_score": 0.4, "columns": []}
+    found = {"workspace_id": text, "model_type": "TONE_CLASSIFIER", "status": "rejected", "reason": text}
+    found |= {"model_version": "v_20260101_000000", "drift": drift}
+    return model_report([Outcome(text, DONE, None, {"models": {"x": found}}), Outcome(text, FAILED, text, {})])
+
+
+def summary(text: str) -> str:
+    rows = [{"workspace_id": text, "step": "models", "status": "failed", "reason": text}]
+    return as_markdown("Nightly chain", summarise(rows, {"models": 1.0}), {"a-report": "words"})
+
+
+def experiment(text: str) -> str:
+    arms = [ArmReport(text, control, 9, 9, 0.1, None, 0.5, None, 0.5) for control in (True, False)]
+    effect = EffectReport(text, 0.1, (0.0, 0.2), 0.01, 0.1, 0.9, True)
+    row = {"name": text, "segment": text, "metric_name": text, "variant_id": text, "direction": "increase", "n": 3}
+    row |= {"effect": 0.1, "interval": (0.0, 0.2), "is_significant": True, "is_harmed": True, "p_value": 0.01}
+    known: dict[str, Any] = {
+        "experiment_id": "exp_1", "name": text, "workspace_id": text, "metric_name": text, "metric_kind": "binary",
+        "direction": "increase", "status": Status.RUNNING if hasattr(Status, "RUNNING") else next(iter(Status)),
+        "is_significant": True, "winner": text, "leader": text, "confidence": 0.9, "p_value": 0.01,
+        "confidence_level": 0.95, "variants": arms, "effects": [effect], "n": 18, "planned_units_per_arm": 9,
+        "sample_ratio": SampleRatio(0.5, False, {}, {}), "guardrails": [row], "segments": [row], "contrasts": [row],
+        "hypothesis": text, "next_step": text, "method": text, "warnings": [text],
+    }  # fmt: skip
+    fields = {name: known.get(name) for name in Analysis.__dataclass_fields__}
+    fields |= {name: 1 for name, value in fields.items() if value is None and name in ("look", "looks")}
+    return experiment_report(Analysis(**fields), completed=False)
+
+
+def waiting(text: str) -> str:
+    row = {"name": text, "workspace_id": text, "winner": text, "units": 9, "experiment_id": text.replace("`", "")}
+    return answers_in_words([row])
+
+
+def elements(text: str) -> list[str]:
+    def flat(tokens: list[Token]) -> list[Token]:
+        return [inner for token in tokens for inner in (token, *flat(token.children or []))]
+
+    kinds = [token.type for token in flat(RENDERER.parse(text))]
+    return [kind for kind in kinds if kind not in ("text", "text_special", "code_inline")]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("report", [patterns, models, summary, experiment, waiting])
+def test_a_report_is_made_of_its_own_elements(report: Callable[[str], str], hostile: str) -> None:
+    made = report(hostile)
+    assert elements(made) == elements(report("plain"))
+    assert "\x1b" not in made
+    assert not BIDIRECTIONAL & set(made)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_descriptions_links_and_tables_are_plain(hostile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Any] = {}
+    monkeypatch.setattr(published, "create_table_artifact", lambda **given: made.update(given))
+    publish_table("a-report", [{hostile: hostile, "n": -5}], hostile)
+    assert elements(made["description"]) == elements("plain")
+    assert "\x1b" not in str(made["table"])
+    assert "\n" not in next(iter(made["table"][0]))
+    assert made["table"][0]["n"] == -5
+    assert elements(report_link("key", hostile)) == elements(report_link("key", "plain"))
