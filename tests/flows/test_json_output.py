@@ -63,7 +63,9 @@ def test_records_arrays_and_instants_become_what_json_knows() -> None:
     }
 
 
-@pytest.mark.parametrize("value", [object(), {"a": [object()]}, {(1, 2): 3}, Record], ids=str)
+@pytest.mark.parametrize(
+    "value", [object(), {"a": [object()]}, {(1, 2): 3}, Record], ids=["one", "in a list", "key", "class"]
+)
 def test_what_has_no_form_in_json_is_an_error_and_no_repr(value: object) -> None:
     with pytest.raises(TypeError, match="has no form in JSON"):
         plain(value)

@@ -9,11 +9,10 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tasks.experiments.findings import Analysis, ArmReport, EffectReport, SampleRatio
-from tasks.experiments.verdict import Status
+from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult, ExperimentStatus, SampleRatio
 from tasks.plain_text import BIDIRECTIONAL
 from tasks.reporting import artifacts as published
-from tasks.reporting import as_markdown, model_report, publish_table, report_link, summarise
+from tasks.reporting import as_markdown, model_report, publish_table, report_link, summarize
 from tasks.reporting.experiment_report import answers_in_words, experiment_report
 from tasks.reporting.pattern_report import pattern_report
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome
@@ -37,28 +36,28 @@ RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def pattern(text: str) -> dict[str, Any]:
-    found = {"description": f"content: {text}", "lift_pct": 12.0, "lift_interval_pct": [3.0, 20.0], "trend": "stable"}
-    return found | {"total_size": 40, "effect_size": 0.2, "confidence": 0.9}
+    row = {"description": f"content: {text}", "lift_pct": 12.0, "lift_interval_pct": [3.0, 20.0], "trend": "stable"}
+    return row | {"total_size": 40, "effect_size": 0.2, "confidence": 0.9}
 
 
 def patterns(text: str) -> str:
-    found = {"workspace_id": text, "content_type": text, "reason": text, "winning_patterns": [pattern(text)]}
-    analyses = [found | {"status": "found", "losing_patterns": []}]
-    analyses += [found | {"status": "no_variance", "winning_patterns": [], "losing_patterns": []}]
+    analysis = {"workspace_id": text, "content_type": text, "reason": text, "winning_patterns": [pattern(text)]}
+    analyses = [analysis | {"status": "found", "losing_patterns": []}]
+    analyses += [analysis | {"status": "no_variance", "winning_patterns": [], "losing_patterns": []}]
     analyses += [analyses[0] | {"workspace_id": "other"}]
     return pattern_report([Outcome(text, DONE, None, {"analyses": analyses})])
 
 
 def models(text: str) -> str:
     drift = {"drift_status": "critical", "drift_score": 0.4, "columns": []}
-    found = {"workspace_id": text, "model_type": "TONE_CLASSIFIER", "status": "rejected", "reason": text}
-    found |= {"model_version": "v_20260101_000000", "drift": drift}
-    return model_report([Outcome(text, DONE, None, {"models": {"x": found}}), Outcome(text, FAILED, text, {})])
+    model = {"workspace_id": text, "model_type": "TONE_CLASSIFIER", "status": "rejected", "reason": text}
+    model |= {"model_version": "v_20260101_000000", "drift": drift}
+    return model_report([Outcome(text, DONE, None, {"models": {"x": model}}), Outcome(text, FAILED, text, {})])
 
 
 def summary(text: str) -> str:
     rows = [{"workspace_id": text, "step": "models", "status": "failed", "reason": text}]
-    return as_markdown("Nightly chain", summarise(rows, {"models": 1.0}), {"a-report": "words"})
+    return as_markdown("Nightly chain", summarize(rows, {"models": 1.0}), {"a-report": "words"})
 
 
 def experiment(text: str) -> str:
@@ -68,15 +67,13 @@ def experiment(text: str) -> str:
     row |= {"effect": 0.1, "interval": (0.0, 0.2), "is_significant": True, "is_harmed": True, "p_value": 0.01}
     known: dict[str, Any] = {
         "experiment_id": "exp_1", "name": text, "workspace_id": text, "metric_name": text, "metric_kind": "binary",
-        "direction": "increase", "status": Status.RUNNING if hasattr(Status, "RUNNING") else next(iter(Status)),
+        "direction": "increase", "status": next(iter(ExperimentStatus)),
         "is_significant": True, "winner": text, "leader": text, "confidence": 0.9, "p_value": 0.01,
         "confidence_level": 0.95, "variants": arms, "effects": [effect], "n": 18, "planned_units_per_arm": 9,
         "sample_ratio": SampleRatio(0.5, False, {}, {}), "guardrails": [row], "segments": [row], "contrasts": [row],
-        "hypothesis": text, "next_step": text, "method": text, "warnings": [text],
+        "looks": 1, "hypothesis": text, "next_step": text, "method": text, "warnings": [text],
     }  # fmt: skip
-    fields = {name: known.get(name) for name in Analysis.__dataclass_fields__}
-    fields |= {name: 1 for name, value in fields.items() if value is None and name in ("look", "looks")}
-    return experiment_report(Analysis(**fields), completed=False)
+    return experiment_report(ExperimentResult(**known), completed=False)
 
 
 def waiting(text: str) -> str:
