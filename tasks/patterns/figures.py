@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.patterns.records import Pattern
 from tasks.patterns.wording import in_words
+from tasks.plain_text import picture_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +48,7 @@ def over_time(pattern: Pattern) -> bytes:
     for y, part in enumerate(parts):
         _bar(axes, y, part.lift_interval_pct, part.lift_pct)
     axes.set_yticks(range(len(parts)), [f"{_day(part.first)} to {_day(part.last)}" for part in parts], fontsize=8)
-    axes.set_title(fill(pattern.description, TITLE_WIDTH), fontsize=9, loc="left")
+    axes.set_title(fill(picture_label(pattern.description), TITLE_WIDTH), fontsize=9, loc="left")
     _finish(axes, "in each part of the weeks that confirmed it, 90 % interval; dashed: the whole, shrunken")
     return _png(figure)
 
@@ -67,7 +68,7 @@ def _finish(axes: Any, caption: str) -> None:
 
 
 def _label(pattern: Pattern) -> str:
-    return ",\n".join(fill(in_words(selector), LABEL_WIDTH) for selector in pattern.rule)
+    return ",\n".join(fill(picture_label(in_words(selector)), LABEL_WIDTH) for selector in pattern.rule)
 
 
 def _day(instant: datetime) -> str:

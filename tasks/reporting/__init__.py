@@ -15,7 +15,7 @@ from tasks.reporting.artifacts import (
     strong,
 )
 from tasks.reporting.events import emit
-from tasks.reporting.links import model_link, report_link
+from tasks.reporting.links import model_link, model_name, report_link
 from tasks.reporting.model_report import model_report
 from tasks.reporting.moved_report import publish_moved
 from tasks.reporting.progress import Progress, announce, step
@@ -31,6 +31,7 @@ __all__ = [
     "fixed_key",
     "markdown_table",
     "model_link",
+    "model_name",
     "model_report",
     "publish_facts",
     "publish_markdown",
