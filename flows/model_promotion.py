@@ -11,7 +11,7 @@ from flows.dry_run import show_choices, show_plan
 from flows.parameters import ModelPromotion
 from tasks.models.records import MoveResult
 from tasks.models.steps import promote_model, registered_models, waiting_challenger
-from tasks.reporting import Event, announce, emit, model_link, publish_moved, publish_table
+from tasks.reporting import Event, announce, emit, model_link, model_name, publish_moved, publish_table
 
 
 @flow(name="model-promotion", flow_run_name="model-promotion · {options}")
@@ -31,7 +31,7 @@ def model_promotion(options: ModelPromotion = ModelPromotion()) -> MoveResult | 
     reason, actor = options.reason, options.actor
     if options.needs_approval:
         publish_table("model-promotion-challenger", [seen], "What waits for a decision")
-        answer = ask(Approval, f"{what} {model_link(seen['model'], seen['model'])}", options.approval_hours)
+        answer = ask(Approval, f"{what} {model_link(seen['model'], model_name(seen))}", options.approval_hours)
         if not answer.approve:
             announce(f"{seen['model']} {seen['version_name']} declined by {answer.actor}: {answer.reason}")
             return None

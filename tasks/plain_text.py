@@ -1,4 +1,4 @@
-"""Text that others wrote, made harmless for where it is shown: Markdown, a terminal, a spreadsheet, a key.
+"""Text that others wrote, made harmless for where it is shown: Markdown, a terminal, a picture, a key.
 
 Posts, ids, column names and answers of language models come from customers. Wherever such text meets a language that
 acts on it (Markdown becomes links, images and HTML; a terminal obeys escape codes; a spreadsheet computes), it passes
@@ -54,6 +54,11 @@ def code(value: object) -> Markdown:
 def terminal(text: str) -> str:
     """Lines as a terminal may print them: line breaks and tabs stay, escape codes become visible."""
     return "".join(letter if letter in "\n\t" or _is_plain(letter) else _seen(letter) or REPLACEMENT for letter in text)
+
+
+def picture_label(value: object) -> str:
+    """A label of a picture: matplotlib takes what stands between dollars for a formula, and fails where it is none."""
+    return visible(value).replace("$", r"\$")
 
 
 def spreadsheet_cell(text: str) -> str:

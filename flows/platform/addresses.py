@@ -110,11 +110,11 @@ def claimed(addresses: Addresses) -> Iterator[Addresses | None]:
 def running() -> Addresses | None:
     """The platform of this home, if its process lives."""
     try:
-        found = Addresses(**json.loads(_state().read_text()))
-        os.kill(found.pid, 0)
+        addresses = Addresses(**json.loads(_state().read_text()))
+        os.kill(addresses.pid, 0)
     except (OSError, ValueError, TypeError):
         return None
-    return found
+    return addresses
 
 
 def _state() -> Path:

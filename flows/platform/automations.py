@@ -36,14 +36,14 @@ def _apply(client: SyncPrefectClient, entry: dict[str, Any]) -> DeploymentChange
         wanted = AutomationCore.model_validate(entry)
     except ValueError as error:
         raise DeploymentFileError(f"automation {entry['name']}", error) from error
-    found = client.read_automations_by_name(entry["name"])
-    if not found:
+    existing = client.read_automations_by_name(entry["name"])
+    if not existing:
         client.create_automation(wanted)
         return DeploymentChange("automation", wanted.name, "created")
-    fields = different(_comparable(wanted), _comparable(found[0]))
+    fields = different(_comparable(wanted), _comparable(existing[0]))
     if not fields:
         return None
-    client.update_automation(found[0].id, wanted.model_copy(update={"enabled": found[0].enabled}))
+    client.update_automation(existing[0].id, wanted.model_copy(update={"enabled": existing[0].enabled}))
     return DeploymentChange("automation", wanted.name, "changed", fields)
 
 
@@ -64,10 +64,10 @@ def _resolved(client: SyncPrefectClient, action: dict[str, Any]) -> dict[str, An
     if "deployment" in action:
         action["deployment_id"] = client.read_deployment_by_name(action.pop("deployment")).id
     if block := action.get("notification_block"):
-        found = [document.id for document in _blocks(client, block)]
-        if found:
+        documents = [document.id for document in _blocks(client, block)]
+        if documents:
             del action["notification_block"]
-            action["block_document_id"] = found[0]
+            action["block_document_id"] = documents[0]
     return action
 
 

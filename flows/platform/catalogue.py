@@ -62,10 +62,10 @@ def load(entrypoint: str) -> Flow[..., Any]:
     """The flow at `package.module.function`."""
     module, _, attribute = entrypoint.rpartition(".")
     try:
-        found: Flow[..., Any] = getattr(importlib.import_module(module), attribute)
+        entry_flow: Flow[..., Any] = getattr(importlib.import_module(module), attribute)
     except Exception as error:
         raise DeploymentFileError(f"entrypoint {entrypoint}", f"{type(error).__name__}: {error}") from error
-    return found
+    return entry_flow
 
 
 def form(flow: Flow[..., Any]) -> dict[str, Any]:
@@ -114,16 +114,16 @@ def _wanted(entry: dict[str, Any], pull: list[dict[str, Any]]) -> WantedDeployme
 
 def _reachable(value: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     """Those definitions that a schema refers to, directly or through others."""
-    found: dict[str, Any] = {}
+    reachable: dict[str, Any] = {}
     waiting = [value]
     while waiting:
         here = waiting.pop()
         if isinstance(here, dict):
             name = str(here.get("$ref", "")).removeprefix("#/definitions/")
-            if name in definitions and name not in found:
-                found[name] = definitions[name]
+            if name in definitions and name not in reachable:
+                reachable[name] = definitions[name]
                 waiting.append(definitions[name])
             waiting.extend(here.values())
         elif isinstance(here, list):
             waiting.extend(here)
-    return dict(sorted(found.items()))
+    return dict(sorted(reachable.items()))

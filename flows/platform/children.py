@@ -106,13 +106,13 @@ def descendants(root: int) -> list[int]:
     """Every process below one, nearest first."""
     shown = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
     pairs = [(int(pid), int(parent)) for pid, parent in (line.split() for line in shown.splitlines())]
-    found, waiting = [], [root]
+    processes, waiting = [], [root]
     while waiting:
         parent = waiting.pop(0)
         below = [pid for pid, its_parent in pairs if its_parent == parent]
-        found += below
+        processes += below
         waiting += below
-    return found
+    return processes
 
 
 def _end_with_parent() -> None:

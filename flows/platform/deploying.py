@@ -126,11 +126,11 @@ def _schedules(wanted: WantedDeployment) -> dict[str, Any]:
 def _actual(there: DeploymentResponse, wanted: WantedDeployment) -> dict[str, Any]:
     """What the server holds, in the words of `WantedDeployment.fields`."""
     limit, options = there.global_concurrency_limit, there.concurrency_options
-    found = {name: getattr(there, name) for name in ("entrypoint", "description", "tags", "parameters", "pull_steps")}
-    found |= {name: getattr(there, name) for name in ("work_pool_name", "work_queue_name", "job_variables")}
-    found |= {name: getattr(there, name) for name in ("parameter_openapi_schema", "enforce_parameter_schema")}
-    found["concurrency_limit"] = limit.limit if limit else None
-    found["concurrency_options"] = {"collision_strategy": options.collision_strategy.value} if options else None
+    actual = {name: getattr(there, name) for name in ("entrypoint", "description", "tags", "parameters", "pull_steps")}
+    actual |= {name: getattr(there, name) for name in ("work_pool_name", "work_queue_name", "job_variables")}
+    actual |= {name: getattr(there, name) for name in ("parameter_openapi_schema", "enforce_parameter_schema")}
+    actual["concurrency_limit"] = limit.limit if limit else None
+    actual["concurrency_options"] = {"collision_strategy": options.collision_strategy.value} if options else None
     ours = [schedule for schedule in there.schedules if schedule.slug in wanted.schedules]
-    found["schedules"] = {s.slug: _Comparable(_when(s.schedule), s.parameters) for s in ours}
-    return found
+    actual["schedules"] = {s.slug: _Comparable(_when(s.schedule), s.parameters) for s in ours}
+    return actual

@@ -36,7 +36,7 @@ WRONG_ORIGIN = "Pages of other addresses may not ask this platform.\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class IncomingRequest:
     """The headers of one request that decide about it."""
 
     method: str
@@ -44,7 +44,7 @@ class Asked:
     headers: dict[str, list[str]]
 
     @classmethod
-    def of(cls, scope: Scope) -> Asked:
+    def of(cls, scope: Scope) -> IncomingRequest:
         """The request of an ASGI scope."""
         headers: dict[str, list[str]] = {}
         for name, value in scope["headers"]:
@@ -67,11 +67,11 @@ class Asked:
         """A cookie's value, empty where it is not there."""
         for line in self.headers.get("cookie", []):
             try:
-                found = SimpleCookie(line).get(name)
+                morsel = SimpleCookie(line).get(name)
             except CookieError:
                 continue
-            if found is not None:
-                return str(found.value)
+            if morsel is not None:
+                return str(morsel.value)
         return ""
 
 
@@ -106,51 +106,51 @@ class FrontDoor:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        asked = Asked.of(scope)
+        request = IncomingRequest.of(scope)
         if scope["type"] == "http":
             send = _with_headers(send)
-        refusal = self._refusal(asked)
+        refusal = self._refusal(request)
         if refusal is not None:
             await refuse(scope, send, 403, refusal)
-        elif scope["type"] == "http" and asked.path == SIGN_IN and self._login is not None:
+        elif scope["type"] == "http" and request.path == SIGN_IN and self._login is not None:
             await sign_in.answer(self._login, scope, receive, send)
-        elif self._may_pass(scope, asked):
+        elif self._may_pass(scope, request):
             await self._app(scope, receive, send)
-        elif asked.is_navigation and scope["type"] == "http":
+        elif request.is_navigation and scope["type"] == "http":
             await sign_in.show(send, wants=_address(scope))
         else:
             await refuse(scope, send, 401, '{"exception_message": "Unauthorized"}', "application/json")
 
-    def _refusal(self, asked: Asked) -> str | None:
+    def _refusal(self, request: IncomingRequest) -> str | None:
         """Why nobody who asks like this is answered."""
-        host = asked.header("host")
+        host = request.header("host")
         if host is None or not self._is_ours(_name_of(host)):
             return WRONG_HOST
-        if "origin" in asked.headers and not (self._is_own_page(asked) or self._may_ask(asked.header("origin"))):
+        if "origin" in request.headers and not (self._is_own_page(request) or self._may_ask(request.header("origin"))):
             return WRONG_ORIGIN
         return None
 
-    def _may_pass(self, scope: Scope, asked: Asked) -> bool:
+    def _may_pass(self, scope: Scope, request: IncomingRequest) -> bool:
         if self._login is None or (scope["type"] == "websocket" and self._sockets_ask):
             return True
-        if asked.method in SAFE_METHODS and asked.path in self._open_paths:
+        if request.method in SAFE_METHODS and request.path in self._open_paths:
             return True
-        if self._login.opens(asked.header("authorization") or ""):
+        if self._login.opens(request.header("authorization") or ""):
             return True
-        if self._counts_session(asked) and self._login.knows(asked.cookie(self._login.cookie)):
+        if self._counts_session(request) and self._login.knows(request.cookie(self._login.cookie)):
             others = [pair for pair in scope["headers"] if pair[0].lower() != b"authorization"]
             scope["headers"] = [*others, (b"authorization", self._login.header.encode())]
             return True
         return False
 
-    def _counts_session(self, asked: Asked) -> bool:
+    def _counts_session(self, request: IncomingRequest) -> bool:
         """Whether the platform's own page asks, or a person who goes to an address."""
-        if "origin" in asked.headers:
-            return self._is_own_page(asked)
-        site = asked.header("sec-fetch-site")
+        if "origin" in request.headers:
+            return self._is_own_page(request)
+        site = request.header("sec-fetch-site")
         if site is None:  # a browser that does not tell: it sends an Origin with all that changes something
-            return asked.method in SAFE_METHODS
-        return site == "same-origin" or asked.is_navigation
+            return request.method in SAFE_METHODS
+        return site == "same-origin" or request.is_navigation
 
     def _is_ours(self, name: str) -> bool:
         """Names that no foreign name server can have pointed here; an address is no name."""
@@ -162,13 +162,13 @@ class FrontDoor:
             return False
         return True
 
-    def _is_own_page(self, asked: Asked) -> bool:
+    def _is_own_page(self, request: IncomingRequest) -> bool:
         """Whether the Origin is where the request goes to, or a declared name of the platform."""
-        origin, host = asked.header("origin"), asked.header("host")
+        origin, host = request.header("origin"), request.header("host")
         if origin is None or host is None:
             return False
         scheme, name, port = _parts(origin)
-        forwarded = asked.header("x-forwarded-proto")
+        forwarded = request.header("x-forwarded-proto")
         if scheme not in DEFAULT_PORTS or (forwarded is not None and forwarded != scheme):
             return False
         return name in self._names or (scheme, name, port) == _parts(f"{scheme}://{host}")

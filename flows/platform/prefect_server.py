@@ -1,7 +1,7 @@
 """Prefect's server behind the front door: `-m flows.platform.prefect_server --host … --port …`.
 
 Cyclic garbage is collected beside its event loop. SQLite lets one connection write at a time. The others wait for it,
-up to a minute, each in a thread that holds its own connection's mutex. To finalise a statement of such a connection
+up to a minute, each in a thread that holds its own connection's mutex. To finalize a statement of such a connection
 takes the same mutex. Where the collector does that on the event loop's thread, the loop stands still, and with it the
 commit that all are waiting for: the server answers nobody for a minute. Seen as `Garbage-collecting` on top of the main
 thread's stack (faulthandler) while `/proc/locks` showed the server itself to hold the write lock. In a thread of its

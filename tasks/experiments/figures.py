@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
+from tasks.plain_text import picture_label
+
 MOST_LOOKS = 200
 
 
@@ -30,14 +32,13 @@ def effects_over_time(looks: Sequence[Mapping[str, Any]], title: str, metric_nam
             if effect["variant_id"] == name
         ]
         n, effect, low, high = zip(*points, strict=True)
-        (line,) = axes.plot(n, effect, marker=".", label=name)
+        (line,) = axes.plot(n, effect, marker=".", label=picture_label(name))
         axes.fill_between(n, low, high, alpha=0.1, color=line.get_color())
         for edge in (low, high):  # bands of several arms cover each other; their edges do not
             axes.plot(n, edge, color=line.get_color(), linewidth=0.8, alpha=0.6)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set(
-        title=f"{title}: arms against the control", xlabel="units with an outcome", ylabel=f"effect on {metric_name}"
-    )
+    axes.set(title=f"{picture_label(title)}: arms against the control", xlabel="units with an outcome")
+    axes.set_ylabel(f"effect on {picture_label(metric_name)}")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.legend(loc="best", frameon=False)
     buffer = BytesIO()

@@ -9,6 +9,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from tasks.patterns.records import Pattern
+from tasks.plain_text import picture_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,7 +47,7 @@ def over_time(pattern: Pattern) -> bytes:
     for y, part in enumerate(parts):
         _bar(axes, y, part.lift_interval_pct, part.lift_pct)
     axes.set_yticks(range(len(parts)), [f"{_day(part.first)} to {_day(part.last)}" for part in parts], fontsize=8)
-    axes.set_title(fill(pattern.description, TITLE_WIDTH), fontsize=9, loc="left")
+    axes.set_title(fill(picture_label(pattern.description), TITLE_WIDTH), fontsize=9, loc="left")
     _finish(axes, "in each part of the weeks that confirmed it, 90 % interval; dashed: the whole, shrunken")
     return _png(figure)
 
@@ -66,7 +67,7 @@ def _finish(axes: Any, caption: str) -> None:
 
 
 def _label(pattern: Pattern) -> str:
-    return ",\n".join(fill(condition.words, LABEL_WIDTH) for condition in pattern.rule)
+    return ",\n".join(fill(picture_label(condition.words), LABEL_WIDTH) for condition in pattern.rule)
 
 
 def _day(instant: datetime) -> str:

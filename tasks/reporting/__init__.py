@@ -15,7 +15,7 @@ from tasks.reporting.artifacts import (
     strong,
 )
 from tasks.reporting.events import Event, emit
-from tasks.reporting.links import model_link, report_link
+from tasks.reporting.links import model_link, model_name, report_link
 from tasks.reporting.model_report import model_report, publish_moved
 from tasks.reporting.progress import ProgressBar, announce, step
 from tasks.reporting.summary import as_markdown, summarize
@@ -31,6 +31,7 @@ __all__ = [
     "fixed_key",
     "markdown_table",
     "model_link",
+    "model_name",
     "model_report",
     "publish_facts",
     "publish_markdown",

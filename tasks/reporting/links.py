@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from prefect.settings import get_current_settings
@@ -20,6 +22,11 @@ def model_link(registered_name: str, words: str) -> Markdown:
     """A registered model with its versions and the runs they come from; plain words where no MLflow server runs."""
     address = model_address(registered_name)
     return Markdown(f"[{markdown(words)}]({address})") if address else markdown(words)
+
+
+def model_name(model: Mapping[str, Any], between: str = ".") -> Markdown:
+    """Whose model it is, and of which type, which is a word of ours."""
+    return Markdown(f"{markdown(model['workspace_id'])}{between}{model['model_type']}")
 
 
 def model_address(registered_name: str) -> str | None:

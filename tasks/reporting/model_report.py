@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.plain_text import Markdown, markdown
+from tasks.plain_text import Markdown, markdown, picture_label
 from tasks.reporting.artifacts import artifact_key, figure, markdown_table, publish_facts, publish_link, reasons
-from tasks.reporting.links import model_address, model_link
+from tasks.reporting.links import model_address, model_link, model_name
 from tasks.warehouse.outcomes import Outcome
 
 MODELS_SHOWN, PICTURES_SHOWN, COLUMNS_SHOWN = 300, 5, 12
@@ -26,13 +26,13 @@ def model_report(outcomes: Sequence[Outcome]) -> str:
     failed = [(one.workspace_id, one.reason) for one in outcomes if not one.result]
     parts += ["## Failed", reasons(failed)] if failed else []
     parts.append(markdown_table([_row(model) for model in models[:MODELS_SHOWN]]))
-    why = ((_named(model, " · "), _why(model)) for model in models[:MODELS_SHOWN])
+    why = ((model_name(model, " · "), _why(model)) for model in models[:MODELS_SHOWN])
     parts += ["## Why", reasons(why)] if models else []
     if len(models) > MODELS_SHOWN:
         parts.append(f"{len(models) - MODELS_SHOWN} more: `raptorflow models`.")
     drifted = [model for model in models if _status(model) in DRIFTED and len(model["drift"]["columns"]) > 1]
     for model in drifted[:PICTURES_SHOWN]:
-        name = _named(model, ".")
+        name = model_name(model)
         parts += [f"## Drift of {name}, by column", figure(_by_column(model["drift"]["columns"]), f"Drift of {name}")]
     return "\n\n".join(part for part in parts if part)
 
@@ -76,11 +76,6 @@ def _drift(model: Mapping[str, Any]) -> str | None:
     return status.replace("_", " ") + (f", {score:.2f}" if score is not None else "")
 
 
-def _named(model: Mapping[str, Any], between: str) -> Markdown:
-    """Whose model it is; its type is a word of ours."""
-    return Markdown(f"{markdown(model['workspace_id'])}{between}{model['model_type']}")
-
-
 def _why(model: Mapping[str, Any]) -> Markdown:
     """Its reason, where that says more than the status above, and what serves."""
     parts = [markdown(model["reason"])] if model["reason"] != model["status"].replace("_", " ") else []
@@ -97,7 +92,9 @@ def _by_column(columns: Sequence[Mapping[str, Any]]) -> bytes:
     axes = drawn.subplots()
     colors = [SURE if column["p_adjusted"] <= 0.05 else QUIET for column in shown]
     axes.barh(range(len(shown)), [column["shift"] for column in shown], color=colors, height=0.6)
-    axes.set_yticks(range(len(shown)), [f"{column['name']} ({column['kind']})" for column in shown], fontsize=8)
+    axes.set_yticks(
+        range(len(shown)), [picture_label(f"{column['name']} ({column['kind']})") for column in shown], fontsize=8
+    )
     caption = "shift against the rows the champion learned from, in standard deviations; gray: chance explains it"
     axes.set_xlabel(caption, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)

@@ -46,7 +46,7 @@ def narrowed(readings: Iterable[Readings]) -> Readings:
 def with_attributes(passed: pl.DataFrame, readings: Readings, roles: Mapping[str, str] | None) -> pl.DataFrame:
     """Replace the attribute columns by one `attributes` column of JSON text, and say what each may be used for.
 
-    Both are null where a file has none; roles are null too where nothing was said of them. Labels stay text even where
+    Both are null where a file has none; roles are null too where nothing was stored_roles of them. Labels stay text even where
     they are digits.
     """
     if not readings:
@@ -62,8 +62,8 @@ def with_attributes(passed: pl.DataFrame, readings: Readings, roles: Mapping[str
     schema = present.schema
     values = [_value(name, schema[name], readings[name], known) for name in sorted(readings)]
     encoded = pl.struct(values).struct.json_encode().alias("attributes")
-    said = None if roles is None else json.dumps(dict(sorted(roles.items())), ensure_ascii=False)
-    return present.with_columns(encoded, pl.lit(said, pl.String).alias("attribute_roles")).drop(list(readings))
+    stored_roles = None if roles is None else json.dumps(dict(sorted(roles.items())), ensure_ascii=False)
+    return present.with_columns(encoded, pl.lit(stored_roles, pl.String).alias("attribute_roles")).drop(list(readings))
 
 
 def _value(name: str, dtype: pl.DataType, possible: set[pl.DataType], roles: Mapping[str, str]) -> pl.Expr:

@@ -96,8 +96,8 @@ class _Extraction:
     def run(self, workspace_ids: Sequence[str], folder: Path, bounds: Bounds) -> Snapshot:
         """The snapshot, taken before or now."""
         ids = tuple(_known(self.store, workspace_ids)) if workspace_ids else ()
-        asked = json.dumps([ids, [bound and bound.isoformat() for bound in bounds]])
-        files = SnapshotFiles(folder, f"{self.table.name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}")
+        query = json.dumps([ids, [bound and bound.isoformat() for bound in bounds]])
+        files = SnapshotFiles(folder, f"{self.table.name}-{hashlib.sha256(query.encode()).hexdigest()[:16]}")
         with Reader(self.store.url) as reader:
             snapshot = self._unchanged(reader, files, ids, bounds)
             if snapshot is None:
@@ -146,9 +146,9 @@ class _Extraction:
 
 def _known(store: Warehouse, workspace_ids: Sequence[str]) -> list[str]:
     """The ids named, or of all workspaces, each once and sorted; an id that no workspace has is an error."""
-    asked = select(Workspace.workspace_id)
-    asked = asked.where(Workspace.workspace_id.in_(workspace_ids)) if workspace_ids else asked
-    known = {row["workspace_id"] for row in store.rows(asked)}
+    query = select(Workspace.workspace_id)
+    query = query.where(Workspace.workspace_id.in_(workspace_ids)) if workspace_ids else query
+    known = {row["workspace_id"] for row in store.rows(query)}
     for workspace_id in sorted({*workspace_ids} - known):
         raise UnknownNameError.for_workspace(workspace_id)
     return sorted(known)

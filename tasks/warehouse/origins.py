@@ -160,8 +160,8 @@ class Origin(BaseModel):
                 "precision",
                 "instant_from_id",
             }
-            said = {name: getattr(self, name) for name in own & self.model_fields_set}
-            return kept.model_copy(update=said | {"otherwise": otherwise or kept.otherwise})
+            declared = {name: getattr(self, name) for name in own & self.model_fields_set}
+            return kept.model_copy(update=declared | {"otherwise": otherwise or kept.otherwise})
         missing = [name for name in self.sources_of_own if name not in available]
         if not missing:
             return self.model_copy(update={"otherwise": otherwise})

@@ -45,12 +45,12 @@ class SnapshotFiles:
     def find(self, fingerprint: str) -> Snapshot | None:
         """The file whose rows had this fingerprint, if there is one."""
         for path in self.taken:
-            said = json.loads((pyarrow.parquet.read_metadata(path).metadata or {}).get(FOOTER, b"{}"))
-            if said.get("fingerprint") == fingerprint:
+            footer = json.loads((pyarrow.parquet.read_metadata(path).metadata or {}).get(FOOTER, b"{}"))
+            if footer.get("fingerprint") == fingerprint:
                 # `pruning` goes by the time of last use; said here, because many disks are mounted without it.
                 os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
-                since, until = (datetime.fromisoformat(instant) for instant in said["window"])
-                return Snapshot(path, said["rows"], said["sha256"], (since, until))
+                since, until = (datetime.fromisoformat(instant) for instant in footer["window"])
+                return Snapshot(path, footer["rows"], footer["sha256"], (since, until))
         return None
 
     def write(self, frames: Iterable[pl.DataFrame], window: Window, fingerprint: Fingerprint) -> Snapshot:
@@ -83,9 +83,9 @@ def _write(
             summaries.append(fingerprint.summary(frame))
             rows += frame.height
         assert writer is not None, "frames must not be empty"
-        said = {"fingerprint": fingerprint.digest(summaries), "rows": rows, "sha256": digest.hexdigest()}
-        said["window"] = [instant.isoformat() for instant in window]
-        writer.add_key_value_metadata({FOOTER: json.dumps(said).encode()})
+        footer = {"fingerprint": fingerprint.digest(summaries), "rows": rows, "sha256": digest.hexdigest()}
+        footer["window"] = [instant.isoformat() for instant in window]
+        writer.add_key_value_metadata({FOOTER: json.dumps(footer).encode()})
     file.flush()
     os.fsync(file.fileno())
     return rows, digest.hexdigest()

@@ -31,7 +31,7 @@ time.sleep(4)
 """
 
 
-def test_a_cycle_is_finalised_by_the_thread_that_is_there_for_it() -> None:
+def test_a_cycle_is_finalized_by_the_thread_that_is_there_for_it() -> None:
     said = subprocess.run([sys.executable, "-c", COLLECTED_BY], cwd=ROOT, capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["garbage"]
 

@@ -227,7 +227,7 @@ class House:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
             yield f"*.{node.value}"
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value  # flows.meta_learning.meta_learning, as Prefect is told
+            yield node.value.replace(":", ".")  # flows.meta_learning.meta_learning for Prefect, module:name for uvicorn
 
     def _origin(self, source: str, name: str) -> str:
         """Where a name is defined that a module may only hand on."""

@@ -15,6 +15,7 @@ from tasks.models.drift.shifts import scores
 from tasks.models.training.estimators import Floats
 from tasks.models.training.evaluation import HeldOut
 from tasks.models.training.importance import Importance
+from tasks.plain_text import picture_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,7 +134,7 @@ def _labels(held_out: HeldOut) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def _short(name: str) -> str:
     word = YES_OR_NO.get(name, name)
-    return word if len(word) <= LONGEST_NAME else f"{word[: LONGEST_NAME - 1]}…"
+    return picture_label(word if len(word) <= LONGEST_NAME else f"{word[: LONGEST_NAME - 1]}…")
 
 
 def _axes(title: str, *, left: float = 0.12, bottom: float = 0.12) -> Axes:
@@ -141,7 +142,7 @@ def _axes(title: str, *, left: float = 0.12, bottom: float = 0.12) -> Axes:
 
     figure = Figure(figsize=(6.4, 4.2), dpi=DPI)
     axes = figure.add_axes((left, bottom, 0.96 - left, 0.9 - bottom))
-    figure.text(0.02, 0.95, title, fontsize=9.5)
+    figure.text(0.02, 0.95, picture_label(title), fontsize=9.5)
     axes.tick_params(labelsize=SMALL)
     axes.locator_params(nbins=MAX_TICKS)  # each tick costs a millisecond
     axes.spines[["top", "right"]].set_visible(False)

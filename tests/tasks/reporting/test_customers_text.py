@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tasks.experiments.figures import effects_over_time
 from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult, ExperimentStatus, SampleRatio
+from tasks.models.training.figures import _axes
 from tasks.plain_text import BIDIRECTIONAL
 from tasks.reporting import artifacts as published
 from tasks.reporting import as_markdown, model_report, publish_table, report_link, summarize
@@ -96,6 +99,19 @@ def test_a_report_is_made_of_its_own_elements(report: Callable[[str], str], host
     assert elements(made) == elements(report("plain"))
     assert "\x1b" not in made
     assert not BIDIRECTIONAL & set(made)
+
+
+@pytest.mark.parametrize("name", ["$x^$", "$\\frac{$", "price in $", "a$b$c$", "\x1b[31m\n"])
+def test_no_name_breaks_a_picture(name: str) -> None:
+    columns = [{"name": name, "kind": "number", "shift": 1.0, "p_adjusted": 0.01}] * 2
+    drift = {"drift_status": "critical", "drift_score": 0.4, "columns": columns}
+    model = {"workspace_id": name, "model_type": "TONE_CLASSIFIER", "status": "rejected", "reason": name}
+    model |= {"model_version": None, "drift": drift}
+    assert "data:image/png" in model_report([Outcome(name, DONE, None, {"models": {"x": model}})])
+    effects = [{"variant_id": name, "effect": 0.1, "interval": (0.0, 0.2)}]
+    looks = [{"n": n, "result": {"effects": effects}} for n in (10, 20)]
+    assert effects_over_time(looks, name, name)
+    _axes(name).figure.savefig(io.BytesIO(), format="png")
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -68,11 +68,11 @@ def test_links_are_followed_before_they_are_judged(inbox: Path, tmp_path: Path) 
             from_form(inbox / name)
     with pytest.raises(UndeclaredFileError):
         from_form("")
-    neighbour = inbox.parent.with_name("inbox-2")
-    neighbour.mkdir()
-    (neighbour / "two.csv").write_text(WORKSPACES)
+    neighbor = inbox.parent.with_name("inbox-2")
+    neighbor.mkdir()
+    (neighbor / "two.csv").write_text(WORKSPACES)
     with pytest.raises(UndeclaredFileError):
-        from_form(neighbour / "two.csv")
+        from_form(neighbor / "two.csv")
 
 
 def test_by_hand_a_person_reads_what_the_person_can(tmp_path: Path) -> None:
