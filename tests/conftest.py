@@ -18,6 +18,7 @@ from tasks.warehouse import Warehouse, upgrade
 
 POSTGRES_URL = os.environ.get("RAPTORFLOW_TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED_CASES = SHARED_DATA.with_name("cases")
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +106,11 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no ../shared/data beside this checkout")
     return SHARED_DATA
+
+
+@pytest.fixture
+def shared_cases() -> Path:
+    """The folder of small files that people export, and of those that went wrong; skips where it is absent."""
+    if not SHARED_CASES.is_dir():
+        pytest.skip("no ../shared/cases beside this checkout")
+    return SHARED_CASES
