@@ -46,7 +46,7 @@ def narrowed(readings: Iterable[Readings]) -> Readings:
 def with_attributes(passed: pl.DataFrame, readings: Readings, roles: Mapping[str, str] | None) -> pl.DataFrame:
     """Replace the attribute columns by one `attributes` column of JSON text, and say what each may be used for.
 
-    Both are null where a file has none; roles are null too where nothing was stored_roles of them. Labels stay text even where
+    Both are null where a file has none; roles are null too where nothing was said of them. Labels stay text even where
     they are digits.
     """
     if not readings:
