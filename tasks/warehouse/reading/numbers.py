@@ -50,7 +50,8 @@ class NumberRule:
     @property
     def words(self) -> str:
         """The rule as a mapping file says it."""
-        return f"{{thousands: {self.thousands!r}, decimal: {self.decimal!r}}}".replace("'", '"')
+        thousands = f'thousands: "{self.thousands}", ' if self.thousands else ""
+        return f'{{{thousands}decimal: "{self.decimal}"}}'
 
 
 PLAIN = NumberRule()
