@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from tasks.errors import InputError
 from tasks.warehouse import Warehouse
 from tasks.warehouse.ingestion import ingest
+from tasks.warehouse.inspection import matching_preset
 from tasks.warehouse.records import IngestionReport
 from tasks.warehouse.schema import ExperimentArm, IngestionRun, Workspace
 from tests.factories import store, workspace_row
@@ -93,6 +94,45 @@ def test_repeats_count_once_units_of_two_arms_nowhere_across_files_and_batches(
     assert counts(ingest("experiments", files, mapping=tmp_path / "m.yaml", warehouse=acme)) == (1_058, 0, 1_052, 6)
     recorded = acme.rows(select(func.sum(IngestionRun.read).label("n")).where(IngestionRun.run_id == report.run_id))
     assert recorded == [{"n": 1_058}]
+
+
+EXPORTS = {
+    "optimizely": (
+        'Experiment Name,Variation Name,Visitors,Unique Conversions\nHero,Original,"1,200",60\nHero,Big,"1,210",90\n',
+        [("Hero", "Big", "conversions", 1210, 90.0, False), ("Hero", "Original", "conversions", 1200, 60.0, True)],
+    ),
+    "vwo": (
+        "Campaign,Variation,Visitors,Conversions\nHero,Original,1000,60\nHero,Big,1000,90\n",
+        [("Hero", "Big", "conversions", 1000, 90.0, False), ("Hero", "Original", "conversions", 1000, 60.0, True)],
+    ),
+    "statsig-units": (
+        "experiment,unit_id,group,group_id,first_exposure,purchases\n"
+        + "".join(
+            f"Hero,u{i},{'Big' if i % 2 else 'Original'},{i % 2},2026-05-01 10:00:00,{i % 3}\n" for i in range(12)
+        ),
+        [("Hero", "Big", "purchases", 6, 6.0, False), ("Hero", "Original", "purchases", 6, 6.0, True)],
+    ),
+}
+
+
+@pytest.mark.parametrize("preset", EXPORTS)
+def test_presets_made_from_documentation_read_what_it_describes(
+    sqlite_warehouse: Warehouse, tmp_path: Path, preset: str
+) -> None:
+    content, expected = EXPORTS[preset]
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    (tmp_path / "export.csv").write_text(content)
+    assert matching_preset(tmp_path / "export.csv", "experiments") == preset
+    ingest(
+        "experiments",
+        [tmp_path / "export.csv"],
+        preset=preset,
+        workspace="acme",
+        control="Original",
+        warehouse=sqlite_warehouse,
+    )
+    columns = ("experiment_name", "variant_name", "metric_name", "n", "sum", "is_control")
+    assert [tuple(row[name] for name in columns) for row in arms(sqlite_warehouse)] == expected
 
 
 def test_kinds_directions_and_shares_are_kept(acme: Warehouse, tmp_path: Path) -> None:
