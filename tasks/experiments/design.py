@@ -14,6 +14,7 @@ from tasks.experiments.records import ExperimentType, MetricKind, VariantAllocat
 
 Direction = Literal["increase", "decrease"]
 FLOOR = 0.05
+CURRENT_RULE = 2  # how an experiment is decided; one that was created under an earlier rule keeps it
 WEIGHT_TOLERANCE = 1e-9
 
 
@@ -68,6 +69,7 @@ class Design:
         scheduled_looks: number of looks of a sequential experiment that spends its error by plan; None: look any time.
         winsorise_at: quantile of all arms together at which values are capped; costs a pass over the outcomes.
         late_days: how long after completion outcomes are still taken.
+        decision_rule: which rule declares a winner; an experiment keeps the one it was created under.
     """
 
     experiment_type: ExperimentType = ExperimentType.AB_TEST
@@ -87,6 +89,7 @@ class Design:
     late_days: float = 0.0
     auto_complete: bool = False
     bucketing: str = "blake2b"
+    decision_rule: int = CURRENT_RULE
 
     def __post_init__(self) -> None:
         require_between("confidence_level", self.confidence_level, 0.5, 0.9999)
@@ -106,6 +109,8 @@ class Design:
             require_positive("daily_units", self.daily_units)
         if self.bucketing not in HASHES:
             raise InvalidDesignError(f"bucketing is one of {', '.join(HASHES)}, not {self.bucketing!r}")
+        if self.decision_rule not in (1, CURRENT_RULE):
+            raise InvalidDesignError(f"decision_rule is 1 or {CURRENT_RULE}, not {self.decision_rule!r}")
         if self.goal not in ("reward", "winner"):
             raise InvalidDesignError(f"goal is 'reward' or 'winner', not {self.goal!r}")
 
@@ -134,7 +139,8 @@ class Design:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Design:
-        """From the warehouse."""
+        """From the warehouse; what was stored before rules had numbers is under the first."""
+        stored = {"decision_rule": 1, **stored}
         kinds = {"experiment_type": ExperimentType(stored["experiment_type"])}
         strategy = VariantAllocation(stored["allocation_strategy"])
         return cls(**{**stored, **kinds, "allocation_strategy": strategy})
