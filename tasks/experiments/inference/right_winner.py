@@ -17,7 +17,7 @@ from scipy.special import ndtr, ndtri
 
 from tasks.experiments.inference import alpha_spending, winner_boundary
 from tasks.experiments.inference.alpha_spending import OPEN_SHARES, WEIGHTED_SHARE, SpendingRule
-from tasks.experiments.inference.winner_boundary import LATER_SHARE, Mixture, Surviving
+from tasks.experiments.inference.winner_boundary import SEQUENCE_SHARE, WIDE_SHARE, Mixture, Surviving
 from tasks.statistics import confidence_sequences
 
 Array = NDArray[np.float64]
@@ -70,8 +70,14 @@ def _missing(drift: float, rule: SpendingRule, weights: tuple[float, ...], power
 
 def later_bound(rule: SpendingRule, t: float) -> float:
     """The z that an arm must reach against the control once only a sequence goes on."""
-    level = rule.levels()[rule.control - 1, rule.control] * (LATER_SHARE if rule.is_hybrid else 1.0)
-    return float(Mixture.tuned_to(rule.alpha * OPEN_SHARES[0]).bound(level, t))
+    level = rule.levels()[rule.control - 1, rule.control]
+    if rule.is_hybrid:
+        return float(Mixture.wide().bound(level * SEQUENCE_SHARE, t))
+    return float(_narrow(rule).bound(level * (1 - WIDE_SHARE), t))
+
+
+def _narrow(rule: SpendingRule) -> Mixture:
+    return Mixture.tuned_to(rule.alpha * OPEN_SHARES[0])
 
 
 @lru_cache(maxsize=256)
@@ -85,7 +91,7 @@ def _bounds(rule: SpendingRule, level: float, looks: int) -> tuple[float, ...]:
         wide = confidence_sequences.half_width(1.0, times, rule.alpha * WEIGHTED_SHARE, TUNED_SHARE)
         return tuple(wide.tolist())
     if not rule.is_hybrid:
-        return tuple(Mixture.tuned_to(rule.alpha * OPEN_SHARES[0]).bound(level, times).tolist())
+        return tuple(_narrow(rule).bound(level * (1 - WIDE_SHARE), times).tolist())
     slope = winner_boundary.slope_for(rule.alpha)
     running = winner_boundary.interim_bound(level, times[:-1], slope).tolist()
     final = winner_boundary.final_bounds(np.array([level]), times[:-1].tolist(), np.ones(1), slope)

@@ -18,7 +18,7 @@ from scipy.special import ndtr
 from tasks.experiments.inference import alpha_spending, winner_boundary
 from tasks.experiments.inference.alpha_spending import OPEN_SHARES, WEIGHTED_SHARE, SpendingRule
 from tasks.experiments.inference.comparisons import Comparison
-from tasks.experiments.inference.winner_boundary import LATER_SHARE, P_VALUE_LEVELS, Mixture
+from tasks.experiments.inference.winner_boundary import P_VALUE_LEVELS, SEQUENCE_SHARE, WIDE_SHARE, Mixture
 
 Array = NDArray[np.float64]
 SURPRISE = 5.0  # standard deviations
@@ -157,31 +157,33 @@ class _Bounds:
 
 
 def _planned(before: SequentialEvidence, comparison: Comparison, rule: SpendingRule, t: Array) -> SequentialEvidence:
-    """The line until the planned size, the test at it, the sequence after it; each pair by its own information."""
-    is_now = (t >= 1) & ~before.tested
-    bounds = _while_running(comparison.normal_z, rule, t)
-    if before.tested.any():
-        bounds = _chosen(before.tested, _of_mixture(comparison.normal_z, rule, t, LATER_SHARE), bounds)
+    """The line until the planned size, the test at it, a sequence at all times; each pair by its own information."""
+    z, is_now = comparison.normal_z, (t >= 1) & ~before.tested
+    bounds = _chosen(before.tested, _Bounds(np.ones_like(z), t * 0 + np.inf, t * 0 + np.inf), _of_line(z, rule, t))
     if is_now.any():
-        bounds = _chosen(is_now, _at_planned_size(comparison.normal_z, rule, t, before.information), bounds)
+        bounds = _chosen(is_now, _at_planned_size(z, rule, t, before.information), bounds)
+    bounds = _either(bounds, _of_mixture(z, rule, t, Mixture.wide(), SEQUENCE_SHARE))
     tested = before.tested | is_now
     looks = before.information if tested.all() else (*before.information, float(t.max()))
     return replace(_judged(before, comparison, rule, bounds), tested=tested, information=looks)
 
 
 def _open_ended(before: SequentialEvidence, comparison: Comparison, rule: SpendingRule, t: Array) -> SequentialEvidence:
-    return _judged(before, comparison, rule, _of_mixture(comparison.normal_z, rule, t, 1.0))
+    """Two sequences: one that finds the planned effect soon, and one that finds any."""
+    z, narrow = comparison.normal_z, Mixture.tuned_to(rule.alpha * OPEN_SHARES[0])
+    planned = _of_mixture(z, rule, t, narrow, 1 - WIDE_SHARE)
+    return _judged(before, comparison, rule, _either(planned, _of_mixture(z, rule, t, Mixture.wide(), WIDE_SHARE)))
 
 
-def _while_running(z: Array, rule: SpendingRule, t: Array) -> _Bounds:
+def _of_line(z: Array, rule: SpendingRule, t: Array) -> _Bounds:
     slope, levels = winner_boundary.slope_for(rule.alpha), rule.levels()
     alone, together = (winner_boundary.interim_bound(level, t, slope) for level in (levels, levels / (rule.arms - 1)))
     return _Bounds(winner_boundary.interim_p_value(z, t, slope), alone, together)
 
 
-def _of_mixture(z: Array, rule: SpendingRule, t: Array, share: float) -> _Bounds:
-    """By the mixture of drifts, with a share of each level."""
-    mixture, levels = Mixture.tuned_to(rule.alpha * OPEN_SHARES[0]), rule.levels() * share
+def _of_mixture(z: Array, rule: SpendingRule, t: Array, mixture: Mixture, share: float) -> _Bounds:
+    """By a mixture of drifts, with a share of each level."""
+    levels = rule.levels() * share
     alone, together = (mixture.bound(level, t) for level in (levels, levels / (rule.arms - 1)))
     return _Bounds(mixture.p_value(z, t) / share, alone, together)
 
@@ -203,6 +205,15 @@ def _chosen(where: NDArray[np.bool_], one: _Bounds, other: _Bounds) -> _Bounds:
         np.where(where, one.level, other.level),
         np.where(where, one.alone, other.alone),
         np.where(where, one.together, other.together),
+    )
+
+
+def _either(one: _Bounds, other: _Bounds) -> _Bounds:
+    """Whichever is reached: their levels are shares of one."""
+    return _Bounds(
+        np.minimum(one.level, other.level),
+        np.minimum(one.alone, other.alone),
+        np.minimum(one.together, other.together),
     )
 
 

@@ -1,4 +1,4 @@
-"""When an arm has won: a boundary while the experiment runs, one test at its planned size, a sequence after it.
+"""When an arm has won: a boundary while the experiment runs, one test at its planned size, a sequence at all times.
 
 Time t is the share of the planned information, so that the score S(t) = z·√t of two equal arms is a Brownian motion and
 an effect is its drift. All is one-sided, at a level a of its own, and holds whenever one looks:
@@ -7,7 +7,8 @@ an effect is its drift. All is one-sided, at a level a of its own, and holds whe
   looks (Bachelier and Lévy), .6·a, and never depends on how often one looks.
 - At the planned size the test spends what the looks that were really made have left of .98·a: the recursion of
   Armitage, McPherson & Rowe (1969) over their times. With 20 looks its bound is z = 1.999 where a single test has 1.960.
-- After it, the rest of a belongs to a sequence: a mixture of drifts around the planned one (Robbins 1970).
+- The rest of a belongs to a sequence that never ends, a mixture of drifts (Robbins 1970): a line finds an effect ten
+  times the planned one late, the sequence at once; and after the planned size it alone goes on.
 
 The slope and both shares were chosen on the exact figures in `tests/tasks/experiments/test_winner_boundary.py`: a flatter
 line or a smaller share of it finds more at the planned size and stops later, a steeper line the other way round.
@@ -27,8 +28,10 @@ from scipy.special import ndtr, ndtri
 Array = NDArray[np.float64]
 SLOPE = 0.38  # of the line, in critical values of the single test at the planned size
 INTERIM_SHARE = 0.6  # of a level: the line's, while the experiment runs
-LATER_SHARE = 0.02  # of a level: the sequence's, after the planned size
-TILT, SPREAD = 0.87, 0.24  # mean and deviation of the mixture's drifts, in the drift that is found soonest at t = 1
+SEQUENCE_SHARE = 0.02  # of a level: the sequence's, before, at and after the planned size
+WIDE_SHARE = 0.05  # of a level: the wide mixture's, where the narrow one has the rest
+TILT, SPREAD = 0.87, 0.24  # mean and deviation of the narrow mixture, in the drift that is found soonest at t = 1
+WIDE_VARIANCE = 200.0  # of the wide mixture's drifts: five times the planned effect is seen at a hundredth of the size
 NODES = 128
 CLOSEST_LOOKS = 0.01  # of the time so far: nearer ones count as if one had looked all the time between them
 FARTHEST_SCORE = 6.0  # standard deviations, beyond which no path is or comes back from
@@ -81,6 +84,11 @@ class Mixture:
         """The one that finds most at t = 1 at a level, and still finds much smaller effects later."""
         soonest = float(np.sqrt(-2 * np.log(level)))
         return cls(TILT * soonest, (SPREAD * soonest) ** 2)
+
+    @classmethod
+    def wide(cls) -> Mixture:
+        """The one that finds something of any size."""
+        return cls(0.0, WIDE_VARIANCE)
 
     def p_value(self, z: Array, t: ArrayLike) -> Array:
         """One over the evidence against no drift; it falls below a level, at any look ever, with at most that chance."""
@@ -172,7 +180,7 @@ def final_bounds(level: Array, looks: Sequence[float], planned: Array, slope: fl
         line = (start, slope) if has_looks_between else None
         spent, state = spent + crossed, state.after(edge[:, 0], time, line=line)
     is_watched = bool(looks) and state.time < max(looks)
-    left = (1 - LATER_SHARE) * level[:, None] - spent
+    left = (1 - SEQUENCE_SHARE) * level[:, None] - spent
 
     def is_too_low(edge: Array) -> NDArray[np.bool_]:
         reached = state.beyond_or_crossed(edge, planned, start, slope) if is_watched else state.beyond(edge, planned)
@@ -201,9 +209,9 @@ def final_p_value(z: Array, bounds: Array, levels: Array) -> Array:
 
     The looks raise the bound of a single test by an amount that hardly depends on the level, so that is interpolated.
     """
-    raised = bounds + ndtri((1 - LATER_SHARE) * levels)[:, None]
+    raised = bounds + ndtri((1 - SEQUENCE_SHARE) * levels)[:, None]
     columns = [z[..., k] - np.interp(z[..., k], bounds[:, k], raised[:, k]) for k in range(bounds.shape[1])]
-    return np.asarray(np.minimum(ndtr(-np.stack(columns, axis=-1)) / (1 - LATER_SHARE), 1.0), dtype=np.float64)
+    return np.asarray(np.minimum(ndtr(-np.stack(columns, axis=-1)) / (1 - SEQUENCE_SHARE), 1.0), dtype=np.float64)
 
 
 def _bisected(is_too_low: Callable[[Array], NDArray[np.bool_]], low: Array, high: Array) -> Array:
