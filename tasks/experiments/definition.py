@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tasks.errors import InputError, UnknownNameError
-from tasks.experiments.design import Design, Metric, Variant
+from tasks.experiments.design import FLOOR, Design, Metric, Variant
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.inference import power
 from tasks.experiments.records import (
@@ -149,7 +149,11 @@ class Definition:
 
     def _under_the_rule_of(self, stored: Row) -> Design:
         """The design as it would have been when the stored one was created: a running experiment keeps its rule."""
-        return replace(self.design, decision_rule=Design.from_dict(stored["design"]).decision_rule)
+        theirs = Design.from_dict(stored["design"])
+        floor = self.design.allocation_floor
+        if theirs.decision_rule == 1 and floor is None:
+            floor = FLOOR
+        return replace(self.design, decision_rule=theirs.decision_rule, allocation_floor=floor)
 
     def require_same(self, stored: Row, variants: Sequence[Row], metrics: Sequence[Row]) -> None:
         """Raise unless the stored experiment of this name was designed just like this one."""

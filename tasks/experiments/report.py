@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tasks.experiments import secondary_analyses
 from tasks.experiments.analysis import AnalysisInput, InterimResult, information_of, sign_of
 from tasks.experiments.design import FLOOR
+from tasks.experiments.inference.bandit_allocation import change_of
 from tasks.experiments.inference.comparisons import lift_is_defined
 from tasks.experiments.inference.posteriors import Posterior, chance_to_win, posterior_of
 from tasks.experiments.inference.power import additional_factor, units_still_needed
@@ -148,9 +149,17 @@ def _status(
         min_sample_size=known.design.min_sample_size,
         is_sample_ratio_broken=ratio is not None and ratio.is_alarm,
         is_leader_harmful=is_harmful,
+        is_changed=change_epoch(known, seen) is not None,
         is_difference_negligible=len(negligible) == len(known.names) - 1 and all(negligible),
     )
     return conclude(seen.evidence, known.design.alpha, gates)
+
+
+def change_epoch(known: AnalysisInput, seen: InterimResult) -> int | None:
+    """The epoch since which an arm's rewards are others, where weights follow them; None where nothing changed."""
+    if not known.design.reweights_itself or seen.rule.version == 1:
+        return None
+    return change_of(seen.sums)
 
 
 def _signed_means(known: AnalysisInput, seen: InterimResult) -> Array:
@@ -165,6 +174,7 @@ class Gates:
     min_sample_size: int
     is_sample_ratio_broken: bool
     is_leader_harmful: bool
+    is_changed: bool
     is_difference_negligible: bool
 
 
@@ -174,7 +184,7 @@ def conclude(evidence: SequentialEvidence, alpha: float, gates: Gates) -> Experi
         return ExperimentStatus.INVALID
     if gates.smallest_arm < gates.min_sample_size:
         return ExperimentStatus.INSUFFICIENT_DATA
-    if evidence.contradicts_itself(alpha):
+    if evidence.contradicts_itself(alpha) or gates.is_changed:
         return ExperimentStatus.RUNNING
     if np.min(evidence.against_all()) <= alpha:
         return ExperimentStatus.HARMED if gates.is_leader_harmful else ExperimentStatus.WINNER
@@ -221,6 +231,12 @@ def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult) -> list
         )
     if seen.evidence.contradicts_itself(known.design.alpha):
         weaknesses.append("the effect changed its direction between looks; nothing can be declared")
+    epoch = change_epoch(known, seen)
+    if epoch is not None:
+        weaknesses.append(
+            f"rewards changed around weights no. {epoch}: the traffic follows what came since, and no winner is declared; "
+            "complete it and start a new experiment to prove one"
+        )
     if seen.evidence.is_doubtful:
         weaknesses.append(
             "the effect moved further since the last look than its new units can explain, so it is not believed; "
