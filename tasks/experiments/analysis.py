@@ -16,6 +16,7 @@ from tasks.experiments.inference.arm_statistics import ArmSums, Moments
 from tasks.experiments.inference.comparisons import Comparison, compare, from_estimates
 from tasks.experiments.inference.power import Split
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
+
 Array = NDArray[np.float64]
 Row = Mapping[str, Any]
 

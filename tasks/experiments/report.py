@@ -234,8 +234,8 @@ def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult) -> list
     epoch = change_epoch(known, seen)
     if epoch is not None:
         weaknesses.append(
-            f"rewards changed around weights no. {epoch}: the traffic follows what came since, and no winner is declared; "
-            "complete it and start a new experiment to prove one"
+            f"rewards changed at about weights {epoch}: the traffic follows what came since, and nothing is declared; "
+            "complete it and start a new experiment to prove a winner"
         )
     if seen.evidence.is_doubtful:
         weaknesses.append(

@@ -1,8 +1,8 @@
 """Did an arm's rewards change while a bandit ran? Then what it learned before is no guide to what is best now.
 
 The generalized likelihood ratio of 'one mean' against 'another one since an epoch', with the threshold of Besson,
-Kaufmann, Maillard & Seznec (2022), *Efficient change-point detection for tackling piecewise-stationary bandits*: over all
-looks and arms together, rewards that never change raise an alarm with at most the probability allowed.
+Kaufmann, Maillard & Seznec (2022), *Efficient change-point detection for tackling piecewise-stationary bandits*: over
+all looks and arms together, rewards that never change raise an alarm with at most the probability allowed.
 """
 
 from __future__ import annotations

@@ -58,7 +58,8 @@ def units_per_arm(
     if design.decision_rule > 1:
         split = Split.of(weights, arms, control)
         drift = right_winner.needed_drift(_planned_rule(design, split), split.weights, design.power, _looks(design))
-        units *= (drift / _quantiles(alpha, design.power)) ** 2 / split.units_of_equal_arms(*_variances(mean, effect, kind))
+        equal = split.units_of_equal_arms(*_variances(mean, effect, kind))
+        units *= (drift / _quantiles(alpha, design.power)) ** 2 / equal
     return max(ceil(units), SMALLEST_PLAN)
 
 

@@ -1,8 +1,9 @@
 """How probably a rule names the right winner by its planned size: what a plan promises.
 
 One arm is better than the control by a given effect, all others are as good as the control. Of one comparison the
-probability of crossing the boundary at one of evenly spread looks is exact, by recursion. Several have the same best arm in
-common: given its mean they are independent, each with the critical value of a single test that crosses as probably.
+probability of crossing the boundary at one of evenly spread looks is exact, by recursion. Several share the best arm:
+given its mean they are independent, each with the critical value of a single test that crosses as probably.
+That says 1 % too little for twelve arms (simulated).
 """
 
 from __future__ import annotations

@@ -54,9 +54,7 @@ class SequentialEvidence:
         """Before the first look, of (…, K) arms."""
         pairs, one = (*shape, shape[-1]), (shape[-1], shape[-1])
         nothing = np.zeros(pairs)
-        return cls(
-            np.ones(pairs), np.ones(pairs), np.full(pairs, -np.inf), nothing, nothing, np.zeros(one, dtype=bool)
-        )
+        return cls(np.ones(pairs), np.ones(pairs), np.full(pairs, -np.inf), nothing, nothing, np.zeros(one, dtype=bool))
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> SequentialEvidence:
@@ -116,11 +114,12 @@ def look(
 
     Args:
         comparison: every arm (row) against every other (column), each (…, K, K).
-        information: of each pair (K, K) or of all, as a share of the planned one; under rule 1, 0 where none is planned.
+        information: of each pair (K, K) or of all, as a share of the planned one; under rule 1, 0 where none is.
         n: units of all arms.
     """
     doubt = before.is_exceeded_by(comparison, n)
-    after = _with_look(before, comparison, rule, np.broadcast_to(np.asarray(information, dtype=float), (rule.arms,) * 2))
+    t = np.broadcast_to(np.asarray(information, dtype=np.float64), (rule.arms, rule.arms))
+    after = _with_look(before, comparison, rule, t)
     keep = doubt[..., None, None]
     return SequentialEvidence(
         np.where(keep, before.better, after.better),
@@ -135,9 +134,7 @@ def look(
     )
 
 
-def _with_look(
-    before: SequentialEvidence, comparison: Comparison, rule: SpendingRule, t: Array
-) -> SequentialEvidence:
+def _with_look(before: SequentialEvidence, comparison: Comparison, rule: SpendingRule, t: Array) -> SequentialEvidence:
     if rule.is_scheduled:
         return _scheduled(before, comparison, rule, float(t.min()))
     if rule.version == 1:
@@ -149,7 +146,7 @@ def _with_look(
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """What one look's z is judged by: its level (…, K, K), and the z (K, K) at each pair's own level and at all pairs'."""
+    """What one look's z is judged by: its level (…, K, K), and the z (K, K) at each pair's level and at all pairs'."""
 
     level: Array
     alone: Array

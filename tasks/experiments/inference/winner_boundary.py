@@ -6,11 +6,11 @@ an effect is its drift. All is one-sided, at a level a of its own, and holds whe
 - While it runs, S must cross a straight line. The chance that it ever does before t = 1 is exact for every pattern of
   looks (Bachelier and Lévy), .6·a, and never depends on how often one looks.
 - At the planned size the test spends what the looks that were really made have left of .98·a: the recursion of
-  Armitage, McPherson & Rowe (1969) over their times. With 20 looks its bound is z = 1.999 where a single test has 1.960.
+  Armitage, McPherson & Rowe (1969) over their times. With 20 looks its bound is z = 1.999, a single test's 1.960.
 - The rest of a belongs to a sequence that never ends, a mixture of drifts (Robbins 1970): a line finds an effect ten
   times the planned one late, the sequence at once; and after the planned size it alone goes on.
 
-The slope and both shares were chosen on the exact figures in `tests/tasks/experiments/test_winner_boundary.py`: a flatter
+The slope and both shares were chosen on exact figures (`tests/tasks/experiments/test_winner_boundary.py`): a flatter
 line or a smaller share of it finds more at the planned size and stops later, a steeper line the other way round.
 """
 
@@ -91,7 +91,7 @@ class Mixture:
         return cls(0.0, WIDE_VARIANCE)
 
     def p_value(self, z: Array, t: ArrayLike) -> Array:
-        """One over the evidence against no drift; it falls below a level, at any look ever, with at most that chance."""
+        """One over the evidence against no drift; it ever falls below a level with at most that chance."""
         time = np.asarray(t, dtype=np.float64)
         score, scale = z * np.sqrt(time), 1 + self.variance * time
         exponent = self.variance * np.square(score) + 2 * self.tilt * score - self.tilt**2 * time
