@@ -172,9 +172,7 @@ def test_floors_fall_and_ten_arms_do_not_take_half_of_the_traffic(service: Exper
     identifier, regret = run(service, TEN_ARMS, 6000, 34)
     weights = [arm.weight for arm in service.analyze_experiment(identifier).variants]
     _, before = run(service, TEN_ARMS, 6000, 34, allocation_floor=0.05)
-    print(
-        f"\nBAR regret of a bandit at its defaults, 10 arms, T = 6,000 (5 % each: {before:.0f}): {regret:.0f} (bar ≤ 160)"
-    )
+    print(f"\nBAR regret of a bandit, 10 arms, T = 6,000 (5 % each: {before:.0f}): {regret:.0f} (bar ≤ 160)")
     assert sum(sorted(weights)[:-1]) < 0.2
     assert regret <= min(160.0, 0.75 * before)
 
