@@ -14,7 +14,7 @@ from tasks.experiments.inference import power
 from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import ArmSums, Moments
 from tasks.experiments.inference.comparisons import Comparison, compare, from_estimates
-from tasks.experiments.inference.power import Split
+from tasks.experiments.inference.power import TrafficSplit
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
 
 Array = NDArray[np.float64]
@@ -58,9 +58,9 @@ class AnalysisInput:
         return np.array([epoch["weights"] for epoch in self.epochs] or [self.split.weights])
 
     @property
-    def split(self) -> Split:
+    def split(self) -> TrafficSplit:
         """The arms' shares as designed."""
-        return Split(tuple(row["weight"] for row in self.variants), self.control)
+        return TrafficSplit(tuple(row["weight"] for row in self.variants), self.control)
 
 
 def sign_of(metric: Row) -> float:

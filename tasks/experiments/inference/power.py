@@ -56,7 +56,7 @@ def units_per_arm(
     else:
         units = units_for_means(effect, variance, alpha, design.power)
     if design.decision_rule > 1:
-        split = Split.of(weights, arms, control)
+        split = TrafficSplit.of(weights, arms, control)
         drift = right_winner.needed_drift(_planned_rule(design, split), split.weights, design.power, _looks(design))
         equal = split.units_of_equal_arms(*_variances(mean, effect, kind))
         units *= (drift / _quantiles(alpha, design.power)) ** 2 / equal
@@ -80,7 +80,7 @@ def make_plan(
     needed = units_per_arm(design, arms, mean, variance, kind, weights)
     if needed is None:
         raise InputError(f"a relative effect needs a mean and a spread that are not zero, not {mean} and {variance}")
-    size, alpha, split = units or needed, design.alpha / (arms - 1), Split.of(weights, arms, 0)
+    size, alpha, split = units or needed, design.alpha / (arms - 1), TrafficSplit.of(weights, arms, 0)
     effect = _possible(design.min_effect_size * abs(mean), mean, kind)
     equal = size * split.units_of_equal_arms(*_variances(mean, effect, kind))
     if kind == MetricKind.BINARY:
@@ -96,14 +96,14 @@ def make_plan(
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class TrafficSplit:
     """How units are divided among arms."""
 
     weights: tuple[float, ...]
     control: int
 
     @classmethod
-    def of(cls, weights: Sequence[float] | None, arms: int, control: int) -> Split:
+    def of(cls, weights: Sequence[float] | None, arms: int, control: int) -> TrafficSplit:
         """Equal shares where none are given."""
         return cls(tuple(weights or [1 / arms] * arms), control)
 
@@ -122,7 +122,7 @@ class Split:
         return np.asarray((wanted[:, None] + wanted) / (inverse[:, None] + inverse), dtype=np.float64)
 
 
-def _planned_rule(design: Design, split: Split) -> SpendingRule:
+def _planned_rule(design: Design, split: TrafficSplit) -> SpendingRule:
     return SpendingRule.of(design, len(split.weights), split.control, is_planned=True)
 
 
@@ -213,7 +213,14 @@ def detectable_effect(variance: float, n: float, alpha: float, power: float) -> 
 
 
 def units_still_needed(
-    design: Design, rule: SpendingRule, split: Split, effect: float, standard_error: float, t: float, *, goes_on: bool
+    design: Design,
+    rule: SpendingRule,
+    split: TrafficSplit,
+    effect: float,
+    standard_error: float,
+    t: float,
+    *,
+    goes_on: bool,
 ) -> float:
     """How many times the present sample must still come until the right winner is named with the wanted power.
 

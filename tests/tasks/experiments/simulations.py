@@ -16,7 +16,7 @@ from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import Moments
 from tasks.experiments.inference.comparisons import Comparison, compare, difference_of, from_estimates
 from tasks.experiments.inference.posteriors import BetaPosterior
-from tasks.experiments.inference.power import Split
+from tasks.experiments.inference.power import TrafficSplit
 from tasks.experiments.inference.right_winner import TUNED_SHARE
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
 from tasks.experiments.inference.winner_boundary import WIDE_SHARE, Mixture
@@ -46,7 +46,7 @@ def peeked(
     """Binary A/B/n experiments with equal weights, looked at and judged after each batch."""
     rng, arms = np.random.default_rng(seed), len(rates)
     evidence = SequentialEvidence.none(runs, arms)
-    information = Split.of(None, arms, 0).information
+    information = TrafficSplit.of(None, arms, 0).information
     successes, n = np.zeros((runs, arms)), 0
     winner, stopped = np.full(runs, -1), np.full(runs, float(sum(n_per_look)))
     for batch in n_per_look:

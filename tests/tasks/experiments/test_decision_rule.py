@@ -13,7 +13,7 @@ from tasks.experiments.inference import drift, winner_boundary
 from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import Moments
 from tasks.experiments.inference.comparisons import compare, from_estimates
-from tasks.experiments.inference.power import Split
+from tasks.experiments.inference.power import TrafficSplit
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse
@@ -33,7 +33,7 @@ def service(sqlite_warehouse: Warehouse) -> ExperimentService:
 def winners(weights: list[float], rates: list[float], smallest: int, runs: int, seed: int, **rule: Any) -> np.ndarray:
     """Of binary experiments with these weights, looked at 20 times, the last at the planned units."""
     rng, arms = np.random.default_rng(seed), len(weights)
-    spending, split = SpendingRule(0.05, arms, **rule), Split(tuple(weights), 0)
+    spending, split = SpendingRule(0.05, arms, **rule), TrafficSplit(tuple(weights), 0)
     n = np.ceil(smallest * np.array(weights) / min(weights) / 20)
     evidence, successes, won = SequentialEvidence.none(runs, arms), np.zeros((runs, arms)), np.full(runs, -1)
     for k in range(1, 21):
