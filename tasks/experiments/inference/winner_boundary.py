@@ -58,8 +58,15 @@ def line_start(level: ArrayLike, slope: float) -> Array:
 
 def interim_bound(level: ArrayLike, t: ArrayLike, slope: float) -> Array:
     """The z that a look before the planned size must reach."""
+    levels, place = np.unique(level, return_inverse=True)
+    starts = np.array([_known_start(float(one), slope) for one in levels])[place].reshape(np.shape(level))
     root = np.sqrt(t)
-    return np.asarray(line_start(np.asarray(level) * INTERIM_SHARE, slope) / root + slope * root, dtype=np.float64)
+    return np.asarray(starts / root + slope * root, dtype=np.float64)
+
+
+@lru_cache(maxsize=256)
+def _known_start(level: float, slope: float) -> float:
+    return float(line_start(level * INTERIM_SHARE, slope))
 
 
 def interim_p_value(z: Array, t: ArrayLike, slope: float) -> Array:
