@@ -14,8 +14,8 @@ from tasks.experiments.inference import power
 from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import ArmSums, Moments
 from tasks.experiments.inference.comparisons import Comparison, compare, from_estimates
+from tasks.experiments.inference.power import TrafficSplit
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
-from tasks.experiments.records import ExperimentType
 
 Array = NDArray[np.float64]
 Row = Mapping[str, Any]
@@ -55,7 +55,12 @@ class AnalysisInput:
 
     def weights(self) -> Array:
         """Propensities (B, K) of each epoch's arms."""
-        return np.array([epoch["weights"] for epoch in self.epochs] or [[row["weight"] for row in self.variants]])
+        return np.array([epoch["weights"] for epoch in self.epochs] or [self.split.weights])
+
+    @property
+    def split(self) -> TrafficSplit:
+        """The arms' shares as designed."""
+        return TrafficSplit(tuple(row["weight"] for row in self.variants), self.control)
 
 
 def sign_of(metric: Row) -> float:
@@ -96,15 +101,15 @@ def take_look(known: AnalysisInput) -> InterimResult:
     planned = known.planned
     if planned is None and (known.evidence is None or not known.evidence.n):
         # Only before the first look: a plan made later would spend the error a second time.
-        planned = power.from_first_outcomes(design, moments, sums.kind)
+        weights = None if design.is_adaptive else known.split.weights
+        planned = power.from_first_outcomes(design, moments, sums.kind, weights, known.control)
     rule = rule_of(known, planned)
     n_star = power.tuned_to(design, len(known.names), planned)
     means, comparison = compare_all(moments, sums, known, rule, n_star, is_weighted=is_weighted)
     comparison = replace(comparison, estimate=sign_of(primary) * comparison.estimate)
     evidence = known.evidence or SequentialEvidence.none(len(known.names))
     if moments.n.min() >= design.min_sample_size:
-        information = float(moments.n.min()) / planned if planned else 0.0
-        evidence = look(evidence, comparison, rule, information, float(moments.n.sum()))
+        evidence = look(evidence, comparison, rule, information_of(known, moments, planned), float(moments.n.sum()))
     is_adjusted = covariates is not None and not is_weighted
     return InterimResult(sums, moments, means, comparison, evidence, rule, planned, n_star, is_weighted, is_adjusted)
 
@@ -115,14 +120,14 @@ def _with_origin(shifted: Moments, origin: float) -> Moments:
 
 def rule_of(known: AnalysisInput, planned: int | None) -> SpendingRule:
     """How this experiment spends its α."""
-    design = known.design
-    is_fixed = not design.is_adaptive and planned is not None
-    is_sequential = design.experiment_type == ExperimentType.SEQUENTIAL
-    is_scheduled = is_fixed and is_sequential and design.scheduled_looks is not None
-    is_hybrid = is_fixed and not is_sequential
-    return SpendingRule(
-        design.alpha, len(known.names), is_hybrid, is_scheduled, design.is_adaptive, control=known.control
-    )
+    return SpendingRule.of(known.design, len(known.names), known.control, is_planned=planned is not None)
+
+
+def information_of(known: AnalysisInput, moments: Moments, planned: int | None) -> float | Array:
+    """Each pair's share of the planned information; under rule 1 the smallest arm's share of its planned units."""
+    if known.design.decision_rule == 1:
+        return float(moments.n.min()) / planned if planned else 0.0
+    return known.split.information(moments.n, power.nominal_units(known.design, planned))
 
 
 def compare_all(

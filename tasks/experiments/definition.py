@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 from tasks.errors import InputError, UnknownNameError
-from tasks.experiments.design import Design, Metric, Variant
+from tasks.experiments.design import FLOOR, Design, Metric, Variant
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.inference import power
 from tasks.experiments.records import (
@@ -126,7 +126,10 @@ class Definition:
     def planned(self) -> int | None:
         """Units per arm, where the plan or the metric's baseline was given."""
         mean, variance = self.baseline or (0.0, 0.0)
-        return power.units_per_arm(self.design, len(self.variants), mean, variance, self.metrics[0].kind)
+        weights = None if self.design.is_adaptive else [variant.weight for variant in self.variants]
+        control = next(k for k, variant in enumerate(self.variants) if variant.is_control)
+        kind = self.metrics[0].kind
+        return power.units_per_arm(self.design, len(self.variants), mean, variance, kind, weights, control)
 
     def variant_rows(self) -> list[Row]:
         """Without the experiment's id."""
@@ -144,12 +147,20 @@ class Definition:
             for m in self.metrics
         ]
 
+    def _under_the_rule_of(self, stored: Row) -> Design:
+        """The design as it would have been when the stored one was created: a running experiment keeps its rule."""
+        theirs = Design.from_dict(stored["design"])
+        floor = self.design.allocation_floor
+        if theirs.decision_rule == 1 and floor is None:
+            floor = FLOOR
+        return replace(self.design, decision_rule=theirs.decision_rule, allocation_floor=floor)
+
     def require_same(self, stored: Row, variants: Sequence[Row], metrics: Sequence[Row]) -> None:
         """Raise unless the stored experiment of this name was designed just like this one."""
         differing = [
             what
             for what, mine, theirs in (
-                ("design", self.design.as_dict(), dict(stored["design"])),
+                ("design", self._under_the_rule_of(stored).as_dict(), Design.from_dict(stored["design"]).as_dict()),
                 ("variants", self.variant_rows(), _without(variants, "experiment_id")),
                 ("metrics", _as_designed(self.metric_rows(), metrics), _as_designed(metrics, self.metric_rows())),
             )
@@ -206,7 +217,7 @@ def as_record(experiment: Row, variants: Sequence[Row], metrics: Sequence[Row]) 
         conclusion=experiment["conclusion"],
         winner=experiment["winner"],
         planned_units_per_arm=planned,
-        expected_days=power.expected_days(design, len(variants), planned),
+        expected_days=power.expected_days(design, [row["weight"] for row in variants], planned),
         warnings=warnings,
         created_at=experiment["created_at"],
         started_at=experiment["started_at"],

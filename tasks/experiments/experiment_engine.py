@@ -104,6 +104,7 @@ class ExperimentEngine:
         arms: int = 2,
         *,
         units_per_arm: int | None = None,
+        weights: Sequence[float] | None = None,
         **design: Any,
     ) -> Plan:
         """Size, power, smallest detectable effect and days of an experiment that is not created yet; writes nothing.
@@ -111,10 +112,13 @@ class ExperimentEngine:
         Args:
             baseline: mean and standard deviation, or the proportion of a binary metric.
             arms: how many, control included.
-            units_per_arm: a size to ask about; the one for the wanted power unless given.
+            units_per_arm: a size of the smallest arm to ask about; the one for the wanted power unless given.
+            weights: of the arms, the control's first; equal unless given.
             design: fields of `tasks.experiments.design.Design`, such as `min_effect_size`, `power`, `daily_units`.
         """
-        return self._service.plan_experiment(baseline, metric_kind, arms, units_per_arm=units_per_arm, **design)
+        return self._service.plan_experiment(
+            baseline, metric_kind, arms, units_per_arm=units_per_arm, weights=weights, **design
+        )
 
     async def start_experiment(self, experiment_id: str) -> ExperimentRecord:
         """Freeze the design and begin to assign; starting twice changes nothing."""

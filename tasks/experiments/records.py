@@ -117,8 +117,10 @@ class Plan(MappingRecord):
     """What an experiment of a size can do, known before its start.
 
     Attributes:
+        units_per_arm: of the smallest arm, which the others exceed by their weights.
         minimum_detectable_effect: relative to the control's mean, found with the wanted power at this size.
-        power: to find the smallest effect worth finding at this size.
+        power: probability, under the rule that will be used, that the right winner is named by this size, if one arm is
+            better by the smallest effect worth finding and every other as good as the control.
         expected_days: until every arm has its units; None without daily traffic.
     """
 
@@ -216,7 +218,7 @@ class ExperimentResult(MappingRecord):
     """What is known of an experiment at one look.
 
     Attributes:
-        confidence: 1 − adjusted p-value of 'the leader beats every other arm'; reaches the experiment's level exactly
+        confidence: 1 − p-value of 'the leader beats every other arm'; reaches the experiment's level exactly
             when a winner may be declared, and is 0 while something forbids a verdict.
         method: in words, how intervals and verdict were reached.
         direction: increase or decrease, whichever of the metric is better; all effects are positive for the better.

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.experiments import secondary_analyses
-from tasks.experiments.analysis import AnalysisInput, InterimResult, sign_of
+from tasks.experiments.analysis import AnalysisInput, InterimResult, information_of, sign_of
 from tasks.experiments.design import FLOOR
+from tasks.experiments.inference.bandit_allocation import change_of
 from tasks.experiments.inference.comparisons import lift_is_defined
 from tasks.experiments.inference.posteriors import Posterior, chance_to_win, posterior_of
-from tasks.experiments.inference.power import additional_factor
+from tasks.experiments.inference.power import additional_factor, units_still_needed
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence
 from tasks.experiments.records import (
     ArmReport,
@@ -123,7 +124,7 @@ def _effects(known: AnalysisInput, seen: InterimResult) -> list[EffectReport]:
         if k == c or not np.isfinite(low) or not np.isfinite(high):
             continue
         effect = float(seen.comparison.estimate[k, c])
-        p = float(min(seen.evidence.better[k, c], seen.evidence.better[c, k]))
+        p = float(min(seen.evidence.adjusted[k, c], seen.evidence.adjusted[c, k]))
         lift = effect / abs(float(seen.means[c])) if is_lift_defined else None
         better = chance_to_win(effect, float(seen.comparison.standard_error[k, c]))
         rows.append(EffectReport(name, effect, (low, high), p, lift, better, p <= alpha))
@@ -148,9 +149,17 @@ def _status(
         min_sample_size=known.design.min_sample_size,
         is_sample_ratio_broken=ratio is not None and ratio.is_alarm,
         is_leader_harmful=is_harmful,
+        is_changed=change_epoch(known, seen) is not None,
         is_difference_negligible=len(negligible) == len(known.names) - 1 and all(negligible),
     )
     return conclude(seen.evidence, known.design.alpha, gates)
+
+
+def change_epoch(known: AnalysisInput, seen: InterimResult) -> int | None:
+    """The epoch since which an arm's rewards are others, where weights follow them; None where nothing changed."""
+    if not known.design.reweights_itself or seen.rule.version == 1:
+        return None
+    return change_of(seen.sums)
 
 
 def _signed_means(known: AnalysisInput, seen: InterimResult) -> Array:
@@ -165,6 +174,7 @@ class Gates:
     min_sample_size: int
     is_sample_ratio_broken: bool
     is_leader_harmful: bool
+    is_changed: bool
     is_difference_negligible: bool
 
 
@@ -174,7 +184,7 @@ def conclude(evidence: SequentialEvidence, alpha: float, gates: Gates) -> Experi
         return ExperimentStatus.INVALID
     if gates.smallest_arm < gates.min_sample_size:
         return ExperimentStatus.INSUFFICIENT_DATA
-    if evidence.contradicts_itself(alpha):
+    if evidence.contradicts_itself(alpha) or gates.is_changed:
         return ExperimentStatus.RUNNING
     if np.min(evidence.against_all()) <= alpha:
         return ExperimentStatus.HARMED if gates.is_leader_harmful else ExperimentStatus.WINNER
@@ -188,18 +198,26 @@ def method(known: AnalysisInput, seen: InterimResult) -> str:
         parts.append("augmented inverse-propensity scores, because the weights changed on the way")
     elif seen.is_adjusted:
         parts.append("means adjusted by the pre-period covariate (CUPED)")
-    if seen.rule.is_scheduled:
-        parts.append("O'Brien–Fleming alpha spending up to the planned size")
-    elif seen.rule.is_hybrid:
-        parts.append(
-            "asymptotic confidence sequence while running, one fixed test at the planned size, "
-            "where the control needs stronger evidence to win than another arm"
-        )
-    else:
-        parts.append("asymptotic confidence sequence, valid at every look")
+    parts.append(_how_error_is_spent(seen))
     if len(known.names) > 2:
-        parts.append(f"error divided by {len(known.names) - 1} comparisons")
+        comparisons = f"{len(known.names) - 1} comparisons"
+        if seen.rule.version == 1:
+            parts.append(f"error divided by {comparisons}")
+        else:
+            parts.append(f"effects against the control share the error of {comparisons}; the winner beats every arm")
     return "; ".join(parts)
+
+
+def _how_error_is_spent(seen: InterimResult) -> str:
+    if seen.rule.is_scheduled:
+        return "O'Brien–Fleming alpha spending up to the planned size"
+    if not seen.rule.is_hybrid:
+        return "asymptotic confidence sequence, valid at every look"
+    running = "asymptotic confidence sequence" if seen.rule.version == 1 else "boundary that holds at any looks"
+    return (
+        f"{running} while running, one fixed test at the planned size, "
+        "where the control needs stronger evidence to win than another arm"
+    )
 
 
 def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult) -> list[str]:
@@ -213,6 +231,12 @@ def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult) -> list
         )
     if seen.evidence.contradicts_itself(known.design.alpha):
         weaknesses.append("the effect changed its direction between looks; nothing can be declared")
+    epoch = change_epoch(known, seen)
+    if epoch is not None:
+        weaknesses.append(
+            f"rewards changed at about weights {epoch}: the traffic follows what came since, and nothing is declared; "
+            "complete it and start a new experiment to prove a winner"
+        )
     if seen.evidence.is_doubtful:
         weaknesses.append(
             "the effect moved further since the last look than its new units can explain, so it is not believed; "
@@ -249,6 +273,11 @@ def _units_still_needed(known: AnalysisInput, seen: InterimResult) -> int:
     error, n = float(seen.comparison.standard_error.max()), float(seen.moments.n.sum())
     if effect <= 0 or error <= 0:
         return 0
+    if seen.rule.version > 1 and not seen.rule.is_weighted:
+        goes_on = seen.evidence.is_final_done or not (seen.rule.is_hybrid or seen.rule.is_scheduled)
+        t = float(np.max(information_of(known, seen.moments, seen.planned)))
+        more = units_still_needed(known.design, seen.rule, known.split, effect, error, t, goes_on=goes_on)
+        return ceil(n * more)
     is_final = (seen.rule.is_hybrid or seen.rule.is_scheduled) and not seen.evidence.is_final_done
     alpha = seen.rule.final_alpha if is_final else seen.rule.running_alpha
     sequence = None if is_final else (n, seen.n_star)

@@ -128,6 +128,7 @@ class ExperimentService:
         arms: int = 2,
         *,
         units_per_arm: int | None = None,
+        weights: Sequence[float] | None = None,
         **design: Any,
     ) -> Plan:
         """Size and power of an experiment that is not created yet; writes nothing."""
@@ -136,7 +137,10 @@ class ExperimentService:
         usual = {"confidence_level": self.default_confidence, "min_effect_size": self.min_effect_size}
         wanted = definition.make_design({}, **(usual | design))
         mean, variance = definition.make_baseline(baseline, kind) or (0.0, 0.0)
-        return power.make_plan(wanted, arms, mean, variance, kind, units_per_arm)
+        shares = None if weights is None else require_weights(weights)
+        if shares is not None and len(shares) != arms:
+            raise InputError(f"{arms} arms need as many weights, not {len(shares)}")
+        return power.make_plan(wanted, arms, mean, variance, kind, units_per_arm, shares)
 
     def start_experiment(self, experiment_id: str) -> ExperimentRecord:
         """Freeze the design and put its weights in force."""

@@ -1,11 +1,13 @@
 """How new units are divided among arms by the outcomes so far, and when: Thompson, top-two, KL-UCB.
 
-A floor under every arm's share keeps inference possible.
+A floor under every arm's share keeps inference possible. It falls with the outcomes, because the floors of ten arms at
+5 % are half of the traffic (`Design.floor`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 
 from tasks.experiments.design import Design
+from tasks.experiments.inference import drift
 from tasks.experiments.inference.arm_statistics import ArmSums
 from tasks.experiments.inference.posteriors import posterior_of
 from tasks.experiments.records import MetricKind, VariantAllocation
@@ -32,15 +35,33 @@ def is_due(outcomes: int, outcomes_before: int, smallest_arm: int) -> bool:
 
 
 def new_weights(sums: ArmSums, metric: Mapping[str, Any], design: Design) -> Array:
-    """Weights (K,) of the next epoch by the primary metric's sums, floor included."""
+    """Weights (K,) of the next epoch by the primary metric's sums, floor included.
+
+    Where an arm's rewards changed, only what came since counts; equal weights until every arm has its first units then.
+    """
+    recent = sums if design.decision_rule == 1 else since_change(sums)
+    arms = len(recent.n)
+    if recent.n.min() < LEAST_UNITS:
+        return np.full(arms, 1 / arms)
     is_less_better = metric["direction"] == "decrease"
     if design.allocation_strategy == VariantAllocation.UCB:
-        weights = _upper_confidence(sums, metric["lower"], metric["upper"], is_less_better=is_less_better)
+        weights = _upper_confidence(recent, metric["lower"], metric["upper"], is_less_better=is_less_better)
     else:
-        posterior = posterior_of(sums.kind, sums.moments(), sums.total("y"))
+        posterior = posterior_of(recent.kind, recent.moments(), recent.total("y"))
         best, _ = (posterior.mirrored() if is_less_better else posterior).best_and_loss()
         weights = top_two(best[0]) if design.goal == "winner" else best[0]
-    return with_floor(weights, design.floor(len(sums.n)))
+    return with_floor(weights, design.floor(arms, float(recent.n.sum())))
+
+
+def since_change(sums: ArmSums) -> ArmSums:
+    """The sums of the epochs since an arm's rewards changed; all of them where none did."""
+    start = change_of(sums)
+    return sums if start is None else replace(sums, sums={name: part[start:] for name, part in sums.sums.items()})
+
+
+def change_of(sums: ArmSums) -> int | None:
+    """The epoch since which an arm's rewards are others; None where nothing changed. Of a ratio, its numerator's."""
+    return drift.changed_at(*(sums.sums[name] for name in ("n", "y", "yy")))
 
 
 def _upper_confidence(sums: ArmSums, lower: float | None, upper: float | None, *, is_less_better: bool) -> Array:

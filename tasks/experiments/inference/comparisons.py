@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from tasks.experiments.inference.arm_statistics import Moments
 from tasks.statistics import confidence_sequences
@@ -14,6 +14,7 @@ from tasks.statistics.welch import MeanDifference, mean_difference, z_scores
 
 Array = NDArray[np.float64]
 Real = float | Array
+FARTHEST_QUANTILE = 8.0  # normal quantile beyond which Student's is extrapolated in proportion
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,20 @@ class Comparison:
     def z(self) -> Array:
         """Estimate over standard error; zero where there is no variance to judge by."""
         return z_scores(self.estimate, self.standard_error)
+
+    @property
+    def normal_z(self) -> Array:
+        """The normal quantile that is as improbable as the estimate is by Student's t."""
+        z, is_known = self.z, self.standard_error > 0
+        tail = stdtr(np.where(is_known, self.degrees_of_freedom, 1.0), -np.abs(z))
+        return np.asarray(np.where(is_known, np.sign(z) * -ndtri(tail), 0.0), dtype=np.float64)
+
+    def reach(self, bound: Array) -> Array:
+        """How far from zero an estimate must be for its normal quantile to reach a bound."""
+        near = np.minimum(bound, FARTHEST_QUANTILE)
+        freedom = np.where(self.standard_error > 0, self.degrees_of_freedom, 1.0)
+        stretch = np.where(near > 0, -stdtrit(freedom, ndtr(-near)) / np.where(near > 0, near, 1.0), 1.0)
+        return np.asarray(bound * stretch * self.standard_error, dtype=np.float64)
 
     def fixed_half_width(self, alpha: Real) -> Array:
         """Of the interval that is right at one planned look."""

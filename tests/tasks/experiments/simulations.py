@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from tasks.experiments.inference import bandit_allocation
 from tasks.experiments.inference.adaptive_inference import Scores, augmented_scores
 from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import Moments
-from tasks.experiments.inference.comparisons import Comparison, compare, from_estimates
+from tasks.experiments.inference.comparisons import Comparison, compare, difference_of, from_estimates
 from tasks.experiments.inference.posteriors import BetaPosterior
-from tasks.experiments.inference.power import TUNED_SHARE
+from tasks.experiments.inference.power import TrafficSplit
+from tasks.experiments.inference.right_winner import TUNED_SHARE
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
-from tasks.statistics import confidence_sequences
+from tasks.experiments.inference.winner_boundary import WIDE_SHARE, Mixture
 
 Array = NDArray[np.float64]
 ALPHA = 0.05
@@ -44,6 +46,7 @@ def peeked(
     """Binary A/B/n experiments with equal weights, looked at and judged after each batch."""
     rng, arms = np.random.default_rng(seed), len(rates)
     evidence = SequentialEvidence.none(runs, arms)
+    information = TrafficSplit.of(None, arms, 0).information
     successes, n = np.zeros((runs, arms)), 0
     winner, stopped = np.full(runs, -1), np.full(runs, float(sum(n_per_look)))
     for batch in n_per_look:
@@ -53,11 +56,11 @@ def peeked(
             continue
         moments = Moments.from_smoothed_counts(np.full_like(successes, n), successes)
         found = all_pairs(moments, rule, 2 * TUNED_SHARE * planned)
-        evidence = look(evidence, found, rule, n / planned, float(n * arms))
+        evidence = look(evidence, found, rule, information(np.full(arms, float(n)), planned), float(n * arms))
         proven = evidence.against_all()
         fresh = (winner < 0) & (proven.min(axis=1) <= ALPHA)
         winner[fresh], stopped[fresh] = proven[fresh].argmin(axis=1), n
-    different = np.minimum(evidence.better[:, :, 0], evidence.better[:, 0, :])[:, 1:] <= ALPHA
+    different = np.minimum(evidence.adjusted[:, :, 0], evidence.adjusted[:, 0, :])[:, 1:] <= ALPHA
     return Outcome(float(different.any(axis=1).mean()), winner, stopped)
 
 
@@ -70,17 +73,22 @@ def all_pairs(moments: Moments, rule: SpendingRule, n_star: float) -> Comparison
 
 
 def every_look_rejects(rates: list[float], n: int, runs: int, seed: int, least: int = 100) -> float:
-    """Share of experiments in which a pure sequence rejects at any single unit up to n per arm."""
-    rng, rule = np.random.default_rng(seed), SpendingRule(ALPHA, len(rates))
+    """Share of experiments in which a sequence proves an arm different from the control at any single unit up to n."""
+    rng, arms = np.random.default_rng(seed), len(rates)
+    rule = SpendingRule(ALPHA, arms)
     at = np.arange(least, n + 1, dtype=np.float64)
+    levels = rule.levels() / (arms - 1)
+    narrow, wide = Mixture.tuned_to(levels[1, 0] * (arms - 1)), Mixture.wide()
+    bounds = [
+        np.minimum(narrow.bound(level * (1 - WIDE_SHARE), at / n), wide.bound(level * WIDE_SHARE, at / n))
+        for level in (levels[1, 0], levels[0, 1])
+    ]
     rejected = 0
     for _ in range(runs):
-        successes = np.cumsum(rng.random((n, len(rates))) < rates, axis=0, dtype=np.float64)[least - 1 :].T
+        successes = np.cumsum(rng.random((n, arms)) < rates, axis=0, dtype=np.float64)[least - 1 :].T
         moments = Moments.from_smoothed_counts(np.broadcast_to(at, successes.shape), successes)
-        found = compare(
-            moments.at(slice(0, 1)), moments.at(slice(1, None)), alpha=rule.running_alpha, n_star=2 * TUNED_SHARE * n
-        )
-        rejected += bool((found.always_valid_p_value <= rule.running_alpha).any())
+        z = difference_of(moments.at(slice(0, 1)), moments.at(slice(1, None))).z
+        rejected += bool(((z >= bounds[0]) | (-z >= bounds[1])).any())
     return rejected / runs
 
 
@@ -93,28 +101,35 @@ class Exits:
     mean_stop: float
 
 
-def exact_exits(looks: int, planned_look: int, shift: float, nodes: int = 160) -> Exits:
+def exact_exits(looks: list[float], shift: float, nodes: int = 160) -> Exits:
     """By the recursion of Armitage, McPherson & Rowe (1969) over the engine's own bounds.
 
     Args:
-        shift: expected z at the planned look.
+        looks: information at each; the first at or past 1 is the test at the planned size.
+        shift: expected z at the planned size.
     """
-    rule = SpendingRule(ALPHA, 2, is_hybrid=True)
     unit, weight = leggauss(nodes)
-    position, mass, better, worse, stop = np.zeros(1), np.ones(1), 0.0, 0.0, 0.0
-    t = np.arange(1, looks + 1) / planned_look
-    for look_at, now in enumerate(t, start=1):
-        running = confidence_sequences.half_width(1.0, now, rule.running_alpha, TUNED_SHARE)
-        final = -ndtri(rule.final_alphas() / 2) if look_at == planned_look else np.full((2, 2), np.inf)
-        high, low = (min(running, final[pair]) * np.sqrt(now) for pair in ((1, 0), (0, 1)))
-        step = np.sqrt(1 / planned_look)
-        moved = position + shift / planned_look
+    position, mass, better, worse, stop, before = np.zeros(1), np.ones(1), 0.0, 0.0, 0.0, 0.0
+    for at, now in enumerate(looks):
+        high, low = (bound_at(looks[: at + 1], pair) * np.sqrt(now) for pair in ((1, 0), (0, 1)))
+        step = np.sqrt(now - before)
+        moved = position + shift * (now - before)
         up, down = mass @ ndtr((moved - high) / step), mass @ ndtr((-low - moved) / step)
         better, worse, stop = better + up, worse + down, stop + (up + down) * now
         grid = (high + low) / 2 * unit + (high - low) / 2
         density = np.exp(-0.5 * np.square((grid[:, None] - moved) / step)) / (step * np.sqrt(2 * np.pi))
-        position, mass = grid, (high + low) / 2 * weight * (density @ mass)
-    return Exits(float(better), float(worse), float(stop + mass.sum() * t[-1]))
+        position, mass, before = grid, (high + low) / 2 * weight * (density @ mass), now
+    return Exits(float(better), float(worse), float(stop + mass.sum() * looks[-1]))
+
+
+def bound_at(looks: list[float], pair: tuple[int, int]) -> float:
+    """The z that an arm of two must reach at the last of these looks, whatever the others showed."""
+    rule, none = SpendingRule(ALPHA, 2, is_hybrid=True), SequentialEvidence.none(2)
+    *earlier, now = looks
+    is_later = any(one >= 1 for one in earlier)
+    before = replace(none, tested=np.full((2, 2), is_later), information=tuple(one for one in earlier if one < 1))
+    flat = from_estimates(np.zeros((2, 2)), np.ones((2, 2)), 1.0, alpha=ALPHA, n_star=1.0)
+    return -float(look(before, flat, rule, now, 1.0).lower[pair])
 
 
 @dataclass
@@ -132,8 +147,20 @@ class Bandits:
         return augmented_scores(n, y, y, e)
 
 
-def thompson(rates: list[float], horizon: int, runs: int, floor: float, seed: int, *, first: int = 100) -> Bandits:
-    """Batched Thompson sampling with exact weights, in the engine's batches, after `first` units with equal weights."""
+def thompson(
+    rates: list[float],
+    horizon: int,
+    runs: int,
+    floor: float | Callable[[int, float], float],
+    seed: int,
+    *,
+    first: int = 100,
+) -> Bandits:
+    """Batched Thompson sampling with exact weights, in the engine's batches, after `first` units with equal weights.
+
+    Args:
+        floor: of every arm; or what gives it from the number of arms and of outcomes so far.
+    """
     rng, arms = np.random.default_rng(seed), len(rates)
     gaps = max(rates) - np.array(rates)
     made = Bandits([], [], [], np.zeros(runs))
@@ -149,7 +176,8 @@ def thompson(rates: list[float], horizon: int, runs: int, floor: float, seed: in
         made.propensity.append(weights)
         made.regret += drawn @ gaps
         best, _ = BetaPosterior.from_counts(n, y).best_and_loss()
-        weights = np.stack([bandit_allocation.with_floor(row, floor) for row in best])
+        least = floor(arms, float(used)) if callable(floor) else floor
+        weights = np.stack([bandit_allocation.with_floor(row, least) for row in best])
         weights = weights / weights.sum(axis=1, keepdims=True)
     return made
 

@@ -87,7 +87,7 @@ def judge(stream: pl.DataFrame, rule: SpendingRule, counts: Counter[str]) -> Non
     naive: list[int] = []
     for i in range(len(arms.n)):
         found = compare(arms.at(i, None), arms.at(i, slice(None), None), alpha=rule.running_alpha, n_star=n_star)
-        evidence = look(evidence, found, rule, 0.0, float(arms.n[i].sum()))
+        evidence = look(evidence, found, rule, float(arms.n[i].sum()) / n_star, float(arms.n[i].sum()))
         proven = evidence.against_all()
         declared = declared or (int(proven.argmin()) * 2 - 1 if proven.min() <= 0.05 else 0)
         z = float(found.z[1, 0])
