@@ -3,9 +3,9 @@
 An A/B test is not even-handed, on purpose. Between two equal arms 'one of them wins' is false either way, and no
 even-handed test that says so in at most 3 % finds more than 74 % of what a 5 % test of the same size finds in 80 %
 (Neyman and Pearson). That the control wins changes nothing, it is served anyway: 'an arm beats the control' gets .025,
-'the control beats an arm' .004, and of two arms that are not the control either gets .015. So two equal arms have a winner
-in at most 3 %, whichever they are and whenever one looks; beside the control in 2.9 %, the rest is left to what no normal
-approximation sees.
+'the control beats an arm' .004, and of two arms that are not the control either gets .015. So two equal arms have a
+winner in at most 3 %, whichever they are and whenever one looks; beside the control in 2.9 %: the rest is left to what
+no normal approximation sees.
 
 That an arm beats every other one is proven when each of those comparisons is: an intersection of claims, which needs no
 correction for their number (Berger 1982, *Multiparameter hypothesis testing and acceptance sampling*). Effects against
