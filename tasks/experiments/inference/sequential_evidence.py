@@ -21,6 +21,7 @@ from tasks.experiments.inference.comparisons import Comparison
 from tasks.experiments.inference.winner_boundary import P_VALUE_LEVELS, SEQUENCE_SHARE, WIDE_SHARE, Mixture
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-9  # of a share of information, so that a size that is reached exactly is reached
 SURPRISE = 5.0  # standard deviations
 LEAST_MOVE = 0.05  # of an estimate's variance that it may always move by, for outcomes that come in late
 
@@ -155,7 +156,7 @@ class _Bounds:
 
 def _planned(before: SequentialEvidence, comparison: Comparison, rule: SpendingRule, t: Array) -> SequentialEvidence:
     """The line until the planned size, the test at it, a sequence at all times; each pair by its own information."""
-    z, is_now = comparison.normal_z, (t >= 1) & ~before.tested
+    z, is_now = comparison.normal_z, (t >= 1 - ROUNDING) & ~before.tested
     bounds = _chosen(before.tested, _Bounds(np.ones_like(z), t * 0 + np.inf, t * 0 + np.inf), _of_line(z, rule, t))
     if is_now.any():
         bounds = _chosen(is_now, _at_planned_size(z, rule, t, before.information), bounds)

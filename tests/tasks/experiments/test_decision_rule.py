@@ -89,6 +89,19 @@ def test_a_plan_states_what_a_given_size_can_do_and_days_follow_the_weights(serv
     assert asked.expected_days == 39, "3,841 units of an arm with 100 a day"
 
 
+@pytest.mark.parametrize("arms", [2, 3, 6, 7])
+def test_a_planned_size_that_is_reached_exactly_is_reached(arms: int) -> None:
+    """A third of the units thrice is one less a rounding error."""
+    n = np.full(arms, 5140.0)
+    moments = Moments.from_smoothed_counts(n, 500 + np.arange(arms))
+    compared = compare(moments.at(None), moments.at(slice(None), None), alpha=0.05, n_star=1e4)
+    information = TrafficSplit.of(None, arms, 0).information(n, 5140.0)
+    evidence = look(
+        SequentialEvidence.none(arms), compared, SpendingRule(0.05, arms, is_hybrid=True), information, n.sum()
+    )
+    assert evidence.is_final_done
+
+
 @pytest.mark.parametrize("rule", [{"is_hybrid": True}, {}])
 @pytest.mark.parametrize("arms", [2, 5])
 def test_an_interval_excludes_zero_exactly_when_its_p_value_says_so(rule: dict[str, bool], arms: int) -> None:
