@@ -19,7 +19,8 @@ from typing import Any, Literal
 from tasks.conditions import Condition
 from tasks.errors import UnknownNameError
 from tasks.swarm.evidence import GENERIC, tags_of, words_of
-from tasks.swarm.records import EvidenceRef, Scalar
+from tasks.swarm.records import EvidenceRef
+from tasks.transfer.catalogue import BY_KEY
 
 Row = Mapping[str, Any]
 Rows = Mapping[str, Sequence[Row]]
@@ -36,23 +37,11 @@ CLIP = 0.7  # bound of one contribution, a log lift
 MOST_SAMPLING_ERROR = 0.35
 LEAST_SOURCES, MOST_ERROR = 50.0, 0.12
 
-TEXT_CONDITIONS: dict[str, Condition] = {
-    "cta": Condition(feature="has_cta", op="==", value=True),
-    "emoji": Condition(feature="emoji_count", op=">=", value=1),
-    "emoji_many": Condition(feature="emoji_count", op=">=", value=3),
-    "hashtag": Condition(feature="hashtag_count", op=">=", value=1),
-    "hashtag_many": Condition(feature="hashtag_count", op=">=", value=4),
-    "mention": Condition(feature="mention_count", op=">=", value=1),
-    "link": Condition(feature="link_count", op=">=", value=1),
-    "exclamation": Condition(feature="exclamation_count", op=">=", value=1),
-    "question": Condition(feature="question_count", op=">=", value=1),
-    "number": Condition(feature="number_count", op=">=", value=1),
-    "short": Condition(feature="word_count", op="<", value=21),
-    "long": Condition(feature="word_count", op=">=", value=101),
-    "title_short": Condition(feature="title_words", op="<", value=9),
-    "title_long": Condition(feature="title_words", op=">=", value=13),
-    "easy": Condition(feature="readability", op=">=", value=70.0),
-    "hard": Condition(feature="readability", op="<", value=40.0),
+# Features that an option can show; a release also holds the pace of posting and the mood of texts, which none can.
+SHOWN_BY_OPTIONS = {
+    *("local_hour", "local_weekday", "media_type", "tone", "channel", "content_type"),
+    *("emoji_count", "hashtag_count", "mention_count", "link_count", "exclamation_count", "question_count"),
+    *("number_count", "has_cta", "word_count", "title_words", "readability"),
 }
 
 
@@ -203,14 +192,9 @@ def _condition(selector: Row) -> Condition:
 
 
 def _condition_of_key(key: str) -> Condition | None:
-    """What a pattern key such as `content:media_type:video` asks of content; None where an option cannot show it."""
-    _, group, name = key.split(":", 2) if key.count(":") >= 2 else ("", "", "")
-    if group == "text":
-        return TEXT_CONDITIONS.get(name)
-    value: Scalar = int(name) if name.isdigit() else name
-    feature = {"hour": "local_hour", "weekday": "local_weekday"}.get(group, group)
-    known = ("local_hour", "local_weekday", "media_type", "tone", "channel", "content_type")
-    return Condition(feature=feature, op="==", value=value) if feature in known else None
+    """What an entry of the transfer catalogue asks of content; None where an option cannot show it."""
+    entry = BY_KEY.get(key)
+    return entry.condition if entry is not None and entry.condition.feature in SHOWN_BY_OPTIONS else None
 
 
 def _pooled(sums: Sequence[float], noise_scale: float) -> tuple[float, float] | None:
