@@ -39,7 +39,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAPTORFLOW_HOME", str(tmp_path / "home"))
     get_settings.cache_clear()
+    mask = os.umask(0o022)  # the command line takes others' rights away, for its process and so for ours
     yield tmp_path / "home"
+    os.umask(mask)
     get_settings.cache_clear()
 
 

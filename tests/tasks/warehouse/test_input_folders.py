@@ -22,9 +22,8 @@ def inbox() -> Path:
 
 
 def from_form(file: Path | str, mapping: Path | str | None = None, kind: str = "workspaces") -> int:
-    read: int = ingest_files.fn(kind, [str(file)] if file else [], str(mapping) if mapping else None, "run", True)[
-        "read"
-    ]
+    how = {"mapping": str(mapping) if mapping else None}
+    read: int = ingest_files.fn(kind, [str(file)] if file else [], how, "run", True)["read"]
     return read
 
 
@@ -77,6 +76,6 @@ def test_links_are_followed_before_they_are_judged(inbox: Path, tmp_path: Path) 
 
 def test_by_hand_a_person_reads_what_the_person_can(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(WORKSPACES)
-    assert ingest_files.fn("workspaces", [str(tmp_path / "rows.csv")], None, "run")["read"] == 1
+    assert ingest_files.fn("workspaces", [str(tmp_path / "rows.csv")], {}, "run")["read"] == 1
     with pytest.raises(BadFileError, match="unknown suffix"):
-        ingest_files.fn("workspaces", ["/etc/passwd"], None, "run")
+        ingest_files.fn("workspaces", ["/etc/passwd"], {}, "run")
