@@ -8,10 +8,12 @@ the warehouse leaves out what lies outside 1900–2200: older versions of ingest
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from sqlalchemy import ColumnElement, SQLColumnExpression, case
+
+if TYPE_CHECKING:  # looking at a file needs no database: SQLAlchemy comes with the first query
+    from sqlalchemy import ColumnElement, SQLColumnExpression
 
 FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -57,6 +59,8 @@ def readable(column: SQLColumnExpression[Any]) -> ColumnElement[bool]:
 
 def readable_or_null(column: SQLColumnExpression[Any]) -> ColumnElement[datetime | None]:
     """The stored instant, null where Python cannot read it."""
+    from sqlalchemy import case
+
     return case((readable(column), column))
 
 
