@@ -47,7 +47,7 @@ NO_ID = "(none in the file)"
 @pytest.fixture
 def home_warehouse(home: Path) -> Warehouse:
     """The warehouse that the command line uses, empty."""
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700)
     warehouse = Warehouse()
     upgrade(warehouse)
     return warehouse
