@@ -94,8 +94,8 @@ def require_addable(design: Design, primary: Metric) -> None:
     """Raise where units without an outcome are to count as zeros of something that a zero is no value of."""
     if design.missing_outcomes == "zero" and primary.kind in (MetricKind.RATE, MetricKind.RATIO):
         raise InvalidDesignError(
-            f"missing_outcomes='zero' is for metrics that count or add up, not for a {primary.kind}: who has none has no "
-            "rate; declare metric_kind 'binary' or 'count', or use 'exclude'"
+            f"missing_outcomes='zero' is for metrics that count or add up, not for a {primary.kind}: who has none "
+            "has no rate; declare metric_kind 'binary' or 'count', or use 'exclude'"
         )
 
 
@@ -167,9 +167,7 @@ class Definition:
         if theirs.decision_rule == 1 and floor is None:
             floor = FLOOR
         share = max(self.design.traffic_share, theirs.traffic_share)  # it may have been raised since
-        return replace(
-            self.design, decision_rule=theirs.decision_rule, allocation_floor=floor, traffic_share=share
-        )
+        return replace(self.design, decision_rule=theirs.decision_rule, allocation_floor=floor, traffic_share=share)
 
     def require_same(self, stored: Row, variants: Sequence[Row], metrics: Sequence[Row]) -> None:
         """Raise unless the stored experiment of this name was designed just like this one."""
@@ -195,8 +193,7 @@ def conclusion(analysis: ExperimentResult, chosen: str | None) -> str:
         return "winner" if chosen == analysis.winner else "chosen"
     return (
         analysis.status.value
-        if analysis.status
-        in (ExperimentStatus.NO_DIFFERENCE, ExperimentStatus.INVALID, ExperimentStatus.CONTRADICTED)
+        if analysis.status in (ExperimentStatus.NO_DIFFERENCE, ExperimentStatus.INVALID, ExperimentStatus.CONTRADICTED)
         else "inconclusive"
     )
 

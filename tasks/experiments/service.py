@@ -252,9 +252,7 @@ class ExperimentService:
         row = {"unit_id": one.unit_id, "outcome": outcome, "key": key, "denominator": denominator}
         expected = {} if variant_id is None else {one.unit_id: str(variant_id)}
         waiting = str(variant_id) if unit is None else None
-        return self._record(
-            experiment_id, metric_name, [row], expected, waiting, amend, occurred_at, is_single=True
-        )
+        return self._record(experiment_id, metric_name, [row], expected, waiting, amend, occurred_at, is_single=True)
 
     def record_outcomes(
         self,
@@ -353,7 +351,7 @@ class ExperimentService:
 
     def set_traffic_share(self, experiment_id: str, traffic_share: float, reason: str) -> ExperimentRecord:
         """Let a larger share of the units take part; those that took part keep their arm."""
-        experiment, variants, metrics = self.store.definitions.find(experiment_id)
+        experiment, _, _ = self.store.definitions.find(experiment_id)
         if experiment["status"] == COMPLETED:
             raise WrongStateError(experiment_id, COMPLETED, "it takes no more units", "create another")
         design = replace(Design.from_dict(experiment["design"]), traffic_share=traffic_share)
@@ -460,4 +458,3 @@ class ExperimentService:
 def _require_known(what: str, name: str, names: Sequence[str]) -> None:
     if name not in names:
         raise UnknownNameError(what, name, names)
-
