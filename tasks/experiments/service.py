@@ -190,13 +190,13 @@ class ExperimentService:
         at = require_past("assigned_at", assigned_at, now)
         if assigned_at is not None:
             plan.require_begun(at)
-        found: list[Assignment | None] = [None] * len(arrivals.units)
+        arms: list[Assignment | None] = [None] * len(arrivals.units)
         places = list(arrivals.batches())
         rows = (arrivals.rows(plan, batch, at) for batch in places)
         for batch, stored in zip(places, self.store.assignments.assign_some_at_a_time(rows), strict=True):
             for place in batch:
-                found[place] = assignment_of(arrivals.units[place], stored)
-        return found
+                arms[place] = assignment_of(arrivals.units[place], stored)
+        return arms
 
     def assigned_variants(self, experiment_id: str, unit_ids: Sequence[str]) -> list[Assignment | None]:
         """Stored arms of units, in their order; assigns none."""
