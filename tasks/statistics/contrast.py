@@ -53,6 +53,14 @@ class StratifiedDesign:
     strata: Strata
     cluster: Codes
     information: Floats
+    variation: Floats
+
+    @property
+    def share_left(self) -> Floats:
+        """(K,) of what each rule varies within strata, the share that the controls leave; 1 without controls."""
+        return np.divide(
+            self.information, self.variation, out=np.ones_like(self.information), where=self.variation > CONSTANT
+        )
 
     def estimate(self, outcome: Floats) -> Floats:
         """β (K,) alone for an outcome (n,), at a fraction of the cost of its errors."""
@@ -118,10 +126,13 @@ def stratified_design(
     """
     indicators = np.asarray(rules, dtype=np.float64)
     comparisons = list(_comparisons(indicators.shape[1], stratum, valid, controls))
-    centered = np.empty_like(indicators)
+    centered, variation = np.empty_like(indicators), np.empty(indicators.shape[1])
     for comparison in comparisons:
-        centered[:, comparison.rules] = comparison.residual(indicators[:, comparison.rules])
-    return StratifiedDesign(centered, comparisons, Strata(stratum, valid), cluster, (centered**2).sum(axis=0))
+        within = comparison.strata.center(indicators[:, comparison.rules])
+        variation[comparison.rules] = (within**2).sum(axis=0)
+        centered[:, comparison.rules] = comparison.without_controls(within)
+    information = (centered**2).sum(axis=0)
+    return StratifiedDesign(centered, comparisons, Strata(stratum, valid), cluster, information, variation)
 
 
 def stratified_contrast(
@@ -195,7 +206,10 @@ class _Comparison:
 
     def residual(self, values: Floats) -> Floats:
         """Values (n, k) less stratum means and the controls' ridge prediction; 0 where nothing is known."""
-        centered = self.strata.center(values)
+        return self.without_controls(self.strata.center(values))
+
+    def without_controls(self, centered: Floats) -> Floats:
+        """Centered values (n, k) less the controls' ridge prediction."""
         if self.controls is None:
             return centered
         gram = self.controls.T @ self.controls + RIDGE * np.eye(self.controls.shape[1])

@@ -16,6 +16,23 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(false_discovery_control(np.asarray(p_values, dtype=np.float64)), dtype=np.float64)
 
 
+def weighted_benjamini_hochberg(p_values: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
+    """q-values (K,) of those of M ≥ K tests that can be discoveries at all, under a budget shared out beforehand.
+
+    Genovese, Roeder & Wasserman (2006), False discovery control with p-value weighting, Biometrika 93:509.
+
+    Args:
+        p_values: (K,); the other M − K tests count as 1.
+        weights: (K,) each test's share of the budget; over all M they sum to 1.
+    """
+    p, share = np.asarray(p_values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    priced = np.divide(p, share, out=np.full_like(p, np.inf), where=share > 0)
+    order = np.argsort(priced, kind="stable")
+    q = np.empty_like(p)
+    q[order] = np.minimum(np.minimum.accumulate((priced[order] / np.arange(1, len(p) + 1))[::-1])[::-1], 1.0)
+    return q
+
+
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Adjusted p-values (K,): family-wise error at most α under any dependence (Holm 1979)."""
     p = np.asarray(p_values, dtype=np.float64)
