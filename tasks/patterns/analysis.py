@@ -100,9 +100,11 @@ def _reason(
             f"nothing could be compared: no feature tells at least {limits.min_sample_size} posts from "
             f"{limits.min_sample_size} others; vary what you publish, or ingest more about each post"
         )
-    found = f"{len(patterns)} of" if patterns else "none of"
+    how_many = f"{len(patterns)} of" if patterns else "none of"
     stand = "stand" if len(patterns) > 1 else "stands"
-    reason = f"{found} {searched} rules searched {stand} out once channel, season and the whole search are allowed for"
+    reason = (
+        f"{how_many} {searched} rules searched {stand} out once channel, season and the whole search are allowed for"
+    )
     return reason if patterns or not together else f"{reason}. {together[0].words}"
 
 

@@ -33,7 +33,7 @@ from tasks.patterns.preparation import Posts
 from tasks.patterns.records import SearchThresholds
 from tasks.patterns.search import PairSums, RuleCandidate, distinct, pair_sums, search
 from tasks.statistics.contrast import Contrast
-from tasks.statistics.multiplicity import weighted_benjamini_hochberg
+from tasks.statistics.multiplicity import benjamini_hochberg
 from tasks.statistics.shrinkage import Shrunken, adaptive_shrink
 
 Floats = NDArray[np.float64]
@@ -41,7 +41,7 @@ Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 PAIR_SHARE = 0.3  # of the false discovery rate, for pairs
-LARGE_ENOUGH = 0.25  # chance that an effect is at least as large as asked for, beneath which it is left out
+LARGE_ENOUGH = 1 / 3  # chance that an effect is at least as large as asked for, beneath which it is left out
 
 INTERVAL_LEVEL = 0.90
 # How far a log lift moves between one stretch of weeks and another, as a share of itself. On 37 real pages sixths of
@@ -143,7 +143,7 @@ class _Tests:
     share_left: Floats
 
     def passing(self, thresholds: SearchThresholds) -> list[int]:
-        """Those worth reporting, strongest first."""
+        """Those worth reporting, strongest first; of two that negate each other the winning one."""
         upper = np.abs(self.effect.mean) + ndtri(1.0 - LARGE_ENOUGH) * self.effect.standard_deviation
         passes = (
             (self.q_value <= thresholds.false_discovery_rate)
@@ -151,7 +151,7 @@ class _Tests:
             & (upper >= thresholds.min_effect_size)
         )
         strength = np.abs(self.score.estimate / self.score.standard_error)
-        order = np.lexsort((np.arange(len(passes)), -np.round(strength, 3)))
+        order = np.lexsort((np.arange(len(passes)), self.score.estimate < 0.0, -np.round(strength, 3)))
         return [int(i) for i in order if passes[i]]
 
 
@@ -183,7 +183,7 @@ def _tested(
     score = contrasts.told_apart
     p_value = 2.0 * stdtr(score.degrees_of_freedom, -np.abs(score.estimate) / score.standard_error)
     effect = adaptive_shrink(score.estimate, score.standard_error, learn_from=singles)
-    q_value = weighted_benjamini_hochberg(p_value, prices)
+    q_value = benjamini_hochberg(p_value, prices)
     return _Tests(score, effect, q_value, 1.0 - np.maximum(effect.false_sign_rate, q_value), contrasts.share_left)
 
 
@@ -192,14 +192,15 @@ def _found(
 ) -> list[RuleEvidence]:
     """The chosen rules with their lifts, where effect and lift agree in their direction."""
     log_rate = log_rate_contrasts(posts, table, [candidates[i] for i in chosen], np.arange(len(posts.week)))
-    interval = lift_intervals(log_rate)
-    design_effect = (tests.score.standard_error[chosen] / tests.score.iid_standard_error[chosen]) ** 2
     kept = tests.effect.mean[chosen] / tests.score.estimate[chosen]
-    found = [
+    log_lift = log_rate.estimate * kept
+    interval = lift_intervals(log_lift, log_rate)
+    design_effect = (tests.score.standard_error[chosen] / tests.score.iid_standard_error[chosen]) ** 2
+    evidence = [
         RuleEvidence(
             candidate=candidates[i],
             effect=float(tests.effect.mean[i]),
-            log_lift=float(log_rate.estimate[k] * kept[k]),
+            log_lift=float(log_lift[k]),
             adjusted=float(log_rate.estimate[k]),
             interval=(float(interval[k, 0]), float(interval[k, 1])),
             q_value=float(tests.q_value[i]),
@@ -208,15 +209,19 @@ def _found(
         )
         for k, i in enumerate(chosen)
     ]
-    return [one for one in found if np.sign(one.effect) == np.sign(one.log_lift)]
+    return [one for one in evidence if np.sign(one.effect) == np.sign(one.log_lift)]
 
 
-def lift_intervals(contrast: Contrast) -> Floats:
-    """90 % interval (K, 2) of the log lift in weeks like these, those to come included: what chance and drift allow."""
+def lift_intervals(log_lift: Floats, contrast: Contrast) -> Floats:
+    """90 % intervals (K, 2) of log lifts (K,) in weeks like these, those to come included: what chance and drift allow.
+
+    Around the shrunken lift, as wide as the unshrunken one's: simulated, such intervals hold .92 of the true lifts of
+    reported rules, around the unshrunken lift .87.
+    """
     by_chance = stdtrit(contrast.degrees_of_freedom, 0.5 + INTERVAL_LEVEL / 2) * contrast.standard_error
-    by_drift = ndtri(0.5 + INTERVAL_LEVEL / 2) * RELATIVE_DRIFT * contrast.estimate
+    by_drift = ndtri(0.5 + INTERVAL_LEVEL / 2) * RELATIVE_DRIFT * log_lift
     half_width = np.minimum(np.hypot(by_chance, by_drift), MAX_LOG)
-    return np.column_stack([contrast.estimate - half_width, contrast.estimate + half_width])
+    return np.column_stack([log_lift - half_width, log_lift + half_width])
 
 
 @dataclass(frozen=True, slots=True)

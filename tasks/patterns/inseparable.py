@@ -84,12 +84,12 @@ def inseparable(
     if not bound:
         return []
     contrast = uncontrolled_log_rate_contrasts(posts, table, bound)
-    intervals = lift_intervals(contrast)
-    said = []
+    intervals = lift_intervals(contrast.estimate, contrast)
+    together = []
     for k, candidate in enumerate(bound):
         membership = table.membership(candidate.members)
         partner = _partner(table, candidate, membership)
-        said.append(
+        together.append(
             Inseparable(
                 rule=table.rule(candidate.members),
                 partner=None if partner is None else table.conditions[partner],
@@ -100,7 +100,7 @@ def inseparable(
                 publish=min_sample_size,
             )
         )
-    return said
+    return together
 
 
 def nearly_the_same(table: ConditionTable, candidate: RuleCandidate) -> list[Condition]:

@@ -31,7 +31,7 @@ class SearchThresholds:
     Attributes:
         min_confidence: lowest probability that the direction is right.
         min_sample_size: fewest matching posts, and fewest that are known not to match.
-        min_effect_size: |difference| in standard deviations that a pattern must have a chance of at least a fourth to
+        min_effect_size: |difference| in standard deviations that a pattern must have a chance of at least a third to
             reach: left out is what is probably smaller, not what is merely not yet known to be larger.
         false_discovery_rate: highest q-value.
         min_rows: fewest usable rows: with fewer than 200 only effects of half a standard deviation are found.

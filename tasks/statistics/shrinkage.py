@@ -89,9 +89,9 @@ def _responsibilities(beta: Floats, error: Floats, spreads: Floats, learn_from: 
     log_likelihood = -0.5 * (beta[:, None] / total) ** 2 - np.log(total)
     likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
     pseudo = np.array([1.0 / len(spreads) + (spread == PRIOR_SPREADS[1]) for spread in PRIOR_SPREADS])
-    weights, told = np.full(len(spreads), 1.0 / len(spreads)), likelihood[:learn_from]
+    weights, first = np.full(len(spreads), 1.0 / len(spreads)), likelihood[:learn_from]
     for _ in range(EM_ROUNDS):
-        weights = weights * (told.T @ (1.0 / (told @ weights))) + pseudo
+        weights = weights * (first.T @ (1.0 / (first @ weights))) + pseudo
         weights /= weights.sum()
     joint = likelihood * weights
     posterior: Floats = joint / joint.sum(axis=1, keepdims=True)
