@@ -22,8 +22,8 @@ class PerformanceAnalyzer:
     Args:
         min_confidence: lowest probability that a reported direction is right.
         min_sample_size: fewest matching posts, and fewest that are known not to match.
-        min_effect_size: |difference| worth reporting, in standard deviations of adjusted engagement; 0.2 is about ±20 % for
-            typical content, 0.3 about ±30 %. Left out is what has a chance of less than a third to be so large.
+        min_effect_size: |difference| worth reporting, in standard deviations of adjusted engagement; 0.2 is about
+            ±20 % for typical content, 0.3 about ±30 %. Left out is what has a chance of less than a third to reach it.
         false_discovery_rate: highest expected share of false patterns among those reported.
         min_rows: fewest usable posts; fewer give status `insufficient_data`, whatever `min_samples` says.
         min_weeks: fewest distinct weeks.
