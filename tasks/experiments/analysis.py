@@ -115,7 +115,7 @@ def take_look(known: AnalysisInput) -> InterimResult:
 
 
 def _with_origin(shifted: Moments, origin: float) -> Moments:
-    return Moments(shifted.n, shifted.mean + origin, shifted.variance)
+    return replace(shifted, mean=shifted.mean + origin)
 
 
 def rule_of(known: AnalysisInput, planned: int | None) -> SpendingRule:

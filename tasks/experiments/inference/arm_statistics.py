@@ -7,7 +7,7 @@ experiment where there is one (`CovariateSums`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,18 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Units, mean and variance of a unit's value, for one arm or for arrays of arms of any one shape."""
+    """Units, mean and variance of a unit's value, for one arm or for arrays of arms of any one shape.
+
+    Attributes:
+        kurtosis: the least there is; None where a metric is not known to be heavy-tailed (see `heavy_tails.py`).
+        is_coin: of a proportion, whose kurtosis is known.
+    """
 
     n: Array
     mean: Array
     variance: Array
+    kurtosis: Array | None = None
+    is_coin: bool = False
 
     @classmethod
     def from_sums(cls, n: ArrayLike, total: ArrayLike, squares: ArrayLike) -> Moments:
@@ -43,7 +50,8 @@ class Moments:
         """
         n, successes = np.asarray(n, dtype=np.float64), np.asarray(successes, dtype=np.float64)
         smoothed = (successes + 1) / (n + 2)
-        return cls(n, successes / np.maximum(n, 1), smoothed * (1 - smoothed))
+        variance = smoothed * (1 - smoothed)
+        return cls(n, successes / np.maximum(n, 1), variance, 1 / variance - 3, is_coin=True)
 
     @classmethod
     def from_ratio(cls, n: ArrayLike, numerator: ArrayLike, denominator: ArrayLike, cross: Array) -> Moments:
@@ -60,7 +68,16 @@ class Moments:
 
     def at(self, *index: int | slice | Array | None) -> Moments:
         """The arms an index selects."""
-        return Moments(self.n[index], self.mean[index], self.variance[index])
+        kurtosis = None if self.kurtosis is None else self.kurtosis[index]
+        return Moments(self.n[index], self.mean[index], self.variance[index], kurtosis, self.is_coin)
+
+    def never_negative(self) -> Moments:
+        """The same of a metric that is never negative, whose mean and variance tell the least kurtosis it has."""
+        square = np.square(self.mean)
+        both = square * self.variance
+        is_known = both > 0
+        kurtosis = np.where(is_known, np.square(square + self.variance) / np.where(is_known, both, 1.0) - 3, 1.0)
+        return replace(self, kurtosis=kurtosis)
 
     @property
     def standard_error(self) -> Array:
@@ -154,10 +171,20 @@ class ArmSums:
         n, y, yy = (self.total(name) for name in ("n", "y", "yy"))
         if self.kind == MetricKind.BINARY:
             return Moments.from_smoothed_counts(n, y)
-        if self.kind == MetricKind.RATIO:
-            return Moments.from_ratio(n, y, self.total("d"), np.stack([yy, self.total("yd"), self.total("dd")]))
         shifted = Moments.from_sums(n, y, yy)
-        return Moments(n, shifted.mean + self.origin, shifted.variance)
+        values = replace(shifted, mean=shifted.mean + self.origin)
+        if self.is_never_negative:
+            values = values.never_negative()
+        if self.kind == MetricKind.RATIO:
+            cross = np.stack([yy, self.total("yd"), self.total("dd")])
+            return replace(Moments.from_ratio(n, y, self.total("d"), cross), kurtosis=values.kurtosis)
+        return values
+
+    @property
+    def is_never_negative(self) -> bool:
+        """Whether no outcome so far was below zero, so that mean and variance tell how few units hold it all."""
+        negative = self.sums.get("negative")
+        return self.kind == MetricKind.COUNT if negative is None else not negative.any()
 
     def covariate_sums(self) -> CovariateSums | None:
         """For CUPED; None unless every unit has a covariate and the metric is a mean."""
