@@ -163,7 +163,7 @@ def _moments_of_values(part: pl.DataFrame, n: Array, total: Array, squares: Arra
     """Of metrics that are not binary; counts are never negative, of others nobody said so."""
     moments = Moments.from_sums(n, total, squares).never_negative()
     is_count = (part["metric_kind"] == MetricKind.COUNT).to_numpy()[:, None]
-    return replace(moments, kurtosis=np.where(is_count, moments.kurtosis, 0.0))
+    return replace(moments, kurtosis=is_count * np.asarray(moments.kurtosis))
 
 
 def _shares(part: pl.DataFrame, n: Array) -> Array:

@@ -197,8 +197,10 @@ def method(known: AnalysisInput, seen: InterimResult) -> str:
     parts = []
     if seen.is_weighted:
         parts.append("augmented inverse-propensity scores, because the weights changed on the way")
-    elif seen.is_adjusted:
-        parts.append("means adjusted by the pre-period covariate (CUPED)")
+    if seen.is_adjusted:
+        share = seen.sums.covariate_share
+        having = "" if share == 1 else f", which {share:.1%} of the units have; the others count as average"
+        parts.append(f"values adjusted by the pre-period covariate (CUPED){having}")
     parts.append(_how_error_is_spent(seen))
     if len(known.names) > 2:
         comparisons = f"{len(known.names) - 1} comparisons"

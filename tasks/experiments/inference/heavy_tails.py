@@ -11,7 +11,7 @@ that, 1 / (p (1 − p)) − 3, is the least there is, and where it is above a no
 - Welch's degrees of freedom fall to what twice so uneven values amount to, n / (kurtosis − 3), which asks for more.
 
 Of a proportion the kurtosis is known, not the least. Its scores need no more, and its variance rises by the square of
-those errors, in an arm of less than half the other's units: at p = .001 and 10/90, .064 of equal arms differed, now .01.
+those errors, in an arm of less than half the other's units: of equal arms at p = .001 and 10/90 .064 differed, now .01.
 
 Simulated and left (2,000 to 100,000 units, σ of 1 to 2, 0 to 98 % zeros): the sample's own fourth moments, which stop
 at n and cost a third of the power; Hall's skewness correction, whose skewness the small arm has not seen either; a
