@@ -67,8 +67,8 @@ def compare(control: Moments, treatment: Moments, *, alpha: Real, n_star: Real) 
         alpha: level of each always-valid interval.
         n_star: units of both arms where it is narrowest.
     """
-    plain, n = _plain_difference(control, treatment), control.n + treatment.n
-    difference = heavy_tails.widened(control, treatment, plain)
+    difference, n = difference_of(control, treatment), control.n + treatment.n
+    plain = _plain_difference(control, treatment)
     # Sequences are normal; many units make them so, but not where few of them hold the metric.
     before, after = (stdtrit(one.degrees_of_freedom, np.asarray(alpha) / 2) for one in (plain, difference))
     error = difference.standard_error * (after / before)
