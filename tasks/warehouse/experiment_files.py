@@ -190,7 +190,7 @@ class ExperimentReader:
         for place, file in enumerate(files):
             frames = [pl.DataFrame(schema=dict.fromkeys(ARM, TEXT) | {ROW: pl.Int64()}), *file.spill.frames()]
             rows = pl.concat(frames, how="diagonal_relaxed")
-            _, repeated = duplicates.repeated(
+            _, repeated = duplicates.split_repeated(
                 rows.select(ROW, *(pl.struct(ARM).hash(seed).alias(name) for seed, name in enumerate(duplicates.KEY)))
             )
             self._refuse(file, repeated)
