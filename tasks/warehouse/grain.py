@@ -61,9 +61,7 @@ def falls_in(index: pl.DataFrame, key: tuple[str, ...]) -> Falls:
     if falling.is_empty():
         return Falls(steps.height)
     first = falling.sort(ROW).head(1)
-    return Falls(
-        steps.height, falling.height, int(first[ROW][0]), several.join(first.select(key), on=list(key)).height
-    )
+    return Falls(steps.height, falling.height, int(first[ROW][0]), several.join(first.select(key), on=list(key)).height)
 
 
 def summed(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:

@@ -48,6 +48,7 @@ class Staged:
         left_out: rows that sum up others, drafts and the like, which the mapping leaves out.
         days: rows that were summed to fewer, where the file has one a post and day; else 0.
         superseded: rows measured before another of the same key.
+        has_escaped_quotes: whether quotes inside texts were written as `\\"`.
         tally: refused rows.
         unwanted: numbers of rows that are not written.
         readings: types of its attributes.
@@ -62,6 +63,7 @@ class Staged:
     left_out: int = 0
     days: int = 0
     superseded: int = 0
+    has_escaped_quotes: bool = False
     tally: Tally = field(default_factory=Tally)
     unwanted: RowSet = field(default_factory=RowSet)
     readings: attributes.Readings = field(default_factory=dict)
@@ -153,6 +155,7 @@ class Inspector:
         checked = check(Batch(rows, batch.broken), self.contract, staged.mapping, self.workspaces)
         self._refuse_shortened_keys(staged, checked.passed)
         staged.left_out += left_out
+        staged.has_escaped_quotes |= batch.has_escaped_quotes
         staged.read += batch.rows.height + len(batch.broken)
         staged.tally.add(checked.rejects)
         rejects.add(staged.source.path, checked.rejects)

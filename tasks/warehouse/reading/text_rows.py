@@ -86,6 +86,7 @@ class _Piece:
         try:
             table = pyarrow.csv.read_csv(
                 pa.BufferReader(piece),
+                memory_pool=pa.system_memory_pool(),  # gives back what it no longer needs
                 read_options=pyarrow.csv.ReadOptions(
                     block_size=len(piece) + 1, use_threads=False, column_names=columns
                 ),
@@ -152,10 +153,7 @@ class _Text:
                 if end:
                     yield held[:end]
                 elif len(held) > batches.LONGEST_ROW_BYTES:
-                    most = batches.LONGEST_ROW_BYTES >> 20
-                    raise BadFileError(
-                        self._table.path, f"a row is longer than {most} MiB; no post is, look for a quote"
-                    )
+                    raise BadFileError.from_long_row(self._table.path, batches.LONGEST_ROW_BYTES)
                 held, passed = held[end:], passed + end
 
     def _watched(self, block: bytes, ended: bool) -> tuple[bytes, bool]:
