@@ -40,7 +40,7 @@ class Compared:
     falls: Falls
 
 
-class Comparison(AbstractContextManager["Comparison"]):
+class RowComparison(AbstractContextManager["RowComparison"]):
     """Compares the rows of a file that passed, some of them at a time; memory is bounded. A context manager."""
 
     def __init__(self, contract: Contract, folder: Path) -> None:

@@ -15,7 +15,7 @@ from tasks.warehouse import attributes
 from tasks.warehouse.batches import ATTRIBUTE, ROW, Batch
 from tasks.warehouse.checking import check
 from tasks.warehouse.contract import COUNT, NUMBER, Contract
-from tasks.warehouse.duplicates import Comparison
+from tasks.warehouse.duplicates import RowComparison
 from tasks.warehouse.errors import (
     BadFileError,
     ColumnError,
@@ -128,7 +128,7 @@ class Inspector:
         numbers = NumberColumns(source.path, number_columns(self.contract, mapping, source.columns))
         declared = self.contract.features_are_declared
         staged = Staged(source, mapping, spill, numbers, features_are_declared=declared)
-        with Comparison(self.contract, spill.folder) as comparison, Partitions(spill.folder) as days:
+        with RowComparison(self.contract, spill.folder) as comparison, Partitions(spill.folder) as days:
             for batch in source.batches:
                 passed = self._judge(staged, batch, rejects)
                 if mapping.grain is None:
@@ -168,14 +168,14 @@ class Inspector:
             if place is not None:
                 raise ShortenedIdsError(staged.source.path, name, passed[name][place], passed[ROW][place])
 
-    def _sum_days(self, staged: Staged, passed: pl.DataFrame, comparison: Comparison) -> None:
+    def _sum_days(self, staged: Staged, passed: pl.DataFrame, comparison: RowComparison) -> None:
         rows = summed(passed, self.contract)
         staged.days += passed.height
         staged.read -= passed.height - rows.height
         staged.spill.add(rows)
         comparison.add(rows)
 
-    def _compare_rows(self, staged: Staged, comparison: Comparison, rejects: RejectsFile) -> None:
+    def _compare_rows(self, staged: Staged, comparison: RowComparison, rejects: RejectsFile) -> None:
         compared = comparison.compared()
         falls = compared.falls
         if falls.are_those_of_days:
