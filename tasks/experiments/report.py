@@ -23,6 +23,7 @@ from tasks.experiments.analysis import (
 from tasks.experiments.design import CYCLE_DAYS, FLOOR
 from tasks.experiments.inference.bandit_allocation import change_of
 from tasks.experiments.inference.comparisons import lift_is_defined
+from tasks.experiments.inference.heavy_tails import rests_on_few_units
 from tasks.experiments.inference.posteriors import Posterior, chance_to_win, posterior_of
 from tasks.experiments.inference.power import additional_factor, units_still_needed
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence
@@ -317,8 +318,10 @@ def method(known: AnalysisInput, seen: InterimResult) -> str:
     parts = []
     if seen.is_weighted:
         parts.append("augmented inverse-propensity scores, because the weights changed on the way")
-    elif seen.is_adjusted:
-        parts.append("means adjusted by the pre-period covariate (CUPED)")
+    if seen.is_adjusted:
+        share = seen.sums.covariate_share
+        having = "" if share == 1 else f", which {share:.1%} of the units have; the others count as average"
+        parts.append(f"values adjusted by the pre-period covariate (CUPED){having}")
     parts.append(_how_error_is_spent(seen))
     if len(known.names) > 2:
         comparisons = f"{len(known.names) - 1} comparisons"
@@ -350,11 +353,11 @@ def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult, beside:
         weaknesses.append(
             "the allocation floor is below 5 %: intervals after adaptive allocation cover less than they say"
         )
-    if seen.evidence.contradicts_itself(known.design.alpha):
-        weaknesses.append("the effect changed its direction between looks; nothing can be declared")
-    elif is_contradicted(known, seen):
+    weaknesses += _of_looks(known, seen)
+    if rests_on_few_units(seen.moments):
         weaknesses.append(
-            "the effect today is not among those that earlier looks left possible; nothing can be declared"
+            f"a few units hold most of {experiment['metric_name']}, so intervals are wider than its spread alone would "
+            "make them; winsorise_at in a new experiment caps the largest values and needs fewer units"
         )
     epoch = change_epoch(known, seen)
     if epoch is not None:
@@ -362,13 +365,25 @@ def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult, beside:
             f"rewards changed at about weights {epoch}: the traffic follows what came since, and nothing is declared; "
             "complete it and start a new experiment to prove a winner"
         )
+    if experiment["completed_at"] is None and seen.planned is None and seen.moments.n.min() > 0:
+        weaknesses.append("the size is not planned yet: it follows from the first outcomes of every arm")
+    return weaknesses
+
+
+def _of_looks(known: AnalysisInput, seen: InterimResult) -> list[str]:
+    """Where this look does not agree with those before."""
+    weaknesses = []
+    if seen.evidence.contradicts_itself(known.design.alpha):
+        weaknesses.append("the effect changed its direction between looks; nothing can be declared")
+    elif is_contradicted(known, seen):
+        weaknesses.append(
+            "the effect today is not among those that earlier looks left possible; nothing can be declared"
+        )
     if seen.evidence.is_doubtful:
         weaknesses.append(
             "the effect moved further since the last look than its new units can explain, so it is not believed; "
             "are the outcomes of one arm incomplete?"
         )
-    if experiment["completed_at"] is None and seen.planned is None and seen.moments.n.min() > 0:
-        weaknesses.append("the size is not planned yet: it follows from the first outcomes of every arm")
     return weaknesses
 
 
