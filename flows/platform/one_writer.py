@@ -62,7 +62,11 @@ def write_one_at_a_time() -> None:
     from prefect.server.database.configurations import AioSqliteConfiguration
     from prefect.server.events.services import event_persister
 
-    writer, begin_as_prefect, write_events = OneWriter(), AioSqliteConfiguration.begin_transaction, event_persister.write_events
+    writer, begin_as_prefect, write_events = (
+        OneWriter(),
+        AioSqliteConfiguration.begin_transaction,
+        event_persister.write_events,
+    )
 
     @asynccontextmanager
     async def begin_transaction(

@@ -89,7 +89,9 @@ class Person:
 def kept(database: Path, event: str) -> int:
     """How many different events of that name the server's database holds, read beside the server."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as connection:
-        counted = connection.execute("SELECT count(DISTINCT json_extract(payload, '$.number')) FROM events WHERE event = ?", (event,))
+        counted = connection.execute(
+            "SELECT count(DISTINCT json_extract(payload, '$.number')) FROM events WHERE event = ?", (event,)
+        )
         number: int = counted.fetchone()[0]
     return number
 
@@ -172,7 +174,9 @@ class UseReport:
     asked: int
 
 
-def use(api: str, login: tuple[str, str], home: Path, seconds: float, people: int, programs: int, pause: float) -> UseReport:
+def use(
+    api: str, login: tuple[str, str], home: Path, seconds: float, people: int, programs: int, pause: float
+) -> UseReport:
     """Use a platform as it is ordinarily used, and count what became of it.
 
     Args:
@@ -192,7 +196,12 @@ def use(api: str, login: tuple[str, str], home: Path, seconds: float, people: in
     here = f"{time.time():.0f}"
     arguments = [str(seconds), str(pause)]
     chains = [
-        subprocess.Popen([sys.executable, "-c", CHAIN, f"{here}-{one}", *arguments], env=environment, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", CHAIN, f"{here}-{one}", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for one in range(programs)
     ]
     visitors = [Person(api, login, pause, one, time.monotonic() + seconds) for one in range(people)]
@@ -229,7 +238,9 @@ def _laid_aside(home: Path) -> int:
 
 def _crashed(database: Path) -> list[str]:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as connection:
-        return [row[0] for row in connection.execute("SELECT id || ' ' || name FROM flow_run WHERE state_type = 'CRASHED'")]
+        return [
+            row[0] for row in connection.execute("SELECT id || ' ' || name FROM flow_run WHERE state_type = 'CRASHED'")
+        ]
 
 
 def _until_settled(database: Path) -> None:
