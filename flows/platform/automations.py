@@ -22,27 +22,26 @@ def apply_automations(client: SyncPrefectClient, entries: list[dict[str, Any]]) 
     Those whose notification block is not there yet wait for it together. A block that cannot notify is refused: Prefect
     would take it, and fail in silence whenever somebody should be told.
     """
-    waiting: dict[str, list[str]] = {}
-    refused: dict[str, str] = {}
+    wanted = {name for entry in entries for name in _named_blocks(entry)}
+    blocks = {name: _notifying(_blocks(client, name)) for name in sorted(wanted)}
+    able = {name: block.id for name, (block, _) in blocks.items() if block is not None}
     for entry in entries:
-        blocks = [action["notification_block"] for action in entry["actions"] if "notification_block" in action]
-        found = {name: _notifying(_blocks(client, name)) for name in blocks}
-        for name, (document, problem) in found.items():
-            if problem:
-                refused[name] = problem
-            elif document is None:
-                waiting.setdefault(name, []).append(entry["name"])
-        if any(document is None for document, _ in found.values()):
-            continue
-        ids = {name: document.id for name, (document, _) in found.items() if document is not None}
-        change = _apply(client, entry | {"actions": [_resolved(client, action, ids) for action in entry["actions"]]})
-        if change is not None:
-            yield change
-    for name, entry_names in waiting.items():
-        need = f"wait for a notification block named '{name}' (UI: Blocks)"
-        yield DeploymentChange("automations", ", ".join(entry_names), need, waits=True)
-    for name, problem in refused.items():
-        yield DeploymentChange("notification block", name, problem, waits=True, refused=True)
+        if _named_blocks(entry) <= able.keys():
+            actions = [_resolved(client, action, able) for action in entry["actions"]]
+            change = _apply(client, entry | {"actions": actions})
+            if change is not None:
+                yield change
+    for name, (block, problem) in blocks.items():
+        if problem:
+            yield DeploymentChange("notification block", name, problem, waits=True, refused=True)
+        elif block is None:
+            waiting = ", ".join(entry["name"] for entry in entries if name in _named_blocks(entry))
+            need = f"wait for a notification block named '{name}' (UI: Blocks)"
+            yield DeploymentChange("automations", waiting, need, waits=True)
+
+
+def _named_blocks(entry: dict[str, Any]) -> set[str]:
+    return {action["notification_block"] for action in entry["actions"] if "notification_block" in action}
 
 
 def _notifying(documents: list[Any]) -> tuple[Any | None, str]:

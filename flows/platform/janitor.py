@@ -82,7 +82,7 @@ def fate(run: WatchedRun, process: RunProcess | None, now: datetime, *, was_gone
         run: as the server has it.
         process: its process; None where there is none on this machine, which is the only one that works for its pool.
         now: the present.
-        was_gone: it had no process at the last look either, in the same state: what has just ended is given time to say so.
+        was_gone: it had no process at the last look either, in the same state: what has just ended has time to say so.
     """
     age = (now - run.since).total_seconds()
     if run.state == "CANCELLING":

@@ -18,7 +18,7 @@ SCRIPTS = Path(__file__).with_name("migrations")
 
 
 def upgrade(warehouse: Warehouse) -> str:
-    """Create or upgrade the schema; returns the revision reached. Doing it twice changes nothing, nor does it at once."""
+    """Create or upgrade the schema; returns the revision reached. Doing it twice, or at once, changes nothing."""
     config = _config()
     with schema_transaction(warehouse) as connection:
         config.attributes["connection"] = connection

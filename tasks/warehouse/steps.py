@@ -89,7 +89,7 @@ def newest_row(workspace_ids: Sequence[str]) -> datetime | None:
 
 @task(name="watch-input", cache_policy=NO_CACHE)
 def newly_silent(run_id: str) -> list[str]:
-    """Workspaces from which nothing has come for longer than ever before, since the last run that looked; a line each."""
+    """Workspaces that have fallen silent since the last run that looked, by their own habit; a line each."""
     return [str(one) for one in stopped_inputs(open_warehouse(), run_id, datetime.now(UTC))]
 
 

@@ -169,10 +169,16 @@ def test_slots_that_belong_to_no_run_are_given_back_at_the_second_look(
     assert again.active_slots == 0
 
 
+STUBBORN = """
+import signal, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.run([sys.executable, "-c", "import time; time.sleep(600)"])
+"""
+
+
 def test_processes_are_told_by_the_run_they_are_of_and_ended_with_what_is_below() -> None:
-    below = "import subprocess, sys, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
     environment = os.environ | {"PREFECT__FLOW_RUN_ID": "run-1"}
-    parent = subprocess.Popen([sys.executable, "-c", below], env=environment)
+    parent = subprocess.Popen([sys.executable, "-c", STUBBORN], env=environment)
     found = eventually(lambda: processes_of_runs(os.getpid()), lambda now: "run-1" in now and has_child(parent.pid), 30)
     assert found["run-1"] == RunProcess(parent.pid, is_orphan=True), "it hangs directly below this process"
     everything = [parent.pid, *processes_below(parent.pid)]

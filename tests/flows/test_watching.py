@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_pauses_grow_so_that_a_store_may_come_back(tmp_path: Path) -> None:
         if dying.child.process is not before:
             started.append(now)
         now += 1.0
-    assert [round(later - one) for one, later in zip(started, started[1:], strict=False)] == [0, 3, 5, 9, 17]
+    assert [round(later - one) for one, later in itertools.pairwise(started)] == [0, 3, 5, 9, 17]
 
 
 def test_one_that_dies_once_an_hour_is_always_started(tmp_path: Path) -> None:

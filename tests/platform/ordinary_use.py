@@ -1,7 +1,7 @@
-"""What a few people and a chain ask of a Prefect server, pressed into minutes: every event is numbered, so that none is missed.
+"""What a few people and a chain ask of a Prefect server, pressed into minutes; events are numbered, so none is missed.
 
-As a program it does so for as long as asked: `python -m tests.platform.ordinary_use HOME MINUTES`, where HOME is that of
-a platform that runs.
+As a program: `python -m tests.platform.ordinary_use HOME MINUTES PEOPLE PROGRAMS PAUSE`, where HOME is that of a
+platform that runs.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def main() -> None:
     where = json.loads((home / "platform.json").read_text())
     login = ("raptorflow", (home / "secret").read_text().strip())
     api = f"http://127.0.0.1:{where['prefect_port']}/api"
-    print(json.dumps(asdict(use(api, login, home, minutes * 60, int(people), int(programs), pause)), indent=1))  # noqa: T201
+    print(json.dumps(asdict(use(api, login, home, minutes * 60, int(people), int(programs), pause)), indent=1))
 
 
 if __name__ == "__main__":

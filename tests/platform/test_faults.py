@@ -1,4 +1,4 @@
-"""Faults at their worst instant, played for real: the platform is whole again by itself, and says what became of a run."""
+"""Faults at their worst instant, played for real: the platform is whole again by itself, and says what became."""
 
 from __future__ import annotations
 

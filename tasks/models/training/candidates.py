@@ -63,7 +63,7 @@ def train_candidate(
 
 
 def _follow(registry: Registry, key: ModelKey, number: int, name: str, stands: Version) -> None:
-    """Leave in the registry what stands in the warehouse: another run may have come first with the same data or name."""
+    """Leave in the registry what stands in the warehouse: another run may have been first with this data or name."""
     if stands.registry_version != number:
         registry.delete(key, number)
     elif stands.version_name != name:

@@ -1,4 +1,4 @@
-"""Two chains at once: both train the same rows, one version stands, and what is promoted is a version that is stored."""
+"""Two chains at once: both train the same rows, one version stands, and only what is stored is promoted."""
 
 from __future__ import annotations
 

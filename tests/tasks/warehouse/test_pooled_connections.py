@@ -1,4 +1,4 @@
-"""Whatever hands connections on after each transaction (pgbouncer) may stand before PostgreSQL; four `init` at once succeed."""
+"""What hands connections on after each transaction (pgbouncer) may stand before PostgreSQL; so may four `init`."""
 
 from __future__ import annotations
 
@@ -45,26 +45,28 @@ def test_four_that_create_the_schema_at_once_all_succeed_on_postgresql() -> None
         run_four(postgres_url(name))
 
 
-def session_state(warehouse: Warehouse) -> list[str]:
-    """What connections that are handed on would keep from the ones that had them: locks, temporary and prepared things."""
+LOCKS = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE d.datname = current_database()"
+ADVISORY = f"{LOCKS} AND l.locktype = 'advisory' AND l.granted"
+TEMPORARY = "SELECT count(*) FROM pg_class WHERE relpersistence = 't'"
+IDLE = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+
+
+def session_state(warehouse: Warehouse) -> list[int]:
+    """Locks and temporary tables, which connections that are handed on would keep from who had them before."""
     with warehouse.connect() as connection:
-        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        tables = "SELECT count(*) FROM pg_class WHERE relpersistence = 't'"
-        return [f"{what} {connection.scalar(text(asked))}" for what, asked in (("locks", locks), ("tables", tables))]
+        return [int(connection.scalar(text(asked)) or 0) for asked in (ADVISORY, TEMPORARY)]
 
 
 def test_an_ingestion_leaves_nothing_in_its_session(postgres_warehouse: Warehouse, tmp_path: Path) -> None:
     store(postgres_warehouse, Workspace, [workspace_row()])
     take_in(postgres_warehouse.url, posts(tmp_path / "one.csv", 0, 500, 1))
-    assert session_state(postgres_warehouse) == ["locks 0", "tables 0"]
+    assert session_state(postgres_warehouse) == [0, 0]
     assert stored(postgres_warehouse).height == 500
 
 
 def test_the_lock_of_an_ingestion_is_one_of_a_transaction(postgres_warehouse: Warehouse) -> None:
-    with ingestion_lock(postgres_warehouse):
-        held = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted AND a.state = 'idle in transaction' AND a.datname = current_database()"
-        with postgres_warehouse.connect() as connection:
-            assert connection.scalar(text(held)) == 1
+    with ingestion_lock(postgres_warehouse), postgres_warehouse.connect() as connection:
+        assert [connection.scalar(text(asked)) for asked in (ADVISORY, IDLE)] == [1, 1]
     with postgres_warehouse.begin() as connection:
         lock_until_commit(postgres_warehouse, connection, "ingestion")
 
@@ -77,10 +79,10 @@ def pooled(url: str, folder: Path) -> Iterator[str]:
         trial.bind(("127.0.0.1", 0))
         port = trial.getsockname()[1]
     folder.chmod(0o777)
-    (folder / "pgbouncer.ini").write_text(
-        f"[databases]\n* = host={address.host} port={address.port or 5432} user={address.username}\n[pgbouncer]\n"
-        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n"
-    )
+    server = f"host={address.host} port={address.port or 5432} user={address.username}"
+    settings = "unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n"
+    settings += f"listen_addr = 127.0.0.1\nlisten_port = {port}\n"
+    (folder / "pgbouncer.ini").write_text(f"[databases]\n* = {server}\n[pgbouncer]\n{settings}")
     command = [str(PGBOUNCER), "-u", "nobody", "pgbouncer.ini"]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
     try:
@@ -108,4 +110,4 @@ def test_two_ingestions_at_once_behind_pgbouncer(postgres_warehouse: Warehouse, 
             store(Warehouse(url), Workspace, [workspace_row(name=str(number))])
         Warehouse(url).engine.dispose()
     assert stored(postgres_warehouse).height == 3000
-    assert session_state(postgres_warehouse) == ["locks 0", "tables 0"]
+    assert session_state(postgres_warehouse) == [0, 0]
