@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from flows.platform.children import descendants
 
@@ -162,10 +163,10 @@ class Janitor:
     def _end(self, client: SyncPrefectClient, run: WatchedRun, process: RunProcess | None, decided: Fate) -> None:
         from prefect.states import Cancelled, Crashed
 
-        make = Crashed if decided == Fate.CRASHED else Cancelled
         message = MESSAGES[run.state, decided]
+        end = Crashed(message=message) if decided == Fate.CRASHED else Cancelled(message=message)
         # Before its process is ended: what that says of its own end would make it a crash.
-        answer = client.set_flow_run_state(run.id, make(message=message))
+        answer = client.set_flow_run_state(UUID(run.id), end)
         if answer.status.value != "ACCEPT":  # it has ended by itself meanwhile
             return
         if process is not None:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prefect.server.database.configurations import AioSqliteConfiguration
     from prefect.server.events.schemas.events import ReceivedEvent
-    from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
 
 @dataclass(slots=True)
@@ -70,12 +69,12 @@ def write_one_at_a_time() -> None:
 
     @asynccontextmanager
     async def begin_transaction(
-        self: AioSqliteConfiguration, session: AsyncSession, with_for_update: bool = False
-    ) -> AsyncIterator[AsyncSessionTransaction]:
+        self: AioSqliteConfiguration, session: Any, with_for_update: bool = False
+    ) -> AsyncIterator[Any]:
         async with writer.turn() as is_mine, begin_as_prefect(self, session, is_mine or with_for_update) as begun:
             yield begun
 
-    async def write_together(session: AsyncSession, events: list[ReceivedEvent]) -> Any:
+    async def write_together(session: Any, events: list[ReceivedEvent]) -> Any:
         """Events with what they are about, or neither: half of them would never be completed by another try."""
         from prefect.server.database import provide_database_interface
 

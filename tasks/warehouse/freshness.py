@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, String, func, select
 
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.schema import Content, StepOutcome, Touch
@@ -100,7 +100,8 @@ def _due(workspace_id: str, last_day: date, longest_gap: int) -> datetime:  # no
 def _days(warehouse: Warehouse, kind: str, now: datetime) -> Select[tuple[str, str]]:
     """Days of the rows, grouped where they lie: an index over workspace and instant holds both."""
     table, instant = DATED[kind]
-    day = func.date(instant) if warehouse.is_sqlite else func.to_char(func.timezone("UTC", instant), "YYYY-MM-DD")
+    on_postgresql = func.to_char(func.timezone("UTC", instant), "YYYY-MM-DD", type_=String)
+    day = func.date(instant, type_=String) if warehouse.is_sqlite else on_postgresql
     grouped = select(table.workspace_id, day.label("day")).where(
         instant > now - timedelta(days=DAYS_OF_HABIT), instant <= now
     )

@@ -10,8 +10,7 @@ import pytest
 from tasks.warehouse import Warehouse
 from tasks.warehouse.freshness import StoppedInput, silent, stopped_inputs
 from tasks.warehouse.outcomes import DONE, Outcome, record
-from tests.factories import content_row, store_content, store_touches
-from tests.tasks.models.model_rows import calls
+from tests.factories import content_row, store_content, store_touches, touch_row
 
 NOW = datetime(2026, 6, 1, 2, 0, tzinfo=UTC)
 
@@ -24,7 +23,7 @@ def published(workspace_id: str, every: int, silent_for: int, times: int = 30) -
 
 @pytest.mark.parametrize(
     ("every", "silent_for", "is_told"),
-    [(1, 3, False), (1, 4, True), (7, 14, False), (7, 16, True), (30, 60, False), (30, 62, True)],
+    [(1, 2, False), (1, 3, True), (7, 14, False), (7, 15, True), (30, 60, False), (30, 61, True)],
 )
 def test_each_is_measured_by_its_own_habit(every: int, silent_for: int, is_told: bool) -> None:
     found = silent(published("acme", every, silent_for), "posts", NOW)
@@ -61,7 +60,7 @@ def test_it_is_told_once_and_what_stopped_long_ago_is_no_news(warehouse: Warehou
 
 def test_the_last_look_is_that_of_the_run_before(warehouse: Warehouse) -> None:
     now = datetime.now(UTC)
-    rows = [content_row(i, content_id=str(i), published_at=now - timedelta(days=5 + i)) for i in range(20)]
+    rows = [content_row(i, content_id=str(i), published_at=now - timedelta(days=4 + i)) for i in range(20)]
     store_content(warehouse, rows)
     assert len(stopped_inputs(warehouse, "tonight", now)) == 1
     record(warehouse, "tonight", "patterns", [Outcome("acme", DONE)])
@@ -70,8 +69,7 @@ def test_the_last_look_is_that_of_the_run_before(warehouse: Warehouse) -> None:
 
 
 def test_visits_are_an_input_of_their_own(warehouse: Warehouse) -> None:
-    rows = calls(40)
-    store_touches(warehouse, rows)
-    newest = max(row["occurred_at"] for row in rows)
-    found = stopped_inputs(warehouse, "tonight", newest + timedelta(days=3, hours=12))
-    assert [(one.kind, one.last_day) for one in found] == [("visits", newest.date())]
+    days = [NOW - timedelta(days=back) for back in range(20)]
+    store_touches(warehouse, [touch_row(i, occurred_at=day) for i, day in enumerate(days)])
+    found = stopped_inputs(warehouse, "tonight", NOW + timedelta(days=3, hours=12))
+    assert [(one.kind, one.last_day) for one in found] == [("visits", NOW.date())]
