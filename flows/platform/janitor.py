@@ -23,6 +23,7 @@ from uuid import UUID
 from flows.platform.children import descendants
 
 if TYPE_CHECKING:
+    from prefect import State
     from prefect.client.orchestration import SyncPrefectClient
 
 SECONDS_BETWEEN_LOOKS = 10.0
@@ -164,7 +165,7 @@ class Janitor:
         from prefect.states import Cancelled, Crashed
 
         message = MESSAGES[run.state, decided]
-        end = Crashed(message=message) if decided == Fate.CRASHED else Cancelled(message=message)
+        end: State[Any] = Crashed(message=message) if decided == Fate.CRASHED else Cancelled(message=message)
         # Before its process is ended: what that says of its own end would make it a crash.
         answer = client.set_flow_run_state(UUID(run.id), end)
         if answer.status.value != "ACCEPT":  # it has ended by itself meanwhile

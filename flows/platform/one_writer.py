@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prefect.server.database.configurations import AioSqliteConfiguration
     from prefect.server.events.schemas.events import ReceivedEvent
 
 
@@ -55,31 +54,35 @@ class OneWriter:
                 mine.is_on = False
                 _turn.reset(token)
 
+    @asynccontextmanager
+    async def begin(self, session: Any, with_for_update: bool = False) -> AsyncIterator[Any]:
+        """Begin a transaction as Prefect's configuration of SQLite does, and let it be a writer from the start."""
+        from prefect.server.database.configurations import SQLITE_BEGIN_MODE
+
+        async with self.turn() as is_mine:
+            token = SQLITE_BEGIN_MODE.set("IMMEDIATE" if is_mine or with_for_update else "DEFERRED")
+            try:
+                async with session.begin() as begun:
+                    yield begun
+            finally:
+                SQLITE_BEGIN_MODE.reset(token)
+
+    async def write_events(self, session: Any, events: list[ReceivedEvent]) -> None:
+        """Write events with what they are about, or neither: half of them would never be completed by another try."""
+        from prefect.server.events.storage.database import write_events
+
+        async with self.begin(session):
+            await write_events(session=session, events=events)
+
 
 def write_one_at_a_time() -> None:
-    """Let Prefect's transactions on SQLite take turns; call it before its server is made, once a process."""
+    """Let Prefect's transactions take turns where it keeps its state in SQLite; call it before its server is made."""
     from prefect.server.database.configurations import AioSqliteConfiguration
     from prefect.server.events.services import event_persister
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
-    writer, begin_as_prefect, write_events = (
-        OneWriter(),
-        AioSqliteConfiguration.begin_transaction,
-        event_persister.write_events,
-    )
-
-    @asynccontextmanager
-    async def begin_transaction(
-        self: AioSqliteConfiguration, session: Any, with_for_update: bool = False
-    ) -> AsyncIterator[Any]:
-        async with writer.turn() as is_mine, begin_as_prefect(self, session, is_mine or with_for_update) as begun:
-            yield begun
-
-    async def write_together(session: Any, events: list[ReceivedEvent]) -> Any:
-        """Events with what they are about, or neither: half of them would never be completed by another try."""
-        from prefect.server.database import provide_database_interface
-
-        async with provide_database_interface().database_config.begin_transaction(session):
-            return await write_events(session=session, events=events)
-
-    AioSqliteConfiguration.begin_transaction = begin_transaction  # type: ignore[method-assign]
-    event_persister.write_events = write_together
+    if not str(PREFECT_API_DATABASE_CONNECTION_URL.value()).startswith("sqlite"):
+        return
+    writer = OneWriter()
+    AioSqliteConfiguration.begin_transaction = writer.begin  # type: ignore[method-assign, assignment]
+    event_persister.write_events = writer.write_events  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ TIMES_THE_LONGEST = 2.0
 LEAST_PATIENCE = timedelta(days=2)
 DAYS_OF_HABIT = 800
 FIRST_LOOK_BACK = timedelta(days=2)  # where nobody has looked before: what stopped long ago is no news
-DATED = {"posts": (Content, Content.published_at), "visits": (Touch, Touch.occurred_at)}
+DATED = {"posts": (Content.workspace_id, Content.published_at), "visits": (Touch.workspace_id, Touch.occurred_at)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +99,13 @@ def _due(workspace_id: str, last_day: date, longest_gap: int) -> datetime:  # no
 
 def _days(warehouse: Warehouse, kind: str, now: datetime) -> Select[tuple[str, str]]:
     """Days of the rows, grouped where they lie: an index over workspace and instant holds both."""
-    table, instant = DATED[kind]
+    workspace_id, instant = DATED[kind]
     on_postgresql = func.to_char(func.timezone("UTC", instant), "YYYY-MM-DD", type_=String)
     day = func.date(instant, type_=String) if warehouse.is_sqlite else on_postgresql
-    grouped = select(table.workspace_id, day.label("day")).where(
+    grouped = select(workspace_id, day.label("day")).where(
         instant > now - timedelta(days=DAYS_OF_HABIT), instant <= now
     )
-    return grouped.group_by(table.workspace_id, day)
+    return grouped.group_by(workspace_id, day)
 
 
 def _by_name(one: StoppedInput) -> tuple[str, str]:

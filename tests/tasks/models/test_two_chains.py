@@ -15,7 +15,11 @@ from tasks.models.records import Deployment, ModelKey, UpdateResult, Version
 from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.registry.promotion import PROMOTION
 from tasks.models.service import ModelService
+from tasks.models.specs import ModelSpec
 from tasks.models.store import PENDING, ModelStore
+from tasks.models.training import candidates
+from tasks.models.training.dataset import Examples
+from tasks.models.training.evaluation import TrainedModel, train
 from tasks.warehouse import Warehouse
 from tests.factories import store_content
 from tests.tasks.models.model_rows import posts
@@ -25,10 +29,23 @@ KEY = ModelKey("acme", ENGAGEMENT)
 pytestmark = pytest.mark.usefixtures("mlflow_store")
 
 
+TRAINED: dict[tuple[str, str], TrainedModel] = {}
+ONE_TRAINS = threading.Lock()
+
+
+def train_once(spec: ModelSpec, rows: Examples) -> TrainedModel:
+    """What training gives, made once for the same rows: it is not training that races here, and it takes its time."""
+    with ONE_TRAINS:
+        key = (spec.sha256, rows.sha256)
+        TRAINED[key] = TRAINED.get(key) or train(spec, rows)
+        return TRAINED[key]
+
+
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that have trained and registered store what they have at the same instant: both believed to be alone."""
-    both, add = threading.Barrier(2, timeout=120), ModelStore.add_version
+    monkeypatch.setattr(candidates, "train", train_once)
+    both, add = threading.Barrier(2, timeout=240), ModelStore.add_version
 
     def at_once(self: ModelStore, key: ModelKey, version: Version, more: Mapping[str, Any]) -> Version:
         both.wait()
