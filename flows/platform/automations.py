@@ -35,9 +35,9 @@ def apply_automations(client: SyncPrefectClient, entries: list[dict[str, Any]]) 
         if problem:
             yield DeploymentChange("notification block", name, problem, waits=True, refused=True)
         elif block is None:
-            waiting = ", ".join(entry["name"] for entry in entries if name in _named_blocks(entry))
-            need = f"wait for a notification block named '{name}' (UI: Blocks)"
-            yield DeploymentChange("automations", waiting, need, waits=True)
+            waiting = sum(name in _named_blocks(entry) for entry in entries)
+            need = "wait for a notification block of that name (UI: Blocks): until then nobody is told of anything"
+            yield DeploymentChange(f"{waiting} automations for", name, need, waits=True)
 
 
 def _named_blocks(entry: dict[str, Any]) -> set[str]:

@@ -215,12 +215,12 @@ def processes_of_runs(platform: int) -> dict[str, RunProcess]:
     A process that hangs directly below the platform, which adopts orphans, has lost its worker.
     """
     children = set(_children(platform))
-    found: dict[str, RunProcess] = {}
+    processes: dict[str, RunProcess] = {}
     for pid in descendants(platform):  # nearest first
         run_id = _environment(pid).get("PREFECT__FLOW_RUN_ID")
-        if run_id and run_id not in found:
-            found[run_id] = RunProcess(pid, is_orphan=pid in children)
-    return found
+        if run_id and run_id not in processes:
+            processes[run_id] = RunProcess(pid, is_orphan=pid in children)
+    return processes
 
 
 def _children(pid: int) -> Iterable[int]:
@@ -248,10 +248,10 @@ def _runs(client: SyncPrefectClient, pools: list[str]) -> list[WatchedRun]:
 
     under_way = FlowRunFilter.model_validate({"state": WATCHED_STATES, "deployment_id": {"is_null_": False}})
     of_pools = WorkPoolFilter(name=WorkPoolFilterName(any_=pools))
-    found = client.read_flow_runs(flow_run_filter=under_way, work_pool_filter=of_pools, limit=200)
+    runs = client.read_flow_runs(flow_run_filter=under_way, work_pool_filter=of_pools, limit=200)
     return [
         WatchedRun(str(run.id), run.name, run.state.type.value, run.state.timestamp)
-        for run in found
+        for run in runs
         if run.state is not None
     ]
 

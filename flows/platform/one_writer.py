@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Turn:
+class WriteTurn:
     """A transaction that may write; tasks started within it inherit the variable, and may outlive the turn."""
 
     is_on: bool = True
 
 
-_turn: ContextVar[Turn | None] = ContextVar("turn", default=None)
+_turn: ContextVar[WriteTurn | None] = ContextVar("turn", default=None)
 
 
 class OneWriter:
@@ -46,7 +46,7 @@ class OneWriter:
             yield False
             return
         async with self._lock:
-            mine = Turn()
+            mine = WriteTurn()
             token = _turn.set(mine)
             try:
                 yield True

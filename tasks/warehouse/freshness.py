@@ -61,11 +61,11 @@ def stopped_inputs(warehouse: Warehouse, run_id: str, now: datetime) -> list[Sto
     """
     before = select(func.max(StepOutcome.recorded_at).label("at")).where(StepOutcome.run_id != run_id)
     looked = warehouse.rows(before)[0]["at"] or now - FIRST_LOOK_BACK
-    found: list[StoppedInput] = []
+    stopped: list[StoppedInput] = []
     for kind in DATED:
         days = warehouse.read(_days(warehouse, kind, now))
-        found += [one for one in silent(days, kind, now) if one.due > looked]
-    return sorted(found, key=_by_name)
+        stopped += [one for one in silent(days, kind, now) if one.due > looked]
+    return sorted(stopped, key=_by_name)
 
 
 def silent(days: pl.DataFrame, kind: str, now: datetime) -> list[StoppedInput]:
@@ -88,8 +88,8 @@ def silent(days: pl.DataFrame, kind: str, now: datetime) -> list[StoppedInput]:
         .filter(pl.col("n_gaps") >= FEWEST_GAPS)
         .drop("n_gaps")
     )
-    found = [StoppedInput(**row, kind=kind, due=_due(**row)) for row in habits.iter_rows(named=True)]
-    return [one for one in found if one.due < now]
+    stopped = [StoppedInput(**row, kind=kind, due=_due(**row)) for row in habits.iter_rows(named=True)]
+    return [one for one in stopped if one.due < now]
 
 
 def _due(workspace_id: str, last_day: date, longest_gap: int) -> datetime:  # noqa: ARG001 - a row of the frame

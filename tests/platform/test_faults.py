@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.settings import temporary_settings
 
+from flows.platform.deploying import deploy
+from tasks.reporting import emit
 from tests.platform.ordinary_use import use
+from tests.platform.test_operations import listening
 from tests.running_platform import RunningPlatform, eventually, lives
 
 pytestmark = pytest.mark.slow
@@ -73,6 +82,40 @@ def test_cancel_is_obeyed_after_the_worker_was_replaced(platform: RunningPlatfor
     assert "platform did" in ended.message
     eventually(lambda: [pid for pid in processes if lives(pid)], lambda left: not left, 30)
     assert limit_of(platform) == 0
+
+
+def impatient(folder: Path) -> Path:
+    """The same automations, with seconds for hours."""
+    read = yaml.safe_load((folder / "automations.yaml").read_text())
+    for entry in read["automations"]:
+        if entry["actions"][0]["type"] == "send-notification" and "within" in entry["trigger"]:
+            entry["trigger"]["within"] = 20
+    (folder / "automations.yaml").write_text(yaml.safe_dump(read))
+    return folder
+
+
+def test_operators_are_told_of_what_is_cancelled_and_of_what_does_not_end(
+    platform: RunningPlatform, tmp_path: Path
+) -> None:
+    with listening() as (address, told), temporary_settings(platform.prefect_settings):
+        message = {"subject": "{{subject}}", "body": "{{body}}"}
+        block = CustomWebhookNotificationBlock(name="operators", url=address, json_data=message)
+        block.save("operators", overwrite=True)
+        deploy(impatient(Path(shutil.copytree(platform.folder, tmp_path / "impatient"))))
+        first = platform.start("alone/alone", {"seconds": 120})
+        platform.wait(first, "Running")
+        platform.wait(platform.start("alone/alone", {"seconds": 1}), "Cancelled")
+        report = {"summary": "1 kinds of input stopped arriving: acme: no posts since 2026-05-01", "n_stopped": 1}
+        emit("raptorflow.input.stopped", "input", report)
+        expected = ("was cancelled", "runs for six hours", "input stopped arriving")
+        eventually(lambda: json.dumps(told), lambda text: all(words in text for words in expected), 120)
+        print(json.dumps(told, indent=1))
+        deploy(platform.folder)
+    assert "an earlier run of it is still under way" in json.dumps(told)
+    assert "acme: no posts since 2026-05-01" in json.dumps(told)
+    with platform.client() as client:
+        client.request("POST", f"/flow_runs/{first}/set_state", json={"state": {"type": "CANCELLING"}})
+    platform.wait(first, "Cancelled")
 
 
 def test_nothing_is_lost_in_ordinary_use(platform: RunningPlatform) -> None:

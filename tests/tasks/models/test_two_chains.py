@@ -44,6 +44,9 @@ def train_once(spec: ModelSpec, rows: Examples) -> TrainedModel:
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that have trained and registered store what they have at the same instant: both believed to be alone."""
+    import mlflow  # noqa: F401 - what both would import for the first time takes minutes on a busy machine
+    import skops.io  # noqa: F401
+
     monkeypatch.setattr(candidates, "train", train_once)
     both, add = threading.Barrier(2, timeout=240), ModelStore.add_version
 
