@@ -61,7 +61,7 @@ def tell_of_silence(run_id: str) -> None:
     if not silent:
         return
     more = f"; and {len(silent) - MOST_NAMED} more" if len(silent) > MOST_NAMED else ""
-    words = f"{len(silent)} kinds of input stopped arriving: {'; '.join(silent[:MOST_NAMED])}{more}"
+    words = f"Input stopped arriving ({len(silent)}): {'; '.join(silent[:MOST_NAMED])}{more}"
     announce(words)
     emit(Event.INPUT_STOPPED, "input", {"summary": words, "n_stopped": len(silent)})
 

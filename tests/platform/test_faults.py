@@ -105,7 +105,7 @@ def test_operators_are_told_of_what_is_cancelled_and_of_what_does_not_end(
         first = platform.start("alone/alone", {"seconds": 120})
         platform.wait(first, "Running")
         platform.wait(platform.start("alone/alone", {"seconds": 1}), "Cancelled")
-        report = {"summary": "1 kinds of input stopped arriving: acme: no posts since 2026-05-01", "n_stopped": 1}
+        report = {"summary": "Input stopped arriving (1): acme: no posts since 2026-05-01", "n_stopped": 1}
         emit("raptorflow.input.stopped", "input", report)
         expected = ("was cancelled", "runs for six hours", "input stopped arriving")
         eventually(lambda: json.dumps(told), lambda text: all(words in text for words in expected), 120)
