@@ -17,6 +17,7 @@ class Event(StrEnum):
     MODEL_ROLLED_BACK = "raptorflow.model.rolled-back"
     EXPERIMENT_DECIDED = "raptorflow.experiment.decided"
     DEBATE_CONCLUDED = "raptorflow.debate.concluded"
+    INPUT_STOPPED = "raptorflow.input.stopped"
 
 
 def emit(event: str, about: str, payload: dict[str, Any]) -> None:

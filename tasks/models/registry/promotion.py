@@ -121,6 +121,7 @@ class Promoter:
 
         Raises:
             PromotionConflictError: if the table is not at generation `expected` (None: wherever it is now).
+            UnknownNameError: if the version is not stored, or not any more.
             ArtifactRefusedError: if the version cannot serve.
         """
         self.reconcile(key, run_id)
@@ -133,6 +134,7 @@ class Promoter:
         self.verify(key, version)
         opened = Deployment(now + 1, kind, PENDING, version.version_name, current, reason, actor, datetime.now(UTC))
         if not self.store.open_deployment(key, opened, run_id):
+            self.version(key, version.version_name)
             raise PromotionConflictError(key.registered_name, now, self.generation(key))
         self._converge(key, run_id)
         return now + 1
@@ -144,7 +146,7 @@ class Promoter:
                 continue
             try:
                 self.verify(key, self.version(key, deployment.version_name))
-            except ArtifactRefusedError:
+            except (ArtifactRefusedError, UnknownNameError):
                 self.store.close_deployment(key, deployment, ABANDONED, run_id)
             self._converge(key, run_id)
 
