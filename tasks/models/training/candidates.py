@@ -40,7 +40,7 @@ def train_candidate(
     if decision != REJECT:
         evaluations = [one.evaluation for one in known if one.status == REGISTERED]
         history = [*evaluations, evaluation][-VERSIONS_SHOWN:]
-        number, artifact_sha256 = _register(registry, key, spec, rows, trained, tags, history)
+        number, artifact_sha256 = _register(registry, key, spec, rows, trained, tags, history, known)
     version = Version(
         version_name=tags["version_name"],
         status=REJECTED if decision == REJECT else REGISTERED,
@@ -68,9 +68,11 @@ def _register(
     trained: TrainedModel,
     tags: dict[str, str],
     evaluations: Collection[Mapping[str, Any]],
+    known: Collection[Version],
 ) -> tuple[int, str]:
-    """Register a version, or find the one that a killed run registered from the same data."""
-    earlier = registry.find(key, {name: tags[name] for name in ("data_sha256", "spec_sha256")})
+    """Register a version, or find the one that a killed run registered from the same data and nobody knows yet."""
+    data = {name: tags[name] for name in ("data_sha256", "spec_sha256")}
+    earlier = registry.find(key, data, [one.registry_version for one in known if one.registry_version is not None])
     if earlier is not None:
         number, its_tags = earlier
         tags["version_name"] = its_tags["version_name"]
