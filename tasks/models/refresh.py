@@ -121,15 +121,14 @@ class Refresh:
 
     def _candidate(self, versions: list[Version], champion: Version | None) -> Version | None:
         """What was trained on exactly these rows by exactly this spec, and can serve. Hashing rows takes its time."""
-        data = (self.rows.labeled.sha256, self.spec.sha256)
-        made = [one for one in versions if (one.data_sha256, one.spec_sha256) == data and one.status != DELETED]
-        return next((one for one in made if self._is_judged(one, champion)), None)
+        made = self._made_of_these_rows(versions)
+        if made is None or made.status == REJECTED or made == champion:  # the champion is checked apart
+            return made
+        return None if made.status == DELETED or self.promoter.fault(self.key, made) else made
 
-    def _is_judged(self, version: Version, champion: Version | None) -> bool:
-        """Whether a version needs no training again: rejected, the champion (which is checked apart), or readable."""
-        if version.status == REJECTED or version == champion:
-            return True
-        return self.promoter.fault(self.key, version) is None
+    def _made_of_these_rows(self, versions: list[Version]) -> Version | None:
+        data = (self.rows.labeled.sha256, self.spec.sha256)
+        return next((one for one in versions if (one.data_sha256, one.spec_sha256) == data), None)
 
     def _has_traffic(self, champion: Version) -> bool:
         since = datetime.now(UTC) - timedelta(days=TRAFFIC_DAYS)
@@ -233,6 +232,7 @@ class Refresh:
         if champion is not None and gain is not None and gain.window == "recent":
             rows = rows.after(champion.train_to)
         has_champion = champion is not None
+        lost = self._made_of_these_rows(self.store.versions(self.key))  # else it would be the candidate
         return train_candidate(
             self.store,
             self.promoter.registry,
@@ -243,6 +243,7 @@ class Refresh:
             gain,
             self.run,
             has_champion=has_champion,
+            replaces=None if lost is None else lost.version_name,
         )
 
     # ── apply ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
 
@@ -157,8 +157,10 @@ class ModelService:
         return PredictionRouter(self.promoter, self.rollouts).predict(key, rows.everything, row_ids, run)
 
     def delete_old_versions(self, older_than_days: int = 90, dry_run: bool = True) -> list[dict[str, Any]]:
-        """Delete versions that retention lets go, or only list them."""
+        """Delete versions that retention lets go, or only list them; close the runs that killed registrations left."""
         require_between("older_than_days", older_than_days, 1, 36_500)
+        if not dry_run:
+            self.registry.close_abandoned_runs(datetime.now(UTC))
         return delete_old_versions(self.store, self.registry, older_than_days, dry_run=dry_run)
 
     def pin_version(self, workspace_id: str, model_type: ModelType | str, version: str, pinned: bool = True) -> None:

@@ -292,7 +292,8 @@ class Promoter:
                 for alias in (PREVIOUS, CHAMPION):
                     self.registry.unpoint(key, alias)
             else:
-                self._point_first(key, PREVIOUS, lineage(history)[:-1][::-1])
+                if self._point_first(key, PREVIOUS, lineage(history)[:-1][::-1]) is None:
+                    self.registry.unpoint(key, PREVIOUS)
                 number = self._point_first(key, CHAMPION, [newest.version_name])
                 if number is not None:  # else somebody deleted it in MLflow a moment ago; the next refresh finds that
                     self.registry.clear(key, CHALLENGER, number)

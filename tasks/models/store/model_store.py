@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, delete, select, update
 
 from tasks.models.records import (
     DELETED,
@@ -55,12 +55,22 @@ class ModelStore:
         named = _versions(key).where(ModelVersion.version_name == version_name, ModelVersion.status == REGISTERED)
         return next((_version(row) for row in self.warehouse.rows(named)), None)
 
-    def add_version(self, key: ModelKey, version: Version, more: Mapping[str, Any]) -> None:
-        """Add a version; one that is there already stays as it is."""
+    def add_version(
+        self, key: ModelKey, version: Version, more: Mapping[str, Any], replaces: str | None = None
+    ) -> None:
+        """Add a version; one that is there already stays as it is, unless it is named as the one to replace."""
         row = {name: getattr(version, name) for name in Version.__slots__}
         row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "pinned": False}
         row |= {"trained_at": datetime.now(UTC), **more}
         with self.warehouse.begin() as connection:
+            if replaces is not None:
+                connection.execute(
+                    delete(ModelVersion).where(
+                        ModelVersion.workspace_id == key.workspace_id,
+                        ModelVersion.model_type == key.model_type.value,
+                        ModelVersion.version_name == replaces,
+                    )
+                )
             self.warehouse.upsert(connection, ModelVersion, [row], keep_existing=True)
 
     def registered(self, key: ModelKey) -> list[RegisteredVersion]:

@@ -29,8 +29,12 @@ def train_candidate(
     run: Run,
     *,
     has_champion: bool,
+    replaces: str | None = None,
 ) -> Version:
-    """Train on rows, register unless rejected, and store it as the candidate of the data with that hash."""
+    """Train on rows, register unless rejected, and store it as the candidate of the data with that hash.
+
+    `replaces` names the version that was trained on the same data before and can no longer be read.
+    """
     trained = train(spec, rows)
     evaluation = trained.evaluation.as_dict()
     decision = judge_candidate(evaluation["beats_baseline"], gain, spec.gate.confidence, has_champion=has_champion)
@@ -56,7 +60,7 @@ def train_candidate(
     )
     more = {"gate": None if gain is None else gain.as_dict(), "train_from": rows.times[0]}
     more |= {"snapshot_sha256": run.snapshot_sha256, "git_commit": run.git_commit, "run_id": run.run_id}
-    store.add_version(key, version, more)
+    store.add_version(key, version, more, replaces)
     return version
 
 
