@@ -264,8 +264,8 @@ class Registry:
             return Path(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=self.address))
         except (MlflowException, OSError):
             with self._answering():
-                found = list_artifacts(artifact_uri=source, tracking_uri=self.address)
-            if any(Path(one.path).name == MODEL_FILE for one in found):
+                files = list_artifacts(artifact_uri=source, tracking_uri=self.address)
+            if any(Path(one.path).name == MODEL_FILE for one in files):
                 with self._answering():
                     raise
             return None

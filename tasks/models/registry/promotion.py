@@ -206,8 +206,8 @@ class Promoter:
             PREVIOUS: [] if champion is None else earlier,
             CHALLENGER: [] if challenger is None else [challenger.version_name],
         }
-        found = self.registry.aliases(key)
-        lines = [self._settle(key, alias, names, found.get(alias)) for alias, names in wanted.items()]
+        aliases = self.registry.aliases(key)
+        lines = [self._settle(key, alias, names, aliases.get(alias)) for alias, names in wanted.items()]
         return [line for line in lines if line is not None]
 
     def _settle(self, key: ModelKey, alias: str, names: Sequence[str], now: int | None) -> str | None:
