@@ -13,7 +13,7 @@ from typing import Any
 
 from tasks.models.decisions import MEASUREMENTS, Action, Decision, ModelState, decide, next_share
 from tasks.models.drift.monitor import DriftThresholds, drift_report, insufficient, measure_drift
-from tasks.models.errors import ArtifactRefusedError
+from tasks.models.errors import ArtifactRefusedError, PromotionConflictError
 from tasks.models.records import (
     DELETED,
     PROMOTION,
@@ -42,6 +42,7 @@ from tasks.models.training.evaluation import RetrainGain, retrain_gain
 
 ACTOR = "check_and_update_models"
 TRAFFIC_DAYS = 30
+TRIES_AFTER_OTHERS = 2
 SECONDS_PER_DAY = 86_400
 
 
@@ -64,7 +65,17 @@ class Refresh:
         Args:
             force: train a candidate also where no drift was found.
             promote: let a version that passed become champion, or take a share of the predictions, by itself.
+
+        Where another run moves the champion in between, it is decided again on what that left.
         """
+        for _ in range(TRIES_AFTER_OTHERS):
+            try:
+                return self._update_once(force=force, promote=promote)
+            except PromotionConflictError:
+                continue
+        return self._update_once(force=force, promote=promote)
+
+    def _update_once(self, *, force: bool, promote: bool) -> UpdateResult:
         self.promoter.reconcile(self.key, self.run.run_id)
         self.rollouts.finish_ended(self.key)
         state = self._read_state(force=force, promote=promote)

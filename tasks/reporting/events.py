@@ -18,6 +18,7 @@ class Event(StrEnum):
     MODEL_WITHDRAWN = "raptorflow.model.withdrawn"
     EXPERIMENT_DECIDED = "raptorflow.experiment.decided"
     DEBATE_CONCLUDED = "raptorflow.debate.concluded"
+    INPUT_STOPPED = "raptorflow.input.stopped"
 
 
 def emit(event: str, about: str, payload: dict[str, Any]) -> None:

@@ -295,6 +295,11 @@ class Registry:
             if self.aliases(key).get(alias) == version:
                 self._client.delete_registered_model_alias(key.registered_name, alias)
 
+    def rename(self, key: ModelKey, version: int, version_name: str) -> None:
+        """Change the name a version goes by."""
+        with self._answering():
+            self._client.set_model_version_tag(key.registered_name, str(version), "version_name", version_name)
+
     def delete(self, key: ModelKey, version: int) -> None:
         """Delete a version, then its model, then its run: in that order nothing that is registered ever dangles."""
         registered = self._version(key, version)

@@ -142,6 +142,7 @@ class Promoter:
 
         Raises:
             PromotionConflictError: if the table is not at generation `expected` (None: wherever it is now).
+            UnknownNameError: if the version is not stored, or not any more.
             ArtifactRefusedError: if the version cannot serve.
         """
         self.reconcile(key, run_id)
@@ -168,6 +169,7 @@ class Promoter:
 
     def _change(self, key: ModelKey, opened: Deployment, run_id: str) -> None:
         if not self.store.open_deployment(key, opened, run_id):
+            self.version(key, opened.version_name)
             raise PromotionConflictError(key.registered_name, opened.generation - 1, self.generation(key))
         self._converge(key, run_id)
 
