@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
+from flows import experiment_commands
 from tasks.errors import InputError, RaptorflowError
 
 app = typer.Typer(
@@ -19,6 +20,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(experiment_commands.app, name="experiment")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 DATABASE = "Read from postgresql://user@host/database, sqlite:///file.db or duckdb: (PGPASSWORD holds a password)."
@@ -217,15 +220,6 @@ def models(workspace: Of = None, as_json: Json = False) -> None:
     from flows import console, listing
 
     console.table("models", listing.models(workspace, as_json), as_json)
-
-
-@app.command()
-def experiment(workspace: Of = None, as_json: Json = False) -> None:
-    """Experiments as last looked at, and those that were ingested as aggregated arms."""
-    from flows import console, listing
-
-    none_yet = "make one with ExperimentEngine, or [bold]raptorflow ingest experiments FILE[/]"
-    console.table("experiments", listing.experiments(workspace), as_json, none_yet)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from tasks.experiments.analysis import AnalysisInput, InterimResult, take_look
 from tasks.experiments.definition import DRAFT
 from tasks.experiments.design import Design
 from tasks.experiments.errors import WrongStateError
+from tasks.experiments.forecast import forecast, pace_of
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence
 from tasks.experiments.records import ExperimentResult
 from tasks.experiments.report import report
@@ -34,7 +35,9 @@ def analyze(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
     digest = hashlib.sha256(json.dumps(list(known.statistics), sort_keys=True).encode()).hexdigest()
     is_new = last is None or last["statistics_sha256"] != digest
     number = (0 if last is None else last["look"]) + (1 if is_new else 0)
-    analysis = report(experiment, known, seen, number)
+    now = datetime.now(UTC)
+    pace = pace_of(experiment, store.log.counts(experiment_id), int(seen.moments.n.sum()), now)
+    analysis = report(experiment, known, seen, number, forecast(known, seen, pace, now))
     if is_new:
         _keep_look(store, digest, analysis, seen)
     return analysis

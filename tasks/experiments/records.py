@@ -214,6 +214,25 @@ class SampleRatio(MappingRecord):
 
 
 @dataclass(frozen=True)
+class Forecast(MappingRecord):
+    """When the answer comes, at this pace.
+
+    Attributes:
+        units_per_day: of all arms together, over the last week.
+        by: instant by which half of the paths had their answer; between `earliest` and `latest` lie eight of ten.
+        planned_end: when the planned size is reached.
+        winner_probability: that an arm is proven to win by then, from today on; the power that is left.
+    """
+
+    units_per_day: float
+    earliest: datetime
+    by: datetime
+    latest: datetime
+    planned_end: datetime
+    winner_probability: float
+
+
+@dataclass(frozen=True)
 class ExperimentResult(MappingRecord):
     """What is known of an experiment at one look.
 
@@ -224,6 +243,7 @@ class ExperimentResult(MappingRecord):
         direction: increase or decrease, whichever of the metric is better; all effects are positive for the better.
         contrasts: main effects and interactions of a multivariate experiment.
         next_step: what to do now.
+        forecast: when the answer comes at this pace; None where nothing can be said.
     """
 
     experiment_id: str
@@ -252,6 +272,7 @@ class ExperimentResult(MappingRecord):
     method: str
     next_step: str
     warnings: list[str]
+    forecast: Forecast | None = None
 
     @property
     def is_answered(self) -> bool:

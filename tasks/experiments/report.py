@@ -22,6 +22,7 @@ from tasks.experiments.records import (
     EffectReport,
     ExperimentResult,
     ExperimentStatus,
+    Forecast,
     MetricKind,
     SampleRatio,
 )
@@ -41,7 +42,9 @@ NEXT_STEPS: dict[ExperimentStatus, str] = {
 }
 
 
-def report(experiment: Row, known: AnalysisInput, seen: InterimResult, looks: int) -> ExperimentResult:
+def report(
+    experiment: Row, known: AnalysisInput, seen: InterimResult, looks: int, expected: Forecast | None = None
+) -> ExperimentResult:
     """Everything known at one look."""
     ratio, guardrails = secondary_analyses.sample_ratio_of(known), secondary_analyses.guardrail_effects(known, seen)
     arms = _signed_means(known, seen)
@@ -78,6 +81,7 @@ def report(experiment: Row, known: AnalysisInput, seen: InterimResult, looks: in
         method=method(known, seen),
         next_step=next_step(status, known, seen),
         warnings=warnings(experiment, known, seen),
+        forecast=expected if status == ExperimentStatus.RUNNING or expected is None else None,
     )
 
 

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import polars as pl
@@ -28,9 +28,10 @@ from tasks.experiments.design import (
     require_weights,
     require_whole,
 )
-from tasks.experiments.errors import WrongStateError
+from tasks.experiments.errors import WrongStateError, unknown_experiment
 from tasks.experiments.inference import bandit_allocation, power
 from tasks.experiments.outcomes import OutcomeInput, make_outcome, outcomes_from, require_window
+from tasks.experiments.power_curve import PowerCurve, power_curve
 from tasks.experiments.records import (
     Assignment,
     ExperimentRecord,
@@ -141,6 +142,22 @@ class ExperimentService:
         if shares is not None and len(shares) != arms:
             raise InputError(f"{arms} arms need as many weights, not {len(shares)}")
         return power.make_plan(wanted, arms, mean, variance, kind, units_per_arm, shares)
+
+    def power_curve(
+        self,
+        baseline: float | tuple[float, float],
+        metric_kind: MetricKind | str | None = None,
+        arms: int = 2,
+        *,
+        units_per_arm: int | None = None,
+        weights: Sequence[float] | None = None,
+        min_effect_size: float | None = None,
+        **design: Any,
+    ) -> PowerCurve:
+        """A plan, with the power at other sizes and for other effects; writes nothing."""
+        planned = partial(self.plan_experiment, baseline, metric_kind, arms, weights=weights, **design)
+        effect = self.min_effect_size if min_effect_size is None else min_effect_size
+        return power_curve(planned, arms, units_per_arm, effect, design.get("power", Design().power))
 
     def start_experiment(self, experiment_id: str) -> ExperimentRecord:
         """Freeze the design and put its weights in force."""
@@ -344,6 +361,44 @@ class ExperimentService:
         if not analysis.is_answered or not Design.from_dict(experiment["design"]).auto_complete:
             return None
         return self.complete_experiment(analysis.experiment_id, analysis.winner)
+
+    def decide_experiment(self, experiment_id: str) -> ExperimentRecord:
+        """End it with its answer, if it has one.
+
+        Raises:
+            WrongStateError: if nothing is proven; it goes on.
+        """
+        record = self.get_experiment(experiment_id)
+        if record.status == COMPLETED:
+            return record
+        analysis = self.analyze_experiment(experiment_id)
+        if not analysis.is_answered:
+            raise WrongStateError(
+                experiment_id,
+                analysis.status.value,
+                "there is no answer to decide by",
+                "name the arm to ship with --winner, or end it without any with `raptorflow experiment stop`",
+            )
+        return self.complete_experiment(experiment_id, analysis.winner)
+
+    def identify(self, reference: str, workspace_id: str | None = None) -> str:
+        """An experiment's id, from the id or the name; of several by that name the one that is not completed.
+
+        Raises:
+            UnknownNameError: if there is none, or it is another workspace's.
+            InputError: if several workspaces have one by that name.
+        """
+        rows = [
+            row
+            for row in self.store.definitions.experiments(workspace_id)
+            if reference in (row["experiment_id"], row["name"])
+        ]
+        if not rows:
+            raise unknown_experiment(reference)
+        if len({row["workspace_id"] for row in rows}) > 1:
+            raise InputError(f"several workspaces have an experiment '{reference}'; say --workspace ID, or give its id")
+        still_open = [row for row in rows if row["status"] != COMPLETED]
+        return str((still_open or rows)[0]["experiment_id"])
 
     def get_experiment(self, experiment_id: str) -> ExperimentRecord:
         """The experiment as it stands."""

@@ -25,6 +25,12 @@ class DecisionLog:
         """All looks, in order."""
         return rows_of(self.warehouse, ExperimentLook, experiment_id, ExperimentLook.look)
 
+    def counts(self, experiment_id: str) -> list[Row]:
+        """When each look was taken and how many units it saw, in order."""
+        table = ExperimentLook
+        mine = select(table.looked_at, table.n).where(table.experiment_id == experiment_id)
+        return self.warehouse.rows(mine.order_by(table.look))
+
     def last_look(self, experiment_id: str) -> Row | None:
         """The newest look."""
         table = ExperimentLook

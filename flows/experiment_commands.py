@@ -1,0 +1,240 @@
+"""`raptorflow experiment …`: plan, create, start, watch and end; what takes long to import is imported in use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tasks.errors import InputError
+
+app = typer.Typer(help="Plan, create, start, watch and end experiments; alone: all of them, decisions first.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Of = Annotated[str | None, typer.Option("--workspace", "-w", help="One workspace; all when left out.")]
+Which = Annotated[str, typer.Argument(metavar="ID", help="The experiment's id, or its name (with --workspace).")]
+Png = Annotated[Path | None, typer.Option("--png", help="Write the picture here.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value: any further field of the design, such as auto_complete=true."),
+]
+Weights = Annotated[str | None, typer.Option(help="Of the arms, control first: 0.9,0.1; equal when left out.")]
+Effect = Annotated[float | None, typer.Option("--effect", help="Smallest relative effect worth finding (0.05).")]
+Kind = Annotated[str | None, typer.Option(help="binary, rate, continuous, count or ratio.")]
+Baseline = Annotated[float | None, typer.Option(help="The control's mean; of a binary metric its proportion.")]
+Deviation = Annotated[float | None, typer.Option(help="The metric's standard deviation; not for binary.")]
+Daily = Annotated[float | None, typer.Option("--daily-units", help="Units a day, of all arms.")]
+
+
+@app.callback(invoke_without_command=True)
+def experiment(context: typer.Context, workspace: Of = None, as_json: Json = False) -> None:
+    """Plan, create, start, watch and end experiments; alone: all of them, decisions first."""
+    if context.invoked_subcommand is None:
+        list_experiments(workspace, as_json)
+
+
+@app.command("list")
+def list_experiments(workspace: Of = None, as_json: Json = False) -> None:
+    """All experiments as last looked at: what waits for a decision first, counts last."""
+    from flows import experiment_output, listing
+
+    experiment_output.overview(listing.experiments(workspace), as_json)
+
+
+@app.command()
+def plan(
+    baseline: Annotated[float, typer.Option(help="The control's mean; of a binary metric its proportion.")],
+    deviation: Deviation = None,
+    kind: Kind = None,
+    arms: Annotated[int, typer.Option(help="How many, the control included.")] = 2,
+    effect: Effect = None,
+    power: Annotated[float, typer.Option(help="Wanted probability of naming the right winner.")] = 0.8,
+    units: Annotated[int | None, typer.Option(help="A size of the smallest arm to ask about.")] = None,
+    daily_units: Daily = None,
+    weights: Weights = None,
+    settings: Settings = None,
+    png: Png = None,
+    as_json: Json = False,
+) -> None:
+    """How many units it takes, how long, and what other sizes would find; writes nothing to the warehouse."""
+    from flows import experiment_output
+    from tasks.experiments.service import ExperimentService
+
+    shares = None if weights is None else numbers("--weights", weights)
+    design = settled(settings) | given(min_effect_size=effect, daily_units=daily_units, power=power)
+    curve = ExperimentService().power_curve(
+        baseline if deviation is None else (baseline, deviation),
+        kind or ("binary" if deviation is None else None),
+        len(shares) if shares and arms == 2 else arms,
+        units_per_arm=units,
+        weights=shares,
+        **design,
+    )
+    experiment_output.plan(curve, png, as_json)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="The same name and design again is the same experiment.")],
+    workspace: Annotated[str, typer.Option("--workspace", "-w", help="Whose it is.")],
+    metric: Annotated[str, typer.Option(help="The metric that decides.")],
+    variants: Annotated[
+        list[str], typer.Option("--variant", "-v", help="NAME or NAME:WEIGHT, once for each arm; the control first.")
+    ],
+    hypothesis: Annotated[str | None, typer.Option(help="What you expect, and why.")] = None,
+    kind: Kind = None,
+    direction: Annotated[str | None, typer.Option(help="increase or decrease, whichever is better.")] = None,
+    guardrails: Annotated[
+        list[str] | None, typer.Option("--guardrail", help="NAME, NAME:decrease or NAME:decrease:0.05 (margin).")
+    ] = None,
+    kind_of_experiment: Annotated[
+        str, typer.Option("--type", help="ab_test, multivariate, multi_armed_bandit or sequential.")
+    ] = "ab_test",
+    allocation: Annotated[str | None, typer.Option(help="equal, thompson, ucb or staged.")] = None,
+    effect: Effect = None,
+    baseline: Baseline = None,
+    deviation: Deviation = None,
+    daily_units: Daily = None,
+    min_sample_size: Annotated[int, typer.Option(help="Units each arm needs before anything is declared.")] = 100,
+    confidence: Annotated[float | None, typer.Option(help="Confidence level (0.95).")] = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Write an experiment down; it assigns nobody before `start`."""
+    from flows import experiment_output
+    from tasks.experiments.service import ExperimentService
+
+    made = ExperimentService().create_experiment(
+        name,
+        workspace,
+        [variant(one) for one in variants],
+        metric,
+        kind_of_experiment,
+        allocation,
+        min_sample_size,
+        confidence,
+        hypothesis=hypothesis,
+        metric_kind=kind,
+        baseline=baseline if deviation is None or baseline is None else (baseline, deviation),
+        guardrails=[guardrail(one) for one in guardrails or []],
+        **given(direction=direction, min_effect_size=effect, daily_units=daily_units),
+        **settled(settings),
+    )
+    experiment_output.record(made, f"next: raptorflow experiment start {made.experiment_id}", as_json)
+
+
+@app.command()
+def start(which: Which, workspace: Of = None, as_json: Json = False) -> None:
+    """Freeze the design and begin to assign; starting twice changes nothing."""
+    from flows import experiment_output
+    from tasks.experiments.service import ExperimentService
+
+    service = ExperimentService()
+    record = service.start_experiment(service.identify(which, workspace))
+    experiment_output.record(record, f"next: raptorflow experiment assign {record.experiment_id} UNIT", as_json)
+
+
+@app.command()
+def show(which: Which, workspace: Of = None, png: Png = None, as_json: Json = False) -> None:
+    """Look at it: first what to do, then the effects, then the checks. Looking often costs nothing."""
+    from flows import experiment_output
+    from tasks.experiments.service import ExperimentService
+
+    service = ExperimentService()
+    experiment_output.show(service, service.identify(which, workspace), png, as_json)
+
+
+@app.command()
+def assign(
+    which: Which,
+    units: Annotated[list[str], typer.Argument(metavar="UNIT…", help="Ids of users, posts, whatever is randomized.")],
+    workspace: Of = None,
+    segment: Annotated[str | None, typer.Option(help="A label known before the experiment.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The arm of each unit: the same unit always gets the same one."""
+    from flows import experiment_output
+    from tasks.experiments.service import ExperimentService
+
+    service = ExperimentService()
+    arms = service.assign_variants(service.identify(which, workspace), units, [segment] * len(units))
+    experiment_output.arms(units, arms, as_json)
+
+
+@app.command()
+def stop(which: Which, workspace: Of = None, as_json: Json = False) -> None:
+    """End it now: with the winner that is proven, else without any."""
+    from flows import experiment_output
+    from tasks.experiments.service import ExperimentService
+
+    service = ExperimentService()
+    experiment_output.ended(service.complete_experiment(service.identify(which, workspace)), as_json)
+
+
+@app.command()
+def decide(
+    which: Which,
+    winner: Annotated[str | None, typer.Option(help="Ship this arm, proven or not; it is kept which.")] = None,
+    workspace: Of = None,
+    as_json: Json = False,
+) -> None:
+    """End it with its answer; where nothing is proven, only with the arm that --winner names."""
+    from flows import experiment_output
+    from tasks.experiments.service import ExperimentService
+
+    service = ExperimentService()
+    experiment_id = service.identify(which, workspace)
+    ended = service.decide_experiment(experiment_id) if winner is None else None
+    experiment_output.ended(ended or service.complete_experiment(experiment_id, winner), as_json)
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def settled(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """Fields of a design from `key=value`; each value is JSON where it parses as such, else text."""
+    design: dict[str, Any] = {}
+    for pair in pairs or ():
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set takes key=value, not '{pair}'")
+        try:
+            design[key] = json.loads(text)
+        except json.JSONDecodeError:
+            design[key] = text
+    return design
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """Numbers from `0.9,0.1`."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{option} takes numbers, comma-separated (0.9,0.1), not '{text}'") from None
+
+
+def variant(text: str) -> dict[str, Any]:
+    """An arm from NAME or NAME:WEIGHT."""
+    name, colon, weight = text.rpartition(":")
+    try:
+        return {"name": name, "weight": float(weight)} if colon else {"name": text}
+    except ValueError:
+        return {"name": text}
+
+
+def guardrail(text: str) -> dict[str, Any]:
+    """A guardrail from NAME, NAME:DIRECTION or NAME:DIRECTION:MARGIN."""
+    name, *rest = text.split(":")
+    if len(rest) > 2:
+        raise InputError(f"--guardrail takes NAME, NAME:decrease or NAME:decrease:0.05, not '{text}'")
+    described: dict[str, Any] = {"name": name}
+    if rest:
+        described["direction"] = rest[0]
+    if len(rest) == 2:
+        described["margin"] = numbers("the margin of --guardrail", rest[1])[0]
+    return described

@@ -1,0 +1,180 @@
+"""How experiments look in a terminal: the sentence first, then numbers, then checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flows import console
+from tasks.errors import InputError
+from tasks.experiments.figures import effects_over_time, power_by_size
+from tasks.experiments.headline import counts_in_words, decision_of, headline, most_urgent_first
+from tasks.experiments.power_curve import PowerCurve
+from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentResult
+from tasks.experiments.service import ExperimentService
+from tasks.experiments.tables import arm_rows, checks, effect_rows, guardrail_rows, segment_rows
+
+MOST_ROWS = 40
+BAR = 20  # blocks of a full bar
+NONE_YET = (
+    "[bold]raptorflow experiment plan --baseline 0.1[/] says how many units one takes, "
+    "[bold]raptorflow experiment create --help[/] makes one, "
+    "[bold]raptorflow ingest experiments FILE[/] takes in those that ran elsewhere"
+)
+
+
+def overview(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """All experiments, what waits for a decision first, counts last."""
+    ordered = most_urgent_first(rows)
+    if as_json:
+        console.print_json(ordered)
+        return
+    console.table("experiments", [_listed(row) for row in ordered[:MOST_ROWS]], False, NONE_YET)
+    if len(ordered) > MOST_ROWS:
+        console.say(f"… and {len(ordered) - MOST_ROWS:,} more, all with --json")
+    if ordered:
+        console.say(counts_in_words(ordered))
+
+
+def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "experiment": row["name"],
+        "workspace": row["workspace_id"],
+        "decide": row["decision"],
+        "status": row["status"],
+        "found": row["found"],
+        "winner": row["winner"],
+        "units": row["units"],
+        "p": row["p_value"],
+        "id": row["experiment_id"],
+    }
+
+
+def plan(curve: PowerCurve, png: Path | None, as_json: bool) -> None:
+    """Size and days, then the power at other sizes and for other effects."""
+    if png is not None:
+        write_picture(png, power_by_size(curve))
+    if as_json:
+        console.print_json(curve)
+        return
+    for line in plan_in_words(curve):
+        console.say(line)
+    sizes = [
+        {"units in the smallest arm": f"{row['units_per_arm']:,}"}
+        | ({} if row["expected_days"] is None else {"days": row["expected_days"]})
+        | {"power": bar(row["power"]), "smallest effect found": f"{100 * row['minimum_detectable_effect']:.3g} %"}
+        for row in curve.sizes
+    ]
+    console.table(f"power, if the effect is {100 * curve.min_effect_size:.3g} %", sizes)
+    effects = [{"true effect": f"{100 * row['effect']:.3g} %", "power": bar(row["power"])} for row in curve.effects]
+    console.table(f"power, with {curve.plan.units_per_arm:,} units in the smallest arm", effects)
+    if png is not None:
+        console.say(f"picture: {png}")
+
+
+def plan_in_words(curve: PowerCurve) -> Iterator[str]:
+    """The plan in sentences, the one that matters first."""
+    chosen = curve.plan
+    days = "" if chosen.expected_days is None else f", {chosen.expected_days:,} days at this traffic"
+    yield (
+        f"{chosen.units_per_arm:,} units in the smallest of {curve.arms} arms{days}: a relative effect of "
+        f"{100 * curve.min_effect_size:.3g} % is found with power {100 * chosen.power:.0f} %"
+    )
+    yield (
+        f"the smallest effect that this size finds with power {100 * curve.wanted_power:.0f} %: "
+        f"{100 * chosen.minimum_detectable_effect:.3g} % of the control's mean"
+    )
+
+
+def bar(share: float) -> str:
+    """A share between 0 and 1 as blocks, with its percentage."""
+    full = round(BAR * share)
+    return f"{'█' * full}{'░' * (BAR - full)} {100 * share:3.0f} %"
+
+
+def record(made: ExperimentRecord, then: str, as_json: bool) -> None:
+    """An experiment as it stands, and the next command."""
+    if as_json:
+        console.print_json(made)
+        return
+    arms = ", ".join(f"{one['name']} {100 * one['weight']:.3g} %" for one in made.variants)
+    console.say(f"{made.name} · {made.status} · {made.metric_name} · {arms}")
+    if made.planned_units_per_arm:
+        days = f", about {made.expected_days:,} days" if made.expected_days else ""
+        console.say(f"planned: {made.planned_units_per_arm:,} units in the smallest arm{days}")
+    for warning in made.warnings:
+        console.say(f"  {warning}")
+    console.say(f"id: {made.experiment_id}\n{then}")
+
+
+def ended(record: ExperimentRecord, as_json: bool) -> None:
+    """How it ended."""
+    if as_json:
+        console.print_json(record)
+        return
+    winner = f"winner {record.winner}" if record.winner else "no winner"
+    console.say(f"{record.name} is completed: {str(record.conclusion).replace('_', ' ')}, {winner}")
+
+
+def arms(units: Sequence[str], assigned: Sequence[Assignment | None], as_json: bool) -> None:
+    """Each unit with its arm."""
+    rows: list[dict[str, Any]] = [
+        {
+            "unit_id": unit,
+            "variant": None if arm is None else arm.variant_id,
+            "propensity": None if arm is None else arm.propensity,
+        }
+        for unit, arm in zip(units, assigned, strict=True)
+    ]
+    console.table("arms", rows, as_json)
+
+
+def show(service: ExperimentService, experiment_id: str, png: Path | None, as_json: bool) -> None:
+    """One experiment: the record while it is a draft, else a look at its data."""
+    made = service.get_experiment(experiment_id)
+    if made.started_at is None:
+        record(made, f"next: raptorflow experiment start {experiment_id}", as_json)
+        return
+    analysis = service.analyze_experiment(experiment_id)
+    if png is not None:
+        picture = effects_over_time(service.looks(experiment_id), analysis.name, analysis.metric_name)
+        if picture is None:
+            raise InputError("there is no picture yet: every arm needs its minimum sample first; leave out --png")
+        write_picture(png, picture)
+    if as_json:
+        console.print_json({"headline": headline(analysis), "record": made, "analysis": analysis})
+        return
+    look(made, analysis)
+    if png is not None:
+        console.say(f"picture: {png}")
+
+
+def look(made: ExperimentRecord, analysis: ExperimentResult) -> None:
+    """The sentence, the effects, the checks, the next command."""
+    if made.completed_at is not None:
+        conclusion = str(made.conclusion).replace("_", " ")
+        console.say(f"completed {made.completed_at:%Y-%m-%d}: {conclusion}; as it stands:")
+    console.opening(f"{headline(analysis)}.", "")
+    console.say(f"{analysis.name} · {analysis.metric_name} · {analysis.n:,} units · look {analysis.looks}")
+    tables = {
+        "against the control": effect_rows(analysis),
+        "arms": arm_rows(analysis),
+        "guardrails": guardrail_rows(analysis),
+        "segments": segment_rows(analysis),
+    }
+    for title, rows in tables.items():
+        if rows:
+            console.table(title, rows)
+    for line in checks(analysis):
+        console.say(f"  {line}")
+    if decision_of({"status": made.status, "found": analysis.status.value}):
+        console.say(f"next: raptorflow experiment decide {made.experiment_id}")
+
+
+def write_picture(path: Path, picture: bytes) -> None:
+    """Write a PNG; the folder must be there."""
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        raise InputError(f"the picture cannot be written to {path}: {error.strerror or error}") from error
