@@ -87,6 +87,10 @@ def create(
     hypothesis: Annotated[str | None, typer.Option(help="What you expect, and why.")] = None,
     kind: Kind = None,
     direction: Annotated[str | None, typer.Option(help="increase or decrease, whichever is better.")] = None,
+    secondary: Annotated[
+        list[str] | None,
+        typer.Option("--secondary", help="NAME or NAME:decrease, up to ten; explained, decide nothing."),
+    ] = None,
     guardrails: Annotated[
         list[str] | None, typer.Option("--guardrail", help="NAME, NAME:decrease or NAME:decrease:0.05 (margin).")
     ] = None,
@@ -119,11 +123,41 @@ def create(
         hypothesis=hypothesis,
         metric_kind=kind,
         baseline=baseline if deviation is None or baseline is None else (baseline, deviation),
-        guardrails=[guardrail(one) for one in guardrails or []],
+        secondary=[other_metric("--secondary", one, 1) for one in secondary or []],
+        guardrails=[other_metric("--guardrail", one, 2) for one in guardrails or []],
         **given(direction=direction, min_effect_size=effect, daily_units=daily_units),
         **settled(settings),
     )
     experiment_output.record(made, f"next: raptorflow experiment start {made.experiment_id}", as_json)
+
+
+@app.command()
+def metric(
+    name: Annotated[str, typer.Argument(help="What experiments call it; left out: all metrics.")] = "",
+    workspace: Of = None,
+    kind: Kind = None,
+    direction: Annotated[str | None, typer.Option(help="increase or decrease, whichever is better.")] = None,
+    quantile: Annotated[str | None, typer.Option(help="p50, p90 or p99: compare it instead of means.")] = None,
+    window_days: Annotated[float | None, typer.Option(help="Days after exposure in which outcomes count.")] = None,
+    winsorise_at: Annotated[float | None, typer.Option(help="Quantile at which values are capped (0.99).")] = None,
+    effect: Effect = None,
+    owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it counts.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Define a metric once for a workspace, or list those defined; a change is a new version."""
+    from flows import experiment_output
+    from tasks.experiments.service import ExperimentService
+
+    service = ExperimentService()
+    if not name:
+        experiment_output.metrics(service.list_metrics(workspace), as_json)
+        return
+    if workspace is None:
+        raise InputError("a metric belongs to a workspace: say --workspace ID")
+    known = given(kind=kind, direction=direction, quantile=quantile, window_days=window_days)
+    known |= given(winsorise_at=winsorise_at, min_effect_size=effect, owner=owner, description=description)
+    experiment_output.metrics([service.define_metric(workspace, name, **known)], as_json)
 
 
 @app.command()
@@ -227,14 +261,14 @@ def variant(text: str) -> dict[str, Any]:
         return {"name": text}
 
 
-def guardrail(text: str) -> dict[str, Any]:
-    """A guardrail from NAME, NAME:DIRECTION or NAME:DIRECTION:MARGIN."""
+def other_metric(option: str, text: str, most: int) -> dict[str, Any]:
+    """A metric from NAME, NAME:DIRECTION or, of a guardrail, NAME:DIRECTION:MARGIN."""
     name, *rest = text.split(":")
-    if len(rest) > 2:
-        raise InputError(f"--guardrail takes NAME, NAME:decrease or NAME:decrease:0.05, not '{text}'")
+    if len(rest) > most:
+        raise InputError(f"{option} takes NAME, NAME:decrease{':0.05' if most > 1 else ''} at most, not '{text}'")
     described: dict[str, Any] = {"name": name}
     if rest:
         described["direction"] = rest[0]
     if len(rest) == 2:
-        described["margin"] = numbers("the margin of --guardrail", rest[1])[0]
+        described["margin"] = numbers(f"the margin of {option}", rest[1])[0]
     return described

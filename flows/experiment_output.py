@@ -13,7 +13,7 @@ from tasks.experiments.headline import counts_in_words, decision_of, headline, m
 from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentResult
 from tasks.experiments.service import ExperimentService
-from tasks.experiments.tables import arm_rows, checks, effect_rows, guardrail_rows, segment_rows
+from tasks.experiments.tables import arm_rows, checks, effect_rows, guardrail_rows, secondary_rows, segment_rows
 
 MOST_ROWS = 40
 BAR = 20  # blocks of a full bar
@@ -108,6 +108,24 @@ def record(made: ExperimentRecord, then: str, as_json: bool) -> None:
     console.say(f"id: {made.experiment_id}\n{then}")
 
 
+def metrics(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Metrics as their workspaces defined them."""
+    names = (
+        "workspace_id",
+        "name",
+        "version",
+        "kind",
+        "direction",
+        "quantile",
+        "window_days",
+        "min_effect_size",
+        "owner",
+    )
+    shown = rows if as_json else [{name: row[name] for name in names} for row in rows]
+    define = "[bold]raptorflow experiment metric NAME --workspace ID --kind binary[/] defines one"
+    console.table("metrics", shown, as_json, define)
+
+
 def ended(record: ExperimentRecord, as_json: bool) -> None:
     """How it ended."""
     if as_json:
@@ -160,6 +178,7 @@ def look(made: ExperimentRecord, analysis: ExperimentResult) -> None:
     tables = {
         "against the control": effect_rows(analysis),
         "arms": arm_rows(analysis),
+        "secondary metrics, at a false discovery rate": secondary_rows(analysis),
         "guardrails": guardrail_rows(analysis),
         "segments": segment_rows(analysis),
     }

@@ -18,6 +18,7 @@ FIRST_OUTCOMES = 100
 FLOOR_POWER = 0.45  # at .5 intervals cover 93.6 % after 10,000 outcomes, at .4 regret is a third higher (simulated)
 CURRENT_RULE = 2  # how an experiment is decided; one that was created under an earlier rule keeps it
 WEIGHT_TOLERANCE = 1e-9
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +26,25 @@ class Metric:
     """One thing measured.
 
     Attributes:
-        role: `primary` decides, `guardrail` may forbid.
+        role: `primary` decides, `secondary` explains, `guardrail` may forbid.
         margin: by how much a guardrail may get worse, relative to the control's mean.
+        version: of the workspace's definition that it was taken from; None: defined by the experiment itself.
+        quantile: p50, p90 or p99, where arms are compared by it; None: by their means.
+        window_days: how long after its exposure a unit's outcomes count; None: the experiment's.
+        winsorise_at: quantile at which values are capped; None: the experiment's for its primary metric, else none.
     """
 
     name: str
-    role: Literal["primary", "guardrail"] = "primary"
+    role: Literal["primary", "secondary", "guardrail"] = "primary"
     kind: MetricKind | None = None
     direction: Direction = "increase"
     lower: float | None = None
     upper: float | None = None
     margin: float = 0.0
+    version: int | None = None
+    quantile: str | None = None
+    window_days: float | None = None
+    winsorise_at: float | None = None
 
     def __post_init__(self) -> None:
         require_text("metric name", self.name, 64)
@@ -44,6 +53,23 @@ class Metric:
         if self.lower is not None and self.upper is not None and not self.lower < self.upper:
             raise InvalidDesignError(f"metric bounds must rise, not ({self.lower}, {self.upper})")
         require_between("margin", self.margin, 0.0, 1.0)
+        if self.window_days is not None:
+            require_positive("window_days", self.window_days)
+            require_between("window_days", self.window_days, 0.0, 3650.0)
+        if self.winsorise_at is not None:
+            require_between("winsorise_at", self.winsorise_at, 0.5, 1.0)
+        self._require_quantile()
+
+    def _require_quantile(self) -> None:
+        if self.quantile is None:
+            return
+        if self.quantile not in QUANTILES:
+            known = ", ".join(QUANTILES)
+            raise InvalidDesignError(f"quantile of metric '{self.name}' is one of {known}, not {self.quantile!r}")
+        if self.kind not in (None, MetricKind.CONTINUOUS, MetricKind.COUNT):
+            raise InvalidDesignError(
+                f"metric '{self.name}' is {self.kind}: {self.quantile} is of a continuous metric or a count"
+            )
 
 
 @dataclass(frozen=True, slots=True)

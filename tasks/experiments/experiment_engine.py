@@ -52,10 +52,11 @@ class ExperimentEngine:
         *,
         hypothesis: str | None = None,
         metric_kind: MetricKind | str | None = None,
-        direction: Literal["increase", "decrease"] = "increase",
+        direction: Literal["increase", "decrease"] | None = None,
         bounds: tuple[float, float] | None = None,
         baseline: float | tuple[float, float] | None = None,
         min_effect_size: float | None = None,
+        secondary: Sequence[str | Mapping[str, Any]] = (),
         guardrails: Sequence[str | Mapping[str, Any]] = (),
         salt: str | None = None,
         **design: Any,
@@ -69,7 +70,9 @@ class ExperimentEngine:
             min_sample_size: units every arm needs before anything is declared.
             metric_kind: binary, rate, continuous, count or ratio; inferred from the first outcomes unless given.
             baseline: mean and standard deviation, or the proportion of a binary metric, to plan the size before start.
-            guardrails: metrics that must not get worse.
+            direction: increase or decrease, whichever is better; as the workspace defined it, or increase.
+            secondary: up to ten further metrics, whose effects are discovered at a false discovery rate of α.
+            guardrails: metrics that must not get worse; names or dictionaries (`tasks.experiments.metrics`).
             salt: of the hash that assigns; random unless an experiment moves here from another platform.
             design: further fields of `tasks.experiments.design.Design`.
 
@@ -92,10 +95,23 @@ class ExperimentEngine:
             bounds=bounds,
             baseline=baseline,
             min_effect_size=min_effect_size,
+            secondary=secondary,
             guardrails=guardrails,
             salt=salt,
             **design,
         )
+
+    async def define_metric(self, workspace_id: str, name: str, **known: Any) -> dict[str, Any]:
+        """Define a metric once for a workspace, or a new version of it; experiments name it and keep its version.
+
+        Args:
+            known: fields of `tasks.experiments.metrics.WorkspaceMetric`, such as `kind`, `direction`, `owner`.
+        """
+        return await asyncio.to_thread(self._service.define_metric, workspace_id, name, **known)
+
+    async def list_metrics(self, workspace_id: str | None = None) -> list[dict[str, Any]]:
+        """The newest version of every metric of a workspace, or of all."""
+        return await asyncio.to_thread(self._service.list_metrics, workspace_id)
 
     def plan_experiment(
         self,

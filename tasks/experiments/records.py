@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -243,6 +243,7 @@ class ExperimentResult(MappingRecord):
         direction: increase or decrease, whichever of the metric is better; all effects are positive for the better.
         contrasts: main effects and interactions of a multivariate experiment.
         next_step: what to do now.
+        secondary: effects on secondary metrics, their discoveries at a false discovery rate of α.
         forecast: when the answer comes at this pace; None where nothing can be said.
     """
 
@@ -273,6 +274,7 @@ class ExperimentResult(MappingRecord):
     next_step: str
     warnings: list[str]
     forecast: Forecast | None = None
+    secondary: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_answered(self) -> bool:

@@ -72,6 +72,7 @@ def report(
         effects=effects,
         sample_ratio=ratio,
         guardrails=guardrails,
+        secondary=secondary_analyses.secondary_effects(known, seen),
         segments=secondary_analyses.segment_effects(known, seen),
         contrasts=secondary_analyses.factor_contrasts(known, seen),
         n=int(seen.moments.n.sum()),

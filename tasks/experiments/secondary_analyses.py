@@ -1,4 +1,4 @@
-"""What stands beside the verdict: sample ratio, guardrails, contrasts of factors, segments."""
+"""What stands beside the verdict: sample ratio, guardrails, secondary metrics, contrasts of factors, segments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import Moments
 from tasks.experiments.inference.comparisons import compare
 from tasks.experiments.records import ExperimentType, SampleRatio
-from tasks.statistics.multiplicity import holm
+from tasks.statistics.multiplicity import benjamini_hochberg, holm
 
 LEAST_UNITS = 30  # of every arm in a segment
 
@@ -44,24 +44,65 @@ def guardrail_effects(known: AnalysisInput, seen: InterimResult) -> list[dict[st
     """Whether each arm makes a guardrail metric worse than the control by more than its margin, at any look."""
     rows = []
     rule = SpendingRule(known.design.alpha, len(known.names), is_weighted=seen.is_weighted)
-    for metric in known.metrics[1:]:
-        sums = known.sums(metric)
-        moments = sums.moments()
-        _, comparison = compare_all(moments, sums, known, rule, seen.n_star, is_weighted=seen.is_weighted)
-        sign = sign_of(metric)
-        allowed = metric["margin"] * abs(float(moments.mean[known.control]))
-        for k, name in enumerate(known.names):
-            if k == known.control:
-                continue
-            at = (k, known.control)
-            effect, reach = sign * float(comparison.estimate[at]), float(comparison.half_width[at])
-            is_known = bool(moments.n.min() >= known.design.min_sample_size and comparison.standard_error[at] > 0)
-            rows.append(
-                {"metric_name": metric["metric_name"], "direction": metric["direction"], "variant_id": name}
-                | {"n": int(moments.n.sum())}
-                | {"effect": effect if is_known else None, "is_harmed": is_known and effect + reach < -allowed}
-                | {"interval": (effect - reach, effect + reach) if is_known else None}
-            )
+    for metric in _metrics(known, "guardrail"):
+        for row in _against_control(known, seen, metric, rule):
+            allowed = metric["margin"] * abs(row.pop("control_mean"))
+            row.pop("p_value")
+            rows.append(row | {"is_harmed": row["interval"] is not None and row["interval"][1] < -allowed})
+    return rows
+
+
+def secondary_effects(known: AnalysisInput, seen: InterimResult) -> list[dict[str, Any]]:
+    """Each arm's effect on each secondary metric, at any look; of those called discoveries at most α are false.
+
+    Benjamini & Hochberg (1995) over metrics and arms. Intervals have the false coverage rate α of Benjamini &
+    Yekutieli (2005, *False discovery rate-adjusted multiple confidence intervals for selected parameters*).
+    """
+    alpha, arms, metrics = known.design.alpha, len(known.names), _metrics(known, "secondary")
+    if not metrics:
+        return []
+    whole = SpendingRule(alpha, arms, is_weighted=seen.is_weighted)
+    rows = [row for metric in metrics for row in _against_control(known, seen, metric, whole)]
+    tested = [row["p_value"] for row in rows if row["p_value"] is not None]
+    q_values = iter(benjamini_hochberg(tested) if tested else ())
+    rows = [row | {"q_value": None if row["p_value"] is None else float(next(q_values))} for row in rows]
+    selected = max(sum(row["q_value"] is not None and row["q_value"] <= alpha for row in rows), 1)
+    level = alpha * selected / max(len(tested), 1) * (arms - 1)  # a rule divides it by its comparisons
+    adjusted = SpendingRule(level, arms, is_weighted=seen.is_weighted)
+    again = [row for metric in metrics for row in _against_control(known, seen, metric, adjusted)]
+    return [
+        row | {"interval": other["interval"], "is_significant": row["q_value"] is not None and row["q_value"] <= alpha}
+        for row, other in zip(rows, again, strict=True)
+    ]
+
+
+def _metrics(known: AnalysisInput, role: str) -> list[Mapping[str, Any]]:
+    return [metric for metric in known.metrics if metric["role"] == role]
+
+
+def _against_control(
+    known: AnalysisInput, seen: InterimResult, metric: Mapping[str, Any], rule: SpendingRule
+) -> list[dict[str, Any]]:
+    """Each arm against the control on one metric; None for what too few units do not tell."""
+    sums = known.sums(metric)
+    moments, sign = sums.moments(), sign_of(metric)
+    _, comparison = compare_all(moments, sums, known, rule, seen.n_star, is_weighted=seen.is_weighted)
+    rows = []
+    for k, name in enumerate(known.names):
+        at = (k, known.control)
+        if k == known.control:
+            continue
+        effect, reach = sign * float(comparison.estimate[at]), float(comparison.half_width[at])
+        is_known = bool(moments.n.min() >= known.design.min_sample_size and comparison.standard_error[at] > 0)
+        rows.append(
+            {"metric_name": metric["metric_name"], "direction": metric["direction"], "variant_id": name}
+            | {"n": int(moments.n.sum()), "control_mean": float(moments.mean[known.control])}
+            | {
+                "effect": effect if is_known else None,
+                "interval": (effect - reach, effect + reach) if is_known else None,
+            }
+            | {"p_value": float(comparison.always_valid_p_value[at]) if is_known else None}
+        )
     return rows
 
 

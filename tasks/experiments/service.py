@@ -30,6 +30,7 @@ from tasks.experiments.design import (
 )
 from tasks.experiments.errors import WrongStateError, unknown_experiment
 from tasks.experiments.inference import bandit_allocation, power
+from tasks.experiments.metrics import WorkspaceMetric, make_others, newest, require_different
 from tasks.experiments.outcomes import OutcomeInput, make_outcome, outcomes_from, require_window
 from tasks.experiments.power_curve import PowerCurve, power_curve
 from tasks.experiments.records import (
@@ -79,10 +80,11 @@ class ExperimentService:
         *,
         hypothesis: str | None = None,
         metric_kind: MetricKind | str | None = None,
-        direction: Literal["increase", "decrease"] = "increase",
+        direction: Literal["increase", "decrease"] | None = None,
         bounds: tuple[float, float] | None = None,
         baseline: float | tuple[float, float] | None = None,
         min_effect_size: float | None = None,
+        secondary: Sequence[str | Mapping[str, Any]] = (),
         guardrails: Sequence[str | Mapping[str, Any]] = (),
         salt: str | None = None,
         **design: Any,
@@ -92,10 +94,16 @@ class ExperimentService:
         is_bandit = kind == ExperimentType.MULTI_ARMED_BANDIT
         usual = VariantAllocation.THOMPSON if is_bandit else VariantAllocation.EQUAL
         strategy = parse_enum(VariantAllocation, "allocation_strategy", allocation_strategy or usual)
-        primary = definition.make_metric(require_text("metric_name", metric_name, 64), metric_kind, direction, bounds)
+        name = require_text("name", name, 128)
+        defined = self._defined(workspace_id, name)
+        metric = require_text("metric_name", metric_name, 64)
+        primary = definition.make_metric(metric, metric_kind, direction, bounds, defined)
+        others = [*make_others(secondary, "secondary", defined), *make_others(guardrails, "guardrail", defined)]
+        require_different([primary, *others])
+        smallest = defined.get(metric, {}).get("min_effect_size") or self.min_effect_size
         wanted = Definition(
             workspace_id=workspace_id,
-            name=require_text("name", name, 128),
+            name=name,
             hypothesis=hypothesis.strip() or None if hypothesis else None,
             design=definition.make_design(
                 design,
@@ -103,10 +111,10 @@ class ExperimentService:
                 allocation_strategy=strategy,
                 min_sample_size=min_sample_size,
                 confidence_level=self.default_confidence if confidence_level is None else confidence_level,
-                min_effect_size=self.min_effect_size if min_effect_size is None else min_effect_size,
+                min_effect_size=smallest if min_effect_size is None else min_effect_size,
             ),
             variants=make_variants(variants),
-            metrics=[primary, *definition.make_guardrails(guardrails)],
+            metrics=[primary, *others],
             baseline=definition.make_baseline(baseline, primary.kind),
         )
         return self._write(wanted, salt)
@@ -121,6 +129,45 @@ class ExperimentService:
         stored = self.store.definitions.find(identifier)
         wanted.require_same(*stored)
         return as_record(*stored)
+
+    def _defined(self, workspace_id: str, name: str) -> dict[str, Any]:
+        """The workspace's metrics by name: newest versions, or those that an open experiment of this name has."""
+        versions = self.store.metrics.versions(workspace_id)
+        defined = dict(newest(versions))
+        still_open = [row for row in self.store.definitions.named(workspace_id, name) if row["status"] != COMPLETED]
+        if still_open and versions:
+            metrics = self.store.definitions.find(still_open[-1]["experiment_id"])[2]
+            began_with = {(row["metric_name"], row["version"]) for row in metrics}
+            defined |= {row["name"]: row for row in versions if (row["name"], row["version"]) in began_with}
+        return defined
+
+    def define_metric(self, workspace_id: str, name: str, **known: Any) -> dict[str, Any]:
+        """Define a metric of a workspace, or a new version of it; the same again changes nothing.
+
+        Args:
+            known: further fields of `tasks.experiments.metrics.WorkspaceMetric`.
+
+        Raises:
+            InputError: if something is wrong with it, or the workspace is unknown; nothing is written.
+        """
+        find_workspace(self.store.warehouse, workspace_id)
+        fields = WorkspaceMetric.__dataclass_fields__
+        for one in known:
+            if one not in fields:
+                raise UnknownNameError("field of a metric", one, fields)
+        if known.get("kind") is not None:
+            known["kind"] = parse_enum(MetricKind, "kind", known["kind"])
+        metric = WorkspaceMetric(require_text("metric name", name, 64), **known)
+        return self.store.metrics.define(workspace_id, metric.as_dict(), datetime.now(UTC))
+
+    def list_metrics(self, workspace_id: str | None = None) -> list[dict[str, Any]]:
+        """The newest version of every metric that workspaces defined."""
+        if workspace_id is not None:
+            find_workspace(self.store.warehouse, workspace_id)
+        by_workspace: dict[str, list[Row]] = {}
+        for row in self.store.metrics.versions(workspace_id):
+            by_workspace.setdefault(row["workspace_id"], []).append(row)
+        return [dict(row) for rows in by_workspace.values() for row in newest(rows).values()]
 
     def plan_experiment(
         self,

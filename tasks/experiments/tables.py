@@ -56,6 +56,22 @@ def _guardrail(row: Mapping[str, Any]) -> Row:
     return {"metric": row["metric_name"], "arm": row["variant_id"], "effect, interval": effect, "verdict": verdict}
 
 
+def secondary_rows(analysis: ExperimentResult) -> list[Row]:
+    """Each secondary metric and arm: the effect, relative where the control's mean allows, and whether it is found."""
+    return [_secondary(row) for row in analysis.secondary]
+
+
+def _secondary(row: Mapping[str, Any]) -> Row:
+    about: Row = {"metric": row["metric_name"], "arm": row["variant_id"]}
+    if row["effect"] is None:
+        return about | {"lift": None, "effect, interval": None, "verdict": "not enough units"}
+    mean = abs(row["control_mean"])
+    lift = f"{100 * row['effect'] / mean:+.3g} %" if mean else None
+    found = "found" if row["is_significant"] else "not found"
+    shown = with_interval(row["effect"], row["interval"])
+    return about | {"lift": lift, "effect, interval": shown, "verdict": f"{found} (q = {row['q_value']:.2g})"}
+
+
 def segment_rows(analysis: ExperimentResult) -> list[Row]:
     """Each segment and arm."""
     return [_segment(row) for row in analysis.segments]
@@ -88,7 +104,7 @@ def checks(analysis: ExperimentResult) -> Iterator[str]:
 def _better(analysis: ExperimentResult) -> list[str]:
     """Each metric with what is better of it, once, in order: a direction that was forgotten shows here."""
     metrics = {analysis.metric_name: analysis.direction}
-    metrics |= {row["metric_name"]: row["direction"] for row in analysis.guardrails}
+    metrics |= {row["metric_name"]: row["direction"] for row in [*analysis.secondary, *analysis.guardrails]}
     return [f"{'more' if direction == 'increase' else 'less'} {name}" for name, direction in metrics.items()]
 
 

@@ -22,6 +22,7 @@ def experiment_report(analysis: ExperimentResult, completed: bool) -> str:
     shown = {
         "Against the control": markdown_table(tables.effect_rows(analysis)),
         "Arms": markdown_table(tables.arm_rows(analysis)),
+        "Secondary metrics, at a false discovery rate": markdown_table(tables.secondary_rows(analysis)),
         "Guardrails": markdown_table(tables.guardrail_rows(analysis)),
         "Main effects and interactions, adjusted for all of them (Holm)": reasons(
             (row["name"], f"{tables.with_interval(row['effect'], row['interval'])}, {tables.verdict(row)}")

@@ -3,6 +3,7 @@
 from tasks.experiments.store.assignments import Assignments
 from tasks.experiments.store.definitions import Definitions
 from tasks.experiments.store.log import DecisionLog, sealed
+from tasks.experiments.store.metrics import Metrics
 from tasks.experiments.store.outcomes import Outcomes
 from tasks.experiments.store.rows import Row
 from tasks.warehouse import Warehouse
@@ -17,12 +18,14 @@ class ExperimentStore:
         definitions: how they were designed, and how they stand.
         assignments: who got which arm, and the weights in force at the time.
         outcomes: what came of the units, and the arms' sums.
+        metrics: what workspaces measure, as they defined it.
         log: what was seen when, and what was decided on it.
     """
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
         self.log = DecisionLog(warehouse)
+        self.metrics = Metrics(warehouse)
         self.definitions = Definitions(warehouse, self.log)
         self.assignments = Assignments(warehouse, self.log)
         self.outcomes = Outcomes(warehouse, self.assignments)
