@@ -76,7 +76,7 @@ def sample(
 
 @app.command()
 def ingest(
-    kind: Annotated[str, typer.Argument(help="workspaces, content, touches or experiments")],
+    kind: Annotated[str, typer.Argument(help="workspaces, content, touches, experiments, exposures or outcomes")],
     files: Annotated[
         list[Path] | None, typer.Argument(help="CSV, TSV, Parquet, JSON Lines, Excel; also in .gz or .zip.")
     ] = None,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-KINDS = ("workspaces", "content", "touches", "experiments")
+KINDS = ("workspaces", "content", "touches", "experiments", "exposures", "outcomes")
 
 COUNTED = ("read", "written", "unchanged", "rejected", "left_out", "seconds")
 

@@ -102,6 +102,8 @@ class Inspector:
                 "names a period and not when each post was published; give a list of dates with --dates FILE "
                 "(CSV of content_id and published_at)",
             )
+        if self.contract.is_log and missing == ["experiment_name"]:
+            raise BadFileError(source.path, "does not name its experiment; say --experiment NAME")
         if missing:
             raise ColumnError.from_missing_and_available(
                 source.path, self.contract.kind, missing, source.columns, hint or _hint(source, missing)
@@ -128,7 +130,9 @@ class Inspector:
         index: list[pl.DataFrame] = []
         for batch in source.batches:
             passed = self._judge(staged, batch, rejects)
-            if mapping.grain is None:
+            if self.contract.is_log:
+                spill.add(passed)
+            elif mapping.grain is None:
                 spill.add(passed)
                 index.append(duplicates.index_of(passed, self.contract))
             else:
@@ -137,7 +141,8 @@ class Inspector:
                 progress(staged.read, source.rows)
         if mapping.grain is not None:
             index = [self._sum_days(staged, pl.concat(index, how="diagonal_relaxed"))]
-        self._compare_rows(staged, pl.concat(index), rejects)
+        if not self.contract.is_log:
+            self._compare_rows(staged, pl.concat(index), rejects)
         if staged.tally.rejected > MOST_REJECTED_SHARE * staged.read:
             raise TooManyRejectedError(source.path, staged.tally, staged.read, rejects.path)
         return staged
