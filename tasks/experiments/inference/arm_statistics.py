@@ -7,7 +7,7 @@ experiment where there is one (`CovariateSums`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -135,6 +135,14 @@ class ArmSums:
     def total(self, name: str) -> Array:
         """One sum of each arm (K,), over all epochs."""
         return np.asarray(self.sums[name].sum(axis=0), dtype=np.float64)
+
+    def in_epochs(self, epochs: NDArray[np.bool_]) -> ArmSums:
+        """Those of some epochs (B,)."""
+        return replace(self, sums={name: part[epochs] for name, part in self.sums.items()})
+
+    def of_arms(self, arms: NDArray[np.bool_]) -> ArmSums:
+        """Those of some arms (K,)."""
+        return replace(self, sums={name: part[:, arms] for name, part in self.sums.items()})
 
     @property
     def n(self) -> Array:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007_experiment_practice"
-down_revision = "0004_experiment_design"
+down_revision = "0005_experiment_sums"
 
 KEY, LABEL, UNIT = sa.String(length=128), sa.String(length=64), sa.String(length=256)
 INSTANT = sa.DateTime(timezone=True)
