@@ -107,7 +107,7 @@ def ingest(
     from flows.home import require_home
     from flows.readiness import NEXT, readiness
     from tasks.warehouse.ingestion import ingest as ingest_files
-    from tasks.warehouse.records import NewWorkspace
+    from tasks.warehouse.records import LOGS, NewWorkspace
 
     if (database is None) != (query is None) or bool(files) == bool(query):
         raise InputError("ingest takes either files or --from URI --query FILE.sql")
@@ -130,6 +130,10 @@ def ingest(
             control=control,
             on_progress=on_progress,
         )
+    if kind in LOGS:
+        from flows.log_files import with_experiments
+
+        report = with_experiments(report)
     console.ingestion(report, readiness(kind, report.workspaces), NEXT[kind], as_json)
 
 

@@ -104,6 +104,12 @@ def create(
     daily_units: Daily = None,
     min_sample_size: Annotated[int, typer.Option(help="Units each arm needs before anything is declared.")] = 100,
     confidence: Annotated[float | None, typer.Option(help="Confidence level (0.95).")] = None,
+    layer: Annotated[str | None, typer.Option(help="Share no unit with other experiments of this layer.")] = None,
+    layer_share: Annotated[float | None, typer.Option(help="Share of the layer's units that it holds (1).")] = None,
+    ramp: Annotated[str | None, typer.Option(help="Shares of the traffic, stage by stage: 0.01,0.1,0.5,1.")] = None,
+    assigned_elsewhere: Annotated[
+        bool, typer.Option("--assigned-elsewhere", help="Units come with their arms: `raptorflow ingest exposures`.")
+    ] = False,
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
@@ -111,6 +117,8 @@ def create(
     from flows import experiment_output
     from tasks.experiments.service import ExperimentService
 
+    traffic = given(layer=layer, layer_share=layer_share, ramp=None if ramp is None else numbers("--ramp", ramp))
+    traffic |= {"assigned_elsewhere": True} if assigned_elsewhere else {}
     made = ExperimentService().create_experiment(
         name,
         workspace,
@@ -126,7 +134,7 @@ def create(
         secondary=[other_metric("--secondary", one, 1) for one in secondary or []],
         guardrails=[other_metric("--guardrail", one, 2) for one in guardrails or []],
         **given(direction=direction, min_effect_size=effect, daily_units=daily_units),
-        **settled(settings),
+        **(settled(settings) | traffic),
     )
     experiment_output.record(made, f"next: raptorflow experiment start {made.experiment_id}", as_json)
 
@@ -168,7 +176,7 @@ def start(which: Which, workspace: Of = None, as_json: Json = False) -> None:
 
     service = ExperimentService()
     record = service.start_experiment(service.identify(which, workspace))
-    experiment_output.record(record, f"next: raptorflow experiment assign {record.experiment_id} UNIT", as_json)
+    experiment_output.record(record, f"next: {experiment_output.after_start(service, record)}", as_json)
 
 
 @app.command()
@@ -186,7 +194,9 @@ def assign(
     which: Which,
     units: Annotated[list[str], typer.Argument(metavar="UNIT…", help="Ids of users, posts, whatever is randomized.")],
     workspace: Of = None,
-    segment: Annotated[str | None, typer.Option(help="A label known before the experiment.")] = None,
+    segments: Annotated[
+        list[str] | None, typer.Option("--segment", help="A label known before; several as country=DE, device=ios.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The arm of each unit: the same unit always gets the same one."""
@@ -194,8 +204,53 @@ def assign(
     from tasks.experiments.service import ExperimentService
 
     service = ExperimentService()
-    arms = service.assign_variants(service.identify(which, workspace), units, [segment] * len(units))
+    arms = service.assign_variants(service.identify(which, workspace), units, [labels(segments)] * len(units))
     experiment_output.arms(units, arms, as_json)
+
+
+@app.command()
+def record(
+    file: Annotated[Path, typer.Argument(help="CSV, Excel, Parquet or JSON Lines: unit_id, metric_name, value, …")],
+    which: Annotated[str | None, typer.Option("--experiment", help="Its name, where the file does not say.")] = None,
+    workspace: Of = None,
+    mapping: Annotated[Path | None, typer.Option(help="YAML that renames, combines and sets columns.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Count the outcomes in a file, as `ingest outcomes` does; the same file twice changes nothing."""
+    from flows import log_files
+
+    log_files.take_in("outcomes", file, which, workspace, mapping, as_json)
+
+
+@app.command()
+def holdout(
+    share: Annotated[float, typer.Argument(help="Share of all units that sees no experiment (0.05).")],
+    metric: Annotated[str, typer.Option(help="What everything together is judged by.")],
+    workspace: Annotated[str, typer.Option("--workspace", "-w", help="Whose it is.")],
+    kind: Kind = None,
+    direction: Annotated[str | None, typer.Option(help="increase or decrease, whichever is better.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a share of the units out of every experiment from now on, and compare it with everybody else."""
+    from flows import experiment_output
+    from tasks.experiments.service import ExperimentService
+
+    service = ExperimentService()
+    made = service.create_holdout(workspace, share, metric, **given(metric_kind=kind, direction=direction))
+    record = service.start_experiment(made.experiment_id)
+    then = f"next: outcomes of all units, held out or not: raptorflow experiment record FILE --experiment {record.name}"
+    experiment_output.record(record, then, as_json)
+
+
+@app.command()
+def ramp(which: Which, workspace: Of = None, as_json: Json = False) -> None:
+    """Raise the traffic to the next stage of its ramp, unless a guardrail is harmed; the hourly look does it, too."""
+    from flows import experiment_output
+    from tasks.experiments.service import ExperimentService
+
+    service = ExperimentService()
+    step = service.advance_ramp(service.analyze_experiment(service.identify(which, workspace)))
+    experiment_output.ramp(step, as_json)
 
 
 @app.command()
@@ -242,6 +297,18 @@ def settled(pairs: Sequence[str] | None) -> dict[str, Any]:
         except json.JSONDecodeError:
             design[key] = text
     return design
+
+
+def labels(pairs: Sequence[str] | None) -> str | dict[str, str] | None:
+    """One label, or several from NAME=VALUE."""
+    if not pairs:
+        return None
+    if len(pairs) == 1 and "=" not in pairs[0]:
+        return pairs[0]
+    named = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    if len(named) < len(pairs):
+        raise InputError(f"several segments are NAME=VALUE, each name once, not {', '.join(pairs)}")
+    return named
 
 
 def numbers(option: str, text: str) -> list[float]:

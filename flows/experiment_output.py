@@ -11,9 +11,18 @@ from tasks.errors import InputError
 from tasks.experiments.figures import effects_over_time, power_by_size
 from tasks.experiments.headline import counts_in_words, decision_of, headline, most_urgent_first
 from tasks.experiments.power_curve import PowerCurve
+from tasks.experiments.ramp import RampStep
 from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentResult
 from tasks.experiments.service import ExperimentService
-from tasks.experiments.tables import arm_rows, checks, effect_rows, guardrail_rows, secondary_rows, segment_rows
+from tasks.experiments.tables import (
+    arm_rows,
+    checks,
+    day_rows,
+    effect_rows,
+    guardrail_rows,
+    secondary_rows,
+    segment_rows,
+)
 
 MOST_ROWS = 40
 BAR = 20  # blocks of a full bar
@@ -108,6 +117,25 @@ def record(made: ExperimentRecord, then: str, as_json: bool) -> None:
     console.say(f"id: {made.experiment_id}\n{then}")
 
 
+def after_start(service: ExperimentService, started: ExperimentRecord) -> str:
+    """The next command, by where its units get their arms."""
+    if service.is_assigned_elsewhere(started.experiment_id):
+        return f"raptorflow ingest exposures FILE --workspace {started.workspace_id} --experiment {started.name!r}"
+    return f"raptorflow experiment assign {started.experiment_id} UNIT"
+
+
+def ramp(step: RampStep | None, as_json: bool) -> None:
+    """What the ramp did."""
+    if as_json:
+        console.print_json(step)
+    elif step is None:
+        console.say("it has no ramp, or does not run: all of its traffic takes part")
+    else:
+        done = {"raise": f"traffic raised to {100 * (step.share or 0):.3g} %", "stop": "stopped, the control is kept"}
+        done |= {"switch_off": f"switched off: {', '.join(step.arms)}", "wait": "waits"}
+        console.say(f"{done[step.action]}: {step.why}")
+
+
 def metrics(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Metrics as their workspaces defined them."""
     names = (
@@ -181,13 +209,15 @@ def look(made: ExperimentRecord, analysis: ExperimentResult) -> None:
         "secondary metrics, at a false discovery rate": secondary_rows(analysis),
         "guardrails": guardrail_rows(analysis),
         "segments": segment_rows(analysis),
+        "by day since exposure": day_rows(analysis),
     }
     for title, rows in tables.items():
         if rows:
             console.table(title, rows)
     for line in checks(analysis):
         console.say(f"  {line}")
-    if decision_of({"status": made.status, "found": analysis.status.value}):
+    known = {"status": made.status, "found": analysis.status.value}
+    if decision_of(known | {"better_than_control": analysis.better_than_control}):
         console.say(f"next: raptorflow experiment decide {made.experiment_id}")
 
 

@@ -56,6 +56,16 @@ def make_design(extra: Mapping[str, Any], **given: Any) -> Design:
     return Design(**given, **extra)
 
 
+def with_first_stage(design: Mapping[str, Any]) -> dict[str, Any]:
+    """A design that begins at its ramp's first stage."""
+    ramp = design.get("ramp")
+    if not isinstance(ramp, list | tuple) or not ramp:
+        return dict(design)
+    if "traffic_share" in design:
+        raise InvalidDesignError("a ramp says what share of the traffic takes part; leave out traffic_share")
+    return dict(design) | {"ramp": list(ramp), "traffic_share": ramp[0]}
+
+
 def parse_enum(kind: Any, what: str, value: object) -> Any:
     """A member of an enumeration, from the member or its value in any case."""
     try:

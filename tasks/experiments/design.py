@@ -116,6 +116,12 @@ class Design:
         conversion_window_days: how long after its exposure a unit's outcomes count; None: as long as any are taken.
         time_zone: where its days begin, and of instants that come without a zone (IANA name); None: UTC, and such
             instants are refused.
+        assigned_elsewhere: whether units come with their arms, from ingested exposures; nobody is assigned here then.
+        layer: experiments in one layer of a workspace share no unit; None: units may be in others, too.
+        layer_share: share of the layer's units that it holds from its start to its end.
+        ramp: shares of the traffic, rising, that it goes through (.01, .1, .5, 1) unless a guardrail is harmed.
+        ramp_days: least days of each stage.
+        is_holdout: whether it compares the workspace's holdout group with everybody else.
         decision_rule: which rule declares a winner; an experiment keeps the one it was created under.
     """
 
@@ -140,6 +146,12 @@ class Design:
     time_zone: str | None = None
     auto_complete: bool = False
     bucketing: str = "blake2b"
+    assigned_elsewhere: bool = False
+    layer: str | None = None
+    layer_share: float = 1.0
+    ramp: list[float] | None = None
+    ramp_days: float = 1.0
+    is_holdout: bool = False
     decision_rule: int = CURRENT_RULE
 
     def __post_init__(self) -> None:
@@ -164,12 +176,30 @@ class Design:
         if self.cycle_days is not None:
             require_between("cycle_days", self.cycle_days, 0.0, LONGEST_DAYS)
         self._require_missing_outcomes()
+        self._require_traffic()
         require_time_zone(self.time_zone)
         if self.bucketing not in HASHES:
             raise InvalidDesignError(f"bucketing is one of {', '.join(HASHES)}, not {self.bucketing!r}")
         require_between("decision_rule", self.decision_rule, 1, CURRENT_RULE)
         if self.goal not in ("reward", "winner"):
             raise InvalidDesignError(f"goal is 'reward' or 'winner', not {self.goal!r}")
+
+    def _require_traffic(self) -> None:
+        """Who takes part: by layer, by ramp, or from elsewhere."""
+        for name in ("auto_complete", "assigned_elsewhere", "is_holdout"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidDesignError(f"{name} is true or false, not {getattr(self, name)!r}")
+        if self.layer is not None:
+            require_text("layer", self.layer, 64)
+        require_between("layer_share", self.layer_share, 1e-6, 1.0)
+        require_positive("ramp_days", self.ramp_days)
+        require_between("ramp_days", self.ramp_days, 0.0, LONGEST_DAYS)
+        if self.ramp is not None:
+            _require_ramp(self.ramp)
+        if self.assigned_elsewhere and (self.layer or self.ramp or self.reweights_itself or self.traffic_share < 1):
+            raise InvalidDesignError(
+                "units that are assigned elsewhere have no layer, ramp, traffic_share or adaptive weights here"
+            )
 
     def _require_missing_outcomes(self) -> None:
         if self.missing_outcomes not in ("exclude", "zero"):
@@ -218,6 +248,13 @@ class Design:
         kinds = {"experiment_type": ExperimentType(stored["experiment_type"])}
         strategy = VariantAllocation(stored["allocation_strategy"])
         return cls(**{**stored, **kinds, "allocation_strategy": strategy})
+
+
+def _require_ramp(shares: object) -> None:
+    stages = shares if isinstance(shares, list) else []
+    numbers = [one for one in stages if isinstance(one, int | float) and not isinstance(one, bool) and 0 < one <= 1]
+    if not stages or len(numbers) < len(stages) or sorted(set(numbers)) != numbers:
+        raise InvalidDesignError(f"ramp is a list of rising shares of the traffic, such as [0.01, 0.1, 0.5, 1], not {shares}")
 
 
 def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:

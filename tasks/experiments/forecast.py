@@ -70,8 +70,14 @@ def pace_of(experiment: Mapping[str, Any], looks: Sequence[Mapping[str, Any]], n
     return Pace.of([*counts, (now, n)], now)
 
 
-def forecast(known: AnalysisInput, seen: InterimResult, pace: Pace | None, now: datetime) -> Forecast | None:
-    """When the answer comes; None without a plan or a pace, at its end, or where weights follow the outcomes."""
+def forecast(
+    known: AnalysisInput, seen: InterimResult, pace: Pace | None, now: datetime, not_before: datetime
+) -> Forecast | None:
+    """When the answer comes; None without a plan or a pace, at its end, or where weights follow the outcomes.
+
+    Args:
+        not_before: when a full cycle is covered, before which nothing is declared.
+    """
     n = seen.moments.n
     is_open = seen.rule.is_hybrid and seen.rule.version > 1 and not seen.evidence.is_final_done
     if pace is None or not is_open or not seen.planned or n.min() < 2 or not (seen.moments.variance > 0).all():
@@ -86,6 +92,7 @@ def forecast(known: AnalysisInput, seen: InterimResult, pace: Pace | None, now: 
     speed = pace.units_per_day / np.maximum(rng.normal(pace.units_per_day, pace.standard_error, PATHS), 1e-9)
     slowness = np.clip(speed, 0.1, 10.0)
     earliest, by, latest = (_later(now, float(one)) for one in np.quantile(share * days * slowness, MIDDLE))
+    earliest, by, latest = (max(one, not_before) for one in (earliest, by, latest))
     return Forecast(pace.units_per_day, earliest, by, latest, _later(now, days), float(is_won.mean()))
 
 

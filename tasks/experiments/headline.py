@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult, ExperimentStatus, Forecast
@@ -13,9 +14,11 @@ Row = Mapping[str, Any]
 DECISIONS = {
     ExperimentStatus.HARMED: "stop it",
     ExperimentStatus.INVALID: "look into it",
+    ExperimentStatus.CONTRADICTED: "look into it",
     ExperimentStatus.WINNER: "ship it",
     ExperimentStatus.NO_DIFFERENCE: "keep the control",
 }
+EITHER = "ship either"
 
 
 def headline(analysis: ExperimentResult) -> str:
@@ -25,6 +28,7 @@ def headline(analysis: ExperimentResult) -> str:
         ExperimentStatus.NO_DIFFERENCE: _neutral,
         ExperimentStatus.HARMED: _harmed,
         ExperimentStatus.INVALID: _invalid,
+        ExperimentStatus.CONTRADICTED: _contradicted,
         ExperimentStatus.INSUFFICIENT_DATA: _too_few,
         ExperimentStatus.RUNNING: _running,
     }
@@ -45,14 +49,23 @@ def _neutral(analysis: ExperimentResult) -> str:
 
 
 def _harmed(analysis: ExperimentResult) -> str:
-    worse = ", ".join(
-        row["metric_name"] for row in analysis.guardrails if row["is_harmed"] and row["variant_id"] == analysis.leader
-    )
-    return f"Do not ship {analysis.leader}: it leads on {analysis.metric_name} and makes {worse or 'a guardrail'} worse"
+    worse: dict[str, list[str]] = {}
+    for row in analysis.guardrails:
+        if row["is_harmed"]:
+            worse.setdefault(row["variant_id"], []).append(row["metric_name"])
+    told = [f"{arm} makes {' and '.join(names)} worse" for arm, names in worse.items()]
+    arms = " or ".join(worse) or str(analysis.leader)
+    return f"Do not ship {arms}: {'; '.join(told) or 'a guardrail is worse'}"
 
 
-def _invalid(_: ExperimentResult) -> str:
+def _invalid(analysis: ExperimentResult) -> str:
+    if analysis.reporting is not None and analysis.reporting.is_alarm:
+        return "Trust no comparison yet: units of some arms report less often than those of others; find out why"
     return "Trust no comparison yet: units did not arrive in the promised shares; find out why"
+
+
+def _contradicted(_: ExperimentResult) -> str:
+    return "Declare nothing: the effect changed while it ran; look at it by day, and start again once it is steady"
 
 
 def _too_few(analysis: ExperimentResult) -> str:
@@ -65,12 +78,17 @@ def _units(arm: ArmReport) -> int:
 
 
 def _running(analysis: ExperimentResult) -> str:
+    good, control = analysis.better_than_control, control_of(analysis).variant_id
+    if analysis.missing_days and not analysis.forecast:
+        days = ceil(analysis.missing_days)
+        return f"Run for {days} more day{'s' * (days > 1)}: nothing is declared before one full cycle of days"
+    if len(good) > 1 and not analysis.missing_days:
+        return f"Ship {' or '.join(good)}: each beats {control}; which of them is better is not proven"
     if analysis.forecast is not None:
         chance = f"{100 * analysis.forecast.winner_probability:.0f} %"
         return f"Run until {when(analysis.forecast)}: nothing is proven yet; a winner by then with probability {chance}"
     smallest = min(arm.n for arm in analysis.variants)
     if analysis.planned_units_per_arm and smallest >= analysis.planned_units_per_arm:
-        control = control_of(analysis).variant_id
         return f"Keep {control}, or go on: nothing is proven at the planned size; {at_most(analysis)}"
     return f"Keep it running: nothing is proven yet; {at_most(analysis)}"
 
@@ -129,6 +147,8 @@ def decision_of(row: Row) -> str | None:
     """What a person has to decide on an experiment as last looked at; None where nothing waits."""
     if row["status"] != "running" or row["found"] is None:
         return None
+    if row["found"] == ExperimentStatus.RUNNING and len(row.get("better_than_control") or ()) > 1:
+        return EITHER
     return DECISIONS.get(ExperimentStatus(row["found"]))
 
 
@@ -142,7 +162,8 @@ def most_urgent_first(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _urgency(row: Row) -> tuple[int, int]:
-    waits = list(DECISIONS.values()).index(row["decision"]) if row["decision"] else len(DECISIONS)
+    order = list(dict.fromkeys([*DECISIONS.values(), EITHER]))
+    waits = order.index(row["decision"]) if row["decision"] else len(order)
     return waits, ORDER.index(row["status"]) if row["status"] in ORDER else len(ORDER)
 
 

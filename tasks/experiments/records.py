@@ -261,6 +261,8 @@ class ExperimentResult(MappingRecord):
         direction: increase or decrease, whichever of the metric is better; all effects are positive for the better.
         contrasts: main effects and interactions of a multivariate experiment.
         next_step: what to do now.
+        missing_days: days still to come before a full cycle is covered and anything may be declared.
+        left_out: what was left out of ingested exposure and outcome logs, in words.
         secondary: effects on secondary metrics, their discoveries at a false discovery rate of α.
         forecast: when the answer comes at this pace; None where nothing can be said.
         reporting: whether the units with an outcome are as many of the assigned ones in every arm.
@@ -294,6 +296,8 @@ class ExperimentResult(MappingRecord):
     method: str
     next_step: str
     warnings: list[str]
+    missing_days: float = 0.0
+    left_out: tuple[str, ...] = ()
     forecast: Forecast | None = None
     secondary: list[dict[str, Any]] = field(default_factory=list)
     reporting: SampleRatio | None = None

@@ -61,7 +61,12 @@ CONVERSIONS_ONLY = (
 
 
 def report(
-    experiment: Row, known: AnalysisInput, seen: InterimResult, looks: int, expected: Forecast | None = None
+    experiment: Row,
+    known: AnalysisInput,
+    seen: InterimResult,
+    looks: int,
+    expected: Forecast | None = None,
+    left_out: Sequence[str] = (),
 ) -> ExperimentResult:
     """Everything known at one look."""
     beside = Beside.of(known, seen)
@@ -94,6 +99,8 @@ def report(
         effects=effects,
         sample_ratio=beside.sample_ratio,
         guardrails=beside.guardrails,
+        missing_days=beside.missing_days,
+        left_out=tuple(left_out),
         secondary=secondary_analyses.secondary_effects(known, seen),
         segments=beside.segments,
         contrasts=secondary_analyses.factor_contrasts(known, seen),

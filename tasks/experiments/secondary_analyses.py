@@ -15,6 +15,7 @@ from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import Moments
 from tasks.experiments.inference.comparisons import compare
 from tasks.experiments.records import ExperimentType, MetricKind, SampleRatio
+from tasks.experiments.segments import by_dimension, dimension_of
 from tasks.experiments.unit_sums import DAY_SUMS
 from tasks.statistics.multiplicity import benjamini_hochberg, holm
 
@@ -189,10 +190,14 @@ def factor_contrasts(known: AnalysisInput, seen: InterimResult) -> list[dict[str
 
 
 def segment_effects(known: AnalysisInput, seen: InterimResult) -> list[dict[str, Any]]:
-    """Effects by segment; none under adaptive allocation, where a segment's plain means are biased."""
-    names = sorted({row["segment"] for row in known.statistics if row["segment"]})
-    if not names or seen.is_weighted:
+    """Effects by segment; none under adaptive allocation, where a segment's plain means are biased.
+
+    Whether an effect differs is asked of each dimension by itself (countries, devices); p-values are adjusted over all.
+    """
+    dimensions = by_dimension(row["segment"] for row in known.statistics)
+    if not dimensions or seen.is_weighted:
         return []
+    names = [name for labels in dimensions.values() for name in labels]
     sums = {name: known.sums(known.metrics[0], name).in_epochs(known.common_epochs) for name in names}
     moments = {name: part.moments() for name, part in sums.items()}
     rows = by_segment(moments, known.control, known.names, alpha=known.design.alpha, n_star=seen.n_star)
@@ -222,12 +227,18 @@ def by_segment(
             )
             p_values.append(float(compared.always_valid_p_value))
     adjusted = holm(p_values) if p_values else np.array([])
-    uneven = _heterogeneity(rows)
+    uneven = {name: _heterogeneity(own) for name, own in _of_dimensions(rows).items()}
     return [
         row
-        | {"p_value": float(p), "is_significant": bool(p <= alpha), "heterogeneity_p_value": uneven[row["variant_id"]]}
+        | {"p_value": float(p), "is_significant": bool(p <= alpha)}
+        | {"heterogeneity_p_value": uneven[dimension_of(row["segment"])][row["variant_id"]]}
         for row, p in zip(rows, adjusted, strict=True)
     ]
+
+
+def _of_dimensions(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    names = sorted({dimension_of(row["segment"]) for row in rows})
+    return {name: [row for row in rows if dimension_of(row["segment"]) == name] for name in names}
 
 
 def _heterogeneity(rows: list[dict[str, Any]]) -> dict[str, float | None]:

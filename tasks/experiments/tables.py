@@ -9,6 +9,7 @@ from tasks.experiments.headline import relative
 from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult
 
 Row = dict[str, Any]
+MOST_DAYS = 7
 
 
 def effect_rows(analysis: ExperimentResult) -> list[Row]:
@@ -39,6 +40,7 @@ def _arm(arm: ArmReport) -> Row:
         "arm": arm.variant_id + (" (control)" if arm.is_control and arm.variant_id != "control" else ""),
         "units": f"{arm.n:,}",
         "mean": None if arm.mean is None else f"{arm.mean:.4g}",
+        "reported": share(arm.reporting_rate),
         "best": share(arm.probability_best),
         "traffic": share(arm.weight),
     }
@@ -82,12 +84,27 @@ def _segment(row: Mapping[str, Any]) -> Row:
     return about | {"effect, interval": with_interval(row["effect"], row["interval"]), "verdict": verdict(row)}
 
 
+def day_rows(analysis: ExperimentResult) -> list[Row]:
+    """Effects by whole days since a unit's exposure, the first days and the last: a novelty falls from day 0 on."""
+    days = sorted({row["day"] for row in analysis.days})
+    shown = {*days[:MOST_DAYS], *days[-1:]}
+    return [_day(row) for row in analysis.days if row["day"] in shown]
+
+
+def _day(row: Mapping[str, Any]) -> Row:
+    about = {"day since exposure": row["day"], "arm": row["variant_id"], "outcomes": f"{row['n']:,}"}
+    return about | {"effect, interval": with_interval(row["effect"], row["interval"])}
+
+
 def checks(analysis: ExperimentResult) -> Iterator[str]:
     """What the answer rests on, a sentence each: shares, what is better, how it was judged, what weakens it."""
     ratio = analysis.sample_ratio
     if ratio is not None:
         shares = "NOT as promised" if ratio.is_alarm else "as promised"
         yield f"units arrived {shares} (sample ratio, p = {ratio.p_value:.3g})"
+    if analysis.reporting is not None:
+        often = "NOT equally often" if analysis.reporting.is_alarm else "equally often"
+        yield f"units of all arms report {often} (p = {analysis.reporting.p_value:.3g})"
     yield f"better is {', '.join(_better(analysis))}; an effect is positive where it is for the better"
     yield f"how it was judged: {analysis.method}"
     if analysis.planned_units_per_arm is not None:
@@ -98,6 +115,7 @@ def checks(analysis: ExperimentResult) -> Iterator[str]:
         yield f"at {pace.units_per_day:,.0f} units a day the planned size is reached on {pace.planned_end:%Y-%m-%d}"
     if analysis.hypothesis:
         yield f"hypothesis: {analysis.hypothesis}"
+    yield from analysis.left_out
     yield from analysis.warnings
 
 

@@ -29,6 +29,7 @@ def experiment_report(analysis: ExperimentResult, completed: bool) -> str:
             for row in analysis.contrasts
         ),
         "Segments, explored and adjusted for all of them (Holm)": markdown_table(tables.segment_rows(analysis)),
+        "By day since exposure": markdown_table(tables.day_rows(analysis)),
         "Checks": "\n".join(f"- {markdown(line)}" for line in tables.checks(analysis)),
     }
     sections = [f"## {title}\n\n{table}" for title, table in shown.items() if table]
