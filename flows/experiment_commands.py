@@ -176,6 +176,11 @@ def start(which: Which, workspace: Of = None, as_json: Json = False) -> None:
 
     service = ExperimentService()
     record = service.start_experiment(service.identify(which, workspace))
+    if service.is_assigned_elsewhere(record.experiment_id):
+        from tasks.experiments.log_service import LogService
+
+        LogService().take_in([record.workspace_id])  # what was ingested before it was started
+        record = service.get_experiment(record.experiment_id)
     experiment_output.record(record, f"next: {experiment_output.after_start(service, record)}", as_json)
 
 

@@ -131,9 +131,7 @@ def ramp(step: RampStep | None, as_json: bool) -> None:
     elif step is None:
         console.say("it has no ramp, or does not run: all of its traffic takes part")
     else:
-        done = {"raise": f"traffic raised to {100 * (step.share or 0):.3g} %", "stop": "stopped, the control is kept"}
-        done |= {"switch_off": f"switched off: {', '.join(step.arms)}", "wait": "waits"}
-        console.say(f"{done[step.action]}: {step.why}")
+        console.say(step.in_words())
 
 
 def metrics(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:

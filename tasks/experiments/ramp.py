@@ -24,6 +24,12 @@ class RampStep:
     share: float | None = None
     arms: tuple[str, ...] = ()
 
+    def in_words(self) -> str:
+        """What was done and why."""
+        done = {"raise": f"traffic raised to {100 * (self.share or 0):.3g} %", "stop": "stopped, the control is kept"}
+        done |= {"switch_off": f"switched off: {', '.join(self.arms)}", "wait": "the traffic stays as it is"}
+        return f"{done[self.action]}: {self.why}"
+
 
 def next_step(design: Design, analysis: ExperimentResult, stage_began: datetime, now: datetime) -> RampStep:
     """The next stage once this one has lasted its days and nothing speaks against it.

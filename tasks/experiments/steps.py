@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import RaptorflowError, UnknownNameError
 from tasks.experiments.figures import effects_over_time
+from tasks.experiments.log_service import LogService
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome, each_workspace
@@ -50,11 +51,27 @@ def analyze_workspace(
 
 
 def analyze_one(service: ExperimentService, experiment_id: str, *, complete: bool) -> dict[str, Any]:
-    """One experiment's analysis and picture; completed where it has an answer and `auto_complete`."""
+    """One experiment's analysis and picture; its ramp goes on; completed where it has an answer and `auto_complete`."""
     analysis = service.analyze_experiment(experiment_id)
     ended = service.complete_if_decided(analysis) if complete else None
+    ramp = service.advance_ramp(analysis) if ended is None else None
     picture = effects_over_time(service.looks(experiment_id), analysis.name, analysis.metric_name)
-    return {"analysis": analysis, "ended": ended, "picture": picture}
+    return {"analysis": analysis, "ended": ended, "ramp": ramp, "picture": picture}
+
+
+@task(name="take-in-logs", cache_policy=NO_CACHE)
+def take_in_logs(workspace_ids: Sequence[str]) -> list[str]:
+    """Take exposure and outcome logs into the experiments that they name; what became of them, in words."""
+    taken = LogService(warehouse=open_warehouse()).take_in(workspace_ids)
+    return [line for one in taken for line in one.in_words()]
+
+
+@task(name="list-experiments", cache_policy=NO_CACHE)
+def list_experiments(workspace_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Every experiment of some workspaces, or of all, as last looked at."""
+    service = ExperimentService(warehouse=open_warehouse())
+    names: Sequence[str | None] = workspace_ids or [None]
+    return [row for name in names for row in service.list_experiments(name)]
 
 
 def answered(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

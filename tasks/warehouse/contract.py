@@ -12,7 +12,7 @@ Limits are those of `schema.py`'s columns, so that what passes here fits both da
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -78,6 +78,7 @@ class Contract:
         features_are_declared: whether a further column is a feature only where a mapping says so; what is known of a
             touch is known when it happens, of content most columns of an export are its results.
         is_log: whether rows may repeat, as events do; they are counted once and not refused (`experiment_logs`).
+        aliases: what a column is also called in files, where they have none of its own name.
         hours_of: the column whose hour is a feature, so that a day without one must be told.
     """
 
@@ -90,6 +91,7 @@ class Contract:
     hours_of: str | None = None
     features_are_declared: bool = False
     is_log: bool = False
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def table(self) -> type[Base]:
@@ -259,6 +261,7 @@ EXPERIMENTS = Contract(
 )
 
 UNIT_ID = Column(TEXT, True, (_shorter_than(256), NO_CONTROL), trimmed=True)
+UNIT_NAMES = ("unit", "user", "user_id", "visitor_id", "anonymous_id")
 SQUARABLE = Check(lambda value: value.abs() <= LARGEST_VALUE, "more than 10^70, expected an outcome")
 
 EXPOSURES = Contract(
@@ -273,6 +276,11 @@ EXPOSURES = Contract(
         "exposed_at": _required(MEASURED),
     },
     is_log=True,
+    aliases={
+        "unit_id": UNIT_NAMES,
+        "variant_name": ("variant", "variation", "variation_id", "arm", "group"),
+        "exposed_at": ("time", "timestamp", "exposure_time", "first_exposure"),
+    },
 )
 
 OUTCOMES = Contract(
@@ -290,6 +298,12 @@ OUTCOMES = Contract(
         "occurred_at": _required(MEASURED),
     },
     is_log=True,
+    aliases={
+        "unit_id": UNIT_NAMES,
+        "metric_name": ("metric", "event", "event_name"),
+        "value": ("outcome",),
+        "occurred_at": ("time", "timestamp", "event_time"),
+    },
 )
 
 CONTRACTS = {contract.kind: contract for contract in (WORKSPACES, CONTENT, TOUCHES, EXPERIMENTS, EXPOSURES, OUTCOMES)}

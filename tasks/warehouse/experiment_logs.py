@@ -1,13 +1,13 @@
 """Logs of exposures and outcomes, as teams whose flags live elsewhere have them: rows repeat, and that is no mistake.
 
-Of an exposure the first sighting of a unit in an arm counts; a unit seen in two arms keeps both rows, and who reads them
-leaves it out. Of an outcome the key is its own, or the instant at which it occurred: the same twice is one, and of two
-values under one key the later row stands.
+Of an exposure the first sighting of a unit in an arm counts; a unit seen in two arms keeps both rows, and who reads
+them leaves it out. Of an outcome the key is its own, or the instant at which it occurred: the same twice is one, and of
+two values under one key the later row stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import polars as pl
 from sqlalchemy import select
@@ -15,6 +15,8 @@ from sqlalchemy import select
 from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.contract import EXPOSURES, Contract
 from tasks.warehouse.database import Warehouse
+from tasks.warehouse.mapping import Mapping
+from tasks.warehouse.origins import Origin
 from tasks.warehouse.schema import Exposure
 
 UNIT = ["workspace_id", "experiment_name", "unit_id"]
@@ -25,7 +27,7 @@ PLACE = "__place__"  # of a row among the rows of all files
 def write_log(
     store: Warehouse, contract: Contract, files: Sequence[Iterable[pl.DataFrame]], run_id: str
 ) -> tuple[list[int], list[str], list[str]]:
-    """Write the rows of a log; returns each file's number of new or differing ones, what was counted, and whose they are.
+    """Write the rows of a log; returns each file's number of new or differing ones, what was counted, and whose.
 
     Args:
         files: the typed rows of each file.
@@ -42,6 +44,16 @@ def write_log(
             own = kept.filter(pl.col("file") == place).with_columns(pl.lit(run_id).alias("run_id"))
             written.append(sum(bulk.write(part) for part in own.iter_slices(MOST_AT_ONCE)))
     return written, notes, rows["workspace_id"].unique().sort().to_list()
+
+
+def with_aliases(mapping: Mapping, contract: Contract, columns: Collection[str]) -> Mapping:
+    """The mapping with columns under another of their names, where neither it nor the file has them."""
+    added = {}
+    for name, others in contract.aliases.items():
+        alias = next((other for other in others if other in columns), None)
+        if alias is not None and name not in mapping.columns and name not in columns:
+            added[name] = Origin(column=alias)
+    return mapping.model_copy(update={"columns": mapping.columns | added}) if added else mapping
 
 
 def _first_sightings(store: Warehouse, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

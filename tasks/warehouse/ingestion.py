@@ -35,7 +35,7 @@ from tasks.warehouse.database_rows import open_query
 from tasks.warehouse.errors import IngestionStoppedError
 from tasks.warehouse.experiment_design import design_of, settled, with_metrics
 from tasks.warehouse.experiment_files import Arms, ExperimentFile, ExperimentReader, peeked, write_arms
-from tasks.warehouse.experiment_logs import write_log
+from tasks.warehouse.experiment_logs import with_aliases, write_log
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
 from tasks.warehouse.new_workspaces import workspace_row
@@ -201,7 +201,7 @@ class _Job:
         for path in self.paths:
             source = wanted.open(path, mapping)
             require_columns(mapping, wanted.path, source.path, source.columns)
-            bound = wanted.bound(mapping, source, self.zones)
+            bound = wanted.bound(with_aliases(mapping, self.contract, source.columns), source, self.zones)
             dates = PublicationDates(wanted.dates) if wanted.dates is not None else None
             source, bound = dates.joined(source, bound) if dates is not None else (source, bound)
             inspector.require_columns(source, bound)
