@@ -149,7 +149,9 @@ def is_plan_awaited(known: AnalysisInput) -> bool:
     """
     if known.evidence is None or not known.evidence.n:
         has_negative = any(row["negative"] for row in known.reported.get(known.metrics[0]["metric_name"], ()))
-        return known.planned is None and not (has_negative or known.design.is_adaptive or known.design.decision_rule == 1)
+        return known.planned is None and not (
+            has_negative or known.design.is_adaptive or known.design.decision_rule == 1
+        )
     return False
 
 
@@ -174,8 +176,15 @@ def verdict_evidence(known: AnalysisInput, evidence: SequentialEvidence) -> Sequ
     against[known.control], against[:, known.control] = True, True
     better = np.where(against, evidence.adjusted, evidence.better)
     place = np.ix_(on, on)
-    parts = (better, evidence.adjusted, evidence.lower, evidence.estimate, evidence.error, evidence.tested)
-    return SequentialEvidence(*(part[place] for part in parts), evidence.n, evidence.is_doubtful, evidence.information)
+    return replace(
+        evidence,
+        better=better[place],
+        adjusted=evidence.adjusted[place],
+        lower=evidence.lower[place],
+        estimate=evidence.estimate[place],
+        error=evidence.error[place],
+        tested=evidence.tested[place],
+    )
 
 
 def is_contradicted(known: AnalysisInput, seen: InterimResult) -> bool:

@@ -129,7 +129,7 @@ class Arrivals:
         return cls(units, labels, numbers)
 
     def batches(self) -> Iterator[list[int]]:
-        """Places of the units, some at a time, in the order of their ids: two requests that share units never deadlock."""
+        """Places of the units, some at a time, in the order of their ids: requests that share units never deadlock."""
         order = sorted((k for k, unit in enumerate(self.units) if unit is not None), key=self._id_at)
         for start in range(0, len(order), UNITS_AT_ONCE):
             yield order[start : start + UNITS_AT_ONCE]

@@ -91,8 +91,8 @@ def require_addable(design: Design, primary: Metric) -> None:
     """Raise where units without an outcome are to count as zeros of something that a zero is no value of."""
     if design.missing_outcomes == "zero" and primary.kind in (MetricKind.RATE, MetricKind.RATIO):
         raise InvalidDesignError(
-            f"missing_outcomes='zero' is for metrics that count or add up, not for a {primary.kind}: who has none has no "
-            "rate; declare metric_kind 'binary' or 'count', or use 'exclude'"
+            f"missing_outcomes='zero' is for metrics that count or add up, not for a {primary.kind}: who has none "
+            "has no rate; declare metric_kind 'binary' or 'count', or use 'exclude'"
         )
 
 

@@ -168,16 +168,11 @@ class Design:
         for name, low, high in (("winsorise_at", 0.5, 1.0), ("allocation_floor", 0.0, 0.5)):
             if getattr(self, name) is not None:
                 require_between(name, getattr(self, name), low, high)
-        for name in ("daily_units", "conversion_window_days"):
-            if getattr(self, name) is not None:
-                require_positive(name, getattr(self, name))
-        if self.conversion_window_days is not None:
-            require_between("conversion_window_days", self.conversion_window_days, 0.0, LONGEST_DAYS)
-        if self.cycle_days is not None:
-            require_between("cycle_days", self.cycle_days, 0.0, LONGEST_DAYS)
+        if self.daily_units is not None:
+            require_positive("daily_units", self.daily_units)
+        self._require_times()
         self._require_missing_outcomes()
         self._require_traffic()
-        require_time_zone(self.time_zone)
         if self.bucketing not in HASHES:
             raise InvalidDesignError(f"bucketing is one of {', '.join(HASHES)}, not {self.bucketing!r}")
         require_between("decision_rule", self.decision_rule, 1, CURRENT_RULE)
@@ -200,6 +195,14 @@ class Design:
             raise InvalidDesignError(
                 "units that are assigned elsewhere have no layer, ramp, traffic_share or adaptive weights here"
             )
+
+    def _require_times(self) -> None:
+        if self.conversion_window_days is not None:
+            require_positive("conversion_window_days", self.conversion_window_days)
+            require_between("conversion_window_days", self.conversion_window_days, 0.0, LONGEST_DAYS)
+        if self.cycle_days is not None:
+            require_between("cycle_days", self.cycle_days, 0.0, LONGEST_DAYS)
+        require_time_zone(self.time_zone)
 
     def _require_missing_outcomes(self) -> None:
         if self.missing_outcomes not in ("exclude", "zero"):
@@ -254,7 +257,9 @@ def _require_ramp(shares: object) -> None:
     stages = shares if isinstance(shares, list) else []
     numbers = [one for one in stages if isinstance(one, int | float) and not isinstance(one, bool) and 0 < one <= 1]
     if not stages or len(numbers) < len(stages) or sorted(set(numbers)) != numbers:
-        raise InvalidDesignError(f"ramp is a list of rising shares of the traffic, such as [0.01, 0.1, 0.5, 1], not {shares}")
+        raise InvalidDesignError(
+            f"ramp is a list of rising shares of the traffic, such as [0.01, 0.1, 0.5, 1], not {shares}"
+        )
 
 
 def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:

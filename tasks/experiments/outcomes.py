@@ -1,7 +1,7 @@
 """Outcomes as they are handed in: checked, then compared with what is recorded.
 
-Single outcomes raise what is wrong with them. Of a batch, a row whose text no database can hold, or that occurred outside
-its window, is left out with its reason and the rest is kept; anything else wrong with a row refuses the batch.
+Single outcomes raise what is wrong with them. Of a batch, a row whose text no database can hold, or that occurred
+outside its window, is left out with its reason and the rest is kept; anything else wrong with a row refuses the batch.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ from tasks.experiments.errors import (
 from tasks.experiments.records import MetricKind
 
 PRIMARY_KEY = "primary"
-SUMS = ("n", "y", "yy", "d", "dd", "yd", "with_covariate", "x", "xx", "xy", "m", "mm", "b", "xm", "xb", "hy", "hm", "hb")
-SUMS += ("hd", "xd", "negative", "not_binary", "not_rate", "not_count")
+SUMS: tuple[str, ...] = (
+    *("n", "y", "yy", "d", "dd", "yd", "with_covariate", "x", "xx", "xy"),
+    *("m", "mm", "b", "xm", "xb", "hy", "hm", "hb", "hd", "xd"),
+    *("y3", "y4", "m3", "m4", "y3d", "y2d2", "yd3", "d4"),
+    *("negative", "not_binary", "not_rate", "not_count"),
+)
 COLUMNS = ("unit_id", "outcome", "key", "denominator", "occurred_at")
 ROWS_AT_ONCE = 20_000
 CLOCKS_DIFFER = timedelta(minutes=1)
@@ -137,7 +141,7 @@ class Intake:
         is_single: one outcome by itself, that raises what a batch leaves out.
     """
 
-    rows: Iterable[Row]
+    rows: pl.DataFrame | Iterable[Row]
     window: OutcomeWindow
     occurred_at: datetime | None = None
     is_single: bool = False
@@ -181,7 +185,7 @@ class Intake:
         self.refused.append({"unit_id": unit_id, "reason": str(error)})
 
 
-def _in_order_of_units(given: pl.DataFrame | Iterable[Row]) -> Iterator[list[Row]]:
+def _in_order_of_units(given: pl.DataFrame | Iterable[Row]) -> Iterator[Sequence[Row]]:
     if isinstance(given, pl.DataFrame):
         _require_columns(set(given.columns))
         order = given["unit_id"].cast(pl.String, strict=False) if given["unit_id"].dtype != pl.Object else None
@@ -251,7 +255,7 @@ def _require_size(what: str, number: float) -> float:
 
 
 def require_values(given: Sequence[OutcomeInput], kind: MetricKind | None, metric: Row) -> None:
-    """Raise if a value does not fit the metric's kind, where it is declared, or its bounds, or lacks its denominator."""
+    """Raise if a value does not fit the metric's declared kind or its bounds, or lacks its denominator."""
     require_kind([outcome.value for outcome in given], kind, metric["lower"], metric["upper"])
     kind_so_far = metric["kind"]
     with_parts = sum(outcome.denominator is not None for outcome in given)

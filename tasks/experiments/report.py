@@ -49,14 +49,14 @@ NEXT_STEPS: dict[ExperimentStatus, str] = {
     ExperimentStatus.WINNER: "complete the experiment and give all traffic to the winner",
     ExperimentStatus.NO_DIFFERENCE: "complete the experiment: any difference is smaller than the smallest worth having",
     ExperimentStatus.CONTRADICTED: (
-        "declare nothing: the effect changed while it ran, so that its mean is nobody's; look at it by day, find out what "
-        "changed, and start a new experiment"
+        "declare nothing: the effect changed while it ran, so that it has no one value; look at it by day, find out "
+        "what changed, and start a new experiment"
     ),
     ExperimentStatus.HARMED: "do not ship",
 }
 CONVERSIONS_ONLY = (
-    "every outcome so far is a conversion, so units that did not convert are missing: record a 0 for each, or create the "
-    "experiment with missing_outcomes='zero'"
+    "every outcome so far is a conversion, so units that did not convert are missing: record a 0 for each, or create "
+    "the experiment with missing_outcomes='zero'"
 )
 
 
@@ -69,13 +69,13 @@ def report(
     left_out: Sequence[str] = (),
 ) -> ExperimentResult:
     """Everything known at one look."""
-    beside = Beside.of(known, seen)
     evidence, on = verdict_evidence(known, seen.evidence), np.flatnonzero(known.is_on)
     arms = _signed_means(known, seen)[on]
     leader = int(on[evidence.leader(arms)]) if seen.moments.n[on].min() > 0 else None
+    beside = Beside.of(known, seen, leader)
     effects = _effects(known, seen)
     status = _status(known, seen, effects, beside, leader)
-    p = float(evidence.against_all()[list(on).index(leader)]) if leader is not None else 1.0
+    p = float(evidence.against_all()[int(np.flatnonzero(on == leader)[0])]) if leader is not None else 1.0
     is_open = status == ExperimentStatus.WINNER or (
         status in (ExperimentStatus.RUNNING, ExperimentStatus.NO_DIFFERENCE) and p > known.design.alpha
     )
@@ -126,6 +126,7 @@ class Beside:
         harmed: guardrails that each arm makes worse, by arm, of the arms that are on.
         uneven: arms whose effect differs between days since exposure.
         missing_days: still to come before a full cycle is covered.
+        does_fade: whether the leader's effect is not to be seen on its later days.
     """
 
     sample_ratio: SampleRatio | None
@@ -137,9 +138,10 @@ class Beside:
     uneven: list[str]
     has_conversions_only: bool
     missing_days: float
+    does_fade: bool
 
     @classmethod
-    def of(cls, known: AnalysisInput, seen: InterimResult) -> Beside:
+    def of(cls, known: AnalysisInput, seen: InterimResult, leader: int | None) -> Beside:
         """At one look."""
         guardrails, reporting = (
             secondary_analyses.guardrail_effects(known, seen),
@@ -161,12 +163,21 @@ class Beside:
             [name for name in secondary_analyses.is_uneven_by_day(known, days) if name in on],
             secondary_analyses.has_conversions_only(known, reporting),
             missing_days(known),
+            leader is not None and _does_fade(known, seen, leader),
         )
 
     @property
     def is_reporting_broken(self) -> bool:
         """Whether one arm's units report less often than another's."""
         return self.reporting is not None and self.reporting.is_alarm
+
+
+def _does_fade(known: AnalysisInput, seen: InterimResult, leader: int) -> bool:
+    """Beside the arm that comes closest."""
+    means, others = _signed_means(known, seen), known.is_on.copy()
+    others[leader] = False
+    rival = int(np.flatnonzero(others)[np.argmax(means[others])])
+    return known.design.decision_rule > 1 and secondary_analyses.does_fade(known, seen, leader, rival)
 
 
 def missing_days(known: AnalysisInput) -> float:
@@ -255,7 +266,7 @@ def _status(
         is_only_control_left=len(beside.harmed) == treatments and treatments > 0,
         is_contradicted=is_contradicted(known, seen) or name in beside.uneven,
         is_changed=change_epoch(known, seen) is not None,
-        is_cycle_covered=beside.missing_days == 0,
+        is_cycle_covered=beside.missing_days == 0 and not beside.does_fade,
         is_difference_negligible=len(negligible) == len(known.names) - 1 and all(negligible),
     )
     return conclude(verdict_evidence(known, seen.evidence), known.design.alpha, gates)
@@ -384,12 +395,9 @@ def _of_reports(known: AnalysisInput, beside: Beside) -> list[str]:
         for name in known.names
         if beside.sample_ratio is not None
     }
-    consequence = (
-        "that is where the effect may come from"
-        if known.design.missing_outcomes == "exclude"
-        else "they count as zeros; make sure that none of their outcomes was lost"
-    )
-    return [f"units of one arm report more often than another's ({', '.join(rates.values())}): {consequence}"]
+    return [
+        f"units of one arm report more often than another's ({', '.join(rates.values())}): that may be all the effect"
+    ]
 
 
 def _of_parts(known: AnalysisInput, beside: Beside) -> list[str]:
@@ -418,28 +426,42 @@ def next_step(
     if status == ExperimentStatus.HARMED:
         return _after_harm(known, beside)
     if status == ExperimentStatus.INSUFFICIENT_DATA:
-        missing = {
-            name: int(known.design.min_sample_size - n)
-            for name, n in zip(known.names, seen.moments.n, strict=True)
-            if n < known.design.min_sample_size
-        }
-        still = ", ".join(f"{name} {n}" for name, n in missing.items())
-        return f"{NEXT_STEPS[status]}; units still missing before anything can be said: {still}"
-    if status == ExperimentStatus.RUNNING and beside.missing_days:
+        return f"{NEXT_STEPS[status]}; {_still_missing(known, seen)}"
+    return _while_running(known, seen, beside, good) if status == ExperimentStatus.RUNNING else NEXT_STEPS[status]
+
+
+def _still_missing(known: AnalysisInput, seen: InterimResult) -> str:
+    still = ", ".join(
+        f"{name} {int(known.design.min_sample_size - n)}"
+        for name, n, is_on in zip(known.names, seen.moments.n, known.is_on, strict=True)
+        if is_on and n < known.design.min_sample_size
+    )
+    return f"units still missing before anything can be said: {still}"
+
+
+def _while_running(known: AnalysisInput, seen: InterimResult, beside: Beside, good: Sequence[str]) -> str:
+    if beside.missing_days:
         days = ceil(beside.missing_days)
         return (
             f"keep it running for {days} more day{'s' * (days > 1)}: nothing is declared before one full cycle of days"
         )
-    if status == ExperimentStatus.RUNNING and seen.planned:
-        more = f"{_units_still_needed(known, seen):,} more in all would find an effect of "
-        more += f"{100 * known.design.min_effect_size:.3g} % with the wanted power"
-        if good and not seen.evidence.is_doubtful:
-            return f"{_good_arms(good)}; or go on: {more}"
-        if seen.evidence.is_final_done:
-            return f"the planned size is reached and nothing is proven: complete it without a winner, or go on; {more}"
-        have = int(seen.moments.n[known.is_on].min())
-        return f"{NEXT_STEPS[status]} ({have:,} of {seen.planned:,} planned units in the smallest arm; {more})"
-    return NEXT_STEPS[status]
+    if beside.does_fade and seen.evidence.against_all().min() <= known.design.alpha:
+        return "keep it running: the effect of the first days is not seen on the later ones, so it may be a novelty"
+    if good and not seen.evidence.is_doubtful and not beside.is_reporting_broken:
+        return f"{_good_arms(good)}; or go on" + (f": {_more(known, seen)}" if seen.planned else "")
+    if not seen.planned:
+        return NEXT_STEPS[ExperimentStatus.RUNNING]
+    if seen.evidence.is_final_done:
+        more = _more(known, seen)
+        return f"the planned size is reached and nothing is proven: complete it without a winner, or go on; {more}"
+    have = int(seen.moments.n[known.is_on].min())
+    of = f"{have:,} of {seen.planned:,} planned units in the smallest arm; {_more(known, seen)}"
+    return f"{NEXT_STEPS[ExperimentStatus.RUNNING]} ({of})"
+
+
+def _more(known: AnalysisInput, seen: InterimResult) -> str:
+    found = f"an effect of {100 * known.design.min_effect_size:.3g} % with the wanted power"
+    return f"{_units_still_needed(known, seen):,} more in all would find {found}"
 
 
 def _good_arms(good: Sequence[str]) -> str:

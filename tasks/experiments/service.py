@@ -491,7 +491,7 @@ class ExperimentService:
 
     def set_traffic_share(self, experiment_id: str, traffic_share: float, reason: str) -> ExperimentRecord:
         """Let a larger share of the units take part; those that took part keep their arm."""
-        experiment, variants, metrics = self.store.definitions.find(experiment_id)
+        experiment, _, _ = self.store.definitions.find(experiment_id)
         if experiment["status"] == COMPLETED:
             raise WrongStateError(experiment_id, COMPLETED, "it takes no more units", "create another")
         design = replace(Design.from_dict(experiment["design"]), traffic_share=traffic_share)

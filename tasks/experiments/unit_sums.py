@@ -1,9 +1,9 @@
 """Sums over units that serve a metric of any kind, and what they say for the kind that it turns out to have.
 
-A unit counts once, whatever the number of its outcomes: a binary metric asks whether any is positive, a rate takes their
-mean, a ratio divides totals, every other kind takes the total. All are summed from the first outcome on, so that the kind
-is decided when one looks: what is seen later widens it and refuses nothing. Sums that have lost their digits, to an
-origin far off or to a value that was amended since, tell so and are made anew.
+A unit counts once, whatever the number of its outcomes: a binary metric asks whether any is positive, a rate takes
+their mean, a ratio divides totals, every other kind takes the total. All are summed from the first outcome on, so that
+the kind is decided when one looks: what is seen later widens it and refuses nothing. Sums that have lost their digits,
+to an origin far off or to a value that was amended since, tell so and are made anew.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from tasks.experiments.records import MetricKind
 
 WHOLE = ("n", "with_covariate", "negative", "not_binary", "not_rate", "not_count")
 PEAKS = ("largest", "largest_d")
+NARROWER = {MetricKind.BINARY: "not_binary", MetricKind.RATE: "not_rate", MetricKind.COUNT: "not_count"}
+POWERS = {"y": 1, "yy": 2, "y3": 3, "y4": 4}
 DAY_SUMS = ("n", "y", "yy", "d", "dd", "yd")
 LARGEST_SHIFT = 1e6  # of a squared mean over the variance, from where on squares lose half of their digits
+FOURTH_TOLERANCE = 0.01  # of fourth powers, which only say how heavy the tails are
 ROUNDING = 2.0**-46  # of the largest square that was ever added: what it may have left behind
 Row = Mapping[str, Any]
 Cell = tuple[str, int, str]  # variant, epoch, segment
@@ -61,11 +64,10 @@ def _contribution(outcomes: Sequence[tuple[float, float]], x: float | None, orig
     total, d = fsum(values), fsum(parts for _, parts in outcomes)
     y, m, b = total - origin, total / len(values), float(any(value > 0 for value in values))
     has, x = (0.0, 0.0) if x is None else (1.0, x)
-    first = (1, y, y * y, d, d * d, y * d, has, x, x * x, x * y, m, m * m, b, x * m, x * b, has * y, has * m, has * b)
     return (
-        *first,
-        has * d,
-        x * d,
+        *(1, y, y * y, d, d * d, y * d, has, x, x * x, x * y),
+        *(m, m * m, b, x * m, x * b, has * y, has * m, has * b, has * d, x * d),
+        *(y**3, y**4, m**3, m**4, y**3 * d, y * y * d * d, y * d**3, d**4),
         sum(value < 0 for value in values),
         sum(value not in (0, 1) for value in values),
         sum(not 0 <= value <= 1 for value in values),
@@ -79,7 +81,9 @@ def difference(after: Mapping[Cell, Row], before: Mapping[Cell, Row]) -> dict[Ce
     made = {}
     for cell in sorted({*after, *before}):
         new, old = after.get(cell, nothing), before.get(cell, nothing)
-        made[cell] = {name: new[name] - old[name] for name in SUMS} | {name: max(new[name], old[name]) for name in PEAKS}
+        made[cell] = {name: new[name] - old[name] for name in SUMS} | {
+            name: max(new[name], old[name]) for name in PEAKS
+        }
     return made
 
 
@@ -144,7 +148,11 @@ def narrowest_kind(rows: Sequence[Row]) -> MetricKind | None:
     """The narrowest kind that holds all outcomes of one metric; None before the first."""
     if not sum(row["n"] for row in rows):
         return None
-    for kind, name in ((MetricKind.BINARY, "not_binary"), (MetricKind.RATE, "not_rate"), (MetricKind.COUNT, "not_count")):
+    for kind, name in (
+        (MetricKind.BINARY, "not_binary"),
+        (MetricKind.RATE, "not_rate"),
+        (MetricKind.COUNT, "not_count"),
+    ):
         if not sum(row[name] for row in rows):
             return kind
     return MetricKind.CONTINUOUS
@@ -164,9 +172,11 @@ def kind_of(metric: Row, rows: Sequence[Row], *, is_missing_zero: bool = False) 
 def projected(row: Row, kind: MetricKind | None) -> dict[str, Any]:
     """A row of sums with y as a metric of this kind counts it: what an analysis reads."""
     if kind == MetricKind.BINARY:
-        return {**row, "y": row["b"], "yy": row["b"], "yd": row["b"], "xy": row["xb"], "hy": row["hb"]}
+        powers = dict.fromkeys(("y", "yy", "y3", "y4", "yd"), row["b"])
+        return {**row, **powers, "xy": row["xb"], "hy": row["hb"]}
     if kind == MetricKind.RATE:
-        return {**row, "y": row["m"], "yy": row["mm"], "xy": row["xm"], "hy": row["hm"]}
+        powers = {"y": row["m"], "yy": row["mm"], "y3": row["m3"], "y4": row["m4"]}
+        return {**row, **powers, "xy": row["xm"], "hy": row["hm"]}
     return dict(row)
 
 
@@ -209,8 +219,10 @@ def winsorised(
         _cut(changed[unit["variant_id"], unit["epoch"], unit["segment"]], unit, cap, origins)
     made = list(changed.values())
     n, y, yy = (fsum(row[name] for row in made) for name in ("n", "y", "yy"))
-    spread, largest = yy - y * y / max(n, 1), max((row["largest"] for row in rows), default=0.0)
-    return None if above and ROUNDING * largest > spread / LARGEST_SHIFT else made
+    spread, fourth = yy - y * y / max(n, 1), fsum(row["y4"] for row in made)
+    largest = max((row["largest"] for row in rows), default=0.0)
+    is_lost = ROUNDING * largest > spread / LARGEST_SHIFT or ROUNDING * largest**2 > FOURTH_TOLERANCE * fourth
+    return None if above and is_lost else made
 
 
 def cap_of(top: Sequence[Row], missing: int, rank: int) -> float:
@@ -224,10 +236,16 @@ def cap_of(top: Sequence[Row], missing: int, rank: int) -> float:
 
 def _cut(row: dict[str, Any], unit: Row, cap: float, origins: tuple[float, float]) -> None:
     origin, covariate_origin = origins
-    change = cap - unit["value"]
+    before, after, d = unit["value"] - origin, cap - origin, unit["denominator"]
+    change = after - before
     row["y"] += change
-    row["yy"] += change * (cap + unit["value"] - 2 * origin)
-    row["yd"] += change * unit["denominator"]
+    row["yy"] += change * (after + before)
+    row["y3"] += after**3 - before**3
+    row["y4"] += after**4 - before**4
+    row["yd"] += change * d
+    row["y3d"] += (after**3 - before**3) * d
+    row["y2d2"] += change * (after + before) * d * d
+    row["yd3"] += change * d**3
     if unit["covariate"] is not None:
         row["xy"] += change * (unit["covariate"] - covariate_origin)
         row["hy"] += change
@@ -244,6 +262,7 @@ def with_zeros(rows: Sequence[Row], arrivals: Sequence[Row], origin: float, metr
         row = dict(reported.get(cell, nothing | about))
         lost, lost_x = arrived["n"] - row["n"], arrived["x"] - row["x"]
         row["hy"] -= origin * (arrived["with_covariate"] - row["with_covariate"])
-        row |= {"y": row["y"] - origin * lost, "yy": row["yy"] + origin**2 * lost, "xy": row["xy"] - origin * lost_x}
+        row |= {name: row[name] + lost * (-origin) ** power for name, power in POWERS.items()}
+        row["xy"] -= origin * lost_x
         filled.append(row | {name: arrived[name] for name in ("n", "with_covariate", "x", "xx")})
     return filled

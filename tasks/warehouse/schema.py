@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Index, String, Text, false
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Index, String, Text, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -552,7 +552,7 @@ class ExperimentArrival(Base):
     experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
     variant_id: Mapped[str] = mapped_column(Key, primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
-    segment: Mapped[str] = mapped_column(Key, primary_key=True, default="", server_default="")
+    segment: Mapped[str] = mapped_column(Key, primary_key=True, default="", server_default=text("''"))
     n: Mapped[int]
     with_covariate: Mapped[int] = mapped_column(default=0, server_default="0")
     x: Mapped[float] = mapped_column(default=0.0, server_default="0")
@@ -623,6 +623,14 @@ class ExperimentStatistic(Base):
     hb: Mapped[float] = mapped_column(default=0.0, server_default="0")
     hd: Mapped[float] = mapped_column(default=0.0, server_default="0")
     xd: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    y3: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    y4: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    m3: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    m4: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    y3d: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    y2d2: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    yd3: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    d4: Mapped[float] = mapped_column(default=0.0, server_default="0")
     negative: Mapped[int] = mapped_column(default=0, server_default="0")
     not_binary: Mapped[int] = mapped_column(default=0, server_default="0")
     not_rate: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -8,7 +8,9 @@ from scipy.special import chdtrc, gammaln, logsumexp
 
 Array = NDArray[np.float64]
 ALARM_LEVEL = 0.001
-FACTORS = np.geomspace(0.002, 12.0, 40)  # of an arm's odds, in logarithm; a quarter apart, which costs 1.4 % of the evidence
+FACTORS = np.geomspace(
+    0.002, 12.0, 40
+)  # of an arm's odds, in logarithm; a quarter apart, which costs 1.4 % of the evidence
 LOG_ODDS_FACTORS = np.concatenate([-FACTORS[::-1], FACTORS])
 
 

@@ -75,7 +75,11 @@ class SequentialEvidence:
         """For the warehouse."""
         lower = [[bound if np.isfinite(bound) else None for bound in row] for row in self.lower.tolist()]
         arrays = {name: getattr(self, name).tolist() for name in ("better", "adjusted", "estimate", "error", "tested")}
-        state = {"n": self.n, "is_doubtful": bool(self.is_doubtful), "is_final_done": self.is_final_done}
+        state: dict[str, Any] = {
+            "n": self.n,
+            "is_doubtful": bool(self.is_doubtful),
+            "is_final_done": self.is_final_done,
+        }
         if self.doubted is not None:
             state["doubted"] = [self.doubted[0].tolist(), self.doubted[1].tolist(), self.doubted[2]]
         return arrays | {"lower": lower, "information": list(self.information)} | state

@@ -107,8 +107,8 @@ class Assignments:
             middle = sorted(known)[len(known) // 2]
             is_open = mine & Experiment.covariate_origin.is_(None)
             connection.execute(update(Experiment).where(is_open).values(covariate_origin=middle))
-            origin = connection.execute(select(Experiment.covariate_origin).where(mine)).scalar_one()
-        return float(origin)
+            origin = connection.execute(select(Experiment.covariate_origin).where(mine)).scalar()
+        return float(origin or 0.0)
 
     def of_units(
         self, connection: Connection, experiment_id: str, unit_ids: Sequence[str], *, lock: bool = False

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
 
 from tasks.experiments.assignment import UNNAMED
 from tasks.experiments.design import Design, calendar_of
@@ -245,7 +245,7 @@ class Outcomes:
         columns: list[Any] = [o.unit_id, o.key, o.value, o.denominator, o.revision, o.occurred_at, a.variant_id]
         columns += [a.epoch, a.segment, a.covariate, a.assigned_at]
         query = select(*columns).join(a, joined).where(_of_metric(o, metric)).order_by(o.unit_id, o.key)
-        for row in connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query).mappings():
+        for row in connection.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}).mappings():
             yield dict(row)
 
     def statistics(self, experiment_id: str) -> list[Row]:

@@ -8,6 +8,7 @@ down_revision = "0004_experiment_design"
 
 INSTANT = sa.DateTime(timezone=True)
 SUMS = ("m", "mm", "b", "xm", "xb", "hy", "hm", "hb", "hd", "xd", "largest", "largest_d")
+SUMS += ("y3", "y4", "m3", "m4", "y3d", "y2d2", "yd3", "d4")
 COUNTS = ("negative", "not_binary", "not_rate", "not_count")
 
 
@@ -42,7 +43,7 @@ def _arrivals_by_segment() -> None:
         sa.Column("experiment_id", sa.String(length=128), nullable=False),
         sa.Column("variant_id", sa.String(length=128), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
-        sa.Column("segment", sa.String(length=128), nullable=False, server_default=""),
+        sa.Column("segment", sa.String(length=128), nullable=False, server_default=sa.text("''")),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("with_covariate", sa.BigInteger(), nullable=False, server_default="0"),
         sa.Column("x", sa.Double(), nullable=False, server_default="0"),
