@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flows import console
 from tasks.errors import InputError
 from tasks.experiments.figures import effects_over_time, power_by_size
-from tasks.experiments.headline import counts_in_words, decision_of, headline, most_urgent_first
+from tasks.experiments.headline import counts_in_words, decision_of, headline, most_urgent_first, plan_in_words
 from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.ramp import RampStep
 from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentResult
@@ -20,12 +20,13 @@ from tasks.experiments.tables import (
     day_rows,
     effect_rows,
     guardrail_rows,
+    power_rows,
     secondary_rows,
     segment_rows,
+    size_rows,
 )
 
 MOST_ROWS = 40
-BAR = 20  # blocks of a full bar
 NONE_YET = (
     "[bold]raptorflow experiment plan --baseline 0.1[/] says how many units one takes, "
     "[bold]raptorflow experiment create --help[/] makes one, "
@@ -69,37 +70,10 @@ def plan(curve: PowerCurve, png: Path | None, as_json: bool) -> None:
         return
     for line in plan_in_words(curve):
         console.say(line)
-    sizes = [
-        {"units in the smallest arm": f"{row['units_per_arm']:,}"}
-        | ({} if row["expected_days"] is None else {"days": row["expected_days"]})
-        | {"power": bar(row["power"]), "smallest effect found": f"{100 * row['minimum_detectable_effect']:.3g} %"}
-        for row in curve.sizes
-    ]
-    console.table(f"power, if the effect is {100 * curve.min_effect_size:.3g} %", sizes)
-    effects = [{"true effect": f"{100 * row['effect']:.3g} %", "power": bar(row["power"])} for row in curve.effects]
-    console.table(f"power, with {curve.plan.units_per_arm:,} units in the smallest arm", effects)
+    console.table(f"power, if the effect is {100 * curve.min_effect_size:.3g} %", size_rows(curve))
+    console.table(f"power, with {curve.plan.units_per_arm:,} units in the smallest arm", power_rows(curve))
     if png is not None:
         console.say(f"picture: {png}")
-
-
-def plan_in_words(curve: PowerCurve) -> Iterator[str]:
-    """The plan in sentences, the one that matters first."""
-    chosen = curve.plan
-    days = "" if chosen.expected_days is None else f", {chosen.expected_days:,} days at this traffic"
-    yield (
-        f"{chosen.units_per_arm:,} units in the smallest of {curve.arms} arms{days}: a relative effect of "
-        f"{100 * curve.min_effect_size:.3g} % is found with power {100 * chosen.power:.0f} %"
-    )
-    yield (
-        f"the smallest effect that this size finds with power {100 * curve.wanted_power:.0f} %: "
-        f"{100 * chosen.minimum_detectable_effect:.3g} % of the control's mean"
-    )
-
-
-def bar(share: float) -> str:
-    """A share between 0 and 1 as blocks, with its percentage."""
-    full = round(BAR * share)
-    return f"{'█' * full}{'░' * (BAR - full)} {100 * share:3.0f} %"
 
 
 def record(made: ExperimentRecord, then: str, as_json: bool) -> None:

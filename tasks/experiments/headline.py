@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
 
+from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult, ExperimentStatus, Forecast
 
 Row = Mapping[str, Any]
@@ -174,3 +175,17 @@ def counts_in_words(rows: Sequence[Row]) -> str:
     parts = [f"{waiting} wait{'s' if waiting == 1 else ''} for a decision"]
     parts += [f"{count:,} {status}" for status, count in by_status.items() if count]
     return f"{len(rows):,} experiment{'s' if len(rows) != 1 else ''}: {', '.join(parts)}"
+
+
+def plan_in_words(curve: PowerCurve) -> Iterator[str]:
+    """The plan in sentences, the one that matters first."""
+    chosen = curve.plan
+    days = "" if chosen.expected_days is None else f", {chosen.expected_days:,} days at this traffic"
+    yield (
+        f"{chosen.units_per_arm:,} units in the smallest of {curve.arms} arms{days}: a relative effect of "
+        f"{100 * curve.min_effect_size:.3g} % is found with power {100 * chosen.power:.0f} %"
+    )
+    yield (
+        f"the smallest effect that this size finds with power {100 * curve.wanted_power:.0f} %: "
+        f"{100 * chosen.minimum_detectable_effect:.3g} % of the control's mean"
+    )

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tasks.experiments.headline import relative
+from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult
 
 Row = dict[str, Any]
 MOST_DAYS = 7
+BAR = 20  # blocks of a full bar
 
 
 def effect_rows(analysis: ExperimentResult) -> list[Row]:
@@ -141,3 +143,24 @@ def share(value: float | None) -> str | None:
     if value is None:
         return None
     return "< 0.1 %" if value < 0.001 else "> 99.9 %" if value > 0.999 else f"{100 * value:.1f} %"
+
+
+def size_rows(curve: PowerCurve) -> list[Row]:
+    """Power by size, if the effect is the smallest worth finding."""
+    return [
+        {"units in the smallest arm": f"{row['units_per_arm']:,}"}
+        | ({} if row["expected_days"] is None else {"days": row["expected_days"]})
+        | {"power": bar(row["power"]), "smallest effect found": f"{100 * row['minimum_detectable_effect']:.3g} %"}
+        for row in curve.sizes
+    ]
+
+
+def power_rows(curve: PowerCurve) -> list[Row]:
+    """Power by the true effect, at the plan's size."""
+    return [{"true effect": f"{100 * row['effect']:.3g} %", "power": bar(row["power"])} for row in curve.effects]
+
+
+def bar(share_of_all: float) -> str:
+    """A share between 0 and 1 as blocks, with its percentage."""
+    full = round(BAR * share_of_all)
+    return f"{'█' * full}{'░' * (BAR - full)} {100 * share_of_all:3.0f} %"

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tasks.experiments import tables
-from tasks.experiments.headline import counts_in_words, headline, most_urgent_first
+from tasks.experiments.headline import counts_in_words, headline, most_urgent_first, plan_in_words
 from tasks.plain_text import Markdown, code, markdown
 from tasks.reporting.artifacts import markdown_table, reasons
 
 if TYPE_CHECKING:
-    from tasks.experiments.records import ExperimentResult
+    from tasks.experiments.power_curve import PowerCurve
+    from tasks.experiments.records import ExperimentRecord, ExperimentResult
 
 Row = dict[str, Any]
 MOST_ROWS = 50  # of the page about all experiments
@@ -48,6 +49,30 @@ def in_words(analysis: ExperimentResult, completed: bool) -> str:
     ]
     lines += [f"What to do: {markdown(analysis.next_step)}."] if not completed else []
     return "\n\n".join(lines)
+
+
+def plan_report(curve: PowerCurve) -> str:
+    """A plan in Markdown: what it takes, and what other sizes and effects would find."""
+    effect, size = f"{100 * curve.min_effect_size:.3g} %", f"{curve.plan.units_per_arm:,}"
+    sections = [
+        "# Plan of an experiment",
+        *(f"{markdown(line)}." for line in plan_in_words(curve)),
+        f"## Power, if the effect is {effect}\n\n{markdown_table(tables.size_rows(curve))}",
+        f"## Power, with {size} units in the smallest arm\n\n{markdown_table(tables.power_rows(curve))}",
+    ]
+    return "\n\n".join(sections)
+
+
+def record_report(record: ExperimentRecord) -> str:
+    """An experiment that nobody has looked at yet, in Markdown."""
+    arms = [{"arm": one["name"], "traffic": f"{100 * one['weight']:.3g} %"} for one in record.variants]
+    planned = record.planned_units_per_arm
+    lines = [
+        f"# {markdown(record.name)}",
+        f"{record.status} · {markdown(record.metric_name)} · {code(record.experiment_id)}",
+    ]
+    lines += [f"Planned: {planned:,} units in the smallest arm."] if planned else []
+    return "\n\n".join([*lines, markdown_table(arms), *(f"- {markdown(one)}" for one in record.warnings)])
 
 
 def experiments_report(rows: Sequence[Mapping[str, Any]]) -> str:
