@@ -20,13 +20,14 @@ from tasks.experiments.records import ExperimentResult, MetricKind
 from tasks.experiments.report import missing_days, report
 from tasks.experiments.store import ExperimentStore, Row
 from tasks.experiments.unit_sums import (
+    as_columns,
     cap_of,
     have_lost_digits,
     kind_of,
     origin_of,
     projected,
     units_above,
-    winsorised,
+    with_cap,
     with_zeros,
 )
 from tasks.warehouse.frames import find_workspace
@@ -151,10 +152,13 @@ def _capped(
     cap = cap_of(top, missing, units_above(units + missing, quantile))
     above = [unit for unit in top if unit["value"] > cap]
     origins = (metric["origin"], experiment["covariate_origin"] or 0.0)
-    made = winsorised([projected(row, kind) for row in rows], above, cap, origins)
+    made = with_cap([projected(row, kind) for row in rows], above, cap, origins)
     if made is not None:
         return made
-    return [projected(row, kind) for row in store.outcomes.summed_with_cap(metric, above, cap)]
+    capped = {unit["unit_id"]: [(cap, unit["denominator"])] for unit in above}
+    cells = store.outcomes.recount(experiment["experiment_id"], metric, capped)
+    about = {"experiment_id": experiment["experiment_id"], "metric_name": metric["metric_name"]}
+    return [projected(about | as_columns(*item), kind) for item in cells.items()]
 
 
 def _keep_look(store: ExperimentStore, digest: str, analysis: ExperimentResult, seen: InterimResult) -> None:

@@ -402,8 +402,8 @@ def _of_reports(known: AnalysisInput, beside: Beside) -> list[str]:
 
 def _of_parts(known: AnalysisInput, beside: Beside) -> list[str]:
     """Where the effect is not the same for everybody, or on every day, or what else it does."""
-    told = [f"{name} makes {' and '.join(metrics)} worse" for name, metrics in beside.harmed.items()]
-    told += [
+    remarks = [f"{name} makes {' and '.join(metrics)} worse" for name, metrics in beside.harmed.items()]
+    remarks += [
         f"the effect of {name} is not the same on all days since exposure: see it by day" for name in beside.uneven
     ]
     for name in known.names:
@@ -411,8 +411,8 @@ def _of_parts(known: AnalysisInput, beside: Beside) -> list[str]:
         p = rows[0]["heterogeneity_p_value"] if rows else None
         if p is not None and p <= UNEVEN_LEVEL:
             parts = ", ".join(f"{row['segment']} {row['effect']:+.3g}" for row in rows)
-            told.append(f"the effect of {name} differs between segments (p = {p:.2g}): {parts}")
-    return told
+            remarks.append(f"the effect of {name} differs between segments (p = {p:.2g}): {parts}")
+    return remarks
 
 
 def next_step(
@@ -460,8 +460,8 @@ def _while_running(known: AnalysisInput, seen: InterimResult, beside: Beside, go
 
 
 def _more(known: AnalysisInput, seen: InterimResult) -> str:
-    found = f"an effect of {100 * known.design.min_effect_size:.3g} % with the wanted power"
-    return f"{_units_still_needed(known, seen):,} more in all would find {found}"
+    effect = f"an effect of {100 * known.design.min_effect_size:.3g} %"
+    return f"{_units_still_needed(known, seen):,} more in all would find {effect} with the wanted power"
 
 
 def _good_arms(good: Sequence[str]) -> str:

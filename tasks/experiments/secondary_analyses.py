@@ -53,8 +53,8 @@ def reporting_of(known: AnalysisInput) -> SampleRatio | None:
         return None
     p = sample_ratio.reporting_p_value(reported, assigned, known.looks)
     rates = reported.sum(axis=1) / np.maximum(assigned.sum(axis=1), 1)
-    found = _ratio(known, p, reported.sum(axis=0), rates @ assigned)
-    return replace(found, is_alarm=found.is_alarm and known.design.missing_outcomes == "exclude")
+    ratio = _ratio(known, p, reported.sum(axis=0), rates @ assigned)
+    return replace(ratio, is_alarm=ratio.is_alarm and known.design.missing_outcomes == "exclude")
 
 
 def _by_epoch(known: AnalysisInput, rows: Sequence[Mapping[str, Any]]) -> Array:

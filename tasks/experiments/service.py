@@ -268,15 +268,15 @@ class ExperimentService:
         at = require_past("assigned_at", assigned_at, now)
         if assigned_at is not None:
             plan.require_begun(at)
-        found: list[Assignment | None] = [None] * len(arrivals.units)
+        arms: list[Assignment | None] = [None] * len(arrivals.units)
         places = list(arrivals.batches())
         rows = (arrivals.rows(plan, batch, at) for batch in places)
         for batch, stored in zip(places, self.store.assignments.assign_some_at_a_time(rows), strict=True):
             for place in batch:
-                found[place] = assignment_of(arrivals.units[place], stored)
+                arms[place] = assignment_of(arrivals.units[place], stored)
         if plan.holdout is not None:
             self._enroll_in_holdout(experiment_id, arrivals, places, at)
-        return found
+        return arms
 
     def _enroll_in_holdout(self, experiment_id: str, arrivals: Arrivals, places: list[list[int]], at: datetime) -> None:
         """Count the units that came, in an experiment or held out of it, in the workspace's holdout experiment."""

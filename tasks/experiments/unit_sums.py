@@ -202,7 +202,7 @@ def units_above(units: int, quantile: float) -> int:
     return units - 1 - ceil(quantile * (units - 1)) if units else 0
 
 
-def winsorised(
+def with_cap(
     rows: Sequence[Row], above: Sequence[Row], cap: float, origins: tuple[float, float]
 ) -> list[dict[str, Any]] | None:
     """Projected rows as they are when no unit counts for more than a cap.

@@ -206,19 +206,13 @@ class Outcomes:
         self.warehouse.upsert(connection, d, [about | row for row in day_rows(days)])
         return metric | values
 
-    def recount(self, experiment_id: str, metric: Row) -> dict[Cell, Row]:
-        """The sums made anew from the outcomes; what the stored ones must equal."""
+    def recount(
+        self, experiment_id: str, metric: Row, capped: Mapping[str, list[tuple[float, float]]] | None = None
+    ) -> dict[Cell, Row]:
+        """The sums made anew from the outcomes, some units' counted for others; what the stored ones must equal."""
         with self.warehouse.connect() as connection:
-            cells, _ = self._recounted(connection, metric | {"experiment_id": experiment_id})
+            cells, _ = self._recounted(connection, metric | {"experiment_id": experiment_id}, capped)
         return {cell: {name: sums[name] for name in SUMS} for cell, sums in cells.items()}
-
-    def summed_with_cap(self, metric: Row, above: Sequence[Row], cap: float) -> list[Row]:
-        """Sums made anew in which units above the cap count for it."""
-        capped = {unit["unit_id"]: [(cap, unit["denominator"])] for unit in above}
-        with self.warehouse.connect() as connection:
-            cells, _ = self._recounted(connection, metric, capped)
-        about = {name: metric[name] for name in ("experiment_id", "metric_name")}
-        return [about | as_columns(*item) for item in cells.items()]
 
     def _recounted(
         self, connection: Connection, metric: Row, capped: Mapping[str, list[tuple[float, float]]] | None = None

@@ -7,21 +7,24 @@ revision = "0005_experiment_sums"
 down_revision = "0004_experiment_design"
 
 INSTANT = sa.DateTime(timezone=True)
-SUMS = ("m", "mm", "b", "xm", "xb", "hy", "hm", "hb", "hd", "xd", "largest", "largest_d")
-SUMS += ("y3", "y4", "m3", "m4", "y3d", "y2d2", "yd3", "d4")
+SUMS = (
+    *("m", "mm", "b", "xm", "xb", "hy", "hm", "hb", "hd", "xd"),
+    *("y3", "y4", "m3", "m4", "y3d", "y2d2", "yd3", "d4", "largest", "largest_d"),
+)
 COUNTS = ("negative", "not_binary", "not_rate", "not_count")
 
 
 def upgrade() -> None:
     """Add columns and a table; sums that are there are made anew when they are next touched."""
     op.add_column("experiment", sa.Column("covariate_origin", sa.Double(), nullable=True))
-    made = sa.Column("has_all_sums", sa.Boolean(), nullable=False, server_default=sa.false())
+    made: sa.Column[bool] = sa.Column("has_all_sums", sa.Boolean(), nullable=False, server_default=sa.false())
     op.add_column("experiment_metric", made)
     for table in ("experiment_outcome", "experiment_amendment"):
         op.add_column(table, sa.Column("occurred_at", INSTANT, nullable=True))
-    for names, kind in ((SUMS, sa.Double()), (COUNTS, sa.BigInteger())):
-        for name in names:
-            op.add_column("experiment_statistic", sa.Column(name, kind, nullable=False, server_default="0"))
+    for name in SUMS:
+        op.add_column("experiment_statistic", sa.Column(name, sa.Double(), nullable=False, server_default="0"))
+    for name in COUNTS:
+        op.add_column("experiment_statistic", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
     _arrivals_by_segment()
     op.create_table(
         "experiment_day",
