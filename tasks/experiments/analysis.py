@@ -125,14 +125,14 @@ def take_look(known: AnalysisInput) -> InterimResult:
     primary, design = known.metrics[0], known.design
     sums = known.sums(primary)
     is_weighted = design.is_adaptive and len(known.epochs) > 1
-    moments, is_adjusted = moments_of(sums, is_weighted=is_weighted)
+    moments, is_adjusted = moments_of(sums)
     planned = known.planned
     if planned is None and is_plan_awaited(known):
         weights = None if design.is_adaptive else known.split.weights
         planned = power.from_first_outcomes(design, moments, sums.kind, weights, known.control)
     rule = rule_of(known, planned)
     n_star = power.tuned_to(design, len(known.names), planned)
-    means, comparison = compare_all(moments, sums, known, rule, n_star, is_weighted=is_weighted)
+    means, comparison = compare_all(moments, sums.adjusted() or sums, known, rule, n_star, is_weighted=is_weighted)
     comparison = replace(comparison, estimate=sign_of(primary) * comparison.estimate)
     evidence = known.evidence or SequentialEvidence.none(len(known.names))
     is_ready = planned is not None or not is_plan_awaited(known)
@@ -155,12 +155,12 @@ def is_plan_awaited(known: AnalysisInput) -> bool:
     return False
 
 
-def moments_of(sums: ArmSums, *, is_weighted: bool) -> tuple[Moments, bool]:
-    """Of each arm (K,), adjusted by the covariate where every unit has one; and whether they are."""
-    covariates = None if is_weighted else sums.covariate_sums()
-    if covariates is None:
-        return sums.moments(), False
-    return _with_origin(covariates.adjusted(), sums.origin), True
+def moments_of(sums: ArmSums) -> tuple[Moments, bool]:
+    """Of each arm (K,), less what a covariate from before explains where units have one; and whether that is so."""
+    plain, adjusted = sums.moments(), sums.adjusted()
+    if adjusted is None:
+        return plain, False
+    return replace(adjusted.moments(), kurtosis=plain.kurtosis, is_coin=plain.is_coin), True
 
 
 def verdict_evidence(known: AnalysisInput, evidence: SequentialEvidence) -> SequentialEvidence:
@@ -202,10 +202,6 @@ def is_contradicted(known: AnalysisInput, seen: InterimResult) -> bool:
     return bool((is_empty | ((estimate < lower) & (error > 0))).any())
 
 
-def _with_origin(shifted: Moments, origin: float) -> Moments:
-    return Moments(shifted.n, shifted.mean + origin, shifted.variance)
-
-
 def rule_of(known: AnalysisInput, planned: int | None) -> SpendingRule:
     """How this experiment spends its α."""
     return SpendingRule.of(known.design, len(known.names), known.control, is_planned=planned is not None)
@@ -244,15 +240,24 @@ def _moments_of_pairs(
     parts: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]], sums: ArmSums
 ) -> tuple[Moments, Moments]:
     """Of each pair's row and column (K, K), by the epochs of that pair."""
-    shape = parts[0][0].shape
-    made = [np.zeros(shape) for _ in range(6)]
+    rows, columns = [], []
     for pairs, epochs in parts:
-        part, _ = moments_of(sums.in_epochs(epochs), is_weighted=False)
-        for total, values in zip(made, (part.n, part.mean, part.variance), strict=False):
-            total[pairs] = np.broadcast_to(values[:, None], shape)[pairs]
-        for total, values in zip(made[3:], (part.n, part.mean, part.variance), strict=True):
-            total[pairs] = np.broadcast_to(values[None, :], shape)[pairs]
-    return Moments(*made[:3]), Moments(*made[3:])
+        part, _ = moments_of(sums.in_epochs(epochs))
+        rows.append((pairs, part.at(slice(None), None)))
+        columns.append((pairs, part.at(None, slice(None))))
+    return _of_each_pair(rows), _of_each_pair(columns)
+
+
+def _of_each_pair(parts: Sequence[tuple[NDArray[np.bool_], Moments]]) -> Moments:
+    """Moments (K, K), each pair's from the part that is its own."""
+    shape = parts[0][0].shape
+    n, mean, variance, kurtosis = (np.zeros(shape) for _ in range(4))
+    for pairs, part in parts:
+        least = np.zeros(shape) if part.kurtosis is None else part.kurtosis
+        for total, values in ((n, part.n), (mean, part.mean), (variance, part.variance), (kurtosis, least)):
+            total[pairs] = np.broadcast_to(values, shape)[pairs]
+    is_known = all(part.kurtosis is not None for _, part in parts)
+    return Moments(n, mean, variance, kurtosis if is_known else None, parts[0][1].is_coin)
 
 
 def _compare_scores(sums: ArmSums, known: AnalysisInput, rule: SpendingRule, n_star: float) -> tuple[Array, Comparison]:

@@ -217,7 +217,7 @@ def factor_contrasts(known: AnalysisInput, seen: InterimResult) -> list[dict[str
     if known.design.experiment_type != ExperimentType.MULTIVARIATE or seen.moments.n.min() < 2:
         return []
     wanted = factorial.contrasts([row["levels"] or {} for row in known.variants])
-    moments, _ = moments_of(seen.sums.in_epochs(known.common_epochs), is_weighted=seen.is_weighted)
+    moments, _ = moments_of(seen.sums.in_epochs(known.common_epochs))
     rows = factorial.judge(moments, wanted, alpha=known.design.alpha, n_star=seen.n_star)
     return _better_is_positive(known, rows)
 
