@@ -1,4 +1,4 @@
-"""Logs of teams whose flags live elsewhere: every row counts by rule or is counted as left out, in whatever order it comes."""
+"""Logs of teams whose flags live elsewhere: each row counts by rule or is counted as left out, in any order."""
 
 from __future__ import annotations
 

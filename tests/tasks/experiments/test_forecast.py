@@ -98,7 +98,8 @@ def test_the_pace_is_that_of_the_last_week() -> None:
 
 
 def test_a_curve_rises_with_size_and_effect_and_meets_the_plan() -> None:
-    curve = ExperimentService().power_curve(0.1, "binary", 3, min_effect_size=0.1, daily_units=3000, weights=[0.6, 0.2, 0.2])
+    shares = [0.6, 0.2, 0.2]
+    curve = ExperimentService().power_curve(0.1, "binary", 3, min_effect_size=0.1, daily_units=3000, weights=shares)
     powers = [row["power"] for row in curve.sizes]
     assert powers == sorted(powers)
     assert [row["power"] for row in curve.effects] == sorted(row["power"] for row in curve.effects)

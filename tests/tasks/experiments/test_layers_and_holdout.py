@@ -1,4 +1,4 @@
-"""Who takes part: layers share no unit, a holdout is the same everywhere and analyzed, a ramp stops at a harmed guardrail."""
+"""Who takes part: layers share no unit, a holdout is the same everywhere and analyzed, a ramp stops at harm."""
 
 from __future__ import annotations
 
