@@ -15,6 +15,7 @@ from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import ArmSums, Moments
 from tasks.experiments.inference.comparisons import Comparison, compare, from_estimates
 from tasks.experiments.inference.power import TrafficSplit
+from tasks.experiments.inference.quantile_estimates import QuantileEstimates
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
 
 Array = NDArray[np.float64]
@@ -30,6 +31,7 @@ class AnalysisInput:
         statistics: sums as that kind counts them, and as the design treats units without an outcome.
         evidence: what earlier looks proved.
         reported: by metric, sums of the units that reported, whatever the design makes of the others.
+        quantiles: of the arms, by metric, where one is compared by a quantile.
         days: sums by day of outcomes that say when they occurred.
         looks: this look's number.
         elapsed_days: since the start.
@@ -44,6 +46,7 @@ class AnalysisInput:
     planned: int | None
     evidence: SequentialEvidence | None
     reported: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    quantiles: Mapping[str, QuantileEstimates] = field(default_factory=dict)
     days: Sequence[Row] = ()
     looks: int = 1
     elapsed_days: float = 0.0

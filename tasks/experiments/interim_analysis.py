@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
 from tasks.experiments.analysis import AnalysisInput, InterimResult, take_look
 from tasks.experiments.definition import DRAFT
-from tasks.experiments.design import Design
+from tasks.experiments.design import QUANTILES, Design
 from tasks.experiments.errors import WrongStateError
 from tasks.experiments.forecast import forecast, pace_of
 from tasks.experiments.headline import headline
+from tasks.experiments.inference.quantile_estimates import QuantileEstimates
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence
 from tasks.experiments.logs import in_words
 from tasks.experiments.records import ExperimentResult, MetricKind
@@ -102,7 +105,20 @@ def read_input(
         planned=experiment["planned_units_per_arm"],
         evidence=None if last is None else SequentialEvidence.from_dict(last["result"]["evidence"]),
         reported=reported,
+        quantiles={
+            metric["metric_name"]: _quantiles(store, experiment_id, metric, [row["variant_id"] for row in variants])
+            for metric in metrics
+            if metric["quantile"]
+        },
     )
+
+
+def _quantiles(store: ExperimentStore, experiment_id: str, metric: Row, arms: Sequence[str]) -> QuantileEstimates:
+    """Of each arm, from the units' values."""
+    values = store.outcomes.unit_values(experiment_id, metric["metric_name"])
+    by_arm = {str(name): own["value"].to_numpy() for (name,), own in values.group_by("variant_id")}
+    nothing = np.zeros(0)
+    return QuantileEstimates.of([by_arm.get(arm, nothing) for arm in arms], QUANTILES[metric["quantile"]])
 
 
 def _sound_sums(store: ExperimentStore, experiment_id: str, metrics: Sequence[Row]) -> dict[str, list[Row]]:

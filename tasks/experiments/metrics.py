@@ -104,6 +104,21 @@ def _kind(role: str, value: object) -> MetricKind:
         raise InvalidDesignError(f"{role} kind is one of {', '.join(MetricKind)}, not {value!r}") from None
 
 
+def require_comparable(metrics: Sequence[Metric], *, is_adaptive: bool) -> None:
+    """Raise where a quantile would have to decide, or to be compared under weights that change.
+
+    Raises:
+        InvalidDesignError: for a primary metric with a quantile, or any under adaptive weights.
+    """
+    for metric in metrics:
+        if metric.quantile is not None and (metric.role == "primary" or is_adaptive):
+            why = "has to decide" if metric.role == "primary" else "meets weights that change"
+            raise InvalidDesignError(
+                f"metric '{metric.name}' is compared by its {metric.quantile} and {why}; name it as a secondary metric "
+                "or a guardrail of an experiment with equal allocation"
+            )
+
+
 def require_different(metrics: Sequence[Metric]) -> None:
     """Raise where one metric has two roles, since its outcomes would be counted twice."""
     names = [metric.name for metric in metrics]

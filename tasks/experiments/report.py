@@ -365,17 +365,7 @@ def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult, beside:
         weaknesses.append(
             "the allocation floor is below 5 %: intervals after adaptive allocation cover less than they say"
         )
-    if seen.evidence.contradicts_itself(known.design.alpha):
-        weaknesses.append("the effect changed its direction between looks; nothing can be declared")
-    elif is_contradicted(known, seen):
-        weaknesses.append(
-            "the effect today is not among those that earlier looks left possible; nothing can be declared"
-        )
-    if rests_on_few_units(seen.moments):
-        weaknesses.append(
-            f"a few units hold most of {experiment['metric_name']}, so intervals are wider than its spread alone would "
-            "make them; winsorise_at in a new experiment caps the largest values and needs fewer units"
-        )
+    weaknesses += _of_effect(experiment, known, seen)
     epoch = change_epoch(known, seen)
     if epoch is not None:
         weaknesses.append(
@@ -389,6 +379,23 @@ def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult, beside:
         )
     if experiment["completed_at"] is None and seen.planned is None and seen.moments.n.min() > 0:
         weaknesses.append("the size is not planned yet: it follows from the first outcomes of every arm")
+    return weaknesses
+
+
+def _of_effect(experiment: Row, known: AnalysisInput, seen: InterimResult) -> list[str]:
+    """What speaks against one effect, or against how well it is known."""
+    weaknesses = []
+    if seen.evidence.contradicts_itself(known.design.alpha):
+        weaknesses.append("the effect changed its direction between looks; nothing can be declared")
+    elif is_contradicted(known, seen):
+        weaknesses.append(
+            "the effect today is not among those that earlier looks left possible; nothing can be declared"
+        )
+    if rests_on_few_units(seen.moments):
+        weaknesses.append(
+            f"a few units hold most of {experiment['metric_name']}, so intervals are wider than its spread alone would "
+            "make them; winsorise_at in a new experiment caps the largest values and needs fewer units"
+        )
     return weaknesses
 
 

@@ -14,7 +14,7 @@ from tasks.experiments.analysis import AnalysisInput, InterimResult, compare_all
 from tasks.experiments.inference import factorial, sample_ratio
 from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import Moments
-from tasks.experiments.inference.comparisons import compare, difference_of
+from tasks.experiments.inference.comparisons import Comparison, compare, difference_of, from_estimates
 from tasks.experiments.records import ExperimentType, MetricKind, SampleRatio
 from tasks.experiments.segments import by_dimension, dimension_of
 from tasks.experiments.unit_sums import DAY_SUMS
@@ -189,10 +189,8 @@ def _against_control(
     known: AnalysisInput, seen: InterimResult, metric: Mapping[str, Any], rule: SpendingRule
 ) -> list[dict[str, Any]]:
     """Each arm against the control on one metric; None for what too few units do not tell."""
-    sums = known.sums(metric)
-    moments, sign = sums.moments(), sign_of(metric)
-    _, comparison = compare_all(moments, sums, known, rule, seen.n_star, is_weighted=seen.is_weighted)
-    rows = []
+    moments, comparison = _compared(known, seen, metric, rule)
+    sign, rows = sign_of(metric), []
     for k, name in enumerate(known.names):
         at = (k, known.control)
         if k == known.control:
@@ -202,6 +200,7 @@ def _against_control(
         is_known = bool(smallest >= known.design.min_sample_size and comparison.standard_error[at] > 0)
         rows.append(
             {"metric_name": metric["metric_name"], "direction": metric["direction"], "variant_id": name}
+            | {"quantile": metric["quantile"]}
             | {"n": int(moments.n.sum()), "control_mean": float(moments.mean[known.control])}
             | {
                 "effect": effect if is_known else None,
@@ -210,6 +209,23 @@ def _against_control(
             | {"p_value": float(comparison.always_valid_p_value[at]) if is_known else None}
         )
     return rows
+
+
+def _compared(
+    known: AnalysisInput, seen: InterimResult, metric: Mapping[str, Any], rule: SpendingRule
+) -> tuple[Moments, Comparison]:
+    """Arms compared by their means, or by the quantile that the metric asks for."""
+    quantile = known.quantiles.get(metric["metric_name"])
+    if quantile is None:
+        sums = known.sums(metric)
+        moments = sums.moments()
+        _, comparison = compare_all(moments, sums, known, rule, seen.n_star, is_weighted=seen.is_weighted)
+        return moments, comparison
+    estimate, error = quantile.differences()
+    units = np.maximum(quantile.n[:, None] + quantile.n, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        compared = from_estimates(estimate, error, units, alpha=rule.running_alpha, n_star=seen.n_star)
+    return Moments(quantile.n, quantile.value, quantile.n * np.square(quantile.standard_error)), compared
 
 
 def factor_contrasts(known: AnalysisInput, seen: InterimResult) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ from tasks.experiments.design import (
 )
 from tasks.experiments.errors import InvalidDesignError, WrongStateError, unknown_experiment
 from tasks.experiments.inference import bandit_allocation, power
-from tasks.experiments.metrics import WorkspaceMetric, make_others, newest, require_different
+from tasks.experiments.metrics import WorkspaceMetric, make_others, newest, require_comparable, require_different
 from tasks.experiments.outcomes import Intake, OutcomeWindow, make_outcome
 from tasks.experiments.power_curve import PowerCurve, power_curve
 from tasks.experiments.ramp import RampStep, next_step
@@ -114,6 +114,7 @@ class ExperimentService:
         primary = definition.make_metric(metric, metric_kind, direction, bounds, defined)
         others = [*make_others(secondary, "secondary", defined), *make_others(guardrails, "guardrail", defined)]
         require_different([primary, *others])
+        require_comparable([primary, *others], is_adaptive=strategy != VariantAllocation.EQUAL)
         smallest = defined.get(metric, {}).get("min_effect_size") or self.min_effect_size
         wanted = Definition(
             workspace_id=workspace_id,

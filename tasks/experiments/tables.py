@@ -57,7 +57,9 @@ def _guardrail(row: Mapping[str, Any]) -> Row:
     known = row["effect"] is not None
     verdict = "WORSE" if row["is_harmed"] else "not proven worse" if known else "not enough units"
     effect = with_interval(row["effect"], row["interval"]) if known else None
-    return {"metric": row["metric_name"], "arm": row["variant_id"], "effect, interval": effect, "verdict": verdict}
+    by = f" ({row['quantile']})" if row.get("quantile") else ""
+    about = {"metric": f"{row['metric_name']}{by}", "arm": row["variant_id"]}
+    return about | {"effect, interval": effect, "verdict": verdict}
 
 
 def secondary_rows(analysis: ExperimentResult) -> list[Row]:
@@ -66,7 +68,8 @@ def secondary_rows(analysis: ExperimentResult) -> list[Row]:
 
 
 def _secondary(row: Mapping[str, Any]) -> Row:
-    about: Row = {"metric": row["metric_name"], "arm": row["variant_id"]}
+    by = f" ({row['quantile']})" if row["quantile"] else ""
+    about: Row = {"metric": f"{row['metric_name']}{by}", "arm": row["variant_id"]}
     if row["effect"] is None:
         return about | {"lift": None, "effect, interval": None, "verdict": "not enough units"}
     mean = abs(row["control_mean"])

@@ -163,7 +163,8 @@ class ArmSums:
         place = {variant: k for k, variant in enumerate(variants)}
         sums = {name: np.zeros((max(epochs, 1), len(variants))) for name in SUMS}
         for row in rows:
-            if row["metric_name"] == metric["metric_name"] and (segment is None or segment in labels_of(row["segment"])):
+            is_wanted = segment is None or segment in labels_of(row["segment"])
+            if row["metric_name"] == metric["metric_name"] and is_wanted:
                 for name in SUMS:
                     sums[name][row["epoch"], place[row["variant_id"]]] += row[name]
         return cls(sums, metric["origin"] or 0.0, MetricKind(metric["kind"] or MetricKind.CONTINUOUS))

@@ -10,6 +10,7 @@ import pytest
 from tasks.errors import InputError
 from tasks.experiments.design import Design
 from tasks.experiments.errors import InvalidDesignError
+from tasks.experiments.inference.quantile_estimates import QuantileEstimates
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
@@ -122,3 +123,47 @@ def test_a_bad_definition_is_one_typed_error(service: ExperimentService, known: 
         service.define_metric("nowhere", "m")
     with pytest.raises(InvalidDesignError):
         service.define_metric("acme", "")
+
+
+def test_a_quantile_is_compared_where_means_would_hide_the_tail(service: ExperimentService) -> None:
+    """Two latencies of one mean: the p90 of the second is .8 higher, the numbers of a normal and a skewed law."""
+    service.define_metric("acme", "latency", kind="continuous", direction="decrease", quantile="p90")
+    made = service.create_experiment("tail", "acme", TWO, "clicked", guardrails=["latency"], metric_kind="binary")
+    service.start_experiment(made.experiment_id)
+    units = [f"u{i}" for i in range(3000)]
+    arms = service.assign_variants(made.experiment_id, units)
+    rng = np.random.default_rng(6)
+    even, skewed = rng.normal(5, 0.5, 3000), 4 + rng.exponential(1, 3000)
+    values = np.where([arm == "bold" for arm in arms], skewed, even)
+    rows = [{"unit_id": unit, "outcome": float(value)} for unit, value in zip(units, values, strict=True)]
+    service.record_outcomes(made.experiment_id, rows, metric_name="latency")
+    clicks = [row | {"outcome": float(rng.random() < 0.3)} for row in rows]
+    service.record_outcomes(made.experiment_id, clicks)
+    (row,) = service.analyze_experiment(made.experiment_id).guardrails
+    low, high = row["interval"]
+    truth = -(4 + np.log(10) - (5 + 0.5 * 1.2816))
+    assert low < truth < high < 0
+    assert row["quantile"] == "p90"
+    assert row["is_harmed"]
+
+
+@pytest.mark.parametrize("changes", [{"metric_name": "latency"}, {"allocation_strategy": "thompson"}])
+def test_a_quantile_neither_decides_nor_meets_changing_weights(
+    service: ExperimentService, changes: dict[str, Any]
+) -> None:
+    service.define_metric("acme", "latency", kind="continuous", quantile="p99")
+    others = {} if "metric_name" in changes else {"secondary": ["latency"]}
+    with pytest.raises(InvalidDesignError, match="name it as a secondary metric or a guardrail"):
+        service.create_experiment("bad", "acme", TWO, **({"metric_name": "clicked"} | others | changes))
+
+
+@pytest.mark.parametrize(("q", "n"), [(0.5, 200), (0.9, 500), (0.99, 2000)])
+def test_a_quantiles_standard_error_is_that_of_repetition(q: float, n: int) -> None:
+    """400 skewed samples; the mean of the standard errors against the spread of the quantiles, itself known to 4 %."""
+    rng = np.random.default_rng(1)
+    made = [QuantileEstimates.of([rng.exponential(1, n)], q) for _ in range(400)]
+    spread = np.std([one.value[0] for one in made], ddof=1)
+    assert np.mean([one.standard_error[0] for one in made]) == pytest.approx(spread, rel=0.15)
+    few = QuantileEstimates.of([rng.exponential(1, 300)], 0.99)
+    assert few.standard_error[0] == 0, "below 384 units the p99 cannot be told"
+    assert QuantileEstimates.of([np.zeros(0)], 0.5).n[0] == 0
