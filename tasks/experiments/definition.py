@@ -40,8 +40,8 @@ def make_metric(
     A declared kind brings its natural bounds.
     """
     known = parse_enum(MetricKind, "metric_kind", kind) if kind is not None else None
-    said = {"kind": known, "direction": direction}
-    metric = as_defined(Metric(name, "primary", known, direction or "increase"), defined, said)
+    given = {"kind": known, "direction": direction}
+    metric = as_defined(Metric(name, "primary", known, direction or "increase"), defined, given)
     natural: tuple[float | None, float | None] = BOUNDS.get(metric.kind, OPEN) if metric.kind else OPEN
     low, high = bounds or natural
     return replace(metric, lower=low, upper=high)

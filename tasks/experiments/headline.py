@@ -54,9 +54,9 @@ def _harmed(analysis: ExperimentResult) -> str:
     for row in analysis.guardrails:
         if row["is_harmed"]:
             worse.setdefault(row["variant_id"], []).append(row["metric_name"])
-    told = [f"{arm} makes {' and '.join(names)} worse" for arm, names in worse.items()]
+    reasons = [f"{arm} makes {' and '.join(names)} worse" for arm, names in worse.items()]
     arms = " or ".join(worse) or str(analysis.leader)
-    return f"Do not ship {arms}: {'; '.join(told) or 'a guardrail is worse'}"
+    return f"Do not ship {arms}: {'; '.join(reasons) or 'a guardrail is worse'}"
 
 
 def _invalid(analysis: ExperimentResult) -> str:

@@ -87,13 +87,13 @@ def make_others(given: Sequence[str | Mapping[str, Any]], role: Role, defined: M
         raise InvalidDesignError(f"an experiment has at most {MOST_SECONDARY} secondary metrics, not {len(given)}")
     metrics = []
     for one in given:
-        said: dict[str, Any] = dict(one) if isinstance(one, Mapping) else {"name": one}
-        if set(said) - set(SAYABLE) or not isinstance(said.get("name"), str):
-            raise InvalidDesignError(f"a {role} metric has {', '.join(SAYABLE)}, not {sorted(map(str, said))}")
-        said = {name: value for name, value in said.items() if value is not None}
-        if "kind" in said:
-            said["kind"] = _kind(role, said["kind"])
-        metrics.append(as_defined(Metric(role=role, **said), defined, said))
+        described: dict[str, Any] = dict(one) if isinstance(one, Mapping) else {"name": one}
+        if set(described) - set(SAYABLE) or not isinstance(described.get("name"), str):
+            raise InvalidDesignError(f"a {role} metric has {', '.join(SAYABLE)}, not {sorted(map(str, described))}")
+        described = {name: value for name, value in described.items() if value is not None}
+        if "kind" in described:
+            described["kind"] = _kind(role, described["kind"])
+        metrics.append(as_defined(Metric(role=role, **described), defined, described))
     return metrics
 
 

@@ -32,7 +32,7 @@ class RampStep:
 
 
 def next_step(design: Design, analysis: ExperimentResult, stage_began: datetime, now: datetime) -> RampStep:
-    """The next stage once this one has lasted its days and nothing speaks against it.
+    """The next stage once this one has lasted its days and nothing forbids it.
 
     Args:
         stage_began: when the present share came into force.

@@ -383,7 +383,7 @@ def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult, beside:
 
 
 def _of_effect(experiment: Row, known: AnalysisInput, seen: InterimResult) -> list[str]:
-    """What speaks against one effect, or against how well it is known."""
+    """What makes one effect doubtful, or less well known than it looks."""
     weaknesses = []
     if seen.evidence.contradicts_itself(known.design.alpha):
         weaknesses.append("the effect changed its direction between looks; nothing can be declared")

@@ -74,9 +74,9 @@ def _secondary(row: Mapping[str, Any]) -> Row:
         return about | {"lift": None, "effect, interval": None, "verdict": "not enough units"}
     mean = abs(row["control_mean"])
     lift = f"{100 * row['effect'] / mean:+.3g} %" if mean else None
-    found = "found" if row["is_significant"] else "not found"
+    verdict_on = "found" if row["is_significant"] else "not found"
     shown = with_interval(row["effect"], row["interval"])
-    return about | {"lift": lift, "effect, interval": shown, "verdict": f"{found} (q = {row['q_value']:.2g})"}
+    return about | {"lift": lift, "effect, interval": shown, "verdict": f"{verdict_on} (q = {row['q_value']:.2g})"}
 
 
 def segment_rows(analysis: ExperimentResult) -> list[Row]:

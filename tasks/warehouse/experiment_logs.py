@@ -91,8 +91,8 @@ def _last_values(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     instant = pl.col("occurred_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
     keyed = rows.with_columns(pl.coalesce("key", instant).alias("key"))
     outcome = [*UNIT, "metric_name", "key"]
-    said = [*outcome, "value", "denominator", "occurred_at"]
-    different = keyed.unique(said, keep="last", maintain_order=True)
+    everything = [*outcome, "value", "denominator", "occurred_at"]
+    different = keyed.unique(everything, keep="last", maintain_order=True)
     last = different.sort(PLACE).unique(outcome, keep="last", maintain_order=True)
     notes = [f"{last.height:,} outcomes of {last.select(UNIT).unique().height:,} units"]
     if keyed.height > different.height:

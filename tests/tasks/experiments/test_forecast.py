@@ -12,6 +12,7 @@ from tasks.experiments.design import Design
 from tasks.experiments.figures import power_by_size
 from tasks.experiments.forecast import Pace, forecast
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence
+from tasks.experiments.outcomes import SUMS
 from tasks.experiments.power_curve import EFFECTS, SIZES
 from tasks.experiments.service import ExperimentService
 
@@ -28,10 +29,7 @@ def known_after(n: list[int], ones: list[int], evidence: SequentialEvidence | No
         "upper": 1.0, "margin": 0.0, "is_kind_fixed": True, "has_all_sums": True,
     }  # fmt: skip
     sums = ("y", "yy", "b", "m", "mm")
-    nothing = dict.fromkeys(
-        ("d", "dd", "yd", "with_covariate", "x", "xx", "xy", "xm", "xb", "hy", "hm", "hb", "hd", "xd", "negative",
-         "not_binary", "not_rate", "not_count"), 0.0,
-    )  # fmt: skip
+    nothing = dict.fromkeys(SUMS, 0.0)
     rows = [
         {"metric_name": "m", "variant_id": name, "epoch": 0, "segment": "", "n": units}
         | nothing
