@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
+from tasks.errors import InputError
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.layers import free_ranges, require_room
 from tasks.experiments.segments import as_text, by_dimension, labels_of
@@ -194,7 +195,7 @@ def test_labels_are_kept_as_one_text_and_what_cannot_be_kept_is_refused() -> Non
 def test_bad_traffic_is_one_typed_error_and_nothing_is_written(
     service: ExperimentService, design: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(InputError) as refused:
         service.create_experiment("bad", "acme", TWO, "clicked", **design)
     assert len(str(refused.value).splitlines()) == 1
     assert service.list_experiments("acme") == []
