@@ -38,6 +38,8 @@ def effects_over_time(looks: Sequence[Mapping[str, Any]], title: str, metric_nam
         n, effect, low, high = zip(*points, strict=True)
         (line,) = axes.plot(n, effect, marker=".", label=picture_label(name))
         axes.fill_between(n, low, high, alpha=0.1, color=line.get_color())
+        if len(n) == 1:  # a band of one look has no width
+            axes.vlines(n, low, high, color=line.get_color(), linewidth=1.5)
         for edge in (low, high):  # bands of several arms cover each other; their edges do not
             axes.plot(n, edge, color=line.get_color(), linewidth=0.8, alpha=0.6)
     axes.axhline(0, color="black", linewidth=0.8)
