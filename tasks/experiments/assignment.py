@@ -13,12 +13,14 @@ from typing import Any
 from tasks.experiments.design import LARGEST, Design, as_number, is_storable, require_storable
 from tasks.experiments.errors import InvalidDesignError, UnstorableTextError
 from tasks.experiments.hashing import HASHES, Position, cumulative, keyed_blake2b
+from tasks.experiments.layers import Ranges, is_within, position_in
 from tasks.experiments.records import Assignment
+from tasks.experiments.segments import as_text
 
 UNNAMED = "~"  # first character of the ids made up for units that come without one
 LONGEST_UNIT_ID = 256
-LONGEST_SEGMENT = 128
 UNITS_AT_ONCE = 10_000
+HELD_OUT = "holdout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class AssignmentPlan:
         weights: of the arms; one of zero is never chosen.
         position: of a unit, by this experiment's salt.
         enrolment: another position, so that a larger traffic share moves no unit between arms; None: all take part.
+        layer: by the layer's salt, so that its experiments share no unit; None: it is in no layer.
+        ranges: of the layer, that this experiment holds.
         holdout: by the workspace's salt, so that every experiment leaves out the same units; None: none is left out.
     """
 
@@ -44,10 +48,16 @@ class AssignmentPlan:
     holdout: Position | None = None
     holdout_share: float = 0.0
     started_at: datetime | None = None
+    layer: Position | None = None
+    ranges: Ranges = ()
 
     @classmethod
     def of(
-        cls, experiment: Mapping[str, Any], variants: Sequence[Mapping[str, Any]], epoch: Mapping[str, Any]
+        cls,
+        experiment: Mapping[str, Any],
+        variants: Sequence[Mapping[str, Any]],
+        epoch: Mapping[str, Any],
+        ranges: Ranges = (),
     ) -> AssignmentPlan:
         """From rows of the warehouse; the epoch is the newest."""
         design = Design.from_dict(experiment["design"])
@@ -61,9 +71,11 @@ class AssignmentPlan:
             HASHES[design.bucketing](experiment["salt"]),
             keyed_blake2b(f"{experiment['salt']}|enrol") if design.traffic_share < 1 else None,
             design.traffic_share,
-            keyed_blake2b(f"{experiment['workspace_id']}|out") if design.holdout_share > 0 else None,
+            keyed_blake2b(holdout_salt(experiment["workspace_id"])) if design.holdout_share > 0 else None,
             design.holdout_share,
             experiment["started_at"],
+            position_in(experiment["workspace_id"], design.layer) if design.layer is not None else None,
+            ranges,
         )
 
     def require_begun(self, at: datetime) -> None:
@@ -76,6 +88,8 @@ class AssignmentPlan:
         if self.enrolment is not None and self.enrolment(unit_id) >= self.traffic_share:
             return None
         if self.holdout is not None and self.holdout(unit_id) < self.holdout_share:
+            return None
+        if self.layer is not None and not is_within(self.ranges, self.layer(unit_id)):
             return None
         return bisect_right(self.ends, self.position(unit_id))
 
@@ -132,6 +146,11 @@ class Arrivals:
         return [row for row in chosen.values() if row is not None]
 
 
+def holdout_salt(workspace_id: str) -> str:
+    """Of the hash that holds units out of all experiments of a workspace."""
+    return f"{workspace_id}|out"
+
+
 def assignment_of(unit_id: str | None, stored: Mapping[str, Mapping[str, Any]]) -> Assignment | None:
     """A unit's arm as people get it; None where it has none."""
     row = None if unit_id is None else stored.get(unit_id)
@@ -161,17 +180,14 @@ def require_past(name: str, at: datetime | None, now: datetime) -> datetime:
 
 
 def require_segments(labels: Sequence[object] | None, units: int) -> list[str]:
-    """One label for each unit, blank where it has none.
+    """The text of each unit's labels, blank where it has none.
 
     Raises:
-        InvalidDesignError: if their number differs, or one is too long.
+        InvalidDesignError: if their number differs, or one cannot be kept.
     """
-    texts = ["" if label is None else str(label).strip() for label in labels or [None] * units]
+    texts = [as_text(label) for label in labels or [None] * units]
     if len(texts) != units:
         raise InvalidDesignError(f"{units} units need as many segments, not {len(texts)}")
-    for label in texts:
-        if len(label) > LONGEST_SEGMENT:
-            raise InvalidDesignError(f"a segment is a text of at most {LONGEST_SEGMENT} characters, not {label!r}")
     return texts
 
 

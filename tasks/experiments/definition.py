@@ -12,6 +12,7 @@ from tasks.errors import InputError, UnknownNameError
 from tasks.experiments.design import FLOOR, LARGEST, Design, Metric, Variant, as_number
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.inference import power
+from tasks.experiments.metrics import as_defined
 from tasks.experiments.records import (
     ExperimentRecord,
     ExperimentResult,
@@ -31,12 +32,19 @@ BOUNDS: dict[MetricKind, tuple[float | None, float | None]] = {
 }
 
 
-def make_metric(name: str, kind: str | None, direction: Any, bounds: tuple[float, float] | None) -> Metric:
-    """The primary metric; a declared kind brings its natural bounds."""
+def make_metric(
+    name: str, kind: str | None, direction: Any, bounds: tuple[float, float] | None, defined: Mapping[str, Row]
+) -> Metric:
+    """The primary metric, as its workspace defined it where the experiment says nothing else.
+
+    A declared kind brings its natural bounds.
+    """
     known = parse_enum(MetricKind, "metric_kind", kind) if kind is not None else None
-    natural: tuple[float | None, float | None] = BOUNDS.get(known, OPEN) if known else OPEN
+    given = {"kind": known, "direction": direction}
+    metric = as_defined(Metric(name, "primary", known, direction or "increase"), defined, given)
+    natural: tuple[float | None, float | None] = BOUNDS.get(metric.kind, OPEN) if metric.kind else OPEN
     low, high = bounds or natural
-    return Metric(name, "primary", known, direction, low, high)
+    return replace(metric, lower=low, upper=high)
 
 
 def make_design(extra: Mapping[str, Any], **given: Any) -> Design:
@@ -48,25 +56,14 @@ def make_design(extra: Mapping[str, Any], **given: Any) -> Design:
     return Design(**given, **extra)
 
 
-def make_guardrails(given: Sequence[str | Mapping[str, Any]]) -> list[Metric]:
-    """Guardrail metrics from names, or dictionaries with `name` and, if wanted, `direction`, `kind`, `margin`."""
-    guardrails = []
-    for one in given:
-        guardrail: dict[str, Any] = {"name": one} if isinstance(one, str) else dict(one)
-        unknown = set(guardrail) - {"name", "direction", "kind", "margin"}
-        if unknown or "name" not in guardrail:
-            raise InvalidDesignError(f"a guardrail has name, direction, kind and margin, not {sorted(guardrail)}")
-        kind = parse_enum(MetricKind, "guardrail kind", guardrail["kind"]) if guardrail.get("kind") else None
-        guardrails.append(
-            Metric(
-                guardrail["name"],
-                "guardrail",
-                kind,
-                guardrail.get("direction", "increase"),
-                margin=guardrail.get("margin", 0.0),
-            )
-        )
-    return guardrails
+def with_first_stage(design: Mapping[str, Any]) -> dict[str, Any]:
+    """A design that begins at its ramp's first stage."""
+    ramp = design.get("ramp")
+    if not isinstance(ramp, list | tuple) or not ramp:
+        return dict(design)
+    if "traffic_share" in design:
+        raise InvalidDesignError("a ramp says what share of the traffic takes part; leave out traffic_share")
+    return dict(design) | {"ramp": list(ramp), "traffic_share": ramp[0]}
 
 
 def parse_enum(kind: Any, what: str, value: object) -> Any:
@@ -156,6 +153,8 @@ class Definition:
         return [
             {"metric_name": m.name, "role": m.role, "kind": m.kind, "is_kind_fixed": m.kind is not None}
             | {"direction": m.direction, "lower": m.lower, "upper": m.upper, "margin": m.margin, "origin": None}
+            | {"version": m.version, "quantile": m.quantile}
+            | {"window_days": m.window_days, "winsorise_at": m.winsorise_at}
             | {"has_all_sums": True}
             for m in self.metrics
         ]
@@ -246,7 +245,7 @@ def _without(rows: Sequence[Row], *names: str) -> list[Row]:
 def _as_designed(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
     """Metrics as they were designed: an inferred kind and the origin are not part of the design."""
     open_kinds = {row["metric_name"] for row in [*rows, *others] if row["kind"] is None}
-    kept = ("metric_name", "role", "direction", "lower", "upper", "margin")
+    kept = ("metric_name", "role", "direction", "lower", "upper", "margin", "quantile", "window_days", "winsorise_at")
     return sorted(
         (
             {name: row[name] for name in kept} | {"kind": None if row["metric_name"] in open_kinds else row["kind"]}

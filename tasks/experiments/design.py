@@ -25,6 +25,7 @@ FIRST_OUTCOMES = 100
 FLOOR_POWER = 0.45  # at .5 intervals cover 93.6 % after 10,000 outcomes, at .4 regret is a third higher (simulated)
 CURRENT_RULE = 2  # how an experiment is decided; one that was created under an earlier rule keeps it
 WEIGHT_TOLERANCE = 1e-9
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 LARGEST = 1e70  # of a number: its fourth power, which errors of variances are made of, is still one
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 LONGEST_DAYS = 3650.0
@@ -36,17 +37,25 @@ class Metric:
     """One thing measured.
 
     Attributes:
-        role: `primary` decides, `guardrail` may forbid.
+        role: `primary` decides, `secondary` explains, `guardrail` may forbid.
         margin: by how much a guardrail may get worse, relative to the control's mean.
+        version: of the workspace's definition that it was taken from; None: defined by the experiment itself.
+        quantile: p50, p90 or p99, where arms are compared by it; None: by their means.
+        window_days: how long after its exposure a unit's outcomes count; None: the experiment's.
+        winsorise_at: quantile at which values are capped; None: the experiment's for its primary metric, else none.
     """
 
     name: str
-    role: Literal["primary", "guardrail"] = "primary"
+    role: Literal["primary", "secondary", "guardrail"] = "primary"
     kind: MetricKind | None = None
     direction: Direction = "increase"
     lower: float | None = None
     upper: float | None = None
     margin: float = 0.0
+    version: int | None = None
+    quantile: str | None = None
+    window_days: float | None = None
+    winsorise_at: float | None = None
 
     def __post_init__(self) -> None:
         require_text("metric name", self.name, 64)
@@ -55,6 +64,23 @@ class Metric:
         if self.lower is not None and self.upper is not None and not self.lower < self.upper:
             raise InvalidDesignError(f"metric bounds must rise, not ({self.lower}, {self.upper})")
         require_between("margin", self.margin, 0.0, 1.0)
+        if self.window_days is not None:
+            require_positive("window_days", self.window_days)
+            require_between("window_days", self.window_days, 0.0, 3650.0)
+        if self.winsorise_at is not None:
+            require_between("winsorise_at", self.winsorise_at, 0.5, 1.0)
+        self._require_quantile()
+
+    def _require_quantile(self) -> None:
+        if self.quantile is None:
+            return
+        if self.quantile not in QUANTILES:
+            known = ", ".join(QUANTILES)
+            raise InvalidDesignError(f"quantile of metric '{self.name}' is one of {known}, not {self.quantile!r}")
+        if self.kind not in (None, MetricKind.CONTINUOUS, MetricKind.COUNT):
+            raise InvalidDesignError(
+                f"metric '{self.name}' is {self.kind}: {self.quantile} is of a continuous metric or a count"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +116,12 @@ class Design:
         conversion_window_days: how long after its exposure a unit's outcomes count; None: as long as any are taken.
         time_zone: where its days begin, and of instants that come without a zone (IANA name); None: UTC, and such
             instants are refused.
+        assigned_elsewhere: whether units come with their arms, from ingested exposures; nobody is assigned here then.
+        layer: experiments in one layer of a workspace share no unit; None: units may be in others, too.
+        layer_share: share of the layer's units that it holds from its start to its end.
+        ramp: shares of the traffic, rising, that it goes through (.01, .1, .5, 1) unless a guardrail is harmed.
+        ramp_days: least days of each stage.
+        is_holdout: whether it compares the workspace's holdout group with everybody else.
         decision_rule: which rule declares a winner; an experiment keeps the one it was created under.
     """
 
@@ -114,6 +146,12 @@ class Design:
     time_zone: str | None = None
     auto_complete: bool = False
     bucketing: str = "blake2b"
+    assigned_elsewhere: bool = False
+    layer: str | None = None
+    layer_share: float = 1.0
+    ramp: list[float] | None = None
+    ramp_days: float = 1.0
+    is_holdout: bool = False
     decision_rule: int = CURRENT_RULE
 
     def __post_init__(self) -> None:
@@ -134,11 +172,29 @@ class Design:
             require_positive("daily_units", self.daily_units)
         self._require_times()
         self._require_missing_outcomes()
+        self._require_traffic()
         if self.bucketing not in HASHES:
             raise InvalidDesignError(f"bucketing is one of {', '.join(HASHES)}, not {self.bucketing!r}")
         require_between("decision_rule", self.decision_rule, 1, CURRENT_RULE)
         if self.goal not in ("reward", "winner"):
             raise InvalidDesignError(f"goal is 'reward' or 'winner', not {self.goal!r}")
+
+    def _require_traffic(self) -> None:
+        """Who takes part: by layer, by ramp, or from elsewhere."""
+        for name in ("auto_complete", "assigned_elsewhere", "is_holdout"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidDesignError(f"{name} is true or false, not {getattr(self, name)!r}")
+        if self.layer is not None:
+            require_text("layer", self.layer, 64)
+        require_between("layer_share", self.layer_share, 1e-6, 1.0)
+        require_positive("ramp_days", self.ramp_days)
+        require_between("ramp_days", self.ramp_days, 0.0, LONGEST_DAYS)
+        if self.ramp is not None:
+            _require_ramp(self.ramp)
+        if self.assigned_elsewhere and (self.layer or self.ramp or self.reweights_itself or self.traffic_share < 1):
+            raise InvalidDesignError(
+                "units that are assigned elsewhere have no layer, ramp, traffic_share or adaptive weights here"
+            )
 
     def _require_times(self) -> None:
         if self.conversion_window_days is not None:
@@ -195,6 +251,15 @@ class Design:
         kinds = {"experiment_type": ExperimentType(stored["experiment_type"])}
         strategy = VariantAllocation(stored["allocation_strategy"])
         return cls(**{**stored, **kinds, "allocation_strategy": strategy})
+
+
+def _require_ramp(shares: object) -> None:
+    stages = shares if isinstance(shares, list) else []
+    numbers = [one for one in stages if isinstance(one, int | float) and not isinstance(one, bool) and 0 < one <= 1]
+    if not stages or len(numbers) < len(stages) or sorted(set(numbers)) != numbers:
+        raise InvalidDesignError(
+            f"ramp is a list of rising shares of the traffic, such as [0.01, 0.1, 0.5, 1], not {shares}"
+        )
 
 
 def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:

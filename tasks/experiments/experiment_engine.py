@@ -10,6 +10,7 @@ from typing import Any, Literal
 import polars as pl
 
 from tasks.experiments.aggregated import AggregatedAnalysis
+from tasks.experiments.ramp import RampStep
 from tasks.experiments.records import (
     Assignment,
     ExperimentRecord,
@@ -52,10 +53,11 @@ class ExperimentEngine:
         *,
         hypothesis: str | None = None,
         metric_kind: MetricKind | str | None = None,
-        direction: Literal["increase", "decrease"] = "increase",
+        direction: Literal["increase", "decrease"] | None = None,
         bounds: tuple[float, float] | None = None,
         baseline: float | tuple[float, float] | None = None,
         min_effect_size: float | None = None,
+        secondary: Sequence[str | Mapping[str, Any]] = (),
         guardrails: Sequence[str | Mapping[str, Any]] = (),
         salt: str | None = None,
         **design: Any,
@@ -69,7 +71,9 @@ class ExperimentEngine:
             min_sample_size: units every arm needs before anything is declared.
             metric_kind: binary, rate, continuous, count or ratio; decided at each look by all outcomes unless given.
             baseline: mean and standard deviation, or the proportion of a binary metric, to plan the size before start.
-            guardrails: metrics that must not get worse.
+            direction: increase or decrease, whichever is better; as the workspace defined it, or increase.
+            secondary: up to ten further metrics, whose effects are discovered at a false discovery rate of α.
+            guardrails: metrics that must not get worse; names or dictionaries (`tasks.experiments.metrics`).
             salt: of the hash that assigns; random unless an experiment moves here from another platform.
             design: further fields of `tasks.experiments.design.Design`.
 
@@ -92,10 +96,41 @@ class ExperimentEngine:
             bounds=bounds,
             baseline=baseline,
             min_effect_size=min_effect_size,
+            secondary=secondary,
             guardrails=guardrails,
             salt=salt,
             **design,
         )
+
+    async def define_metric(self, workspace_id: str, name: str, **known: Any) -> dict[str, Any]:
+        """Define a metric once for a workspace, or a new version of it; experiments name it and keep its version.
+
+        Args:
+            known: fields of `tasks.experiments.metrics.WorkspaceMetric`, such as `kind`, `direction`, `owner`.
+        """
+        return await asyncio.to_thread(self._service.define_metric, workspace_id, name, **known)
+
+    async def create_holdout(
+        self, workspace_id: str, share: float, metric_name: str, *, name: str = "holdout", **design: Any
+    ) -> ExperimentRecord:
+        """Keep a share of the units out of every later experiment of a workspace, and compare it with everybody else.
+
+        Args:
+            share: of all units, such as .05.
+            metric_name: what experiments and what they shipped are judged by, together.
+            design: as in `create_experiment`.
+        """
+        return await asyncio.to_thread(
+            self._service.create_holdout, workspace_id, share, metric_name, name=name, **design
+        )
+
+    async def advance_ramp(self, analysis: ExperimentResult) -> RampStep | None:
+        """Raise the traffic to its ramp's next stage, or stop what harms a guardrail; None where there is no ramp."""
+        return await asyncio.to_thread(self._service.advance_ramp, analysis)
+
+    async def list_metrics(self, workspace_id: str | None = None) -> list[dict[str, Any]]:
+        """The newest version of every metric of a workspace, or of all."""
+        return await asyncio.to_thread(self._service.list_metrics, workspace_id)
 
     def plan_experiment(
         self,
@@ -133,7 +168,7 @@ class ExperimentEngine:
         experiment_id: str,
         unit_id: str | None = None,
         *,
-        segment: str | None = None,
+        segment: str | Mapping[str, Any] | None = None,
         covariate: float | None = None,
         assigned_at: datetime | None = None,
     ) -> Assignment | None:
@@ -141,7 +176,7 @@ class ExperimentEngine:
 
         Args:
             unit_id: a user, a post, whatever is randomized; a fresh one is made, and returned, for None.
-            segment: a label known before the experiment, to report effects by.
+            segment: a label known before the experiment, or several by name, to report effects by.
             covariate: the metric's value of this unit from before the experiment, to reduce variance by.
             assigned_at: when it was exposed first, where that was before now.
 
@@ -161,7 +196,7 @@ class ExperimentEngine:
         self,
         experiment_id: str,
         unit_ids: Sequence[str],
-        segments: Sequence[str | None] | None = None,
+        segments: Sequence[str | Mapping[str, Any] | None] | None = None,
         covariates: Sequence[float | None] | None = None,
         *,
         assigned_at: datetime | None = None,

@@ -8,13 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
 from tasks.experiments.analysis import AnalysisInput, InterimResult, take_look
 from tasks.experiments.definition import DRAFT
-from tasks.experiments.design import Design
+from tasks.experiments.design import QUANTILES, Design
 from tasks.experiments.errors import WrongStateError
+from tasks.experiments.forecast import forecast, pace_of
+from tasks.experiments.headline import headline
+from tasks.experiments.inference.quantile_estimates import QuantileEstimates
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence
+from tasks.experiments.logs import in_words
 from tasks.experiments.records import ExperimentResult, MetricKind
-from tasks.experiments.report import report
+from tasks.experiments.report import missing_days, report
 from tasks.experiments.store import ExperimentStore, Row
 from tasks.experiments.unit_sums import (
     as_columns,
@@ -48,7 +54,11 @@ def analyze(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
             experiment_id, "planned", datetime.now(UTC), evidence, planned_units_per_arm=seen.planned
         )
     _keep_kinds(store, stored, known)
-    analysis = report(experiment, known, seen, number)
+    now = datetime.now(UTC)
+    pace = pace_of(experiment, store.log.counts(experiment_id), int(seen.moments.n.sum()), now)
+    expected = forecast(known, seen, pace, now, now + timedelta(days=missing_days(known)))
+    left_out = in_words(store.logs.counts(experiment_id))
+    analysis = report(experiment, known, seen, number, expected, left_out)
     if is_new:
         _keep_look(store, digest, analysis, seen)
     return analysis
@@ -95,7 +105,20 @@ def read_input(
         planned=experiment["planned_units_per_arm"],
         evidence=None if last is None else SequentialEvidence.from_dict(last["result"]["evidence"]),
         reported=reported,
+        quantiles={
+            metric["metric_name"]: _quantiles(store, experiment_id, metric, [row["variant_id"] for row in variants])
+            for metric in metrics
+            if metric["quantile"]
+        },
     )
+
+
+def _quantiles(store: ExperimentStore, experiment_id: str, metric: Row, arms: Sequence[str]) -> QuantileEstimates:
+    """Of each arm, from the units' values."""
+    values = store.outcomes.unit_values(experiment_id, metric["metric_name"])
+    by_arm = {str(name): own["value"].to_numpy() for (name,), own in values.group_by("variant_id")}
+    nothing = np.zeros(0)
+    return QuantileEstimates.of([by_arm.get(arm, nothing) for arm in arms], QUANTILES[metric["quantile"]])
 
 
 def _sound_sums(store: ExperimentStore, experiment_id: str, metrics: Sequence[Row]) -> dict[str, list[Row]]:
@@ -156,6 +179,7 @@ def _capped(
 
 def _keep_look(store: ExperimentStore, digest: str, analysis: ExperimentResult, seen: InterimResult) -> None:
     result: Row = {"evidence": seen.evidence.as_dict(), "status": analysis.status.value, "winner": analysis.winner}
+    result |= {"headline": headline(analysis), "better_than_control": list(analysis.better_than_control)}
     result |= {"p_value": analysis.p_value, "effects": [effect.as_dict() for effect in analysis.effects]}
     look = {"experiment_id": analysis.experiment_id, "statistics_sha256": digest, "look": analysis.looks}
     store.log.add_look(look | {"n": analysis.n, "looked_at": datetime.now(UTC), "result": result})
@@ -165,12 +189,13 @@ def overview(store: ExperimentStore, workspace_id: str | None) -> list[Row]:
     """Experiments of one workspace, or of all, with what their last look showed."""
     if workspace_id is not None:
         find_workspace(store.warehouse, workspace_id)
-    rows = []
+    rows, last_looks = [], store.log.last_looks(workspace_id)
     for experiment in store.definitions.experiments(workspace_id):
-        last = store.log.last_look(experiment["experiment_id"])
+        last = last_looks.get(experiment["experiment_id"])
         result = {} if last is None else last["result"]
         about = {name: experiment[name] for name in ("workspace_id", "experiment_id", "name", "metric_name")}
         known = {"status": experiment["status"], "found": result.get("status"), "units": last["n"] if last else 0}
+        known |= {"headline": result.get("headline"), "better_than_control": result.get("better_than_control") or []}
         rows.append(
             about | known | {"winner": experiment["winner"] or result.get("winner"), "p_value": result.get("p_value")}
         )

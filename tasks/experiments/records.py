@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -232,6 +232,25 @@ class SampleRatio(MappingRecord):
 
 
 @dataclass(frozen=True)
+class Forecast(MappingRecord):
+    """When the answer comes, at this pace.
+
+    Attributes:
+        units_per_day: of all arms together, over the last week.
+        by: instant by which half of the paths had their answer; between `earliest` and `latest` lie eight of ten.
+        planned_end: when the planned size is reached.
+        winner_probability: that an arm is proven to win by then, from today on; the power that is left.
+    """
+
+    units_per_day: float
+    earliest: datetime
+    by: datetime
+    latest: datetime
+    planned_end: datetime
+    winner_probability: float
+
+
+@dataclass(frozen=True)
 class ExperimentResult(MappingRecord):
     """What is known of an experiment at one look.
 
@@ -242,6 +261,10 @@ class ExperimentResult(MappingRecord):
         direction: increase or decrease, whichever of the metric is better; all effects are positive for the better.
         contrasts: main effects and interactions of a multivariate experiment.
         next_step: what to do now.
+        missing_days: days still to come before a full cycle is covered and anything may be declared.
+        left_out: what was left out of ingested exposure and outcome logs, in words.
+        secondary: effects on secondary metrics, their discoveries at a false discovery rate of α.
+        forecast: when the answer comes at this pace; None where nothing can be said.
         reporting: whether the units with an outcome are as many of the assigned ones in every arm.
         better_than_control: arms that are proven better than the control, whether or not one of them wins.
         days: effect of each arm by whole days since a unit's exposure, where outcomes say when they occurred.
@@ -273,6 +296,10 @@ class ExperimentResult(MappingRecord):
     method: str
     next_step: str
     warnings: list[str]
+    missing_days: float = 0.0
+    left_out: tuple[str, ...] = ()
+    forecast: Forecast | None = None
+    secondary: list[dict[str, Any]] = field(default_factory=list)
     reporting: SampleRatio | None = None
     better_than_control: tuple[str, ...] = ()
     days: tuple[dict[str, Any], ...] = ()

@@ -32,6 +32,7 @@ from tasks.experiments.records import (
     EffectReport,
     ExperimentResult,
     ExperimentStatus,
+    Forecast,
     MetricKind,
     SampleRatio,
 )
@@ -60,7 +61,14 @@ CONVERSIONS_ONLY = (
 )
 
 
-def report(experiment: Row, known: AnalysisInput, seen: InterimResult, looks: int) -> ExperimentResult:
+def report(
+    experiment: Row,
+    known: AnalysisInput,
+    seen: InterimResult,
+    looks: int,
+    expected: Forecast | None = None,
+    left_out: Sequence[str] = (),
+) -> ExperimentResult:
     """Everything known at one look."""
     evidence, on = verdict_evidence(known, seen.evidence), np.flatnonzero(known.is_on)
     arms = _signed_means(known, seen)[on]
@@ -92,6 +100,9 @@ def report(experiment: Row, known: AnalysisInput, seen: InterimResult, looks: in
         effects=effects,
         sample_ratio=beside.sample_ratio,
         guardrails=beside.guardrails,
+        missing_days=beside.missing_days,
+        left_out=tuple(left_out),
+        secondary=secondary_analyses.secondary_effects(known, seen),
         segments=beside.segments,
         contrasts=secondary_analyses.factor_contrasts(known, seen),
         n=int(seen.moments.n.sum()),
@@ -99,6 +110,7 @@ def report(experiment: Row, known: AnalysisInput, seen: InterimResult, looks: in
         looks=looks,
         hypothesis=experiment["hypothesis"],
         method=method(known, seen),
+        forecast=expected if status == ExperimentStatus.RUNNING or expected is None else None,
         next_step=next_step(status, known, seen, beside, good),
         warnings=warnings(experiment, known, seen, beside),
         reporting=beside.reporting,
@@ -353,25 +365,25 @@ def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult, beside:
         weaknesses.append(
             "the allocation floor is below 5 %: intervals after adaptive allocation cover less than they say"
         )
-    weaknesses += _of_looks(known, seen)
-    if rests_on_few_units(seen.moments):
-        weaknesses.append(
-            f"a few units hold most of {experiment['metric_name']}, so intervals are wider than its spread alone would "
-            "make them; winsorise_at in a new experiment caps the largest values and needs fewer units"
-        )
+    weaknesses += _of_effect(experiment, known, seen)
     epoch = change_epoch(known, seen)
     if epoch is not None:
         weaknesses.append(
             f"rewards changed at about weights {epoch}: the traffic follows what came since, and nothing is declared; "
             "complete it and start a new experiment to prove a winner"
         )
+    if seen.evidence.is_doubtful:
+        weaknesses.append(
+            "the effect moved further since the last look than its new units can explain, so it is not believed; "
+            "are the outcomes of one arm incomplete?"
+        )
     if experiment["completed_at"] is None and seen.planned is None and seen.moments.n.min() > 0:
         weaknesses.append("the size is not planned yet: it follows from the first outcomes of every arm")
     return weaknesses
 
 
-def _of_looks(known: AnalysisInput, seen: InterimResult) -> list[str]:
-    """Where this look does not agree with those before."""
+def _of_effect(experiment: Row, known: AnalysisInput, seen: InterimResult) -> list[str]:
+    """What makes one effect doubtful, or less well known than it looks."""
     weaknesses = []
     if seen.evidence.contradicts_itself(known.design.alpha):
         weaknesses.append("the effect changed its direction between looks; nothing can be declared")
@@ -379,10 +391,10 @@ def _of_looks(known: AnalysisInput, seen: InterimResult) -> list[str]:
         weaknesses.append(
             "the effect today is not among those that earlier looks left possible; nothing can be declared"
         )
-    if seen.evidence.is_doubtful:
+    if rests_on_few_units(seen.moments):
         weaknesses.append(
-            "the effect moved further since the last look than its new units can explain, so it is not believed; "
-            "are the outcomes of one arm incomplete?"
+            f"a few units hold most of {experiment['metric_name']}, so intervals are wider than its spread alone would "
+            "make them; winsorise_at in a new experiment caps the largest values and needs fewer units"
         )
     return weaknesses
 

@@ -1,4 +1,4 @@
-"""What stands beside the verdict: arrivals and reports, guardrails, contrasts of factors, segments, days."""
+"""What stands beside the verdict: arrivals and reports, guardrails, other metrics, contrasts, segments, days."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from tasks.experiments.analysis import AnalysisInput, InterimResult, compare_all, sign_of
+from tasks.experiments.analysis import AnalysisInput, InterimResult, compare_all, moments_of, sign_of
 from tasks.experiments.inference import factorial, sample_ratio
 from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import Moments
-from tasks.experiments.inference.comparisons import compare, difference_of
+from tasks.experiments.inference.comparisons import Comparison, compare, difference_of, from_estimates
 from tasks.experiments.records import ExperimentType, MetricKind, SampleRatio
+from tasks.experiments.segments import by_dimension, dimension_of
 from tasks.experiments.unit_sums import DAY_SUMS
-from tasks.statistics.multiplicity import holm
+from tasks.statistics.multiplicity import benjamini_hochberg, holm
 
 Array = NDArray[np.float64]
 LEAST_UNITS = 30  # of every arm in a segment
@@ -148,26 +149,83 @@ def guardrail_effects(known: AnalysisInput, seen: InterimResult) -> list[dict[st
     """Whether each arm makes a guardrail metric worse than the control by more than its margin, at any look."""
     rows = []
     rule = SpendingRule(known.design.alpha, len(known.names), is_weighted=seen.is_weighted)
-    for metric in known.metrics[1:]:
+    for metric in _metrics(known, "guardrail"):
+        for row in _against_control(known, seen, metric, rule):
+            allowed = metric["margin"] * abs(row.pop("control_mean"))
+            row.pop("p_value")
+            rows.append(row | {"is_harmed": row["interval"] is not None and row["interval"][1] < -allowed})
+    return rows
+
+
+def secondary_effects(known: AnalysisInput, seen: InterimResult) -> list[dict[str, Any]]:
+    """Each arm's effect on each secondary metric, at any look; of those called discoveries at most α are false.
+
+    Benjamini & Hochberg (1995) over metrics and arms. Intervals have the false coverage rate α of Benjamini &
+    Yekutieli (2005, *False discovery rate-adjusted multiple confidence intervals for selected parameters*).
+    """
+    alpha, arms, metrics = known.design.alpha, len(known.names), _metrics(known, "secondary")
+    if not metrics:
+        return []
+    whole = SpendingRule(alpha, arms, is_weighted=seen.is_weighted)
+    rows = [row for metric in metrics for row in _against_control(known, seen, metric, whole)]
+    tested = [row["p_value"] for row in rows if row["p_value"] is not None]
+    q_values = iter(benjamini_hochberg(tested) if tested else ())
+    rows = [row | {"q_value": None if row["p_value"] is None else float(next(q_values))} for row in rows]
+    selected = max(sum(row["q_value"] is not None and row["q_value"] <= alpha for row in rows), 1)
+    level = alpha * selected / max(len(tested), 1) * (arms - 1)  # a rule divides it by its comparisons
+    adjusted = SpendingRule(level, arms, is_weighted=seen.is_weighted)
+    again = [row for metric in metrics for row in _against_control(known, seen, metric, adjusted)]
+    return [
+        row | {"interval": other["interval"], "is_significant": row["q_value"] is not None and row["q_value"] <= alpha}
+        for row, other in zip(rows, again, strict=True)
+    ]
+
+
+def _metrics(known: AnalysisInput, role: str) -> list[Mapping[str, Any]]:
+    return [metric for metric in known.metrics if metric["role"] == role]
+
+
+def _against_control(
+    known: AnalysisInput, seen: InterimResult, metric: Mapping[str, Any], rule: SpendingRule
+) -> list[dict[str, Any]]:
+    """Each arm against the control on one metric; None for what too few units do not tell."""
+    moments, comparison = _compared(known, seen, metric, rule)
+    sign, rows = sign_of(metric), []
+    for k, name in enumerate(known.names):
+        at = (k, known.control)
+        if k == known.control:
+            continue
+        effect, reach = sign * float(comparison.estimate[at]), float(comparison.half_width[at])
+        smallest = min(moments.n[k], moments.n[known.control])
+        is_known = bool(smallest >= known.design.min_sample_size and comparison.standard_error[at] > 0)
+        rows.append(
+            {"metric_name": metric["metric_name"], "direction": metric["direction"], "variant_id": name}
+            | {"quantile": metric["quantile"]}
+            | {"n": int(moments.n.sum()), "control_mean": float(moments.mean[known.control])}
+            | {
+                "effect": effect if is_known else None,
+                "interval": (effect - reach, effect + reach) if is_known else None,
+            }
+            | {"p_value": float(comparison.always_valid_p_value[at]) if is_known else None}
+        )
+    return rows
+
+
+def _compared(
+    known: AnalysisInput, seen: InterimResult, metric: Mapping[str, Any], rule: SpendingRule
+) -> tuple[Moments, Comparison]:
+    """Arms compared by their means, or by the quantile that the metric asks for."""
+    quantile = known.quantiles.get(metric["metric_name"])
+    if quantile is None:
         sums = known.sums(metric)
         moments = sums.moments()
         _, comparison = compare_all(moments, sums, known, rule, seen.n_star, is_weighted=seen.is_weighted)
-        sign = sign_of(metric)
-        allowed = metric["margin"] * abs(float(moments.mean[known.control]))
-        for k, name in enumerate(known.names):
-            if k == known.control:
-                continue
-            at = (k, known.control)
-            effect, reach = sign * float(comparison.estimate[at]), float(comparison.half_width[at])
-            smallest = min(moments.n[k], moments.n[known.control])
-            is_known = bool(smallest >= known.design.min_sample_size and comparison.standard_error[at] > 0)
-            rows.append(
-                {"metric_name": metric["metric_name"], "direction": metric["direction"], "variant_id": name}
-                | {"n": int(moments.n.sum())}
-                | {"effect": effect if is_known else None, "is_harmed": is_known and effect + reach < -allowed}
-                | {"interval": (effect - reach, effect + reach) if is_known else None}
-            )
-    return rows
+        return moments, comparison
+    estimate, error = quantile.differences()
+    units = np.maximum(quantile.n[:, None] + quantile.n, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        compared = from_estimates(estimate, error, units, alpha=rule.running_alpha, n_star=seen.n_star)
+    return Moments(quantile.n, quantile.value, quantile.n * np.square(quantile.standard_error)), compared
 
 
 def factor_contrasts(known: AnalysisInput, seen: InterimResult) -> list[dict[str, Any]]:
@@ -175,17 +233,20 @@ def factor_contrasts(known: AnalysisInput, seen: InterimResult) -> list[dict[str
     if known.design.experiment_type != ExperimentType.MULTIVARIATE or seen.moments.n.min() < 2:
         return []
     wanted = factorial.contrasts([row["levels"] or {} for row in known.variants])
-    sums = seen.sums.adjusted() or seen.sums
-    moments = seen.moments if known.common_epochs.all() else sums.in_epochs(known.common_epochs).moments()
+    moments, _ = moments_of(seen.sums.in_epochs(known.common_epochs))
     rows = factorial.judge(moments, wanted, alpha=known.design.alpha, n_star=seen.n_star)
     return _better_is_positive(known, rows)
 
 
 def segment_effects(known: AnalysisInput, seen: InterimResult) -> list[dict[str, Any]]:
-    """Effects by segment; none under adaptive allocation, where a segment's plain means are biased."""
-    names = sorted({row["segment"] for row in known.statistics if row["segment"]})
-    if not names or seen.is_weighted:
+    """Effects by segment; none under adaptive allocation, where a segment's plain means are biased.
+
+    Whether an effect differs is asked of each dimension by itself (countries, devices); p-values are adjusted over all.
+    """
+    dimensions = by_dimension(row["segment"] for row in known.statistics)
+    if not dimensions or seen.is_weighted:
         return []
+    names = [name for labels in dimensions.values() for name in labels]
     sums = {name: known.sums(known.metrics[0], name).in_epochs(known.common_epochs) for name in names}
     moments = {name: part.moments() for name, part in sums.items()}
     rows = by_segment(moments, known.control, known.names, alpha=known.design.alpha, n_star=seen.n_star)
@@ -215,12 +276,18 @@ def by_segment(
             )
             p_values.append(float(compared.always_valid_p_value))
     adjusted = holm(p_values) if p_values else np.array([])
-    uneven = _heterogeneity(rows)
+    uneven = {name: _heterogeneity(own) for name, own in _of_dimensions(rows).items()}
     return [
         row
-        | {"p_value": float(p), "is_significant": bool(p <= alpha), "heterogeneity_p_value": uneven[row["variant_id"]]}
+        | {"p_value": float(p), "is_significant": bool(p <= alpha)}
+        | {"heterogeneity_p_value": uneven[dimension_of(row["segment"])][row["variant_id"]]}
         for row, p in zip(rows, adjusted, strict=True)
     ]
+
+
+def _of_dimensions(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    names = sorted({dimension_of(row["segment"]) for row in rows})
+    return {name: [row for row in rows if dimension_of(row["segment"]) == name] for name in names}
 
 
 def _heterogeneity(rows: list[dict[str, Any]]) -> dict[str, float | None]:

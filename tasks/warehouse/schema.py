@@ -148,6 +148,33 @@ class ExperimentArm(Base):
     run_id: Mapped[str] = mapped_column(Key)
 
 
+class Exposure(Base):
+    """When a unit first saw an arm of an experiment whose flags live elsewhere; one in two arms has two rows."""
+
+    __tablename__ = "exposure"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    experiment_name: Mapped[str] = mapped_column(Key, primary_key=True)
+    unit_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    variant_name: Mapped[str] = mapped_column(Key, primary_key=True)
+    exposed_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class LoggedOutcome(Base):
+    """One outcome of one unit as a log had it, before any experiment counted it."""
+
+    __tablename__ = "logged_outcome"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    experiment_name: Mapped[str] = mapped_column(Key, primary_key=True)
+    unit_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    metric_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    key: Mapped[str] = mapped_column(Key, primary_key=True)
+    value: Mapped[float]
+    denominator: Mapped[float | None]
+    occurred_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
 class IngestionRun(Base):
     """What became of one file: counts, and where its rejected rows lie."""
 
@@ -436,6 +463,24 @@ class Experiment(Base):
     covariate_origin: Mapped[float | None]
 
 
+class DefinedMetric(Base):
+    """A metric that a workspace defined once; a change is a new version, an experiment keeps the one it began with."""
+
+    __tablename__ = "metrics"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    name: Mapped[str] = mapped_column(Label, primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str | None] = mapped_column(Label)
+    direction: Mapped[str] = mapped_column(Label)
+    quantile: Mapped[str | None] = mapped_column(Label)
+    window_days: Mapped[float | None]
+    winsorise_at: Mapped[float | None]
+    min_effect_size: Mapped[float | None]
+    owner: Mapped[str | None] = mapped_column(Key)
+    description: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
 class ExperimentVariant(Base):
     """One arm; the first is the control unless another is declared so."""
 
@@ -467,6 +512,10 @@ class ExperimentMetric(Base):
     upper: Mapped[float | None]
     margin: Mapped[float]
     origin: Mapped[float | None]
+    version: Mapped[int | None]
+    quantile: Mapped[str | None] = mapped_column(Label)
+    window_days: Mapped[float | None]
+    winsorise_at: Mapped[float | None]
     has_all_sums: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
@@ -617,6 +666,25 @@ class ExperimentLook(Base):
     looked_at: Mapped[datetime]
     n: Mapped[int]
     result: Mapped[dict[str, Any]]
+
+
+class ExperimentRange(Base):
+    """The hash ranges of a layer that an experiment holds while it runs; no two of one layer overlap."""
+
+    __tablename__ = "experiment_range"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Key)
+    layer: Mapped[str] = mapped_column(Label)
+    ranges: Mapped[list[Any]]
+
+
+class ExperimentIntake(Base):
+    """What was counted and left out when exposure and outcome logs were last taken into an experiment."""
+
+    __tablename__ = "experiment_intake"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    counts: Mapped[dict[str, Any]]
+    taken_at: Mapped[datetime]
 
 
 class ExperimentDecision(Base):

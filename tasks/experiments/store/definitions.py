@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Update, select, update
+from sqlalchemy import Update, case, select, update
 
 from tasks.experiments.errors import unknown_experiment
 from tasks.experiments.store.log import DecisionLog
@@ -41,7 +41,8 @@ class Definitions:
             if not experiments:
                 raise unknown_experiment(experiment_id)
             variants = rows_within(connection, ExperimentVariant, experiment_id, ExperimentVariant.position)
-            order = (ExperimentMetric.role.desc(), ExperimentMetric.metric_name)
+            is_other = case((ExperimentMetric.role == "primary", 0), else_=1)
+            order = (is_other, ExperimentMetric.role.desc(), ExperimentMetric.metric_name)
             return experiments[0], variants, rows_within(connection, ExperimentMetric, experiment_id, *order)
 
     def named(self, workspace_id: str, name: str) -> list[Row]:

@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import polars as pl
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
 
 from tasks.experiments.assignment import UNNAMED
@@ -251,6 +252,14 @@ class Outcomes:
         same = (m.experiment_id == s.experiment_id) & (m.metric_name == s.metric_name)
         query = select(s.__table__, m.origin, m.has_all_sums).join(m, same).where(s.experiment_id == experiment_id)
         return self.warehouse.rows(query.order_by(*s.__table__.primary_key))
+
+    def unit_values(self, experiment_id: str, metric_name: str) -> pl.DataFrame:
+        """The total of each unit's outcomes of one metric, with its arm: `variant_id`, `value`."""
+        o, a = ExperimentOutcome, ExperimentAssignment
+        joined = and_(o.experiment_id == a.experiment_id, o.unit_id == a.unit_id)
+        query = select(a.variant_id, func.sum(o.value).label("value")).join(a, joined)
+        mine = (o.experiment_id == experiment_id) & (o.metric_name == metric_name)
+        return self.warehouse.read(query.where(mine).group_by(o.unit_id, a.variant_id))
 
     def by_day(self, experiment_id: str) -> list[Row]:
         """Sums of all metrics by day."""

@@ -282,7 +282,9 @@ async def test_every_effect_is_positive_for_the_better_also_of_factors_and_segme
         low, high = row["interval"]
         assert 0 < low < row["effect"] < high
         assert row["effect"] == pytest.approx(0.25, abs=0.06)
-    assert "Better is less unsubscribed" in experiment_report(found, completed=False)
+    words = experiment_report(found, completed=False)
+    assert "better is less unsubscribed" in words
+    assert "**Ship bold: -" in words, "of a metric that should fall, a gain reads as a fall"
 
 
 async def test_winsorizing_caps_the_tail(engine: ExperimentEngine) -> None:
