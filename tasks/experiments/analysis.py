@@ -130,7 +130,7 @@ def take_look(known: AnalysisInput) -> InterimResult:
     is_weighted = design.is_adaptive and len(known.epochs) > 1
     moments, is_adjusted = moments_of(sums)
     planned = known.planned
-    if planned is None and is_plan_awaited(known):
+    if planned is None and (known.evidence is None or not known.evidence.n):
         weights = None if design.is_adaptive else known.split.weights
         planned = power.from_first_outcomes(design, moments, sums.kind, weights, known.control)
     rule = rule_of(known, planned)

@@ -78,7 +78,8 @@ class Moments:
         square = np.square(self.mean)
         both = square * self.variance
         is_known = both > 0
-        kurtosis = np.where(is_known, np.square(square + self.variance) / np.where(is_known, both, 1.0) - 3, 1.0)
+        is_uneven = is_known & (square < self.variance)  # p below one half; above it, few units say nothing of the rest
+        kurtosis = np.where(is_uneven, np.square(square + self.variance) / np.where(is_known, both, 1.0) - 3, 1.0)
         return replace(self, kurtosis=kurtosis)
 
     @property
