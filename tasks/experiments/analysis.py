@@ -127,20 +127,24 @@ def take_look(known: AnalysisInput) -> InterimResult:
     """Compare all arms and add the result to what earlier looks proved, once every arm has the minimum sample."""
     primary, design = known.metrics[0], known.design
     sums = known.sums(primary)
+    adjusted = sums.adjusted()
+    moments = sums.moments()
+    if adjusted is not None:
+        moments = replace(adjusted.moments(), kurtosis=moments.kurtosis, is_coin=moments.is_coin)
     is_weighted = design.is_adaptive and len(known.epochs) > 1
-    moments, is_adjusted = moments_of(sums)
     planned = known.planned
-    if planned is None and is_plan_awaited(known):
+    if planned is None and (known.evidence is None or not known.evidence.n):
         weights = None if design.is_adaptive else known.split.weights
         planned = power.from_first_outcomes(design, moments, sums.kind, weights, known.control)
     rule = rule_of(known, planned)
     n_star = power.tuned_to(design, len(known.names), planned)
-    means, comparison = compare_all(moments, sums.adjusted() or sums, known, rule, n_star, is_weighted=is_weighted)
+    means, comparison = compare_all(moments, adjusted or sums, known, rule, n_star, is_weighted=is_weighted)
     comparison = replace(comparison, estimate=sign_of(primary) * comparison.estimate)
     evidence = known.evidence or SequentialEvidence.none(len(known.names))
     is_ready = planned is not None or not is_plan_awaited(known)
     if is_ready and moments.n[known.is_on].min() >= design.min_sample_size:
         evidence = look(evidence, comparison, rule, information_of(known, sums, planned), float(moments.n.sum()))
+    is_adjusted = adjusted is not None
     return InterimResult(sums, moments, means, comparison, evidence, rule, planned, n_star, is_weighted, is_adjusted)
 
 
@@ -156,14 +160,6 @@ def is_plan_awaited(known: AnalysisInput) -> bool:
             has_negative or known.design.is_adaptive or known.design.decision_rule == 1
         )
     return False
-
-
-def moments_of(sums: ArmSums) -> tuple[Moments, bool]:
-    """Of each arm (K,), less what a covariate from before explains where units have one; and whether that is so."""
-    plain, adjusted = sums.moments(), sums.adjusted()
-    if adjusted is None:
-        return plain, False
-    return replace(adjusted.moments(), kurtosis=plain.kurtosis, is_coin=plain.is_coin), True
 
 
 def verdict_evidence(known: AnalysisInput, evidence: SequentialEvidence) -> SequentialEvidence:
@@ -243,24 +239,18 @@ def _moments_of_pairs(
     parts: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]], sums: ArmSums
 ) -> tuple[Moments, Moments]:
     """Of each pair's row and column (K, K), by the epochs of that pair."""
-    rows, columns = [], []
+    rows = sums.moments().at(slice(None), None)
+    n, mean, variance = (np.zeros(parts[0][0].shape) for _ in range(3))
+    kurtosis = None if rows.kurtosis is None else np.zeros_like(n)
     for pairs, epochs in parts:
-        part, _ = moments_of(sums.in_epochs(epochs))
-        rows.append((pairs, part.at(slice(None), None)))
-        columns.append((pairs, part.at(None, slice(None))))
-    return _of_each_pair(rows), _of_each_pair(columns)
-
-
-def _of_each_pair(parts: Sequence[tuple[NDArray[np.bool_], Moments]]) -> Moments:
-    """Moments (K, K), each pair's from the part that is its own."""
-    shape = parts[0][0].shape
-    n, mean, variance, kurtosis = (np.zeros(shape) for _ in range(4))
-    for pairs, part in parts:
-        least = np.zeros(shape) if part.kurtosis is None else part.kurtosis
-        for total, values in ((n, part.n), (mean, part.mean), (variance, part.variance), (kurtosis, least)):
-            total[pairs] = np.broadcast_to(values, shape)[pairs]
-    is_known = all(part.kurtosis is not None for _, part in parts)
-    return Moments(n, mean, variance, kurtosis if is_known else None, parts[0][1].is_coin)
+        part = sums.in_epochs(epochs).moments()
+        row = np.nonzero(pairs)[0]
+        n[pairs], mean[pairs], variance[pairs] = part.n[row], part.mean[row], part.variance[row]
+        if kurtosis is not None and part.kurtosis is not None:
+            kurtosis[pairs] = part.kurtosis[row]
+    made = replace(rows, n=n, mean=mean, variance=variance, kurtosis=kurtosis)
+    turned = None if kurtosis is None else kurtosis.T
+    return made, replace(made, n=n.T, mean=mean.T, variance=variance.T, kurtosis=turned)
 
 
 def _compare_scores(sums: ArmSums, known: AnalysisInput, rule: SpendingRule, n_star: float) -> tuple[Array, Comparison]:

@@ -365,25 +365,25 @@ def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult, beside:
         weaknesses.append(
             "the allocation floor is below 5 %: intervals after adaptive allocation cover less than they say"
         )
-    weaknesses += _of_effect(experiment, known, seen)
+    weaknesses += _of_looks(known, seen)
+    if rests_on_few_units(seen.moments):
+        weaknesses.append(
+            f"a few units hold most of {experiment['metric_name']}, so intervals are wider than its spread alone would "
+            "make them; winsorise_at in a new experiment caps the largest values and needs fewer units"
+        )
     epoch = change_epoch(known, seen)
     if epoch is not None:
         weaknesses.append(
             f"rewards changed at about weights {epoch}: the traffic follows what came since, and nothing is declared; "
             "complete it and start a new experiment to prove a winner"
         )
-    if seen.evidence.is_doubtful:
-        weaknesses.append(
-            "the effect moved further since the last look than its new units can explain, so it is not believed; "
-            "are the outcomes of one arm incomplete?"
-        )
     if experiment["completed_at"] is None and seen.planned is None and seen.moments.n.min() > 0:
         weaknesses.append("the size is not planned yet: it follows from the first outcomes of every arm")
     return weaknesses
 
 
-def _of_effect(experiment: Row, known: AnalysisInput, seen: InterimResult) -> list[str]:
-    """What makes one effect doubtful, or less well known than it looks."""
+def _of_looks(known: AnalysisInput, seen: InterimResult) -> list[str]:
+    """Where this look does not agree with those before."""
     weaknesses = []
     if seen.evidence.contradicts_itself(known.design.alpha):
         weaknesses.append("the effect changed its direction between looks; nothing can be declared")
@@ -391,10 +391,10 @@ def _of_effect(experiment: Row, known: AnalysisInput, seen: InterimResult) -> li
         weaknesses.append(
             "the effect today is not among those that earlier looks left possible; nothing can be declared"
         )
-    if rests_on_few_units(seen.moments):
+    if seen.evidence.is_doubtful:
         weaknesses.append(
-            f"a few units hold most of {experiment['metric_name']}, so intervals are wider than its spread alone would "
-            "make them; winsorise_at in a new experiment caps the largest values and needs fewer units"
+            "the effect moved further since the last look than its new units can explain, so it is not believed; "
+            "are the outcomes of one arm incomplete?"
         )
     return weaknesses
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from tasks.experiments.analysis import AnalysisInput, InterimResult, compare_all, moments_of, sign_of
+from tasks.experiments.analysis import AnalysisInput, InterimResult, compare_all, sign_of
 from tasks.experiments.inference import factorial, sample_ratio
 from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import Moments
@@ -233,7 +233,8 @@ def factor_contrasts(known: AnalysisInput, seen: InterimResult) -> list[dict[str
     if known.design.experiment_type != ExperimentType.MULTIVARIATE or seen.moments.n.min() < 2:
         return []
     wanted = factorial.contrasts([row["levels"] or {} for row in known.variants])
-    moments, _ = moments_of(seen.sums.in_epochs(known.common_epochs))
+    sums = seen.sums.adjusted() or seen.sums
+    moments = seen.moments if known.common_epochs.all() else sums.in_epochs(known.common_epochs).moments()
     rows = factorial.judge(moments, wanted, alpha=known.design.alpha, n_star=seen.n_star)
     return _better_is_positive(known, rows)
 

@@ -20,7 +20,11 @@ from tasks.experiments.errors import (
     UnstorableTextError,
     WrongStateError,
 )
+from tasks.experiments.inference import sequential_evidence
+from tasks.experiments.inference.alpha_spending import SpendingRule
+from tasks.experiments.inference.comparisons import Comparison, from_estimates
 from tasks.experiments.inference.sample_ratio import adaptive_p_value, reporting_p_value
+from tasks.experiments.inference.sequential_evidence import SequentialEvidence
 from tasks.experiments.records import ExperimentResult
 from tasks.experiments.store import ExperimentStore
 from tasks.warehouse import Warehouse
@@ -359,6 +363,29 @@ def test_an_effect_that_turns_is_contradicted_and_no_winner(service: ExperimentS
     assert (found.status, found.winner, found.confidence) == ("contradicted", None, 0.0)
     assert any("nothing can be declared" in warning for warning in found.warnings)
     assert service.complete_experiment(identifier).conclusion == "contradicted"
+
+
+def at(n: float, effect: float) -> tuple[Comparison, float]:
+    """A look at two arms of so many units each."""
+    error = np.sqrt(2 / n) * (1 - np.eye(2))
+    gap = np.array([[0.0, -effect], [effect, 0.0]])
+    return from_estimates(gap, error, 2 * n, alpha=0.05, n_star=1e4), 2 * n
+
+
+def test_a_gap_in_the_data_is_not_believed_where_units_have_doubled() -> None:
+    """As in ASOS's streams, where an arm's orders came in a day late: z = 6 between two days of nothing."""
+    rule, evidence = SpendingRule(0.05, 2), SequentialEvidence.none(2)
+    doubted = []
+    for n, effect in ((10_000, 0.0), (25_000, 0.08), (26_000, 0.0), (60_000, 0.07), (70_000, 0.07), (80_000, 0.07)):
+        compared, units = at(n, effect)
+        evidence = SequentialEvidence.from_dict(
+            sequential_evidence.look(evidence, compared, rule, n / 1e5, units).as_dict()
+        )
+        doubted.append(bool(evidence.is_doubtful))
+        if len(doubted) == 3:
+            assert evidence.against_all().min() > 0.05, "one look with a gap proves nothing"
+    assert doubted == [False, True, False, True, False, False], "what lasts is believed at the second look"
+    assert evidence.against_all().min() <= 0.05
 
 
 # ── what no database keeps, and what no square keeps ─────────────────────────────────────────────────────────────────
