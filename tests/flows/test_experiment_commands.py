@@ -24,6 +24,7 @@ CREATE = ("create", "checkout", "-w", "acme", "--metric", "clicked", "-v", "cont
 @pytest.fixture
 def experiment(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """`raptorflow experiment …` in this process: exit status, standard output, standard error."""
+    os.umask(0o077)  # as the command line sets it; the fixture of the home puts it back
     home.mkdir()
     warehouse = Warehouse()
     upgrade(warehouse)
