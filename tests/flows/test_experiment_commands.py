@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from flows.cli import main
-from tasks.warehouse import Warehouse, upgrade
+from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
 
@@ -22,12 +23,14 @@ CREATE = ("create", "checkout", "-w", "acme", "--metric", "clicked", "-v", "cont
 
 
 @pytest.fixture
-def experiment(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def experiment(
+    sqlite_template: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
     """`raptorflow experiment …` in this process: exit status, standard output, standard error."""
+    os.umask(0o077)  # as the command line sets it; the fixture of the home puts it back
     home.mkdir()
-    warehouse = Warehouse()
-    upgrade(warehouse)
-    store(warehouse, Workspace, [workspace_row()])
+    shutil.copy(sqlite_template, home / "warehouse.db")
+    store(Warehouse(), Workspace, [workspace_row()])
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["raptorflow", "experiment", *arguments])

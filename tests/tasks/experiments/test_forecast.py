@@ -31,8 +31,8 @@ def known_after(n: list[int], ones: list[int], evidence: SequentialEvidence | No
     sums = ("y", "yy", "b", "m", "mm")
     nothing = dict.fromkeys(SUMS, 0.0)
     rows = [
-        {"metric_name": "m", "variant_id": name, "epoch": 0, "segment": "", "n": units}
-        | nothing
+        nothing
+        | {"metric_name": "m", "variant_id": name, "epoch": 0, "segment": "", "n": units}
         | dict.fromkeys(sums, float(one))
         for name, units, one in zip(names, n, ones, strict=True)
     ]
