@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 
 from tasks.models.records import (
     DELETED,
@@ -57,18 +57,23 @@ class ModelStore:
         named = _versions(key).where(ModelVersion.version_name == version_name, ModelVersion.status == REGISTERED)
         return next((_version(row) for row in self.warehouse.rows(named)), None)
 
-    def add_version(self, key: ModelKey, version: Version, more: Mapping[str, Any]) -> Version:
+    def add_version(
+        self, key: ModelKey, version: Version, more: Mapping[str, Any], replaces: str | None = None
+    ) -> Version:
         """Add a version; returns what stands in the end.
 
         One of the same data and specification that is there already stays as it is: another run has trained it at the
-        same time, and the caller's is not known. A name that another version took meanwhile is counted on.
+        same time, and the caller's is not known. `replaces` names one of the same data that can no longer be read, and
+        goes. A name that another version took meanwhile is counted on.
         """
         of_data = (ModelVersion.data_sha256 == version.data_sha256, ModelVersion.spec_sha256 == version.spec_sha256)
         with self.warehouse.begin() as connection:
             lock_until_commit(self.warehouse, connection, f"model_version {key.registered_name}")
             there = self.warehouse.rows(_versions(key).where(*of_data), connection)
-            if there:
+            if there and there[0]["version_name"] != replaces:
                 return _version(there[0])
+            if there:
+                self._delete(connection, key, there[0]["version_name"])
             taken = {row["version_name"] for row in self.warehouse.rows(_versions(key), connection)}
             added = replace(version, version_name=free_name(version.version_name, taken))
             row = {name: getattr(added, name) for name in Version.__slots__}
@@ -76,6 +81,10 @@ class ModelStore:
             row |= {"trained_at": datetime.now(UTC), **more}
             self.warehouse.upsert(connection, ModelVersion, [row], keep_existing=True)
         return added
+
+    def _delete(self, connection: Connection, key: ModelKey, version_name: str) -> None:
+        named = (ModelVersion.workspace_id == key.workspace_id, ModelVersion.version_name == version_name)
+        connection.execute(delete(ModelVersion).where(*named, ModelVersion.model_type == key.model_type.value))
 
     def registered(self, key: ModelKey) -> list[RegisteredVersion]:
         """Registered versions of a model, for retention."""

@@ -29,8 +29,12 @@ def train_candidate(
     run: Run,
     *,
     has_champion: bool,
+    replaces: str | None = None,
 ) -> Version:
-    """Train on rows, register unless rejected, and store it as the candidate of the data with that hash."""
+    """Train on rows, register unless rejected, and store it as the candidate of the data with that hash.
+
+    `replaces` names the version that was trained on the same data before and can no longer be read.
+    """
     trained = train(spec, rows)
     evaluation = trained.evaluation.as_dict()
     decision = judge_candidate(evaluation["beats_baseline"], gain, spec.gate.confidence, has_champion=has_champion)
@@ -40,7 +44,7 @@ def train_candidate(
     if decision != REJECT:
         evaluations = [one.evaluation for one in known if one.status == REGISTERED]
         history = [*evaluations, evaluation][-VERSIONS_SHOWN:]
-        number, artifact_sha256 = _register(registry, key, spec, rows, trained, tags, history)
+        number, artifact_sha256 = _register(registry, key, spec, rows, trained, tags, history, known)
     version = Version(
         version_name=tags["version_name"],
         status=REJECTED if decision == REJECT else REGISTERED,
@@ -56,7 +60,7 @@ def train_candidate(
     )
     more = {"gate": None if gain is None else gain.as_dict(), "train_from": rows.times[0]}
     more |= {"snapshot_sha256": run.snapshot_sha256, "git_commit": run.git_commit, "run_id": run.run_id}
-    stands = store.add_version(key, version, more)
+    stands = store.add_version(key, version, more, replaces)
     if number is not None:
         _follow(registry, key, number, tags["version_name"], stands)
     return stands
@@ -78,9 +82,11 @@ def _register(
     trained: TrainedModel,
     tags: dict[str, str],
     evaluations: Collection[Mapping[str, Any]],
+    known: Collection[Version],
 ) -> tuple[int, str]:
-    """Register a version, or find the one that a killed run registered from the same data."""
-    earlier = registry.find(key, {name: tags[name] for name in ("data_sha256", "spec_sha256")})
+    """Register a version, or find the one that a killed run registered from the same data and nobody knows yet."""
+    data = {name: tags[name] for name in ("data_sha256", "spec_sha256")}
+    earlier = registry.find(key, data, [one.registry_version for one in known if one.registry_version is not None])
     if earlier is not None:
         number, its_tags = earlier
         tags["version_name"] = its_tags["version_name"]
