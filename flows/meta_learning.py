@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from prefect import State, flow
@@ -16,7 +17,7 @@ from flows.pattern_learning import pattern_learning
 from flows.task_runners import task_runner
 from flows.transfer_learning import transfer_learning
 from tasks.reporting import Event, announce, as_markdown, emit, publish_markdown, publish_table, step, summarize
-from tasks.warehouse.steps import newly_silent, read_outcomes
+from tasks.warehouse.steps import newly_silent, note_silence_told, read_outcomes
 
 MOST_NAMED = 20
 REPORTS = {
@@ -45,7 +46,7 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | St
     with step("patterns", seconds):
         pattern_learning(options.for_step(PatternLearning), chain)
     if chain.is_newest:  # what workspaces share is their present: a past night would put it back
-        tell_of_silence(chain.run_id)
+        tell_of_silence()
         with step("transfer", seconds):
             transfer_learning(options.for_step(TransferLearning), chain)
     with step("models", seconds):
@@ -55,11 +56,17 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | St
     return marked(summary)
 
 
-def tell_of_silence(run_id: str) -> None:
+def tell_of_silence() -> None:
     """Tell of workspaces from which nothing new comes any more: once each, all of a night together."""
-    silent = newly_silent(run_id)
-    if not silent:
-        return
+    now = datetime.now(UTC)
+    silent = newly_silent(now)
+    if silent:
+        announce_silence(silent)
+    note_silence_told(now)
+
+
+def announce_silence(silent: list[str]) -> None:
+    """Say it in the run's log and, by an event, to operators."""
     more = f"; and {len(silent) - MOST_NAMED} more" if len(silent) > MOST_NAMED else ""
     words = f"Input stopped arriving ({len(silent)}): {'; '.join(silent[:MOST_NAMED])}{more}"
     announce(words)

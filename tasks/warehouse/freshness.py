@@ -16,6 +16,7 @@ import polars as pl
 from sqlalchemy import Select, String, func, select
 
 from tasks.warehouse.database import Warehouse
+from tasks.warehouse.outcomes import DONE
 from tasks.warehouse.schema import Content, StepOutcome, Touch
 
 FEWEST_GAPS, MOST_GAPS = 8, 60
@@ -23,6 +24,7 @@ TIMES_THE_LONGEST = 2.0
 LEAST_PATIENCE = timedelta(days=2)
 DAYS_OF_HABIT = 800
 FIRST_LOOK_BACK = timedelta(days=2)  # where nobody has looked before: what stopped long ago is no news
+LOOKED = "watch-input"  # the run and step under which it is remembered when somebody was last told
 DATED = {"posts": (Content.workspace_id, Content.published_at), "visits": (Touch.workspace_id, Touch.occurred_at)}
 
 
@@ -51,21 +53,27 @@ class StoppedInput:
         )
 
 
-def stopped_inputs(warehouse: Warehouse, run_id: str, now: datetime) -> list[StoppedInput]:
-    """What has fallen silent since the last run that looked, by workspace and kind.
+def stopped_inputs(warehouse: Warehouse, now: datetime) -> list[StoppedInput]:
+    """What has fallen silent since somebody was last told (`note_told`), by workspace and kind.
 
     Args:
         warehouse: of the rows.
-        run_id: of the run that looks, which is none of those before.
         now: the present.
     """
-    before = select(func.max(StepOutcome.recorded_at).label("at")).where(StepOutcome.run_id != run_id)
-    looked = warehouse.rows(before)[0]["at"] or now - FIRST_LOOK_BACK
+    last = warehouse.rows(select(StepOutcome.recorded_at).where(StepOutcome.run_id == LOOKED))
+    looked = last[0]["recorded_at"] if last else now - FIRST_LOOK_BACK
     stopped: list[StoppedInput] = []
     for kind in DATED:
         days = warehouse.read(_days(warehouse, kind, now))
         stopped += [one for one in silent(days, kind, now) if one.due > looked]
     return sorted(stopped, key=_by_name)
+
+
+def note_told(warehouse: Warehouse, now: datetime) -> None:
+    """Remember that what was silent by then is told; killed before, the next run tells it again."""
+    row = {"run_id": LOOKED, "step": LOOKED, "workspace_id": "all", "status": DONE, "reason": None}
+    with warehouse.begin() as connection:
+        warehouse.upsert(connection, StepOutcome, [row | {"recorded_at": now}])
 
 
 def silent(days: pl.DataFrame, kind: str, now: datetime) -> list[StoppedInput]:

@@ -30,8 +30,19 @@ def ingestion_lock(warehouse: Warehouse) -> Iterator[None]:
         with _alone_beside(warehouse, INGESTION):
             yield
         return
-    with warehouse.engine.connect() as connection, connection.begin():
-        lock_until_commit(warehouse, connection, INGESTION)
+    with locked_meanwhile(warehouse, INGESTION):
+        yield
+
+
+@contextmanager
+def locked_meanwhile(warehouse: Warehouse, what: str) -> Iterator[None]:
+    """Hold the lock of that name in a transaction that does nothing else; for PostgreSQL.
+
+    Raises:
+        WarehouseUnreachableError: if no database answers there.
+    """
+    with warehouse.connect() as connection, connection.begin():
+        lock_until_commit(warehouse, connection, what)
         yield
 
 

@@ -18,7 +18,7 @@ from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.extraction import extract_content, extract_touches, workspace_chunks
 from tasks.warehouse.frames import count_rows, newest_instant
-from tasks.warehouse.freshness import stopped_inputs
+from tasks.warehouse.freshness import note_told, stopped_inputs
 from tasks.warehouse.inbox import inbox, waiting
 from tasks.warehouse.input_folders import declared
 from tasks.warehouse.outcomes import DONE, Outcome, each_workspace, outcomes_of
@@ -88,9 +88,15 @@ def newest_row(workspace_ids: Sequence[str]) -> datetime | None:
 
 
 @task(name="watch-input", cache_policy=NO_CACHE)
-def newly_silent(run_id: str) -> list[str]:
-    """Workspaces that have fallen silent since the last run that looked, by their own habit; a line each."""
-    return [str(one) for one in stopped_inputs(open_warehouse(), run_id, datetime.now(UTC))]
+def newly_silent(now: datetime) -> list[str]:
+    """Workspaces that have fallen silent since somebody was last told, by their own habit; a line each."""
+    return [str(one) for one in stopped_inputs(open_warehouse(), now)]
+
+
+@task(name="note-told", cache_policy=NO_CACHE)
+def note_silence_told(now: datetime) -> None:
+    """Remember that what was silent by then is told."""
+    note_told(open_warehouse(), now)
 
 
 @task(name="plan-nights", cache_policy=NO_CACHE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +18,7 @@ from flows.platform.automations import _notifying, apply_automations
 from flows.platform.catalogue import read_yaml
 from tasks.reporting import Event
 
+chain = importlib.import_module("flows.meta_learning")  # whose flow has its name
 ENTRIES = {entry["name"].partition(" · ")[2]: entry for entry in read_yaml("automations.yaml")["automations"]}
 TELLING = [entry for entry in ENTRIES.values() if entry["actions"][0]["type"] == "send-notification"]
 ENDS = {"Completed", "Failed", "Crashed", "Cancelled"}
@@ -74,3 +77,27 @@ def test_a_webhook_is_refused_and_a_custom_webhook_taken(client: SyncPrefectClie
     taken = list(apply_automations(client, [entry]))
     assert [str(change) for change in taken] == ["automation told · test: created"]
     assert list(apply_automations(client, [entry])) == []
+
+
+def test_silence_is_one_message_a_night_and_remembered_after_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"w{number}: no posts since 2026-05-01, never more than 2 days before" for number in range(25)]
+    did: list[str] = []
+
+    def told(event: Event, about: str, payload: dict[str, Any]) -> None:
+        did.append(f"{event.value} {about} {payload['n_stopped']} {payload['summary']}")
+
+    def noted(now: datetime) -> None:
+        did.append(f"noted {now.tzinfo}")
+
+    monkeypatch.setattr(chain, "newly_silent", lambda now: lines)
+    monkeypatch.setattr(chain, "note_silence_told", noted)
+    monkeypatch.setattr(chain, "emit", told)
+    chain.tell_of_silence()
+    assert len(did) == 2
+    assert did[0].startswith(f"raptorflow.input.stopped input 25 Input stopped arriving (25): {lines[0]}; ")
+    assert did[0].endswith(f"{lines[19]}; and 5 more")
+    assert did[1] == "noted UTC"
+    monkeypatch.setattr(chain, "newly_silent", lambda now: [])
+    did.clear()
+    chain.tell_of_silence()
+    assert did == ["noted UTC"], "nothing to tell is no message"

@@ -20,18 +20,22 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
 
+from tasks.errors import WarehouseUnreachableError
 from tasks.models.errors import ArtifactRefusedError, RegistryRefusedError, RegistryUnreachableError
 from tasks.models.records import NO_ARTIFACTS, ModelArtifacts, ModelKey
 from tasks.models.registry.model_folder import MODEL_FILE, TRUSTED_TYPES, file_sha256, write_model_folder
 from tasks.models.training.estimators import FittedModel
 from tasks.private_files import private_folder
 from tasks.settings import get_settings
+from tasks.warehouse import Warehouse
+from tasks.warehouse.locks import locked_meanwhile
 
 logger = logging.getLogger("raptorflow")
 
 CREATED_BY = "ModelUpdater"
 DIGEST_CHARACTERS = 36  # what MLflow keeps of a data set's hash; the whole one stands in its profile and in the tags
 MODEL_ID = "model_id"  # a tag of our own: the SQL store forgets which logged model a version is of
+FIRST_USE = "mlflow-first-use"
 # Codes under which MLflow refuses what was asked; under every other, it could not answer.
 REFUSALS = frozenset(
     {
@@ -368,7 +372,14 @@ def _retried(call: Callable[..., Any], *arguments: str) -> None:
 
 @contextmanager
 def _alone_at(address: str) -> Iterator[None]:
-    """Alone among processes at a store in a file, which is prepared: two that create its tables at once collide."""
+    """Alone among processes at a store, whose tables two would create at once; one in a file is prepared."""
+    if address.startswith("postgresql"):
+        try:
+            with locked_meanwhile(Warehouse(address), FIRST_USE):
+                yield
+        except WarehouseUnreachableError as error:
+            raise RegistryUnreachableError(address, "no database there") from error
+        return
     if not address.startswith("sqlite:///"):
         yield
         return

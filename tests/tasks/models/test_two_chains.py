@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from tasks.models import ModelType
-from tasks.models.records import Deployment, ModelKey, UpdateResult, Version
+from tasks.models.records import PROMOTION, Deployment, ModelKey, UpdateResult, Version
 from tasks.models.registry.mlflow_registry import Registry
-from tasks.models.registry.promotion import PROMOTION
 from tasks.models.service import ModelService
 from tasks.models.specs import ModelSpec
 from tasks.models.store import PENDING, ModelStore
@@ -21,7 +20,9 @@ from tasks.models.training import candidates
 from tasks.models.training.dataset import Examples
 from tasks.models.training.evaluation import TrainedModel, train
 from tasks.warehouse import Warehouse
+from tests.conftest import postgres_database, postgres_url
 from tests.factories import store_content
+from tests.subprocess_helper import ended, in_subprocess
 from tests.tasks.models.model_rows import posts
 
 ENGAGEMENT = ModelType.ENGAGEMENT_PREDICTOR
@@ -50,9 +51,11 @@ def together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "train", train_once)
     both, add = threading.Barrier(2, timeout=240), ModelStore.add_version
 
-    def at_once(self: ModelStore, key: ModelKey, version: Version, more: Mapping[str, Any]) -> Version:
+    def at_once(
+        self: ModelStore, key: ModelKey, version: Version, more: Mapping[str, Any], replaces: str | None = None
+    ) -> Version:
         both.wait()
-        return add(self, key, version, more)
+        return add(self, key, version, more, replaces)
 
     monkeypatch.setattr(ModelStore, "add_version", at_once)
 
@@ -124,3 +127,15 @@ def test_a_model_that_was_wedged_by_an_earlier_release_serves_again(warehouse: W
     result = refresh(warehouse, "two")
     assert result["status"] == "first_champion"
     assert [change.outcome for change in store.deployments(KEY)] == ["abandoned", "done"]
+
+
+def first_use(address: str) -> None:
+    """What a chain on a new installation does: MLflow creates its tables."""
+    Registry(address).aliases(KEY)
+
+
+@pytest.mark.usefixtures("postgres_template")
+def test_two_that_use_a_new_registry_on_postgresql_first_both_find_its_tables() -> None:
+    with postgres_database() as name:
+        both = [in_subprocess(first_use, postgres_url(name)) for _ in range(2)]
+        assert [ended(process) for process in both] == [0, 0]

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tasks.warehouse import Warehouse
-from tasks.warehouse.freshness import StoppedInput, silent, stopped_inputs
+from tasks.warehouse.freshness import StoppedInput, note_told, silent, stopped_inputs
 from tasks.warehouse.outcomes import DONE, Outcome, record
 from tests.factories import content_row, store_content, store_touches, touch_row
 
@@ -54,22 +54,24 @@ def test_it_is_told_once_and_what_stopped_long_ago_is_no_news(warehouse: Warehou
     rows = posted("stopped", NOW - timedelta(days=4)) + posted("fresh", NOW - timedelta(hours=5))
     store_content(warehouse, rows + posted("left-years-ago", NOW - timedelta(days=400)))
     expected = StoppedInput("stopped", "posts", date(2026, 5, 28), 1, datetime(2026, 5, 31, tzinfo=UTC))
-    assert stopped_inputs(warehouse, "tonight", NOW) == [expected]
+    assert stopped_inputs(warehouse, NOW) == [expected]
     assert str(expected) == "stopped: no posts since 2026-05-28, never more than 1 days before"
 
 
-def test_the_last_look_is_that_of_the_run_before(warehouse: Warehouse) -> None:
+def test_it_is_told_until_somebody_was_told(warehouse: Warehouse) -> None:
     now = datetime.now(UTC)
     rows = [content_row(i, content_id=str(i), published_at=now - timedelta(days=4 + i)) for i in range(20)]
     store_content(warehouse, rows)
-    assert len(stopped_inputs(warehouse, "tonight", now)) == 1
-    record(warehouse, "tonight", "patterns", [Outcome("acme", DONE)])
-    assert len(stopped_inputs(warehouse, "tonight", now)) == 1, "a run that is tried again tells again"
-    assert stopped_inputs(warehouse, "tomorrow", now + timedelta(days=1)) == []
+    assert len(stopped_inputs(warehouse, now)) == 1
+    record(warehouse, "by-hand", "patterns", [Outcome("acme", DONE)])
+    assert len(stopped_inputs(warehouse, now)) == 1, "a flow that does not look, and one that was killed, told nobody"
+    note_told(warehouse, now)
+    note_told(warehouse, now)
+    assert stopped_inputs(warehouse, now + timedelta(days=1)) == []
 
 
 def test_visits_are_an_input_of_their_own(warehouse: Warehouse) -> None:
     days = [NOW - timedelta(days=back) for back in range(20)]
     store_touches(warehouse, [touch_row(i, occurred_at=day) for i, day in enumerate(days)])
-    found = stopped_inputs(warehouse, "tonight", NOW + timedelta(days=3, hours=12))
+    found = stopped_inputs(warehouse, NOW + timedelta(days=3, hours=12))
     assert [(one.kind, one.last_day) for one in found] == [("visits", NOW.date())]
