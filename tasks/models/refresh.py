@@ -30,6 +30,7 @@ from tasks.models.serving.gate import LATEST_BATCHES, MIN_ROWS, GateResult, brea
 from tasks.models.serving.predictions import losses_as_served
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.specs import ModelSpec
+from tasks.models.state import TRAFFIC_DAYS
 from tasks.models.store import ModelStore
 from tasks.models.training.candidates import train_candidate
 from tasks.models.training.dataset import Examples, ModelRows
@@ -37,7 +38,6 @@ from tasks.models.training.estimators import Floats
 from tasks.models.training.evaluation import RetrainGain, retrain_gain
 
 ACTOR = "check_and_update_models"
-TRAFFIC_DAYS = 30
 SECONDS_PER_DAY = 86_400
 
 

@@ -23,7 +23,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from tasks.statistics.group_codes import groups
 
@@ -140,6 +139,8 @@ def _correlation_bound(x: Array, y: Array, clusters: Codes) -> tuple[float, bool
 
     An outcome with ties, such as yes or no, cannot reach 1: the correlation is relative to the largest it allows.
     """
+    from scipy.stats import rankdata  # takes 2 s, and most of what imports this module never needs it
+
     size = np.bincount(clusters)
     first, second = (_centered(rankdata(values), clusters, size) for values in (x, y))
     xy, xx, yy = (np.bincount(clusters, product) for product in (first * second, first**2, second**2))
@@ -158,6 +159,8 @@ def _correlation_bound(x: Array, y: Array, clusters: Codes) -> tuple[float, bool
 
 def _largest_correlation(y: Array) -> float:
     """Rank correlation of y with a variable without ties in the same order."""
+    from scipy.stats import rankdata
+
     ordered = rankdata(np.sort(y))
     return float(np.corrcoef(ordered, np.arange(len(y)))[0, 1])
 
