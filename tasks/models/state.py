@@ -39,12 +39,9 @@ def model_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str,
     if files is None:
         return dict.fromkeys(workspace_ids)
     moving = _unfinished(warehouse, workspace_ids)
-    return {
-        name: None
-        if name in moving or MISSING in files[name].values()
-        else f"{state[name]} {sorted(files[name].items())}"
-        for name in workspace_ids
-    }
+    settled = [name for name in workspace_ids if name not in moving and MISSING not in files[name].values()]
+    known: dict[str, str | None] = {name: f"{state[name]} {sorted(files[name].items())}" for name in settled}
+    return dict.fromkeys(workspace_ids) | known
 
 
 def _files(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, dict[str, str]] | None:

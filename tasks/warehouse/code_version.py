@@ -1,4 +1,4 @@
-"""Which code a step's answers come from: a hash of its room, of the rooms beneath it, and of the libraries that compute."""
+"""Which code a step's answers come from: a hash of its room, of those beneath it, and of the libraries that compute."""
 
 from __future__ import annotations
 

@@ -102,11 +102,11 @@ def freeze(warehouse: Warehouse, workspace_ids: Sequence[str], window: Window, f
 def row_fingerprints(warehouse: Warehouse, workspace_ids: Sequence[str], window: Window) -> dict[str, dict[str, str]]:
     """What tells whether rows of a workspace in a window changed, by kind; one query a kind, no row is read."""
     kinds = {}
+    extractions = [_Extraction(warehouse, table, TIMES[table]) for table in (Content, Touch)]
     with Reader(warehouse.url) as reader:
-        for table in (Content, Touch):
-            extraction = _Extraction(warehouse, table, TIMES[table])
+        for extraction in extractions:
             question = extraction.within(extraction.fingerprint.question(), tuple(workspace_ids), window)
-            kinds[table.__tablename__] = extraction.fingerprint.by_workspace(reader.read(question))
+            kinds[extraction.table.name] = extraction.fingerprint.by_workspace(reader.read(question))
     return {name: {kind: found.get(name, "") for kind, found in kinds.items()} for name in workspace_ids}
 
 

@@ -1,4 +1,4 @@
-"""Answers that stand: what a step found for a workspace is not worked out again while all that it rested on is the same.
+"""Answers that stand: what a step found for a workspace is not worked out again while all it rested on is the same.
 
 An answer rests on the workspace's row, on its rows in the window (their fingerprint, asked of the database), on the
 step's settings, on the code that computes, and on what the step reads besides rows or has written itself (`state`: an
@@ -77,9 +77,9 @@ class Standing:
 
     def __init__(self, warehouse: Warehouse, question: Question, chunk: ChunkSnapshot) -> None:
         self._warehouse, self._question, self._rows = warehouse, question, chunk.fingerprints
-        self.outcomes = (
-            {} if chunk.is_asked_anew else standing_answers(warehouse, question, chunk.workspace_ids, self._rows)
-        )
+        self.outcomes: dict[str, Outcome] = {}
+        if not chunk.is_asked_anew:
+            self.outcomes = standing_answers(warehouse, question, chunk.workspace_ids, self._rows)
         self.chunk = self._with_rows(chunk)
 
     def _with_rows(self, chunk: ChunkSnapshot) -> ChunkSnapshot:
@@ -100,7 +100,7 @@ class Standing:
             return
         bases = self._question.bases(self._warehouse, list(new), self._rows)
         step, variant, now = self._question.step, self._question.variant, datetime.now(UTC)
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"workspace_id": name, "step": step, "variant": variant, "basis": bases[name], "status": outcome.status}
             | {"reason": outcome.reason, "result": _packed(outcome.result), "since": now, "run_id": run_id}
             for name, outcome in new.items()
@@ -127,7 +127,7 @@ def standing_answers(
 
 
 def stored_state(warehouse: Warehouse, workspace_ids: Sequence[str], *selects: Select[Any]) -> dict[str, str]:
-    """A hash a workspace of what some selects answer; each names the workspace as `workspace_id` in its first column."""
+    """A hash a workspace of what some selects answer; each names the workspace, as `workspace_id`."""
     found: dict[str, list[str]] = defaultdict(list)
     for number, statement in enumerate(selects):
         workspace = statement.selected_columns["workspace_id"]
