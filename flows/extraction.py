@@ -7,11 +7,11 @@ from prefect.runtime import flow_run
 from flows.chunks import each_chunk
 from flows.parameters import RowSelection
 from tasks.warehouse.snapshots import Chain
-from tasks.warehouse.standing import Question
+from tasks.warehouse.standing import StepQuestion
 from tasks.warehouse.steps import extract_chunk, newest_row, plan_chunks
 
 
-def extract(options: RowSelection, *questions: Question) -> Chain:
+def extract(options: RowSelection, *questions: StepQuestion) -> Chain:
     """Freeze the rows that the form selects, workspaces and window, for this run and the flows it calls.
 
     Args:
@@ -25,5 +25,5 @@ def extract(options: RowSelection, *questions: Question) -> Chain:
     newest = newest_row(options.workspace_ids) if options.as_of else None
     is_newest = newest is None or newest < window[1]
     run_id = str(flow_run.id)
-    asked = () if options.as_of else questions
-    return Chain(run_id, each_chunk(extract_chunk, chunks, window, run_id, asked, options.recompute), is_newest)
+    remembered = () if options.as_of else questions
+    return Chain(run_id, each_chunk(extract_chunk, chunks, window, run_id, remembered, options.recompute), is_newest)

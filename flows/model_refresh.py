@@ -12,7 +12,7 @@ from tasks.models.steps import events_of, models_question, refresh_models
 from tasks.reporting import announce, emit, model_report, publish_markdown
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
-from tasks.warehouse.standing import Question
+from tasks.warehouse.standing import StepQuestion
 
 
 @flow(name="model-refresh", flow_run_name="model-refresh · {options}", task_runner=task_runner())
@@ -35,7 +35,7 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
     return outcomes
 
 
-def question_of(options: ModelRefresh) -> Question:
+def question_of(options: ModelRefresh) -> StepQuestion:
     """What the form asks of each workspace."""
     limits = (options.drift_threshold, options.min_new_samples, options.only_look)
     return models_question(options.model_types, options.force_retrain, options.promote, *limits)

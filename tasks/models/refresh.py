@@ -30,8 +30,8 @@ from tasks.models.serving.gate import LATEST_BATCHES, MIN_ROWS, GateResult, brea
 from tasks.models.serving.predictions import losses_as_served
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.specs import ModelSpec
-from tasks.models.state import TRAFFIC_DAYS
 from tasks.models.store import ModelStore
+from tasks.models.store.state import TRAFFIC_DAYS
 from tasks.models.training.candidates import train_candidate
 from tasks.models.training.dataset import Examples, ModelRows
 from tasks.models.training.estimators import Floats

@@ -17,14 +17,14 @@ from tasks.models.drift.monitor import DriftThresholds
 from tasks.models.records import ModelType, MoveResult, UpdateResult
 from tasks.models.reports import drift_check_result, events_of
 from tasks.models.service import ModelService
-from tasks.models.state import model_state
 from tasks.models.store import list_models
+from tasks.models.store.state import model_state
 from tasks.settings import CHECKOUT
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.code_version import code_version
 from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
 from tasks.warehouse.snapshots import ChunkSnapshot
-from tasks.warehouse.standing import Question, Standing
+from tasks.warehouse.standing import StandingOutcomes, StepQuestion
 
 __all__ = ["events_of"]
 
@@ -49,7 +49,7 @@ def refresh_models(
     service = ModelService(warehouse, thresholds=thresholds)
     wanted = [ModelType.parse(name) for name in model_types] or list(ModelType)
     question = models_question(wanted, force_retrain, promote, drift_threshold, min_new_samples, only_look)
-    standing = Standing(warehouse, question, chunk)
+    standing = StandingOutcomes(warehouse, question, chunk)
     if only_look:
         work = partial(_measured, service, wanted, standing.chunk, run_id)
     else:
@@ -64,7 +64,7 @@ def models_question(
     drift_threshold: float,
     min_new_samples: int,
     only_look: bool,
-) -> Question:
+) -> StepQuestion:
     """What models rest on: posts and visits, and what is stored of models, `model_state`."""
     settings = {
         "model_types": sorted(model_types) or sorted(ModelType),
@@ -75,7 +75,7 @@ def models_question(
         "only_look": only_look,
     }
     code = code_version("tasks/models", "tasks/experiments", "mlflow")
-    return Question(STEP, settings, code, ("content", "touch"), model_state)
+    return StepQuestion(STEP, settings, code, ("content", "touch"), model_state)
 
 
 def _measured(

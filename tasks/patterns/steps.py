@@ -16,7 +16,7 @@ from tasks.warehouse import open_warehouse
 from tasks.warehouse.code_version import code_version
 from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
 from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
-from tasks.warehouse.standing import Question, Standing
+from tasks.warehouse.standing import StandingOutcomes, StepQuestion
 
 STEP = "patterns"
 DAY_SECONDS = 86_400
@@ -32,16 +32,16 @@ def learn_patterns(chunk: ChunkSnapshot, content_types: Sequence[str], run_id: s
         run_id: the run it belongs to.
     """
     warehouse = open_warehouse()
-    standing = Standing(warehouse, patterns_question(content_types, lookback_days(chunk.content)), chunk)
+    standing = StandingOutcomes(warehouse, patterns_question(content_types, lookback_days(chunk.content)), chunk)
     content = standing.chunk.content
     learn = partial(learn_workspace, PatternService(warehouse=warehouse), content, content_types, run_id)
     return each_workspace(warehouse, run_id, STEP, chunk.workspace_ids, learn, standing)
 
 
-def patterns_question(content_types: Sequence[str], days: int) -> Question:
+def patterns_question(content_types: Sequence[str], days: int) -> StepQuestion:
     """What patterns rest on: content, and the analyses that were kept (the earlier ones tell what is new)."""
     settings = {"content_types": sorted(content_types), "lookback_days": days}
-    return Question(STEP, settings, code_version("tasks/patterns"), ("content",), kept_analyses)
+    return StepQuestion(STEP, settings, code_version("tasks/patterns"), ("content",), kept_analyses)
 
 
 def learn_workspace(

@@ -41,7 +41,7 @@ from tasks.transfer.similarity import SEGMENT_INDEX, Profile, effect_vector, nea
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import Source, content_frame, find_workspace
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome, record
-from tasks.warehouse.standing import Standing
+from tasks.warehouse.standing import StandingOutcomes
 
 logger = logging.getLogger("raptorflow")
 
@@ -195,7 +195,7 @@ class PublisherService:
         source: Source | None = None,
         as_of: datetime | None = None,
         run_id: str,
-        standing: Standing | None = None,
+        standing: StandingOutcomes | None = None,
     ) -> list[Outcome]:
         """Estimate every pattern for each of these workspaces and store it as that workspace's own.
 

@@ -17,7 +17,7 @@ from tasks.warehouse import open_warehouse
 from tasks.warehouse.code_version import code_version
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import ChunkSnapshot
-from tasks.warehouse.standing import Question, Standing
+from tasks.warehouse.standing import StandingOutcomes, StepQuestion
 
 PERIODS_A_YEAR = 12
 
@@ -26,15 +26,15 @@ PERIODS_A_YEAR = 12
 def contribute_effects(chunk: ChunkSnapshot, run_id: str) -> list[Outcome]:
     """Estimate, for each workspace of a chunk and for itself alone, what works; recorded, never stopped by one."""
     warehouse = open_warehouse()
-    standing = Standing(warehouse, transfer_question(), chunk)
+    standing = StandingOutcomes(warehouse, transfer_question(), chunk)
     _, end = chunk.content.window
     service, source = PublisherService(warehouse=warehouse), standing.chunk.content
     return service.contribute(chunk.workspace_ids, source=source, as_of=end, run_id=run_id, standing=standing)
 
 
-def transfer_question() -> Question:
+def transfer_question() -> StepQuestion:
     """What estimates rest on: content, and that they are still kept."""
-    return Question(STEP, {}, code_version("tasks/transfer"), ("content",), kept_estimates)
+    return StepQuestion(STEP, {}, code_version("tasks/transfer"), ("content",), kept_estimates)
 
 
 @task(name="release-insights", cache_policy=NO_CACHE)

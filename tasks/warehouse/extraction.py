@@ -107,7 +107,7 @@ def row_fingerprints(warehouse: Warehouse, workspace_ids: Sequence[str], window:
         for extraction in extractions:
             question = extraction.within(extraction.fingerprint.question(), tuple(workspace_ids), window)
             kinds[extraction.table.name] = extraction.fingerprint.by_workspace(reader.read(question))
-    return {name: {kind: found.get(name, "") for kind, found in kinds.items()} for name in workspace_ids}
+    return {name: {kind: hashes.get(name, "") for kind, hashes in kinds.items()} for name in workspace_ids}
 
 
 class _Extraction:

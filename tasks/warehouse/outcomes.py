@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from polars.exceptions import PanicException
 from sqlalchemy import select
@@ -14,9 +14,6 @@ from sqlalchemy import select
 from tasks.errors import RaptorflowError
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.schema import StepOutcome
-
-if TYPE_CHECKING:
-    from tasks.warehouse.standing import Standing
 
 logger = logging.getLogger("raptorflow")
 
@@ -43,13 +40,23 @@ class Outcome:
 Work = Callable[[str], Outcome]
 
 
+class EarlierOutcomes(Protocol):
+    """Outcomes of earlier runs that stand, and where new ones are kept."""
+
+    outcomes: dict[str, Outcome]
+
+    def remember(self, outcomes: Sequence[Outcome], run_id: str) -> None:
+        """Keep those that were worked out in this run."""
+        ...
+
+
 def each_workspace(
     warehouse: Warehouse,
     run_id: str,
     step: str,
     workspace_ids: Sequence[str],
     work: Work,
-    standing: Standing | None = None,
+    standing: EarlierOutcomes | None = None,
 ) -> list[Outcome]:
     """Do the work for each workspace and record how it ended; never raises for one workspace's sake.
 

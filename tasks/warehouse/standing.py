@@ -31,7 +31,7 @@ State = Callable[[Warehouse, Sequence[str]], Mapping[str, str | None]]
 
 
 @dataclass(frozen=True)
-class Question:
+class StepQuestion:
     """What a step is asked, the same for every workspace.
 
     Attributes:
@@ -72,10 +72,10 @@ class Question:
 Rows = Mapping[str, Mapping[str, str]]
 
 
-class Standing:
+class StandingOutcomes:
     """A question put to the workspaces of a chunk: whose answers stand, and the rows of the others."""
 
-    def __init__(self, warehouse: Warehouse, question: Question, chunk: ChunkSnapshot) -> None:
+    def __init__(self, warehouse: Warehouse, question: StepQuestion, chunk: ChunkSnapshot) -> None:
         self._warehouse, self._question, self._rows = warehouse, question, chunk.fingerprints
         self.outcomes: dict[str, Outcome] = {}
         if not chunk.is_asked_anew:
@@ -85,13 +85,13 @@ class Standing:
     def _with_rows(self, chunk: ChunkSnapshot) -> ChunkSnapshot:
         """The chunk, with rows of every workspace that has to be answered: one that changed since the rows were frozen
         (a person promoted a model, say) has them frozen now."""
-        asked = [name for name in chunk.workspace_ids if name not in self.outcomes]
-        if chunk.frozen is None or set(asked) <= set(chunk.frozen):
+        changed = [name for name in chunk.workspace_ids if name not in self.outcomes]
+        if chunk.frozen is None or set(changed) <= set(chunk.frozen):
             return chunk
         folder, window = chunk.content.path.parent, chunk.content.window
-        rows = row_fingerprints(self._warehouse, asked, window)
+        rows = row_fingerprints(self._warehouse, changed, window)
         self._rows = {**self._rows, **rows}
-        return replace(freeze(self._warehouse, asked, window, folder), workspace_ids=chunk.workspace_ids)
+        return replace(freeze(self._warehouse, changed, window, folder), workspace_ids=chunk.workspace_ids)
 
     def remember(self, outcomes: Sequence[Outcome], run_id: str) -> None:
         """Keep answers, with what they rest on now; forget those of workspaces that failed."""
@@ -114,12 +114,12 @@ class Standing:
 
 
 def standing_answers(
-    warehouse: Warehouse, question: Question, workspace_ids: Sequence[str], rows: Rows
+    warehouse: Warehouse, question: StepQuestion, workspace_ids: Sequence[str], rows: Rows
 ) -> dict[str, Outcome]:
     """The answers that stand, by workspace."""
     table = StandingAnswer
-    asked = (table.step == question.step, table.variant == question.variant, table.workspace_id.in_(workspace_ids))
-    known = {row["workspace_id"]: row for row in warehouse.rows(select(table.__table__).where(*asked))} if rows else {}
+    named = (table.step == question.step, table.variant == question.variant, table.workspace_id.in_(workspace_ids))
+    known = {row["workspace_id"]: row for row in warehouse.rows(select(table.__table__).where(*named))} if rows else {}
     if not known:
         return {}
     bases = question.bases(warehouse, list(known), rows)
@@ -128,12 +128,12 @@ def standing_answers(
 
 def stored_state(warehouse: Warehouse, workspace_ids: Sequence[str], *selects: Select[Any]) -> dict[str, str]:
     """A hash a workspace of what some selects answer; each names the workspace, as `workspace_id`."""
-    found: dict[str, list[str]] = defaultdict(list)
+    lines: dict[str, list[str]] = defaultdict(list)
     for number, statement in enumerate(selects):
         workspace = statement.selected_columns["workspace_id"]
         for row in warehouse.rows(statement.where(workspace.in_(workspace_ids))):
-            found[row["workspace_id"]].append(f"{number} {sorted(row.items())}")
-    return {name: _sha256(sorted(found[name])) for name in workspace_ids}
+            lines[row["workspace_id"]].append(f"{number} {sorted(row.items())}")
+    return {name: _sha256(sorted(lines[name])) for name in workspace_ids}
 
 
 def _outcome(row: Mapping[str, Any]) -> Outcome:

@@ -24,7 +24,7 @@ from tasks.warehouse.outcomes import DONE, Outcome, each_workspace, outcomes_of
 from tasks.warehouse.pruning import prune
 from tasks.warehouse.records import joined
 from tasks.warehouse.snapshots import ChunkSnapshot
-from tasks.warehouse.standing import Question, standing_answers
+from tasks.warehouse.standing import StepQuestion, standing_answers
 
 logger = logging.getLogger("raptorflow")
 
@@ -115,7 +115,7 @@ def extract_chunk(
     workspace_ids: list[str],
     window: Window,
     run_id: str,
-    questions: Sequence[Question] = (),
+    questions: Sequence[StepQuestion] = (),
     is_asked_anew: bool = False,
 ) -> ChunkSnapshot:
     """Freeze the rows of some workspaces; what has not changed is not written again.
@@ -148,7 +148,7 @@ def _freeze_changed(
     warehouse: Warehouse,
     workspace_ids: list[str],
     window: Window,
-    questions: Sequence[Question],
+    questions: Sequence[StepQuestion],
     *,
     is_asked_anew: bool,
 ) -> ChunkSnapshot:

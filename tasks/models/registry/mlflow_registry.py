@@ -255,7 +255,9 @@ class Registry:
             client = self._client
             with _FIRST_USE:
                 experiment = client.get_experiment_by_name(name)
-                folder = self._artifacts.as_uri() if self.address.startswith("sqlite") else None
+                # A server knows where its files go; of a database MLflow would think the folder it was started in.
+                is_server = self.address.startswith(("http://", "https://"))
+                folder = None if is_server else self._artifacts.as_uri()
                 made = None if experiment else client.create_experiment(name, artifact_location=folder)
             known = self._experiments[key.model_type] = str(experiment.experiment_id if experiment else made)
         return known

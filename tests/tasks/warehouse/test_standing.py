@@ -1,4 +1,4 @@
-"""An answer stands only while everything it rests on is the same; then nothing is worked out, and it says since when."""
+"""An answer stands only while all that it rests on is the same; then nothing is worked out, and it says since when."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sqlalchemy import delete, update
 
 from tasks.errors import OutOfRangeError
 from tasks.models.records import ModelKey, ModelType
-from tasks.models.registry.presence import present_versions
-from tasks.models.state import model_state
+from tasks.models.store.presence import present_versions
+from tasks.models.store.state import model_state
 from tasks.patterns.steps import learn_patterns, patterns_question
 from tasks.settings import get_settings
 from tasks.transfer.steps import contribute_effects, transfer_question
@@ -22,7 +22,7 @@ from tasks.warehouse import Warehouse
 from tasks.warehouse.extraction import row_fingerprints
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome, each_workspace, outcomes_of
 from tasks.warehouse.schema import Content, ModelVersion, PatternAnalysis, TransferEstimate, Workspace
-from tasks.warehouse.standing import Question, Standing
+from tasks.warehouse.standing import StandingOutcomes, StepQuestion
 from tasks.warehouse.steps import extract_chunk
 from tests.factories import START, content_row, store, store_content, workspace_row
 
@@ -39,7 +39,7 @@ def never(_warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str 
     return dict.fromkeys(workspace_ids)
 
 
-QUESTION = Question("patterns", SETTINGS, "code 1", ("content",), nothing)
+QUESTION = StepQuestion("patterns", SETTINGS, "code 1", ("content",), nothing)
 
 
 @dataclass
@@ -65,12 +65,12 @@ def stocked(warehouse: Warehouse) -> Warehouse:
 
 
 def ask(
-    warehouse: Warehouse, question: Question = QUESTION, work: Work | None = None, anew: bool = False
+    warehouse: Warehouse, question: StepQuestion = QUESTION, work: Work | None = None, anew: bool = False
 ) -> tuple[list[str], list[Outcome]]:
     """Whom the work was done for, and all outcomes."""
     work = work or Work()
     chunk = extract_chunk.fn(NAMES, WINDOW, "night", [question], anew)
-    standing = Standing(warehouse, question, chunk)
+    standing = StandingOutcomes(warehouse, question, chunk)
     outcomes = each_workspace(warehouse, "night", question.step, NAMES, work, standing)
     return work.done, outcomes
 
@@ -115,7 +115,7 @@ def test_a_workspace_that_changed_is_worked_out_and_no_other(stocked: Warehouse)
     ],
     ids=["settings", "code", "step", "kinds", "state"],
 )
-def test_another_question_is_answered(stocked: Warehouse, changed: Question) -> None:
+def test_another_question_is_answered(stocked: Warehouse, changed: StepQuestion) -> None:
     ask(stocked)
     assert ask(stocked, changed)[0] == NAMES
 
@@ -165,7 +165,7 @@ def test_rows_that_leave_the_lookback_are_seen(stocked: Warehouse) -> None:
 
 def test_a_failure_is_never_remembered_and_what_was_skipped_is(stocked: Warehouse) -> None:
     ask(stocked)
-    done, outcomes = ask(stocked, anew=True, work=Work(fails=True))
+    _, outcomes = ask(stocked, anew=True, work=Work(fails=True))
     assert [outcome.status for outcome in outcomes] == [FAILED, FAILED]
     assert ask(stocked, work=Work(status=SKIPPED))[0] == NAMES
     again, stands = ask(stocked)
@@ -191,7 +191,7 @@ def test_who_changed_after_the_rows_were_frozen_has_them_frozen(stocked: Warehou
     ask(stocked)
     chunk = extract_chunk.fn(NAMES, WINDOW, "night", [QUESTION])
     assert chunk.frozen == ()
-    standing = Standing(stocked, replace(QUESTION, code="a person promoted a model"), chunk)
+    standing = StandingOutcomes(stocked, replace(QUESTION, code="a person promoted a model"), chunk)
     assert standing.outcomes == {}
     assert standing.chunk.content.rows == 60
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select
 
 from tasks.models.records import REGISTERED, ROLLOUT_SHARES, ModelKey, ModelType
-from tasks.models.registry.presence import MISSING, present_versions
 from tasks.models.store.model_store import CLOSED, OPENED
+from tasks.models.store.presence import MISSING, present_versions
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ModelDeployment, ModelRollout, ModelServing, ModelVersion
 from tasks.warehouse.standing import stored_state

@@ -57,10 +57,10 @@ def _file(source: str) -> str:
     if "://" in source and not source.startswith("file://"):
         return "elsewhere"
     try:
-        found = (Path(source.removeprefix("file://")) / MODEL_FILE).stat()
+        state = (Path(source.removeprefix("file://")) / MODEL_FILE).stat()
     except OSError:
         return MISSING
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return f"{state.st_size} {state.st_mtime_ns}"
 
 
 @lru_cache(maxsize=1)
@@ -69,17 +69,17 @@ def _listed(address: str, _moment: int) -> Present | None:
     import httpx
 
     user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
-    found: Present = {}
-    asked: dict[str, Any] = {"max_results": PAGE}
+    listing: Present = {}
+    parameters: dict[str, Any] = {"max_results": PAGE}
     try:
         with httpx.Client(auth=(user, password or "") if user else None, timeout=30) as client:
             while True:
-                answer = client.get(f"{address.rstrip('/')}/api/2.0/mlflow/model-versions/search", params=asked)
+                answer = client.get(f"{address.rstrip('/')}/api/2.0/mlflow/model-versions/search", params=parameters)
                 page = answer.raise_for_status().json()
                 for one in page.get("model_versions", []):
-                    found[one["name"], int(one["version"])] = "elsewhere"
+                    listing[one["name"], int(one["version"])] = "elsewhere"
                 if not page.get("next_page_token"):
-                    return found
-                asked["page_token"] = page["next_page_token"]
+                    return listing
+                parameters["page_token"] = page["next_page_token"]
     except (httpx.HTTPError, ValueError):
         return None
