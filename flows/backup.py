@@ -16,7 +16,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,6 +36,7 @@ from tasks.warehouse.database_copies import (
 )
 from tasks.warehouse.migration import current_revision, is_known_revision, require_current
 
+PACKAGE = "raptorflow-meta-learning"
 FORMAT = 1
 MANIFEST = "manifest.json"
 MOST_MANIFEST_BYTES = 256 * 2**20
@@ -97,6 +98,14 @@ def restore(source: Path) -> dict[str, Any]:
     return _in_words(about) | {"revision": upgrade(Warehouse()), "home": str(home)}
 
 
+def own_version() -> str:
+    """This version; `unknown` where the code runs without having been installed, as in an image."""
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return "unknown"
+
+
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -130,7 +139,7 @@ def _members(settings: Settings, copies: Mapping[str, Path]) -> Iterator[tuple[s
 def _manifest(settings: Settings, files: Mapping[str, Path]) -> dict[str, Any]:
     about: dict[str, Any] = {
         "format": FORMAT,
-        "raptorflow": version("raptorflow"),
+        "raptorflow": own_version(),
         "created_at": datetime.now(UTC).isoformat(),
     }
     about["revision"] = current_revision(Warehouse())
