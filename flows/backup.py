@@ -208,7 +208,7 @@ def _require_fitting(about: Mapping[str, Any], settings: Settings, source: Path)
     if about["format"] > FORMAT or not is_known_revision(about["revision"]):
         raise InputError(
             f"{source} was made by a newer version ({about['raptorflow']}, schema {about['revision']}); "
-            f"install that version, this is {version('raptorflow')}"
+            f"install that version, this is {own_version()}"
         )
     for name, url in zip(DATABASES, _addresses(settings), strict=True):
         held = next((kind for kind in ("db", "dump") if f"{name}.{kind}" in about["files"]), None)
@@ -269,7 +269,7 @@ def _put_in_place(about: Mapping[str, Any], settings: Settings, folder: Path, ho
             shutil.rmtree(home / name, ignore_errors=True)  # it is empty
             (folder / name).replace(home / name)
     warehouse, mlflow = _addresses(settings)
-    if mlflow is not None and about["has_mlflow"]:
+    if mlflow is not None and {"mlflow.db", "mlflow.dump"} & about["files"].keys():
         _fill(mlflow, folder, "mlflow")
         relocate(mlflow, settings.mlflow_artifacts)
     _fill(warehouse, folder, "warehouse")
