@@ -200,6 +200,23 @@ def restore(
 
 
 @app.command()
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Do what is safe to do: nothing is lost by it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with this home and its stores, and what to do; exits 1 where there is a problem."""
+    from flows import console
+    from flows import doctor as doctors
+
+    for line in doctors.repair() if fix else []:
+        print(line, file=sys.stderr)  # noqa: T201 - what was done, beside the findings
+    findings = doctors.examine()
+    console.table("findings", doctors.as_rows(findings), as_json)
+    if any(finding.status == doctors.PROBLEM for finding in findings):
+        raise Exit(1)
+
+
+@app.command()
 def demo() -> None:
     """Run the nightly chain over the simulated sample and show what was found beside what was planted."""
     from flows.home import require_home
