@@ -113,5 +113,5 @@ def _postgres(program: str, url: str, arguments: list[str]) -> None:
         check=False,
     )
     if ran.returncode:
-        said = ran.stderr.strip().splitlines() or [f"ended with status {ran.returncode}"]
-        raise CopyFailedError(program, said[0])
+        lines = ran.stderr.strip().splitlines() or [f"ended with status {ran.returncode}"]
+        raise CopyFailedError(program, lines[0])

@@ -1,4 +1,4 @@
-"""A database of the first release is upgraded and works: its rows are learned from, its charges of privacy still count."""
+"""A database of the first release is upgraded and works: rows are learned from, charges of privacy still count."""
 
 from __future__ import annotations
 
