@@ -95,9 +95,8 @@ def _versions(_: Settings) -> Iterator[Finding]:
     python = ".".join(map(str, sys.version_info[:3]))
     lock = CHECKOUT / "requirements.lock"
     pinned = [line.partition(";")[0].strip() for line in lock.read_text().splitlines() if "==" in line]
-    wrong = sorted(
-        line for line in pinned if _installed(line.partition("==")[0]) not in (None, line.partition("==")[2])
-    )
+    parts = [line.partition("==") for line in pinned]
+    wrong = sorted(f"{name}=={wanted}" for name, _, wanted in parts if _installed(name) not in (None, wanted))
     if wrong:
         text = f"Python {python}; {len(wrong)} libraries are not those of the lock: {wrong[0]} is meant"
         yield Finding("versions", WARNING, text, "uv pip sync requirements.lock")
