@@ -14,10 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from flows.platform.addresses import answers, running
-from tasks.errors import RaptorflowError
 from tasks.models.store import all_keys
 from tasks.models.store.artifact_addresses import moved_addresses, relocate
 from tasks.models.store.state import model_state
@@ -62,8 +59,8 @@ def examine() -> list[Finding]:
     for look in LOOKS:
         try:
             findings += list(look(get_settings()))
-        except (RaptorflowError, SQLAlchemyError, OSError) as error:
-            first_line = str(error).splitlines()[0]
+        except Exception as error:  # noqa: BLE001 - whatever is broken here is what it is asked for
+            first_line = (str(error) or type(error).__name__).splitlines()[0]
             findings.append(Finding(look.__name__.strip("_"), PROBLEM, first_line, "see docs/operations.md"))
     return findings
 
