@@ -28,7 +28,7 @@ def sound(home: Path) -> Path:
 
 def outdated(_home: Path) -> None:
     with Warehouse().begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004_experiment_design'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0007_experiment_practice'")
         connection.exec_driver_sql("DROP TABLE standing_answer")
         connection.exec_driver_sql("ALTER TABLE step_outcome DROP COLUMN unchanged_since")
 
@@ -115,4 +115,4 @@ def test_each_fault_is_found_with_its_fix(name: str, sound: Path) -> None:
 
 def test_an_upgrade_by_the_doctor_is_the_upgrade(sound: Path) -> None:
     outdated(sound)
-    assert repair() == [f"upgraded the warehouse from 0004_experiment_design to {expected_revision()}"]
+    assert repair() == [f"upgraded the warehouse from 0007_experiment_practice to {expected_revision()}"]

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_standing_answers"
-down_revision = "0004_experiment_design"
+down_revision = "0007_experiment_practice"
 
 
 def upgrade() -> None:
