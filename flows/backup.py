@@ -247,7 +247,7 @@ def _extract(archive: tarfile.TarFile, about: Mapping[str, Any], folder: Path, s
         content = archive.extractfile(member)
         assert content is not None, "a regular member has content"
         path = folder / member.name
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(path.parent)
         digest = hashlib.sha256()
         with path.open("xb") as file:
             path.chmod(0o600)

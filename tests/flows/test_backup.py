@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import stat
 import tarfile
@@ -32,15 +33,20 @@ TYPE = ModelType.ENGAGEMENT_PREDICTOR
 Members = dict[str, tuple[tarfile.TarInfo, bytes]]
 
 
+def posts(n: int) -> list[dict[str, Any]]:
+    """Posts of acme, every second of which asks a question and does three times as well."""
+    return [
+        content_row(7 * i, content_id=f"c{i}", engagements=20 + 60 * (i % 2), question_count=i % 2) for i in range(n)
+    ]
+
+
 @pytest.fixture(scope="module")
 def backed_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     """A backup of a home with a model and a charge of privacy, whose home is gone, and what the model predicted."""
     folder = tmp_path_factory.mktemp("backup")
     with at_home(folder / "first" / "home"):
         warehouse = open_warehouse()
-        rows = [content_row(7 * i, workspace_id="acme", content_id=f"c{i}") for i in range(160)]
-        for i, row in enumerate(rows):
-            row |= {"engagements": 20 + 60 * (i % 2), "question_count": i % 2}
+        rows = posts(160)
         store_content(warehouse, rows)
         charge = {"unit_id": "acme", "period": "2026-01-05", "rho": 0.5, "charged_at": rows[0]["published_at"]}
         store(warehouse, TransferCharge, [charge | {"run_id": "r"}])
@@ -67,10 +73,7 @@ def test_what_was_restored_elsewhere_predicts_the_same(backed_up: tuple[Path, li
         assert [row["rho"] for row in Warehouse().rows(TransferCharge.__table__.select())] == [0.5]
         assert moved_addresses(get_settings().mlflow_tracking_uri, home / "mlflow-artifacts") == 0
         before = set(home.rglob("model.skops"))
-        ModelService().check_and_update_models("acme", [TYPE], force_retrain=True)
-        store_content(
-            Warehouse(), [content_row(7 * i, content_id=f"c{i}", engagements=9 * (i % 5)) for i in range(200)]
-        )
+        store_content(Warehouse(), posts(220))
         ModelService().check_and_update_models("acme", [TYPE], force_retrain=True)
         assert set(home.rglob("model.skops")) > before, "a new model is written here"
     assert not (archive.parent / "first").exists(), "and nothing where the old home was"
@@ -78,6 +81,7 @@ def test_what_was_restored_elsewhere_predicts_the_same(backed_up: tuple[Path, li
 
 def test_only_the_owner_reads_a_backup_and_a_restored_home(backed_up: tuple[Path, list[Any]], tmp_path: Path) -> None:
     archive, _ = backed_up
+    os.umask(0o077)  # as every command does; the fixture `home` puts it back
     with restored(archive, tmp_path / "home2"):
         private = [archive, *(tmp_path / "home2").rglob("*")]
     assert [path for path in private if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
