@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from tasks.models import ModelType
-from tasks.models.records import Deployment, ModelKey, UpdateResult, Version
+from tasks.models.records import PROMOTION, Deployment, ModelKey, UpdateResult, Version
 from tasks.models.registry.mlflow_registry import Registry
-from tasks.models.registry.promotion import PROMOTION
 from tasks.models.service import ModelService
 from tasks.models.specs import ModelSpec
 from tasks.models.store import PENDING, ModelStore
