@@ -65,6 +65,7 @@ def make_store(home: Path, folder: str) -> None:
         connection.execute("CREATE TABLE runs (artifact_uri)")
         connection.execute("CREATE TABLE logged_models (artifact_location)")
         connection.execute("CREATE TABLE model_versions (name, version, source, storage_location, current_stage)")
+        connection.execute("CREATE TABLE registered_model_aliases (name, alias, version)")
         connection.execute("INSERT INTO experiments VALUES (?)", [f"file://{home / folder}"])
     connection.close()
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from tasks.models.records import REGISTERED, ROLLOUT_SHARES, ModelKey, ModelType
 from tasks.models.store.model_store import CLOSED, OPENED
-from tasks.models.store.presence import MISSING, present_versions
+from tasks.models.store.presence import MISSING, present_models
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ModelDeployment, ModelRollout, ModelServing, ModelVersion
 from tasks.warehouse.standing import stored_state
@@ -19,7 +19,7 @@ TRAFFIC_DAYS = 30  # a model that was asked within them has traffic
 
 
 def model_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str | None]:
-    """Versions, changes of champion, rollouts and traffic of each workspace, and whether its models are in MLflow.
+    """Versions, changes of champion, rollouts and traffic of each workspace, and its models and aliases in MLflow.
 
     None where a challenger is rolled out (its stages go by age), where a change of champion was begun and not ended,
     where a registered model is missing, and for all where MLflow does not answer: the refresh says so itself.
@@ -45,19 +45,20 @@ def model_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str,
 
 
 def _files(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, dict[str, str]] | None:
-    """What the registry holds of each workspace's registered versions; None where it does not answer."""
+    """What the registry holds of each workspace's registered models; None where it does not answer."""
     version = ModelVersion
     columns = (version.workspace_id, version.model_type, version.registry_version)
     known = (version.workspace_id.in_(workspace_ids), version.status == REGISTERED)
     rows = warehouse.rows(select(*columns).where(*known, version.registry_version.is_not(None)))
     named = [ModelKey(row["workspace_id"], ModelType(row["model_type"])).registered_name for row in rows]
-    present = present_versions(sorted(set(named)))
+    present = present_models(sorted(set(named)))
     if present is None:
         return None
     files: dict[str, dict[str, str]] = defaultdict(dict)
     for row, name in zip(rows, named, strict=True):
         number = row["registry_version"]
-        files[row["workspace_id"]][f"{name} {number}"] = present.get((name, number), MISSING)
+        files[row["workspace_id"]][f"{name} {number}"] = present.files.get((name, number), MISSING)
+        files[row["workspace_id"]][f"{name} aliases"] = f"{present.aliases.get(name, [])}"
     return files
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +15,7 @@ from sqlalchemy import delete, update
 
 from tasks.errors import OutOfRangeError
 from tasks.models.records import ModelKey, ModelType
-from tasks.models.store.presence import present_versions
+from tasks.models.registry.model_folder import MODEL_FILE
 from tasks.models.store.state import model_state
 from tasks.patterns.steps import learn_patterns, patterns_question
 from tasks.settings import get_settings
@@ -223,14 +225,36 @@ def test_estimates_that_stand_hold_for_the_later_night(stocked: Warehouse) -> No
     assert held == {later[1]}, "they would count as stale after thirty days"
 
 
-def test_a_model_that_is_gone_from_the_registry_never_stands(stocked: Warehouse) -> None:
+MLFLOW_TABLES = (
+    "CREATE TABLE model_versions (name, version, source, current_stage)",
+    "CREATE TABLE registered_model_aliases (name, alias, version)",
+)
+
+
+def test_a_model_that_is_gone_from_the_registry_never_stands_and_what_changes_there_is_seen(
+    stocked: Warehouse, tmp_path: Path
+) -> None:
     assert model_state(stocked, NAMES)["acme"] is not None, "no models, nothing missing"
     row = {"workspace_id": "acme", "model_type": "TONE_CLASSIFIER", "version_name": "v_1", "status": "registered"}
     row |= {"spec_sha256": "s", "data_sha256": "d", "decision": "hold", "registry_version": 1, "artifact_sha256": "a"}
     row |= {"golden": {}, "evaluation": {}, "gate": None, "n_rows": 1, "train_from": START, "train_to": START}
     row |= {"snapshot_sha256": None, "git_commit": None, "pinned": False, "trained_at": START, "run_id": "r"}
     store(stocked, ModelVersion, [row])
-    state = model_state(stocked, NAMES)
-    assert state["acme"] is None
-    assert state["globex"] is not None
-    assert present_versions([ModelKey("acme", ModelType.TONE_CLASSIFIER).registered_name]) == {}
+    assert model_state(stocked, NAMES)["acme"] is None, "MLflow does not have it"
+    (tmp_path / MODEL_FILE).write_text("a model")
+    name = ModelKey("acme", ModelType.TONE_CLASSIFIER).registered_name
+    with closing(sqlite3.connect(get_settings().home / "mlflow.db", isolation_level=None)) as registry:
+        for statement in MLFLOW_TABLES:
+            registry.execute(statement)
+        registry.execute("INSERT INTO model_versions VALUES (?, 1, ?, 'None')", [name, tmp_path.as_uri()])
+        registry.execute("INSERT INTO registered_model_aliases VALUES (?, 'champion', 1)", [name])
+        states = [model_state(stocked, NAMES)["acme"]]
+        registry.execute("UPDATE registered_model_aliases SET alias = 'challenger'")
+        states.append(model_state(stocked, NAMES)["acme"])
+        (tmp_path / MODEL_FILE).write_text("another model")
+        states.append(model_state(stocked, NAMES)["acme"])
+        assert len({*states} - {None}) == 3, "a moved alias and a changed file are seen"
+        registry.execute("UPDATE model_versions SET current_stage = 'Deleted_Internal'")
+        assert model_state(stocked, NAMES)["acme"] is None
+    (tmp_path / MODEL_FILE).unlink()
+    assert model_state(stocked, NAMES)["globex"] is not None
