@@ -49,9 +49,11 @@ def together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "train", train_once)
     both, add = threading.Barrier(2, timeout=240), ModelStore.add_version
 
-    def at_once(self: ModelStore, key: ModelKey, version: Version, more: Mapping[str, Any]) -> Version:
+    def at_once(
+        self: ModelStore, key: ModelKey, version: Version, more: Mapping[str, Any], replaces: str | None = None
+    ) -> Version:
         both.wait()
-        return add(self, key, version, more)
+        return add(self, key, version, more, replaces)
 
     monkeypatch.setattr(ModelStore, "add_version", at_once)
 
