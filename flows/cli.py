@@ -163,6 +163,7 @@ def run(
         str | None, typer.Option(help="threads or dask; RAPTORFLOW_TASK_RUNNER when left out.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also where nothing changed since the last run.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run a flow by hand and print how it ended."""
@@ -174,11 +175,52 @@ def run(
         return
     require_home()
     with console.watching(flow):
-        pairs = [*(param or []), *(["dry_run=true"] if dry_run else [])]
+        pairs = [*(param or []), *(["dry_run=true"] if dry_run else []), *(["recompute=true"] if force else [])]
         result = runtime.run_by_hand(flow, pairs, task_runner)
     console.result(flow, result, as_json)
     if failed := console.failures(result):
         raise RaptorflowError(f"{flow}: {failed} workspaces failed; the rest is done, and the reasons stand above")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new file; it holds all customers' data.")], as_json: Json = False
+) -> None:
+    """Write warehouse, models and snapshots to one file, while everything runs."""
+    from flows import backup as backups
+    from flows import console
+
+    console.facts("backup", backups.back_up(file), as_json)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `raptorflow backup` wrote.")], as_json: Json = False
+) -> None:
+    """Put a backup into an empty home (RAPTORFLOW_HOME), wherever it is."""
+    from flows import backup as backups
+    from flows import console
+    from flows.home import require_home
+
+    require_home()
+    console.facts("restored", backups.restore(file), as_json)
+
+
+@app.command()
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Do what is safe to do: nothing is lost by it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with this home and its stores, and what to do; exits 1 where there is a problem."""
+    from flows import console
+    from flows import doctor as doctors
+
+    for line in doctors.repair() if fix else []:
+        print(line, file=sys.stderr)  # noqa: T201 - what was done, beside the findings
+    findings = doctors.examine()
+    console.table("findings", doctors.as_rows(findings), as_json)
+    if any(finding.status == doctors.PROBLEM for finding in findings):
+        raise Exit(1)
 
 
 @app.command()

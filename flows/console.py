@@ -122,6 +122,16 @@ def ingestion(report: Any, ready: Sequence[Any], then: str, json_wanted: bool) -
     say(f"next: {then}")
 
 
+def facts(title: str, values: Mapping[str, Any], json_wanted: bool) -> None:
+    """One thing's values, one below the other."""
+    if json_wanted:
+        print_json(values)
+        return
+    opening(title, "")
+    for name, value in values.items():
+        say(f"  {name.replace('_', ' '):<12} {value}")
+
+
 def result(flow: str, ended: Any, json_wanted: bool) -> None:
     """How a flow ended."""
     if json_wanted:

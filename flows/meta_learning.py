@@ -11,12 +11,14 @@ from prefect.states import Completed
 from flows.backfill import form_of_night, plan_rows, planned_nights
 from flows.dry_run import show_plan
 from flows.extraction import extract
-from flows.model_refresh import model_refresh
+from flows.model_refresh import model_refresh, question_of
 from flows.parameters import MetaLearning, ModelRefresh, PatternLearning, TransferLearning
 from flows.pattern_learning import pattern_learning
 from flows.task_runners import task_runner
 from flows.transfer_learning import transfer_learning
+from tasks.patterns.steps import patterns_question
 from tasks.reporting import Event, announce, as_markdown, emit, publish_markdown, publish_table, step, summarize
+from tasks.transfer.steps import transfer_question
 from tasks.warehouse.steps import newly_silent, note_silence_told, read_outcomes
 
 MOST_NAMED = 20
@@ -42,7 +44,8 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | St
         return run_nights(options)
     seconds: dict[str, float] = {}
     with step("extraction", seconds):
-        chain = extract(options)
+        looked_for = patterns_question(options.content_types, options.lookback_days)
+        chain = extract(options, looked_for, transfer_question(), question_of(options))
     with step("patterns", seconds):
         pattern_learning(options.for_step(PatternLearning), chain)
     if chain.is_newest:  # what workspaces share is their present: a past night would put it back

@@ -8,10 +8,11 @@ from flows.chunks import outcomes_of_chunks
 from flows.extraction import extract
 from flows.parameters import ModelRefresh
 from flows.task_runners import task_runner
-from tasks.models.steps import events_of, refresh_models
+from tasks.models.steps import events_of, models_question, refresh_models
 from tasks.reporting import announce, emit, model_report, publish_markdown
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
+from tasks.warehouse.standing import StepQuestion
 
 
 @flow(name="model-refresh", flow_run_name="model-refresh · {options}", task_runner=task_runner())
@@ -23,7 +24,7 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
     fails, is slow or is worse than the one before it, with confidence, is rolled back. `Only look` reports drift, moves
     nothing, and requests a refresh where retraining is seen to help.
     """
-    chain = chain or extract(options)
+    chain = chain or extract(options, question_of(options))
     how = (options.model_types, options.force_retrain, chain.run_id, options.promote)
     limits = (options.drift_threshold, options.min_new_samples, options.only_look)
     outcomes = outcomes_of_chunks(refresh_models, chain.chunks, *how, *limits)
@@ -32,3 +33,9 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
     publish_markdown("model-refresh-report", model_report(outcomes), "What became of each model, and why")
     announce(f"models of {len(outcomes)} workspaces")
     return outcomes
+
+
+def question_of(options: ModelRefresh) -> StepQuestion:
+    """What the form asks of each workspace."""
+    limits = (options.drift_threshold, options.min_new_samples, options.only_look)
+    return models_question(options.model_types, options.force_retrain, options.promote, *limits)

@@ -149,6 +149,9 @@ class RowSelection(Parameters):
     workspaces_per_chunk: int = Field(
         default=25, ge=1, le=1000, title="Workspaces per chunk", description="How many one task works through."
     )
+    recompute: bool = Field(
+        default=False, title="Compute anyway", description="Also for workspaces of which nothing changed."
+    )
 
     def __str__(self) -> str:
         """Name a run: for whom, and over how long."""

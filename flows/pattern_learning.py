@@ -8,7 +8,7 @@ from flows.chunks import outcomes_of_chunks
 from flows.extraction import extract
 from flows.parameters import PatternLearning
 from flows.task_runners import task_runner
-from tasks.patterns.steps import learn_patterns
+from tasks.patterns.steps import learn_patterns, patterns_question
 from tasks.reporting import announce, artifact_key, publish_markdown
 from tasks.reporting.pattern_report import counted, pattern_report, workspace_reports
 from tasks.warehouse.outcomes import Outcome
@@ -21,7 +21,7 @@ def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain 
 
     Associations, not causes: adjusted for channel and season, held to a false discovery rate.
     """
-    chain = chain or extract(options)
+    chain = chain or extract(options, patterns_question(options.content_types, options.lookback_days))
     outcomes = outcomes_of_chunks(learn_patterns, chain.chunks, options.content_types, chain.run_id)
     publish_markdown("pattern-learning-report", pattern_report(outcomes), "Patterns found")
     for workspace_id, page in workspace_reports(outcomes):

@@ -11,7 +11,7 @@ from flows.extraction import extract
 from flows.parameters import TransferLearning
 from flows.task_runners import task_runner
 from tasks.reporting import announce, publish_facts
-from tasks.transfer.steps import contribute_effects, release_insights
+from tasks.transfer.steps import contribute_effects, release_insights, transfer_question
 from tasks.warehouse.snapshots import Chain
 
 
@@ -22,7 +22,7 @@ def transfer_learning(options: TransferLearning = TransferLearning(), chain: Cha
     Nothing exact crosses organizations: not a number, not even how many took part. A night that finds the period's
     release published leaves it as it is.
     """
-    chain = chain or extract(options)
+    chain = chain or extract(options, transfer_question())
     outcomes = outcomes_of_chunks(contribute_effects, chain.chunks, chain.run_id)
     done = sum(outcome.status == "done" for outcome in outcomes)
     released = release_insights(options.epsilon, options.delta, chain.run_id)

@@ -4,7 +4,8 @@ RaptorflowError                    the work failed                        exit s
 ├── HomeUnusableError              nothing can be written where everything is kept
 ├── WarehouseError                 the store cannot be used
 │   ├── WarehouseUnreachableError  nothing answers at the configured address
-│   └── SchemaOutdatedError        the schema is not the one this code expects
+│   ├── SchemaOutdatedError        the schema is older than this code expects
+│   └── SchemaNewerError           the schema is newer than this code knows
 └── InputError (ValueError)        what was asked or given is wrong       exit status 2
     ├── UnknownNameError           a name that is not among those known, with the nearest one
     └── OutOfRangeError            a number outside its bounds
@@ -54,6 +55,17 @@ class SchemaOutdatedError(WarehouseError):
         self.found, self.expected = found, expected
         super().__init__(
             f"the warehouse has schema revision {found or 'none'}, this version needs {expected}; run `raptorflow init`"
+        )
+
+
+class SchemaNewerError(WarehouseError):
+    """Raised when a newer version of this code has upgraded the database; nothing leads back."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        self.found, self.expected = found, expected
+        super().__init__(
+            f"the warehouse was upgraded by a newer version (schema revision {found}, this version knows up to "
+            f"{expected}); run that version, or restore a backup from before with `raptorflow restore FILE`"
         )
 
 

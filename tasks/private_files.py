@@ -11,7 +11,7 @@ NOBODY_ELSE = 0o077
 # What we put into a home. A home may be a folder that holds more, and the rest is not ours to change.
 OURS = (
     "warehouse.db*", "mlflow.db*", "mlflow-auth*", "mlflow-artifacts", "prefect", "snapshots", "rejects", "inbox",
-    "sample", "logs", "platform.*", "secret", "tickets", "spill*",
+    "sample", "logs", ".backup-*", ".restore-*", "platform.*", "secret", "tickets", "spill*",
 )  # fmt: skip
 
 

@@ -35,13 +35,13 @@ from tasks.models.serving.predictions import losses_as_served
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.specs import ModelSpec
 from tasks.models.store import ModelStore
+from tasks.models.store.state import TRAFFIC_DAYS
 from tasks.models.training.candidates import train_candidate
 from tasks.models.training.dataset import Examples, ModelRows
 from tasks.models.training.estimators import Floats
 from tasks.models.training.evaluation import RetrainGain, retrain_gain
 
 ACTOR = "check_and_update_models"
-TRAFFIC_DAYS = 30
 TRIES_AFTER_OTHERS = 2
 SECONDS_PER_DAY = 86_400
 

@@ -195,5 +195,8 @@ def _drift_payload(report: DriftReport, *, acts: bool) -> dict[str, Any]:
 
 
 def _results(outcomes: Sequence[Outcome]) -> Iterator[UpdateResult]:
+    """Of this run: what stands from an earlier one was told then."""
     for outcome in outcomes:
+        if outcome.unchanged_since is not None:
+            continue
         yield from outcome.result.get("models", {}).values()

@@ -19,10 +19,13 @@ from tasks.models.reports import FAILED as MODEL_FAILED
 from tasks.models.reports import events_of
 from tasks.models.service import ModelService
 from tasks.models.store import list_models
+from tasks.models.store.state import model_state
 from tasks.settings import CHECKOUT
 from tasks.warehouse import open_warehouse
+from tasks.warehouse.code_version import code_version
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome, each_workspace
 from tasks.warehouse.snapshots import ChunkSnapshot
+from tasks.warehouse.standing import StandingOutcomes, StepQuestion
 
 __all__ = ["events_of"]
 
@@ -46,11 +49,34 @@ def refresh_models(
     thresholds = DriftThresholds(drift_threshold, max(drift_threshold, LEAST_CRITICAL), min_new_samples)
     service = ModelService(warehouse, thresholds=thresholds)
     wanted = [ModelType.parse(name) for name in model_types] or list(ModelType)
+    question = models_question(wanted, force_retrain, promote, drift_threshold, min_new_samples, only_look)
+    standing = StandingOutcomes(warehouse, question, chunk)
     if only_look:
-        work = partial(_measured, service, wanted, chunk, run_id)
+        work = partial(_measured, service, wanted, standing.chunk, run_id)
     else:
-        work = partial(_refreshed, service, wanted, force_retrain, chunk, run_id, promote)
-    return each_workspace(warehouse, run_id, STEP, chunk.workspace_ids, work)
+        work = partial(_refreshed, service, wanted, force_retrain, standing.chunk, run_id, promote)
+    return each_workspace(warehouse, run_id, STEP, chunk.workspace_ids, work, standing)
+
+
+def models_question(
+    model_types: Sequence[str],
+    force_retrain: bool,
+    promote: bool,
+    drift_threshold: float,
+    min_new_samples: int,
+    only_look: bool,
+) -> StepQuestion:
+    """What models rest on: posts and visits, and what is stored of models, `model_state`."""
+    settings = {
+        "model_types": sorted(model_types) or sorted(ModelType),
+        "force_retrain": force_retrain,
+        "promote": promote,
+        "drift_threshold": drift_threshold,
+        "min_new_samples": min_new_samples,
+        "only_look": only_look,
+    }
+    code = code_version("tasks/models", "tasks/experiments", "mlflow")
+    return StepQuestion(STEP, settings, code, ("content", "touch"), model_state)
 
 
 def _measured(

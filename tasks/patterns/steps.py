@@ -11,9 +11,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.patterns.service import PatternService
+from tasks.patterns.store import kept_analyses
 from tasks.warehouse import open_warehouse
+from tasks.warehouse.code_version import code_version
 from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
 from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
+from tasks.warehouse.standing import StandingOutcomes, StepQuestion
 
 STEP = "patterns"
 DAY_SECONDS = 86_400
@@ -29,8 +32,16 @@ def learn_patterns(chunk: ChunkSnapshot, content_types: Sequence[str], run_id: s
         run_id: the run it belongs to.
     """
     warehouse = open_warehouse()
-    learn = partial(learn_workspace, PatternService(warehouse=warehouse), chunk.content, content_types, run_id)
-    return each_workspace(warehouse, run_id, STEP, chunk.workspace_ids, learn)
+    standing = StandingOutcomes(warehouse, patterns_question(content_types, lookback_days(chunk.content)), chunk)
+    content = standing.chunk.content
+    learn = partial(learn_workspace, PatternService(warehouse=warehouse), content, content_types, run_id)
+    return each_workspace(warehouse, run_id, STEP, chunk.workspace_ids, learn, standing)
+
+
+def patterns_question(content_types: Sequence[str], days: int) -> StepQuestion:
+    """What patterns rest on: content, and the analyses that were kept (the earlier ones tell what is new)."""
+    settings = {"content_types": sorted(content_types), "lookback_days": days}
+    return StepQuestion(STEP, settings, code_version("tasks/patterns"), ("content",), kept_analyses)
 
 
 def learn_workspace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery
 from tasks.warehouse import Warehouse
 from tasks.warehouse.calendar_range import readable
 from tasks.warehouse.schema import Content, PatternAnalysis, PatternFinding
+from tasks.warehouse.standing import stored_state
 
 
 def save(warehouse: Warehouse, analysis: ContentAnalysis, run_id: str) -> None:
@@ -69,6 +71,15 @@ def patterns_of(warehouse: Warehouse, analysis_id: str) -> list[Pattern]:
     rows = warehouse.rows(select(PatternFinding.details).where(PatternFinding.analysis_id == analysis_id))
     patterns = [Pattern.from_dict(row["details"]) for row in rows]
     return sorted(patterns, key=lambda p: (p.trend == "gone", -abs(p.effect_size) * p.confidence, p.pattern_key))
+
+
+def kept_analyses(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str]:
+    """A hash a workspace of which analyses are kept, by which run, and how many patterns they hold."""
+    analysis, finding = PatternAnalysis, PatternFinding
+    count = select(finding.workspace_id, func.count().label("patterns")).group_by(finding.workspace_id)
+    return stored_state(
+        warehouse, workspace_ids, select(analysis.workspace_id, analysis.analysis_id, analysis.run_id), count
+    )
 
 
 def content_types(warehouse: Warehouse, workspace_id: str) -> dict[str, datetime]:

@@ -68,7 +68,8 @@ def workspace_reports(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
     shown = 0
     for outcome in outcomes:
         analyses = [analysis for analysis in outcome.result.get("analyses", ()) if pattern_rows([analysis])]
-        if analyses and shown < WORKSPACES_SHOWN:
+        is_new = outcome.unchanged_since is None  # the page of one that stands is the page of the run that found it
+        if analyses and is_new and shown < WORKSPACES_SHOWN:
             shown += 1
             yield outcome.workspace_id, "\n\n".join(_page(outcome.workspace_id, analyses))
 

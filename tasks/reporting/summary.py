@@ -10,7 +10,8 @@ from tasks.reporting.artifacts import markdown_table, reasons
 from tasks.reporting.links import report_link
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED
 
-WORST_FIRST = (FAILED, SKIPPED, DONE)
+UNCHANGED = "unchanged"  # done in an earlier run, and nothing it rests on has changed since
+WORST_FIRST = (FAILED, SKIPPED, DONE, UNCHANGED)
 
 
 def summarize(outcomes: Sequence[Mapping[str, Any]], seconds: Mapping[str, float]) -> dict[str, Any]:
@@ -22,24 +23,35 @@ def summarize(outcomes: Sequence[Mapping[str, Any]], seconds: Mapping[str, float
     """
     by_workspace: dict[str, dict[str, str]] = defaultdict(dict)
     for row in outcomes:
-        by_workspace[row["workspace_id"]][row["step"]] = row["status"]
+        by_workspace[row["workspace_id"]][row["step"]] = _status(row)
     worst = {name: min(steps.values(), key=WORST_FIRST.index) for name, steps in by_workspace.items()}
     counts = Counter(worst.values())
     ran = {name for steps in by_workspace.values() for name in steps}
     columns = [name for name in seconds if name in ran] + sorted(ran - set(seconds))
     return {
-        "workspaces": {status: counts.get(status, 0) for status in (DONE, SKIPPED, FAILED)},
+        "workspaces": {status: counts.get(status, 0) for status in (DONE, UNCHANGED, SKIPPED, FAILED)},
         "seconds": dict(seconds),
         "reasons": [
-            {"workspace": row["workspace_id"], "step": row["step"], "status": row["status"], "why": row["reason"]}
+            {"workspace": row["workspace_id"], "step": row["step"], "status": row["status"], "why": _why(row)}
             for row in outcomes
-            if row["reason"]
+            if _why(row)
         ],
         "by_workspace": [
             {"workspace": name} | {column: steps.get(column) for column in columns}
             for name, steps in sorted(by_workspace.items())
         ],
     }
+
+
+def _status(row: Mapping[str, Any]) -> str:
+    return UNCHANGED if row["status"] == DONE and row["unchanged_since"] else str(row["status"])
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    """The reason, and since when nothing has changed."""
+    since = row["unchanged_since"]
+    unchanged = f"unchanged since {since.day} {since:%b %Y}" if since and row["status"] != DONE else ""
+    return "; ".join(part for part in (row["reason"], unchanged) if part)
 
 
 def as_markdown(title: str, summary: Mapping[str, Any], reports: Mapping[str, str]) -> str:

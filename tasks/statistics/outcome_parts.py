@@ -23,7 +23,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from tasks.statistics.group_codes import groups
 
@@ -145,7 +144,7 @@ def _correlation_bound(x: Array, y: Array, clusters: Codes) -> tuple[float, bool
     if _is_weak(x, y, clusters):
         return 0.0, False
     size = np.bincount(clusters)
-    first, second = (_centered(rankdata(values), clusters, size) for values in (x, y))
+    first, second = (_centered(_ranks(values), clusters, size) for values in (x, y))
     xy, xx, yy = (np.bincount(clusters, product) for product in (first * second, first**2, second**2))
     if len(size) < 3 or min(xx.sum(), yy.sum()) <= 0:
         return 0.0, False
@@ -160,6 +159,14 @@ def _correlation_bound(x: Array, y: Array, clusters: Codes) -> tuple[float, bool
     return max(abs(whole) - STANDARD_ERRORS * error, 0.0) / _largest_correlation(y), whole > 0
 
 
+def _ranks(values: Array) -> Array:
+    """Ranks (n,) of values (n,), ties at their mean."""
+    from scipy.stats import rankdata  # takes 2 s, and most of what imports this module never needs it
+
+    ranks: Array = rankdata(values)
+    return ranks
+
+
 def _is_weak(x: Array, y: Array, clusters: Codes) -> bool:
     """Whether a glance at some of many rows rules a refusal out: ranking all of them is what takes the time.
 
@@ -169,14 +176,14 @@ def _is_weak(x: Array, y: Array, clusters: Codes) -> bool:
         return False
     some = slice(None, None, len(x) // GLANCE_ROWS)
     codes = groups(clusters[some]).codes
-    first, second = (_centered(rankdata(values[some]), codes, np.bincount(codes)) for values in (x, y))
+    first, second = (_centered(_ranks(values[some]), codes, np.bincount(codes)) for values in (x, y))
     spread = float((first**2).sum() * (second**2).sum())
     return spread > 0 and abs(float((first * second).sum())) < WEAK * np.sqrt(spread)
 
 
 def _largest_correlation(y: Array) -> float:
     """Rank correlation of y with a variable without ties in the same order."""
-    ordered = rankdata(np.sort(y))
+    ordered = _ranks(np.sort(y))
     return float(np.corrcoef(ordered, np.arange(len(y)))[0, 1])
 
 

@@ -98,6 +98,17 @@ def workspace_estimates(content: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     return pl.concat(estimates).sort("pattern_key")
 
 
+def known_until(content: pl.DataFrame, otherwise: datetime) -> datetime:
+    """When a workspace's posts were last seen: the newest measurement, or post; `otherwise` where there are none.
+
+    What a post had gathered by then is what is known of it, however long ago that was: one that was young when its
+    workspace was last exported has not grown old since. So an answer rests on the workspace's own rows alone.
+    """
+    newest = content.select(pl.max_horizontal(pl.col("published_at").max(), pl.col("measured_at").max())).item()
+    instant: datetime = newest or otherwise
+    return instant
+
+
 def only_finite(estimates: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Estimates that are numbers, halves that say nothing as null; and how many were dropped for not being numbers."""
     kept = estimates.filter(pl.col("log_lift").is_finite() & pl.col("standard_error").is_finite())

@@ -13,7 +13,7 @@ from tasks.errors import OutOfRangeError, UnknownNameError, require_between
 from tasks.transfer import store
 from tasks.transfer.catalogue import CATALOGUE_VERSION, INSIGHT_TYPES
 from tasks.transfer.errors import BudgetSpentError, NobodySharesError
-from tasks.transfer.estimates import only_finite, workspace_estimates
+from tasks.transfer.estimates import known_until, only_finite, workspace_estimates
 from tasks.transfer.insights import InsightEvidence, KnowledgeSource, answer, describe, merged
 from tasks.transfer.pools import (
     Estimates,
@@ -41,6 +41,7 @@ from tasks.transfer.similarity import SEGMENT_INDEX, Profile, effect_vector, nea
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import Source, content_frame, find_workspace
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome, record
+from tasks.warehouse.standing import StandingOutcomes
 
 logger = logging.getLogger("raptorflow")
 
@@ -188,20 +189,37 @@ class PublisherService:
         self._warehouse = warehouse
 
     def contribute(
-        self, workspace_ids: Sequence[str], *, source: Source | None = None, as_of: datetime | None = None, run_id: str
+        self,
+        workspace_ids: Sequence[str],
+        *,
+        source: Source | None = None,
+        as_of: datetime | None = None,
+        run_id: str,
+        standing: StandingOutcomes | None = None,
     ) -> list[Outcome]:
-        """Estimate every pattern for each of these workspaces and store it as that workspace's own."""
+        """Estimate every pattern for each of these workspaces and store it as that workspace's own.
+
+        Estimates that stand are left as they are, but for the day they hold for.
+        """
         warehouse, when = open_warehouse(self._warehouse), as_of or self._now()
+        stands = standing.outcomes if standing else {}
+        store.hold_until(warehouse, list(stands), when)
         sharing = dict(store.workspaces_among(warehouse, workspace_ids).rows())
         rows: list[dict[str, Any]] = []
         outcomes = []
         for name in workspace_ids:
+            if name in stands:
+                outcomes.append(stands[name])
+                continue
             outcome, estimates = _estimate(source or warehouse, name, sharing.get(name), when)
             outcomes.append(outcome)
             rows += [row | {"workspace_id": name, "as_of": when, "run_id": run_id} for row in estimates]
-        settled = [outcome.workspace_id for outcome in outcomes if outcome.status != FAILED]
+        new = [outcome for outcome in outcomes if outcome.workspace_id not in stands]
+        settled = [outcome.workspace_id for outcome in new if outcome.status != FAILED]
         store.replace_estimates(warehouse, settled, rows)
         record(warehouse, run_id, STEP, outcomes)
+        if standing:
+            standing.remember(new, run_id)
         return outcomes
 
     def release(self, *, run_id: str) -> Released:
@@ -250,7 +268,8 @@ def _estimate(
     if not sharing:
         return Outcome(workspace_id, SKIPPED, NOT_SHARING), []
     try:
-        estimates = workspace_estimates(content_frame(source, workspace_id), as_of)
+        content = content_frame(source, workspace_id)
+        estimates = workspace_estimates(content, min(as_of, known_until(content, as_of)))
     except Exception as error:  # noqa: BLE001 - recorded for this workspace; the others must not wait for it
         logger.error("transfer: one workspace could not be estimated; see step_outcome")
         return Outcome(workspace_id, FAILED, f"{type(error).__name__}: {error}"), []

@@ -11,9 +11,13 @@ from prefect.cache_policies import NO_CACHE
 from tasks.reporting import announce
 from tasks.transfer.errors import BudgetSpentError, NobodySharesError
 from tasks.transfer.privacy import PrivacyBudget, epsilon_after
-from tasks.transfer.service import PublisherService
+from tasks.transfer.service import STEP, PublisherService
+from tasks.transfer.store import kept_estimates
+from tasks.warehouse import open_warehouse
+from tasks.warehouse.code_version import code_version
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import ChunkSnapshot
+from tasks.warehouse.standing import StandingOutcomes, StepQuestion
 
 PERIODS_A_YEAR = 12
 
@@ -21,8 +25,16 @@ PERIODS_A_YEAR = 12
 @task(name="contribute-effects", cache_policy=NO_CACHE)
 def contribute_effects(chunk: ChunkSnapshot, run_id: str) -> list[Outcome]:
     """Estimate, for each workspace of a chunk and for itself alone, what works; recorded, never stopped by one."""
+    warehouse = open_warehouse()
+    standing = StandingOutcomes(warehouse, transfer_question(), chunk)
     _, end = chunk.content.window
-    return PublisherService().contribute(chunk.workspace_ids, source=chunk.content, as_of=end, run_id=run_id)
+    service, source = PublisherService(warehouse=warehouse), standing.chunk.content
+    return service.contribute(chunk.workspace_ids, source=source, as_of=end, run_id=run_id, standing=standing)
+
+
+def transfer_question() -> StepQuestion:
+    """What estimates rest on: content, and that they are still kept."""
+    return StepQuestion(STEP, {}, code_version("tasks/transfer"), ("content",), kept_estimates)
 
 
 @task(name="release-insights", cache_policy=NO_CACHE)

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import TransferCharge, TransferEstimate, TransferRelease, TransferSum, Workspace
+from tasks.warehouse.standing import stored_state
 
 PENDING, PUBLISHED = "pending", "published"
 
@@ -22,6 +23,20 @@ def replace_estimates(warehouse: Warehouse, workspace_ids: Sequence[str], rows: 
         connection.execute(delete(TransferEstimate).where(TransferEstimate.workspace_id.in_(workspace_ids)))
         if rows:
             connection.execute(insert(TransferEstimate), rows)
+
+
+def hold_until(warehouse: Warehouse, workspace_ids: Sequence[str], as_of: datetime) -> None:
+    """Estimates of these workspaces hold for a later day too: what they rest on has not changed."""
+    held = (TransferEstimate.workspace_id.in_(workspace_ids), TransferEstimate.as_of < as_of)
+    if workspace_ids and warehouse.rows(select(TransferEstimate.workspace_id).where(*held).limit(1)):
+        with warehouse.begin() as connection:
+            connection.execute(update(TransferEstimate).where(*held).values(as_of=as_of))
+
+
+def kept_estimates(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str]:
+    """A hash a workspace of how many estimates are kept, and by which run."""
+    columns = (TransferEstimate.workspace_id, TransferEstimate.run_id)
+    return stored_state(warehouse, workspace_ids, select(*columns, func.count().label("n")).group_by(*columns))
 
 
 def forget_leavers(warehouse: Warehouse) -> None:

@@ -28,10 +28,16 @@ from tasks.warehouse.fingerprint import Fingerprint
 from tasks.warehouse.prefetch import prefetch
 from tasks.warehouse.schema import Base, Content, Touch, Workspace
 from tasks.warehouse.snapshot_files import SnapshotFiles
-from tasks.warehouse.snapshots import Snapshot
+from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
 from tasks.warehouse.windows import SLICE_ROWS, Bounds, Slice, slices
 
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+TIMES: dict[type[Base], tuple[str, str]] = {
+    Content: ("published_at", "content_id"),
+    Touch: ("occurred_at", "touch_id"),
+}
+
+Window = tuple[datetime, datetime]
 
 
 def workspace_chunks(warehouse: Warehouse | None, size: int, workspace_ids: Sequence[str] = ()) -> list[list[str]]:
@@ -70,7 +76,7 @@ def extract_content(
     Raises:
         UnknownNameError: if a workspace is not in the warehouse.
     """
-    return _Extraction(warehouse, Content, ("published_at", "content_id")).run(workspace_ids, folder, (since, until))
+    return _Extraction(warehouse, Content, TIMES[Content]).run(workspace_ids, folder, (since, until))
 
 
 def extract_touches(
@@ -82,7 +88,26 @@ def extract_touches(
     until: datetime | None = None,
 ) -> Snapshot:
     """Freeze the touches of some workspaces, by workspace, `occurred_at` and `touch_id`; see `extract_content`."""
-    return _Extraction(warehouse, Touch, ("occurred_at", "touch_id")).run(workspace_ids, folder, (since, until))
+    return _Extraction(warehouse, Touch, TIMES[Touch]).run(workspace_ids, folder, (since, until))
+
+
+def freeze(warehouse: Warehouse, workspace_ids: Sequence[str], window: Window, folder: Path) -> ChunkSnapshot:
+    """Content and touches of some workspaces in a window, frozen."""
+    since, until = window
+    content = extract_content(warehouse, workspace_ids, folder, since=since, until=until)
+    touches = extract_touches(warehouse, workspace_ids, folder, since=since, until=until)
+    return ChunkSnapshot([*workspace_ids], content, touches)
+
+
+def row_fingerprints(warehouse: Warehouse, workspace_ids: Sequence[str], window: Window) -> dict[str, dict[str, str]]:
+    """What tells whether rows of a workspace in a window changed, by kind; one query a kind, no row is read."""
+    kinds = {}
+    extractions = [_Extraction(warehouse, table, TIMES[table]) for table in (Content, Touch)]
+    with Reader(warehouse.url) as reader:
+        for extraction in extractions:
+            question = extraction.within(extraction.fingerprint.question(), tuple(workspace_ids), window)
+            kinds[extraction.table.name] = extraction.fingerprint.by_workspace(reader.read(question))
+    return {name: {kind: hashes.get(name, "") for kind, hashes in kinds.items()} for name in workspace_ids}
 
 
 class _Extraction:
@@ -109,14 +134,14 @@ class _Extraction:
     def _unchanged(self, reader: Reader, files: SnapshotFiles, ids: tuple[str, ...], bounds: Bounds) -> Snapshot | None:
         if not files.taken:
             return None
-        summary = reader.read(self._within(self.fingerprint.question(), ids, bounds))
+        summary = reader.read(self.within(self.fingerprint.question(), ids, bounds))
         return files.find(self.fingerprint.digest([summary]))
 
     def _counts(self, reader: Reader, ids: tuple[str, ...], bounds: Bounds) -> pl.DataFrame:
         """Rows, first and last instant of each workspace that has rows: an index answers it."""
         workspace, first, last = self.table.c.workspace_id, func.min(self.time), func.max(self.time)
         question = select(workspace, func.count().label("rows"), first.label("first"), last.label("last"))
-        return reader.read(self._within(question.group_by(workspace), ids, bounds))
+        return reader.read(self.within(question.group_by(workspace), ids, bounds))
 
     def _frames(self, reader: Reader, counts: pl.DataFrame, bounds: Bounds) -> Iterator[pl.DataFrame]:
         """The rows in order; those of the next slice are fetched while these are written."""
@@ -124,7 +149,7 @@ class _Extraction:
         planned = slices(rows, bounds, partial(self._cuts, reader, bounds)) or [Slice((), bounds)]
         everything = select(self.table)
         for part in prefetch(
-            lambda part: reader.fetch(self._within(everything, part.workspace_ids, part.bounds)), planned
+            lambda part: reader.fetch(self.within(everything, part.workspace_ids, part.bounds)), planned
         ):
             # Sorted here, not by the database: text sorts the same everywhere, and no index makes it quicker there.
             yield typed(part, everything).sort(self.order)
@@ -132,12 +157,13 @@ class _Extraction:
     def _cuts(self, reader: Reader, bounds: Bounds, workspace_id: str) -> list[datetime]:
         """Every `SLICE_ROWS`-th instant of a workspace: an index answers it."""
         place = func.row_number().over(order_by=self.time).label("place")
-        numbered = self._within(select(self.time.label("instant"), place), (workspace_id,), bounds).subquery()
+        numbered = self.within(select(self.time.label("instant"), place), (workspace_id,), bounds).subquery()
         statement = select(numbered.c.instant).distinct().where(numbered.c.place % SLICE_ROWS == 0)
         instants: list[datetime] = reader.read(statement.order_by(numbered.c.instant))["instant"].to_list()
         return instants
 
-    def _within(self, statement: Select[Any], workspace_ids: tuple[str, ...], bounds: Bounds) -> Select[Any]:
+    def within(self, statement: Select[Any], workspace_ids: tuple[str, ...], bounds: Bounds) -> Select[Any]:
+        """The select, of some workspaces' rows in some stretch of time."""
         since, until = bounds
         statement = statement.where(self.table.c.workspace_id.in_(workspace_ids), readable(self.time))
         statement = statement if since is None else statement.where(self.time >= since)

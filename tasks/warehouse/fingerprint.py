@@ -42,6 +42,14 @@ class Fingerprint:
             pl.len().cast(pl.Int64).alias("rows"), pl.col(self._instants).max(), (pl.col(self._numbers) % MODULUS).sum()
         )
 
+    def by_workspace(self, summary: pl.DataFrame) -> dict[str, str]:
+        """One short text a workspace that has rows; another one as soon as the table has other columns."""
+        columns = f"{[f'{column.name} {column.type!r}' for column in self.table.columns]}"
+        parts = summary.sort(BY).partition_by("workspace_id", as_dict=True)
+        return {
+            str(name): hashlib.sha256(f"{columns}{rows.rows()}".encode()).hexdigest() for (name,), rows in parts.items()
+        }
+
     def digest(self, summaries: Iterable[pl.DataFrame]) -> str:
         """One short text for summaries of disjoint rows; another one as soon as the table has other columns."""
         whole = (

@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from tasks.errors import SchemaOutdatedError
+from tasks.errors import SchemaNewerError, SchemaOutdatedError
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.locks import schema_transaction
 
@@ -18,8 +18,13 @@ SCRIPTS = Path(__file__).with_name("migrations")
 
 
 def upgrade(warehouse: Warehouse) -> str:
-    """Create or upgrade the schema; returns the revision reached. Doing it twice, or at once, changes nothing."""
+    """Create or upgrade the schema; returns the revision reached. Doing it twice, or at once, changes nothing.
+
+    Raises:
+        SchemaNewerError: if a newer version of this code has upgraded it: there is no way down.
+    """
     config = _config()
+    _require_known(current_revision(warehouse))
     with schema_transaction(warehouse) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -32,12 +37,14 @@ def require_current(warehouse: Warehouse) -> Warehouse:
     An empty embedded database is created on the spot; anything older or newer is a person's decision.
 
     Raises:
+        SchemaNewerError: if a newer version of this code has upgraded it.
         SchemaOutdatedError: if the schema is not at this code's revision.
     """
     revision, expected = current_revision(warehouse), expected_revision()
     if revision is None and warehouse.is_sqlite:
         upgrade(warehouse)
     elif revision != expected:
+        _require_known(revision)
         raise SchemaOutdatedError(revision, expected)
     return warehouse
 
@@ -54,6 +61,16 @@ def expected_revision() -> str:
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None, "the migrations folder holds no revision"
     return head
+
+
+def is_known_revision(revision: str) -> bool:
+    """Whether this code has a script for that revision; it has none for what is newer than itself."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _require_known(revision: str | None) -> None:
+    if revision is not None and not is_known_revision(revision):
+        raise SchemaNewerError(revision, expected_revision())
 
 
 def _config() -> Config:

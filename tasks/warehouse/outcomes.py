@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from polars.exceptions import PanicException
 from sqlalchemy import select
@@ -26,28 +26,49 @@ class Outcome:
 
     Attributes:
         status: `done`, `skipped` (with the reason, such as too few rows) or `failed` (with the error).
-        result: what the work returned; stays in the process, only the rest is stored.
+        result: what the work returned.
+        unchanged_since: when it was worked out, if that was in an earlier run and it stands.
     """
 
     workspace_id: str
     status: str
     reason: str | None = None
     result: dict[str, Any] = field(default_factory=dict)
+    unchanged_since: datetime | None = None
 
 
 Work = Callable[[str], Outcome]
 
 
+class EarlierOutcomes(Protocol):
+    """Outcomes of earlier runs that stand, and where new ones are kept."""
+
+    outcomes: dict[str, Outcome]
+
+    def remember(self, outcomes: Sequence[Outcome], run_id: str) -> None:
+        """Keep those that were worked out in this run."""
+        ...
+
+
 def each_workspace(
-    warehouse: Warehouse, run_id: str, step: str, workspace_ids: Sequence[str], work: Work
+    warehouse: Warehouse,
+    run_id: str,
+    step: str,
+    workspace_ids: Sequence[str],
+    work: Work,
+    standing: EarlierOutcomes | None = None,
 ) -> list[Outcome]:
     """Do the work for each workspace and record how it ended; never raises for one workspace's sake.
 
     Work that was recorded as done by an earlier, killed attempt is done again: every write is idempotent, and an
-    outcome alone does not prove that its results are from the same input.
+    outcome alone does not prove that its results are from the same input. What does prove it is `standing`: a workspace
+    whose answer stands keeps it, with the day it is from, and its work is not done.
     """
-    outcomes = [_attempt(work, workspace_id, step) for workspace_id in workspace_ids]
+    stands = standing.outcomes if standing else {}
+    outcomes = [stands.get(name) or _attempt(work, name, step) for name in workspace_ids]
     record(warehouse, run_id, step, outcomes)
+    if standing:
+        standing.remember(outcomes, run_id)
     return outcomes
 
 
@@ -61,6 +82,7 @@ def record(warehouse: Warehouse, run_id: str, step: str, outcomes: Sequence[Outc
             "workspace_id": outcome.workspace_id,
             "status": outcome.status,
             "reason": outcome.reason,
+            "unchanged_since": outcome.unchanged_since,
             "recorded_at": now,
         }
         for outcome in outcomes

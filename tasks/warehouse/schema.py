@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Index, String, Text, false, text
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Index, LargeBinary, String, Text, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -783,4 +783,20 @@ class StepOutcome(Base):
     workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
     status: Mapped[str] = mapped_column(Label)
     reason: Mapped[str | None] = mapped_column(Text)
+    unchanged_since: Mapped[datetime | None]
     recorded_at: Mapped[datetime]
+
+
+class StandingAnswer(Base):
+    """A step's newest answer for one workspace under some settings, and the hash of all that it rests on."""
+
+    __tablename__ = "standing_answer"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    step: Mapped[str] = mapped_column(Label, primary_key=True)
+    variant: Mapped[str] = mapped_column(String(16), primary_key=True)
+    basis: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(Label)
+    reason: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[bytes] = mapped_column(LargeBinary)
+    since: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -32,11 +33,24 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class ChunkSnapshot:
-    """Frozen rows of some workspaces: what one task works through."""
+    """Some workspaces and their frozen rows: what one task works through.
+
+    Attributes:
+        workspace_ids: all of them.
+        content: rows of those that are `frozen`.
+        touches: the same.
+        frozen: whose rows were frozen; None for all. The others' answers stood.
+        fingerprints: of each workspace's rows in the window, by kind, when it was planned; empty where answers are
+            not to be remembered, such as those of a past night.
+        is_asked_anew: every answer is worked out, whether it stands or not.
+    """
 
     workspace_ids: list[str]
     content: Snapshot
     touches: Snapshot
+    frozen: tuple[str, ...] | None = None
+    fingerprints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    is_asked_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

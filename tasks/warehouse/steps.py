@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, open_warehouse
-from tasks.warehouse.extraction import extract_content, extract_touches, workspace_chunks
+from tasks.warehouse.extraction import Window, freeze, row_fingerprints, workspace_chunks
 from tasks.warehouse.frames import count_rows, newest_instant
 from tasks.warehouse.freshness import note_told, stopped_inputs
 from tasks.warehouse.inbox import inbox, waiting
@@ -25,10 +25,9 @@ from tasks.warehouse.outcomes import DONE, Outcome, each_workspace, outcomes_of
 from tasks.warehouse.pruning import prune
 from tasks.warehouse.records import joined
 from tasks.warehouse.snapshots import ChunkSnapshot
+from tasks.warehouse.standing import StepQuestion, standing_answers
 
 logger = logging.getLogger("raptorflow")
-
-Window = tuple[datetime, datetime]
 
 
 @task(name="ingest-files", cache_policy=NO_CACHE)
@@ -125,37 +124,62 @@ def plan_nights(
 
 
 @task(name="extract", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=2)
-def extract_chunk(workspace_ids: list[str], window: Window, run_id: str) -> ChunkSnapshot:
+def extract_chunk(
+    workspace_ids: list[str],
+    window: Window,
+    run_id: str,
+    questions: Sequence[StepQuestion] = (),
+    is_asked_anew: bool = False,
+) -> ChunkSnapshot:
     """Freeze the rows of some workspaces; what has not changed is not written again.
 
     Where that fails, each workspace is tried by itself: those whose rows cannot be read are recorded as failed and
     left out.
+
+    Args:
+        workspace_ids: whose rows.
+        window: from when (inclusive) until when (exclusive).
+        run_id: the run it belongs to.
+        questions: what the steps will ask of these rows: where every answer stands, no row is read. None where answers
+            are not to be remembered.
+        is_asked_anew: answer all of them again, whether they stand or not.
     """
     warehouse = open_warehouse()
     try:
-        return freeze_chunk(warehouse, workspace_ids, window, get_settings().snapshots)
+        if not questions:
+            return freeze(warehouse, workspace_ids, window, get_settings().snapshots)
+        return _freeze_changed(warehouse, workspace_ids, window, questions, is_asked_anew=is_asked_anew)
     except Exception:
         logger.exception("extraction failed for a chunk of workspaces, each is tried by itself")
     work = partial(freeze_one, warehouse, window)
     outcomes = each_workspace(warehouse, run_id, "extraction", workspace_ids, work)
     readable = [outcome.workspace_id for outcome in outcomes if outcome.status == DONE]
-    return freeze_chunk(warehouse, readable, window, get_settings().snapshots)
+    return freeze(warehouse, readable, window, get_settings().snapshots)
 
 
-def freeze_chunk(warehouse: Warehouse, workspace_ids: list[str], window: Window, folder: Path) -> ChunkSnapshot:
-    """Content and touches of some workspaces."""
-    since, until = window
-    return ChunkSnapshot(
-        workspace_ids=workspace_ids,
-        content=extract_content(warehouse, workspace_ids, folder, since=since, until=until),
-        touches=extract_touches(warehouse, workspace_ids, folder, since=since, until=until),
-    )
+def _freeze_changed(
+    warehouse: Warehouse,
+    workspace_ids: list[str],
+    window: Window,
+    questions: Sequence[StepQuestion],
+    *,
+    is_asked_anew: bool,
+) -> ChunkSnapshot:
+    """Rows of the workspaces for which any of the questions has to be answered."""
+    rows = row_fingerprints(warehouse, workspace_ids, window)
+    changed = set(workspace_ids) if is_asked_anew else set[str]()
+    if not is_asked_anew:
+        for question in questions:
+            changed |= set(workspace_ids) - standing_answers(warehouse, question, workspace_ids, rows).keys()
+    frozen = freeze(warehouse, sorted(changed), window, get_settings().snapshots)
+    about = {"frozen": tuple(sorted(changed)), "fingerprints": rows, "is_asked_anew": is_asked_anew}
+    return replace(frozen, workspace_ids=workspace_ids, **about)  # type: ignore[arg-type]
 
 
 def freeze_one(warehouse: Warehouse, window: Window, workspace_id: str) -> Outcome:
     """Whether a workspace's rows can be frozen; the files are not kept."""
     with TemporaryDirectory(dir=get_settings().home) as folder:
-        freeze_chunk(warehouse, [workspace_id], window, Path(folder))
+        freeze(warehouse, [workspace_id], window, Path(folder))
     return Outcome(workspace_id, DONE)
 
 

@@ -346,7 +346,9 @@ class Registry:
         with _FIRST_USE:
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
-                folder = self._artifacts.as_uri() if self.address.startswith("sqlite") else None
+                # A server knows where its files go; of a database MLflow would think the folder it was started in.
+                is_server = self.address.startswith(("http://", "https://"))
+                folder = None if is_server else self._artifacts.as_uri()
                 return str(client.create_experiment(name, artifact_location=folder))
             if experiment.lifecycle_stage == "deleted":
                 logger.warning("experiment %s was deleted in MLflow; it is restored", name)

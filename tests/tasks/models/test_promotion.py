@@ -42,6 +42,9 @@ class MemoryRegistry:
         self.pointers[alias] = version
         return True
 
+    def aliases(self, key: ModelKey) -> dict[str, int]:
+        return dict(self.pointers)
+
     def unpoint(self, key: ModelKey, alias: str) -> None:
         self.pointers.pop(alias, None)
 

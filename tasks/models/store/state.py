@@ -1,0 +1,78 @@
+"""What a refresh reads of models besides rows, as one hash a workspace; none where the clock alone may change it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select
+
+from tasks.models.records import REGISTERED, ROLLOUT_SHARES, ModelKey, ModelType
+from tasks.models.store.model_store import CLOSED, OPENED
+from tasks.models.store.presence import MISSING, present_models
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import ModelDeployment, ModelRollout, ModelServing, ModelVersion
+from tasks.warehouse.standing import stored_state
+
+TRAFFIC_DAYS = 30  # a model that was asked within them has traffic
+
+
+def model_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str | None]:
+    """Versions, changes of champion, rollouts and traffic of each workspace, and its models and aliases in MLflow.
+
+    None where a challenger is rolled out (its stages go by age), where a change of champion was begun and not ended,
+    where a registered model is missing, and for all where MLflow does not answer: the refresh says so itself.
+    """
+    version, change, step, batch = ModelVersion, ModelDeployment, ModelRollout, ModelServing
+    since = datetime.now(UTC) - timedelta(days=TRAFFIC_DAYS)
+    traffic = select(batch.workspace_id, batch.model_type, batch.version_name, func.count().label("batches"))
+    state = stored_state(
+        warehouse,
+        workspace_ids,
+        select(version.workspace_id, version.model_type, version.version_name, version.status, version.gate),
+        select(change.workspace_id, change.model_type, change.generation, change.phase, change.outcome),
+        select(step.workspace_id, step.model_type, step.version_name, step.step, step.share_percent),
+        traffic.where(batch.served_at >= since).group_by(batch.workspace_id, batch.model_type, batch.version_name),
+    )
+    files = _files(warehouse, workspace_ids)
+    if files is None:
+        return dict.fromkeys(workspace_ids)
+    moving = _unfinished(warehouse, workspace_ids)
+    settled = [name for name in workspace_ids if name not in moving and MISSING not in files[name].values()]
+    known: dict[str, str | None] = {name: f"{state[name]} {sorted(files[name].items())}" for name in settled}
+    return dict.fromkeys(workspace_ids) | known
+
+
+def _files(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, dict[str, str]] | None:
+    """What the registry holds of each workspace's registered models; None where it does not answer."""
+    version = ModelVersion
+    columns = (version.workspace_id, version.model_type, version.registry_version)
+    known = (version.workspace_id.in_(workspace_ids), version.status == REGISTERED)
+    rows = warehouse.rows(select(*columns).where(*known, version.registry_version.is_not(None)))
+    named = [ModelKey(row["workspace_id"], ModelType(row["model_type"])).registered_name for row in rows]
+    present = present_models(sorted(set(named)))
+    if present is None:
+        return None
+    files: dict[str, dict[str, str]] = defaultdict(dict)
+    for row, name in zip(rows, named, strict=True):
+        number = row["registry_version"]
+        files[row["workspace_id"]][f"{name} {number}"] = present.files.get((name, number), MISSING)
+        files[row["workspace_id"]][f"{name} aliases"] = f"{present.aliases.get(name, [])}"
+    return files
+
+
+def _unfinished(warehouse: Warehouse, workspace_ids: Sequence[str]) -> set[str]:
+    """Workspaces with a rollout under way, or a change of champion that was opened and never closed."""
+    change, step = ModelDeployment, ModelRollout
+    phases: dict[tuple[str, str, int], set[str]] = defaultdict(set)
+    columns = (change.workspace_id, change.model_type, change.generation, change.phase)
+    for row in warehouse.rows(select(*columns).where(change.workspace_id.in_(workspace_ids))):
+        phases[row["workspace_id"], row["model_type"], row["generation"]].add(row["phase"])
+    begun = {workspace for (workspace, *_), seen in phases.items() if OPENED in seen and CLOSED not in seen}
+    shares: dict[tuple[str, str, str], tuple[int, int]] = {}
+    steps = (step.workspace_id, step.model_type, step.version_name, step.step, step.share_percent)
+    for row in warehouse.rows(select(*steps).where(step.workspace_id.in_(workspace_ids))):
+        key = (row["workspace_id"], row["model_type"], row["version_name"])
+        shares[key] = max(shares.get(key, (-1, 0)), (row["step"], row["share_percent"]))
+    return begun | {key[0] for key, (_, share) in shares.items() if share in ROLLOUT_SHARES}
