@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtrit
 
+from tasks.conditions import rule_in_words
 from tasks.patterns.clusters import cluster_born
 from tasks.patterns.condition_table import ConditionTable, condition_table
 from tasks.patterns.evidence import (
@@ -196,6 +197,7 @@ def _pattern(
         stability=float(np.mean([np.sign(part.lift_pct) == np.sign(lift) for part in over_time])) if over_time else 0.0,
         fading=_is_fading(over_time, lift),
         over_time=over_time,
+        same_act=tuple(rule_in_words(table.rule(one.members)) for one in result.folded),
         inseparable_from=tuple(condition.words for condition in nearly_the_same(table, result.candidate)),
     )
 
