@@ -128,6 +128,8 @@ class Pattern:
         first_seen, last_seen: `as_of` of the first and the last analysis that found it.
         inseparable_from: what else nearly the same posts meet, in words; the pattern may be about that instead.
         same_act: weaker rules about the same act, such as its length in words and in characters, that add nothing.
+        share_of_posts: matching posts among those of which it is known; None in what older versions wrote.
+        example_post, other_post: `content_id` of the newest post that matches, and of the newest that does not.
     """
 
     pattern_id: str
@@ -158,6 +160,9 @@ class Pattern:
     last_seen: datetime | None = None
     inseparable_from: tuple[str, ...] = ()
     same_act: tuple[str, ...] = ()
+    share_of_posts: float | None = None
+    example_post: str | None = None
+    other_post: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The guide's keys and ours, ready for JSON but for instants."""
