@@ -61,7 +61,7 @@ def score(pattern: Pattern) -> float:
 
 
 def _worth(pattern: Pattern) -> dict[str, Any]:
-    """What following it would bring this workspace, who does it in some of the posts already, and a post of either kind.
+    """What following it would bring a workspace that does so in some of its posts already, and a post of either kind.
 
     Were all posts of the better kind, log engagement would rise by the log lift times the share that is not yet.
     """
