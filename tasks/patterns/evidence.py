@@ -180,8 +180,9 @@ def _judged(
     chosen = [index[candidate.members] for candidate in distinct(passing, table.matches)]
     free = [i for i in chosen if tests.share_left[i] >= MIN_SHARE_LEFT]
     bound = [candidates[i] for i in chosen if tests.share_left[i] < MIN_SHARE_LEFT]
-    found = _one_per_act(posts, table, _found(posts, table, candidates, tests, free), thresholds.min_effect_size)
-    return Evidence(found, bound, searched, len(candidates))
+    worth_reporting = _found(posts, table, candidates, tests, free)
+    rules = _one_per_act(posts, table, worth_reporting, thresholds.min_effect_size)
+    return Evidence(rules, bound, searched, len(candidates))
 
 
 def _tested(
