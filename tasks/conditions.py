@@ -51,6 +51,16 @@ UNITS = COUNTED | {
     **{"title_words": "words", "body_words": "words", "word_count": "words", "character_count": "characters"},
 }
 SCALES = {"readability": "reading ease", "sentiment_score": "score"}
+NEUTRAL_SCALES = {
+    **{"readability": "a reading ease of", "sentiment_score": "a sentiment score of"},
+    **{"capitals_share": ""},
+}
+# Under which a text is short, hard to read or negative, and from which on it is long, easy or positive: a workspace's
+# own quartiles lie anywhere, and two words are no long title.
+FAR: dict[str, tuple[float, float]] = {
+    **{"title_words": (5, 10), "body_words": (15, 100), "word_count": (20, 100), "character_count": (100, 500)},
+    **{"readability": (50.0, 65.0), "sentiment_score": (-0.05, 0.05), "capitals_share": (0.03, 0.10)},
+}
 PARTS = {"title_words": " in the title", "body_words": " in the body"}
 
 
@@ -135,6 +145,8 @@ class Condition:
         words = described.words if high else described.absent_words
         if self.feature in COUNTED:
             return words if self.value == 1 else f"has {bound} {COUNTED[self.feature]}"
+        if not _is_far(self.feature, self.value, high=high):
+            return _neutral(self.feature, bound)
         unit = UNITS.get(self.feature, "")
         parts = (SCALES.get(self.feature, ""), bound, "" if unit in words else unit)
         return f"{words} ({' '.join(part for part in parts if part)})"
@@ -199,6 +211,23 @@ def _range_in_words(feature: str, low: float, high: float) -> str:
     most = high - 1  # a count: the upper end is exclusive
     unit = UNITS.get(feature, _spaced(feature)) + PARTS.get(feature, "")
     return f"has {low:g} to {most:g} {unit}" if most > low else f"has {low:g} {unit}"
+
+
+def _is_far(feature: str, bound: Value, *, high: bool) -> bool:
+    """Whether a bound is so far from the middle that 'long' or 'short' is true of what lies beyond it."""
+    assert isinstance(bound, int | float)
+    if feature not in FAR:
+        return True
+    low_end, high_end = FAR[feature]
+    return bound >= high_end if high else bound <= low_end
+
+
+def _neutral(feature: str, bound: str) -> str:
+    """The measure and the bound, without a judgment."""
+    if feature in NEUTRAL_SCALES:
+        scale = f"{NEUTRAL_SCALES[feature]} {bound}".strip()
+        return f"has {scale}{' capital letters' if feature == 'capitals_share' else ''}"
+    return f"has {bound} {UNITS[feature]}{PARTS.get(feature, '')}"
 
 
 def _yes_or_no(feature: str, high: bool) -> str:

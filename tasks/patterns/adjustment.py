@@ -6,7 +6,7 @@ a rule about a channel is compared across channels, within the season. A mixed r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tasks.patterns.condition_table import ConditionTable
 from tasks.patterns.preparation import Posts
-from tasks.patterns.search import RuleCandidate
+from tasks.patterns.search import RuleCandidate, rule_matches
 from tasks.statistics.contrast import Contrast, StratifiedDesign, stratified_design
 from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import AdjustedOutcome, adjusted_outcome
@@ -70,6 +70,14 @@ def score_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCa
     return ScoreContrasts(contrast, share_left)
 
 
+def score_contrast_beside(
+    posts: Posts, table: ConditionTable, candidate: RuleCandidate, others: list[RuleCandidate]
+) -> Contrast:
+    """A candidate's difference in rank scores, where other rules are taken out of it too."""
+    _, outcome, design = next(_designs(posts, table, [candidate], np.arange(len(posts.week)), beside=others))
+    return design.contrast(outcome.rank_score)
+
+
 def log_rate_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], rows: Rows) -> Contrast:
     """The contrasts of K candidates that lifts are made of, alone."""
     return log_rate_contrasts_of_parts(posts, table, candidates, rows, np.zeros(len(rows), dtype=np.int64))[0]
@@ -102,6 +110,7 @@ def _designs(
     part: Rows | None = None,
     *,
     controlled: bool = True,
+    beside: Sequence[RuleCandidate] = (),
 ) -> Iterator[tuple[list[int], AdjustedOutcome, StratifiedDesign]]:
     """Candidates by what they are adjusted for, with their outcome and their design."""
     parts = 0 if part is None else part
@@ -114,6 +123,9 @@ def _designs(
         chosen = [candidates[i] for i in members]
         matching, known = rules_on(table, chosen, rows)
         controls = _controls(table, kind, rows) if controlled else None
+        if beside:
+            columns = [rule_matches(table.matches, other.members)[rows].astype(np.float64) for other in beside]
+            controls = np.column_stack(columns if controls is None else [controls, *columns])
         stratum = outcomes[across].stratum
         yield (
             members,

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtrit
 
+from tasks.conditions import rule_in_words
 from tasks.patterns.clusters import cluster_born
 from tasks.patterns.condition_table import ConditionTable, condition_table
 from tasks.patterns.evidence import (
@@ -196,6 +197,10 @@ def _pattern(
         stability=float(np.mean([np.sign(part.lift_pct) == np.sign(lift) for part in over_time])) if over_time else 0.0,
         fading=_is_fading(over_time, lift),
         over_time=over_time,
+        share_of_posts=round(result.candidate.rows / int(membership.known.sum()), DECIMALS),
+        example_post=_newest(posts, membership.matching),
+        other_post=_newest(posts, membership.others),
+        same_act=tuple(rule_in_words(table.rule(one.members)) for one in result.folded),
         inseparable_from=tuple(condition.words for condition in nearly_the_same(table, result.candidate)),
     )
 
@@ -211,6 +216,10 @@ def _features(posts: Posts, matching: Mask, of_rule: list[str]) -> dict[str, flo
         if len(values):
             means[name] = round(float(np.mean(values > 0 if name in GUIDE_SHARES else values)), DECIMALS)
     return means
+
+
+def _newest(posts: Posts, chosen: Mask) -> str:
+    return str(posts.content_id[int(np.flatnonzero(chosen)[-1])])
 
 
 def _baseline(posts: Posts, others: Mask) -> float:

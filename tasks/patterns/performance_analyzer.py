@@ -23,7 +23,7 @@ class PerformanceAnalyzer:
         min_confidence: lowest probability that a reported direction is right.
         min_sample_size: fewest matching posts, and fewest that are known not to match.
         min_effect_size: |difference| worth reporting, in standard deviations of adjusted engagement; 0.2 is about
-            ±20 % for typical content, 0.3 about ±30 %. Left out is what has a chance of less than a third to reach it.
+            ±20 % for typical content, 0.3 about ±30 %. Left out is what has a chance of less than a fourth to reach it.
         false_discovery_rate: highest expected share of false patterns among those reported.
         min_rows: fewest usable posts; fewer give status `insufficient_data`, whatever `min_samples` says.
         min_weeks: fewest distinct weeks.
@@ -36,7 +36,7 @@ class PerformanceAnalyzer:
         min_sample_size: int = 30,
         min_effect_size: float = 0.3,
         *,
-        false_discovery_rate: float = 0.10,
+        false_discovery_rate: float = 0.05,
         min_rows: int = 200,
         min_weeks: int = 8,
         warehouse: Warehouse | None = None,

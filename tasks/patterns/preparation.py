@@ -43,6 +43,7 @@ class Posts:
     Attributes:
         features: what rules may be about.
         published_at: (n,) instants.
+        content_id: (n,) names.
         log_rate: (n,) ℓ.
         channel: (n,) codes.
         week: (n,) weeks since 1970, the clusters.
@@ -53,6 +54,7 @@ class Posts:
 
     features: list[EncodedFeature]
     published_at: pl.Series
+    content_id: pl.Series
     log_rate: NDArray[np.float64]
     channel: Codes
     week: Codes
@@ -95,6 +97,7 @@ def prepare(frame: pl.DataFrame, as_of: datetime, attributes: Collection[str] = 
     return Posts(
         features=features,
         published_at=usable["published_at"],
+        content_id=usable["content_id"],
         log_rate=rate,
         channel=features[0].numbers.astype(np.int64),
         week=week,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from tasks.conditions import rule_in_words
 from tasks.patterns.applicability import TASK_TYPES
 from tasks.patterns.history import FADING, GONE
 from tasks.patterns.records import CAVEAT, Pattern
-from tasks.patterns.wording import format_lift
+from tasks.patterns.wording import format_lift, per_cent
 
 FADING_WEIGHT = 0.3
 MAX_SHARED = 0.5  # rules that share more than half of their features say nearly the same
@@ -59,6 +60,27 @@ def score(pattern: Pattern) -> float:
     return pattern.confidence * abs(pattern.effect_size) * recency
 
 
+def _worth(pattern: Pattern) -> dict[str, Any]:
+    """What following it would bring a workspace that does so in some of its posts already, and a post of either kind.
+
+    Were all posts of the better kind, log engagement would rise by the log lift times the share that is not yet.
+    """
+    if pattern.share_of_posts is None:
+        return {}
+    wins, share = pattern.pattern_type == "winning", pattern.share_of_posts
+    gain = per_cent(abs(math.log1p(pattern.lift_pct / 100)) * (1.0 - share if wins else share))
+    better, worse = (pattern.example_post, pattern.other_post) if wins else (pattern.other_post, pattern.example_post)
+    return {
+        "gain_pct": gain,
+        "gain": (
+            f"{share:.0%} of your posts do today; if {'all' if wins else 'none'} did, the typical post would get "
+            f"{gain:.0f} % more"
+        ),
+        "better_post": better,
+        "worse_post": worse,
+    }
+
+
 def _shared(one: Pattern, other: Pattern) -> float:
     """Jaccard index of the features of two rules."""
     a, b = ({condition.feature for condition in pattern.rule} for pattern in (one, other))
@@ -81,6 +103,7 @@ def _recommendation(content_type: str, pattern: Pattern, task_type: str) -> dict
         "content_type": content_type,
         "score": score(pattern),
         "evidence": evidence,
+        **_worth(pattern),
         "caveat": CAVEAT,
         **{name: value for name, value in pattern.as_dict().items() if name != "caveat"},
     }

@@ -15,7 +15,7 @@ CAVEAT = "association, not cause: adjusted for channel, season and timing, not r
 TEST_ONE = "These are associations adjusted for channel, season and timing, not causes; test one to be sure"
 
 
-TUPLES = ("applicable_tasks", "untested_for", "inseparable_from")
+TUPLES = ("applicable_tasks", "untested_for", "inseparable_from", "same_act")
 
 
 def rule_key(rule: Sequence[Condition]) -> str:
@@ -31,7 +31,7 @@ class SearchThresholds:
     Attributes:
         min_confidence: lowest probability that the direction is right.
         min_sample_size: fewest matching posts, and fewest that are known not to match.
-        min_effect_size: |difference| in standard deviations that a pattern must have a chance of at least a third to
+        min_effect_size: |difference| in standard deviations that a pattern must have a chance of at least a fourth to
             reach: left out is what is probably smaller, not what is merely not yet known to be larger.
         false_discovery_rate: highest q-value.
         min_rows: fewest usable rows: with fewer than 200 only effects of half a standard deviation are found.
@@ -41,7 +41,7 @@ class SearchThresholds:
     min_confidence: float = 0.7
     min_sample_size: int = 30
     min_effect_size: float = 0.3
-    false_discovery_rate: float = 0.10
+    false_discovery_rate: float = 0.05
     min_rows: int = 200
     min_weeks: int = 8
 
@@ -127,6 +127,9 @@ class Pattern:
         trend: new, holding, fading or gone.
         first_seen, last_seen: `as_of` of the first and the last analysis that found it.
         inseparable_from: what else nearly the same posts meet, in words; the pattern may be about that instead.
+        same_act: weaker rules about the same act, such as its length in words and in characters, that add nothing.
+        share_of_posts: matching posts among those of which it is known; None in what older versions wrote.
+        example_post, other_post: `content_id` of the newest post that matches, and of the newest that does not.
     """
 
     pattern_id: str
@@ -156,6 +159,10 @@ class Pattern:
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     inseparable_from: tuple[str, ...] = ()
+    same_act: tuple[str, ...] = ()
+    share_of_posts: float | None = None
+    example_post: str | None = None
+    other_post: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The guide's keys and ours, ready for JSON but for instants."""

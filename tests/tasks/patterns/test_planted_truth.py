@@ -126,12 +126,15 @@ def test_a_small_share_of_the_simulation_stays_near_its_bars() -> None:
 
 BARS = (
     ("false share of reported patterns", "<=", 0.05),
-    ("null workspaces with any pattern", "<=", 0.10),
-    ("power", ">=", 0.60),
+    ("null workspaces with any pattern", "<=", 0.05),
+    ("power", ">=", 0.78),
     ("power at n >= 500 and lift >= 45 %", ">=", 0.95),
-    ("log-lift mean absolute error", "<=", 0.08),
+    ("log-lift mean absolute error", "<=", 0.058),
     ("stated confidence minus truth", "<=", 0.05),
+    (COVERAGE, ">=", 0.88),
+    (COVERAGE, "<=", 0.94),
 )
+DEFAULT_POWER = 0.68  # at the guide's 0.3
 
 
 @pytest.mark.slow
@@ -141,8 +144,8 @@ def test_the_whole_simulation_meets_its_bars() -> None:
     print("\nat min_effect_size = 0.15, and in brackets at the guide's 0.3, which leaves out lifts under about ±30 %:")
     for name, sign, bound in BARS:
         print(f"BAR {name}: {figures[name]:.3f} [{by_default[name]:.3f}] (bar {sign} {bound})")
-    for name in (AS_PLANTED, COVERAGE):
-        print(f"{name}: {figures[name]:.3f} [{by_default[name]:.3f}]")
+    print(f"{AS_PLANTED}: {figures[AS_PLANTED]:.3f} [{by_default[AS_PLANTED]:.3f}]")
+    assert by_default["power"] >= DEFAULT_POWER
     for name, sign, bound in BARS:
         assert figures[name] <= bound if sign == "<=" else figures[name] >= bound, name
 
@@ -166,8 +169,24 @@ def test_one_more_day_of_posts_hardly_changes_the_rules() -> None:
 @pytest.mark.slow
 def test_night_to_night_stability_meets_its_bar() -> None:
     similarity = _mean_jaccard(_nights(range(60)))
-    print(f"\nBAR night-to-night rule Jaccard: {similarity:.3f} (bar >= 0.9)")
-    assert similarity >= 0.9
+    print(f"\nBAR night-to-night rule Jaccard: {similarity:.3f} (bar >= 0.93)")
+    assert similarity >= 0.93
+
+
+@pytest.mark.slow
+def test_a_year_of_looks_at_nothing_seldom_finds_something() -> None:
+    """60 null workspaces, looked at every week for a year; the nights between hardly add rows."""
+    hit = [any(_looks(seed)) for seed in range(31000, 31060)]
+    print(f"\nBAR null workspaces with a pattern on any look of a year: {np.mean(hit):.3f} (bar <= 0.10)")
+    assert np.mean(hit) <= 0.10
+
+
+def _looks(seed: int) -> Iterator[bool]:
+    frame = simulate(seed, null=True).frame
+    last = frame["published_at"].max()
+    for week in range(52):
+        rows = frame.filter(frame["published_at"] < last - timedelta(days=7 * week))
+        yield any(not is_channel(pattern.rule) for pattern in analyze(rows, query(seed)).patterns)
 
 
 def test_whatever_spoils_the_data_the_answer_holds_no_nan() -> None:
