@@ -11,8 +11,26 @@ from flows.approvals import EndingApproval, ask, with_menu
 from flows.chunks import outcomes_of_chunks
 from flows.parameters import ExperimentAnalysis
 from flows.task_runners import task_runner
-from tasks.experiments.steps import analyze_experiments, answered, end_experiments, reports_of, running_experiments
-from tasks.reporting import Event, announce, emit, figure, fixed_key, publish_markdown, publish_table
+from tasks.experiments.steps import (
+    all_experiments,
+    analyze_experiments,
+    answered,
+    end_experiments,
+    reports_of,
+    running_experiments,
+)
+from tasks.reporting import (
+    Event,
+    announce,
+    emit,
+    figure,
+    fixed_key,
+    publish_markdown,
+    publish_table,
+    publish_with_index,
+    published_rows,
+)
+from tasks.reporting.experiment_index import EVERYTHING, experiment_index, experiment_key
 from tasks.reporting.experiment_report import answers_in_words, experiment_report
 from tasks.warehouse.outcomes import Outcome
 
@@ -31,6 +49,7 @@ def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> l
     reports = list(reports_of(outcomes))
     for report in reports:
         publish(report)
+    publish_with_index(experiment_index(all_experiments(), outcomes, published_rows(EVERYTHING).get(EVERYTHING)))
     if options.needs_approval:
         ask_first(reports, options.approval_hours)
     announce(f"{len(reports)} experiments looked at")
@@ -59,7 +78,7 @@ def publish(report: dict[str, Any]) -> None:
     parts = [experiment_report(analysis, ended is not None)]
     parts += [figure(picture, f"Effects of {analysis.name} over time")] if picture else []
     about = f"{analysis.name}: {analysis.status.value}"
-    publish_markdown(fixed_key(NAME, analysis.experiment_id), "\n\n".join(parts), about)
+    publish_markdown(experiment_key(analysis.experiment_id), "\n\n".join(parts), about)
     if ended is not None:
         payload = {name: getattr(ended, name) for name in ("name", "conclusion", "winner")}
         payload |= {"p_value": analysis.p_value}

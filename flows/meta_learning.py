@@ -15,10 +15,13 @@ from flows.parameters import MetaLearning, ModelRefresh, PatternLearning, Transf
 from flows.pattern_learning import pattern_learning
 from flows.task_runners import task_runner
 from flows.transfer_learning import transfer_learning
-from tasks.reporting import announce, as_markdown, publish_markdown, publish_table, step, summarize
+from tasks.reporting import announce, publish_table, publish_with_index, published_rows, step
+from tasks.reporting.pattern_report import best_of
+from tasks.reporting.summary import EVERYTHING, summarize, summary_report
 from tasks.warehouse.steps import read_outcomes
 
 REPORTS = {
+    "raptorflow": "all reports",
     "pattern-learning-report": "patterns found",
     "transfer-learning-release": "the private release",
     "model-refresh-report": "models",
@@ -42,14 +45,16 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | St
     with step("extraction", seconds):
         chain = extract(options)
     with step("patterns", seconds):
-        pattern_learning(options.for_step(PatternLearning), chain)
+        patterns = pattern_learning(options.for_step(PatternLearning), chain)
     if chain.is_newest:  # what workspaces share is their present: a past night would put it back
         with step("transfer", seconds):
             transfer_learning(options.for_step(TransferLearning), chain)
     with step("models", seconds):
         model_refresh(options.for_step(ModelRefresh), chain)
     summary = summarize(read_outcomes(chain.run_id), seconds)
-    publish_markdown("meta-learning-summary", as_markdown("Nightly chain", summary, REPORTS), "How the night ended")
+    before = published_rows(EVERYTHING).get(EVERYTHING)
+    everyone = not options.workspace_ids
+    publish_with_index(summary_report(summary, before, best_of(patterns), REPORTS, everyone=everyone))
     return marked(summary)
 
 

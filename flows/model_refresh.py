@@ -9,7 +9,8 @@ from flows.extraction import extract
 from flows.parameters import ModelRefresh
 from flows.task_runners import task_runner
 from tasks.models.steps import events_of, refresh_models
-from tasks.reporting import announce, emit, model_report, publish_markdown
+from tasks.reporting import announce, emit, publish_with_index, published_rows, standing
+from tasks.reporting.model_report import EVERYTHING, all_rows, drift_pictures, model_report
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
 
@@ -29,6 +30,8 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
     outcomes = outcomes_of_chunks(refresh_models, chain.chunks, *how, *limits)
     for event, about, payload in events_of(outcomes):
         emit(event, about, payload)
-    publish_markdown("model-refresh-report", model_report(outcomes), "What became of each model, and why")
+    before, looked_at = published_rows(EVERYTHING).get(EVERYTHING), {outcome.workspace_id for outcome in outcomes}
+    found = standing(before, all_rows(outcomes), looked_at, everyone=not options.workspace_ids)
+    publish_with_index(model_report(found, drift_pictures(outcomes)))
     announce(f"models of {len(outcomes)} workspaces")
     return outcomes

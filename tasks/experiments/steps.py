@@ -83,6 +83,12 @@ def end_experiments(decided: Sequence[dict[str, Any]], leave_running: Sequence[s
     return {name: service.complete_experiment(name, winner) for name, winner in ending.items()}
 
 
+@task(name="list-experiments", cache_policy=NO_CACHE)
+def all_experiments() -> list[dict[str, Any]]:
+    """Every experiment, newest first, as last looked at."""
+    return ExperimentService(warehouse=open_warehouse()).list_experiments()
+
+
 def reports_of(outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
     """The reports of all workspaces."""
     for outcome in outcomes:

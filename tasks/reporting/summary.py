@@ -1,16 +1,19 @@
-"""The closing summary of a run: which workspaces are done, failed or skipped, and why."""
+"""The closing summary of a chain: which workspaces failed or recovered, the best it found, how long each step took."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tasks.reporting.artifacts import markdown_table, reasons
+from tasks.reporting.artifacts import plain_cells
 from tasks.reporting.links import report_link
+from tasks.reporting.report import Finding, Report
+from tasks.reporting.standing import Row, Standing, standing
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED
 
 WORST_FIRST = (FAILED, SKIPPED, DONE)
+EVERYTHING = "meta-learning-workspaces"
 
 
 def summarize(outcomes: Sequence[Mapping[str, Any]], seconds: Mapping[str, float]) -> dict[str, Any]:
@@ -23,7 +26,7 @@ def summarize(outcomes: Sequence[Mapping[str, Any]], seconds: Mapping[str, float
     by_workspace: dict[str, dict[str, str]] = defaultdict(dict)
     for row in outcomes:
         by_workspace[row["workspace_id"]][row["step"]] = row["status"]
-    worst = {name: min(steps.values(), key=WORST_FIRST.index) for name, steps in by_workspace.items()}
+    worst = {name: worst_of(steps.values()) for name, steps in by_workspace.items()}
     counts = Counter(worst.values())
     ran = {name for steps in by_workspace.values() for name in steps}
     columns = [name for name in seconds if name in ran] + sorted(ran - set(seconds))
@@ -42,19 +45,76 @@ def summarize(outcomes: Sequence[Mapping[str, Any]], seconds: Mapping[str, float
     }
 
 
-def as_markdown(title: str, summary: Mapping[str, Any], reports: Mapping[str, str]) -> str:
-    """The summary as a person reads it in Prefect, with ways to the steps' own reports (words by artifact key)."""
-    counts = summary["workspaces"]
-    parts = [
-        f"# {title}",
-        " · ".join(f"**{count}** {status}" for status, count in counts.items()),
-        "A workspace counts by its worst step.",
-        "Reports: " + " · ".join(report_link(key, words) for key, words in reports.items()),
-        markdown_table([{"step": name, "seconds": value} for name, value in summary["seconds"].items()]),
-        "## Workspaces",
-        markdown_table(summary["by_workspace"]),
-    ]
-    if summary["reasons"]:
-        why = ((f"{row['workspace']} · {row['step']} {row['status']}", row["why"]) for row in summary["reasons"])
-        parts += ["## Why", reasons(why)]
-    return "\n\n".join(parts)
+def worst_of(statuses: Iterable[str]) -> str:
+    """The status that counts for a workspace; one that is none of ours is as good as done."""
+    return min((status if status in WORST_FIRST else DONE for status in statuses), key=WORST_FIRST.index)
+
+
+def summary_report(
+    summary: Mapping[str, Any],
+    before: Sequence[Row] | None,
+    best: Sequence[Mapping[str, Any]],
+    reports: Mapping[str, str],
+    *,
+    everyone: bool,
+) -> Report:
+    """The summary as a person reads it in Prefect.
+
+    Args:
+        summary: of `summarize`.
+        before: everything, as the last chain left it.
+        best: rows of the best that the chain found.
+        reports: words by the key of each step's own report.
+        everyone: whether the chain was about all workspaces.
+    """
+    found = standing(before, _rows(summary), [row["workspace"] for row in summary["by_workspace"]], everyone=everyone)
+    counts = Counter(str(row["worst"]) for row in found.rows)
+    seconds = sum(summary["seconds"].values())
+    steps = ", ".join(f"{name} {value:,.0f} s" for name, value in summary["seconds"].items())
+    return Report(
+        page="meta-learning-summary",
+        everything=EVERYTHING,
+        news="meta-learning-news",
+        title="Nightly chain",
+        command="raptorflow run meta-learning",
+        needs=[Finding(row["workspace"], row["why"]) for row in found.rows if row["worst"] == FAILED],
+        changes=None if found.before is None else _changes(found),
+        best=best,
+        counts={"workspaces": len(found.rows)} | {status: counts.get(status, 0) for status in (DONE, SKIPPED, FAILED)},
+        too_few=counts.get(SKIPPED, 0),
+        notes=[
+            f"A workspace counts by its worst step. The chain took {seconds:,.0f} s: {steps}.",
+            "Reports: " + " · ".join(report_link(key, words) for key, words in reports.items()),
+        ],
+        rows=sorted(found.rows, key=_order),
+    )
+
+
+def _rows(summary: Mapping[str, Any]) -> list[Row]:
+    whys: dict[str, list[str]] = defaultdict(list)
+    for reason in summary["reasons"]:
+        whys[reason["workspace"]].append(f"{reason['step']} {reason['status']}: {reason['why']}")
+    rows = []
+    for row in summary["by_workspace"]:
+        steps = {name: status for name, status in row.items() if name != "workspace"}
+        worst = worst_of(status for status in steps.values() if status)
+        rows.append(
+            plain_cells({"workspace": row["workspace"], "worst": worst} | steps | {"why": _why(whys, row, worst)})
+        )
+    return rows
+
+
+def _why(whys: Mapping[str, Sequence[str]], row: Row, worst: str) -> str | None:
+    """The reasons of the steps that count: of a failed workspace those that failed."""
+    of_worst = [why for why in whys.get(row["workspace"], ()) if f" {worst}: " in why]
+    return "; ".join(of_worst) or None
+
+
+def _changes(found: Standing) -> list[Finding]:
+    added = [Finding(row["workspace"], f"is new: {row['worst']}") for row in found.added("workspace")]
+    pairs = found.changed(["workspace"], ["worst"])
+    return [Finding(new["workspace"], f"{old['worst']} before, {new['worst']} now") for old, new in pairs] + added
+
+
+def _order(row: Row) -> tuple[int, str]:
+    return WORST_FIRST.index(row["worst"]), str(row["workspace"])

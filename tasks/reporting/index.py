@@ -1,0 +1,122 @@
+"""The report of all reports, `raptorflow`: what needs a person anywhere, what changed, the best, ways to the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tasks.plain_text import Markdown, markdown
+from tasks.reporting.artifacts import publish_markdown, strong
+from tasks.reporting.links import report_link
+from tasks.reporting.report import AS_OF, BEST, CHANGED, COUNTS, NEEDS, Finding, Report, publish_report
+from tasks.reporting.standing import Row, published_rows
+
+INDEX = "raptorflow"
+CLIENTS = "raptorflow-clients"
+LINES_SHOWN = {NEEDS: 10, CHANGED: 8, BEST: 6}
+LINES_OF_STATUS = {NEEDS: 3, CHANGED: 2, BEST: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One flow's report: how it is called, its page, and its news."""
+
+    title: str
+    page: str
+    news: str
+
+
+SOURCES = (
+    Source("Nightly chain", "meta-learning-summary", "meta-learning-news"),
+    Source("Models", "model-refresh-report", "model-refresh-news"),
+    Source("Experiments", "experiment-analysis-report", "experiment-analysis-news"),
+    Source("Debates", "debate-synthesis-report", "debate-synthesis-news"),
+    Source("Patterns", "pattern-learning-report", "pattern-learning-news"),
+    Source("Private release", "transfer-learning-release", "transfer-learning-news"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The newest news of every report there is, in the order in which they matter."""
+
+    news: Mapping[Source, Sequence[Row]]
+
+    def lines(self, section: str) -> list[tuple[Source, Finding]]:
+        """Lines of a section, those of the more pressing report first; what two reports say is said once."""
+        said: dict[tuple[str, str], tuple[Source, Finding]] = {}
+        for source, rows in self.news.items():
+            for row in rows:
+                if row["section"] == section:
+                    finding = Finding(str(row["about"]), str(row["what"]))
+                    said.setdefault((finding.about, finding.what.rpartition(": ")[2]), (source, finding))
+        return list(said.values())
+
+    def total(self, section: str) -> int:
+        """How many findings there are of a section in all reports, shown or not."""
+        return sum(int(self.counts(source).get(section, 0)) for source in self.news)
+
+    def counts(self, source: Source) -> dict[str, int]:
+        """What a report counted."""
+        return {str(row["about"]): int(row["what"]) for row in self.news[source] if row["section"] == COUNTS}
+
+    def as_of(self, source: Source) -> str:
+        """When a report was made."""
+        return next((str(row["about"]) for row in self.news[source] if row["section"] == AS_OF), "")
+
+    def as_markdown(self) -> str:
+        """The page."""
+        parts = ["# RaptorFlow", "## Needs a person", self._list(NEEDS), "## Changed since the last run"]
+        parts += [self._list(CHANGED)]
+        if self.lines(BEST):
+            parts += ["## Best", self._list(BEST)]
+        reports = "\n".join(f"- {self._counted(source)}" for source in self.news)
+        clients = f"Pages to show to clients: {report_link(CLIENTS, 'one each')}."
+        return "\n\n".join([*parts, "## All reports", reports or "None yet.", clients])
+
+    def _list(self, section: str) -> str:
+        lines = self.lines(section)
+        most = LINES_SHOWN[section]
+        shown = [f"- {_source(source)} · {_said(line)}" for source, line in lines[:most]]
+        if len(lines) > most:
+            left = dict.fromkeys(source for source, _ in lines[most:])
+            shown.append(f"- more: {', '.join(_source(source) for source in left)}")
+        return "\n".join(shown) or "Nothing."
+
+    def _counted(self, source: Source) -> str:
+        counted = " · ".join(f"{count:,} {markdown(what)}" for what, count in self.counts(source).items() if count)
+        return f"**{_source(source)}**, {self.as_of(source)}: {counted or 'nothing'}"
+
+    def as_lines(self) -> Iterator[str]:
+        """Eight lines for a terminal; each section says how much more there is."""
+        for section, most in LINES_OF_STATUS.items():
+            lines = self.lines(section)
+            if not lines:
+                yield f"{section}: nothing"
+                continue
+            more = f" (and {len(lines) - most} more: `raptorflow` among the reports)" if len(lines) > most else ""
+            said = [f"{source.title} · {line.about}: {line.what}" for source, line in lines[:most]]
+            yield f"{section}: {said[0]}{more if most == 1 else ''}"
+            yield from (f"  {line}" for line in said[1:-1])
+            if most > 1 and len(said) > 1:
+                yield f"  {said[-1]}{more}"
+
+
+def publish_with_index(report: Report) -> None:
+    """Publish a report, and the report of all reports anew."""
+    publish_report(report)
+    publish_markdown(INDEX, overview().as_markdown(), "Start here: what needs a person, what changed, all reports")
+
+
+def overview() -> Overview:
+    """What the Prefect server holds of all reports."""
+    found = published_rows(*(source.news for source in SOURCES))
+    return Overview({source: found[source.news] for source in SOURCES if source.news in found})
+
+
+def _source(source: Source) -> Markdown:
+    return report_link(source.page, source.title)
+
+
+def _said(line: Finding) -> str:
+    return f"{strong(line.about)}: {markdown(line.what)}"

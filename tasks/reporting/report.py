@@ -1,0 +1,144 @@
+"""The shape of every report: what needs a person, what changed since the last run, the best, then counts.
+
+Three screens hold a report of any number of workspaces: findings with the same reason are one line, and what is left
+out of a list is a link away. Each report leaves its news beside it, a short table; from those the report of all
+reports is made, and the ten lines of `raptorflow status`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.plain_text import Markdown, markdown
+from tasks.reporting.artifacts import markdown_table, publish_markdown, publish_table, strong
+from tasks.reporting.links import report_link
+from tasks.reporting.standing import Row
+
+LINES_SHOWN, NAMES_SHOWN, BEST_SHOWN, WHY_SHOWN = 6, 4, 8, 220
+NEEDS, CHANGED, BEST, COUNTS, AS_OF = "needs a person", "changed", "best", "counts", "as of"
+NOT_ENOUGH = "not enough data"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a report says of one workspace, model or experiment."""
+
+    about: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a flow found, in the order in which a person wants to know.
+
+    Attributes:
+        page: key of the report.
+        everything: key of its table of all rows, where lists that are cut lead.
+        news: key of its short table.
+        command: prints the same where no Prefect server runs.
+        needs: what a person has to look at, the worst first.
+        changes: what is different from the last run; None for the first run.
+        best: rows, the best first; of each column in `links` the cells that lead somewhere, in the same order.
+        counts: how many of what, in order.
+        too_few: workspaces or models that lack data: a line, whatever their number.
+        notes: Markdown that follows, such as how figures are to be read.
+        rows: everything.
+    """
+
+    page: str
+    everything: str
+    news: str
+    title: str
+    command: str
+    needs: Sequence[Finding]
+    changes: Sequence[Finding] | None
+    best: Sequence[Mapping[str, Any]]
+    counts: Mapping[str, int]
+    links: Mapping[str, Sequence[Markdown]] = field(default_factory=dict)
+    too_few: int = 0
+    notes: Sequence[str] = ()
+    rows: Sequence[Row] = field(default=(), repr=False)
+
+    def as_markdown(self) -> str:
+        """The page."""
+        parts = [f"# {self.title}", "## Needs a person", self._list(self.needs, "Nothing.")]
+        parts.append("## Changed since the last run")
+        if self.changes is None:
+            parts.append("This is the first run: there is nothing to compare it with.")
+        else:
+            parts.append(self._list(self.changes, "Nothing."))
+        if self.best:
+            parts += ["## Best", markdown_table(self._best())]
+        return "\n\n".join(part for part in [*parts, "## Counts", self._counted(), *self.notes] if part)
+
+    def as_news(self) -> list[Row]:
+        """What the report of all reports takes of this one, in plain words."""
+        rows = [_news(NEEDS, line) for line in grouped(self.needs)[:LINES_SHOWN]]
+        rows += [_news(CHANGED, line) for line in grouped(self.changes or [])[:LINES_SHOWN]]
+        rows += [_news(BEST, Finding(*_in_words(row))) for row in self.best[:LINES_SHOWN]]
+        totals = {NEEDS: len(self.needs), CHANGED: len(self.changes or []), NOT_ENOUGH: self.too_few}
+        rows += [{"section": COUNTS, "about": what, "what": n} for what, n in (totals | dict(self.counts)).items()]
+        return [*rows, {"section": AS_OF, "about": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "what": ""}]
+
+    def _best(self) -> list[dict[str, Any]]:
+        rows = [dict(row) for row in self.best[:BEST_SHOWN]]
+        return [row | {name: cells[i] for name, cells in self.links.items()} for i, row in enumerate(rows)]
+
+    def _list(self, findings: Sequence[Finding], none: str) -> str:
+        lines = grouped(findings)
+        shown = [f"- {strong(line.about)}: {markdown(_short(line.what))}" for line in lines[:LINES_SHOWN]]
+        if len(lines) > LINES_SHOWN or any(_is_cut(line) for line in lines[:LINES_SHOWN]):
+            shown.append(f"- {self._everything(f'all {len(findings):,}')}")
+        return "\n".join(shown) or none
+
+    def _counted(self) -> str:
+        counted = " · ".join(f"**{count:,}** {markdown(what)}" for what, count in self.counts.items())
+        few = f"Not enough data: {self.too_few:,}. " if self.too_few else ""
+        return f"{counted}\n\n{few}{self._everything('Everything, a row each')}"
+
+    def _everything(self, words: str) -> Markdown:
+        """A link where a server shows the table, else the command that prints it."""
+        linked = report_link(self.everything, words)
+        return linked if "](" in linked else Markdown(f"{linked}: `{self.command}`")
+
+
+def publish_report(report: Report) -> None:
+    """Publish the page, its table of everything, and its news."""
+    publish_markdown(report.page, report.as_markdown(), f"{report.title}: what needs a person, what changed, the best")
+    publish_table(report.everything, report.rows, f"{report.title}: everything, a row each", cell=None)
+    publish_table(report.news, report.as_news(), f"{report.title}: in a few lines")
+
+
+def grouped(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings that say the same, as one; in the order of the first of each."""
+    names: dict[str, list[str]] = {}
+    for finding in findings:
+        names.setdefault(finding.what, []).append(finding.about)
+    return [Finding(_names(about), what) for what, about in names.items()]
+
+
+def _names(about: Sequence[str]) -> str:
+    distinct = list(dict.fromkeys(about))
+    more = len(distinct) - NAMES_SHOWN
+    return ", ".join(distinct[:NAMES_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _is_cut(line: Finding) -> bool:
+    return len(line.what) > WHY_SHOWN or " more" in line.about
+
+
+def _short(why: str) -> str:
+    return why if len(why) <= WHY_SHOWN else f"{why[: WHY_SHOWN - 1]}…"
+
+
+def _news(section: str, line: Finding) -> Row:
+    return {"section": section, "about": line.about, "what": _short(line.what)}
+
+
+def _in_words(row: Mapping[str, Any]) -> tuple[str, str]:
+    """A row of the best as a line: whose, and the rest of its cells."""
+    cells = [str(value) for value in row.values() if value not in (None, "")]
+    return cells[0] if cells else "", ", ".join(cells[1:])
