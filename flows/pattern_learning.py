@@ -8,7 +8,7 @@ from flows.chunks import outcomes_of_chunks
 from flows.extraction import extract
 from flows.parameters import PatternLearning
 from flows.task_runners import task_runner
-from tasks.patterns.steps import learn_patterns
+from tasks.patterns.steps import check_content_types, learn_patterns
 from tasks.reporting import announce, publish_markdown, publish_with_index, published_rows, standing
 from tasks.reporting.pattern_report import (
     CLIENTS,
@@ -30,6 +30,8 @@ def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain 
 
     Associations, not causes: adjusted for channel and season, held to a false discovery rate.
     """
+    if options.content_types:
+        check_content_types(options.content_types)
     chain = chain or extract(options)
     outcomes = outcomes_of_chunks(learn_patterns, chain.chunks, options.content_types, chain.run_id)
     publish(outcomes, everyone=not options.workspace_ids)

@@ -42,7 +42,7 @@ def experiment_index(
     found = Standing(rows, None if before is None else list(before), {row["workspace"] for row in rows})
     counts = Counter(str(row["status"]) for row in rows if row["id"])
     too_few = counts.pop(TOO_FEW, 0)
-    won = sorted((row for row in rows if row["winner"] and row["p"]), key=_evidence)[:BEST_SHOWN]
+    won = sorted((row for row in rows if row["winner"] and row["p"] != ""), key=_evidence)[:BEST_SHOWN]
     return Report(
         page="experiment-analysis-report",
         everything=EVERYTHING,

@@ -85,7 +85,7 @@ def test_reports_link_to_the_server_s_pages() -> None:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:4200/api"}):
-        assert report_link("a-report", "words") == "[words](http://127.0.0.1:4200/artifacts/key/a-report)"
+        assert report_link("a-report", "words") == "[words](http://127.0.0.1:4200/raptorflow/reports/a-report)"
     with temporary_settings({PREFECT_API_URL: None}):
         assert report_link("a-report", "words") == "words"
 
