@@ -9,8 +9,8 @@ from flows.extraction import extract
 from flows.parameters import ModelRefresh
 from flows.task_runners import task_runner
 from tasks.models.steps import events_of, refresh_models
-from tasks.reporting import announce, emit, publish_with_index, published_rows, standing
-from tasks.reporting.model_report import EVERYTHING, all_rows, drift_pictures, model_report
+from tasks.reporting import announce, emit, publish_markdown, publish_with_index, published_rows, standing
+from tasks.reporting.model_report import DRIFT, EVERYTHING, all_rows, drift_page, model_report
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
 
@@ -32,6 +32,8 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
         emit(event, about, payload)
     before, looked_at = published_rows(EVERYTHING).get(EVERYTHING), {outcome.workspace_id for outcome in outcomes}
     found = standing(before, all_rows(outcomes), looked_at, everyone=not options.workspace_ids)
-    publish_with_index(model_report(found, drift_pictures(outcomes)))
+    if pictures := drift_page(outcomes):
+        publish_markdown(DRIFT, pictures, "What moved in models that drifted, by column")
+    publish_with_index(model_report(found))
     announce(f"models of {len(outcomes)} workspaces")
     return outcomes

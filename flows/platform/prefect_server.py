@@ -141,8 +141,9 @@ class NewestReports:
         inside = httpx.ASGITransport(app=self._app)
         headers = {"authorization": login().header}
         async with httpx.AsyncClient(transport=inside, base_url="http://localhost", headers=headers) as client:
-            answer = await client.get(f"/api/artifacts/{key}/latest")
-        return f"/artifacts/artifact/{answer.json()['latest_id']}" if answer.status_code == 200 else None
+            wanted = {"artifacts": {"key": {"any_": [key]}}, "limit": 1}
+            found = (await client.post("/api/artifacts/latest/filter", json=wanted)).json()
+        return f"/artifacts/artifact/{found[0]['latest_id']}" if isinstance(found, list) and found else None
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from tasks.plain_text import DIGEST, Markdown, digest, markdown, slug, visible
 MAXIMUM_CELL = 200
 # Last words of our own keys, and of model types: an id that ends in one is told apart by its digest.
 OF_FLOWS = ("answered", "backfill", "challenger", "mlflow", "models", "plan", "release", "report")
-OF_REPORTS = ("all", "clients", "news", "raptorflow", "snapshots", "summary", "workspaces")
+OF_REPORTS = ("all", "clients", "drift", "news", "raptorflow", "snapshots", "summary", "workspaces")
 OUR_WORDS = frozenset({*OF_FLOWS, *OF_REPORTS, "analyzer", "classifier", "predictor"})
 
 

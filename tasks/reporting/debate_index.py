@@ -43,7 +43,7 @@ def debate_index(debates: Sequence[Mapping[str, Any]], before: Sequence[Row] | N
         needs=[Finding(row["question"], f"{row['status']}: no decision") for row in rows if _is_open(row)],
         changes=None if before is None else _changes(found),
         best=[_best(row) for row in sure[:BEST_SHOWN]],
-        links={"question": [report_link(debate_key(row["id"]), row["question"]) for row in sure[:BEST_SHOWN]]},
+        links=[report_link(debate_key(row["id"]), row["question"]) for row in sure[:BEST_SHOWN]],
         counts={"debates": len(rows)} | dict(counts.most_common()),
         too_few=too_few,
         rows=rows,
@@ -69,12 +69,8 @@ def _changes(found: Standing) -> list[Finding]:
     ]
 
 
-def _best(row: Row) -> Row:
-    return {
-        "question": row["question"],
-        "decision": row["decision"],
-        "confidence": f"{float(row['confidence'] or 0):.0%}",
-    }
+def _best(row: Row) -> Finding:
+    return Finding(row["question"], f"{row['decision']}, confidence {_confidence(row):.0%}")
 
 
 def _confidence(row: Row) -> float:

@@ -20,7 +20,6 @@ BAD = {
     "harmed": "the leader wins on its metric and hurts a guardrail",
 }
 TOO_FEW = "insufficient data"
-BEST = ("workspace", "experiment", "winner", "units", "p")
 
 
 def experiment_key(experiment_id: str) -> str:
@@ -51,8 +50,8 @@ def experiment_index(
         command="raptorflow experiment",
         needs=[Finding(_about(row), need) for row in rows if (need := _need(row))],
         changes=None if before is None else _changes(found),
-        best=[{name: row[name] for name in BEST} for row in won],
-        links={"experiment": [report_link(experiment_key(row["id"]), row["experiment"]) for row in won]},
+        best=[_best(row) for row in won],
+        links=[report_link(experiment_key(row["id"]), _about(row)) for row in won],
         counts={"experiments": len(experiments)} | dict(counts.most_common()),
         too_few=too_few,
         rows=sorted(rows, key=_needs_nobody),
@@ -106,6 +105,10 @@ def _state(row: Row) -> str:
 
 def _about(row: Row) -> str:
     return f"{row['workspace']} · {row['experiment']}" if row["id"] else str(row["workspace"])
+
+
+def _best(row: Row) -> Finding:
+    return Finding(_about(row), f"{row['winner']} wins, {row['units']:,} units, p = {float(row['p']):.2g}")
 
 
 def _evidence(row: Row) -> float:

@@ -13,8 +13,9 @@ from tasks.reporting.standing import Row, published_rows
 
 INDEX = "raptorflow"
 CLIENTS = "raptorflow-clients"
-LINES_SHOWN = {NEEDS: 10, CHANGED: 8, BEST: 6}
+LINES_SHOWN = {NEEDS: 8, CHANGED: 6, BEST: 5}
 LINES_OF_STATUS = {NEEDS: 3, CHANGED: 2, BEST: 1}
+LINE = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Overview:
                 yield f"{section}: nothing"
                 continue
             more = f" (and {len(lines) - most} more: `raptorflow` among the reports)" if len(lines) > most else ""
-            said = [f"{source.title} · {line.about}: {line.what}" for source, line in lines[:most]]
+            said = [_cut(f"{source.title} · {line.about}: {line.what}") for source, line in lines[:most]]
             yield f"{section}: {said[0]}{more if most == 1 else ''}"
             yield from (f"  {line}" for line in said[1:-1])
             if most > 1 and len(said) > 1:
@@ -120,3 +121,7 @@ def _source(source: Source) -> Markdown:
 
 def _said(line: Finding) -> str:
     return f"{strong(line.about)}: {markdown(line.what)}"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LINE else f"{line[: LINE - 1]}…"

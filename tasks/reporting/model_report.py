@@ -9,13 +9,14 @@ from typing import Any
 
 from tasks.plain_text import Markdown, picture_label
 from tasks.reporting.artifacts import artifact_key, figure, publish_facts, publish_link
-from tasks.reporting.links import model_address, model_link, model_name
+from tasks.reporting.links import model_address, model_link, model_name, report_link
 from tasks.reporting.report import BEST_SHOWN, Finding, Report
 from tasks.reporting.standing import Row, Standing
 from tasks.warehouse.outcomes import FAILED, Outcome
 
 EVERYTHING = "model-refresh-all"
-PICTURES_SHOWN, COLUMNS_SHOWN = 3, 12
+DRIFT = "model-refresh-drift"
+PICTURES_SHOWN, COLUMNS_SHOWN = 20, 12
 SURE, QUIET = "#b3413a", "#9ca3af"
 DRIFTED = ("critical", "warning")
 IDENTITY = ("workspace", "model")
@@ -31,8 +32,9 @@ MOVES = ("first champion", "promoted", "canary", *ASKS)
 REPLACED = ("first champion", "promoted", "rolled back")
 
 
-def model_report(found: Standing, pictures: Sequence[str] = ()) -> Report:
+def model_report(found: Standing) -> Report:
     """What needs a person, which models moved or drifted, those that beat their baseline by most, and how many."""
+    drifted = sum(_level(row) in DRIFTED for row in found.rows)
     rows = sorted(_with_known_gains(found), key=_severity)
     models = [row for row in rows if row["model"]]
     counts = Counter(row["status"] for row in models if row["status"] != LACKING)
@@ -46,10 +48,10 @@ def model_report(found: Standing, pictures: Sequence[str] = ()) -> Report:
         needs=[need for row in rows for need in _needs(row)],
         changes=None if found.before is None else _changes(found),
         best=[_best(row) for row in serving[:BEST_SHOWN]],
-        links={"model": [_linked(row) for row in serving[:BEST_SHOWN]]},
+        links=[_linked(row) for row in serving[:BEST_SHOWN]],
         counts={"serve": sum(bool(row["champion"]) for row in models)} | dict(counts.most_common()),
         too_few=sum(row["status"] == LACKING for row in models),
-        notes=pictures,
+        notes=[f"{drifted:,} drifted: {report_link(DRIFT, 'what moved, by column')}."] if drifted else [],
         rows=rows,
     )
 
@@ -65,14 +67,17 @@ def models_of(outcomes: Sequence[Outcome]) -> list[Mapping[str, Any]]:
     return [model for outcome in outcomes for model in outcome.result.get("models", {}).values()]
 
 
-def drift_pictures(outcomes: Sequence[Outcome]) -> list[str]:
-    """Pictures of what moved, of the first models that drifted in more than one column."""
+def drift_page(outcomes: Sequence[Outcome]) -> str | None:
+    """Pictures of what moved, of the first models that drifted in more than one column; None where none did."""
     drifted = sorted((model for model in models_of(outcomes) if _status(model) in DRIFTED), key=_status_order)
-    parts = []
-    for model in [model for model in drifted if len(model["drift"]["columns"]) > 1][:PICTURES_SHOWN]:
+    several = [model for model in drifted if len(model["drift"]["columns"]) > 1]
+    parts = ["# What moved, by column"]
+    for model in several[:PICTURES_SHOWN]:
         name = model_name(model)
-        parts += [f"## Drift of {name}, by column", figure(_by_column(model["drift"]["columns"]), f"Drift of {name}")]
-    return parts
+        parts += [f"## {name}", figure(_by_column(model["drift"]["columns"]), f"Drift of {name}")]
+    if len(several) > PICTURES_SHOWN:
+        parts.append(f"{len(several) - PICTURES_SHOWN} more: `raptorflow drift`.")
+    return "\n\n".join(parts) if several else None
 
 
 def _with_known_gains(found: Standing) -> list[Row]:
@@ -86,16 +91,16 @@ def _needs(row: Row) -> list[Finding]:
     if row["status"] == FAILED:
         return [Finding(row["workspace"], f"its models could not be looked at: {row['why']}")]
     if row["status"] in ASKS:
-        return [Finding(_about(row), f"{ASKS[row['status']]}: {row['why']}")]
+        return [Finding(_about(row), ASKS[row["status"]])]
     if (row["drift"] or "").startswith(DRIFTED[0]) and row["status"] not in REPLACED:
-        return [Finding(_about(row), f"critical drift, and {row['status']}: {row['why']}")]
+        return [Finding(_about(row), f"critical drift, and {row['status']}")]
     return []
 
 
 def _changes(found: Standing) -> list[Finding]:
     moved = [row for row in found.added(*IDENTITY) if row["status"] in MOVES]
     moved += [row for _, row in found.changed(IDENTITY, ("status", "champion")) if row["status"] in MOVES]
-    told = [Finding(_about(row), f"{row['status']}: {row['champion'] or 'nothing'} serves") for row in moved]
+    told = [Finding(_about(row), row["status"]) for row in moved]
     pairs = found.changed(IDENTITY, ("drift",))
     drifted = [(_level(old), _level(new), new) for old, new in pairs if _level(old) != _level(new)]
     return told + [
@@ -116,13 +121,12 @@ def _gain(row: Row) -> float:
     return float(row["gain"])
 
 
-def _best(row: Row) -> Row:
-    better = {"better than its baseline by": f"{100 * row['gain']:.0f} %", "champion": row["champion"]}
-    return {"workspace": row["workspace"], "model": row["model"]} | better
+def _best(row: Row) -> Finding:
+    return Finding(_about(row), f"{100 * row['gain']:.0f} % better than its baseline, {row['champion']}")
 
 
 def _linked(row: Row) -> Markdown:
-    return model_link(f"{row['workspace']}.{row['model']}", Markdown(row["model"]))
+    return model_link(f"{row['workspace']}.{row['model']}", _about(row))
 
 
 def publish_moved(flow_name: str, moved: Mapping[str, Any], reason: str, actor: str) -> None:

@@ -9,7 +9,7 @@ from tasks.patterns import figures
 from tasks.patterns.records import Pattern
 from tasks.patterns.wording import format_lift
 from tasks.plain_text import markdown, visible
-from tasks.reporting.artifacts import artifact_key, figure, markdown_table
+from tasks.reporting.artifacts import artifact_key, figure, markdown_table, plain_cells
 from tasks.reporting.links import report_link
 from tasks.reporting.report import BEST_SHOWN, Finding, Report
 from tasks.reporting.standing import Row, Standing
@@ -42,8 +42,8 @@ def pattern_report(found: Standing) -> Report:
         command="raptorflow patterns",
         needs=[Finding(row["workspace"], f"patterns could not be learned: {row['why']}") for row in failed],
         changes=None if found.before is None else _changes(found),
-        best=[{name: row[name] for name in (*IDENTITY, LIFT, "posts")} for row in patterns[:BEST_SHOWN]],
-        links={"workspace": [report_link(row["page"], row["workspace"]) for row in patterns[:BEST_SHOWN]]},
+        best=[_best(row) for row in patterns[:BEST_SHOWN]],
+        links=[report_link(row["page"], row["workspace"]) for row in patterns[:BEST_SHOWN]],
         counts={"patterns": len(patterns), "workspaces with patterns": with_patterns, "failed": len(failed)},
         too_few=len(short),
         notes=[*_clients_line(found.rows), CAVEAT],
@@ -66,10 +66,14 @@ def all_rows(outcomes: Sequence[Outcome]) -> list[Row]:
     return rows
 
 
-def best_of(outcomes: Sequence[Outcome]) -> list[Row]:
+def best_of(outcomes: Sequence[Outcome]) -> list[Finding]:
     """The strongest patterns of a run, for the chain's summary."""
     patterns = sorted((row for row in all_rows(outcomes) if row[CONTENT]), key=_strength, reverse=True)
-    return [{name: row[name] for name in (*IDENTITY, LIFT)} for row in patterns[:BEST_SHOWN]]
+    return [_best(plain_cells(row)) for row in patterns[:BEST_SHOWN]]
+
+
+def _best(row: Row) -> Finding:
+    return Finding(row["workspace"], f"{row['type']} content that {row[CONTENT]}: {row[LIFT]}, {row['posts']} posts")
 
 
 def _nothing(workspace_id: str, content_type: str, status: str, why: str | None) -> Row:

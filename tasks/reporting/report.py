@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from tasks.plain_text import Markdown, markdown
-from tasks.reporting.artifacts import markdown_table, publish_markdown, publish_table, strong
+from tasks.reporting.artifacts import publish_markdown, publish_table, strong
 from tasks.reporting.links import report_link
 from tasks.reporting.standing import Row
 
-LINES_SHOWN, NAMES_SHOWN, BEST_SHOWN, WHY_SHOWN = 6, 4, 8, 220
+LINES_SHOWN, NAMES_SHOWN, BEST_SHOWN, WHY_SHOWN = 6, 3, 8, 220
 NEEDS, CHANGED, BEST, COUNTS, AS_OF = "needs a person", "changed", "best", "counts", "as of"
-NOT_ENOUGH = "not enough data"
+NEED, NOT_ENOUGH = "need a person", "lack data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,8 @@ class Report:
         command: prints the same where no Prefect server runs.
         needs: what a person has to look at, the worst first.
         changes: what is different from the last run; None for the first run.
-        best: rows, the best first; of each column in `links` the cells that lead somewhere, in the same order.
+        best: the best first.
+        links: ways to what the best are about, in the same order; none where there is nothing to lead to.
         counts: how many of what, in order.
         too_few: workspaces or models that lack data: a line, whatever their number.
         notes: Markdown that follows, such as how figures are to be read.
@@ -55,9 +55,9 @@ class Report:
     command: str
     needs: Sequence[Finding]
     changes: Sequence[Finding] | None
-    best: Sequence[Mapping[str, Any]]
+    best: Sequence[Finding]
     counts: Mapping[str, int]
-    links: Mapping[str, Sequence[Markdown]] = field(default_factory=dict)
+    links: Sequence[Markdown] = ()
     too_few: int = 0
     notes: Sequence[str] = ()
     rows: Sequence[Row] = field(default=(), repr=False)
@@ -71,21 +71,23 @@ class Report:
         else:
             parts.append(self._list(self.changes, "Nothing."))
         if self.best:
-            parts += ["## Best", markdown_table(self._best())]
+            parts += ["## Best", self._best()]
         return "\n\n".join(part for part in [*parts, "## Counts", self._counted(), *self.notes] if part)
 
     def as_news(self) -> list[Row]:
         """What the report of all reports takes of this one, in plain words."""
         rows = [_news(NEEDS, line) for line in grouped(self.needs)[:LINES_SHOWN]]
         rows += [_news(CHANGED, line) for line in grouped(self.changes or [])[:LINES_SHOWN]]
-        rows += [_news(BEST, Finding(*_in_words(row))) for row in self.best[:LINES_SHOWN]]
-        totals = {NEEDS: len(self.needs), CHANGED: len(self.changes or []), NOT_ENOUGH: self.too_few}
+        rows += [_news(BEST, finding) for finding in self.best[:LINES_SHOWN]]
+        totals = {NEED: len(self.needs), CHANGED: len(self.changes or []), NOT_ENOUGH: self.too_few}
         rows += [{"section": COUNTS, "about": what, "what": n} for what, n in (totals | dict(self.counts)).items()]
         return [*rows, {"section": AS_OF, "about": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "what": ""}]
 
-    def _best(self) -> list[dict[str, Any]]:
-        rows = [dict(row) for row in self.best[:BEST_SHOWN]]
-        return [row | {name: cells[i] for name, cells in self.links.items()} for i, row in enumerate(rows)]
+    def _best(self) -> str:
+        """A list, because its lines wrap: of a table Prefect's page shows what 700 pixels hold."""
+        linked = [Markdown(f"**{link}**") for link in self.links[:BEST_SHOWN]]
+        abouts = linked or [strong(one.about) for one in self.best[:BEST_SHOWN]]
+        return "\n".join(f"- {about}: {markdown(one.what)}" for about, one in zip(abouts, self.best, strict=False))
 
     def _list(self, findings: Sequence[Finding], none: str) -> str:
         lines = grouped(findings)
@@ -136,9 +138,3 @@ def _short(why: str) -> str:
 
 def _news(section: str, line: Finding) -> Row:
     return {"section": section, "about": line.about, "what": _short(line.what)}
-
-
-def _in_words(row: Mapping[str, Any]) -> tuple[str, str]:
-    """A row of the best as a line: whose, and the rest of its cells."""
-    cells = [str(value) for value in row.values() if value not in (None, "")]
-    return cells[0] if cells else "", ", ".join(cells[1:])

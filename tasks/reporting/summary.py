@@ -53,7 +53,7 @@ def worst_of(statuses: Iterable[str]) -> str:
 def summary_report(
     summary: Mapping[str, Any],
     before: Sequence[Row] | None,
-    best: Sequence[Mapping[str, Any]],
+    best: Sequence[Finding],
     reports: Mapping[str, str],
     *,
     everyone: bool,
@@ -63,7 +63,7 @@ def summary_report(
     Args:
         summary: of `summarize`.
         before: everything, as the last chain left it.
-        best: rows of the best that the chain found.
+        best: the best that the chain found.
         reports: words by the key of each step's own report.
         everyone: whether the chain was about all workspaces.
     """
@@ -76,7 +76,7 @@ def summary_report(
         everything=EVERYTHING,
         news="meta-learning-news",
         title="Nightly chain",
-        command="raptorflow run meta-learning",
+        command="raptorflow status",
         needs=[Finding(row["workspace"], row["why"]) for row in found.rows if row["worst"] == FAILED],
         changes=None if found.before is None else _changes(found),
         best=best,

@@ -10,7 +10,7 @@ from prefect.settings import temporary_settings
 
 from flows.meta_learning import REPORTS
 from tasks.reporting import pattern_report, publish_with_index
-from tasks.reporting.model_report import all_rows, drift_pictures, model_report
+from tasks.reporting.model_report import all_rows, model_report
 from tasks.reporting.standing import Standing, standing
 from tasks.reporting.summary import summarize, summary_report
 from tests.generators.reports import night, workspace_names
@@ -32,7 +32,7 @@ def publish(count: int) -> None:
     patterns = _standing(names, *(pattern_report.all_rows(steps["patterns"]) for steps in (first, second)))
     models = _standing(names, *(all_rows(steps["models"]) for steps in (first, second)))
     publish_with_index(pattern_report.pattern_report(patterns))
-    publish_with_index(model_report(models, drift_pictures(second["models"])))
+    publish_with_index(model_report(models))
     summaries = [
         summarize(
             [

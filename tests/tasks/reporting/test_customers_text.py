@@ -19,7 +19,7 @@ from tasks.reporting import debate_index, model_report, pattern_report, publish_
 from tasks.reporting.experiment_index import experiment_index
 from tasks.reporting.experiment_report import answers_in_words, experiment_report
 from tasks.reporting.index import SOURCES, Overview
-from tasks.reporting.report import Report
+from tasks.reporting.report import Finding, Report
 from tasks.reporting.standing import standing
 from tasks.reporting.summary import summarize, summary_report
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome
@@ -79,12 +79,12 @@ def models(text: str) -> str:
 def model_page(outcomes: list[Outcome]) -> str:
     names = [outcome.workspace_id for outcome in outcomes]
     found = standing([], model_report.all_rows(outcomes), names, everyone=True)
-    return page_and_index(model_report.model_report(found, model_report.drift_pictures(outcomes)))
+    return f"{page_and_index(model_report.model_report(found))}\n\n{model_report.drift_page(outcomes)}"
 
 
 def summary(text: str) -> str:
     rows = [{"workspace_id": text, "step": "models", "status": "failed", "reason": text}]
-    best = [{"workspace": text, "type": text}]
+    best = [Finding(text, text)]
     made = summary_report(summarize(rows, {"models": 1.0}), [], best, {"a-report": "words"}, everyone=True)
     return page_and_index(made)
 
