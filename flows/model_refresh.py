@@ -9,7 +9,7 @@ from flows.extraction import extract
 from flows.parameters import ModelRefresh
 from flows.task_runners import task_runner
 from tasks.models.steps import events_of, refresh_models
-from tasks.reporting import announce, emit, publish_markdown, publish_with_index, published_rows, standing
+from tasks.reporting import announce, emit, publish_markdown, publish_with_index, published_rows, report_rows
 from tasks.reporting.model_report import DRIFT, EVERYTHING, all_rows, drift_page, model_report
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
@@ -31,9 +31,9 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
     for event, about, payload in events_of(outcomes):
         emit(event, about, payload)
     before, looked_at = published_rows(EVERYTHING).get(EVERYTHING), {outcome.workspace_id for outcome in outcomes}
-    found = standing(before, all_rows(outcomes), looked_at, everyone=not options.workspace_ids)
+    known = report_rows(before, all_rows(outcomes), looked_at, everyone=not options.workspace_ids)
     if pictures := drift_page(outcomes):
         publish_markdown(DRIFT, pictures, "What moved in models that drifted, by column")
-    publish_with_index(model_report(found))
+    publish_with_index(model_report(known))
     announce(f"models of {len(outcomes)} workspaces")
     return outcomes

@@ -9,7 +9,7 @@ from flows.extraction import extract
 from flows.parameters import PatternLearning
 from flows.task_runners import task_runner
 from tasks.patterns.steps import check_content_types, learn_patterns
-from tasks.reporting import announce, publish_markdown, publish_with_index, published_rows, standing
+from tasks.reporting import announce, publish_markdown, publish_with_index, published_rows, report_rows
 from tasks.reporting.pattern_report import (
     CLIENTS,
     EVERYTHING,
@@ -42,8 +42,8 @@ def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain 
 def publish(outcomes: list[Outcome], *, everyone: bool) -> None:
     """A page for each workspace whose patterns changed, and the report for whoever runs the platform."""
     before = published_rows(EVERYTHING).get(EVERYTHING)
-    found = standing(before, all_rows(outcomes), {outcome.workspace_id for outcome in outcomes}, everyone=everyone)
-    for workspace_id, page in client_pages(outcomes, found):
+    known = report_rows(before, all_rows(outcomes), {outcome.workspace_id for outcome in outcomes}, everyone=everyone)
+    for workspace_id, page in client_pages(outcomes, known):
         publish_markdown(client_key(workspace_id), page, f"What works for {workspace_id}")
-    publish_markdown(CLIENTS, clients_page(found.rows), "Pages that can be shown to clients")
-    publish_with_index(pattern_report(found))
+    publish_markdown(CLIENTS, clients_page(known.rows), "Pages that can be shown to clients")
+    publish_with_index(pattern_report(known))

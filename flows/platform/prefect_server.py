@@ -142,8 +142,8 @@ class NewestReports:
         headers = {"authorization": login().header}
         async with httpx.AsyncClient(transport=inside, base_url="http://localhost", headers=headers) as client:
             wanted = {"artifacts": {"key": {"any_": [key]}}, "limit": 1}
-            found = (await client.post("/api/artifacts/latest/filter", json=wanted)).json()
-        return f"/artifacts/artifact/{found[0]['latest_id']}" if isinstance(found, list) and found else None
+            newest = (await client.post("/api/artifacts/latest/filter", json=wanted)).json()
+        return f"/artifacts/artifact/{newest[0]['latest_id']}" if isinstance(newest, list) and newest else None
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from tasks.reporting.index import Overview, overview, publish_with_index
 from tasks.reporting.links import model_link, model_name, report_link
 from tasks.reporting.model_report import publish_moved
 from tasks.reporting.progress import ProgressBar, announce, step
-from tasks.reporting.standing import published_rows, standing
+from tasks.reporting.report_rows import published_rows, report_rows
 
 __all__ = [
     "Event",
@@ -41,7 +41,7 @@ __all__ = [
     "publish_with_index",
     "published_rows",
     "report_link",
-    "standing",
+    "report_rows",
     "step",
     "strong",
 ]

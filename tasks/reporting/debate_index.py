@@ -9,7 +9,7 @@ from typing import Any
 from tasks.reporting.artifacts import artifact_key, plain_cells
 from tasks.reporting.links import report_link
 from tasks.reporting.report import BEST_SHOWN, Finding, Report
-from tasks.reporting.standing import Row, Standing
+from tasks.reporting.report_rows import ReportRows, Row
 
 FLOW = "debate-synthesis"
 EVERYTHING = "debate-synthesis-all"
@@ -30,7 +30,7 @@ def debate_index(debates: Sequence[Mapping[str, Any]], before: Sequence[Row] | N
         before: everything, as the last debate left it.
     """
     rows = [plain_cells(_row(debate)) for debate in debates]
-    found = Standing(rows, None if before is None else list(before), {row["workspace"] for row in rows})
+    known = ReportRows(rows, None if before is None else list(before), {row["workspace"] for row in rows})
     counts = Counter(str(row["status"]) for row in rows)
     too_few = counts.pop(TOO_FEW, 0)
     sure = sorted((row for row in rows if row["decision"]), key=_confidence, reverse=True)
@@ -41,7 +41,7 @@ def debate_index(debates: Sequence[Mapping[str, Any]], before: Sequence[Row] | N
         title="Debates",
         command="raptorflow debate",
         needs=[Finding(row["question"], f"{row['status']}: no decision") for row in rows if _is_open(row)],
-        changes=None if before is None else _changes(found),
+        changes=None if before is None else _changes(known),
         best=[_best(row) for row in sure[:BEST_SHOWN]],
         links=[report_link(debate_key(row["id"]), row["question"]) for row in sure[:BEST_SHOWN]],
         counts={"debates": len(rows)} | dict(counts.most_common()),
@@ -61,11 +61,11 @@ def _is_open(row: Row) -> bool:
     return not row["decision"] and row["status"] not in ("running", TOO_FEW)
 
 
-def _changes(found: Standing) -> list[Finding]:
-    changed = [new for _, new in found.changed(["id"], ["status", "decision"])]
+def _changes(known: ReportRows) -> list[Finding]:
+    changed = [new for _, new in known.changed(["id"], ["status", "decision"])]
     return [
         Finding(row["question"], f"{row['status']}: {row['decision'] or 'no decision'}")
-        for row in [*found.added("id"), *changed]
+        for row in [*known.added("id"), *changed]
     ]
 
 

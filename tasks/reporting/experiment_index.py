@@ -9,7 +9,7 @@ from typing import Any
 from tasks.reporting.artifacts import fixed_key, plain_cells
 from tasks.reporting.links import report_link
 from tasks.reporting.report import BEST_SHOWN, Finding, Report
-from tasks.reporting.standing import Row, Standing
+from tasks.reporting.report_rows import ReportRows, Row
 from tasks.warehouse.outcomes import FAILED, Outcome
 
 FLOW = "experiment-analysis"
@@ -38,7 +38,7 @@ def experiment_index(
         before: everything, as the last run left it.
     """
     rows = [plain_cells(row) for row in [*map(_row, experiments), *_failures(outcomes)]]
-    found = Standing(rows, None if before is None else list(before), {row["workspace"] for row in rows})
+    known = ReportRows(rows, None if before is None else list(before), {row["workspace"] for row in rows})
     counts = Counter(str(row["status"]) for row in rows if row["id"])
     too_few = counts.pop(TOO_FEW, 0)
     won = sorted((row for row in rows if row["winner"] and row["p"] != ""), key=_evidence)[:BEST_SHOWN]
@@ -49,7 +49,7 @@ def experiment_index(
         title="Experiments",
         command="raptorflow experiment",
         needs=[Finding(_about(row), need) for row in rows if (need := _need(row))],
-        changes=None if before is None else _changes(found),
+        changes=None if before is None else _changes(known),
         best=[_best(row) for row in won],
         links=[report_link(experiment_key(row["id"]), _about(row)) for row in won],
         counts={"experiments": len(experiments)} | dict(counts.most_common()),
@@ -92,10 +92,10 @@ def _need(row: Row) -> str | None:
     return "no difference worth having, and waits for somebody to end it" if row["status"] == "no difference" else None
 
 
-def _changes(found: Standing) -> list[Finding]:
-    pairs = found.changed(IDENTITY, ("status", "winner"))
-    told = [Finding(_about(new), f"{_state(old)} before, {_state(new)} now") for old, new in pairs]
-    return told + [Finding(_about(row), f"is new: {_state(row)}") for row in found.added(*IDENTITY) if row["id"]]
+def _changes(known: ReportRows) -> list[Finding]:
+    pairs = known.changed(IDENTITY, ("status", "winner"))
+    changes = [Finding(_about(new), f"{_state(old)} before, {_state(new)} now") for old, new in pairs]
+    return changes + [Finding(_about(row), f"is new: {_state(row)}") for row in known.added(*IDENTITY) if row["id"]]
 
 
 def _state(row: Row) -> str:

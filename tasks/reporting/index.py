@@ -9,7 +9,7 @@ from tasks.plain_text import Markdown, markdown
 from tasks.reporting.artifacts import publish_markdown, strong
 from tasks.reporting.links import report_link
 from tasks.reporting.report import AS_OF, BEST, CHANGED, COUNTS, NEEDS, Finding, Report, publish_report
-from tasks.reporting.standing import Row, published_rows
+from tasks.reporting.report_rows import Row, published_rows
 
 INDEX = "raptorflow"
 CLIENTS = "raptorflow-clients"
@@ -19,7 +19,7 @@ LINE = 150
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ReportSource:
     """One flow's report: how it is called, its page, and its news."""
 
     title: str
@@ -28,12 +28,12 @@ class Source:
 
 
 SOURCES = (
-    Source("Nightly chain", "meta-learning-summary", "meta-learning-news"),
-    Source("Models", "model-refresh-report", "model-refresh-news"),
-    Source("Experiments", "experiment-analysis-report", "experiment-analysis-news"),
-    Source("Debates", "debate-synthesis-report", "debate-synthesis-news"),
-    Source("Patterns", "pattern-learning-report", "pattern-learning-news"),
-    Source("Private release", "transfer-learning-release", "transfer-learning-news"),
+    ReportSource("Nightly chain", "meta-learning-summary", "meta-learning-news"),
+    ReportSource("Models", "model-refresh-report", "model-refresh-news"),
+    ReportSource("Experiments", "experiment-analysis-report", "experiment-analysis-news"),
+    ReportSource("Debates", "debate-synthesis-report", "debate-synthesis-news"),
+    ReportSource("Patterns", "pattern-learning-report", "pattern-learning-news"),
+    ReportSource("Private release", "transfer-learning-release", "transfer-learning-news"),
 )
 
 
@@ -41,27 +41,27 @@ SOURCES = (
 class Overview:
     """The newest news of every report there is, in the order in which they matter."""
 
-    news: Mapping[Source, Sequence[Row]]
+    news: Mapping[ReportSource, Sequence[Row]]
 
-    def lines(self, section: str) -> list[tuple[Source, Finding]]:
+    def lines(self, section: str) -> list[tuple[ReportSource, Finding]]:
         """Lines of a section, those of the more pressing report first; what two reports say is said once."""
-        said: dict[tuple[str, str], tuple[Source, Finding]] = {}
+        distinct: dict[tuple[str, str], tuple[ReportSource, Finding]] = {}
         for source, rows in self.news.items():
             for row in rows:
                 if row["section"] == section:
                     finding = Finding(str(row["about"]), str(row["what"]))
-                    said.setdefault((finding.about, finding.what.rpartition(": ")[2]), (source, finding))
-        return list(said.values())
+                    distinct.setdefault((finding.about, finding.what.rpartition(": ")[2]), (source, finding))
+        return list(distinct.values())
 
     def total(self, section: str) -> int:
         """How many findings there are of a section in all reports, shown or not."""
         return sum(int(self.counts(source).get(section, 0)) for source in self.news)
 
-    def counts(self, source: Source) -> dict[str, int]:
+    def counts(self, source: ReportSource) -> dict[str, int]:
         """What a report counted."""
         return {str(row["about"]): int(row["what"]) for row in self.news[source] if row["section"] == COUNTS}
 
-    def as_of(self, source: Source) -> str:
+    def as_of(self, source: ReportSource) -> str:
         """When a report was made."""
         return next((str(row["about"]) for row in self.news[source] if row["section"] == AS_OF), "")
 
@@ -84,7 +84,7 @@ class Overview:
             shown.append(f"- more: {', '.join(_source(source) for source in left)}")
         return "\n".join(shown) or "Nothing."
 
-    def _counted(self, source: Source) -> str:
+    def _counted(self, source: ReportSource) -> str:
         counted = " · ".join(f"{count:,} {markdown(what)}" for what, count in self.counts(source).items() if count)
         return f"**{_source(source)}**, {self.as_of(source)}: {counted or 'nothing'}"
 
@@ -96,11 +96,11 @@ class Overview:
                 yield f"{section}: nothing"
                 continue
             more = f" (and {len(lines) - most} more: `raptorflow` among the reports)" if len(lines) > most else ""
-            said = [_cut(f"{source.title} · {line.about}: {line.what}") for source, line in lines[:most]]
-            yield f"{section}: {said[0]}{more if most == 1 else ''}"
-            yield from (f"  {line}" for line in said[1:-1])
-            if most > 1 and len(said) > 1:
-                yield f"  {said[-1]}{more}"
+            texts = [_cut(f"{source.title} · {line.about}: {line.what}") for source, line in lines[:most]]
+            yield f"{section}: {texts[0]}{more if most == 1 else ''}"
+            yield from (f"  {line}" for line in texts[1:-1])
+            if most > 1 and len(texts) > 1:
+                yield f"  {texts[-1]}{more}"
 
 
 def publish_with_index(report: Report) -> None:
@@ -111,11 +111,11 @@ def publish_with_index(report: Report) -> None:
 
 def overview() -> Overview:
     """What the Prefect server holds of all reports."""
-    found = published_rows(*(source.news for source in SOURCES))
-    return Overview({source: found[source.news] for source in SOURCES if source.news in found})
+    tables = published_rows(*(source.news for source in SOURCES))
+    return Overview({source: tables[source.news] for source in SOURCES if source.news in tables})
 
 
-def _source(source: Source) -> Markdown:
+def _source(source: ReportSource) -> Markdown:
     return report_link(source.page, source.title)
 
 

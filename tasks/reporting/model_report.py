@@ -11,7 +11,7 @@ from tasks.plain_text import Markdown, picture_label
 from tasks.reporting.artifacts import artifact_key, figure, publish_facts, publish_link
 from tasks.reporting.links import model_address, model_link, model_name, report_link
 from tasks.reporting.report import BEST_SHOWN, Finding, Report
-from tasks.reporting.standing import Row, Standing
+from tasks.reporting.report_rows import ReportRows, Row
 from tasks.warehouse.outcomes import FAILED, Outcome
 
 EVERYTHING = "model-refresh-all"
@@ -32,10 +32,10 @@ MOVES = ("first champion", "promoted", "canary", *ASKS)
 REPLACED = ("first champion", "promoted", "rolled back")
 
 
-def model_report(found: Standing) -> Report:
+def model_report(known: ReportRows) -> Report:
     """What needs a person, which models moved or drifted, those that beat their baseline by most, and how many."""
-    drifted = sum(_level(row) in DRIFTED for row in found.rows)
-    rows = sorted(_with_known_gains(found), key=_severity)
+    drifted = sum(_level(row) in DRIFTED for row in known.rows)
+    rows = sorted(_with_known_gains(known), key=_severity)
     models = [row for row in rows if row["model"]]
     counts = Counter(row["status"] for row in models if row["status"] != LACKING)
     serving = sorted((row for row in models if row["gain"] and row["champion"]), key=_gain, reverse=True)
@@ -46,7 +46,7 @@ def model_report(found: Standing) -> Report:
         title="Models",
         command="raptorflow models",
         needs=[need for row in rows for need in _needs(row)],
-        changes=None if found.before is None else _changes(found),
+        changes=None if known.before is None else _changes(known),
         best=[_best(row) for row in serving[:BEST_SHOWN]],
         links=[_linked(row) for row in serving[:BEST_SHOWN]],
         counts={"serve": sum(bool(row["champion"]) for row in models)} | dict(counts.most_common()),
@@ -80,11 +80,11 @@ def drift_page(outcomes: Sequence[Outcome]) -> str | None:
     return "\n\n".join(parts) if several else None
 
 
-def _with_known_gains(found: Standing) -> list[Row]:
+def _with_known_gains(known: ReportRows) -> list[Row]:
     """A champion keeps the gain it was made champion with; a night that trains nothing measures none."""
-    known = {(row["workspace"], row["model"], row["champion"]): row["gain"] for row in found.before or []}
-    gains = [known.get((row["workspace"], row["model"], row["champion"])) for row in found.rows]
-    return [row | {"gain": gain} if not row["gain"] else row for row, gain in zip(found.rows, gains, strict=True)]
+    measured = {(row["workspace"], row["model"], row["champion"]): row["gain"] for row in known.before or []}
+    gains = [measured.get((row["workspace"], row["model"], row["champion"])) for row in known.rows]
+    return [row | {"gain": gain} if not row["gain"] else row for row, gain in zip(known.rows, gains, strict=True)]
 
 
 def _needs(row: Row) -> list[Finding]:
@@ -97,13 +97,13 @@ def _needs(row: Row) -> list[Finding]:
     return []
 
 
-def _changes(found: Standing) -> list[Finding]:
-    moved = [row for row in found.added(*IDENTITY) if row["status"] in MOVES]
-    moved += [row for _, row in found.changed(IDENTITY, ("status", "champion")) if row["status"] in MOVES]
-    told = [Finding(_about(row), row["status"]) for row in moved]
-    pairs = found.changed(IDENTITY, ("drift",))
+def _changes(known: ReportRows) -> list[Finding]:
+    moved = [row for row in known.added(*IDENTITY) if row["status"] in MOVES]
+    moved += [row for _, row in known.changed(IDENTITY, ("status", "champion")) if row["status"] in MOVES]
+    changes = [Finding(_about(row), row["status"]) for row in moved]
+    pairs = known.changed(IDENTITY, ("drift",))
     drifted = [(_level(old), _level(new), new) for old, new in pairs if _level(old) != _level(new)]
-    return told + [
+    return changes + [
         Finding(_about(row), f"drift: {before or 'not looked at'} before, {now or 'not looked at'} now")
         for before, now, row in drifted
     ]

@@ -12,7 +12,7 @@ from tasks.plain_text import markdown, visible
 from tasks.reporting.artifacts import artifact_key, figure, markdown_table, plain_cells
 from tasks.reporting.links import report_link
 from tasks.reporting.report import BEST_SHOWN, Finding, Report
-from tasks.reporting.standing import Row, Standing
+from tasks.reporting.report_rows import ReportRows, Row
 from tasks.warehouse.outcomes import FAILED, Outcome
 
 CAVEAT = (
@@ -27,9 +27,9 @@ IDENTITY = ("workspace", "type", CONTENT)
 SHORT = ("insufficient_data", "no_variance")
 
 
-def pattern_report(found: Standing) -> Report:
+def pattern_report(known: ReportRows) -> Report:
     """What needs a person, patterns that are new or gone, the strongest, and how many there are."""
-    rows = sorted(found.rows, key=_strength, reverse=True)
+    rows = sorted(known.rows, key=_strength, reverse=True)
     patterns = [row for row in rows if row[CONTENT]]
     failed = [row for row in rows if row["status"] == FAILED]
     short = {row["workspace"] for row in rows if row["status"] in SHORT} - {row["workspace"] for row in patterns}
@@ -41,12 +41,12 @@ def pattern_report(found: Standing) -> Report:
         title="Patterns",
         command="raptorflow patterns",
         needs=[Finding(row["workspace"], f"patterns could not be learned: {row['why']}") for row in failed],
-        changes=None if found.before is None else _changes(found),
+        changes=None if known.before is None else _changes(known),
         best=[_best(row) for row in patterns[:BEST_SHOWN]],
         links=[report_link(row["page"], row["workspace"]) for row in patterns[:BEST_SHOWN]],
         counts={"patterns": len(patterns), "workspaces with patterns": with_patterns, "failed": len(failed)},
         too_few=len(short),
-        notes=[*_clients_line(found.rows), CAVEAT],
+        notes=[*_clients_line(known.rows), CAVEAT],
         rows=rows,
     )
 
@@ -60,9 +60,9 @@ def all_rows(outcomes: Sequence[Outcome]) -> list[Row]:
     ]
     for analysis in _analyses(outcomes):
         about = {"workspace": analysis["workspace_id"], "type": analysis["content_type"]}
-        found = [about | _row(pattern) | _known(pattern, analysis["workspace_id"]) for pattern in _patterns(analysis)]
+        own = [about | _row(pattern) | _known(pattern, analysis["workspace_id"]) for pattern in _patterns(analysis)]
         none = _nothing(analysis["workspace_id"], analysis["content_type"], analysis["status"], analysis["reason"])
-        rows += found or [none]
+        rows += own or [none]
     return rows
 
 
@@ -91,12 +91,14 @@ def _strength(row: Row) -> float:
     return float(row["strength"])
 
 
-def _changes(found: Standing) -> list[Finding]:
-    new = [row for row in found.added(*IDENTITY) if row[CONTENT]]
-    gone = [row for row in found.gone(*IDENTITY) if row[CONTENT]]
-    told = [("new", row) for row in new] + [("no longer found", row) for row in gone]
-    told.sort(key=lambda one: -_strength(one[1]))
-    return [Finding(f"{row['workspace']} · {row['type']}", f"{how}: {row[CONTENT]}, {row[LIFT]}") for how, row in told]
+def _changes(known: ReportRows) -> list[Finding]:
+    new = [row for row in known.added(*IDENTITY) if row[CONTENT]]
+    gone = [row for row in known.gone(*IDENTITY) if row[CONTENT]]
+    changes = [("new", row) for row in new] + [("no longer found", row) for row in gone]
+    changes.sort(key=lambda one: -_strength(one[1]))
+    return [
+        Finding(f"{row['workspace']} · {row['type']}", f"{how}: {row[CONTENT]}, {row[LIFT]}") for how, row in changes
+    ]
 
 
 def _clients_line(rows: Sequence[Row]) -> list[str]:
@@ -147,14 +149,14 @@ def _analyses(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     return [analysis for outcome in outcomes for analysis in outcome.result.get("analyses", ())]
 
 
-def client_pages(outcomes: Sequence[Outcome], found: Standing) -> Iterator[tuple[str, str]]:
+def client_pages(outcomes: Sequence[Outcome], known: ReportRows) -> Iterator[tuple[str, str]]:
     """Workspace and its own page, of those whose patterns this run changed; the first ones with figures."""
-    changed = {row["workspace"] for row in (*found.added(*IDENTITY), *found.gone(*IDENTITY))}
-    changed |= {new["workspace"] for _, new in found.changed(IDENTITY, (LIFT, "trend"))}
+    changed = {row["workspace"] for row in (*known.added(*IDENTITY), *known.gone(*IDENTITY))}
+    changed |= {new["workspace"] for _, new in known.changed(IDENTITY, (LIFT, "trend"))}
     drawn = 0
     for outcome in outcomes:
         analyses = [analysis for analysis in outcome.result.get("analyses", ()) if _patterns(analysis)]
-        is_new = found.before is None or visible(outcome.workspace_id) in changed
+        is_new = known.before is None or visible(outcome.workspace_id) in changed
         if analyses and is_new:
             drawn += 1
             page = _page(outcome.workspace_id, analyses, with_figures=drawn <= FIGURES_SHOWN)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.reporting.artifacts import markdown_table
 from tasks.reporting.report import Finding, Report
-from tasks.reporting.standing import Row, Standing
+from tasks.reporting.report_rows import ReportRows, Row
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome
 
 EVERYTHING = "transfer-learning-all"
@@ -29,12 +29,12 @@ def all_rows(outcomes: Sequence[Outcome], released: Mapping[str, Any]) -> list[R
     return [{"workspace": "", "what": RELEASE, "status": about, "why": STOPPED.get(released["status"])}, *rows]
 
 
-def release_report(found: Standing, released: Mapping[str, Any]) -> Report:
+def release_report(known: ReportRows, released: Mapping[str, Any]) -> Report:
     """What needs a person, whether there is a new release, and what it cost."""
-    counts = Counter(row["status"] for row in found.rows if row["what"] != RELEASE)
+    counts = Counter(row["status"] for row in known.rows if row["what"] != RELEASE)
     facts = [{"what": name.replace("_", " "), "value": value} for name, value in released.items()]
-    needs = [Finding(row["workspace"] or RELEASE, row["why"]) for row in found.rows if _needs(row)]
-    pairs = found.changed(["workspace", "what"], ["status"])
+    needs = [Finding(row["workspace"] or RELEASE, row["why"]) for row in known.rows if _needs(row)]
+    pairs = known.changed(["workspace", "what"], ["status"])
     return Report(
         page="transfer-learning-release",
         everything=EVERYTHING,
@@ -42,12 +42,12 @@ def release_report(found: Standing, released: Mapping[str, Any]) -> Report:
         title="The private release",
         command="raptorflow insights",
         needs=needs,
-        changes=None if found.before is None else [_change(old, new) for old, new in pairs],
+        changes=None if known.before is None else [_change(old, new) for old, new in pairs],
         best=[],
         counts={"workspaces with estimates": counts[DONE], "failed": counts[FAILED]},
         too_few=counts[SKIPPED],
         notes=["## What it cost, and its noise", markdown_table(facts)],
-        rows=found.rows,
+        rows=known.rows,
     )
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from tasks.plain_text import Markdown, markdown
 from tasks.reporting.artifacts import publish_markdown, publish_table, strong
 from tasks.reporting.links import report_link
-from tasks.reporting.standing import Row
+from tasks.reporting.report_rows import Row
 
 LINES_SHOWN, NAMES_SHOWN, BEST_SHOWN, WHY_SHOWN = 6, 3, 8, 220
 NEEDS, CHANGED, BEST, COUNTS, AS_OF = "needs a person", "changed", "best", "counts", "as of"

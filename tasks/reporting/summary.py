@@ -1,4 +1,4 @@
-"""The closing summary of a chain: which workspaces failed or recovered, the best it found, how long each step took."""
+"""The closing summary of a chain: which workspaces failed or recovered, the best it known, how long each step took."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from tasks.reporting.artifacts import plain_cells
 from tasks.reporting.links import report_link
 from tasks.reporting.report import Finding, Report
-from tasks.reporting.standing import Row, Standing, standing
+from tasks.reporting.report_rows import ReportRows, Row, report_rows
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED
 
 WORST_FIRST = (FAILED, SKIPPED, DONE)
@@ -63,12 +63,14 @@ def summary_report(
     Args:
         summary: of `summarize`.
         before: everything, as the last chain left it.
-        best: the best that the chain found.
+        best: the best that the chain known.
         reports: words by the key of each step's own report.
         everyone: whether the chain was about all workspaces.
     """
-    found = standing(before, _rows(summary), [row["workspace"] for row in summary["by_workspace"]], everyone=everyone)
-    counts = Counter(str(row["worst"]) for row in found.rows)
+    known = report_rows(
+        before, _rows(summary), [row["workspace"] for row in summary["by_workspace"]], everyone=everyone
+    )
+    counts = Counter(str(row["worst"]) for row in known.rows)
     seconds = sum(summary["seconds"].values())
     steps = ", ".join(f"{name} {value:,.0f} s" for name, value in summary["seconds"].items())
     return Report(
@@ -77,16 +79,16 @@ def summary_report(
         news="meta-learning-news",
         title="Nightly chain",
         command="raptorflow status",
-        needs=[Finding(row["workspace"], row["why"]) for row in found.rows if row["worst"] == FAILED],
-        changes=None if found.before is None else _changes(found),
+        needs=[Finding(row["workspace"], row["why"]) for row in known.rows if row["worst"] == FAILED],
+        changes=None if known.before is None else _changes(known),
         best=best,
-        counts={"workspaces": len(found.rows)} | {status: counts.get(status, 0) for status in (DONE, SKIPPED, FAILED)},
+        counts={"workspaces": len(known.rows)} | {status: counts.get(status, 0) for status in (DONE, SKIPPED, FAILED)},
         too_few=counts.get(SKIPPED, 0),
         notes=[
             f"A workspace counts by its worst step. The chain took {seconds:,.0f} s: {steps}.",
             "Reports: " + " · ".join(report_link(key, words) for key, words in reports.items()),
         ],
-        rows=sorted(found.rows, key=_order),
+        rows=sorted(known.rows, key=_order),
     )
 
 
@@ -110,9 +112,9 @@ def _why(whys: Mapping[str, Sequence[str]], row: Row, worst: str) -> str | None:
     return "; ".join(of_worst) or None
 
 
-def _changes(found: Standing) -> list[Finding]:
-    added = [Finding(row["workspace"], f"is new: {row['worst']}") for row in found.added("workspace")]
-    pairs = found.changed(["workspace"], ["worst"])
+def _changes(known: ReportRows) -> list[Finding]:
+    added = [Finding(row["workspace"], f"is new: {row['worst']}") for row in known.added("workspace")]
+    pairs = known.changed(["workspace"], ["worst"])
     return [Finding(new["workspace"], f"{old['worst']} before, {new['worst']} now") for old, new in pairs] + added
 
 

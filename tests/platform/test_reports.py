@@ -11,7 +11,7 @@ from prefect.settings import temporary_settings
 from flows.meta_learning import REPORTS
 from tasks.reporting import pattern_report, publish_with_index
 from tasks.reporting.model_report import all_rows, model_report
-from tasks.reporting.standing import Standing, standing
+from tasks.reporting.report_rows import ReportRows, report_rows
 from tasks.reporting.summary import summarize, summary_report
 from tests.generators.reports import night, workspace_names
 from tests.platform.test_browser import picture
@@ -29,8 +29,8 @@ HEIGHT = 'document.querySelector(".markdown-renderer")?.scrollHeight'
 def publish(count: int) -> None:
     """The second of two nights, as the flows publish it."""
     names, (first, second) = workspace_names(count), (night(count, 1), night(count, 2))
-    patterns = _standing(names, *(pattern_report.all_rows(steps["patterns"]) for steps in (first, second)))
-    models = _standing(names, *(all_rows(steps["models"]) for steps in (first, second)))
+    patterns = _both_nights(names, *(pattern_report.all_rows(steps["patterns"]) for steps in (first, second)))
+    models = _both_nights(names, *(all_rows(steps["models"]) for steps in (first, second)))
     publish_with_index(pattern_report.pattern_report(patterns))
     publish_with_index(model_report(models))
     summaries = [
@@ -49,9 +49,9 @@ def publish(count: int) -> None:
     publish_with_index(summary_report(summaries[1], before, best, REPORTS, everyone=True))
 
 
-def _standing(names: list[str], first: list[dict[str, object]], second: list[dict[str, object]]) -> Standing:
-    before = standing(None, first, names, everyone=True).rows
-    return standing(before, second, names, everyone=True)
+def _both_nights(names: list[str], first: list[dict[str, object]], second: list[dict[str, object]]) -> ReportRows:
+    before = report_rows(None, first, names, everyone=True).rows
+    return report_rows(before, second, names, everyone=True)
 
 
 def shown(platform: RunningPlatform, page: Page, key: str) -> float:

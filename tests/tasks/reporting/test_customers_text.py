@@ -20,7 +20,7 @@ from tasks.reporting.experiment_index import experiment_index
 from tasks.reporting.experiment_report import answers_in_words, experiment_report
 from tasks.reporting.index import SOURCES, Overview
 from tasks.reporting.report import Finding, Report
-from tasks.reporting.standing import standing
+from tasks.reporting.report_rows import report_rows
 from tasks.reporting.summary import summarize, summary_report
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome
 
@@ -54,7 +54,7 @@ def patterns(text: str) -> str:
     analyses += [analyses[0] | {"workspace_id": "other"}]
     outcomes = [Outcome(text, DONE, None, {"analyses": analyses}), Outcome("broken", FAILED, text, {})]
     before = pattern_report.all_rows([Outcome("other", DONE, None, {"analyses": [analyses[2] | gone(text)]})])
-    found = standing(before, pattern_report.all_rows(outcomes), [text, "other"], everyone=True)
+    found = report_rows(before, pattern_report.all_rows(outcomes), [text, "other"], everyone=True)
     return page_and_index(pattern_report.pattern_report(found)) + pattern_report.clients_page(found.rows)
 
 
@@ -78,7 +78,7 @@ def models(text: str) -> str:
 
 def model_page(outcomes: list[Outcome]) -> str:
     names = [outcome.workspace_id for outcome in outcomes]
-    found = standing([], model_report.all_rows(outcomes), names, everyone=True)
+    found = report_rows([], model_report.all_rows(outcomes), names, everyone=True)
     return f"{page_and_index(model_report.model_report(found))}\n\n{model_report.drift_page(outcomes)}"
 
 
@@ -91,7 +91,7 @@ def summary(text: str) -> str:
 
 def release(text: str) -> str:
     rows = release_report.all_rows([Outcome(text, FAILED, text)], {"period": "2026-03", "status": "published"})
-    return page_and_index(release_report.release_report(standing([], rows, [text, ""], everyone=True), {text: text}))
+    return page_and_index(release_report.release_report(report_rows([], rows, [text, ""], everyone=True), {text: text}))
 
 
 def debates(text: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from tasks.reporting import progress as bars
 from tasks.reporting import report_link
 from tasks.reporting.model_report import all_rows, drift_page, model_report
-from tasks.reporting.standing import standing
+from tasks.reporting.report_rows import report_rows
 from tasks.settings import get_settings
 from tasks.warehouse.outcomes import DONE, Outcome
 
@@ -27,7 +27,7 @@ def model(workspace_id: str, status: str, columns: list[dict[str, Any]]) -> Outc
 
 def page(*outcomes: Outcome, before: list[dict[str, Any]] | None = None) -> str:
     names = [outcome.workspace_id for outcome in outcomes]
-    found = standing(before, all_rows(outcomes), names, everyone=True)
+    found = report_rows(before, all_rows(outcomes), names, everyone=True)
     return f"{model_report(found).as_markdown()}\n\n{drift_page(outcomes)}"
 
 
@@ -51,7 +51,7 @@ def test_models_that_lack_data_are_one_number() -> None:
 
 def test_a_night_says_what_it_changed_and_a_quiet_one_nothing() -> None:
     calm = model("calm", "no_drift", [STILL])
-    before = json.loads(json.dumps(standing(None, all_rows([calm]), ["calm"], everyone=True).rows))
+    before = json.loads(json.dumps(report_rows(None, all_rows([calm]), ["calm"], everyone=True).rows))
     assert "## Changed since the last run\n\nNothing.\n" in page(calm, before=before)
     moved = model("calm", "critical", [SHIFTED])
     moved.result["models"]["ENGAGEMENT_PREDICTOR"] |= {"status": "promoted", "model_version": "v_20260201_000000"}
@@ -65,7 +65,7 @@ def test_a_champion_keeps_the_gain_it_was_trained_with() -> None:
     trained = model("calm", "no_drift", [STILL])
     known = {"evaluation": {"loss": 0.6, "baseline_loss": 1.0}, "candidate_version": "v_20260101_000000"}
     trained.result["models"]["ENGAGEMENT_PREDICTOR"] |= known
-    first = standing(None, all_rows([trained]), ["calm"], everyone=True).rows
+    first = report_rows(None, all_rows([trained]), ["calm"], everyone=True).rows
     said = page(model("calm", "no_drift", [STILL]), before=first)
     assert "40 % better than its baseline, v\\_20260101\\_000000" in said
 

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReportRows:
     """Everything that is known now, a row each, beside what the last run knew.
 
     Attributes:
@@ -40,8 +40,8 @@ class Standing:
 
     def gone(self, *identity: str) -> list[Row]:
         """Rows of the last run that this one looked for and did not find."""
-        found = {_identity(row, identity) for row in self.rows}
-        return [row for row in self._looked_at(self.before or []) if _identity(row, identity) not in found]
+        now = {_identity(row, identity) for row in self.rows}
+        return [row for row in self._looked_at(self.before or []) if _identity(row, identity) not in now]
 
     def changed(self, identity: Sequence[str], names: Sequence[str]) -> list[tuple[Row, Row]]:
         """Pairs of a row before and now that differ in one of the columns named."""
@@ -53,9 +53,9 @@ class Standing:
         return [row for row in rows if row["workspace"] in self.looked_at]
 
 
-def standing(
+def report_rows(
     before: Sequence[Row] | None, now: Sequence[Mapping[str, Any]], looked_at: Collection[str], *, everyone: bool
-) -> Standing:
+) -> ReportRows:
     """Put this run's rows in the place of those its workspaces had.
 
     Args:
@@ -68,7 +68,7 @@ def standing(
     names = {row["workspace"] for row in plain_workspaces(looked_at)}
     failed = {row["workspace"] for row in fresh if row.get("status") == FAILED}
     kept = [row for row in before or [] if _is_kept(row, names, failed, everyone)]
-    return Standing([*fresh, *kept], None if before is None else list(before), names)
+    return ReportRows([*fresh, *kept], None if before is None else list(before), names)
 
 
 def plain_workspaces(names: Collection[str]) -> list[Row]:
@@ -83,8 +83,8 @@ def published_rows(*keys: str) -> dict[str, list[Row]]:
 
     wanted = ArtifactCollectionFilter(key=ArtifactCollectionFilterKey(any_=list(keys)))
     with get_client(sync_client=True) as client:
-        found = client.read_latest_artifacts(artifact_filter=wanted, limit=len(keys))
-    tables = {str(one.key): one.data for one in found if one.type == "table"}
+        newest = client.read_latest_artifacts(artifact_filter=wanted, limit=len(keys))
+    tables = {str(one.key): one.data for one in newest if one.type == "table"}
     return {key: json.loads(data) if isinstance(data, str) else list(data) for key, data in tables.items()}  # type: ignore[arg-type]
 
 
