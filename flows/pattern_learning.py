@@ -26,7 +26,7 @@ from tasks.warehouse.snapshots import Chain
 
 @flow(name="pattern-learning", flow_run_name="pattern-learning · {options}", task_runner=task_runner())
 def pattern_learning(options: PatternLearning = PatternLearning(), chain: Chain | None = None) -> list[Outcome]:
-    """Find patterns on one half of each workspace's weeks and confirm them on the other.
+    """Find the patterns of each workspace, and pay for all rules that were searched.
 
     Associations, not causes: adjusted for channel and season, held to a false discovery rate.
     """

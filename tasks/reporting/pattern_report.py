@@ -16,8 +16,8 @@ from tasks.reporting.report_rows import ReportRows, Row
 from tasks.warehouse.outcomes import FAILED, Outcome
 
 CAVEAT = (
-    "Associations, not causes: adjusted for channel, season and timing, found on one half of the weeks and confirmed "
-    "on the other. Lift compares with other posts of the same channel and season; intervals are 90 %."
+    "Associations, not causes: adjusted for channel, season and timing, and held to a false discovery rate over all "
+    "rules that were searched. Lift compares with other posts of the same channel and season; intervals are 90 %."
 )
 REPORT, EVERYTHING, NEWS = "pattern-learning-report", "pattern-learning-all", "pattern-learning-news"
 CLIENTS = "raptorflow-clients"
