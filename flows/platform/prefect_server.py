@@ -18,8 +18,10 @@ import threading
 import time
 from urllib.parse import quote
 
+from flows.platform.addresses import Addresses
 from flows.platform.front_door import App, FrontDoor
 from flows.platform.login import login
+from flows.platform.metrics import LostEvents, Metrics
 from flows.platform.sign_in import Message, Receive, Scope, Send
 from tasks.settings import get_settings
 
@@ -57,7 +59,9 @@ def serve(host: str, port: int) -> None:
     from prefect.settings import get_current_settings
 
     server = get_current_settings().server
-    app = behind_front_door(create_app(final=True), server.api.cors_allowed_origins)
+    itself = Addresses(host, port).prefect_api
+    counted = Metrics(create_app(final=True), itself, login().text, LostEvents().listen())
+    app = behind_front_door(counted, server.api.cors_allowed_origins)
     uvicorn.run(
         app,
         host=host,
