@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -27,34 +28,17 @@ QUEUED = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED")
 logger = logging.getLogger("raptorflow")
 
 
-class LostEvents(logging.Handler):
-    """Counts what Prefect logs of events that it could not write."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.count = 0
-
-    def emit(self, _record: logging.LogRecord) -> None:
-        """Count one record."""
-        self.count += 1
-
-    def listen(self) -> LostEvents:
-        """Begin to count, in this process."""
-        logging.getLogger("prefect.server.events").addHandler(self)
-        return self
-
-
 class Metrics:
     """ASGI middleware that answers `/metrics` and hands on all else.
 
     Args:
         app: the server.
         api_url: of the same server, as this process reaches it.
-        lost: counts events that were not written.
+        laid_aside: the folder where Prefect lays events aside that it could not handle.
     """
 
-    def __init__(self, app: App, api_url: str, auth: str, lost: LostEvents) -> None:
-        self._app, self._api_url, self._auth, self._lost = app, api_url, auth, lost
+    def __init__(self, app: App, api_url: str, auth: str, laid_aside: Path) -> None:
+        self._app, self._api_url, self._auth, self._laid_aside = app, api_url, auth, laid_aside
         self._text, self._until = b"", 0.0
         self._one_at_a_time = asyncio.Lock()
 
@@ -89,8 +73,8 @@ class Metrics:
             up.add_metric([part], float(bool(metrics)))
             yield from metrics
         yield up
-        lost = CounterMetricFamily("raptorflow_events_lost", "Events that Prefect could not write since it started")
-        lost.add_metric([], self._lost.count)
+        lost = CounterMetricFamily("raptorflow_events_lost", "Events that Prefect could not handle and laid aside")
+        lost.add_metric([], sum(1 for _ in self._laid_aside.glob("*")))
         yield lost
 
     def _of_warehouse(self) -> Iterator[Metric]:
