@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
+from flows import experiment_commands
 from tasks.errors import InputError, RaptorflowError
 
 app = typer.Typer(
@@ -19,6 +20,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(experiment_commands.app, name="experiment")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 DATABASE = "Read from postgresql://user@host/database, sqlite:///file.db or duckdb: (PGPASSWORD holds a password)."
@@ -73,7 +76,7 @@ def sample(
 
 @app.command()
 def ingest(
-    kind: Annotated[str, typer.Argument(help="workspaces, content, touches or experiments")],
+    kind: Annotated[str, typer.Argument(help="workspaces, content, touches, experiments, exposures or outcomes")],
     files: Annotated[
         list[Path] | None, typer.Argument(help="CSV, TSV, Parquet, JSON Lines, Excel; also in .gz or .zip.")
     ] = None,
@@ -104,7 +107,7 @@ def ingest(
     from flows.home import require_home
     from flows.readiness import NEXT, readiness
     from tasks.warehouse.ingestion import ingest as ingest_files
-    from tasks.warehouse.records import NewWorkspace
+    from tasks.warehouse.records import LOGS, NewWorkspace
 
     if (database is None) != (query is None) or bool(files) == bool(query):
         raise InputError("ingest takes either files or --from URI --query FILE.sql")
@@ -127,6 +130,10 @@ def ingest(
             control=control,
             on_progress=on_progress,
         )
+    if kind in LOGS:
+        from flows.log_files import with_experiments
+
+        report = with_experiments(report)
     console.ingestion(report, readiness(kind, report.workspaces), NEXT[kind], as_json)
 
 
@@ -217,15 +224,6 @@ def models(workspace: Of = None, as_json: Json = False) -> None:
     from flows import console, listing
 
     console.table("models", listing.models(workspace, as_json), as_json)
-
-
-@app.command()
-def experiment(workspace: Of = None, as_json: Json = False) -> None:
-    """Experiments as last looked at, and those that were ingested as aggregated arms."""
-    from flows import console, listing
-
-    none_yet = "make one with ExperimentEngine, or [bold]raptorflow ingest experiments FILE[/]"
-    console.table("experiments", listing.experiments(workspace), as_json, none_yet)
 
 
 @app.command()

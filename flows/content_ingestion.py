@@ -8,7 +8,9 @@ from prefect import flow
 from prefect.runtime import deployment, flow_run
 
 from flows.parameters import ContentIngestion
+from tasks.experiments.steps import take_in_logs
 from tasks.reporting import announce, publish_facts
+from tasks.warehouse.records import LOGS
 from tasks.warehouse.steps import ingest_files
 
 COUNTS = ("read", "written", "unchanged", "rejected")
@@ -21,6 +23,8 @@ def content_ingestion(options: ContentIngestion = ContentIngestion()) -> dict[st
     how |= {"timezone": options.timezone, "experiment": options.experiment, "control": options.control}
     is_from_form = deployment.id is not None  # by hand it is the person's own process, with the person's own rights
     report = ingest_files(options.kind, options.files, how, str(flow_run.id), is_from_form)
+    if options.kind in LOGS and report.get("workspaces"):
+        report["notes"] = [*report["notes"], *take_in_logs(report["workspaces"])]
     publish_facts("content-ingestion-report", report, "Rows read, written, unchanged and rejected")
     counts = " · ".join(f"{report[name]:,} {name}" for name in COUNTS if name in report)
     announce(f"{options.kind}: {report.get('status') or counts}")

@@ -12,13 +12,14 @@ from flows.chunks import outcomes_of_chunks
 from flows.parameters import ExperimentAnalysis
 from flows.task_runners import task_runner
 from tasks.experiments.steps import (
-    all_experiments,
     analyze_experiments,
     answered,
     end_experiments,
+    list_experiments,
     reports_of,
     running_experiments,
 )
+from tasks.plain_text import markdown
 from tasks.reporting import (
     Event,
     announce,
@@ -31,7 +32,7 @@ from tasks.reporting import (
     published_rows,
 )
 from tasks.reporting.experiment_index import EVERYTHING, experiment_index, experiment_key
-from tasks.reporting.experiment_report import answers_in_words, experiment_report
+from tasks.reporting.experiment_report import answers_in_words, experiment_report, experiments_report
 from tasks.warehouse.outcomes import Outcome
 
 NAME = "experiment-analysis"
@@ -49,9 +50,11 @@ def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> l
     reports = list(reports_of(outcomes))
     for report in reports:
         publish(report)
-    publish_with_index(experiment_index(all_experiments(), outcomes, published_rows(EVERYTHING).get(EVERYTHING)))
+    publish_with_index(experiment_index(list_experiments(()), outcomes, published_rows(EVERYTHING).get(EVERYTHING)))
     if options.needs_approval:
         ask_first(reports, options.approval_hours)
+    listed = list_experiments(options.workspace_ids)
+    publish_markdown(fixed_key(NAME, "summary"), experiments_report(listed), "What waits for a decision, and the rest")
     announce(f"{len(reports)} experiments looked at")
     return outcomes
 
@@ -76,6 +79,7 @@ def publish(report: dict[str, Any]) -> None:
     """One report a person reads, and one event where the experiment has ended."""
     analysis, ended, picture = report["analysis"], report["ended"], report["picture"]
     parts = [experiment_report(analysis, ended is not None)]
+    parts += [f"Ramp: {markdown(report['ramp'].in_words())}."] if report["ramp"] else []
     parts += [figure(picture, f"Effects of {analysis.name} over time")] if picture else []
     about = f"{analysis.name}: {analysis.status.value}"
     publish_markdown(experiment_key(analysis.experiment_id), "\n\n".join(parts), about)

@@ -97,10 +97,31 @@ def _consensus_strategies() -> Iterable[str]:
     return ConsensusStrategy
 
 
+def _experiment_actions() -> Iterable[str]:
+    from tasks.experiments.steps import ACTIONS
+
+    return ACTIONS
+
+
+def _experiment_types() -> Iterable[str]:
+    from tasks.experiments.records import ExperimentType
+
+    return ExperimentType
+
+
+def _metric_kinds() -> Iterable[str]:
+    from tasks.experiments.records import MetricKind
+
+    return ("", *MetricKind)
+
+
 Form = TypeVar("Form", bound=BaseModel)
 KindOfFile = Annotated[str, OneOf(_kinds_of_files)]
 ModelName = Annotated[str, OneOf(_model_types)]
 Consensus = Annotated[str, OneOf(_consensus_strategies)]
+ExperimentAction = Annotated[str, OneOf(_experiment_actions)]
+ExperimentTypeName = Annotated[str, OneOf(_experiment_types)]
+MetricKindName = Annotated[str, OneOf(_metric_kinds)]
 Names = Annotated[list[str], BeforeValidator(_split)]
 ModelNames = Annotated[list[ModelName], BeforeValidator(_split)]
 
@@ -260,6 +281,43 @@ class ExperimentAnalysis(Parameters):
     def __str__(self) -> str:
         """Name a run: for whom."""
         return named(self.workspace_ids)
+
+
+class ExperimentManagement(Parameters):
+    """What to do with an experiment: plan it, create it, start it, look at it, raise its traffic, end it."""
+
+    action: ExperimentAction = Field(
+        default="plan", title="Action", description="plan writes nothing; decide ends it with its answer."
+    )
+    workspace_id: Line = Field(default="", title="Workspace", description="Whose it is.")
+    experiment: Line = Field(default="", title="Experiment", description="Its name; of one that is there, or its id.")
+    metric: Line = Field(default="", title="Metric", description="The metric that decides.")
+    metric_kind: MetricKindName = Field(default="", title="Kind", description="Of the metric; empty: as defined.")
+    variants: Names = Field(
+        default=["control", "treatment"], title="Arms", description="NAME or NAME:WEIGHT; the control first."
+    )
+    secondary: Names = Field(default=[], title="Secondary metrics", description="NAME or NAME:decrease, up to ten.")
+    guardrails: Names = Field(
+        default=[], title="Guardrails", description="NAME, NAME:decrease or NAME:decrease:0.05 (margin)."
+    )
+    hypothesis: Line = Field(default="", title="Hypothesis", description="What you expect, and why.")
+    experiment_type: ExperimentTypeName = Field(default="ab_test", title="Type")
+    baseline: float = Field(
+        default=0.1, title="Baseline", description="The control's mean; of a binary metric its proportion."
+    )
+    deviation: float = Field(default=0.0, ge=0.0, title="Deviation", description="Of the metric; 0 for a proportion.")
+    min_effect_size: float = Field(
+        default=0.05, gt=0.0, title="Smallest effect", description="Relative to the baseline, worth finding."
+    )
+    daily_units: float = Field(default=0.0, ge=0.0, title="Units a day", description="Of all arms; 0: unknown.")
+    winner: Line = Field(default="", title="Winner", description="For decide: the arm to ship where none is proven.")
+    design: dict[str, Any] = Field(
+        default={}, title="Design", description="Further fields, such as ramp, layer, assigned_elsewhere."
+    )
+
+    def __str__(self) -> str:
+        """Name a run: what is done to which experiment."""
+        return " · ".join(part for part in (self.action, self.workspace_id, self.experiment) if part)
 
 
 class OneModel(Parameters):

@@ -20,6 +20,8 @@ NEXT = {
     "content": "raptorflow run meta-learning",
     "touches": "raptorflow run meta-learning",
     "experiments": "raptorflow experiment",
+    "exposures": "raptorflow ingest outcomes FILE",
+    "outcomes": "raptorflow experiment",
 }
 COLUMN_OF = {"engagement": "engagements"}  # the column that holds a model's target, where it has another name
 

@@ -32,6 +32,7 @@ ENTRYPOINTS = {
     "transfer-learning": "flows.transfer_learning.transfer_learning",
     "model-refresh": "flows.model_refresh.model_refresh",
     "experiment-analysis": "flows.experiment_analysis.experiment_analysis",
+    "experiment-management": "flows.experiment_management.experiment_management",
     "debate-synthesis": "flows.debate_synthesis.debate_synthesis",
     "model-promotion": "flows.model_promotion.model_promotion",
     "model-rollback": "flows.model_rollback.model_rollback",

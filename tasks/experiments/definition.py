@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from tasks.errors import InputError, UnknownNameError
-from tasks.experiments.design import FLOOR, Design, Metric, Variant
+from tasks.experiments.design import FLOOR, LARGEST, Design, Metric, Variant, as_number
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.inference import power
+from tasks.experiments.metrics import as_defined
 from tasks.experiments.records import (
     ExperimentRecord,
     ExperimentResult,
@@ -31,12 +32,19 @@ BOUNDS: dict[MetricKind, tuple[float | None, float | None]] = {
 }
 
 
-def make_metric(name: str, kind: str | None, direction: Any, bounds: tuple[float, float] | None) -> Metric:
-    """The primary metric; a declared kind brings its natural bounds."""
+def make_metric(
+    name: str, kind: str | None, direction: Any, bounds: tuple[float, float] | None, defined: Mapping[str, Row]
+) -> Metric:
+    """The primary metric, as its workspace defined it where the experiment says nothing else.
+
+    A declared kind brings its natural bounds.
+    """
     known = parse_enum(MetricKind, "metric_kind", kind) if kind is not None else None
-    natural: tuple[float | None, float | None] = BOUNDS.get(known, OPEN) if known else OPEN
+    given = {"kind": known, "direction": direction}
+    metric = as_defined(Metric(name, "primary", known, direction or "increase"), defined, given)
+    natural: tuple[float | None, float | None] = BOUNDS.get(metric.kind, OPEN) if metric.kind else OPEN
     low, high = bounds or natural
-    return Metric(name, "primary", known, direction, low, high)
+    return replace(metric, lower=low, upper=high)
 
 
 def make_design(extra: Mapping[str, Any], **given: Any) -> Design:
@@ -48,25 +56,14 @@ def make_design(extra: Mapping[str, Any], **given: Any) -> Design:
     return Design(**given, **extra)
 
 
-def make_guardrails(given: Sequence[str | Mapping[str, Any]]) -> list[Metric]:
-    """Guardrail metrics from names, or dictionaries with `name` and, if wanted, `direction`, `kind`, `margin`."""
-    guardrails = []
-    for one in given:
-        guardrail: dict[str, Any] = {"name": one} if isinstance(one, str) else dict(one)
-        unknown = set(guardrail) - {"name", "direction", "kind", "margin"}
-        if unknown or "name" not in guardrail:
-            raise InvalidDesignError(f"a guardrail has name, direction, kind and margin, not {sorted(guardrail)}")
-        kind = parse_enum(MetricKind, "guardrail kind", guardrail["kind"]) if guardrail.get("kind") else None
-        guardrails.append(
-            Metric(
-                guardrail["name"],
-                "guardrail",
-                kind,
-                guardrail.get("direction", "increase"),
-                margin=guardrail.get("margin", 0.0),
-            )
-        )
-    return guardrails
+def with_first_stage(design: Mapping[str, Any]) -> dict[str, Any]:
+    """A design that begins at its ramp's first stage."""
+    ramp = design.get("ramp")
+    if not isinstance(ramp, list | tuple) or not ramp:
+        return dict(design)
+    if "traffic_share" in design:
+        raise InvalidDesignError("a ramp says what share of the traffic takes part; leave out traffic_share")
+    return dict(design) | {"ramp": list(ramp), "traffic_share": ramp[0]}
 
 
 def parse_enum(kind: Any, what: str, value: object) -> Any:
@@ -82,10 +79,21 @@ def make_baseline(given: float | tuple[float, float] | None, kind: MetricKind | 
     if given is None:
         return None
     if isinstance(given, tuple | list) and len(given) == 2:
-        return float(given[0]), float(given[1]) ** 2
+        mean, deviation = (as_number(part) for part in given)
+        if mean is not None and deviation is not None and max(abs(mean), abs(deviation)) <= LARGEST:
+            return mean, deviation**2
     if isinstance(given, int | float) and kind == MetricKind.BINARY and 0 < given < 1:
         return float(given), given * (1 - given)
     raise InputError(f"baseline is (mean, standard deviation), or the proportion of a binary metric, not {given!r}")
+
+
+def require_addable(design: Design, primary: Metric) -> None:
+    """Raise where units without an outcome are to count as zeros of something that a zero is no value of."""
+    if design.missing_outcomes == "zero" and primary.kind in (MetricKind.RATE, MetricKind.RATIO):
+        raise InvalidDesignError(
+            f"missing_outcomes='zero' is for metrics that count or add up, not for a {primary.kind}: who has none "
+            "has no rate; declare metric_kind 'binary' or 'count', or use 'exclude'"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,7 @@ class Definition:
             "created_at": now,
             "started_at": None,
             "completed_at": None,
+            "covariate_origin": None,
         }
         about = {"experiment_id": experiment_id}
         return experiment, [about | row for row in self.variant_rows()], [about | row for row in self.metric_rows()]
@@ -144,23 +153,27 @@ class Definition:
         return [
             {"metric_name": m.name, "role": m.role, "kind": m.kind, "is_kind_fixed": m.kind is not None}
             | {"direction": m.direction, "lower": m.lower, "upper": m.upper, "margin": m.margin, "origin": None}
+            | {"version": m.version, "quantile": m.quantile}
+            | {"window_days": m.window_days, "winsorise_at": m.winsorise_at}
+            | {"has_all_sums": True}
             for m in self.metrics
         ]
 
-    def _under_the_rule_of(self, stored: Row) -> Design:
-        """The design as it would have been when the stored one was created: a running experiment keeps its rule."""
+    def _as_it_stands(self, stored: Row) -> Design:
+        """The design under the rule that a running experiment keeps, with the traffic that it may have been given."""
         theirs = Design.from_dict(stored["design"])
         floor = self.design.allocation_floor
         if theirs.decision_rule == 1 and floor is None:
             floor = FLOOR
-        return replace(self.design, decision_rule=theirs.decision_rule, allocation_floor=floor)
+        share = max(self.design.traffic_share, theirs.traffic_share)  # it may have been raised since
+        return replace(self.design, decision_rule=theirs.decision_rule, allocation_floor=floor, traffic_share=share)
 
     def require_same(self, stored: Row, variants: Sequence[Row], metrics: Sequence[Row]) -> None:
         """Raise unless the stored experiment of this name was designed just like this one."""
         differing = [
             what
             for what, mine, theirs in (
-                ("design", self._under_the_rule_of(stored).as_dict(), Design.from_dict(stored["design"]).as_dict()),
+                ("design", self._as_it_stands(stored).as_dict(), Design.from_dict(stored["design"]).as_dict()),
                 ("variants", self.variant_rows(), _without(variants, "experiment_id")),
                 ("metrics", _as_designed(self.metric_rows(), metrics), _as_designed(metrics, self.metric_rows())),
             )
@@ -179,7 +192,7 @@ def conclusion(analysis: ExperimentResult, chosen: str | None) -> str:
         return "winner" if chosen == analysis.winner else "chosen"
     return (
         analysis.status.value
-        if analysis.status in (ExperimentStatus.NO_DIFFERENCE, ExperimentStatus.INVALID)
+        if analysis.status in (ExperimentStatus.NO_DIFFERENCE, ExperimentStatus.INVALID, ExperimentStatus.CONTRADICTED)
         else "inconclusive"
     )
 
@@ -232,7 +245,7 @@ def _without(rows: Sequence[Row], *names: str) -> list[Row]:
 def _as_designed(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
     """Metrics as they were designed: an inferred kind and the origin are not part of the design."""
     open_kinds = {row["metric_name"] for row in [*rows, *others] if row["kind"] is None}
-    kept = ("metric_name", "role", "direction", "lower", "upper", "margin")
+    kept = ("metric_name", "role", "direction", "lower", "upper", "margin", "quantile", "window_days", "winsorise_at")
     return sorted(
         (
             {name: row[name] for name in kept} | {"kind": None if row["metric_name"] in open_kinds else row["kind"]}

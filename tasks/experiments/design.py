@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import tzinfo
+from decimal import Decimal
 from math import isclose, isfinite
+from numbers import Real
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
 
 from tasks.errors import OutOfRangeError, require_between
-from tasks.experiments.errors import InvalidDesignError
+from tasks.experiments.errors import InvalidDesignError, UnstorableTextError
 from tasks.experiments.hashing import HASHES
 from tasks.experiments.records import ExperimentType, MetricKind, VariantAllocation
 
@@ -18,6 +25,11 @@ FIRST_OUTCOMES = 100
 FLOOR_POWER = 0.45  # at .5 intervals cover 93.6 % after 10,000 outcomes, at .4 regret is a third higher (simulated)
 CURRENT_RULE = 2  # how an experiment is decided; one that was created under an earlier rule keeps it
 WEIGHT_TOLERANCE = 1e-9
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+LARGEST = 1e70  # of a number: its fourth power, which errors of variances are made of, is still one
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+LONGEST_DAYS = 3650.0
+CYCLE_DAYS = 7.0  # people's days differ by the week
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +37,25 @@ class Metric:
     """One thing measured.
 
     Attributes:
-        role: `primary` decides, `guardrail` may forbid.
+        role: `primary` decides, `secondary` explains, `guardrail` may forbid.
         margin: by how much a guardrail may get worse, relative to the control's mean.
+        version: of the workspace's definition that it was taken from; None: defined by the experiment itself.
+        quantile: p50, p90 or p99, where arms are compared by it; None: by their means.
+        window_days: how long after its exposure a unit's outcomes count; None: the experiment's.
+        winsorise_at: quantile at which values are capped; None: the experiment's for its primary metric, else none.
     """
 
     name: str
-    role: Literal["primary", "guardrail"] = "primary"
+    role: Literal["primary", "secondary", "guardrail"] = "primary"
     kind: MetricKind | None = None
     direction: Direction = "increase"
     lower: float | None = None
     upper: float | None = None
     margin: float = 0.0
+    version: int | None = None
+    quantile: str | None = None
+    window_days: float | None = None
+    winsorise_at: float | None = None
 
     def __post_init__(self) -> None:
         require_text("metric name", self.name, 64)
@@ -44,6 +64,23 @@ class Metric:
         if self.lower is not None and self.upper is not None and not self.lower < self.upper:
             raise InvalidDesignError(f"metric bounds must rise, not ({self.lower}, {self.upper})")
         require_between("margin", self.margin, 0.0, 1.0)
+        if self.window_days is not None:
+            require_positive("window_days", self.window_days)
+            require_between("window_days", self.window_days, 0.0, 3650.0)
+        if self.winsorise_at is not None:
+            require_between("winsorise_at", self.winsorise_at, 0.5, 1.0)
+        self._require_quantile()
+
+    def _require_quantile(self) -> None:
+        if self.quantile is None:
+            return
+        if self.quantile not in QUANTILES:
+            known = ", ".join(QUANTILES)
+            raise InvalidDesignError(f"quantile of metric '{self.name}' is one of {known}, not {self.quantile!r}")
+        if self.kind not in (None, MetricKind.CONTINUOUS, MetricKind.COUNT):
+            raise InvalidDesignError(
+                f"metric '{self.name}' is {self.kind}: {self.quantile} is of a continuous metric or a count"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +109,19 @@ class Design:
         scheduled_looks: number of looks of a sequential experiment that spends its error by plan; None: look any time.
         winsorise_at: quantile of all arms together at which values are capped; costs a pass over the outcomes.
         late_days: how long after completion outcomes are still taken.
+        missing_outcomes: what units that were assigned and never reported are: `exclude` compares those that did,
+            `zero` counts all others as zeros (intention to treat), for metrics that count or add up.
+        cycle_days: days that must be covered before anything is declared; None: 7 where outcomes say when they
+            occurred (`occurred_at`), else none.
+        conversion_window_days: how long after its exposure a unit's outcomes count; None: as long as any are taken.
+        time_zone: where its days begin, and of instants that come without a zone (IANA name); None: UTC, and such
+            instants are refused.
+        assigned_elsewhere: whether units come with their arms, from ingested exposures; nobody is assigned here then.
+        layer: experiments in one layer of a workspace share no unit; None: units may be in others, too.
+        layer_share: share of the layer's units that it holds from its start to its end.
+        ramp: shares of the traffic, rising, that it goes through (.01, .1, .5, 1) unless a guardrail is harmed.
+        ramp_days: least days of each stage.
+        is_holdout: whether it compares the workspace's holdout group with everybody else.
         decision_rule: which rule declares a winner; an experiment keeps the one it was created under.
     """
 
@@ -90,8 +140,18 @@ class Design:
     scheduled_looks: int | None = None
     winsorise_at: float | None = None
     late_days: float = 0.0
+    missing_outcomes: Literal["exclude", "zero"] = "exclude"
+    cycle_days: float | None = None
+    conversion_window_days: float | None = None
+    time_zone: str | None = None
     auto_complete: bool = False
     bucketing: str = "blake2b"
+    assigned_elsewhere: bool = False
+    layer: str | None = None
+    layer_share: float = 1.0
+    ramp: list[float] | None = None
+    ramp_days: float = 1.0
+    is_holdout: bool = False
     decision_rule: int = CURRENT_RULE
 
     def __post_init__(self) -> None:
@@ -101,7 +161,7 @@ class Design:
         require_whole("min_sample_size", self.min_sample_size, 2)
         require_between("traffic_share", self.traffic_share, 0.0, 1.0)
         require_between("holdout_share", self.holdout_share, 0.0, 1.0)
-        require_between("late_days", self.late_days, 0.0, 3650.0)
+        require_between("late_days", self.late_days, 0.0, LONGEST_DAYS)
         for name, least in (("planned_units_per_arm", 2), ("scheduled_looks", 1)):
             if getattr(self, name) is not None:
                 require_whole(name, getattr(self, name), least)
@@ -110,11 +170,48 @@ class Design:
                 require_between(name, getattr(self, name), low, high)
         if self.daily_units is not None:
             require_positive("daily_units", self.daily_units)
+        self._require_times()
+        self._require_missing_outcomes()
+        self._require_traffic()
         if self.bucketing not in HASHES:
             raise InvalidDesignError(f"bucketing is one of {', '.join(HASHES)}, not {self.bucketing!r}")
         require_between("decision_rule", self.decision_rule, 1, CURRENT_RULE)
         if self.goal not in ("reward", "winner"):
             raise InvalidDesignError(f"goal is 'reward' or 'winner', not {self.goal!r}")
+
+    def _require_traffic(self) -> None:
+        """Who takes part: by layer, by ramp, or from elsewhere."""
+        for name in ("auto_complete", "assigned_elsewhere", "is_holdout"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidDesignError(f"{name} is true or false, not {getattr(self, name)!r}")
+        if self.layer is not None:
+            require_text("layer", self.layer, 64)
+        require_between("layer_share", self.layer_share, 1e-6, 1.0)
+        require_positive("ramp_days", self.ramp_days)
+        require_between("ramp_days", self.ramp_days, 0.0, LONGEST_DAYS)
+        if self.ramp is not None:
+            _require_ramp(self.ramp)
+        if self.assigned_elsewhere and (self.layer or self.ramp or self.reweights_itself or self.traffic_share < 1):
+            raise InvalidDesignError(
+                "units that are assigned elsewhere have no layer, ramp, traffic_share or adaptive weights here"
+            )
+
+    def _require_times(self) -> None:
+        if self.conversion_window_days is not None:
+            require_positive("conversion_window_days", self.conversion_window_days)
+            require_between("conversion_window_days", self.conversion_window_days, 0.0, LONGEST_DAYS)
+        if self.cycle_days is not None:
+            require_between("cycle_days", self.cycle_days, 0.0, LONGEST_DAYS)
+        require_time_zone(self.time_zone)
+
+    def _require_missing_outcomes(self) -> None:
+        if self.missing_outcomes not in ("exclude", "zero"):
+            raise InvalidDesignError(f"missing_outcomes is 'exclude' or 'zero', not {self.missing_outcomes!r}")
+        if self.missing_outcomes == "zero" and self.reweights_itself:
+            raise InvalidDesignError(
+                "missing_outcomes='zero' needs weights that do not follow outcomes: units that have not answered yet "
+                "would count against the arms that just got them; use 'exclude' and record a 0 for who did not convert"
+            )
 
     @property
     def alpha(self) -> float:
@@ -156,6 +253,15 @@ class Design:
         return cls(**{**stored, **kinds, "allocation_strategy": strategy})
 
 
+def _require_ramp(shares: object) -> None:
+    stages = shares if isinstance(shares, list) else []
+    numbers = [one for one in stages if isinstance(one, int | float) and not isinstance(one, bool) and 0 < one <= 1]
+    if not stages or len(numbers) < len(stages) or sorted(set(numbers)) != numbers:
+        raise InvalidDesignError(
+            f"ramp is a list of rising shares of the traffic, such as [0.01, 0.1, 0.5, 1], not {shares}"
+        )
+
+
 def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
     """Arms from dictionaries with `name` and, if wanted, `description`, `weight`, `is_control`, `levels`.
 
@@ -174,6 +280,9 @@ def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
         raise InvalidDesignError(f"one variant is the control, not {len(controls)}: {', '.join(controls)}")
     control = controls[0] if controls else ("control" if "control" in names else names[0])
     weights = require_weights([one.get("weight") for one in given])
+    for one in given:
+        for text in (one.get("description"), *dict(one.get("levels") or {}).items()):
+            require_storable("a variant's description or level", str(text))
     return [
         Variant(name, one.get("description"), weight, name == control, dict(one.get("levels") or {}))
         for name, one, weight in zip(names, given, weights, strict=True)
@@ -195,7 +304,34 @@ def require_text(what: str, value: object, longest: int) -> str:
     text = value.strip() if isinstance(value, str) else ""
     if not text or len(text) > longest:
         raise InvalidDesignError(f"{what} must be a text of 1 to {longest} characters, not {value!r}")
+    return require_storable(what, text)
+
+
+def require_storable(what: str, text: str) -> str:
+    """The text; raise if both databases would not keep it alike."""
+    if not is_storable(text):
+        raise UnstorableTextError(what, text)
     return text
+
+
+def is_storable(text: str) -> bool:
+    """Whether both databases keep the text alike: it holds no NUL and no half of a surrogate pair."""
+    return UNSTORABLE.search(text) is None
+
+
+def calendar_of(design: Design) -> tzinfo:
+    """Where an experiment's days begin."""
+    return ZoneInfo(design.time_zone or "UTC")
+
+
+def require_time_zone(name: object) -> None:
+    """Raise unless it is the IANA name of a time zone, or None."""
+    if name is None:
+        return
+    try:
+        ZoneInfo(name if isinstance(name, str) else "")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidDesignError(f"time_zone is an IANA name such as Europe/Berlin, not {name!r}") from None
 
 
 def require_whole(name: str, value: object, least: int) -> None:
@@ -208,3 +344,14 @@ def require_positive(name: str, value: object) -> None:
     """Raise unless the value is a positive finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value <= 0:
         raise OutOfRangeError(name, value, "a positive number")
+
+
+def as_number(value: object) -> float | None:
+    """Any kind of real number as a float, `Decimal` and numpy's booleans too; None for what is none, or not finite."""
+    if not isinstance(value, Real | Decimal | np.bool_):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) else None

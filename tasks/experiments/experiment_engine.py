@@ -10,6 +10,7 @@ from typing import Any, Literal
 import polars as pl
 
 from tasks.experiments.aggregated import AggregatedAnalysis
+from tasks.experiments.ramp import RampStep
 from tasks.experiments.records import (
     Assignment,
     ExperimentRecord,
@@ -52,10 +53,11 @@ class ExperimentEngine:
         *,
         hypothesis: str | None = None,
         metric_kind: MetricKind | str | None = None,
-        direction: Literal["increase", "decrease"] = "increase",
+        direction: Literal["increase", "decrease"] | None = None,
         bounds: tuple[float, float] | None = None,
         baseline: float | tuple[float, float] | None = None,
         min_effect_size: float | None = None,
+        secondary: Sequence[str | Mapping[str, Any]] = (),
         guardrails: Sequence[str | Mapping[str, Any]] = (),
         salt: str | None = None,
         **design: Any,
@@ -67,9 +69,11 @@ class ExperimentEngine:
                 to level, for main effects and interactions of a multivariate experiment).
             allocation_strategy: EQUAL, or THOMPSON for a bandit, unless given.
             min_sample_size: units every arm needs before anything is declared.
-            metric_kind: binary, rate, continuous, count or ratio; inferred from the first outcomes unless given.
+            metric_kind: binary, rate, continuous, count or ratio; decided at each look by all outcomes unless given.
             baseline: mean and standard deviation, or the proportion of a binary metric, to plan the size before start.
-            guardrails: metrics that must not get worse.
+            direction: increase or decrease, whichever is better; as the workspace defined it, or increase.
+            secondary: up to ten further metrics, whose effects are discovered at a false discovery rate of α.
+            guardrails: metrics that must not get worse; names or dictionaries (`tasks.experiments.metrics`).
             salt: of the hash that assigns; random unless an experiment moves here from another platform.
             design: further fields of `tasks.experiments.design.Design`.
 
@@ -92,10 +96,41 @@ class ExperimentEngine:
             bounds=bounds,
             baseline=baseline,
             min_effect_size=min_effect_size,
+            secondary=secondary,
             guardrails=guardrails,
             salt=salt,
             **design,
         )
+
+    async def define_metric(self, workspace_id: str, name: str, **known: Any) -> dict[str, Any]:
+        """Define a metric once for a workspace, or a new version of it; experiments name it and keep its version.
+
+        Args:
+            known: fields of `tasks.experiments.metrics.WorkspaceMetric`, such as `kind`, `direction`, `owner`.
+        """
+        return await asyncio.to_thread(self._service.define_metric, workspace_id, name, **known)
+
+    async def create_holdout(
+        self, workspace_id: str, share: float, metric_name: str, *, name: str = "holdout", **design: Any
+    ) -> ExperimentRecord:
+        """Keep a share of the units out of every later experiment of a workspace, and compare it with everybody else.
+
+        Args:
+            share: of all units, such as .05.
+            metric_name: what experiments and what they shipped are judged by, together.
+            design: as in `create_experiment`.
+        """
+        return await asyncio.to_thread(
+            self._service.create_holdout, workspace_id, share, metric_name, name=name, **design
+        )
+
+    async def advance_ramp(self, analysis: ExperimentResult) -> RampStep | None:
+        """Raise the traffic to its ramp's next stage, or stop what harms a guardrail; None where there is no ramp."""
+        return await asyncio.to_thread(self._service.advance_ramp, analysis)
+
+    async def list_metrics(self, workspace_id: str | None = None) -> list[dict[str, Any]]:
+        """The newest version of every metric of a workspace, or of all."""
+        return await asyncio.to_thread(self._service.list_metrics, workspace_id)
 
     def plan_experiment(
         self,
@@ -120,41 +155,60 @@ class ExperimentEngine:
             baseline, metric_kind, arms, units_per_arm=units_per_arm, weights=weights, **design
         )
 
-    async def start_experiment(self, experiment_id: str) -> ExperimentRecord:
-        """Freeze the design and begin to assign; starting twice changes nothing."""
-        return await asyncio.to_thread(self._service.start_experiment, experiment_id)
+    async def start_experiment(self, experiment_id: str, started_at: datetime | None = None) -> ExperimentRecord:
+        """Freeze the design and begin to assign; starting twice changes nothing.
+
+        Args:
+            started_at: now, or earlier, to take over what happened since.
+        """
+        return await asyncio.to_thread(self._service.start_experiment, experiment_id, started_at)
 
     async def assign_variant(
         self,
         experiment_id: str,
         unit_id: str | None = None,
         *,
-        segment: str | None = None,
+        segment: str | Mapping[str, Any] | None = None,
         covariate: float | None = None,
+        assigned_at: datetime | None = None,
     ) -> Assignment | None:
-        """The unit's arm: the same id always gets the same one, in every process.
+        """The unit's arm: the same id always gets the same one, in every process, also after the experiment's end.
 
         Args:
             unit_id: a user, a post, whatever is randomized; a fresh one is made, and returned, for None.
-            segment: a label known before the experiment, to report effects by.
+            segment: a label known before the experiment, or several by name, to report effects by.
             covariate: the metric's value of this unit from before the experiment, to reduce variance by.
+            assigned_at: when it was exposed first, where that was before now.
 
         Returns:
             The arm's id, a string that carries `unit_id`, `propensity` and `epoch`; None for a unit that takes no part.
         """
         return await asyncio.to_thread(
-            self._service.assign_variant, experiment_id, unit_id, segment=segment, covariate=covariate
+            self._service.assign_variant,
+            experiment_id,
+            unit_id,
+            segment=segment,
+            covariate=covariate,
+            assigned_at=assigned_at,
         )
 
     async def assign_variants(
         self,
         experiment_id: str,
         unit_ids: Sequence[str],
-        segments: Sequence[str | None] | None = None,
+        segments: Sequence[str | Mapping[str, Any] | None] | None = None,
         covariates: Sequence[float | None] | None = None,
+        *,
+        assigned_at: datetime | None = None,
     ) -> list[Assignment | None]:
-        """Arms of many units, in their order, in one transaction."""
-        return await asyncio.to_thread(self._service.assign_variants, experiment_id, unit_ids, segments, covariates)
+        """Arms of many units, in their order, in one transaction.
+
+        None for a unit that takes no part: also one whose id or segment holds what no database keeps (NUL, or half of a
+        surrogate pair), and after the experiment's end one that has no arm.
+        """
+        return await asyncio.to_thread(
+            self._service.assign_variants, experiment_id, unit_ids, segments, covariates, assigned_at=assigned_at
+        )
 
     async def assigned_variants(self, experiment_id: str, unit_ids: Sequence[str]) -> list[Assignment | None]:
         """Arms that units have already, in their order; None for a unit that was never assigned."""
@@ -184,6 +238,7 @@ class ExperimentEngine:
             key: tells several outcomes of one unit apart.
             metric_name: a guardrail's name; the primary metric unless given.
             amend: replace what is recorded under this key; the old value is kept aside.
+            occurred_at: when it happened; makes effects by day and the gate of a full cycle of days possible.
 
         Raises:
             InputError: for anything that cannot be counted; nothing is written.
@@ -210,7 +265,11 @@ class ExperimentEngine:
         amend: bool = False,
         occurred_at: datetime | None = None,
     ) -> Recorded:
-        """Record many at once, all or none: columns `unit_id`, `outcome` and, if wanted, `key` and `denominator`."""
+        """Record many at once: columns `unit_id`, `outcome` and, if wanted, `key`, `denominator` and `occurred_at`.
+
+        All or none, but for rows that are left out and told in `refused`: those that occurred before their unit was
+        exposed, in the future or outside the conversion window, or whose text no database keeps.
+        """
         return await asyncio.to_thread(
             self._service.record_outcomes,
             experiment_id,
@@ -228,6 +287,26 @@ class ExperimentEngine:
             InvalidDesignError: if weights are not positive or do not sum to 1 over all variants.
         """
         return await asyncio.to_thread(self._service.set_weights, experiment_id, weights, reason)
+
+    async def switch_off(self, experiment_id: str, variant_id: str, reason: str) -> ExperimentRecord:
+        """Give an arm to no further unit; the others share its traffic, those who have it keep it.
+
+        It is compared with the others by the time in which it was on, and they are judged without it from then on.
+
+        Raises:
+            WrongStateError: if the experiment is not running.
+            InvalidDesignError: for the control, and for the last arm beside it.
+        """
+        return await asyncio.to_thread(self._service.switch_off, experiment_id, variant_id, reason)
+
+    async def set_traffic_share(self, experiment_id: str, traffic_share: float, reason: str) -> ExperimentRecord:
+        """Let a larger share of the units take part; those that do keep their arm, the same share changes nothing.
+
+        Raises:
+            WrongStateError: if it is completed.
+            InvalidDesignError: for a smaller share than before.
+        """
+        return await asyncio.to_thread(self._service.set_traffic_share, experiment_id, traffic_share, reason)
 
     async def analyze_experiment(self, experiment_id: str) -> ExperimentResult:
         """Everything known now; each call on new data is a look, and looks cost nothing but a wider interval."""

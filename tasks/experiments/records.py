@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -49,8 +49,9 @@ class ExperimentStatus(StrEnum):
     """What an analysis came to.
 
     `running`: no answer yet · `insufficient_data`: too few units to judge by · `winner` · `no_difference`: whatever
-    difference there is, is smaller than the smallest worth having · `invalid`: units did not arrive in the promised
-    shares · `harmed`: the leader wins on the metric and hurts a guardrail.
+    difference there is, is smaller than the smallest worth having · `invalid`: units did not arrive, or report, in the
+    promised shares · `contradicted`: the effect changed while it ran, so that it has no one value · `harmed`: whatever
+    leads, or every arm but the control, hurts a guardrail.
     """
 
     INSUFFICIENT_DATA = "insufficient_data"
@@ -58,6 +59,7 @@ class ExperimentStatus(StrEnum):
     WINNER = "winner"
     NO_DIFFERENCE = "no_difference"
     INVALID = "invalid"
+    CONTRADICTED = "contradicted"
     HARMED = "harmed"
 
 
@@ -138,6 +140,8 @@ class Assignment(str):
         propensity: the probability with which it got this arm.
     """
 
+    __slots__ = ("epoch", "propensity", "unit_id")
+
     unit_id: str
     propensity: float
     epoch: int
@@ -160,16 +164,29 @@ class Assignment(str):
 
 @dataclass(frozen=True)
 class Recorded(MappingRecord):
-    """What became of a batch of outcomes."""
+    """What became of a batch of outcomes.
+
+    Attributes:
+        refused: rows that were left out while the rest was kept, each with its unit and the reason; shown where any.
+    """
 
     recorded: int
     unchanged: int
     amended: int
+    refused: tuple[dict[str, Any], ...] = ()
+
+    def _names(self) -> list[str]:
+        return [name for name in super()._names() if name != "refused" or self.refused]
 
 
 @dataclass(frozen=True)
 class ArmReport(MappingRecord):
-    """One arm: units, mean with a credible interval, and what probability says of it, which decides nothing."""
+    """One arm: units, mean with a credible interval, and what probability says of it, which decides nothing.
+
+    Attributes:
+        reporting_rate: share of its assigned units that have an outcome of the primary metric.
+        weight: share of the units to come; zero where it was switched off.
+    """
 
     variant_id: str
     is_control: bool
@@ -180,6 +197,7 @@ class ArmReport(MappingRecord):
     probability_best: float | None
     expected_loss: float | None
     weight: float
+    reporting_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -205,12 +223,31 @@ class EffectReport(MappingRecord):
 
 @dataclass(frozen=True)
 class SampleRatio(MappingRecord):
-    """Whether units arrived in the promised shares."""
+    """Whether units arrived in the promised shares, or report as often in one arm as in another; always valid."""
 
     p_value: float
     is_alarm: bool
     counts: dict[str, int]
     expected: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Forecast(MappingRecord):
+    """When the answer comes, at this pace.
+
+    Attributes:
+        units_per_day: of all arms together, over the last week.
+        by: instant by which half of the paths had their answer; between `earliest` and `latest` lie eight of ten.
+        planned_end: when the planned size is reached.
+        winner_probability: that an arm is proven to win by then, from today on; the power that is left.
+    """
+
+    units_per_day: float
+    earliest: datetime
+    by: datetime
+    latest: datetime
+    planned_end: datetime
+    winner_probability: float
 
 
 @dataclass(frozen=True)
@@ -224,6 +261,13 @@ class ExperimentResult(MappingRecord):
         direction: increase or decrease, whichever of the metric is better; all effects are positive for the better.
         contrasts: main effects and interactions of a multivariate experiment.
         next_step: what to do now.
+        missing_days: days still to come before a full cycle is covered and anything may be declared.
+        left_out: what was left out of ingested exposure and outcome logs, in words.
+        secondary: effects on secondary metrics, their discoveries at a false discovery rate of α.
+        forecast: when the answer comes at this pace; None where nothing can be said.
+        reporting: whether the units with an outcome are as many of the assigned ones in every arm.
+        better_than_control: arms that are proven better than the control, whether or not one of them wins.
+        days: effect of each arm by whole days since a unit's exposure, where outcomes say when they occurred.
     """
 
     experiment_id: str
@@ -252,6 +296,13 @@ class ExperimentResult(MappingRecord):
     method: str
     next_step: str
     warnings: list[str]
+    missing_days: float = 0.0
+    left_out: tuple[str, ...] = ()
+    forecast: Forecast | None = None
+    secondary: list[dict[str, Any]] = field(default_factory=list)
+    reporting: SampleRatio | None = None
+    better_than_control: tuple[str, ...] = ()
+    days: tuple[dict[str, Any], ...] = ()
 
     @property
     def is_answered(self) -> bool:

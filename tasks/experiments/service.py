@@ -9,28 +9,42 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from tasks.errors import InputError, UnknownNameError, require_between
 from tasks.experiments import definition, interim_analysis
 from tasks.experiments.aggregated import AggregatedAnalysis, analyze_arms
-from tasks.experiments.assignment import AssignmentPlan, require_covariates, require_segments, require_unit
+from tasks.experiments.assignment import (
+    HELD_OUT,
+    Arrivals,
+    AssignmentPlan,
+    assignment_of,
+    holdout_salt,
+    require_past,
+    require_unit,
+)
 from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING, Definition, as_record, parse_enum
 from tasks.experiments.design import (
     Design,
     make_variants,
     require_positive,
+    require_storable,
     require_text,
     require_weights,
     require_whole,
 )
-from tasks.experiments.errors import WrongStateError
+from tasks.experiments.errors import InvalidDesignError, WrongStateError, unknown_experiment
 from tasks.experiments.inference import bandit_allocation, power
-from tasks.experiments.outcomes import OutcomeInput, make_outcome, outcomes_from, require_window
+from tasks.experiments.metrics import WorkspaceMetric, make_others, newest, require_comparable, require_different
+from tasks.experiments.outcomes import Intake, OutcomeWindow, make_outcome
+from tasks.experiments.power_curve import PowerCurve, power_curve
+from tasks.experiments.ramp import RampStep, next_step
 from tasks.experiments.records import (
     Assignment,
     ExperimentRecord,
@@ -41,10 +55,12 @@ from tasks.experiments.records import (
     Recorded,
     VariantAllocation,
 )
+from tasks.experiments.segments import as_text
 from tasks.experiments.store import ExperimentStore, Row
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace
 
+TRAFFIC_RAISED = "traffic raised"
 PLAN_SECONDS = 1.0  # how long another process may go on with weights that were just replaced
 
 
@@ -78,10 +94,11 @@ class ExperimentService:
         *,
         hypothesis: str | None = None,
         metric_kind: MetricKind | str | None = None,
-        direction: Literal["increase", "decrease"] = "increase",
+        direction: Literal["increase", "decrease"] | None = None,
         bounds: tuple[float, float] | None = None,
         baseline: float | tuple[float, float] | None = None,
         min_effect_size: float | None = None,
+        secondary: Sequence[str | Mapping[str, Any]] = (),
         guardrails: Sequence[str | Mapping[str, Any]] = (),
         salt: str | None = None,
         **design: Any,
@@ -91,24 +108,32 @@ class ExperimentService:
         is_bandit = kind == ExperimentType.MULTI_ARMED_BANDIT
         usual = VariantAllocation.THOMPSON if is_bandit else VariantAllocation.EQUAL
         strategy = parse_enum(VariantAllocation, "allocation_strategy", allocation_strategy or usual)
-        primary = definition.make_metric(require_text("metric_name", metric_name, 64), metric_kind, direction, bounds)
+        name = require_text("name", name, 128)
+        defined, design = self._defined(workspace_id, name), self._with_holdout(workspace_id, name, design)
+        metric = require_text("metric_name", metric_name, 64)
+        primary = definition.make_metric(metric, metric_kind, direction, bounds, defined)
+        others = [*make_others(secondary, "secondary", defined), *make_others(guardrails, "guardrail", defined)]
+        require_different([primary, *others])
+        require_comparable([primary, *others], is_adaptive=strategy != VariantAllocation.EQUAL)
+        smallest = defined.get(metric, {}).get("min_effect_size") or self.min_effect_size
         wanted = Definition(
             workspace_id=workspace_id,
-            name=require_text("name", name, 128),
-            hypothesis=hypothesis.strip() or None if hypothesis else None,
+            name=name,
+            hypothesis=require_storable("hypothesis", hypothesis).strip() or None if hypothesis else None,
             design=definition.make_design(
-                design,
+                definition.with_first_stage(design),
                 experiment_type=kind,
                 allocation_strategy=strategy,
                 min_sample_size=min_sample_size,
                 confidence_level=self.default_confidence if confidence_level is None else confidence_level,
-                min_effect_size=self.min_effect_size if min_effect_size is None else min_effect_size,
+                min_effect_size=smallest if min_effect_size is None else min_effect_size,
             ),
             variants=make_variants(variants),
-            metrics=[primary, *definition.make_guardrails(guardrails)],
+            metrics=[primary, *others],
             baseline=definition.make_baseline(baseline, primary.kind),
         )
-        return self._write(wanted, salt)
+        definition.require_addable(wanted.design, primary)
+        return self._write(wanted, None if salt is None else require_storable("salt", salt))
 
     def _write(self, wanted: Definition, salt: str | None) -> ExperimentRecord:
         find_workspace(self.store.warehouse, wanted.workspace_id)
@@ -120,6 +145,45 @@ class ExperimentService:
         stored = self.store.definitions.find(identifier)
         wanted.require_same(*stored)
         return as_record(*stored)
+
+    def _defined(self, workspace_id: str, name: str) -> dict[str, Any]:
+        """The workspace's metrics by name: newest versions, or those that an open experiment of this name has."""
+        versions = self.store.metrics.versions(workspace_id)
+        defined = dict(newest(versions))
+        still_open = [row for row in self.store.definitions.named(workspace_id, name) if row["status"] != COMPLETED]
+        if still_open and versions:
+            metrics = self.store.definitions.find(still_open[-1]["experiment_id"])[2]
+            began_with = {(row["metric_name"], row["version"]) for row in metrics}
+            defined |= {row["name"]: row for row in versions if (row["name"], row["version"]) in began_with}
+        return defined
+
+    def define_metric(self, workspace_id: str, name: str, **known: Any) -> dict[str, Any]:
+        """Define a metric of a workspace, or a new version of it; the same again changes nothing.
+
+        Args:
+            known: further fields of `tasks.experiments.metrics.WorkspaceMetric`.
+
+        Raises:
+            InputError: if something is wrong with it, or the workspace is unknown; nothing is written.
+        """
+        find_workspace(self.store.warehouse, workspace_id)
+        fields = WorkspaceMetric.__dataclass_fields__
+        for one in known:
+            if one not in fields:
+                raise UnknownNameError("field of a metric", one, fields)
+        if known.get("kind") is not None:
+            known["kind"] = parse_enum(MetricKind, "kind", known["kind"])
+        metric = WorkspaceMetric(require_text("metric name", name, 64), **known)
+        return self.store.metrics.define(workspace_id, metric.as_dict(), datetime.now(UTC))
+
+    def list_metrics(self, workspace_id: str | None = None) -> list[dict[str, Any]]:
+        """The newest version of every metric that workspaces defined."""
+        if workspace_id is not None:
+            find_workspace(self.store.warehouse, workspace_id)
+        by_workspace: dict[str, list[Row]] = {}
+        for row in self.store.metrics.versions(workspace_id):
+            by_workspace.setdefault(row["workspace_id"], []).append(row)
+        return [dict(row) for rows in by_workspace.values() for row in newest(rows).values()]
 
     def plan_experiment(
         self,
@@ -142,17 +206,37 @@ class ExperimentService:
             raise InputError(f"{arms} arms need as many weights, not {len(shares)}")
         return power.make_plan(wanted, arms, mean, variance, kind, units_per_arm, shares)
 
-    def start_experiment(self, experiment_id: str) -> ExperimentRecord:
+    def power_curve(
+        self,
+        baseline: float | tuple[float, float],
+        metric_kind: MetricKind | str | None = None,
+        arms: int = 2,
+        *,
+        units_per_arm: int | None = None,
+        weights: Sequence[float] | None = None,
+        min_effect_size: float | None = None,
+        **design: Any,
+    ) -> PowerCurve:
+        """A plan, with the power at other sizes and for other effects; writes nothing."""
+        planned = partial(self.plan_experiment, baseline, metric_kind, arms, weights=weights, **design)
+        effect = self.min_effect_size if min_effect_size is None else min_effect_size
+        return power_curve(planned, arms, units_per_arm, effect, design.get("power", Design().power))
+
+    def start_experiment(self, experiment_id: str, started_at: datetime | None = None) -> ExperimentRecord:
         """Freeze the design and put its weights in force."""
         experiment, variants, _ = self.store.definitions.find(experiment_id)
         if experiment["status"] == COMPLETED:
             raise WrongStateError(experiment_id, COMPLETED, "it cannot start again", "create a new one")
         now = datetime.now(UTC)
+        at = require_past("started_at", started_at, now)
+        design = Design.from_dict(experiment["design"])
+        if design.layer is not None:
+            self.store.layers.claim(experiment, design.layer, design.layer_share)
         first = {"experiment_id": experiment_id, "epoch": 0, "weights": [row["weight"] for row in variants]}
-        self.store.assignments.add_epoch(first | {"reason": "as designed", "outcomes_before": 0, "started_at": now})
+        self.store.assignments.add_epoch(first | {"reason": "as designed", "outcomes_before": 0, "started_at": at})
         if experiment["status"] == DRAFT:
             evidence = {"design": experiment["design"], "planned_units_per_arm": experiment["planned_units_per_arm"]}
-            self.store.definitions.change(experiment_id, "started", now, evidence, status=RUNNING, started_at=now)
+            self.store.definitions.change(experiment_id, "started", now, evidence, status=RUNNING, started_at=at)
         return as_record(*self.store.definitions.find(experiment_id))
 
     def assign_variant(
@@ -160,34 +244,117 @@ class ExperimentService:
         experiment_id: str,
         unit_id: str | None = None,
         *,
-        segment: str | None = None,
+        segment: str | Mapping[str, Any] | None = None,
         covariate: float | None = None,
+        assigned_at: datetime | None = None,
     ) -> Assignment | None:
         """The unit's arm; None for a unit that takes no part."""
-        return self.assign_variants(experiment_id, [require_unit(unit_id)], [segment], [covariate])[0]
+        unit, label = require_unit(unit_id), require_storable("a segment", as_text(segment))
+        return self.assign_variants(experiment_id, [unit], [label], [covariate], assigned_at=assigned_at)[0]
 
     def assign_variants(
         self,
         experiment_id: str,
         unit_ids: Sequence[str],
-        segments: Sequence[str | None] | None = None,
+        segments: Sequence[str | Mapping[str, Any] | None] | None = None,
         covariates: Sequence[float | None] | None = None,
+        *,
+        assigned_at: datetime | None = None,
     ) -> list[Assignment | None]:
         """Arms of many units, in their order, in one transaction; what is stored wins."""
-        units = [require_unit(unit) for unit in unit_ids]
-        labels, numbers = require_segments(segments, len(units)), require_covariates(covariates, len(units))
+        arrivals = Arrivals.of(unit_ids, segments, covariates)
+        if self._takes_nobody_new(experiment_id):
+            return self._known_only(experiment_id, arrivals)
         plan, now = self._plan(experiment_id), datetime.now(UTC)
-        chosen = {
-            unit: plan.row(unit, now, segment, covariate)
-            for unit, segment, covariate in zip(units, labels, numbers, strict=True)
-        }
-        rows = [row for row in chosen.values() if row is not None]
-        return _in_order(units, self.store.assignments.assign(rows) if rows else {})
+        at = require_past("assigned_at", assigned_at, now)
+        if assigned_at is not None:
+            plan.require_begun(at)
+        arms: list[Assignment | None] = [None] * len(arrivals.units)
+        places = list(arrivals.batches())
+        rows = (arrivals.rows(plan, batch, at) for batch in places)
+        for batch, stored in zip(places, self.store.assignments.assign_some_at_a_time(rows), strict=True):
+            for place in batch:
+                arms[place] = assignment_of(arrivals.units[place], stored)
+        if plan.holdout is not None:
+            self._enroll_in_holdout(experiment_id, arrivals, places, at)
+        return arms
+
+    def _enroll_in_holdout(self, experiment_id: str, arrivals: Arrivals, places: list[list[int]], at: datetime) -> None:
+        """Count the units that came, in an experiment or held out of it, in the workspace's holdout experiment."""
+        experiment, _, _ = self.store.definitions.find(experiment_id)
+        holdout = self._holdout(experiment["workspace_id"])
+        if holdout is None or holdout["status"] != RUNNING:
+            return
+        plan = self._plan(holdout["experiment_id"])
+        list(self.store.assignments.assign_some_at_a_time(arrivals.rows(plan, batch, at) for batch in places))
+
+    def _holdout(self, workspace_id: str) -> Row | None:
+        """The workspace's holdout experiment that is not completed."""
+        rows = self.store.definitions.experiments(workspace_id)
+        still_open = [row for row in rows if row["status"] != COMPLETED and row["design"].get("is_holdout")]
+        return still_open[0] if still_open else None
+
+    def create_holdout(
+        self, workspace_id: str, share: float, metric_name: str, *, name: str = "holdout", **design: Any
+    ) -> ExperimentRecord:
+        """Keep a share of the units out of every experiment of a workspace, and compare it with everybody else.
+
+        Every experiment created from now on leaves the same units out; all units that ask one of them for an arm are
+        counted here, and outcomes recorded here say what experiments and what they shipped are worth together.
+
+        Args:
+            design: as in `create_experiment`.
+
+        Raises:
+            InputError: if something is wrong with it, or the workspace has another holdout; nothing is written.
+        """
+        require_between("share", share, 0.001, 0.5)
+        find_workspace(self.store.warehouse, workspace_id)
+        known = self._holdout(workspace_id)
+        if known is not None and known["name"] != name:
+            raise InvalidDesignError(f"the workspace has a holdout already, '{known['name']}'; complete it first")
+        arms = [
+            {"name": HELD_OUT, "weight": share, "is_control": True, "description": "sees no experiment"},
+            {"name": "everybody else", "weight": 1 - share, "description": "sees experiments and what they shipped"},
+        ]
+        salt = holdout_salt(workspace_id)
+        return self.create_experiment(name, workspace_id, arms, metric_name, salt=salt, is_holdout=True, **design)
+
+    def _with_holdout(self, workspace_id: str, name: str, design: Mapping[str, Any]) -> dict[str, Any]:
+        """A design with the workspace's holdout; an experiment that is there keeps the share it was created with."""
+        if design.get("is_holdout") or design.get("assigned_elsewhere"):
+            return dict(design)
+        known = [row for row in self.store.definitions.named(workspace_id, name) if row["status"] != COMPLETED]
+        holdout = self._holdout(workspace_id)
+        if known or holdout is None:
+            share = known[-1]["design"].get("holdout_share", 0.0) if known else 0.0
+            return {"holdout_share": share} | dict(design)
+        (share, *_) = (row["weight"] for row in self.store.definitions.find(holdout["experiment_id"])[1])
+        if design.get("holdout_share", share) != share:
+            held_out = f"{100 * share:.3g} %"
+            raise InvalidDesignError(f"the workspace holds out {held_out} of its units; leave out holdout_share")
+        return dict(design) | {"holdout_share": share}
 
     def assigned_variants(self, experiment_id: str, unit_ids: Sequence[str]) -> list[Assignment | None]:
         """Stored arms of units, in their order; assigns none."""
         units = [require_unit(unit) for unit in unit_ids]
-        return _in_order(units, self.store.assignments.assigned(experiment_id, units))
+        stored = self.store.assignments.assigned(experiment_id, units)
+        return [assignment_of(unit, stored) for unit in units]
+
+    def _takes_nobody_new(self, experiment_id: str) -> bool:
+        kept = self._plans.get(experiment_id)
+        if kept is not None and time.monotonic() < kept[0]:
+            return False
+        return bool(self.store.definitions.find(experiment_id)[0]["status"] == COMPLETED)
+
+    def _known_only(self, experiment_id: str, arrivals: Arrivals) -> list[Assignment | None]:
+        """Arms that units of a completed experiment have; None for those that have none."""
+        stored = self.store.assignments.assigned(experiment_id, [unit for unit in arrivals.units if unit is not None])
+        if not stored and arrivals.units:
+            raise WrongStateError(
+                experiment_id, COMPLETED, "units are assigned while it runs", "serve its winner, or create another"
+            )
+        return [assignment_of(unit, stored) for unit in arrivals.units]
 
     def _plan(self, experiment_id: str) -> AssignmentPlan:
         kept = self._plans.get(experiment_id)
@@ -197,7 +364,11 @@ class ExperimentService:
         if experiment["status"] != RUNNING:
             fix = "call start_experiment" if experiment["status"] == DRAFT else "serve its winner, or create another"
             raise WrongStateError(experiment_id, experiment["status"], "units are assigned while it runs", fix)
-        plan = AssignmentPlan.of(experiment, variants, self.store.assignments.epochs(experiment_id)[-1])
+        if experiment["design"].get("assigned_elsewhere"):
+            fix = "ingest them with `raptorflow ingest exposures FILE`"
+            raise WrongStateError(experiment_id, "assigned elsewhere", "its units come with their arms", fix)
+        epoch, ranges = self.store.assignments.epochs(experiment_id)[-1], self.store.layers.ranges(experiment_id)
+        plan = AssignmentPlan.of(experiment, variants, epoch, ranges)
         self._plans[experiment_id] = (time.monotonic() + PLAN_SECONDS, plan)
         return plan
 
@@ -218,10 +389,11 @@ class ExperimentService:
         unit = unit_id if unit_id is not None else getattr(variant_id, "unit_id", None)
         if unit is None and variant_id is None:
             raise InputError("an outcome needs unit_id, or the variant_id that assign_variant returned")
-        given = [make_outcome("~" if unit is None else unit, outcome, key, denominator)]
-        expected = {} if variant_id is None else {given[0].unit_id: str(variant_id)}
+        one = make_outcome("~" if unit is None else unit, outcome, key, denominator)
+        row = {"unit_id": one.unit_id, "outcome": outcome, "key": key, "denominator": denominator}
+        expected = {} if variant_id is None else {one.unit_id: str(variant_id)}
         waiting = str(variant_id) if unit is None else None
-        return self._record(experiment_id, metric_name, given, expected, waiting, amend, occurred_at)
+        return self._record(experiment_id, metric_name, [row], expected, waiting, amend, occurred_at, is_single=True)
 
     def record_outcomes(
         self,
@@ -232,18 +404,20 @@ class ExperimentService:
         amend: bool = False,
         occurred_at: datetime | None = None,
     ) -> Recorded:
-        """Count many at once, all or none."""
-        return self._record(experiment_id, metric_name, outcomes_from(outcomes), {}, None, amend, occurred_at)
+        """Count many at once, all but those that are told as refused, or none."""
+        return self._record(experiment_id, metric_name, outcomes, {}, None, amend, occurred_at)
 
     def _record(
         self,
         experiment_id: str,
         metric_name: str | None,
-        given: list[OutcomeInput],
+        rows: pl.DataFrame | Iterable[Mapping[str, Any]],
         expected: Mapping[str, str],
         waiting_for: str | None,
         amend: bool,
         occurred_at: datetime | None,
+        *,
+        is_single: bool = False,
     ) -> Recorded:
         """Count outcomes, and let the weights follow where they do."""
         experiment, variants, metrics = self.store.definitions.find(experiment_id)
@@ -253,27 +427,29 @@ class ExperimentService:
             raise UnknownNameError("metric", metric, names)
         for variant in expected.values():
             _require_known("variant", variant, [row["variant_id"] for row in variants])
-        now = datetime.now(UTC)
-        require_window(experiment, now, occurred_at)
-        if not given:
-            return Recorded(0, 0, 0)
+        window = OutcomeWindow.of(experiment, datetime.now(UTC))
+        window.require_occurred(window.instant(occurred_at))
+        intake = Intake(rows, window, occurred_at, is_single=is_single)
         counts = self.store.outcomes.record(
-            experiment_id, metric, given, amend=amend, now=now, expected=expected, waiting_for=waiting_for
+            experiment_id, metric, intake, amend=amend, expected=expected, waiting_for=waiting_for
         )
         if counts[0] and Design.from_dict(experiment["design"]).reweights_itself and experiment["status"] == RUNNING:
             self._reallocate(experiment_id)
-        return Recorded(counts[0] - counts[2], counts[1], counts[2])
+        return Recorded(counts[0] - counts[2], counts[1], counts[2], tuple(intake.refused))
 
     def _reallocate(self, experiment_id: str) -> None:
         """Begin a new epoch if one is due; of several processes that see it, one does."""
         known = interim_analysis.read_input(self.store, self.store.definitions.find(experiment_id), None)
         metric, last = known.metrics[0], known.epochs[-1]
-        sums = known.sums(metric)
+        is_on = known.is_on
+        sums = known.sums(metric).of_arms(is_on)
         outcomes, smallest = int(sums.n.sum()), int(sums.n.min())
         if not bandit_allocation.is_due(outcomes, last["outcomes_before"], smallest):
             return
-        weights = [float(weight) for weight in bandit_allocation.new_weights(sums, metric, known.design)]
-        self._begin_epoch(last, weights, f"{known.design.allocation_strategy} after {outcomes} outcomes", outcomes)
+        weights = np.zeros(len(is_on))
+        weights[is_on] = bandit_allocation.new_weights(sums, metric, known.design)
+        why = f"{known.design.allocation_strategy} after {outcomes} outcomes"
+        self._begin_epoch(last, [float(weight) for weight in weights], why, outcomes)
 
     def set_weights(self, experiment_id: str, weights: Mapping[str, float], reason: str) -> ExperimentRecord:
         """Begin a new epoch with these weights, unless they are in force already."""
@@ -284,12 +460,61 @@ class ExperimentService:
         if experiment["status"] != RUNNING or design.allocation_strategy != VariantAllocation.STAGED:
             state = experiment["status"] if experiment["status"] != RUNNING else design.allocation_strategy.value
             raise WrongStateError(experiment_id, state, "only a running, staged one is reweighted", "see its record")
-        shares = require_weights([weights.get(name) for name in names])
         last = self.store.assignments.epochs(experiment_id)[-1]
-        if shares != list(last["weights"]):
-            known = interim_analysis.read_input(self.store, (experiment, variants, metrics), None)
-            self._begin_epoch(last, shares, reason, int(known.sums(metrics[0]).n.sum()))
+        off = {name for name, weight in zip(names, last["weights"], strict=True) if weight == 0}
+        wanted = [name for name in names if name not in off or name in weights]
+        shares = dict(zip(wanted, require_weights([weights.get(name) for name in wanted]), strict=True))
+        if off & set(wanted):
+            raise InvalidDesignError(f"{', '.join(sorted(off & set(wanted)))} is switched off for good; leave it out")
+        self._reweight(last, [shares.get(name, 0.0) for name in names], reason)
         return as_record(experiment, variants, metrics)
+
+    def switch_off(self, experiment_id: str, variant_id: str, reason: str) -> ExperimentRecord:
+        """Give an arm to nobody any more; the others share its traffic, and it is compared by the time it was on."""
+        experiment, variants, metrics = self.store.definitions.find(experiment_id)
+        names = [row["variant_id"] for row in variants]
+        _require_known("variant", str(variant_id), names)
+        place = names.index(str(variant_id))
+        if experiment["status"] != RUNNING:
+            raise WrongStateError(experiment_id, experiment["status"], "arms are switched off while it runs", "see it")
+        if variants[place]["is_control"]:
+            raise InvalidDesignError(
+                "the control is what every arm is compared with, so it stays on; complete the experiment instead"
+            )
+        last = self.store.assignments.epochs(experiment_id)[-1]
+        weights = [0.0 if k == place else weight for k, weight in enumerate(last["weights"])]
+        if sum(weight > 0 for weight in weights) < 2:
+            raise InvalidDesignError("nothing is left to compare without this arm; complete the experiment instead")
+        total = sum(weights)
+        why = f"{variant_id} switched off: {require_text('reason', reason, 1000)}"
+        self._reweight(last, [weight / total for weight in weights], why)
+        return as_record(experiment, variants, metrics)
+
+    def set_traffic_share(self, experiment_id: str, traffic_share: float, reason: str) -> ExperimentRecord:
+        """Let a larger share of the units take part; those that took part keep their arm."""
+        experiment, _, _ = self.store.definitions.find(experiment_id)
+        if experiment["status"] == COMPLETED:
+            raise WrongStateError(experiment_id, COMPLETED, "it takes no more units", "create another")
+        design = replace(Design.from_dict(experiment["design"]), traffic_share=traffic_share)
+        before = experiment["design"].get("traffic_share", 1.0)
+        if traffic_share < before:
+            raise InvalidDesignError(
+                f"traffic_share can only be raised, from {before:g}: units that take part would have to leave; "
+                "switch an arm off, or complete the experiment"
+            )
+        if traffic_share > before:
+            evidence = {"from": before, "to": traffic_share, "reason": require_text("reason", reason, 1000)}
+            now = datetime.now(UTC)
+            self.store.definitions.redesign(experiment_id, TRAFFIC_RAISED, now, evidence, design.as_dict())
+            self._plans.pop(experiment_id, None)
+        return as_record(*self.store.definitions.find(experiment_id))
+
+    def _reweight(self, last: Mapping[str, Any], weights: list[float], reason: str) -> None:
+        """Begin an epoch with other weights; the same change nothing."""
+        if weights == list(last["weights"]):
+            return
+        known = interim_analysis.read_input(self.store, self.store.definitions.find(last["experiment_id"]), None)
+        self._begin_epoch(last, weights, reason, int(known.sums(known.metrics[0]).n.sum()))
 
     def _begin_epoch(self, last: Mapping[str, Any], weights: list[float], reason: str, outcomes: int) -> None:
         epoch = {"experiment_id": last["experiment_id"], "epoch": last["epoch"] + 1, "weights": weights}
@@ -331,6 +556,7 @@ class ExperimentService:
         self.store.definitions.change(
             experiment_id, "completed", now, evidence, status=COMPLETED, completed_at=now, **columns
         )
+        self.store.layers.release(experiment_id)
         self._plans.pop(experiment_id, None)
         ended = as_record(*self.store.definitions.find(experiment_id))
         if ended.winner != chosen:
@@ -345,9 +571,70 @@ class ExperimentService:
             return None
         return self.complete_experiment(analysis.experiment_id, analysis.winner)
 
+    def advance_ramp(self, analysis: ExperimentResult) -> RampStep | None:
+        """Raise the traffic to its ramp's next stage, or stop what harms a guardrail; None where there is no ramp."""
+        experiment_id = analysis.experiment_id
+        experiment, _, _ = self.store.definitions.find(experiment_id)
+        design = Design.from_dict(experiment["design"])
+        if not design.ramp or experiment["status"] != RUNNING:
+            return None
+        raised = [row for row in self.store.log.decisions(experiment_id) if row["action"] == TRAFFIC_RAISED]
+        began = raised[-1]["recorded_at"] if raised else experiment["started_at"]
+        step = next_step(design, analysis, began, datetime.now(UTC))
+        if step.action == "raise" and step.share is not None:
+            self.set_traffic_share(experiment_id, step.share, step.why)
+        for arm in step.arms if step.action == "switch_off" else ():
+            self.switch_off(experiment_id, arm, step.why)
+        if step.action == "stop":
+            control = next(arm.variant_id for arm in analysis.variants if arm.is_control)
+            self.complete_experiment(experiment_id, control)
+        return step
+
+    def decide_experiment(self, experiment_id: str) -> ExperimentRecord:
+        """End it with its answer, if it has one.
+
+        Raises:
+            WrongStateError: if nothing is proven; it goes on.
+        """
+        record = self.get_experiment(experiment_id)
+        if record.status == COMPLETED:
+            return record
+        analysis = self.analyze_experiment(experiment_id)
+        if not analysis.is_answered:
+            raise WrongStateError(
+                experiment_id,
+                analysis.status.value,
+                "there is no answer to decide by",
+                "name the arm to ship with --winner, or end it without any with `raptorflow experiment stop`",
+            )
+        return self.complete_experiment(experiment_id, analysis.winner)
+
+    def identify(self, reference: str, workspace_id: str | None = None) -> str:
+        """An experiment's id, from the id or the name; of several by that name the one that is not completed.
+
+        Raises:
+            UnknownNameError: if there is none, or it is another workspace's.
+            InputError: if several workspaces have one by that name.
+        """
+        rows = [
+            row
+            for row in self.store.definitions.experiments(workspace_id)
+            if reference in (row["experiment_id"], row["name"])
+        ]
+        if not rows:
+            raise unknown_experiment(reference)
+        if len({row["workspace_id"] for row in rows}) > 1:
+            raise InputError(f"several workspaces have an experiment '{reference}'; say --workspace ID, or give its id")
+        still_open = [row for row in rows if row["status"] != COMPLETED]
+        return str((still_open or rows)[0]["experiment_id"])
+
     def get_experiment(self, experiment_id: str) -> ExperimentRecord:
         """The experiment as it stands."""
         return as_record(*self.store.definitions.find(experiment_id))
+
+    def is_assigned_elsewhere(self, experiment_id: str) -> bool:
+        """Whether its units come with their arms, from exposure logs."""
+        return Design.from_dict(self.store.definitions.find(experiment_id)[0]["design"]).assigned_elsewhere
 
     def decisions(self, experiment_id: str) -> list[dict[str, Any]]:
         """The log, in order."""
@@ -374,10 +661,3 @@ class ExperimentService:
 def _require_known(what: str, name: str, names: Sequence[str]) -> None:
     if name not in names:
         raise UnknownNameError(what, name, names)
-
-
-def _in_order(units: Sequence[str], stored: Mapping[str, Row]) -> list[Assignment | None]:
-    return [
-        Assignment(row["variant_id"], unit, row["propensity"], row["epoch"]) if (row := stored.get(unit)) else None
-        for unit in units
-    ]

@@ -11,12 +11,16 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import RaptorflowError, UnknownNameError
 from tasks.experiments.figures import effects_over_time
+from tasks.experiments.log_service import LogService
+from tasks.experiments.power_curve import PowerCurve
+from tasks.experiments.records import ExperimentRecord, ExperimentResult
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.frames import find_workspace
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome, each_workspace
 
 STEP = "experiments"
+ACTIONS = ("plan", "create", "start", "show", "ramp", "stop", "decide")  # what a person does with an experiment by hand
 
 
 @task(name="running-experiments", cache_policy=NO_CACHE)
@@ -57,11 +61,65 @@ def analyze_workspace(
 
 
 def analyze_one(service: ExperimentService, experiment_id: str, *, complete: bool) -> dict[str, Any]:
-    """One experiment's analysis and picture; completed where it has an answer and `auto_complete`."""
+    """One experiment's analysis and picture; its ramp goes on; completed where it has an answer and `auto_complete`."""
     analysis = service.analyze_experiment(experiment_id)
     ended = service.complete_if_decided(analysis) if complete else None
-    picture = effects_over_time(service.looks(experiment_id), analysis.name, analysis.metric_name)
-    return {"analysis": analysis, "ended": ended, "picture": picture}
+    ramp = service.advance_ramp(analysis) if ended is None else None
+    return {"ended": ended, "ramp": ramp} | _looked_at(service, analysis)
+
+
+def _looked_at(service: ExperimentService, analysis: ExperimentResult) -> dict[str, Any]:
+    picture = effects_over_time(service.looks(analysis.experiment_id), analysis.name, analysis.metric_name)
+    return {"analysis": analysis, "picture": picture}
+
+
+@task(name="plan-experiment", cache_policy=NO_CACHE)
+def plan_experiment(baseline: float | tuple[float, float], kind: str | None, **design: Any) -> PowerCurve:
+    """A plan with its power curve; writes nothing."""
+    return ExperimentService().power_curve(baseline, kind, **design)
+
+
+@task(name="create-experiment", cache_policy=NO_CACHE)
+def create_experiment(name: str, workspace_id: str, **design: Any) -> ExperimentRecord:
+    """A new experiment, or the one that is described again."""
+    return ExperimentService(warehouse=open_warehouse()).create_experiment(name, workspace_id, **design)
+
+
+@task(name="act-on-experiment", cache_policy=NO_CACHE)
+def act_on_experiment(action: str, which: str, workspace_id: str | None, winner: str | None) -> dict[str, Any]:
+    """Start, look at, raise the traffic of, stop or decide an experiment; its record, and the look if any."""
+    service = ExperimentService(warehouse=open_warehouse())
+    experiment_id = service.identify(which, workspace_id)
+    ramp = None
+    if action == "start":
+        service.start_experiment(experiment_id)
+    elif action == "ramp":
+        ramp = service.advance_ramp(service.analyze_experiment(experiment_id))
+    elif action == "stop":
+        service.complete_experiment(experiment_id)
+    elif action == "decide" and winner is None:
+        service.decide_experiment(experiment_id)
+    elif action == "decide":
+        service.complete_experiment(experiment_id, winner)
+    record = service.get_experiment(experiment_id)
+    if record.started_at is None:
+        return {"record": record, "analysis": None, "ramp": ramp, "picture": None}
+    return {"record": record, "ramp": ramp} | _looked_at(service, service.analyze_experiment(experiment_id))
+
+
+@task(name="take-in-logs", cache_policy=NO_CACHE)
+def take_in_logs(workspace_ids: Sequence[str]) -> list[str]:
+    """Take exposure and outcome logs into the experiments that they name; what became of them, in words."""
+    taken = LogService(warehouse=open_warehouse()).take_in(workspace_ids)
+    return [line for one in taken for line in one.in_words()]
+
+
+@task(name="list-experiments", cache_policy=NO_CACHE)
+def list_experiments(workspace_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Every experiment of some workspaces, or of all, as last looked at."""
+    service = ExperimentService(warehouse=open_warehouse())
+    names: Sequence[str | None] = workspace_ids or [None]
+    return [row for name in names for row in service.list_experiments(name)]
 
 
 def answered(reports: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -88,12 +146,6 @@ def end_experiments(decided: Sequence[dict[str, Any]], leave_running: Sequence[s
     service = ExperimentService(warehouse=open_warehouse())
     ending = {name: winner for name, winner in winners.items() if name not in leave_running}
     return {name: service.complete_experiment(name, winner) for name, winner in ending.items()}
-
-
-@task(name="list-experiments", cache_policy=NO_CACHE)
-def all_experiments() -> list[dict[str, Any]]:
-    """Every experiment, newest first, as last looked at."""
-    return ExperimentService(warehouse=open_warehouse()).list_experiments()
 
 
 def reports_of(outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:

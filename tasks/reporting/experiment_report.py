@@ -1,61 +1,101 @@
-"""An experiment's report: what is known, what to do, and what it rests on."""
+"""An experiment's report: first what to do, then the effects, then what they rest on; and a page of all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tasks.experiments import tables
+from tasks.experiments.headline import counts_in_words, headline, most_urgent_first, plan_in_words
 from tasks.plain_text import Markdown, code, markdown
-from tasks.reporting.artifacts import markdown_table, reasons, strong
+from tasks.reporting.artifacts import markdown_table, reasons
 
 if TYPE_CHECKING:
-    from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult
+    from tasks.experiments.power_curve import PowerCurve
+    from tasks.experiments.records import ExperimentRecord, ExperimentResult
 
 Row = dict[str, Any]
+MOST_ROWS = 50  # of the page about all experiments
 
 
 def experiment_report(analysis: ExperimentResult, completed: bool) -> str:
-    """One experiment in Markdown: words, the arms, and whatever guardrails, factors and segments it has."""
-    tables = {
-        "Arms": markdown_table([_arm(arm) for arm in analysis.variants]),
-        "Against the control": markdown_table([_effect(effect) for effect in analysis.effects]),
-        "Guardrails": markdown_table([_guardrail(row) for row in analysis.guardrails]),
+    """One experiment in Markdown: the sentence, the effects, the arms, whatever else was measured, the checks."""
+    shown = {
+        "Against the control": markdown_table(tables.effect_rows(analysis)),
+        "Arms": markdown_table(tables.arm_rows(analysis)),
+        "Secondary metrics, at a false discovery rate": markdown_table(tables.secondary_rows(analysis)),
+        "Guardrails": markdown_table(tables.guardrail_rows(analysis)),
         "Main effects and interactions, adjusted for all of them (Holm)": reasons(
-            (row["name"], f"{_with_interval(row['effect'], row['interval'])}, {_verdict(row)}")
+            (row["name"], f"{tables.with_interval(row['effect'], row['interval'])}, {tables.verdict(row)}")
             for row in analysis.contrasts
         ),
-        "Segments, explored and adjusted for all of them (Holm)": markdown_table(
-            [_segment(row) for row in analysis.segments]
-        ),
+        "Segments, explored and adjusted for all of them (Holm)": markdown_table(tables.segment_rows(analysis)),
+        "By day since exposure": markdown_table(tables.day_rows(analysis)),
+        "Checks": "\n".join(f"- {markdown(line)}" for line in tables.checks(analysis)),
     }
-    sections = [f"## {title}\n\n{table}" for title, table in tables.items() if table]
+    sections = [f"## {title}\n\n{table}" for title, table in shown.items() if table]
     return "\n\n".join([in_words(analysis, completed), *sections])
 
 
 def in_words(analysis: ExperimentResult, completed: bool) -> str:
-    """The report's head: what is known and what to do."""
-    winner = f" {strong(analysis.winner)} wins." if analysis.winner else ""
+    """The report's head: what to do, and where it stands."""
     done = " The experiment is completed." if completed else ""
     kind = f" ({markdown(analysis.metric_kind)})" if analysis.metric_kind else ""
     lines = [
         f"# {markdown(analysis.name)}",
-        f"**{analysis.status.value.replace('_', ' ')}** · {markdown(analysis.metric_name)}{kind} · "
-        f"{analysis.n:,} units · look {analysis.looks}.{winner}{done}",
+        f"**{markdown(headline(analysis))}.**",
+        f"{analysis.status.value.replace('_', ' ')} · {markdown(analysis.metric_name)}{kind} · "
+        f"{analysis.n:,} units · look {analysis.looks}.{done}",
     ]
-    lines += [f"Hypothesis: {markdown(analysis.hypothesis)}"] if analysis.hypothesis else []
-    proven = [
-        f"{strong(e.variant_id)} {'better' if e.effect > 0 else 'worse'}" for e in analysis.effects if e.is_significant
-    ]
-    lines += [f"Proven against the control: {', '.join(proven)}."] if proven else []
     lines += [f"What to do: {markdown(analysis.next_step)}."] if not completed else []
-    lines += [f"How it was judged: {markdown(analysis.method)}."]
-    if analysis.sample_ratio is not None:
-        alarm = "**broken**" if analysis.sample_ratio.is_alarm else "as promised"
-        lines.append(f"Sample ratio: {alarm} (p = {analysis.sample_ratio.p_value:.3g}).")
-    lines.append(
-        f"Better is {markdown(', '.join(_better(analysis)))}; an effect is positive where it is for the better."
-    )
-    return "\n\n".join(lines + [f"- {markdown(warning)}" for warning in analysis.warnings])
+    return "\n\n".join(lines)
+
+
+def plan_report(curve: PowerCurve) -> str:
+    """A plan in Markdown: what it takes, and what other sizes and effects would find."""
+    effect, size = f"{100 * curve.min_effect_size:.3g} %", f"{curve.plan.units_per_arm:,}"
+    sections = [
+        "# Plan of an experiment",
+        *(f"{markdown(line)}." for line in plan_in_words(curve)),
+        f"## Power, if the effect is {effect}\n\n{markdown_table(tables.size_rows(curve))}",
+        f"## Power, with {size} units in the smallest arm\n\n{markdown_table(tables.power_rows(curve))}",
+    ]
+    return "\n\n".join(sections)
+
+
+def record_report(record: ExperimentRecord) -> str:
+    """An experiment that nobody has looked at yet, in Markdown."""
+    arms = [{"arm": one["name"], "traffic": f"{100 * one['weight']:.3g} %"} for one in record.variants]
+    planned = record.planned_units_per_arm
+    lines = [
+        f"# {markdown(record.name)}",
+        f"{record.status} · {markdown(record.metric_name)} · {code(record.experiment_id)}",
+    ]
+    lines += [f"Planned: {planned:,} units in the smallest arm."] if planned else []
+    return "\n\n".join([*lines, markdown_table(arms), *(f"- {markdown(one)}" for one in record.warnings)])
+
+
+def experiments_report(rows: Sequence[Mapping[str, Any]]) -> str:
+    """All experiments in Markdown: what waits for a decision first, then what runs, counts last."""
+    ordered = most_urgent_first(rows)
+    if not ordered:
+        return "# Experiments\n\nThere are none yet."
+    waiting = [row for row in ordered if row["decision"]]
+    others = [row for row in ordered if not row["decision"]]
+    sections = ["# Experiments"]
+    nothing = "Nothing waits for a decision."
+    sections.append(f"## To decide\n\n{markdown_table(_listed(waiting))}" if waiting else nothing)
+    sections += [f"## Others\n\n{markdown_table(_listed(others[:MOST_ROWS]))}"] if others else []
+    sections += [f"… and {len(others) - MOST_ROWS:,} more."] if len(others) > MOST_ROWS else []
+    return "\n\n".join([*sections, f"{counts_in_words(ordered)}."])
+
+
+def _listed(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    return [
+        {"experiment": row["name"], "workspace": row["workspace_id"], "decide": row["decision"]}
+        | {"status": row["status"], "winner": row["winner"], "units": f"{row['units']:,}"}
+        for row in rows
+    ]
 
 
 def answers_in_words(waiting: Iterable[Mapping[str, Any]]) -> str:
@@ -70,57 +110,3 @@ def _waiting(row: Mapping[str, Any]) -> Markdown:
 
 def _answer(row: Mapping[str, Any]) -> str:
     return f"{row['winner']} wins" if row["winner"] else str(row["status"]).replace("_", " ")
-
-
-def _better(analysis: ExperimentResult) -> list[str]:
-    """Each metric with what is better of it, once, in order: a direction that was forgotten shows here."""
-    metrics = {analysis.metric_name: analysis.direction}
-    metrics |= {row["metric_name"]: row["direction"] for row in analysis.guardrails}
-    return [f"{'more' if direction == 'increase' else 'less'} {name}" for name, direction in metrics.items()]
-
-
-# Tables are narrow, because Prefect's page cuts what is wider than it.
-
-
-def _arm(arm: ArmReport) -> Row:
-    """Units, mean, probability of being best, share of the traffic to come."""
-    return {
-        "arm": arm.variant_id + (" (control)" if arm.is_control and arm.variant_id != "control" else ""),
-        "units": f"{arm.n:,}",
-        "mean": None if arm.mean is None else f"{arm.mean:.4g}",
-        "best": _share(arm.probability_best),
-        "traffic": _share(arm.weight),
-    }
-
-
-def _effect(effect: EffectReport) -> Row:
-    lift = None if effect.relative_lift is None else f"{100 * effect.relative_lift:+.1f} %"
-    row = {"arm": effect.variant_id, "effect, interval": _with_interval(effect.effect, effect.interval), "lift": lift}
-    return row | {"p": f"{effect.p_value:.2g}"}
-
-
-def _segment(row: Mapping[str, Any]) -> Row:
-    about = {"segment": row["segment"], "arm": row["variant_id"], "units": f"{row['n']:,}"}
-    return about | {"effect, interval": _with_interval(row["effect"], row["interval"]), "verdict": _verdict(row)}
-
-
-def _guardrail(row: Mapping[str, Any]) -> Row:
-    known = row["effect"] is not None
-    verdict = Markdown("**worse**") if row["is_harmed"] else "not proven worse" if known else "not enough units"
-    effect = _with_interval(row["effect"], row["interval"]) if known else None
-    return {"metric": row["metric_name"], "arm": row["variant_id"], "effect, interval": effect, "verdict": verdict}
-
-
-def _verdict(row: Mapping[str, Any]) -> str:
-    return f"{'proven' if row['is_significant'] else 'not proven'} (p = {row['p_value']:.2g})"
-
-
-def _with_interval(effect: float, ends: Sequence[float]) -> str:
-    return f"{effect:+.3g} [{ends[0]:+.3g}, {ends[1]:+.3g}]"
-
-
-def _share(value: float | None) -> str | None:
-    """Never a bare 0 or 100 %: a probability that is shown as certain would be read as a proof."""
-    if value is None:
-        return None
-    return "< 0.1 %" if value < 0.001 else "> 99.9 %" if value > 0.999 else f"{100 * value:.1f} %"

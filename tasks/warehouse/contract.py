@@ -12,7 +12,7 @@ Limits are those of `schema.py`'s columns, so that what passes here fits both da
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LONGEST_TEXT_BYTES = 1 << 20
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LARGEST_COUNT = 10**15
+LARGEST_VALUE = 1e70  # its fourth power, which errors of variances are made of, is still a number
 LATEST_AHEAD = timedelta(days=1)
 EXPECTED = f"expected an instant between {EARLIEST:%Y} and tomorrow"
 SUM_TOLERANCE = 1e-9  # relative: sums of floats may have been added in another order
@@ -76,6 +77,8 @@ class Contract:
         row_rules: what must not be between the columns of one row.
         features_are_declared: whether a further column is a feature only where a mapping says so; what is known of a
             touch is known when it happens, of content most columns of an export are its results.
+        is_log: whether rows may repeat, as events do; they are counted once and not refused (`experiment_logs`).
+        aliases: what a column is also called in files, where they have none of its own name.
         hours_of: the column whose hour is a feature, so that a day without one must be told.
     """
 
@@ -87,6 +90,8 @@ class Contract:
     row_rules: tuple[RowRule, ...] = ()
     hours_of: str | None = None
     features_are_declared: bool = False
+    is_log: bool = False
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def table(self) -> type[Base]:
@@ -136,6 +141,7 @@ NO_CONTROL = Check(
 )
 NO_PATH = Check(lambda value: ~value.str.contains(r"(^|[/\\])\.\.([/\\]|$)"), "holds the path segment '..'")
 NOT_NEGATIVE = Check(lambda value: value >= 0, "negative, expected 0 or more")
+POSITIVE = Check(lambda value: value > 0, "expected more than 0")
 SHARE = Check(lambda value: (value > 0) & (value <= 1), "expected a share of the units, more than 0 and at most 1")
 SQUARES_NEEDED = "needed for the variance: the sum of each unit's value times itself; or give one row a unit"
 NO_ID = Check(lambda value: value <= LARGEST_COUNT, "more than 10^15, expected a count (this looks like an id)")
@@ -254,4 +260,50 @@ EXPERIMENTS = Contract(
     ),
 )
 
-CONTRACTS = {contract.kind: contract for contract in (WORKSPACES, CONTENT, TOUCHES, EXPERIMENTS)}
+UNIT_ID = Column(TEXT, True, (_shorter_than(256), NO_CONTROL), trimmed=True)
+UNIT_NAMES = ("unit", "user", "user_id", "visitor_id", "anonymous_id")
+SQUARABLE = Check(lambda value: value.abs() <= LARGEST_VALUE, "more than 10^70, expected an outcome")
+
+EXPOSURES = Contract(
+    "exposures",
+    "Exposure",
+    ["workspace_id", "experiment_name", "unit_id", "variant_name"],
+    {
+        "workspace_id": ID,
+        "experiment_name": ID,
+        "unit_id": UNIT_ID,
+        "variant_name": ID,
+        "exposed_at": _required(MEASURED),
+    },
+    is_log=True,
+    aliases={
+        "unit_id": UNIT_NAMES,
+        "variant_name": ("variant", "variation", "variation_id", "arm", "group"),
+        "exposed_at": ("time", "timestamp", "exposure_time", "first_exposure"),
+    },
+)
+
+OUTCOMES = Contract(
+    "outcomes",
+    "LoggedOutcome",
+    ["workspace_id", "experiment_name", "unit_id", "metric_name", "key"],
+    {
+        "workspace_id": ID,
+        "experiment_name": ID,
+        "unit_id": UNIT_ID,
+        "metric_name": _required(LABEL),
+        "key": replace(ID, required=False),
+        "value": Column(NUMBER, True, (SQUARABLE,)),
+        "denominator": Column(NUMBER, checks=(SQUARABLE, POSITIVE)),
+        "occurred_at": _required(MEASURED),
+    },
+    is_log=True,
+    aliases={
+        "unit_id": UNIT_NAMES,
+        "metric_name": ("metric", "event", "event_name"),
+        "value": ("outcome",),
+        "occurred_at": ("time", "timestamp", "event_time"),
+    },
+)
+
+CONTRACTS = {contract.kind: contract for contract in (WORKSPACES, CONTENT, TOUCHES, EXPERIMENTS, EXPOSURES, OUTCOMES)}

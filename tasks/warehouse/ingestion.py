@@ -35,6 +35,7 @@ from tasks.warehouse.database_rows import open_query
 from tasks.warehouse.errors import IngestionStoppedError
 from tasks.warehouse.experiment_design import design_of, settled, with_metrics
 from tasks.warehouse.experiment_files import Arms, ExperimentFile, ExperimentReader, peeked, write_arms
+from tasks.warehouse.experiment_logs import with_aliases, write_log
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
 from tasks.warehouse.new_workspaces import workspace_row
@@ -75,7 +76,7 @@ def ingest(
     is now: where that was corrected, the same content ingested again is brought up to date.
 
     Args:
-        kind: workspaces, content, touches or experiments.
+        kind: one of `records.KINDS`.
         paths: the files; all are checked before the first is written.
         mapping: YAML file that says which of their columns are the canonical ones (`mapping.py`).
         preset: name of a mapping of ours instead (`presets.py`).
@@ -110,10 +111,13 @@ def ingest(
                 files, arms = job.reshape(resources, on_progress)
                 return job.report(files, job.write_arms(files, arms), monotonic() - started, arms.notes)
             staged = job.stage(resources, on_progress)
-            written = job.write(staged, on_progress)
+            if contract.is_log:
+                written, counted = job.write_log(staged)
+            else:
+                written, counted = job.write(staged, on_progress), []
         except KeyboardInterrupt as error:
             raise IngestionStoppedError(job.done, job.total) from error
-    notes = [note for file in staged for note in notes_of(file)]
+    notes = [*counted, *(note for file in staged for note in notes_of(file))]
     return job.report(staged, written, monotonic() - started, notes)
 
 
@@ -197,7 +201,7 @@ class _Job:
         for path in self.paths:
             source = wanted.open(path, mapping)
             require_columns(mapping, wanted.path, source.path, source.columns)
-            bound = wanted.bound(mapping, source, self.zones)
+            bound = wanted.bound(with_aliases(mapping, self.contract, source.columns), source, self.zones)
             dates = PublicationDates(wanted.dates) if wanted.dates is not None else None
             source, bound = dates.joined(source, bound) if dates is not None else (source, bound)
             inspector.require_columns(source, bound)
@@ -260,6 +264,19 @@ class _Job:
                             progress(self.done, self.total)
                 self._record(file, written - before, began)
         return written
+
+    def write_log(self, staged: Sequence[Staged]) -> tuple[int, list[str]]:
+        """Write rows of a log, each once; returns how many were new or different, and what was counted."""
+        self.total, began = sum(file.accepted for file in staged), datetime.now(UTC)
+        with ingestion_lock(self.store):
+            self._write_workspace()
+            files = [file.batches() for file in staged]
+            written, notes, workspaces = write_log(self.store, self.contract, files, self.run_id)
+            self.workspaces.update(workspaces)
+            for file, count in zip(staged, written, strict=True):
+                self._record(file, count, began)
+        self.done = self.total
+        return sum(written), notes
 
     def _write_workspace(self) -> None:
         if self.created is not None:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-KINDS = ("workspaces", "content", "touches", "experiments")
+KINDS = ("workspaces", "content", "touches", "experiments", "exposures", "outcomes")
+LOGS = ("exposures", "outcomes")  # kinds whose rows are taken in by experiments
 
 COUNTED = ("read", "written", "unchanged", "rejected", "left_out", "seconds")
 

@@ -105,6 +105,8 @@ class Inspector:
                 "names a period and not when each post was published; give a list of dates with --dates FILE "
                 "(CSV of content_id and published_at)",
             )
+        if self.contract.is_log and missing == ["experiment_name"]:
+            raise BadFileError(source.path, "does not name its experiment; say --experiment NAME")
         if missing:
             raise ColumnError.from_missing_and_available(
                 source.path, self.contract.kind, missing, source.columns, hint or _hint(source, missing)
@@ -133,14 +135,16 @@ class Inspector:
                 passed = self._judge(staged, batch, rejects)
                 if mapping.grain is None:
                     spill.add(passed)
-                    comparison.add(passed)
+                    if not self.contract.is_log:
+                        comparison.add(passed)
                 else:
                     days.add(passed, pl.struct(self.contract.keys).hash())
                 if progress is not None:
                     progress(staged.read, source.rows)
             for rows in days.groups():
                 self._sum_days(staged, rows, comparison)
-            self._compare_rows(staged, comparison, rejects)
+            if not self.contract.is_log:
+                self._compare_rows(staged, comparison, rejects)
         if staged.tally.rejected > MOST_REJECTED_SHARE * staged.read:
             raise TooManyRejectedError(source.path, staged.tally, staged.read, rejects.path)
         return staged

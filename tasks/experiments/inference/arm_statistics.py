@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from tasks.experiments.inference.adaptive_inference import Scores, augmented_ratio_scores, augmented_scores
 from tasks.experiments.outcomes import SUMS
 from tasks.experiments.records import MetricKind
+from tasks.experiments.segments import labels_of
 
 Array = NDArray[np.float64]
 VARYING = 1e-9  # of the mean square: a spread below is what rounding left
@@ -162,7 +163,8 @@ class ArmSums:
         place = {variant: k for k, variant in enumerate(variants)}
         sums = {name: np.zeros((max(epochs, 1), len(variants))) for name in SUMS}
         for row in rows:
-            if row["metric_name"] == metric["metric_name"] and segment in (None, row["segment"]):
+            is_wanted = segment is None or segment in labels_of(row["segment"])
+            if row["metric_name"] == metric["metric_name"] and is_wanted:
                 for name in SUMS:
                     sums[name][row["epoch"], place[row["variant_id"]]] += row[name]
         return cls(sums, metric["origin"] or 0.0, MetricKind(metric["kind"] or MetricKind.CONTINUOUS))
@@ -170,6 +172,14 @@ class ArmSums:
     def total(self, name: str) -> Array:
         """One sum of each arm (K,), over all epochs."""
         return np.asarray(self.sums[name].sum(axis=0), dtype=np.float64)
+
+    def in_epochs(self, epochs: NDArray[np.bool_]) -> ArmSums:
+        """Those of some epochs (B,)."""
+        return replace(self, sums={name: part[epochs] for name, part in self.sums.items()})
+
+    def of_arms(self, arms: NDArray[np.bool_]) -> ArmSums:
+        """Those of some arms (K,)."""
+        return replace(self, sums={name: part[:, arms] for name, part in self.sums.items()})
 
     @property
     def n(self) -> Array:

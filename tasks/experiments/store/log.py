@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from tasks.experiments.store.rows import Row, rows_of
 from tasks.warehouse import Warehouse
@@ -25,12 +25,28 @@ class DecisionLog:
         """All looks, in order."""
         return rows_of(self.warehouse, ExperimentLook, experiment_id, ExperimentLook.look)
 
+    def counts(self, experiment_id: str) -> list[Row]:
+        """When each look was taken and how many units it saw, in order."""
+        table = ExperimentLook
+        mine = select(table.looked_at, table.n).where(table.experiment_id == experiment_id)
+        return self.warehouse.rows(mine.order_by(table.look))
+
     def last_look(self, experiment_id: str) -> Row | None:
         """The newest look."""
         table = ExperimentLook
         mine = select(table.__table__).where(table.experiment_id == experiment_id)
         newest = self.warehouse.rows(mine.order_by(table.look.desc()).limit(1))
         return newest[0] if newest else None
+
+    def last_looks(self, workspace_id: str | None) -> dict[str, Row]:
+        """The newest look of every experiment of a workspace, or of all, by the experiment's id."""
+        table, newest = ExperimentLook, ExperimentLook.__table__.alias("newest")
+        last = select(func.max(newest.c.look)).where(newest.c.experiment_id == table.experiment_id).scalar_subquery()
+        query = select(table.experiment_id, table.n, table.result).where(table.look == last)
+        if workspace_id is not None:
+            mine = select(Experiment.experiment_id).where(Experiment.workspace_id == workspace_id)
+            query = query.where(table.experiment_id.in_(mine))
+        return {row["experiment_id"]: row for row in self.warehouse.rows(query)}
 
     def add_look(self, look: Row) -> None:
         """Keep a look; the same data are one look."""

@@ -42,10 +42,10 @@ async def test_the_nightly_look_completes_what_is_answered_and_asked_to() -> Non
     assert reports["open"]["ended"] is None
     assert all(report["picture"].startswith(PNG) for report in reports.values())
     words = experiment_report(reports["clear"]["analysis"], completed=True)
-    assert "**bold** wins" in words
-    assert "Sample ratio: as promised" in words
+    assert "**Ship bold: +" in words
+    assert "units arrived as promised" in words
     assert "What to do" not in words, "it is done"
-    assert words.index("| control |") < words.index("## Against the control") < words.rindex("| bold |")
+    assert words.index("Ship bold") < words.index("## Against the control") < words.index("| control |")
     told = {row["workspace_id"]: (row["status"], row["reason"]) for row in outcomes_of(warehouse, "r1")}
     assert told["acme"] == ("done", None)
     assert told["beta"][0] == "failed"

@@ -1,0 +1,70 @@
+"""What people type of an experiment, on the command line and in forms, as the service takes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tasks.errors import InputError
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def settled(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """Fields of a design from `key=value`; each value is JSON where it parses as such, else text."""
+    design: dict[str, Any] = {}
+    for pair in pairs or ():
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set takes key=value, not '{pair}'")
+        try:
+            design[key] = json.loads(text)
+        except json.JSONDecodeError:
+            design[key] = text
+    return design
+
+
+def labels(pairs: Sequence[str] | None) -> str | dict[str, str] | None:
+    """One label, or several from NAME=VALUE."""
+    if not pairs:
+        return None
+    if len(pairs) == 1 and "=" not in pairs[0]:
+        return pairs[0]
+    named = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    if len(named) < len(pairs):
+        raise InputError(f"several segments are NAME=VALUE, each name once, not {', '.join(pairs)}")
+    return named
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """Numbers from `0.9,0.1`."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{option} takes numbers, comma-separated (0.9,0.1), not '{text}'") from None
+
+
+def variant(text: str) -> dict[str, Any]:
+    """An arm from NAME or NAME:WEIGHT."""
+    name, colon, weight = text.rpartition(":")
+    try:
+        return {"name": name, "weight": float(weight)} if colon else {"name": text}
+    except ValueError:
+        return {"name": text}
+
+
+def other_metric(option: str, text: str, most: int) -> dict[str, Any]:
+    """A metric from NAME, NAME:DIRECTION or, of a guardrail, NAME:DIRECTION:MARGIN."""
+    name, *rest = text.split(":")
+    if len(rest) > most:
+        raise InputError(f"{option} takes NAME, NAME:decrease{':0.05' if most > 1 else ''} at most, not '{text}'")
+    described: dict[str, Any] = {"name": name}
+    if rest:
+        described["direction"] = rest[0]
+    if len(rest) == 2:
+        described["margin"] = numbers(f"the margin of {option}", rest[1])[0]
+    return described

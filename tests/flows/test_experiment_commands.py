@@ -1,0 +1,118 @@
+"""A newcomer plans, creates, starts, watches and ends an experiment in a terminal; each mistake is one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from flows.cli import main
+from tasks.warehouse import Warehouse, upgrade
+from tasks.warehouse.schema import Workspace
+from tests.factories import store, workspace_row
+
+Command = Callable[..., tuple[int, str, str]]
+CREATE = ("create", "checkout", "-w", "acme", "--metric", "clicked", "-v", "control", "-v", "bold", "--kind", "binary")
+
+
+@pytest.fixture
+def experiment(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`raptorflow experiment …` in this process: exit status, standard output, standard error."""
+    home.mkdir()
+    warehouse = Warehouse()
+    upgrade(warehouse)
+    store(warehouse, Workspace, [workspace_row()])
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["raptorflow", "experiment", *arguments])
+        with patch.dict(os.environ), pytest.raises(SystemExit) as ended:
+            main()
+        status: Any = ended.value.code
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_a_plan_is_a_sentence_a_curve_and_a_picture(experiment: Command, tmp_path: Path) -> None:
+    picture = tmp_path / "plan.png"
+    asked = ("plan", "--baseline", "0.1", "--effect", "0.1", "--daily-units", "2000")
+    status, printed, _ = experiment(*asked, "--png", str(picture))
+    assert status == 0
+    assert printed.startswith("15,008 units in the smallest of 2 arms, 16 days at this traffic: a relative effect")
+    assert "████████████████░░░░  80 %" in printed
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    plan = json.loads(experiment(*asked, "--json")[1])
+    assert plan["plan"]["units_per_arm"] == 15008
+    assert isinstance(plan["sizes"][0]["power"], float)
+
+
+def test_from_creation_to_the_decision(experiment: Command, tmp_path: Path) -> None:
+    status, printed, _ = experiment()
+    assert (status, "no experiments yet" in printed) == (0, True)
+    assert "next: raptorflow experiment start exp_" in experiment(*CREATE, "--assigned-elsewhere")[1]
+    assert "is a draft" not in experiment("start", "checkout", "-w", "acme")[1]
+    seen, got = tmp_path / "seen.csv", tmp_path / "got.csv"
+    units = [(f"u{i}", "bold" if i % 2 else "control", i) for i in range(2000)]
+    sightings = [f"{unit},{arm},2026-01-{1 + i % 9:02}T09:00:00Z\n" for unit, arm, i in units]
+    seen.write_text("user,variant,time\n" + "".join(sightings))
+    header = "workspace_id,experiment_name,unit_id,metric_name,value,occurred_at\n"
+    value = {"bold": 4, "control": 12}
+    got.write_text(
+        header + "".join(f"acme,checkout,{u},clicked,{int(i % value[arm] < 2)},2026-01-{1 + i % 9:02}T10:00:00Z\n"
+                         for u, arm, i in units)
+    )  # fmt: skip
+    from tasks.warehouse.ingestion import ingest
+
+    ingest("exposures", [seen], workspace="acme", experiment="checkout")
+    assert "checkout: 2,000 new units, 2,000 new outcomes" in experiment("record", str(got))[1]
+    assert "checkout: 0 new units, 0 new outcomes" in experiment("record", str(got))[1], "the same file again"
+    status, printed, _ = experiment("show", "checkout", "--png", str(tmp_path / "show.png"))
+    assert (status, printed.splitlines()[0][:11]) == (0, "Ship bold: ")
+    assert "next: raptorflow experiment decide exp_" in printed
+    shown = json.loads(experiment("show", "checkout", "--json")[1])
+    assert shown["analysis"]["winner"] == "bold"
+    assert shown["headline"].startswith("Ship bold")
+    listed = experiment()[1]
+    assert "ship it" in listed
+    assert listed.strip().splitlines()[-1] == "1 experiment: 1 waits for a decision, 1 running"
+    assert "checkout is completed: winner, winner bold" in experiment("decide", "checkout")[1]
+    assert json.loads(experiment("--json")[1])[0]["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("plan", "--baseline", "2"), "baseline is (mean, standard deviation)"),
+        (("plan", "--baseline", "nan", "--deviation", "1"), "baseline"),
+        (("plan", "--baseline", "0.1", "--weights", "a,b"), "--weights takes numbers"),
+        (("plan", "--baseline", "0.1", "--set", "powr=0.9"), "unknown argument 'powr'"),
+        (("plan", "--baseline", "0.1", "--set", "power"), "--set takes key=value"),
+        (("plan", "--baseline", "0.1", "--png", "/nowhere/plan.png"), "cannot be written"),
+        (("plan",), "baseline"),
+        (("show", "nothing"), "unknown experiment 'nothing'"),
+        (("start", "nothing"), "unknown experiment"),
+        (("decide", "nothing"), "unknown experiment"),
+        (("metric", "clicked"), "say --workspace ID"),
+        (("metric", "clicked", "-w", "nowhere"), "unknown workspace"),
+        ((*CREATE, "--ramp", "0.5,0.1"), "ramp is a list of rising shares"),
+        ((*CREATE, "--guardrail", "a:b:c:d"), "--guardrail takes NAME"),
+        ((*CREATE, "--secondary", "clicked"), "named twice"),
+        (("create", "x", "-w", "acme", "--metric", "m", "-v", "one"), "at least two variants"),
+        (("holdout", "2", "--metric", "m", "-w", "acme"), "share must be"),
+        (("record", "absent.csv"), "absent.csv"),
+        (("fly", "away"), "No such command"),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(experiment: Command, arguments: tuple[str, ...], says: str) -> None:
+    status, printed, complaint = experiment(*arguments)
+    assert status == 2, complaint
+    assert says in complaint
+    assert len(complaint.strip().splitlines()) == 1
+    assert printed == ""
+    assert json.loads(experiment("--json")[1]) == []
