@@ -67,8 +67,8 @@ class Metrics:
             try:
                 metrics = list(ask())
             except Exception as error:  # noqa: BLE001 - a scrape says what it can, whatever else is broken
-                said = str(error) if isinstance(error, RaptorflowError) else type(error).__name__
-                logger.warning("metrics of %s: %s", part, said)
+                reason = str(error) if isinstance(error, RaptorflowError) else type(error).__name__
+                logger.warning("metrics of %s: %s", part, reason)
                 metrics = []
             up.add_metric([part], float(bool(metrics)))
             yield from metrics
