@@ -50,8 +50,10 @@ bench: $(READY)  ## benchmarks and long simulations; prints ratios to a bound or
 up: $(READY)  ## Prefect and MLflow with their UIs, workers, every deployment and its schedules; Ctrl-C stops all
 	@$(BIN)/raptorflow up $(ARGS)
 
-lock: $(READY)  ## compile requirements.lock again for the oldest Python we support (names and versions, no addresses)
+# The second one is a part of the first, pin for pin: what runs in production is what was tested.
+lock: $(READY)  ## compile both locks again for the oldest Python we support (names and versions, no addresses)
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header --constraint requirements.lock pyproject.toml -o requirements-production.lock
 
 clean:  ## forget the environment and the embedded state
 	@rm -rf .venv .raptorflow

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from prefect import Task
-from prefect.runtime import flow_run
 
-from tasks.reporting import ProgressBar, fixed_key
+from tasks.reporting import ProgressBar
 from tasks.warehouse.outcomes import Outcome
 
 Answer = TypeVar("Answer")
@@ -17,8 +16,7 @@ Answer = TypeVar("Answer")
 def each_chunk(work: Task[..., Answer], chunks: Iterable[Any], *arguments: Any) -> list[Answer]:
     """What the task returns for each chunk; `arguments` follow the chunk. Long work shows a progress bar in Prefect."""
     futures = [work.submit(chunk, *arguments) for chunk in chunks]
-    key = fixed_key(str(flow_run.flow_name), work.name, "progress")
-    progress = ProgressBar(key, f"{work.name}, {len(futures)} chunks of workspaces", len(futures))
+    progress = ProgressBar(f"{work.name}, {len(futures)} chunks of workspaces", len(futures))
     answers = []
     for future in futures:
         answers.append(future.result())

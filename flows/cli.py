@@ -316,13 +316,16 @@ def deploy(
 
 
 @app.command()
-def status(as_json: Json = False) -> None:
-    """Health, next scheduled runs, last results."""
+def status(
+    details: Annotated[bool, typer.Option("--details", help="Also every part, the next runs and the last.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say in ten lines how it is: health, what needs a person, what changed, last and next run."""
     from flows import console, runtime
     from flows.platform.status import status as platform_status
 
     runtime.prepare()
-    console.platform(platform_status(), as_json)
+    console.platform(platform_status(), as_json, details)
 
 
 def main() -> None:

@@ -179,18 +179,20 @@ def changes(applied: Sequence[Any], json_wanted: bool) -> None:
         out.print("nothing to change")
 
 
-def platform(status: Any, json_wanted: bool) -> None:
-    """Health, next runs and last runs."""
+def platform(status: Any, json_wanted: bool, details: bool = False) -> None:
+    """How the platform is, in ten lines; with details its parts and runs as tables."""
     if json_wanted:
         print_json(status)
+        return
+    for line in status.as_lines():
+        say(line)
+    if not details:
         return
     for title, rows in (("health", status.health), ("next runs", status.next_runs), ("last runs", status.last_runs)):
         if rows:
             table(title, rows)
         else:
             out.print(f"[bold]{title}[/]: none")
-    if status.open:
-        say(f"open {status.open}\n  signs your browser in, once; every `raptorflow status` prints another")
 
 
 def failures(ended: Any) -> int:

@@ -12,13 +12,14 @@ from prefect.runtime import flow_run
 from flows.approvals import ABSTAIN, PersonsVote, ask_async, with_menu
 from flows.parameters import DebateSynthesis
 from tasks.plain_text import markdown
-from tasks.reporting import Event, announce, artifact_key, emit, publish_markdown, strong
+from tasks.reporting import Event, announce, emit, publish_markdown, publish_with_index, published_rows, strong
+from tasks.reporting.debate_index import EVERYTHING, debate_index, debate_key
 from tasks.swarm.errors import DebateFailedError
 from tasks.swarm.limits import Limits
 from tasks.swarm.messages import Turns
 from tasks.swarm.records import Brief
 from tasks.swarm.report import headline, story
-from tasks.swarm.steps import hold_debate
+from tasks.swarm.steps import hold_debate, recent_debates
 
 NAME = "debate-synthesis"
 REQUEST = ("problem", "rounds", "consensus_strategy", "context", "workspace_id", "stop_at_agreement", "in_parts")
@@ -33,7 +34,8 @@ def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, 
     limits = Limits(max_total_tokens=options.max_total_tokens, debate_seconds=options.minutes * 60.0)
     person = partial(persons_vote, hours=options.vote_hours) if options.ask_a_person else None
     result = asyncio.run(hold_debate(request, options.agent_roles, str(flow_run.id), limits, person))
-    publish_markdown(artifact_key(NAME, result["debate_id"]), story(result), headline(result))
+    publish_markdown(debate_key(result["debate_id"]), story(result), headline(result))
+    publish_with_index(debate_index(recent_debates(), published_rows(EVERYTHING).get(EVERYTHING)))
     emit(Event.DEBATE_CONCLUDED, f"debate.{result['debate_id']}", {name: result[name] for name in PAYLOAD})
     announce(f"{result['debate_id']} {headline(result)}")
     if result["status"] == "failed":

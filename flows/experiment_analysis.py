@@ -20,7 +20,18 @@ from tasks.experiments.steps import (
     running_experiments,
 )
 from tasks.plain_text import markdown
-from tasks.reporting import Event, announce, emit, figure, fixed_key, publish_markdown, publish_table
+from tasks.reporting import (
+    Event,
+    announce,
+    emit,
+    figure,
+    fixed_key,
+    publish_markdown,
+    publish_table,
+    publish_with_index,
+    published_rows,
+)
+from tasks.reporting.experiment_index import EVERYTHING, experiment_index, experiment_key
 from tasks.reporting.experiment_report import answers_in_words, experiment_report, experiments_report
 from tasks.warehouse.outcomes import Outcome
 
@@ -39,10 +50,11 @@ def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> l
     reports = list(reports_of(outcomes))
     for report in reports:
         publish(report)
+    publish_with_index(experiment_index(list_experiments(()), outcomes, published_rows(EVERYTHING).get(EVERYTHING)))
     if options.needs_approval:
         ask_first(reports, options.approval_hours)
     listed = list_experiments(options.workspace_ids)
-    publish_markdown(fixed_key(NAME, "report"), experiments_report(listed), "What waits for a decision, and the rest")
+    publish_markdown(fixed_key(NAME, "summary"), experiments_report(listed), "What waits for a decision, and the rest")
     announce(f"{len(reports)} experiments looked at")
     return outcomes
 
@@ -70,7 +82,7 @@ def publish(report: dict[str, Any]) -> None:
     parts += [f"Ramp: {markdown(report['ramp'].in_words())}."] if report["ramp"] else []
     parts += [figure(picture, f"Effects of {analysis.name} over time")] if picture else []
     about = f"{analysis.name}: {analysis.status.value}"
-    publish_markdown(fixed_key(NAME, analysis.experiment_id), "\n\n".join(parts), about)
+    publish_markdown(experiment_key(analysis.experiment_id), "\n\n".join(parts), about)
     if ended is not None:
         payload = {name: getattr(ended, name) for name in ("name", "conclusion", "winner")}
         payload |= {"p_value": analysis.p_value}

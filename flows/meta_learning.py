@@ -17,12 +17,15 @@ from flows.pattern_learning import pattern_learning
 from flows.task_runners import task_runner
 from flows.transfer_learning import transfer_learning
 from tasks.patterns.steps import patterns_question
-from tasks.reporting import Event, announce, as_markdown, emit, publish_markdown, publish_table, step, summarize
+from tasks.reporting import Event, announce, emit, publish_table, publish_with_index, published_rows, step
+from tasks.reporting.pattern_report import best_of
+from tasks.reporting.summary import EVERYTHING, summarize, summary_report
 from tasks.transfer.steps import transfer_question
 from tasks.warehouse.steps import newly_silent, note_silence_told, read_outcomes
 
 MOST_NAMED = 20
 REPORTS = {
+    "raptorflow": "all reports",
     "pattern-learning-report": "patterns found",
     "transfer-learning-release": "the private release",
     "model-refresh-report": "models",
@@ -47,7 +50,7 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | St
         looked_for = patterns_question(options.content_types, options.lookback_days)
         chain = extract(options, looked_for, transfer_question(), question_of(options))
     with step("patterns", seconds):
-        pattern_learning(options.for_step(PatternLearning), chain)
+        patterns = pattern_learning(options.for_step(PatternLearning), chain)
     if chain.is_newest:  # what workspaces share is their present: a past night would put it back
         tell_of_silence()
         with step("transfer", seconds):
@@ -55,7 +58,9 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | St
     with step("models", seconds):
         model_refresh(options.for_step(ModelRefresh), chain)
     summary = summarize(read_outcomes(chain.run_id), seconds)
-    publish_markdown("meta-learning-summary", as_markdown("Nightly chain", summary, REPORTS), "How the night ended")
+    before = published_rows(EVERYTHING).get(EVERYTHING)
+    everyone = not options.workspace_ids
+    publish_with_index(summary_report(summary, before, best_of(patterns), REPORTS, everyone=everyone))
     return marked(summary)
 
 

@@ -9,7 +9,8 @@ from flows.extraction import extract
 from flows.parameters import ModelRefresh
 from flows.task_runners import task_runner
 from tasks.models.steps import events_of, models_question, refresh_models
-from tasks.reporting import announce, emit, model_report, publish_markdown
+from tasks.reporting import announce, emit, publish_markdown, publish_with_index, published_rows, report_rows
+from tasks.reporting.model_report import DRIFT, EVERYTHING, all_rows, drift_page, model_report
 from tasks.warehouse.outcomes import Outcome
 from tasks.warehouse.snapshots import Chain
 from tasks.warehouse.standing import StepQuestion
@@ -30,7 +31,11 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
     outcomes = outcomes_of_chunks(refresh_models, chain.chunks, *how, *limits)
     for event, about, payload in events_of(outcomes):
         emit(event, about, payload)
-    publish_markdown("model-refresh-report", model_report(outcomes), "What became of each model, and why")
+    before, looked_at = published_rows(EVERYTHING).get(EVERYTHING), {outcome.workspace_id for outcome in outcomes}
+    known = report_rows(before, all_rows(outcomes), looked_at, everyone=not options.workspace_ids)
+    if pictures := drift_page(outcomes):
+        publish_markdown(DRIFT, pictures, "What moved in models that drifted, by column")
+    publish_with_index(model_report(known))
     announce(f"models of {len(outcomes)} workspaces")
     return outcomes
 

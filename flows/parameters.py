@@ -131,9 +131,28 @@ DRY_RUN: bool = Field(default=False, title="Dry run", description="Only say what
 
 
 class Parameters(BaseModel):
-    """Base of every form: unknown names are errors, values do not change."""
+    """Base of every form: unknown names are errors, values do not change.
+
+    What excludes each other is said twice: by a validator, in words, for whoever calls a flow; and as a rule of the
+    form's schema, so that Prefect refuses the run before it begins.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+def form_rules(*rules: dict[str, Any]) -> ConfigDict:
+    """What a form adds to `Parameters`: rules of JSON Schema over several of its fields."""
+    return ConfigDict(json_schema_extra={"allOf": list(rules)})
+
+
+def excludes(field: str, is_set: dict[str, Any], other: str, left_alone: dict[str, Any]) -> dict[str, Any]:
+    """Where a field holds something, another has to be left alone; the form marks that other one."""
+    condition = {"properties": {field: is_set}, "required": [field]}
+    return {"if": condition, "then": {"properties": {other: left_alone}}}
+
+
+FILLED, EMPTY = {"minLength": 1}, {"maxLength": 0}
+ON, OFF = {"const": True}, {"const": False}
 
 
 class RowSelection(Parameters):
@@ -161,6 +180,8 @@ class RowSelection(Parameters):
 
 class ContentIngestion(Parameters):
     """Files to take into the warehouse."""
+
+    model_config = form_rules(excludes("mapping", FILLED, "preset", EMPTY))
 
     kind: KindOfFile = Field(default="content", title="Kind", description="What the rows are.")
     files: Names = Field(
@@ -205,13 +226,15 @@ class TransferLearning(RowSelection):
     """What is learned across workspaces, and what privacy it may cost each of them."""
 
     epsilon: float = Field(
-        default=3.0, gt=0.0, le=10.0, title="Privacy ε", description="Per organization and 30 days; lower hides more."
+        default=3.0, ge=0.01, le=10.0, title="Privacy ε", description="Per organization and 30 days; lower hides more."
     )
-    delta: float = Field(default=1e-6, gt=0.0, le=1e-3, title="Privacy δ", description="Probability that ε fails.")
+    delta: float = Field(default=1e-6, ge=1e-12, le=1e-3, title="Privacy δ", description="Probability that ε fails.")
 
 
 class ModelRefresh(RowSelection):
     """Which models are checked for drift and retrained."""
+
+    model_config = form_rules(excludes("only_look", ON, "force_retrain", OFF))
 
     model_types: ModelNames = Field(default=[], title="Model types", description="Empty for all.")
     force_retrain: bool = Field(default=False, title="Retrain anyway", description="Also where no drift was found.")
@@ -231,6 +254,12 @@ class ModelRefresh(RowSelection):
     min_new_samples: int = Field(
         default=50, ge=20, title="New rows", description="Rows newer than its champion that a model needs for a look."
     )
+
+    @model_validator(mode="after")
+    def _looks_or_trains(self) -> Self:
+        if self.only_look and self.force_retrain:
+            raise ValueError("only_look and force_retrain exclude each other: a look trains nothing")
+        return self
 
 
 class ExperimentAnalysis(Parameters):
@@ -351,6 +380,8 @@ class Housekeeping(Parameters):
 class DebateSynthesis(Parameters):
     """A question, who debates it, and what it may cost."""
 
+    model_config = form_rules({"properties": {"options": {"not": {"minItems": 1, "maxItems": 1}}}})
+
     def __str__(self) -> str:
         """Name a run: for whom, and how the question begins."""
         question = " ".join(self.problem.split())
@@ -371,7 +402,10 @@ class DebateSynthesis(Parameters):
         min_length=1,
     )
     options: Names = Field(
-        default=[], title="Options", description="Two to eight answers to choose from; empty: they are proposed first."
+        default=[],
+        max_length=8,
+        title="Options",
+        description="Two to eight answers to choose from; empty: they are proposed first.",
     )
     workspace_id: Line = Field(
         default="", title="Workspace", description="Whose findings may be used; empty: only what is nobody else's."
@@ -395,9 +429,21 @@ class DebateSynthesis(Parameters):
         default="", title="Debate", description="Goes on with this debate; empty finds it by what is asked."
     )
 
+    @model_validator(mode="after")
+    def _one_option_is_no_choice(self) -> Self:
+        if len(self.options) == 1:
+            raise ValueError("options: one option is no choice; name two to eight, or none")
+        return self
+
 
 class MetaLearning(PatternLearning, TransferLearning, ModelRefresh):
     """The nightly chain: patterns, transfer and models over the same frozen rows; tonight, or past nights again."""
+
+    model_config = form_rules(
+        excludes("only_look", ON, "force_retrain", OFF),
+        {"dependentRequired": {"backfill_until": ["backfill_from"]}},
+        {"if": {"required": ["backfill_from"]}, "then": {"properties": {"as_of": False}}},
+    )
 
     backfill_from: Day = Field(
         default=None,

@@ -10,7 +10,8 @@ from flows.chunks import outcomes_of_chunks
 from flows.extraction import extract
 from flows.parameters import TransferLearning
 from flows.task_runners import task_runner
-from tasks.reporting import announce, publish_facts
+from tasks.reporting import announce, publish_with_index, published_rows, report_rows
+from tasks.reporting.release_report import EVERYTHING, all_rows, release_report
 from tasks.transfer.steps import contribute_effects, release_insights, transfer_question
 from tasks.warehouse.snapshots import Chain
 
@@ -26,6 +27,8 @@ def transfer_learning(options: TransferLearning = TransferLearning(), chain: Cha
     outcomes = outcomes_of_chunks(contribute_effects, chain.chunks, chain.run_id)
     done = sum(outcome.status == "done" for outcome in outcomes)
     released = release_insights(options.epsilon, options.delta, chain.run_id)
-    publish_facts("transfer-learning-release", released, "What the period's private release cost, and its noise")
+    before, looked_at = published_rows(EVERYTHING).get(EVERYTHING), {"", *(one.workspace_id for one in outcomes)}
+    known = report_rows(before, all_rows(outcomes, released), looked_at, everyone=not options.workspace_ids)
+    publish_with_index(release_report(known, released))
     announce(f"transfer for {done} workspaces; release of period {released['period']}: {released['status']}")
     return released

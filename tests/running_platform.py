@@ -127,7 +127,7 @@ def with_probes(folder: Path) -> Path:
         if name == "no_op":
             entry["schedules"] = [{"slug": "soon", "interval": SCHEDULED_EVERY_SECONDS}]
         if name == "alone":
-            entry["concurrency_limit"] = wanted["definitions"]["skip_while_running"]
+            entry["concurrency_limit"] = {"limit": 1, "collision_strategy": "CANCEL_NEW"}
         wanted["deployments"].append(entry)
     (folder / "prefect.yaml").write_text(yaml.safe_dump(wanted))
     return folder

@@ -16,15 +16,19 @@ import json
 import os
 import threading
 import time
+from urllib.parse import quote
 
+from flows.platform.addresses import Addresses
 from flows.platform.front_door import App, FrontDoor
 from flows.platform.login import login
+from flows.platform.metrics import Metrics
 from flows.platform.one_writer import write_one_at_a_time
 from flows.platform.sign_in import Message, Receive, Scope, Send
 from tasks.settings import get_settings
 
 OPEN_PATHS = ("/api/health", "/api/ready")
 UI_SETTINGS = "/ui-settings"
+REPORTS = "/raptorflow/reports/"  # tasks/reporting/links.py writes such links
 FOREIGN_PAGES = ("PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS", "PREFECT_SERVER_CORS_ALLOWED_ORIGINS")
 SECONDS_BETWEEN_SWEEPS = 1.0
 SWEEPS_BETWEEN_FULL_ONES = 60  # a full one walks everything there is, and nobody else runs meanwhile
@@ -57,7 +61,9 @@ def serve(host: str, port: int) -> None:
 
     write_one_at_a_time()
     server = get_current_settings().server
-    app = behind_front_door(create_app(final=True), server.api.cors_allowed_origins)
+    itself, laid_aside = Addresses(host, port).prefect_api, get_current_settings().home / "dlq"
+    counted = Metrics(create_app(final=True), itself, login().text, laid_aside)
+    app = behind_front_door(counted, server.api.cors_allowed_origins)
     uvicorn.run(
         app,
         host=host,
@@ -79,7 +85,12 @@ def behind_front_door(app: App, origins: str) -> FrontDoor:
     names = get_settings().public_names
     foreign = [origin.strip() for origin in origins.split(",")]
     return FrontDoor(
-        WithoutOwnLogin(app), login(), names=names, origins=foreign, open_paths=OPEN_PATHS, sockets_ask=True
+        NewestReports(WithoutOwnLogin(app)),
+        login(),
+        names=names,
+        origins=foreign,
+        open_paths=OPEN_PATHS,
+        sockets_ask=True,
     )
 
 
@@ -112,6 +123,33 @@ class WithoutOwnLogin:
             kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
             await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
             await send({"type": "http.response.body", "body": body})
+
+
+class NewestReports:
+    """Leads from a report's key to its newest page: Prefect's own page of a key shows when there were which."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Redirect whoever follows a link of a report's; hand on all else."""
+        if scope["type"] != "http" or not scope["path"].startswith(REPORTS):
+            await self._app(scope, receive, send)
+            return
+        key = quote(scope["path"].removeprefix(REPORTS), safe="")
+        there = await self._newest(key) or f"/artifacts/key/{key}"
+        await send({"type": "http.response.start", "status": 302, "headers": [(b"location", there.encode())]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _newest(self, key: str) -> str | None:
+        import httpx
+
+        inside = httpx.ASGITransport(app=self._app)
+        headers = {"authorization": login().header}
+        async with httpx.AsyncClient(transport=inside, base_url="http://localhost", headers=headers) as client:
+            wanted = {"artifacts": {"key": {"any_": [key]}}, "limit": 1}
+            newest = (await client.post("/api/artifacts/latest/filter", json=wanted)).json()
+        return f"/artifacts/artifact/{newest[0]['latest_id']}" if isinstance(newest, list) and newest else None
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 HOW_MANY = 10
+WELL = ("healthy", "ready")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,23 @@ class PlatformStatus:
         health: each server and work pool with its address or state.
         next_runs: the next scheduled run of each deployment, soonest first.
         last_runs: the newest ended or running runs, newest first.
+        reports: lines of the report of all reports: what needs a person, what changed, the best.
         open: a link that signs the browser in that opens it first; only of a platform of this home.
     """
 
     health: list[dict[str, Any]]
     next_runs: list[dict[str, Any]]
     last_runs: list[dict[str, Any]]
+    reports: list[str] = field(default_factory=list)
     open: str | None = None
+
+    def as_lines(self) -> list[str]:
+        """Ten lines at most: health, what the reports say, the last run, the next, and where to read on."""
+        ill = [f"{row['what']} {row['state']}" for row in self.health if row["state"] not in WELL]
+        lines = [f"health: {'; '.join(ill) or f'all {len(self.health)} parts are well'}", *self.reports]
+        lines += [f"last run: {_in_words(row)}" for row in self.last_runs[:1]]
+        lines += [f"next run: {row['deployment']}, {row['starts']}" for row in self.next_runs[:1]]
+        return lines + ([f"open {self.open} (signs your browser in, once)"] if self.open else [])
 
 
 def connect() -> str:
@@ -58,9 +69,11 @@ def status() -> PlatformStatus:
 
     with get_client(sync_client=True) as client:
         names = {deployment.id: deployment.name for deployment in client.read_deployments(limit=200)}
-        shown = (_health(client, address), _next_runs(client, names), _last_runs(client, names))
-    here = running()
-    return PlatformStatus(*shown, open=new_link(here.prefect) if here else None)
+        health, next_runs, last_runs = (_health(client, address), _next_runs(client, names), _last_runs(client, names))
+    from tasks.reporting import overview
+
+    here, reports = running(), list(overview().as_lines())
+    return PlatformStatus(health, next_runs, last_runs, reports, open=new_link(here.prefect) if here else None)
 
 
 def _health(client: SyncPrefectClient, address: str) -> list[dict[str, Any]]:
@@ -107,6 +120,10 @@ def _last_runs(client: SyncPrefectClient, names: dict[Any, str]) -> list[dict[st
         }
         for run in runs
     ]
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    return f"{row['deployment']} {row['state']}, began {row['started']}, took {row['seconds']:.0f} s"
 
 
 def _when(instant: datetime | None) -> str:

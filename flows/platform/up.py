@@ -126,7 +126,7 @@ def _welcome(addresses: Addresses, seconds: float) -> str:
     return f"""ready in {seconds:.0f} s
   Open     {new_link(addresses.prefect)}   signs your browser in, once
   Prefect  {addresses.prefect}   flows, schedules, forms
-  Reports  {addresses.prefect}/artifacts   what flows found; each run's page has its own under Artifacts
+  Reports  {addresses.prefect}/raptorflow/reports/raptorflow   what needs a person, what changed, ways to all reports
   MLflow   {mlflow}/#/models   models, versions, metrics
 First: Deployments → meta-learning → Run → Quick run. Then the reports.
 No data yet? `raptorflow sample` writes some; content-ingestion takes it in. `raptorflow status` shows health.

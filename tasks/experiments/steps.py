@@ -16,6 +16,7 @@ from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.records import ExperimentRecord, ExperimentResult
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import open_warehouse
+from tasks.warehouse.frames import find_workspace
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome, each_workspace
 
 STEP = "experiments"
@@ -24,7 +25,13 @@ ACTIONS = ("plan", "create", "start", "show", "ramp", "stop", "decide")  # what 
 
 @task(name="running-experiments", cache_policy=NO_CACHE)
 def running_experiments(workspace_ids: Sequence[str], size: int) -> list[dict[str, list[str]]]:
-    """Ids of running experiments by workspace, in chunks of workspaces."""
+    """Ids of running experiments by workspace, in chunks of workspaces.
+
+    Raises:
+        UnknownNameError: if a workspace named is not in the warehouse.
+    """
+    for workspace_id in workspace_ids:
+        find_workspace(open_warehouse(), workspace_id)
     running = ExperimentService().running_experiments(workspace_ids)
     names = sorted(running)
     return [{name: running[name] for name in names[i : i + size]} for i in range(0, len(names), size)]

@@ -14,12 +14,19 @@ from tasks.patterns.service import PatternService
 from tasks.patterns.store import kept_analyses
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.code_version import code_version
+from tasks.warehouse.frames import require_content_types
 from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
 from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
 from tasks.warehouse.standing import StandingOutcomes, StepQuestion
 
 STEP = "patterns"
 DAY_SECONDS = 86_400
+
+
+@task(name="check-content-types", cache_policy=NO_CACHE)
+def check_content_types(names: Sequence[str]) -> None:
+    """Refuse a content type that nobody's content has, before anything is read: it would find nothing, in silence."""
+    require_content_types(open_warehouse(), names)
 
 
 @task(name="learn-patterns", cache_policy=NO_CACHE)

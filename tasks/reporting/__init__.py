@@ -15,30 +15,33 @@ from tasks.reporting.artifacts import (
     strong,
 )
 from tasks.reporting.events import Event, emit
+from tasks.reporting.index import Overview, overview, publish_with_index
 from tasks.reporting.links import model_link, model_name, report_link
-from tasks.reporting.model_report import model_report, publish_moved
+from tasks.reporting.model_report import publish_moved
 from tasks.reporting.progress import ProgressBar, announce, step
-from tasks.reporting.summary import as_markdown, summarize
+from tasks.reporting.report_rows import published_rows, report_rows
 
 __all__ = [
     "Event",
+    "Overview",
     "ProgressBar",
     "announce",
     "artifact_key",
-    "as_markdown",
     "emit",
     "figure",
     "fixed_key",
     "markdown_table",
     "model_link",
     "model_name",
-    "model_report",
+    "overview",
     "publish_facts",
     "publish_markdown",
     "publish_moved",
     "publish_table",
+    "publish_with_index",
+    "published_rows",
     "report_link",
+    "report_rows",
     "step",
     "strong",
-    "summarize",
 ]

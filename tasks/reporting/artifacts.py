@@ -14,8 +14,9 @@ from tasks.plain_text import DIGEST, Markdown, digest, markdown, slug, visible
 
 MAXIMUM_CELL = 200
 # Last words of our own keys, and of model types: an id that ends in one is told apart by its digest.
-OF_FLOWS = ("answered", "backfill", "challenger", "mlflow", "models", "plan", "progress", "release", "report")
-OUR_WORDS = frozenset({*OF_FLOWS, "snapshots", "summary", "analyzer", "classifier", "predictor"})
+OF_FLOWS = ("answered", "backfill", "challenger", "mlflow", "models", "plan", "release", "report")
+OF_REPORTS = ("all", "clients", "drift", "news", "raptorflow", "snapshots", "summary", "workspaces")
+OUR_WORDS = frozenset({*OF_FLOWS, *OF_REPORTS, "analyzer", "classifier", "predictor"})
 
 
 def artifact_key(flow_name: str, about: str, *words: str) -> str:
@@ -51,10 +52,17 @@ def publish_markdown(key: str, text: str, description: str) -> None:
     create_markdown_artifact(key=key, markdown=text, description=markdown(description))
 
 
-def publish_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
-    """A table people sort; numbers are rounded to what they can carry."""
-    table = [{visible(name): _plain_cell(value) for name, value in row.items()} for row in rows]
+def publish_table(
+    key: str, rows: Sequence[Mapping[str, Any]], description: str, cell: int | None = MAXIMUM_CELL
+) -> None:
+    """A table people sort; numbers are rounded to what they can carry, texts cut after so many letters, if any."""
+    table = [plain_cells(row, cell) for row in rows]
     create_table_artifact(key=key, table=table, description=markdown(description))
+
+
+def plain_cells(row: Mapping[str, Any], cell: int | None = None) -> dict[str, Any]:
+    """A row as a published table holds it, so that it can be compared with one that is read again; None is empty."""
+    return {visible(name): _plain_cell(value, cell) for name, value in row.items()}
 
 
 def publish_facts(key: str, facts: Mapping[str, Any], description: str) -> None:
@@ -93,12 +101,12 @@ def strong(text: object) -> Markdown:
     return Markdown(f"**{shown}**") if shown else shown
 
 
-def _plain_cell(value: Any) -> Any:
-    cell = _cell(value)
+def _plain_cell(value: Any, most: int | None) -> Any:
+    cell = _cell(value, most)
     return visible(cell) if isinstance(cell, str) else cell
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any, most: int | None = MAXIMUM_CELL) -> Any:
     if isinstance(value, Markdown):
         return value
     if isinstance(value, float):
@@ -107,6 +115,6 @@ def _cell(value: Any) -> Any:
         return value.isoformat(sep=" ", timespec="minutes")
     if isinstance(value, list | dict):
         value = json.dumps(value, default=str)
-    if isinstance(value, str) and len(value) > MAXIMUM_CELL:
-        return value[: MAXIMUM_CELL - 1] + "…"
+    if isinstance(value, str) and most is not None and len(value) > most:
+        return value[: most - 1] + "…"
     return "" if value is None else value

@@ -13,9 +13,12 @@ from tasks.settings import get_settings
 
 
 def report_link(key: str, words: str) -> Markdown:
-    """The newest artifact under a key; plain words where no Prefect server shows it."""
+    """The newest report under a key; plain words where no Prefect server shows it.
+
+    The platform's server leads on from there (`flows.platform.prefect_server.NewestReports`).
+    """
     ui = get_current_settings().ui_url
-    return Markdown(f"[{markdown(words)}]({ui}/artifacts/key/{key})") if ui else markdown(words)
+    return Markdown(f"[{markdown(words)}]({ui}/raptorflow/reports/{key})") if ui else markdown(words)
 
 
 def model_link(registered_name: str, words: str) -> Markdown:

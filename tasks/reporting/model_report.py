@@ -7,34 +7,126 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.plain_text import Markdown, markdown, picture_label
-from tasks.reporting.artifacts import artifact_key, figure, markdown_table, publish_facts, publish_link, reasons
-from tasks.reporting.links import model_address, model_link, model_name
-from tasks.warehouse.outcomes import Outcome
+from tasks.plain_text import Markdown, picture_label
+from tasks.reporting.artifacts import artifact_key, figure, publish_facts, publish_link
+from tasks.reporting.links import model_address, model_link, model_name, report_link
+from tasks.reporting.report import BEST_SHOWN, Finding, Report
+from tasks.reporting.report_rows import ReportRows, Row
+from tasks.warehouse.outcomes import FAILED, Outcome
 
-MODELS_SHOWN, PICTURES_SHOWN, COLUMNS_SHOWN = 300, 5, 12
+EVERYTHING = "model-refresh-all"
+DRIFT = "model-refresh-drift"
+PICTURES_SHOWN, COLUMNS_SHOWN = 20, 12
 SURE, QUIET = "#b3413a", "#9ca3af"
 DRIFTED = ("critical", "warning")
+IDENTITY = ("workspace", "model")
+LACKING = "insufficient data"
+# What a refresh ended with, that a person has to know of until it is another.
+ASKS = {
+    "challenger": "a better version waits to be promoted",
+    "canary stopped": "the rollout of a challenger was stopped",
+    "rolled back": "the champion was rolled back",
+}
+MOVES = ("first champion", "promoted", "canary", *ASKS)
+# The drift of a champion that a refresh replaced is over.
+REPLACED = ("first champion", "promoted", "rolled back")
 
 
-def model_report(outcomes: Sequence[Outcome]) -> str:
-    """Markdown: how many models ended how, each with a link to MLflow, those that drifted first and with a picture."""
-    models = [model for outcome in outcomes for model in outcome.result.get("models", {}).values()]
-    models.sort(key=lambda model: (_severity(model), model["workspace_id"], model["model_type"]))
-    counts = Counter(model["status"].replace("_", " ") for model in models)
-    parts = ["# Models", " · ".join(f"**{count}** {status}" for status, count in counts.most_common())]
-    failed = [(one.workspace_id, one.reason) for one in outcomes if not one.result]
-    parts += ["## Failed", reasons(failed)] if failed else []
-    parts.append(markdown_table([_row(model) for model in models[:MODELS_SHOWN]]))
-    why = ((model_name(model, " · "), _why(model)) for model in models[:MODELS_SHOWN])
-    parts += ["## Why", reasons(why)] if models else []
-    if len(models) > MODELS_SHOWN:
-        parts.append(f"{len(models) - MODELS_SHOWN} more: `raptorflow models`.")
-    drifted = [model for model in models if _status(model) in DRIFTED and len(model["drift"]["columns"]) > 1]
-    for model in drifted[:PICTURES_SHOWN]:
+def model_report(known: ReportRows) -> Report:
+    """What needs a person, which models moved or drifted, those that beat their baseline by most, and how many."""
+    drifted = sum(_level(row) in DRIFTED for row in known.rows)
+    rows = sorted(_with_known_gains(known), key=_severity)
+    models = [row for row in rows if row["model"]]
+    counts = Counter(row["status"] for row in models if row["status"] != LACKING)
+    serving = sorted((row for row in models if row["gain"] and row["champion"]), key=_gain, reverse=True)
+    return Report(
+        page="model-refresh-report",
+        everything=EVERYTHING,
+        news="model-refresh-news",
+        title="Models",
+        command="raptorflow models",
+        needs=[need for row in rows for need in _needs(row)],
+        changes=None if known.before is None else _changes(known),
+        best=[_best(row) for row in serving[:BEST_SHOWN]],
+        links=[_linked(row) for row in serving[:BEST_SHOWN]],
+        counts={"serve": sum(bool(row["champion"]) for row in models)} | dict(counts.most_common()),
+        too_few=sum(row["status"] == LACKING for row in models),
+        notes=[f"{drifted:,} drifted: {report_link(DRIFT, 'what moved, by column')}."] if drifted else [],
+        rows=rows,
+    )
+
+
+def all_rows(outcomes: Sequence[Outcome]) -> list[Row]:
+    """Every model of a run and what became of it, and every workspace that failed."""
+    rows = [_failed(outcome) for outcome in outcomes if outcome.status == FAILED and not outcome.result]
+    return rows + [_row(model) for model in models_of(outcomes)]
+
+
+def models_of(outcomes: Sequence[Outcome]) -> list[Mapping[str, Any]]:
+    """The results of a refresh, one a model."""
+    return [model for outcome in outcomes for model in outcome.result.get("models", {}).values()]
+
+
+def drift_page(outcomes: Sequence[Outcome]) -> str | None:
+    """Pictures of what moved, of the first models that drifted in more than one column; None where none did."""
+    drifted = sorted((model for model in models_of(outcomes) if _status(model) in DRIFTED), key=_status_order)
+    several = [model for model in drifted if len(model["drift"]["columns"]) > 1]
+    parts = ["# What moved, by column"]
+    for model in several[:PICTURES_SHOWN]:
         name = model_name(model)
-        parts += [f"## Drift of {name}, by column", figure(_by_column(model["drift"]["columns"]), f"Drift of {name}")]
-    return "\n\n".join(part for part in parts if part)
+        parts += [f"## {name}", figure(_by_column(model["drift"]["columns"]), f"Drift of {name}")]
+    if len(several) > PICTURES_SHOWN:
+        parts.append(f"{len(several) - PICTURES_SHOWN} more: `raptorflow drift`.")
+    return "\n\n".join(parts) if several else None
+
+
+def _with_known_gains(known: ReportRows) -> list[Row]:
+    """A champion keeps the gain it was made champion with; a night that trains nothing measures none."""
+    measured = {(row["workspace"], row["model"], row["champion"]): row["gain"] for row in known.before or []}
+    gains = [measured.get((row["workspace"], row["model"], row["champion"])) for row in known.rows]
+    return [row | {"gain": gain} if not row["gain"] else row for row, gain in zip(known.rows, gains, strict=True)]
+
+
+def _needs(row: Row) -> list[Finding]:
+    if row["status"] == FAILED:
+        return [Finding(row["workspace"], f"its models could not be looked at: {row['why']}")]
+    if row["status"] in ASKS:
+        return [Finding(_about(row), ASKS[row["status"]])]
+    if (row["drift"] or "").startswith(DRIFTED[0]) and row["status"] not in REPLACED:
+        return [Finding(_about(row), f"critical drift, and {row['status']}")]
+    return []
+
+
+def _changes(known: ReportRows) -> list[Finding]:
+    moved = [row for row in known.added(*IDENTITY) if row["status"] in MOVES]
+    moved += [row for _, row in known.changed(IDENTITY, ("status", "champion")) if row["status"] in MOVES]
+    changes = [Finding(_about(row), row["status"]) for row in moved]
+    pairs = known.changed(IDENTITY, ("drift",))
+    drifted = [(_level(old), _level(new), new) for old, new in pairs if _level(old) != _level(new)]
+    return changes + [
+        Finding(_about(row), f"drift: {before or 'not looked at'} before, {now or 'not looked at'} now")
+        for before, now, row in drifted
+    ]
+
+
+def _about(row: Row) -> str:
+    return f"{row['workspace']} · {row['model']}"
+
+
+def _level(row: Row) -> str:
+    return str(row["drift"] or "").partition(",")[0]
+
+
+def _gain(row: Row) -> float:
+    return float(row["gain"])
+
+
+def _best(row: Row) -> Finding:
+    return Finding(_about(row), f"{100 * row['gain']:.0f} % better than its baseline, {row['champion']}")
+
+
+def _linked(row: Row) -> Markdown:
+    return model_link(f"{row['workspace']}.{row['model']}", _about(row))
 
 
 def publish_moved(flow_name: str, moved: Mapping[str, Any], reason: str, actor: str) -> None:
@@ -52,20 +144,40 @@ def _status(model: Mapping[str, Any]) -> str | None:
     return model["drift"]["drift_status"] if model["drift"] else None
 
 
-def _severity(model: Mapping[str, Any]) -> int:
-    status = _status(model)
-    return DRIFTED.index(status) if status in DRIFTED else len(DRIFTED)
+def _status_order(model: Mapping[str, Any]) -> int:
+    return DRIFTED.index(str(_status(model)))
 
 
-def _row(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Narrow, because Prefect's page cuts what is wider than it."""
-    name = f"{model['workspace_id']}.{model['model_type']}"
-    return {
-        "workspace": model["workspace_id"],
-        "model": model_link(name, Markdown(model["model_type"])),
-        "status": model["status"].replace("_", " "),
+def _severity(row: Row) -> tuple[bool, int, str, str]:
+    """Failures first, then what a person has to know of, then drift, then the rest by name."""
+    rank = 0 if row["status"] in ASKS else 1 + (DRIFTED.index(_level(row)) if _level(row) in DRIFTED else len(DRIFTED))
+    return row["status"] != FAILED, rank, str(row["workspace"]), str(row["model"])
+
+
+def _failed(outcome: Outcome) -> Row:
+    empty = dict.fromkeys(("drift", "champion", "gain"))
+    return {"workspace": outcome.workspace_id, "model": "", "status": FAILED} | empty | {"why": outcome.reason}
+
+
+def _row(model: Mapping[str, Any]) -> Row:
+    about = {"workspace": model["workspace_id"], "model": model["model_type"]}
+    status = model["status"].replace("_", " ")
+    known = {
+        "status": status,
         "drift": _drift(model),
+        "champion": model["model_version"],
+        "gain": _over_baseline(model),
     }
+    return about | known | {"why": model["reason"]}
+
+
+def _over_baseline(model: Mapping[str, Any]) -> float | None:
+    """By what share the champion's held-out loss is below that of the trivial baseline, where it was just trained."""
+    evaluation = model.get("evaluation") or {}
+    if not model["model_version"] or model.get("candidate_version") != model["model_version"]:
+        return None
+    loss, baseline = evaluation.get("loss"), evaluation.get("baseline_loss")
+    return None if loss is None or not baseline else 1.0 - loss / baseline
 
 
 def _drift(model: Mapping[str, Any]) -> str | None:
@@ -74,13 +186,6 @@ def _drift(model: Mapping[str, Any]) -> str | None:
         return None
     score = model["drift"]["drift_score"] if status != "insufficient_data" else None
     return status.replace("_", " ") + (f", {score:.2f}" if score is not None else "")
-
-
-def _why(model: Mapping[str, Any]) -> Markdown:
-    """Its reason, where that says more than the status above, and what serves."""
-    parts = [markdown(model["reason"])] if model["reason"] != model["status"].replace("_", " ") else []
-    parts += [Markdown(f"champion {model['model_version']}")] if model["model_version"] else []
-    return Markdown("; ".join(parts))
 
 
 def _by_column(columns: Sequence[Mapping[str, Any]]) -> bytes:

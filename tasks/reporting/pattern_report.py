@@ -8,33 +8,119 @@ from typing import Any
 from tasks.patterns import figures
 from tasks.patterns.records import Pattern
 from tasks.patterns.wording import format_lift
-from tasks.plain_text import markdown
-from tasks.reporting.artifacts import figure, markdown_table, reasons
-from tasks.warehouse.outcomes import Outcome
+from tasks.plain_text import markdown, visible
+from tasks.reporting.artifacts import artifact_key, figure, markdown_table, plain_cells
+from tasks.reporting.links import report_link
+from tasks.reporting.report import BEST_SHOWN, Finding, Report
+from tasks.reporting.report_rows import ReportRows, Row
+from tasks.warehouse.outcomes import FAILED, Outcome
 
 CAVEAT = (
     "Associations, not causes: adjusted for channel, season and timing, and held to a false discovery rate over all "
     "rules that were searched. Lift compares with other posts of the same channel and season; intervals are 90 %."
 )
-PATTERNS_SHOWN = 200
-WORKSPACES_SHOWN = 25  # a page with figures each; the others are in the table and on the command line
+REPORT, EVERYTHING, NEWS = "pattern-learning-report", "pattern-learning-all", "pattern-learning-news"
+CLIENTS = "raptorflow-clients"
+FIGURES_SHOWN = 25  # drawing takes a third of a second each; the other pages have the same table without pictures
+CONTENT, LIFT = "content that …", "lift, 90 % interval"
+IDENTITY = ("workspace", "type", CONTENT)
+SHORT = ("insufficient_data", "no_variance")
 
 
-def pattern_report(outcomes: Sequence[Outcome]) -> str:
-    """Markdown: every pattern, strongest first, then which analyses had too little to go on and why."""
-    analyses = _analyses(outcomes)
-    rows = pattern_rows(analyses)
-    short = [
-        (f"{analysis['workspace_id']} · {analysis['content_type']}", analysis["reason"])
-        for analysis in analyses
-        if analysis["status"] in ("insufficient_data", "no_variance")
+def pattern_report(known: ReportRows) -> Report:
+    """What needs a person, patterns that are new or gone, the strongest, and how many there are."""
+    rows = sorted(known.rows, key=_strength, reverse=True)
+    patterns = [row for row in rows if row[CONTENT]]
+    failed = [row for row in rows if row["status"] == FAILED]
+    short = {row["workspace"] for row in rows if row["status"] in SHORT} - {row["workspace"] for row in patterns}
+    with_patterns = len({row["workspace"] for row in patterns})
+    return Report(
+        page=REPORT,
+        everything=EVERYTHING,
+        news=NEWS,
+        title="Patterns",
+        command="raptorflow patterns",
+        needs=[Finding(row["workspace"], f"patterns could not be learned: {row['why']}") for row in failed],
+        changes=None if known.before is None else _changes(known),
+        best=[_best(row) for row in patterns[:BEST_SHOWN]],
+        links=[report_link(row["page"], row["workspace"]) for row in patterns[:BEST_SHOWN]],
+        counts={"patterns": len(patterns), "workspaces with patterns": with_patterns, "failed": len(failed)},
+        too_few=len(short),
+        notes=[*_clients_line(known.rows), CAVEAT],
+        rows=rows,
+    )
+
+
+def all_rows(outcomes: Sequence[Outcome]) -> list[Row]:
+    """Every pattern of a run, and every analysis and workspace without one, with the reason."""
+    rows = [
+        _nothing(outcome.workspace_id, "", outcome.status, outcome.reason)
+        for outcome in outcomes
+        if not outcome.result.get("analyses")
     ]
-    parts = ["# Patterns", counted(outcomes), CAVEAT, markdown_table(rows[:PATTERNS_SHOWN])]
-    if len(rows) > PATTERNS_SHOWN:
-        parts.append(f"{len(rows) - PATTERNS_SHOWN} weaker ones: `raptorflow patterns`.")
-    if short:
-        parts += ["## Not enough to go on", reasons(short)]
-    return "\n\n".join(part for part in parts if part)
+    for analysis in _analyses(outcomes):
+        about = {"workspace": analysis["workspace_id"], "type": analysis["content_type"]}
+        own = [about | _row(pattern) | _known(pattern, analysis["workspace_id"]) for pattern in _patterns(analysis)]
+        none = _nothing(analysis["workspace_id"], analysis["content_type"], analysis["status"], analysis["reason"])
+        rows += own or [none]
+    return rows
+
+
+def best_of(outcomes: Sequence[Outcome]) -> list[Finding]:
+    """The strongest patterns of a run, for the chain's summary."""
+    patterns = sorted((row for row in all_rows(outcomes) if row[CONTENT]), key=_strength, reverse=True)
+    return [_best(plain_cells(row)) for row in patterns[:BEST_SHOWN]]
+
+
+def _best(row: Row) -> Finding:
+    return Finding(row["workspace"], f"{row['type']} content that {row[CONTENT]}: {row[LIFT]}, {row['posts']} posts")
+
+
+def _nothing(workspace_id: str, content_type: str, status: str, why: str | None) -> Row:
+    empty = dict.fromkeys((CONTENT, LIFT, "posts", "trend"))
+    about = {"workspace": workspace_id, "type": content_type}
+    return about | empty | {"strength": 0.0, "status": status, "why": why, "page": None}
+
+
+def _known(pattern: Mapping[str, Any], workspace_id: str) -> Row:
+    strength = abs(pattern["effect_size"]) * pattern["confidence"]
+    return {"strength": strength, "status": "found", "why": None, "page": client_key(workspace_id)}
+
+
+def _strength(row: Row) -> float:
+    return float(row["strength"])
+
+
+def _changes(known: ReportRows) -> list[Finding]:
+    new = [row for row in known.added(*IDENTITY) if row[CONTENT]]
+    gone = [row for row in known.gone(*IDENTITY) if row[CONTENT]]
+    changes = [("new", row) for row in new] + [("no longer found", row) for row in gone]
+    changes.sort(key=lambda one: -_strength(one[1]))
+    return [
+        Finding(f"{row['workspace']} · {row['type']}", f"{how}: {row[CONTENT]}, {row[LIFT]}") for how, row in changes
+    ]
+
+
+def _clients_line(rows: Sequence[Row]) -> list[str]:
+    return (
+        [f"Pages to show to a client: {report_link(CLIENTS, 'one each')}."] if any(row[CONTENT] for row in rows) else []
+    )
+
+
+def client_key(workspace_id: str) -> str:
+    """Key of a workspace's own page, which can be shown to its owner: nothing else begins with `client`."""
+    return artifact_key("client", workspace_id)
+
+
+def clients_page(rows: Sequence[Row]) -> str:
+    """Links to the pages of all workspaces that have patterns, as a running text."""
+    names = {row["page"]: row["workspace"] for row in rows if row[CONTENT]}
+    links = (report_link(page, name) for page, name in sorted(names.items(), key=_name))
+    return f"# Client pages\n\n{' · '.join(links)}"
+
+
+def _name(page: tuple[str, str]) -> str:
+    return page[1]
 
 
 def counted(outcomes: Sequence[Outcome]) -> str:
@@ -63,39 +149,31 @@ def _analyses(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     return [analysis for outcome in outcomes for analysis in outcome.result.get("analyses", ())]
 
 
-def workspace_reports(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
-    """Workspace and its own page, with figures; only for the first workspaces of a run that found something."""
-    shown = 0
+def client_pages(outcomes: Sequence[Outcome], known: ReportRows) -> Iterator[tuple[str, str]]:
+    """Workspace and its own page, of those whose patterns this run changed; the first ones with figures."""
+    changed = {row["workspace"] for row in (*known.added(*IDENTITY), *known.gone(*IDENTITY))}
+    changed |= {new["workspace"] for _, new in known.changed(IDENTITY, (LIFT, "trend"))}
+    drawn = 0
     for outcome in outcomes:
-        analyses = [analysis for analysis in outcome.result.get("analyses", ()) if pattern_rows([analysis])]
-        is_new = outcome.unchanged_since is None  # the page of one that stands is the page of the run that found it
-        if analyses and is_new and shown < WORKSPACES_SHOWN:
-            shown += 1
-            yield outcome.workspace_id, "\n\n".join(_page(outcome.workspace_id, analyses))
+        analyses = [analysis for analysis in outcome.result.get("analyses", ()) if _patterns(analysis)]
+        is_new = known.before is None or visible(outcome.workspace_id) in changed
+        if analyses and is_new:
+            drawn += 1
+            page = _page(outcome.workspace_id, analyses, with_figures=drawn <= FIGURES_SHOWN)
+            yield outcome.workspace_id, "\n\n".join(page)
 
 
-def _page(workspace_id: str, analyses: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _page(workspace_id: str, analyses: Sequence[Mapping[str, Any]], *, with_figures: bool) -> Iterator[str]:
     yield f"# What works for {markdown(workspace_id)}"
     yield CAVEAT
     for analysis in analyses:
         patterns = sorted(map(Pattern.from_dict, _patterns(analysis)), key=lambda p: -abs(p.effect_size) * p.confidence)
         yield f"## {markdown(analysis['content_type'])}"
         yield markdown_table([_row(pattern.as_dict()) for pattern in patterns])
+        if not with_figures:
+            continue
         yield figure(figures.forest(patterns), f"Lifts of {analysis['content_type']} patterns with 90 % intervals")
         yield figure(figures.over_time(patterns[0]), f"Over time: {patterns[0].description}")
-
-
-def pattern_rows(analyses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row a pattern, strongest first; narrow, because Prefect's page cuts what is wider than it."""
-    patterns = [(analysis, pattern) for analysis in analyses for pattern in _patterns(analysis)]
-    patterns.sort(key=lambda pair: -abs(pair[1]["effect_size"]) * pair[1]["confidence"])
-    several = len({analysis["workspace_id"] for analysis in analyses}) > 1
-    return [
-        ({"workspace": analysis["workspace_id"]} if several else {})
-        | {"type": analysis["content_type"]}
-        | _row(pattern)
-        for analysis, pattern in patterns
-    ]
 
 
 def _patterns(analysis: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -29,14 +29,15 @@ def announce(message: str) -> None:
 class ProgressBar:
     """A bar in Prefect for work that lasts: made only after some seconds, moved every few, so that it costs nothing.
 
+    It has no key, and so stands on the page of its run alone: the list of reports is for reports.
+
     Args:
-        key: of the artifact.
         description: what is being done.
         total: how many parts there are.
     """
 
-    def __init__(self, key: str, description: str, total: int) -> None:
-        self._key, self._description, self._total = key, description, total
+    def __init__(self, description: str, total: int) -> None:
+        self._description, self._total = description, total
         self._artifact: UUID | None = None
         self._last = time.monotonic()
 
@@ -45,7 +46,7 @@ class ProgressBar:
         now, share = time.monotonic(), 100.0 * done / max(self._total, 1)
         is_due = now - self._last >= SECONDS_BETWEEN_MOVES
         if self._artifact is None and is_due and done < self._total:
-            made = create_progress_artifact(share, key=self._key, description=self._description)
+            made = create_progress_artifact(share, description=self._description)
             self._artifact, self._last = cast(UUID, made), now
         elif self._artifact is not None and (is_due or done >= self._total):
             update_progress_artifact(self._artifact, share)

@@ -13,12 +13,16 @@ from prefect.context import AsyncClientContext
 
 from tasks.swarm.agent_debate_orchestrator import AgentDebateOrchestrator
 from tasks.swarm.debate_runner import AskPerson, Take, in_thread
+from tasks.swarm.debate_service import DebateService
 from tasks.swarm.limits import Limits
 from tasks.swarm.messages import Turn, TurnRequest
 from tasks.swarm.question import MOST_ROUNDS
+from tasks.swarm.registry_service import RegistryService
+from tasks.warehouse import open_warehouse
 
 # A stage's requests leave before Prefect begins to write: it computes what they do not wait for.
 HEAD_START_SECONDS = 0.02
+DEBATES_LISTED = 500
 
 
 @task(name="debate-turn", task_run_name="{key}", cache_policy=NO_CACHE, retries=0, persist_result=False)
@@ -59,6 +63,12 @@ class _Shared:
 
     def __await__(self) -> Generator[Any, None, Turn]:
         return self.turn.__await__()
+
+
+@task(name="recent-debates", cache_policy=NO_CACHE)
+def recent_debates() -> list[dict[str, Any]]:
+    """The newest debates of all workspaces."""
+    return DebateService(RegistryService(open_warehouse())).recent(None, DEBATES_LISTED)
 
 
 async def hold_debate(

@@ -58,6 +58,20 @@ def workspace_frame(warehouse: Warehouse) -> pl.DataFrame:
     return warehouse.read(select(Workspace.__table__).order_by(Workspace.workspace_id))
 
 
+def content_type_names(warehouse: Warehouse) -> list[str]:
+    """The content types there are, of all workspaces."""
+    statement = select(Content.content_type).distinct().order_by(Content.content_type)
+    return [row["content_type"] for row in warehouse.rows(statement)]
+
+
+def require_content_types(warehouse: Warehouse, names: Sequence[str]) -> None:
+    """Raise `UnknownNameError` where a content type is named that nobody's content has."""
+    known = content_type_names(warehouse) if names else []
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("content type", name, known)
+
+
 def newest_instant(
     warehouse: Warehouse, workspace_ids: Sequence[str] = (), before: datetime | None = None
 ) -> datetime | None:

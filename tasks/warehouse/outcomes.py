@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from polars.exceptions import PanicException
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tasks.errors import RaptorflowError
 from tasks.warehouse.database import Warehouse
@@ -97,6 +97,21 @@ def outcomes_of(warehouse: Warehouse, run_id: str) -> list[dict[str, Any]]:
     return warehouse.rows(
         select(table).where(StepOutcome.run_id == run_id).order_by(StepOutcome.step, StepOutcome.workspace_id)
     )
+
+
+def newest_outcomes(warehouse: Warehouse) -> dict[tuple[str, str], int]:
+    """How many workspaces ended how in the newest run of each step: counts by step and status."""
+    last = select(StepOutcome.step, func.max(StepOutcome.recorded_at).label("at")).group_by(StepOutcome.step).subquery()
+    newest = select(StepOutcome.step, StepOutcome.run_id).join(
+        last, (StepOutcome.step == last.c.step) & (StepOutcome.recorded_at == last.c.at)
+    )
+    runs = newest.distinct().subquery()
+    counted = (
+        select(StepOutcome.step, StepOutcome.status, func.count().label("n"))
+        .join(runs, (StepOutcome.step == runs.c.step) & (StepOutcome.run_id == runs.c.run_id))
+        .group_by(StepOutcome.step, StepOutcome.status)
+    )
+    return {(row["step"], row["status"]): row["n"] for row in warehouse.rows(counted)}
 
 
 def _attempt(work: Work, workspace_id: str, step: str) -> Outcome:

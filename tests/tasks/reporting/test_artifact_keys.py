@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows.runtime import ENTRYPOINTS
 from tasks.models import ModelType
 from tasks.plain_text import digest
 from tasks.reporting import artifact_key, fixed_key
@@ -56,9 +57,9 @@ def test_no_id_takes_a_page_of_ours() -> None:
 
 def test_every_key_of_ours_ends_in_a_word_that_is_kept_for_us() -> None:
     source = "\n".join(path.read_text() for folder in ("flows", "tasks") for path in (ROOT / folder).rglob("*.py"))
-    keys = re.findall(r'publish_(?:markdown|table|facts|link)\(\s*"([a-z-]+)"', source)
+    keys = re.findall(rf'"((?:raptorflow|{"|".join(ENTRYPOINTS)})-[a-z-]+)"', source)
     words = re.findall(r'fixed_key\([^"\n]*"([a-z-]+)"', source)
-    assert {"pattern-learning-report", "model-promotion-challenger"} <= set(keys)
-    assert {"plan", "progress", "answered"} <= set(words)
+    assert {"pattern-learning-report", "model-promotion-challenger", "raptorflow-clients"} <= set(keys)
+    assert {"plan", "answered"} <= set(words)
     assert {key.rpartition("-")[2] for key in [*keys, *words]} <= OUR_WORDS
     assert {model_type.value.rpartition("_")[2].lower() for model_type in ModelType} <= OUR_WORDS

@@ -15,9 +15,13 @@ from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult,
 from tasks.models.training.figures import _axes
 from tasks.plain_text import BIDIRECTIONAL
 from tasks.reporting import artifacts as published
-from tasks.reporting import as_markdown, model_report, publish_table, report_link, summarize
+from tasks.reporting import debate_index, model_report, pattern_report, publish_table, release_report, report_link
+from tasks.reporting.experiment_index import experiment_index
 from tasks.reporting.experiment_report import answers_in_words, experiment_report
-from tasks.reporting.pattern_report import pattern_report
+from tasks.reporting.index import SOURCES, Overview
+from tasks.reporting.report import Finding, Report
+from tasks.reporting.report_rows import report_rows
+from tasks.reporting.summary import summarize, summary_report
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome
 
 HOSTILE = [
@@ -48,19 +52,58 @@ def patterns(text: str) -> str:
     analyses = [analysis | {"status": "found", "losing_patterns": []}]
     analyses += [analysis | {"status": "no_variance", "winning_patterns": [], "losing_patterns": []}]
     analyses += [analyses[0] | {"workspace_id": "other"}]
-    return pattern_report([Outcome(text, DONE, None, {"analyses": analyses})])
+    outcomes = [Outcome(text, DONE, None, {"analyses": analyses}), Outcome("broken", FAILED, text, {})]
+    before = pattern_report.all_rows([Outcome("other", DONE, None, {"analyses": [analyses[2] | gone(text)]})])
+    found = report_rows(before, pattern_report.all_rows(outcomes), [text, "other"], everyone=True)
+    return page_and_index(pattern_report.pattern_report(found)) + pattern_report.clients_page(found.rows)
+
+
+def gone(text: str) -> dict[str, Any]:
+    return {"winning_patterns": [pattern(f"another {text}")]}
+
+
+def page_and_index(report: Report) -> str:
+    """A report as it is shown, and what the report of all reports and a terminal make of it."""
+    overview = Overview({SOURCES[0]: report.as_news()})
+    return f"{report.as_markdown()}\n\n{overview.as_markdown()}"
 
 
 def models(text: str) -> str:
     drift = {"drift_status": "critical", "drift_score": 0.4, "columns": []}
     model = {"workspace_id": text, "model_type": "TONE_CLASSIFIER", "status": "rejected", "reason": text}
     model |= {"model_version": "v_20260101_000000", "drift": drift}
-    return model_report([Outcome(text, DONE, None, {"models": {"x": model}}), Outcome(text, FAILED, text, {})])
+    outcomes = [Outcome(text, DONE, None, {"models": {"x": model}}), Outcome(text, FAILED, text, {})]
+    return model_page(outcomes)
+
+
+def model_page(outcomes: list[Outcome]) -> str:
+    names = [outcome.workspace_id for outcome in outcomes]
+    found = report_rows([], model_report.all_rows(outcomes), names, everyone=True)
+    return f"{page_and_index(model_report.model_report(found))}\n\n{model_report.drift_page(outcomes)}"
 
 
 def summary(text: str) -> str:
     rows = [{"workspace_id": text, "step": "models", "status": "failed", "reason": text}]
-    return as_markdown("Nightly chain", summarize(rows, {"models": 1.0}), {"a-report": "words"})
+    best = [Finding(text, text)]
+    made = summary_report(summarize(rows, {"models": 1.0}), [], best, {"a-report": "words"}, everyone=True)
+    return page_and_index(made)
+
+
+def release(text: str) -> str:
+    rows = release_report.all_rows([Outcome(text, FAILED, text)], {"period": "2026-03", "status": "published"})
+    return page_and_index(release_report.release_report(report_rows([], rows, [text, ""], everyone=True), {text: text}))
+
+
+def debates(text: str) -> str:
+    row = {"workspace_id": text, "problem": text, "status": "concluded", "label": text, "confidence": 0.5}
+    rows = [row | {"debate_id": "dbt_1"}, row | {"debate_id": "dbt_2", "label": None, "status": "failed"}]
+    return page_and_index(debate_index.debate_index(rows, []))
+
+
+def experiments(text: str) -> str:
+    row = {"workspace_id": text, "experiment_id": "exp_1", "name": text, "status": "running", "found": "winner"}
+    row |= {"winner": text, "units": 10, "p_value": 0.01}
+    return page_and_index(experiment_index([row], [Outcome(text, FAILED, text)], []))
 
 
 def experiment(text: str) -> str:
@@ -92,8 +135,11 @@ def elements(text: str) -> list[str]:
     return [kind for kind in kinds if kind not in ("text", "text_special", "code_inline")]
 
 
+REPORTS = [patterns, models, summary, release, debates, experiments, experiment, waiting]
+
+
 @pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("report", [patterns, models, summary, experiment, waiting])
+@pytest.mark.parametrize("report", REPORTS)
 def test_a_report_is_made_of_its_own_elements(report: Callable[[str], str], hostile: str) -> None:
     made = report(hostile)
     assert elements(made) == elements(report("plain"))
@@ -107,7 +153,7 @@ def test_no_name_breaks_a_picture(name: str) -> None:
     drift = {"drift_status": "critical", "drift_score": 0.4, "columns": columns}
     model = {"workspace_id": name, "model_type": "TONE_CLASSIFIER", "status": "rejected", "reason": name}
     model |= {"model_version": None, "drift": drift}
-    assert "data:image/png" in model_report([Outcome(name, DONE, None, {"models": {"x": model}})])
+    assert "data:image/png" in model_page([Outcome(name, DONE, None, {"models": {"x": model}})])
     effects = [{"variant_id": name, "effect": 0.1, "interval": (0.0, 0.2)}]
     looks = [{"n": n, "result": {"effects": effects}} for n in (10, 20)]
     assert effects_over_time(looks, name, name)

@@ -1,13 +1,16 @@
-"""What people read about models: those that drifted first, with a picture, each a click away from MLflow."""
+"""What people read about models: what needs them, what changed, the best; each a click away from MLflow."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tasks.reporting import model_report, report_link
 from tasks.reporting import progress as bars
+from tasks.reporting import report_link
+from tasks.reporting.model_report import all_rows, drift_page, model_report
+from tasks.reporting.report_rows import report_rows
 from tasks.settings import get_settings
 from tasks.warehouse.outcomes import DONE, Outcome
 
@@ -22,36 +25,69 @@ def model(workspace_id: str, status: str, columns: list[dict[str, Any]]) -> Outc
     return Outcome(workspace_id, DONE, None, {"models": {"ENGAGEMENT_PREDICTOR": found}})
 
 
-def test_what_drifted_comes_first_and_is_drawn() -> None:
-    said = model_report([model("calm", "no_drift", [STILL]), model("moved", "critical", [SHIFTED, STILL])])
-    assert said.index("| moved |") < said.index("| calm |")
+def page(*outcomes: Outcome, before: list[dict[str, Any]] | None = None) -> str:
+    names = [outcome.workspace_id for outcome in outcomes]
+    found = report_rows(before, all_rows(outcomes), names, everyone=True)
+    return f"{model_report(found).as_markdown()}\n\n{drift_page(outcomes)}"
+
+
+def test_what_drifted_needs_a_person_and_is_drawn() -> None:
+    said = page(model("calm", "no_drift", [STILL]), model("moved", "critical", [SHIFTED, STILL]))
+    needs = said[said.index("## Needs") : said.index("## Changed")]
+    assert "- **moved · ENGAGEMENT\\_PREDICTOR**: critical drift, and no retrain needed" in needs
+    assert "calm" not in needs
     assert said.count("](data:image/png;base64,") == 1
-    assert "## Drift of moved.ENGAGEMENT_PREDICTOR, by column" in said
+    assert "## moved.ENGAGEMENT_PREDICTOR" in said
 
 
-def test_why_stands_in_a_list_because_prefect_cuts_wide_tables() -> None:
-    said = model_report([model("moved", "critical", [SHIFTED]), model("new", "insufficient_data", [])])
-    assert "| workspace | model | status | drift |\n" in said
-    assert "| no retrain needed | critical, 0.40 |" in said
-    assert "| no retrain needed | insufficient data |" in said
-    assert "data:image" not in said, "one column is said in words"
-    assert "- **moved · ENGAGEMENT_PREDICTOR**: because; champion v_20260101_000000" in said
+def test_models_that_lack_data_are_one_number() -> None:
+    short = [model(f"new{i}", "insufficient_data", []) for i in range(300)]
+    for one in short:
+        one.result["models"]["ENGAGEMENT_PREDICTOR"] |= {"status": "insufficient_data", "model_version": None}
+    said = page(*short, model("calm", "no_drift", [STILL]))
+    assert "Not enough data: 300." in said
+    assert "new1" not in said
+
+
+def test_a_night_says_what_it_changed_and_a_quiet_one_nothing() -> None:
+    calm = model("calm", "no_drift", [STILL])
+    before = json.loads(json.dumps(report_rows(None, all_rows([calm]), ["calm"], everyone=True).rows))
+    assert "## Changed since the last run\n\nNothing.\n" in page(calm, before=before)
+    moved = model("calm", "critical", [SHIFTED])
+    moved.result["models"]["ENGAGEMENT_PREDICTOR"] |= {"status": "promoted", "model_version": "v_20260201_000000"}
+    said = page(moved, before=before)
+    assert "- **calm · ENGAGEMENT\\_PREDICTOR**: promoted" in said
+    assert "drift: no drift before, critical now" in said
+    assert "## Needs a person\n\nNothing." in said, "a champion that was replaced no longer drifts"
+
+
+def test_a_champion_keeps_the_gain_it_was_trained_with() -> None:
+    trained = model("calm", "no_drift", [STILL])
+    known = {"evaluation": {"loss": 0.6, "baseline_loss": 1.0}, "candidate_version": "v_20260101_000000"}
+    trained.result["models"]["ENGAGEMENT_PREDICTOR"] |= known
+    first = report_rows(None, all_rows([trained]), ["calm"], everyone=True).rows
+    said = page(model("calm", "no_drift", [STILL]), before=first)
+    assert "40 % better than its baseline, v\\_20260101\\_000000" in said
 
 
 def test_models_link_to_an_mlflow_server_and_to_nothing_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcomes = [model("acme & co", "no_drift", [])]
-    assert "](" not in model_report(outcomes)
+    trained = model("acme & co", "no_drift", [])
+    known = {"evaluation": {"loss": 0.6, "baseline_loss": 1.0}, "candidate_version": "v_20260101_000000"}
+    trained.result["models"]["ENGAGEMENT_PREDICTOR"] |= known
+    assert "](" not in page(trained)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     get_settings.cache_clear()
-    linked = "[ENGAGEMENT_PREDICTOR](http://127.0.0.1:5000/#/models/acme%20%26%20co.ENGAGEMENT_PREDICTOR)"
-    assert linked in model_report(outcomes)
+    linked = (
+        "[acme &#38; co · ENGAGEMENT\\_PREDICTOR](http://127.0.0.1:5000/#/models/acme%20%26%20co.ENGAGEMENT_PREDICTOR)"
+    )
+    assert linked in page(trained)
 
 
 def test_reports_link_to_the_server_s_pages() -> None:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:4200/api"}):
-        assert report_link("a-report", "words") == "[words](http://127.0.0.1:4200/artifacts/key/a-report)"
+        assert report_link("a-report", "words") == "[words](http://127.0.0.1:4200/raptorflow/reports/a-report)"
     with temporary_settings({PREFECT_API_URL: None}):
         assert report_link("a-report", "words") == "words"
 
@@ -65,7 +101,7 @@ def test_short_work_has_no_bar_and_long_work_ends_at_a_hundred(monkeypatch: pyte
     for seconds_each, shown in ((0.1, []), (3.0, [50.0, 100.0])):
         moved.clear()
         clock[0] = 0.0
-        bar = bars.ProgressBar("key", "work", 4)
+        bar = bars.ProgressBar("work", 4)
         for done in range(1, 5):
             clock[0] += seconds_each
             bar.update(done)

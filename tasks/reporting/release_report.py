@@ -1,0 +1,59 @@
+"""What a transfer run did: whose effects it took, and what the period's private release cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.reporting.artifacts import markdown_table
+from tasks.reporting.report import Finding, Report
+from tasks.reporting.report_rows import ReportRows, Row
+from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome
+
+EVERYTHING = "transfer-learning-all"
+RELEASE = "release"
+STOPPED = {
+    "budget_spent": "no release: the privacy budget of the period is spent; the last release keeps being served",
+    "empty": "no release: no workspace shares insights; ingest some with shares_insights = true",
+}
+
+
+def all_rows(outcomes: Sequence[Outcome], released: Mapping[str, Any]) -> list[Row]:
+    """The release, and how each workspace's own estimates went; nobody's numbers."""
+    about = f"{released['period']}, {released['status']}"
+    rows = [
+        {"workspace": one.workspace_id, "what": "estimates", "status": one.status, "why": one.reason}
+        for one in outcomes
+    ]
+    return [{"workspace": "", "what": RELEASE, "status": about, "why": STOPPED.get(released["status"])}, *rows]
+
+
+def release_report(known: ReportRows, released: Mapping[str, Any]) -> Report:
+    """What needs a person, whether there is a new release, and what it cost."""
+    counts = Counter(row["status"] for row in known.rows if row["what"] != RELEASE)
+    facts = [{"what": name.replace("_", " "), "value": value} for name, value in released.items()]
+    needs = [Finding(row["workspace"] or RELEASE, row["why"]) for row in known.rows if _needs(row)]
+    pairs = known.changed(["workspace", "what"], ["status"])
+    return Report(
+        page="transfer-learning-release",
+        everything=EVERYTHING,
+        news="transfer-learning-news",
+        title="The private release",
+        command="raptorflow insights",
+        needs=needs,
+        changes=None if known.before is None else [_change(old, new) for old, new in pairs],
+        best=[],
+        counts={"workspaces with estimates": counts[DONE], "failed": counts[FAILED]},
+        too_few=counts[SKIPPED],
+        notes=["## What it cost, and its noise", markdown_table(facts)],
+        rows=known.rows,
+    )
+
+
+def _needs(row: Row) -> bool:
+    return row["status"] == FAILED or (row["what"] == RELEASE and bool(row["why"]))
+
+
+def _change(old: Row, new: Row) -> Finding:
+    return Finding(new["workspace"] or RELEASE, f"{old['status']} before, {new['status']} now")
