@@ -72,10 +72,9 @@ class Contract:
         table_name: of the class in `schema.py` whose rows they become; looking at a file needs no database.
         keys: columns that say which row it is.
         columns: canonical columns by name.
-        keeps_attributes: whether other columns are kept (as `attributes`) or an error.
+        keeps_attributes: whether other columns are kept (as `attributes`, features only where a mapping says so), or an
+            error.
         row_rules: what must not be between the columns of one row.
-        features_are_declared: whether a further column is a feature only where a mapping says so; what is known of a
-            touch is known when it happens, of content most columns of an export are its results.
         hours_of: the column whose hour is a feature, so that a day without one must be told.
     """
 
@@ -86,7 +85,6 @@ class Contract:
     keeps_attributes: bool = False
     row_rules: tuple[RowRule, ...] = ()
     hours_of: str | None = None
-    features_are_declared: bool = False
 
     @cached_property
     def table(self) -> type[Base]:
@@ -203,7 +201,6 @@ CONTENT = Contract(
     },
     keeps_attributes=True,
     hours_of="published_at",
-    features_are_declared=True,
 )
 
 TOUCHES = Contract(

@@ -30,7 +30,7 @@ def _notes(file: Staged) -> Iterator[str]:
     names = [name.removeprefix(ATTRIBUTE) for name in file.readings]
     roles = file.roles
     silent = [name for name in names if name not in roles]
-    if silent and (file.features_are_declared or roles):
+    if silent:
         listed = ", ".join(silent[:5]) + (", …" if len(silent) > 5 else "")
         yield f"{len(silent)} further columns are kept and are no features: {listed}"
 
