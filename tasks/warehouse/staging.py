@@ -99,8 +99,8 @@ class Inspector:
         if missing == [self.contract.hours_of] and mapping.is_preset:
             raise BadFileError(
                 source.path,
-                "names a period and not when each post was published; give a list of dates with --dates FILE "
-                "(CSV of content_id and published_at)",
+                "names a period and not when each post was published; take its posts in first, whose addresses "
+                "its pages then have, or give a list of dates with --dates FILE (CSV of content_id and published_at)",
             )
         if missing:
             raise ColumnError.from_missing_and_available(
