@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def _analyze_alike(part: pl.DataFrame, alpha: float) -> Iterator[AggregatedAnaly
     n, total, squares = (_matrix(part, name) for name in ("n", "sum", "sum_of_squares"))
     is_binary = bool(part["is_binary"][0])
     total = _more_is_better(part, n, total)
-    moments = Moments.from_smoothed_counts(n, total) if is_binary else Moments.from_sums(n, total, squares)
+    moments = Moments.from_smoothed_counts(n, total) if is_binary else _moments_of_values(part, n, total, squares)
     usable = (n.min(axis=1) >= 2) & (moments.variance > 0).all(axis=1)
     ratio = sample_ratio.chi_squared_p_value(n, _shares(part, n))
     level = alpha / (n.shape[1] - 1)
@@ -157,6 +157,13 @@ def _as_measured(row: dict[str, Any], mean: Array, estimate: Array) -> tuple[Arr
     if row["direction"] != "decrease":
         return mean, estimate
     return (1 - mean if row["metric_kind"] == "binary" else -mean), -estimate
+
+
+def _moments_of_values(part: pl.DataFrame, n: Array, total: Array, squares: Array) -> Moments:
+    """Of metrics that are not binary; counts are never negative, of others nobody said so."""
+    moments = Moments.from_sums(n, total, squares).never_negative()
+    is_count = (part["metric_kind"] == MetricKind.COUNT).to_numpy()[:, None]
+    return replace(moments, kurtosis=is_count * np.asarray(moments.kurtosis))
 
 
 def _shares(part: pl.DataFrame, n: Array) -> Array:

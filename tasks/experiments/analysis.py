@@ -94,10 +94,10 @@ def take_look(known: AnalysisInput) -> InterimResult:
     """Compare all arms and add the result to what earlier looks proved, once every arm has the minimum sample."""
     primary, design = known.metrics[0], known.design
     sums = known.sums(primary)
-    moments, covariates = sums.moments(), sums.covariate_sums()
+    moments, adjusted = sums.moments(), sums.adjusted()
     is_weighted = design.is_adaptive and len(known.epochs) > 1
-    if covariates is not None and not is_weighted:
-        moments = _with_origin(covariates.adjusted(), sums.origin)
+    if adjusted is not None:
+        moments = replace(adjusted.moments(), kurtosis=moments.kurtosis, is_coin=moments.is_coin)
     planned = known.planned
     if planned is None and (known.evidence is None or not known.evidence.n):
         # Only before the first look: a plan made later would spend the error a second time.
@@ -105,17 +105,13 @@ def take_look(known: AnalysisInput) -> InterimResult:
         planned = power.from_first_outcomes(design, moments, sums.kind, weights, known.control)
     rule = rule_of(known, planned)
     n_star = power.tuned_to(design, len(known.names), planned)
-    means, comparison = compare_all(moments, sums, known, rule, n_star, is_weighted=is_weighted)
+    means, comparison = compare_all(moments, adjusted or sums, known, rule, n_star, is_weighted=is_weighted)
     comparison = replace(comparison, estimate=sign_of(primary) * comparison.estimate)
     evidence = known.evidence or SequentialEvidence.none(len(known.names))
     if moments.n.min() >= design.min_sample_size:
         evidence = look(evidence, comparison, rule, information_of(known, moments, planned), float(moments.n.sum()))
-    is_adjusted = covariates is not None and not is_weighted
+    is_adjusted = adjusted is not None
     return InterimResult(sums, moments, means, comparison, evidence, rule, planned, n_star, is_weighted, is_adjusted)
-
-
-def _with_origin(shifted: Moments, origin: float) -> Moments:
-    return Moments(shifted.n, shifted.mean + origin, shifted.variance)
 
 
 def rule_of(known: AnalysisInput, planned: int | None) -> SpendingRule:

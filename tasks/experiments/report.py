@@ -14,6 +14,7 @@ from tasks.experiments.analysis import AnalysisInput, InterimResult, information
 from tasks.experiments.design import FLOOR
 from tasks.experiments.inference.bandit_allocation import change_of
 from tasks.experiments.inference.comparisons import lift_is_defined
+from tasks.experiments.inference.heavy_tails import rests_on_few_units
 from tasks.experiments.inference.posteriors import Posterior, chance_to_win, posterior_of
 from tasks.experiments.inference.power import additional_factor, units_still_needed
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence
@@ -196,8 +197,10 @@ def method(known: AnalysisInput, seen: InterimResult) -> str:
     parts = []
     if seen.is_weighted:
         parts.append("augmented inverse-propensity scores, because the weights changed on the way")
-    elif seen.is_adjusted:
-        parts.append("means adjusted by the pre-period covariate (CUPED)")
+    if seen.is_adjusted:
+        share = seen.sums.covariate_share
+        having = "" if share == 1 else f", which {share:.1%} of the units have; the others count as average"
+        parts.append(f"values adjusted by the pre-period covariate (CUPED){having}")
     parts.append(_how_error_is_spent(seen))
     if len(known.names) > 2:
         comparisons = f"{len(known.names) - 1} comparisons"
@@ -231,6 +234,11 @@ def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult) -> list
         )
     if seen.evidence.contradicts_itself(known.design.alpha):
         weaknesses.append("the effect changed its direction between looks; nothing can be declared")
+    if rests_on_few_units(seen.moments):
+        weaknesses.append(
+            f"a few units hold most of {experiment['metric_name']}, so intervals are wider than its spread alone would "
+            "make them; winsorise_at in a new experiment caps the largest values and needs fewer units"
+        )
     epoch = change_epoch(known, seen)
     if epoch is not None:
         weaknesses.append(

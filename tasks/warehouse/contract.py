@@ -21,6 +21,7 @@ from zoneinfo import available_timezones
 import polars as pl
 
 from tasks.errors import UnknownNameError
+from tasks.plain_text import ACTING
 
 if TYPE_CHECKING:
     from tasks.warehouse.schema import Base
@@ -129,7 +130,7 @@ def _one_of(*choices: str) -> Check:
 
 
 NO_CONTROL = Check(
-    lambda value: ~value.str.contains(r"[\p{Cc}\u{2028}-\u{202E}\u{2066}-\u{2069}]"),
+    lambda value: ~value.str.contains(ACTING),
     "holds a control character",
 )
 NO_PATH = Check(lambda value: ~value.str.contains(r"(^|[/\\])\.\.([/\\]|$)"), "holds the path segment '..'")

@@ -1,13 +1,13 @@
 """Arms as arrays: all an analysis needs to know of them, whatever the number of outcomes behind.
 
 From the warehouse's sums (`ArmSums`) to units, mean and variance (`Moments`), adjusted by a covariate from before the
-experiment where there is one (`CovariateSums`).
+experiment where there is one (`CovariateSums`): CUPED.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,23 @@ from tasks.experiments.outcomes import SUMS
 from tasks.experiments.records import MetricKind
 
 Array = NDArray[np.float64]
+VARYING = 1e-9  # of the mean square: a spread below is what rounding left
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Units, mean and variance of a unit's value, for one arm or for arrays of arms of any one shape."""
+    """Units, mean and variance of a unit's value, for one arm or for arrays of arms of any one shape.
+
+    Attributes:
+        kurtosis: the least there is; None where a metric is not known to be heavy-tailed (see `heavy_tails.py`).
+        is_coin: of a proportion, whose kurtosis is known.
+    """
 
     n: Array
     mean: Array
     variance: Array
+    kurtosis: Array | None = None
+    is_coin: bool = False
 
     @classmethod
     def from_sums(cls, n: ArrayLike, total: ArrayLike, squares: ArrayLike) -> Moments:
@@ -43,7 +51,8 @@ class Moments:
         """
         n, successes = np.asarray(n, dtype=np.float64), np.asarray(successes, dtype=np.float64)
         smoothed = (successes + 1) / (n + 2)
-        return cls(n, successes / np.maximum(n, 1), smoothed * (1 - smoothed))
+        variance = smoothed * (1 - smoothed)
+        return cls(n, successes / np.maximum(n, 1), variance, 1 / variance - 3, is_coin=True)
 
     @classmethod
     def from_ratio(cls, n: ArrayLike, numerator: ArrayLike, denominator: ArrayLike, cross: Array) -> Moments:
@@ -60,7 +69,16 @@ class Moments:
 
     def at(self, *index: int | slice | Array | None) -> Moments:
         """The arms an index selects."""
-        return Moments(self.n[index], self.mean[index], self.variance[index])
+        kurtosis = None if self.kurtosis is None else self.kurtosis[index]
+        return Moments(self.n[index], self.mean[index], self.variance[index], kurtosis, self.is_coin)
+
+    def never_negative(self) -> Moments:
+        """The same of a metric that is never negative, whose mean and variance tell the least kurtosis it has."""
+        square = np.square(self.mean)
+        both = square * self.variance
+        is_known = both > 0
+        kurtosis = np.where(is_known, np.square(square + self.variance) / np.where(is_known, both, 1.0) - 3, 1.0)
+        return replace(self, kurtosis=kurtosis)
 
     @property
     def standard_error(self) -> Array:
@@ -70,40 +88,57 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class CovariateSums:
-    """Sums over the units of arms; y is the metric, x a covariate from before the experiment; arrays (K,).
+    """Sums over units, of y, what is measured, and x, a covariate from before the experiment; arrays of any one shape.
 
     CUPED: such a covariate takes away variance, never bias (Deng, Xu, Kohavi & Walker 2013, *Improving the sensitivity
-    of online controlled experiments*).
+    of online controlled experiments*). A unit without one counts as average in x, the same for every arm, and
+    whether it has one is a second covariate: those that are new often behave otherwise.
+
+    Attributes:
+        h: units that have x; all sums of x are over these.
+        hy: sum of y over these.
     """
 
     n: Array
     y: Array
-    yy: Array
     x: Array
     xx: Array
     xy: Array
+    h: Array
+    hy: Array
 
-    def covariances(self) -> tuple[Array, Array, Array]:
-        """Variance of y, variance of x and covariance, each arm within itself."""
-        less = np.maximum(self.n - 1, 1)
-        return tuple(
-            (cross - a * b / self.n) / less
-            for cross, a, b in ((self.yy, self.y, self.y), (self.xx, self.x, self.x), (self.xy, self.x, self.y))
-        )  # type: ignore[return-value]
+    @property
+    def center(self) -> float:
+        """Mean of x over all arms; what a unit without x has."""
+        return float(self.x.sum() / self.h.sum()) if self.h.any() else 0.0
 
-    def theta(self) -> float:
-        """Slope of y on x over all arms pooled; zero where the covariate does not vary."""
-        n, y, x = self.n.sum(), self.y.sum(), self.x.sum()
-        variance = self.xx.sum() - x * x / n
-        return float((self.xy.sum() - x * y / n) / variance) if variance > 0 else 0.0
+    @property
+    def share(self) -> float:
+        """Share of the units that have x."""
+        return float(self.h.sum() / self.n.sum()) if self.n.any() else 0.0
 
-    def adjusted(self) -> Moments:
-        """Moments of y − θ(x − mean of x): same expectation as y, less variance."""
-        theta = self.theta()
-        var_y, var_x, cov = self.covariances()
-        overall = self.x.sum() / self.n.sum()
-        mean = self.y / self.n - theta * (self.x / self.n - overall)
-        return Moments(self.n, mean, np.maximum(var_y + theta**2 * var_x - 2 * theta * cov, 0.0))
+    def slopes(self) -> Array:
+        """Of y on x, and on having one, over all arms pooled; zero where these do not vary."""
+        n, y, h, hy = (float(part.sum()) for part in (self.n, self.y, self.h, self.hy))
+        c = self.center
+        around = float(self.xx.sum()) - c * float(self.x.sum())
+        products = np.array([float(self.xy.sum()) - c * hy, hy - h * y / max(n, 1.0)])
+        # The centered x is not correlated with having one, so that each slope stands by itself.
+        squares = np.array([around, h - h * h / max(n, 1.0)])
+        is_varying = squares > VARYING * np.array([float(self.xx.sum()), n])
+        return np.where(is_varying, products / np.where(is_varying, squares, 1.0), 0.0)
+
+    def explained(self, slopes: Array, z: Array, hz: Array, xz: Array) -> Array:
+        """Sum over units of z times what the slopes explain of y, by sums of z: of all, of those with x, times x."""
+        return np.asarray(slopes[0] * (xz - self.center * hz) + slopes[1] * (hz - self.share * z), dtype=np.float64)
+
+    def explained_squares(self, slopes: Array) -> Array:
+        """Sum over units of the square of what the slopes explain."""
+        c, share = self.center, self.share
+        shifted = self.x - c * self.h
+        having = self.h - 2 * share * self.h + share**2 * self.n
+        squares = slopes[0] ** 2 * (self.xx - 2 * c * self.x + c * c * self.h) + slopes[1] ** 2 * having
+        return np.asarray(squares + 2 * slopes[0] * slopes[1] * (1 - share) * shifted, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +189,47 @@ class ArmSums:
         n, y, yy = (self.total(name) for name in ("n", "y", "yy"))
         if self.kind == MetricKind.BINARY:
             return Moments.from_smoothed_counts(n, y)
-        if self.kind == MetricKind.RATIO:
-            return Moments.from_ratio(n, y, self.total("d"), np.stack([yy, self.total("yd"), self.total("dd")]))
         shifted = Moments.from_sums(n, y, yy)
-        return Moments(n, shifted.mean + self.origin, shifted.variance)
+        values = replace(shifted, mean=shifted.mean + self.origin)
+        if self.is_never_negative:
+            values = values.never_negative()
+        if self.kind == MetricKind.RATIO:
+            cross = np.stack([yy, self.total("yd"), self.total("dd")])
+            return replace(Moments.from_ratio(n, y, self.total("d"), cross), kurtosis=values.kurtosis)
+        return values
 
-    def covariate_sums(self) -> CovariateSums | None:
-        """For CUPED; None unless every unit has a covariate and the metric is a mean."""
-        if (
-            self.kind == MetricKind.RATIO
-            or not np.array_equal(self.total("with_covariate"), self.n)
-            or not self.n.all()
-        ):
+    @property
+    def is_never_negative(self) -> bool:
+        """Whether no outcome so far was below zero, so that mean and variance tell how few units hold it all."""
+        negative = self.sums.get("negative")
+        return self.kind == MetricKind.COUNT if negative is None else not negative.any()
+
+    def adjusted(self) -> ArmSums | None:
+        """The same sums of values less what a covariate from before explains; None where no unit has one.
+
+        All that compares arms can take these in place of the plain ones, by plain means or by weighted scores, also of
+        ratios, where the numerator is adjusted: expected differences between arms stay.
+        """
+        is_complete = np.array_equal(self.total("with_covariate"), self.n)
+        if not self.total("with_covariate").any() or not self.n.all() or not (is_complete or "hy" in self.sums):
             return None
-        return CovariateSums(*(self.total(name) for name in ("n", "y", "yy", "x", "xx", "xy")))
+        n, y, yy, d, yd, x, xx, xy, h = (
+            self.sums[name] for name in ("n", "y", "yy", "d", "yd", "x", "xx", "xy", "with_covariate")
+        )
+        hy, hd = self.sums.get("hy", y), self.sums.get("hd", d)
+        xd = self.sums.get("xd", np.zeros_like(x))
+        ratio = float(y.sum() / d.sum()) if self.kind == MetricKind.RATIO else 0.0
+        residual = CovariateSums(n, y - ratio * d, x, xx, xy - ratio * xd, h, hy - ratio * hd)
+        slopes = residual.slopes()
+        changed = {
+            "y": y - residual.explained(slopes, n, h, x),
+            "yy": yy - 2 * residual.explained(slopes, y, hy, xy) + residual.explained_squares(slopes),
+            "yd": yd - residual.explained(slopes, d, hd, xd),
+        }
+        kind = self.kind if self.kind == MetricKind.RATIO else MetricKind.CONTINUOUS
+        return replace(self, sums=self.sums | changed, kind=kind) if slopes.any() else None
+
+    @property
+    def covariate_share(self) -> float:
+        """Share of the units that have a covariate."""
+        return float(self.total("with_covariate").sum() / max(self.n.sum(), 1.0))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
+from tasks.experiments.inference import heavy_tails
 from tasks.experiments.inference.arm_statistics import Moments
 from tasks.statistics import confidence_sequences
 from tasks.statistics.welch import MeanDifference, mean_difference, z_scores
@@ -66,20 +67,27 @@ def compare(control: Moments, treatment: Moments, *, alpha: Real, n_star: Real) 
         alpha: level of each always-valid interval.
         n_star: units of both arms where it is narrowest.
     """
-    difference = difference_of(control, treatment)
-    n = control.n + treatment.n
+    difference, n = difference_of(control, treatment), control.n + treatment.n
+    plain = _plain_difference(control, treatment)
+    # Sequences are normal; many units make them so, but not where few of them hold the metric.
+    before, after = (stdtrit(one.degrees_of_freedom, np.asarray(alpha) / 2) for one in (plain, difference))
+    error = difference.standard_error * (after / before)
     return Comparison(
         difference.estimate,
         difference.standard_error,
         difference.degrees_of_freedom,
         difference.two_sided_p_value(),
-        confidence_sequences.p_value(difference.z, n, alpha, n_star),
-        confidence_sequences.half_width(difference.standard_error, n, alpha, n_star),
+        confidence_sequences.p_value(z_scores(difference.estimate, error), n, alpha, n_star),
+        confidence_sequences.half_width(error, n, alpha, n_star),
     )
 
 
 def difference_of(control: Moments, treatment: Moments) -> MeanDifference:
-    """Difference of two arms' means, treatment minus control (Welch)."""
+    """Difference of two arms' means, treatment minus control (Welch); wider where a few units hold most of a metric."""
+    return heavy_tails.widened(control, treatment, _plain_difference(control, treatment))
+
+
+def _plain_difference(control: Moments, treatment: Moments) -> MeanDifference:
     return mean_difference(
         (treatment.mean, treatment.variance, treatment.n), (control.mean, control.variance, control.n)
     )

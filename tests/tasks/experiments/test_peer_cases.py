@@ -18,9 +18,11 @@ from scipy.special import ndtr
 from tasks.experiments import hashing
 from tasks.experiments.assignment import AssignmentPlan
 from tasks.experiments.inference import alpha_spending, bandit_allocation, posteriors, power, sample_ratio
-from tasks.experiments.inference.arm_statistics import CovariateSums, Moments
+from tasks.experiments.inference.arm_statistics import ArmSums, CovariateSums, Moments
 from tasks.experiments.inference.comparisons import compare, difference_of, from_estimates
 from tasks.experiments.inference.quadrature import best_and_loss
+from tasks.experiments.outcomes import SUMS
+from tasks.experiments.records import MetricKind
 from tasks.statistics import confidence_sequences
 from tasks.statistics.multiplicity import benjamini_hochberg, holm
 from tasks.statistics.two_sample import chi_square
@@ -98,14 +100,22 @@ def effect_posterior(given: Case) -> Numbers:
 
 def covariate_slope(given: Case) -> Numbers:
     x, y = np.array(given["before"], float), np.array(given["after"], float)
-    one = [len(x), y.sum(), y @ y, x.sum(), x @ x, x @ y]
-    return {"theta": CovariateSums(*np.array([one, one], float).T).theta()}
+    n, h = np.full(2, float(len(x))), np.full(2, float(len(x)))
+    one = CovariateSums(n, *(np.full(2, part) for part in (y.sum(), x.sum(), x @ x, x @ y)), h, np.full(2, y.sum()))
+    return {"theta": one.slopes()[0]}
 
 
 def covariate_adjustment(given: Case) -> Numbers:
-    sums = CovariateSums(*np.array([given["a"], given["b"]], float).T)
-    adjusted = sums.adjusted()
-    return {"lift": (adjusted.mean[1] - adjusted.mean[0]) / (sums.y[0] / sums.n[0])}
+    """Units, y, yy, x, xx, xy of two arms whose units all have a covariate."""
+    arms = np.array([given["a"], given["b"]], float).T
+    sums = dict.fromkeys(SUMS, np.zeros((1, 2))) | dict(
+        zip(("n", "y", "yy", "x", "xx", "xy"), arms[:, None], strict=True)
+    )
+    sums |= {"with_covariate": sums["n"], "hy": sums["y"]}
+    adjusted = ArmSums(sums, 0.0, MetricKind.CONTINUOUS).adjusted()
+    assert adjusted is not None
+    mean = adjusted.moments().mean
+    return {"lift": (mean[1] - mean[0]) / (given["a"][1] / given["a"][0])}
 
 
 def units_still_needed(given: Case) -> Numbers:
