@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,6 +18,9 @@ from rich.text import Text
 
 from flows.json_output import json_text, plain
 from tasks.plain_text import terminal
+
+if TYPE_CHECKING:
+    from tasks.content.sample import Sample
 
 PIPED_WIDTH = 200  # a pipe has no width of its own; grep and less do not mind long lines
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
@@ -48,13 +50,13 @@ def names(title: str, items: Iterable[str]) -> None:
     out.print(f"[bold]{title}[/]: {_plain(', '.join(items))}")
 
 
-def written(files: Mapping[str, Path]) -> None:
+def written(sample: Sample) -> None:
     """Where the sample was written, and how to go on."""
     out.print("written; take it in with")
-    for kind, path in files.items():
-        if kind != "planted":
-            say(f"  raptorflow ingest {kind} {path}")
-    say(f"and compare what is found with what was planted: {files['planted']}")
+    for kind, path in sample.files.items():
+        mapping = f" --mapping {sample.mappings[kind]}" if kind in sample.mappings else ""
+        say(f"  raptorflow ingest {kind} {path}{mapping}")
+    say(f"and compare what is found with what was planted: {sample.planted}")
 
 
 def print_json(value: Any) -> None:

@@ -22,10 +22,9 @@ NEXT = (
 )
 
 
-def write_sample(folder: Path | None, seed: int) -> dict[str, Path]:
-    """Write the simulated sample; returns its files by what they hold."""
-    sample = simulate(folder or get_settings().home / "sample", seed)
-    return dict(sample.files) | {"planted": sample.planted}
+def write_sample(folder: Path | None, seed: int) -> Sample:
+    """Write the simulated sample."""
+    return simulate(folder or get_settings().home / "sample", seed)
 
 
 def run() -> None:
@@ -36,7 +35,7 @@ def run() -> None:
         sample = simulate(get_settings().home / "sample")
         with console.progress("ingesting the simulated sample") as on_progress:
             for kind, path in sample.files.items():
-                report = ingest(kind, [path], on_progress=on_progress)
+                report = ingest(kind, [path], mapping=sample.mappings.get(kind), on_progress=on_progress)
                 console.say(f"  {kind:<12} {report.read:>7,} simulated rows read, {report.written:,} written")
     with console.watching("the nightly chain"):
         ended = runtime.run_by_hand("meta-learning", _over(sample))

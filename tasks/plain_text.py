@@ -16,6 +16,9 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 JOINER = "\N{WORD JOINER}"  # has no width and breaks no line; a link must not hold one, so what it cuts is no link
 # Left-to-right and right-to-left overrides show a text in another order than it is read in.
 BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# What no id, label or column name holds, as a class of a regular expression, Python's and Rust's (polars): control
+# characters, ends of lines and paragraphs, and what changes the direction of reading from inside.
+ACTING = "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 SPACE = frozenset({"Zs", "Zl", "Zp"})
 CONTROLS = frozenset({"Cc", "Cs"})
 TAGS = range(0xE0000, 0xE1000)  # letters that nobody sees, and language models read

@@ -43,7 +43,8 @@ def take_in(home: Path, files: Mapping[str, Path]) -> None:
     """Ingest the files into a home, which gets an MLflow store too: creating one takes seconds, copies have it."""
     with at_home(home):
         for kind, path in files.items():
-            ingest(kind, [path])
+            mapping = path.with_suffix(".yaml")
+            ingest(kind, [path], mapping=mapping if mapping.exists() else None)
         MlflowClient(get_settings().mlflow_tracking_uri).search_experiments()
 
 

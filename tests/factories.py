@@ -34,10 +34,10 @@ def content_row(i: int = 0, **changes: Any) -> dict[str, Any]:
 
 
 def touch_row(i: int = 0, **changes: Any) -> dict[str, Any]:
-    """The i-th contact, by phone; every fifth converts."""
+    """The i-th contact, by phone; every fifth converts. Attributes are features unless roles are given."""
     row = {"workspace_id": "acme", "touch_id": f"t{i}", "occurred_at": START + timedelta(hours=i)}
     row |= {"channel": "phone", "content_id": None, "converted": i % 5 == 0, "attributes": {}, "run_id": "test"}
-    return row | changes
+    return row | {"attribute_roles": dict.fromkeys(changes.get("attributes", {}), "feature")} | changes
 
 
 def store(warehouse: Warehouse, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:

@@ -25,7 +25,7 @@ from tasks.patterns.evidence import (
 )
 from tasks.patterns.features import Mask
 from tasks.patterns.inseparable import Inseparable, inseparable, nearly_the_same
-from tasks.patterns.preparation import Posts, prepare
+from tasks.patterns.preparation import UNUSABLE, Posts, prepare
 from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery, Period, rule_key
 from tasks.patterns.robustness import Adjustment, adjustments
 from tasks.patterns.wording import describe, per_cent
@@ -118,11 +118,17 @@ def _patterns(
     return _named(patterns, {rule_key(table.rule(members)) for members in born})
 
 
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"
+
+
 def _insufficient(query: PatternQuery, rows: int, weeks: int, counts: dict[str, Any]) -> ContentAnalysis:
     limits = query.thresholds
+    left_out = ", ".join(f"{count:,} {UNUSABLE[name]}" for name, count in counts.get("dropped", {}).items())
+    of_all = f", of {counts['rows_read']:,} ({left_out})" if left_out else ""
     reason = (
-        f"{rows} usable posts over {weeks} weeks in {query.lookback_days} days; enough would be "
-        f"{limits.min_rows} posts over {limits.min_weeks} weeks"
+        f"{rows:,} usable {_plural(rows, 'post')} over {weeks} {_plural(weeks, 'week')} in {query.lookback_days} days"
+        f"{of_all}; enough would be {limits.min_rows:,} posts over {limits.min_weeks} weeks"
     )
     needed = {"needed": {"sample_count": limits.min_rows, "weeks": limits.min_weeks}}
     statistics = {"sample_count": rows, "weeks": weeks, **needed, **counts}

@@ -28,6 +28,14 @@ MAX_BAD_SHARE = 0.2
 MIN_EXPOSURE_COVERAGE = 0.8
 EXPOSURES: tuple[tuple[Basis, str], ...] = (("impressions", "impressions"), ("audience", "audience_size"))
 COUNTS = ("engagements", "impressions", "audience_size")
+UNUSABLE = {  # why rows are left out, in the order in which they are, as a person reads it
+    "no_outcome": "without engagements",
+    "unsound_count": "with a count below 0 or without end",
+    "in_the_future": "of the future",
+    "too_young": f"measured less than {MIN_AGE.days} days after they appeared",
+    "no_exposure": "without what the others are divided by",
+    "duplicate": "measured again later",
+}
 TABLE = frozenset(Content.__table__.columns.keys())  # no attribute stands in for one of these, missing or not
 UNREAD = ("title", "body")  # wide, and no feature: what matters about them are columns of their own
 

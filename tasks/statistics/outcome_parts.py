@@ -10,6 +10,9 @@ A mapping says which columns are results; this is the guard behind it, which goe
 - determines: any number with a rank correlation of at least `DETERMINES` (`DETERMINES_YES_OR_NO` where the outcome is
   one of two), or a label whose levels hardly overlap.
 
+A budget moves along too, and is no result. Who chooses a number takes one of a few levels with gaps between them (20,
+50, 100; 19, 49, 99), which events that are counted do not come in: such numbers are judged as labels are.
+
 Correlations are within weeks (a post is compared with those of its week), their errors clustered by week (jackknife),
 and it is the lower bound that counts: few rows refuse nothing. On the posts of 69 Facebook pages (four months of 2016):
 of likes, comments and shares together all are refused from 100 posts on; of comments alone 96 % with all of a page's
@@ -40,6 +43,9 @@ EXACT = 1e-6  # of a sum, relative
 STANDARD_ERRORS = 2.58  # one-sided 99.5 %
 FEWEST_VALUES = 6  # distinct; a flag is no count
 PERMUTATIONS = 4
+FEWEST_LEVELS = 3
+NEIGHBORS = 2  # whole numbers on either side of a level that would be about as frequent, were it counted
+FEWEST_TIMES = 3.5  # that a level is as frequent as its neighborhood on average; 1 for counts, 5 with nothing around
 GLANCE_ROWS = 500
 WEAK = 0.25
 
@@ -94,12 +100,12 @@ def _addends(features: Mapping[str, Array | Codes], outcome: Array) -> list[str]
 
 
 def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed: int) -> str | None:
-    is_label = np.issubdtype(values.dtype, np.integer)
+    is_label = bool(np.issubdtype(values.dtype, np.integer))
     known = np.isfinite(outcome) & ((values >= 0) if is_label else np.isfinite(values))
     if known.sum() < FEWEST_ROWS:
         return None
     y, clusters = outcome[known], groups(week[known]).codes
-    if is_label:
+    if is_label or _is_chosen(values[known]):
         return f"its levels hardly overlap in {name}, so it {FIX}" if _separates(values[known], y) else None
     x = values[known].astype(np.float64)
     is_count = _is_count(x)
@@ -120,6 +126,16 @@ def _is_count(values: Array) -> bool:
 
 def _is_whole(values: Array) -> bool:
     return bool((values == np.floor(values)).all())
+
+
+def _is_chosen(values: Array | Codes) -> bool:
+    """Whether whole numbers come in a few levels with gaps between them, as people choose them."""
+    levels, counts = np.unique(values, return_counts=True)
+    if not FEWEST_LEVELS <= len(levels) <= MOST_LEVELS or not _is_whole(values.astype(np.float64)):
+        return False
+    near = np.abs(levels[:, None] - levels[None, :]) <= NEIGHBORS
+    around = near @ counts / (2 * NEIGHBORS + 1)
+    return bool((counts * counts).sum() >= FEWEST_TIMES * (counts * around).sum())
 
 
 def _is_bounded(x: Array, y: Array, clusters: Codes, seed: int) -> bool:

@@ -43,26 +43,24 @@ def narrowed(readings: Iterable[Readings]) -> Readings:
     return reduce(lambda known, more: known | {n: known.get(n, more[n]) & more[n] for n in more}, readings, {})
 
 
-def with_attributes(passed: pl.DataFrame, readings: Readings, roles: Mapping[str, str] | None) -> pl.DataFrame:
+def with_attributes(passed: pl.DataFrame, readings: Readings, roles: Mapping[str, str]) -> pl.DataFrame:
     """Replace the attribute columns by one `attributes` column of JSON text, and say what each may be used for.
 
-    Both are null where a file has none; roles are null too where nothing was said of them. Labels stay text even where
-    they are digits.
+    Both are null where a file has none. Labels stay text even where they are digits.
     """
     if not readings:
         nothing = pl.lit(None, pl.String)
         return passed.with_columns(nothing.alias("attributes"), nothing.alias("attribute_roles"))
-    known = roles or {}
     readings = {
-        name: set() if known.get(name.removeprefix(ATTRIBUTE)) == "label" else possible
+        name: set() if roles.get(name.removeprefix(ATTRIBUTE)) == "label" else possible
         for name, possible in readings.items()
     }
     there = set(passed.columns)
     present = passed.with_columns(pl.lit(None, pl.String).alias(name) for name in readings if name not in there)
     schema = present.schema
-    values = [_value(name, schema[name], readings[name], known) for name in sorted(readings)]
+    values = [_value(name, schema[name], readings[name], roles) for name in sorted(readings)]
     encoded = pl.struct(values).struct.json_encode().alias("attributes")
-    stored_roles = None if roles is None else json.dumps(dict(sorted(roles.items())), ensure_ascii=False)
+    stored_roles = json.dumps(dict(sorted(roles.items())), ensure_ascii=False)
     return present.with_columns(encoded, pl.lit(stored_roles, pl.String).alias("attribute_roles")).drop(list(readings))
 
 

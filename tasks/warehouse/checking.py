@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tasks.plain_text import ACTING
 from tasks.warehouse.batches import ATTRIBUTE, ROW, SHOWN, Batch
 from tasks.warehouse.calendar_range import printable
 from tasks.warehouse.coercion import Coerced, coerce
@@ -160,7 +161,7 @@ def _with_values(reasons: pl.DataFrame, written: pl.DataFrame) -> pl.DataFrame:
 
 def _shown(concerned: pl.DataFrame, column: str) -> pl.Expr:
     text = printable(column, concerned.schema[column]).str.slice(0, SHOWN)
-    return text.str.replace_all(r"[\p{Cc}\u{2028}-\u{202E}\u{2066}-\u{2069}]", "\ufffd").alias("value")
+    return text.str.replace_all(ACTING, "\ufffd").alias("value")
 
 
 def _no_rows(batch: Batch) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from zoneinfo import available_timezones
 import polars as pl
 
 from tasks.errors import UnknownNameError
+from tasks.plain_text import ACTING
 
 if TYPE_CHECKING:
     from tasks.warehouse.schema import Base
@@ -73,10 +74,9 @@ class Contract:
         table_name: of the class in `schema.py` whose rows they become; looking at a file needs no database.
         keys: columns that say which row it is.
         columns: canonical columns by name.
-        keeps_attributes: whether other columns are kept (as `attributes`) or an error.
+        keeps_attributes: whether other columns are kept (as `attributes`, features only where a mapping says so), or an
+            error.
         row_rules: what must not be between the columns of one row.
-        features_are_declared: whether a further column is a feature only where a mapping says so; what is known of a
-            touch is known when it happens, of content most columns of an export are its results.
         is_log: whether rows may repeat, as events do; they are counted once and not refused (`experiment_logs`).
         aliases: what a column is also called in files, where they have none of its own name.
         hours_of: the column whose hour is a feature, so that a day without one must be told.
@@ -89,7 +89,6 @@ class Contract:
     keeps_attributes: bool = False
     row_rules: tuple[RowRule, ...] = ()
     hours_of: str | None = None
-    features_are_declared: bool = False
     is_log: bool = False
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -136,7 +135,7 @@ def _one_of(*choices: str) -> Check:
 
 
 NO_CONTROL = Check(
-    lambda value: ~value.str.contains(r"[\p{Cc}\u{2028}-\u{202E}\u{2066}-\u{2069}]"),
+    lambda value: ~value.str.contains(ACTING),
     "holds a control character",
 )
 NO_PATH = Check(lambda value: ~value.str.contains(r"(^|[/\\])\.\.([/\\]|$)"), "holds the path segment '..'")
@@ -209,7 +208,6 @@ CONTENT = Contract(
     },
     keeps_attributes=True,
     hours_of="published_at",
-    features_are_declared=True,
 )
 
 TOUCHES = Contract(

@@ -48,6 +48,7 @@ from tasks.warehouse.schema import IngestionRun, Workspace
 from tasks.warehouse.sources import Source, open_source
 from tasks.warehouse.spill import Spill
 from tasks.warehouse.staging import Inspector, Staged
+from tasks.warehouse.standing_posts import StandingPosts, figures_of
 from tasks.warehouse.telling import notes_of
 
 
@@ -117,7 +118,7 @@ def ingest(
                 written, counted = job.write(staged, on_progress), []
         except KeyboardInterrupt as error:
             raise IngestionStoppedError(job.done, job.total) from error
-    notes = [*counted, *(note for file in staged for note in notes_of(file))]
+    notes = [*counted, *(note for file in staged for note in notes_of(file)), *job.notes()]
     return job.report(staged, written, monotonic() - started, notes)
 
 
@@ -170,6 +171,7 @@ class _Job:
         self.store, self.contract, self.wanted, self.run_id, self.paths = store, contract, wanted, run_id, paths
         self.zones = _timezones(store)
         self.created = self._new_workspace()
+        self.standing: dict[Path, StandingPosts] = {}
         self.done = 0
         self.total: int | None = None  # known once all files were checked
         self.workspaces: set[str] = set()
@@ -203,14 +205,46 @@ class _Job:
             require_columns(mapping, wanted.path, source.path, source.columns)
             bound = wanted.bound(with_aliases(mapping, self.contract, source.columns), source, self.zones)
             dates = PublicationDates(wanted.dates) if wanted.dates is not None else None
-            source, bound = dates.joined(source, bound) if dates is not None else (source, bound)
+            source, bound = dates.joined(source, bound) if dates is not None else self._of_posts(source, bound)
             inspector.require_columns(source, bound)
             opened.append((source, bound))
         spills = [resources.enter_context(Spill(get_settings().home)) for _ in opened]
-        return [
+        staged = [
             inspector.stage(source, bound, spill, self.rejects, progress)
             for (source, bound), spill in zip(opened, spills, strict=True)
         ]
+        self._require_posts(staged)
+        return staged
+
+    def _of_posts(self, source: Source, mapping: Mapping) -> tuple[Source, Mapping]:
+        """A report that names pages and no dates, with the posts that its pages are; others as they are."""
+        known = {*source.columns, *mapping.columns}
+        has_dates = "published_at" in known or self.contract is not CONTENT
+        workspace, kind = self.wanted.workspace, mapping.columns.get("content_type")
+        if has_dates or workspace is None or kind is None or "content_id" not in mapping.columns:
+            return source, mapping
+        posts = StandingPosts(self.store, workspace, str(kind.constant))
+        if not len(posts):
+            return source, mapping
+        self.standing[source.path] = posts
+        return posts.joined(source, mapping)
+
+    def notes(self) -> list[str]:
+        """What a person should know of pages that were taken for posts."""
+        return [
+            f"{path.name}: its figures are those of posts that stand already; "
+            f"{posts.unmatched:,} pages that are none of them were left out"
+            for path, posts in self.standing.items()
+        ]
+
+    def _require_posts(self, staged: Sequence[Staged]) -> None:
+        for file in staged:
+            posts = self.standing.get(file.source.path)
+            if posts is not None and not file.read:
+                raise InputError(
+                    f"{file.source.path}: none of its {posts.unmatched:,} pages is a post of "
+                    f"'{self.wanted.workspace}'; take the posts in first, or give --dates FILE"
+                )
 
     def reshape(self, resources: ExitStack, progress: Progress | None) -> tuple[list[ExperimentFile], Arms]:
         """Judge all files of experiments that are not arms row by row, and make the arms."""
@@ -248,13 +282,14 @@ class _Job:
 
     def write(self, staged: Sequence[Staged], progress: Progress | None) -> int:
         """Write what was put aside; returns the number of rows that were new or different."""
-        columns = [column.name for column in self.contract.table.__table__.columns]
+        every = [column.name for column in self.contract.table.__table__.columns]
         self.total = sum(file.accepted for file in staged)
         written = 0
         with ingestion_lock(self.store):
             self._write_workspace()
             for file in staged:
                 before, began = written, datetime.now(UTC)
+                columns = figures_of(file.mapping) if file.source.path in self.standing else every
                 # Closed before `_record` writes through the other copy of SQLite, see sqlite_guard.py.
                 with BulkUpsert(self.store, self.contract.table, columns) as bulk:
                     for rows in prefetch(self._derived, file.batches()):

@@ -24,6 +24,7 @@ from tasks.warehouse.reading.excel_rows import read_sheet
 from tasks.warehouse.reading.header import Header, Heads, looks_like_values, renamed, unique_names
 from tasks.warehouse.reading.json_rows import first_json_rows
 from tasks.warehouse.reading.number_columns import NumberColumns
+from tasks.warehouse.reading.pages import has_pages, with_pages
 from tasks.warehouse.reading.selection import select_rows
 from tasks.warehouse.reading.text_rows import head_of
 from tasks.warehouse.sources import Head, Located, located_in, sheet_head
@@ -209,6 +210,8 @@ def _seen(
     rows, header = _rows_of(head, located.header), located.header
     names, _ = unique_names([renamed(name, mapping.aliases) for name in rows.columns if name != ROW])
     rows = rows.rename(dict(zip([name for name in rows.columns if name != ROW], names, strict=True)))
+    if mapping.pages in rows.columns and has_pages(located.table):
+        rows = next(with_pages(iter([Batch(rows)]), located.table, mapping.pages)).rows
     columns = [name for name in rows.columns if name != ROW]
     preamble = "\n".join(header.preamble) if header is not None else ""
     bound = mapping.with_constants(workspace_id="(your workspace)").bound(columns, timezone or "UTC", preamble)

@@ -14,6 +14,7 @@ missing: ["-", " --", N/A]       # what stands for nothing
 number: {thousands: ",", decimal: ".", percent: true, suffixes: true}  # suffixes: 1.2K; or `auto`: as columns show
 timezone: UTC                    # zone of instants that name none; `workspace` is the workspace's own
 datetime_format: "%d/%m/%Y %H:%M"  # only if they are not ISO 8601; see `format`
+pages: post_id                   # pages of the archive by this column's values: their words are `text of the page`
 grain: day                       # one row a post and day: counts are summed
 id: derived                      # no id in the file: a hash of channel, instant, title and body
 columns:                         # canonical column: where it comes from
@@ -108,6 +109,7 @@ class Mapping(BaseModel):
     number: NumberStyle | Literal["auto"] | None = None
     timezone: str | None = None
     datetime_format: str | None = None
+    pages: str | None = None
     grain: Literal["day", "unit"] | None = None
     id: Literal["derived"] | None = None
     columns: dict[str, Origin] = {}
@@ -358,6 +360,7 @@ def require_columns(mapping: Mapping, mapping_path: Path | None, file: Path, ava
     needed |= {*mapping.features, *mapping.labels, *mapping.results, *mapping.where}
     needed |= {name for condition in mapping.drop for name in condition}
     needed |= set() if mapping.ignore == "all" else set(mapping.ignore)
+    needed |= set() if mapping.pages is None else {mapping.pages}
     for name in sorted(needed):
         if name not in there:
             assert mapping_path is not None, "only a mapping file names columns"

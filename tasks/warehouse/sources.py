@@ -19,6 +19,7 @@ from tasks.warehouse.reading.containers import Container, chosen, containers, fi
 from tasks.warehouse.reading.excel_rows import read_sheet
 from tasks.warehouse.reading.header import Header, Heads, Row, find_header, renamed, unique_names
 from tasks.warehouse.reading.json_rows import read_json_lines
+from tasks.warehouse.reading.pages import PAGE_TEXT, has_pages, with_pages
 from tasks.warehouse.reading.text_rows import head_of, read_text
 
 SHEET_HEAD_ROWS = 500
@@ -94,6 +95,9 @@ def open_source(path: Path, mapping: Mapping | None = None) -> Source:
     if first.rows.width == 1:  # nothing but the row number
         raise BadFileError(path, f"line {first.broken[0].row} is {first.broken[0].reason}")
     columns = [name for name in first.rows.columns if name != ROW]
+    if mapping.pages in columns and has_pages(located.table):
+        batches_read = with_pages(chain([first], guarded), located.table, mapping.pages)
+        return Source(path, [*columns, PAGE_TEXT], total, batches_read, located.table, located.header, others)
     return Source(path, columns, total, chain([first], guarded), located.table, located.header, others)
 
 

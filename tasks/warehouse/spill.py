@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-import numpy as np
 import polars as pl
 
 from tasks.private_files import private_folder
@@ -111,6 +110,8 @@ class RowSet:
     """Numbers of rows, a bit each."""
 
     def __init__(self) -> None:
+        import numpy as np
+
         self._bits = np.zeros(1, dtype=np.uint8)
         self._count = 0
 
@@ -119,6 +120,8 @@ class RowSet:
 
     def add(self, rows: pl.Series) -> None:
         """Take rows in."""
+        import numpy as np
+
         numbers = rows.to_numpy()
         if not len(numbers):
             return
@@ -130,6 +133,8 @@ class RowSet:
 
     def holds(self, rows: pl.Series) -> pl.Series:
         """Which of these rows are in it."""
+        import numpy as np
+
         numbers = rows.to_numpy()
         bytes_of = self._bits[np.minimum(numbers >> 3, len(self._bits) - 1)]
         return pl.Series((numbers < 8 * len(self._bits)) & ((bytes_of >> (numbers & 7)) & 1 == 1))

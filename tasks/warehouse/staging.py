@@ -52,7 +52,6 @@ class Staged:
         tally: refused rows.
         unwanted: numbers of rows that are not written.
         readings: types of its attributes.
-        features_are_declared: as in the contract.
     """
 
     source: Source
@@ -67,7 +66,6 @@ class Staged:
     tally: Tally = field(default_factory=Tally)
     unwanted: RowSet = field(default_factory=RowSet)
     readings: attributes.Readings = field(default_factory=dict)
-    features_are_declared: bool = True
 
     @property
     def accepted(self) -> int:
@@ -81,11 +79,10 @@ class Staged:
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Typed rows with their `attributes`."""
-        roles = self.roles if self.roles or self.features_are_declared else None
         for frame in self.spill.frames():
             kept = frame.filter(~self.unwanted.holds(frame[ROW])) if len(self.unwanted) else frame
             if not kept.is_empty():
-                yield attributes.with_attributes(kept, self.readings, roles)
+                yield attributes.with_attributes(kept, self.readings, self.roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +99,8 @@ class Inspector:
         if missing == [self.contract.hours_of] and mapping.is_preset:
             raise BadFileError(
                 source.path,
-                "names a period and not when each post was published; give a list of dates with --dates FILE "
-                "(CSV of content_id and published_at)",
+                "names a period and not when each post was published; take its posts in first, whose addresses "
+                "its pages then have, or give a list of dates with --dates FILE (CSV of content_id and published_at)",
             )
         if self.contract.is_log and missing == ["experiment_name"]:
             raise BadFileError(source.path, "does not name its experiment; say --experiment NAME")
@@ -128,8 +125,7 @@ class Inspector:
             InputError: if a column, the ids or the rows as a whole say that the file cannot be meant.
         """
         numbers = NumberColumns(source.path, number_columns(self.contract, mapping, source.columns))
-        declared = self.contract.features_are_declared
-        staged = Staged(source, mapping, spill, numbers, features_are_declared=declared)
+        staged = Staged(source, mapping, spill, numbers)
         with RowComparison(self.contract, spill.folder) as comparison, Partitions(spill.folder) as days:
             for batch in source.batches:
                 passed = self._judge(staged, batch, rejects)

@@ -25,12 +25,12 @@ def _notes(file: Staged) -> Iterator[str]:
     yield from _numbers(file)
     if file.left_out:
         yield f"{file.left_out:,} rows were left out as the mapping says (sums, drafts, explanations)"
-    if file.days:
-        yield f"{file.days:,} rows of single days were summed to {file.read:,} posts"
+    if file.days > file.read:
+        yield f"{file.days:,} rows were summed to {file.read:,} posts"
     names = [name.removeprefix(ATTRIBUTE) for name in file.readings]
     roles = file.roles
     silent = [name for name in names if name not in roles]
-    if silent and (file.features_are_declared or roles):
+    if silent:
         listed = ", ".join(silent[:5]) + (", …" if len(silent) > 5 else "")
         yield f"{len(silent)} further columns are kept and are no features: {listed}"
 

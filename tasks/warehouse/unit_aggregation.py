@@ -1,7 +1,8 @@
 """From one row a unit to the sums of arms: exact repeats once, units of two arms left out; memory is bounded.
 
-DuckDB groups, because it puts aside on disk what does not fit: a unit's rows may lie anywhere in files of any length.
-One thread and compensated sums: the same rows give the same arms to the last digit.
+A unit's rows may lie anywhere in files of any length, so all rows are put aside by the hash of their unit; DuckDB
+groups one part after the other into a table on disk. One thread and compensated sums: the same rows give the same arms
+to the last digit.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import pyarrow as pa
 from tasks.warehouse.batches import ROW
 from tasks.warehouse.experiment_design import ARM
 from tasks.warehouse.experiment_metrics import METRIC, UNIT, MetricColumns
+from tasks.warehouse.spill import Partitions
 
-MEMORY = "256MB"
+MEMORY = "64MB"
 FILE = "__file__"
 EXPERIMENT = ARM[:2]
 FILES_OF_ROWS = 1 << 40  # rows of one file; a row's place is file × this + row
@@ -61,14 +63,22 @@ class Units(AbstractContextManager["Units"]):
             f"min({name}) IS DISTINCT FROM max({name}) OR count({name}) NOT IN (0, count(*))" for name in columns
         )
         place = f"min({FILE} * {FILES_OF_ROWS} + {ROW})"
-        self._database.register("rows", self._reader())
-        self._database.execute(
-            f"CREATE TABLE units AS SELECT {', '.join(EXPERIMENT)}, {UNIT}, min(variant_name) AS variant_name, "
+        grouped = (
+            f"SELECT {', '.join(EXPERIMENT)}, {UNIT}, min(variant_name) AS variant_name, "
             f"count(*) AS n_rows, min(started_at) AS started_at, {place} AS place, "
             f"max(variant_name) <> min(variant_name) AS in_two, {differs} AS differs, {values} "
             f"FROM rows GROUP BY {', '.join(EXPERIMENT)}, {UNIT}"
         )
+        self._database.register("rows", _empty(columns))
+        self._database.execute(f"CREATE TABLE units AS {grouped}")
         self._database.unregister("rows")
+        with Partitions(self._folder) as parts:
+            for batch in self._frames():
+                parts.add(batch, pl.struct(*EXPERIMENT, UNIT).hash())
+            for rows in parts.groups():
+                self._database.register("rows", rows.to_arrow())
+                self._database.execute(f"INSERT INTO units {grouped}")
+                self._database.unregister("rows")
 
     def refused(self, at_most: int) -> pl.DataFrame:
         """Rows of units that are left out: file, row, column, reason, value."""
@@ -130,19 +140,19 @@ class Units(AbstractContextManager["Units"]):
 
     def _reader(self) -> Any:
         """All rows as one Arrow stream; DuckDB sees them by, holds none."""
-        names = dict(zip((METRIC + name for name in self._metrics), self._columns(), strict=True))
-        batches = self._batches(names)
+        batches = (batch for frame in self._frames() for batch in frame.to_arrow().to_batches())
         first = next(batches, None)
-        schema = first.schema if first is not None else _empty(list(names.values())).schema
+        schema = first.schema if first is not None else _empty(self._columns()).schema
         return pa.RecordBatchReader.from_batches(
             schema, ([first] if first is not None else []) and _chain(first, batches)
         )
 
-    def _batches(self, names: dict[str, str]) -> Iterator[Any]:
+    def _frames(self) -> Iterator[pl.DataFrame]:
+        names = dict(zip((METRIC + name for name in self._metrics), self._columns(), strict=True))
         for place, frames in enumerate(self._files):
             for frame in frames():
                 rows = frame.select(pl.lit(place, pl.Int64).alias(FILE), ROW, *ARM, UNIT, "started_at", *names)
-                yield from rows.rename(names).to_arrow().to_batches()
+                yield rows.rename(names)
 
 
 def _chain(first: Any, others: Iterable[Any]) -> Iterator[Any]:

@@ -19,7 +19,7 @@ def sample(home: Path, tmp_path: Path) -> None:
     """The sample in the home's warehouse."""
     found = simulate(tmp_path)
     for kind in ("workspaces", "content", "touches"):
-        ingest(kind, [found.files[kind]])
+        ingest(kind, [found.files[kind]], mapping=found.mappings.get(kind))
 
 
 @pytest.mark.usefixtures("sample")

@@ -406,18 +406,29 @@ def _ga4() -> Export:
 
 
 def _substack_zip() -> Export:
-    """The zip as it comes, posts as pages beside the table."""
+    """The zip as it comes, posts as pages beside the table; one post has none."""
     header = ["title", "post_id", "post_date", "is_published", "audience", "type", "subtitle"]
     rows = [
         ["One", "1.one", "2025-03-02T06:00:00.000Z", "true", "everyone", "newsletter", "first"],
+        ["Two", "3.three", "2025-03-03T06:00:00.000Z", "true", "everyone", "newsletter", "second"],
         ["Draft", "2.two", "", "false", "everyone", "newsletter", ""],
     ]
-    right = [{"content_id": "1.one", "published_at": "2025-03-02T06:00:00Z", "title": "One", "body": "first"}]
+    right = [
+        {
+            "content_id": "1.one",
+            "published_at": "2025-03-02T06:00:00Z",
+            "title": "One",
+            "body": "One & only\nWhat do you think?",
+        },
+        {"content_id": "3.three", "title": "Two", "body": "second", "published_at": "2025-03-03T06:00:00Z"},
+    ]
 
     def write(path: Path) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("posts.csv", delimited([header, *rows]))
-            archive.writestr("posts/1.one.html", "<p>One</p>")
+            archive.writestr(
+                "posts/1.one.html", "<style>p {}</style><h2>One &amp; only</h2><p>What do <b>you</b>\nthink?</p>"
+            )
             archive.writestr("posts/1.one.opens.csv", "post_id,timestamp\n1.one,2025\n")
 
     return Export("export.zip", "substack", right, write, left_out=1)

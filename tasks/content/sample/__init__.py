@@ -17,7 +17,7 @@ from tasks.content.sample.agency import AGENCY, SimulatedWorkspace
 from tasks.content.sample.experiments import EXPERIMENTS, experiments
 from tasks.content.sample.outcomes import channel_levels, outcomes
 from tasks.content.sample.posts import PIECES, first_day, flip, last_day, posts
-from tasks.content.sample.touches import touches
+from tasks.content.sample.touches import ROLES, touches
 from tasks.content.sample.writing import texts
 
 __all__ = ["Sample", "simulate"]
@@ -38,12 +38,14 @@ class Sample:
     Attributes:
         folder: holds all files.
         files: by kind, in the order in which `ingest` wants them.
+        mappings: by kind, the mapping file that says which further columns are features, where there are any.
         planted: the truths, as JSON.
         rows: how many each file holds, by kind.
     """
 
     folder: Path
     files: Mapping[str, Path]
+    mappings: Mapping[str, Path]
     planted: Path
     rows: Mapping[str, int]
 
@@ -74,7 +76,9 @@ def simulate(folder: Path, seed: int = 2026, *, until: date | None = None) -> Sa
     files = {kind: _write(frame, folder / f"{kind}.{_format(kind)}") for kind, frame in frames.items()}
     planted = folder / "planted.json"
     planted.write_text(json.dumps(_planted(seed, until, levels), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return Sample(folder, files, planted, {kind: len(frame) for kind, frame in frames.items()})
+    roles = folder / "touches.yaml"
+    roles.write_text(ROLES, encoding="utf-8")
+    return Sample(folder, files, {"touches": roles}, planted, {kind: len(frame) for kind, frame in frames.items()})
 
 
 def _content(

@@ -16,6 +16,11 @@ DEVICES = ("phone", "laptop", "tablet")
 COMPANY_SIZES = ("1-10", "11-50", "51-250", "251+")
 # log odds, once for the whole agency: what makes somebody buy hardly differs between tenants
 BY_DEVICE, BY_COMPANY = np.array((-0.5, 0.4, 0.0)), np.array((-0.4, 0.1, 0.5, 0.2))
+ROLES = """# What was known of a touch when it happened, so that models may learn from it.
+kind: touches
+features: [pages_viewed, minutes_on_site, emails_opened, returning]
+labels: [device, company_size]
+"""
 
 
 def touches(workspace: SimulatedWorkspace, content: pl.DataFrame, random: Generator) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tasks.models.specs import ModelSpec
 from tasks.statistics.outcome_parts import parts_of_outcome
-from tasks.warehouse.attribute_roles import roles_in
+from tasks.warehouse.attribute_roles import is_numeric, roles_in
 
 RECENT_ROWS = 30
 ATTRIBUTE = "attribute."
@@ -194,15 +194,16 @@ def features(frame: pl.DataFrame, spec: ModelSpec) -> pl.DataFrame:
 def with_attributes(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str], list[str]]:
     """The JSON attributes as columns `attribute.<name>`; returns the frame and the names of numbers and of labels.
 
-    Where a mapping said which of them are features, the others are left out.
+    Those that are no features are left out: a mapping says which are; in rows older than that, numbers are none.
     """
     texts = frame["attributes"].cast(pl.String).fill_null("{}")
     if frame.is_empty() or (texts == "{}").all():
         return frame, [], []
     decoded = texts.str.json_decode(infer_schema_length=None).struct.unnest()
     roles = roles_in(frame)
-    if roles.declared:
-        decoded = decoded.select(name for name in decoded.columns if roles.is_feature(name, numeric=True))
+    decoded = decoded.select(
+        name for name in decoded.columns if roles.is_feature(name, numeric=is_numeric(decoded[name]))
+    )
     decoded = decoded.rename({name: f"{ATTRIBUTE}{name}" for name in decoded.columns})
     numbers = sorted(name for name, kind in decoded.schema.items() if kind.is_numeric() or kind == pl.Boolean)
     labels = sorted(name for name, kind in decoded.schema.items() if kind == pl.String)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from tasks.plain_text import ACTING
+
 FIRST_ROWS = 200
 DELIMITERS = ",;\t|"
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
+CONTROL = re.compile(f"{ACTING}|\ufeff")
 VALUE = re.compile(r"^[<>]?[\d.,:%/€$+\-\sTZ]+$|^(true|false|null|nan)$", re.IGNORECASE)
 
 

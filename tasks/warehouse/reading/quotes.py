@@ -6,6 +6,8 @@ after a delimiter or a line's end, one that closes stands before such, and at th
 Some exports write a quote inside a text as `\\"` and not twice. Both ways are one to a file, so `escapes_quotes` tells
 them by the whole of it: only where quotes do not pair as they stand, and do pair once each `\\"` counts as a quote
 inside a text, is that what it means. A path that ends in a backslash (`"C:\\"`) stays what it is.
+
+NumPy, a tenth of a second, is imported where bytes are watched: a look at the head of a file can do without.
 """
 
 from __future__ import annotations
@@ -13,8 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
 
 QUOTE, NEWLINE, RETURN = 0x22, 0x0A, 0x0D
 PIECE_BYTES = 1 << 17  # what is derived from a piece stays in the processor's cache
@@ -46,6 +46,8 @@ class QuoteWatch:
     """
 
     def __init__(self, delimiters: str) -> None:
+        import numpy as np
+
         self._ends = np.zeros(256, dtype=bool)
         self._ends[[*map(ord, delimiters), NEWLINE, RETURN]] = True
         self.row_end = 0
@@ -76,6 +78,8 @@ class QuoteWatch:
             self._feed(block[start : start + PIECE_BYTES])
 
     def _feed(self, block: bytes) -> None:
+        import numpy as np
+
         data = self._held + block if self._held else block
         whole = len(data.rstrip(b'"'))
         places = self._look(np.frombuffer(data, dtype=np.uint8)[:whole], data[whole : whole + 1])
@@ -91,6 +95,8 @@ class QuoteWatch:
         Raises:
             QuoteError: if a quote is still open.
         """
+        import numpy as np
+
         data = self._held + b"\n"
         self._look(np.frombuffer(data, dtype=np.uint8), b"")
         if self._opened is not None:
@@ -98,6 +104,8 @@ class QuoteWatch:
 
     def _find_row_end(self, data: bytes, whole: int, places: Any) -> None:
         """The last line's end with an even number of quotes between it and text that is outside quotes."""
+        import numpy as np
+
         place = data.rfind(b"\n", 0, whole)
         while place >= 0:
             between = len(places) - int(np.searchsorted(places, place))
@@ -108,6 +116,8 @@ class QuoteWatch:
 
     def _look(self, data: Any, following: bytes) -> Any:
         """Pair the quotes; returns the places of those that open or close."""
+        import numpy as np
+
         places = np.flatnonzero(data == QUOTE)
         if not len(places):
             return places
@@ -120,6 +130,8 @@ class QuoteWatch:
 
     def _pair_at_once(self, places: Any, may_open: Any, may_close: Any) -> bool:
         """Whether every other quote opens and the others close; then nothing else has to be done."""
+        import numpy as np
+
         first = 0 if self._opened is None else 1
         adjacent = np.diff(places, prepend=self._closed_at - self._passed) == 1
         turn = (np.arange(len(places)) + first) % 2
@@ -133,6 +145,8 @@ class QuoteWatch:
         return True
 
     def _pair_one_by_one(self, places: Any, may_open: Any, may_close: Any) -> Any:
+        import numpy as np
+
         pairing: list[int] = []
         for place, opens, closes in zip((places + self._passed).tolist(), may_open, may_close, strict=True):
             if self._opened is not None:

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import polars as pl
 
 from tasks.warehouse import batches
@@ -53,6 +52,8 @@ def read_text(table: Container, header: Header, drop_totals: bool) -> Iterator[B
     The text is cut at the ends of rows and each piece is parsed for itself: the parser's own stream reads up to 32
     pieces ahead.
     """
+    import numpy as np  # as in `quotes`: a look at a file's head can do without
+
     before = 0
     text = _Text(table, header)
     for piece in text.pieces():

@@ -23,9 +23,7 @@ class YamlText:
             raise YamlError("is longer than 1 MiB, no mapping is")
         try:
             self._refuse_anchors(text)
-            self._root = yaml.compose(text, Loader=Loader)
-            self._refuse_repetition(self._root)
-            self.value: Any = yaml.load(text, Loader=Loader)  # a safe loader, see above
+            self._root, self.value = self._parsed(text)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             raise YamlError("is not YAML" + (f" (line {mark.line + 1})" if mark is not None else "")) from error
@@ -53,8 +51,20 @@ class YamlText:
             return value.start_mark.line + 1, value
         return None
 
+    def _parsed(self, text: str) -> tuple[Any, Any]:
+        """The document's nodes and its plain value, from one pass over the text."""
+        loader = Loader(text)  # a safe one, see above
+        try:
+            root = loader.get_single_node()
+            self._refuse_repetition(root)
+            return root, None if root is None else loader.construct_document(root)
+        finally:
+            loader.dispose()
+
     @staticmethod
     def _refuse_anchors(text: str) -> None:
+        if not {"&", "*"} & set(text):
+            return
         for token in yaml.scan(text, Loader=Loader):
             if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
                 raise YamlError(f"line {token.start_mark.line + 1}: anchors (& and *) are not taken; write it out")

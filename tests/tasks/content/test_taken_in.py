@@ -18,7 +18,7 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "deployments" / "examples"
 def test_the_sample_is_taken_in_whole(sqlite_warehouse: Warehouse, tmp_path: Path) -> None:
     sample = simulate(tmp_path)
     for kind, path in sample.files.items():
-        report = ingest(kind, [path], warehouse=sqlite_warehouse)
+        report = ingest(kind, [path], mapping=sample.mappings.get(kind), warehouse=sqlite_warehouse)
         assert (report.written, report.rejected) == (sample.rows[kind], 0), kind
 
 

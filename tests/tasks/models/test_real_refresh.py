@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -59,6 +60,7 @@ def bank(shared_data: Path) -> tuple[pl.DataFrame, list[int]]:
         occurred_at=pl.lit(START) + pl.duration(hours=pl.col("seq").cast(pl.Int64)),
         channel=pl.col("contact").cast(pl.String),
         attributes=attributes,
+        attribute_roles=pl.lit(json.dumps(dict.fromkeys(NUMBERS, "feature") | dict.fromkeys(LABELS, "label"))),
         converted=pl.col("y") == "yes",
     )
     return touches, begins

@@ -251,3 +251,14 @@ async def test_a_broken_feed_is_named_by_its_column(sqlite_warehouse: Warehouse)
 def _stored(warehouse: Warehouse) -> list[list[dict[str, Any]]]:
     tables = (PatternAnalysis.__table__, PatternFinding.__table__)
     return [warehouse.rows(select(table).order_by(*table.primary_key)) for table in tables]
+
+
+async def test_too_little_says_which_posts_were_left_out_and_why(sqlite_warehouse: Warehouse) -> None:
+    rows = posts(n=10)
+    young = [row | {"measured_at": row["published_at"] + timedelta(days=1)} for row in rows[1:9]]
+    store_content(sqlite_warehouse, [rows[0], *young, rows[9] | {"engagements": None}])
+    found = await PerformanceAnalyzer(warehouse=sqlite_warehouse).analyze_patterns("acme", "social", 365)
+    assert found["reason"].startswith(
+        "1 usable post over 1 week in 365 days, of 10 "
+        "(1 without engagements, 8 measured less than 7 days after they appeared); enough would be 200 posts"
+    )

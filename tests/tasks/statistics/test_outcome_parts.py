@@ -142,3 +142,30 @@ def test_on_real_articles_and_comments_nothing_known_before_is_refused(shared_da
         columns = {name: page[name].cast(pl.Float64).to_numpy() for name in before}
         outcome = {"comments": page["comments_next_hrs"].cast(pl.Float64).to_numpy()}
         assert parts_of_outcome(columns, outcome, week_of(len(page))) == {}
+
+
+@pytest.mark.parametrize("levels", [(20, 50, 100, 200), (5, 10, 15, 20, 25, 30), (19, 49, 99)])
+@pytest.mark.parametrize("power", [0.7, 1.0])
+def test_a_budget_that_somebody_chose_is_known_before_and_likes_are_not(levels: tuple[int, ...], power: float) -> None:
+    """Both are whole numbers that rise with the outcome; only one comes in a few levels with gaps."""
+    rng = np.random.default_rng(11)
+    budget = rng.choice(levels, 400).astype(float)
+    level = 30 * (budget / budget.mean()) ** power * rng.lognormal(0, 0.35, 400)
+    likes, clicks = rng.poisson(level).astype(float), rng.poisson(level / 3).astype(float)
+    engagements = likes + rng.poisson(level / 2)
+    correlation = pl.DataFrame({"x": budget, "y": engagements}).select(pl.corr("x", "y", method="spearman")).item()
+    assert correlation >= 0.5
+    features = {"budget": budget, "likes": likes, "clicks": clicks}
+    assert set(parts_of_outcome(features, {"engagements": engagements}, week_of(400))) == {"likes", "clicks"}
+
+
+def test_counts_of_any_size_are_not_taken_for_chosen_numbers() -> None:
+    """Few likes, many likes, and likes that a platform rounded to 1.2K: each moves with the outcome and is refused."""
+    rng = np.random.default_rng(12)
+    for size in (2, 12, 40, 900):
+        level = size * rng.lognormal(0, 0.8, 400)
+        likes = rng.poisson(level).astype(float)
+        rounded = np.where(likes >= 1000, np.round(likes, -2), likes)
+        engagements = (rng.poisson(level) + rng.poisson(3 * level)).astype(float)
+        refused = parts_of_outcome({"likes": likes, "rounded": rounded}, {"engagements": engagements}, week_of(400))
+        assert set(refused) == {"likes", "rounded"}, size

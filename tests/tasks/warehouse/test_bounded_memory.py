@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from tasks.warehouse import Warehouse, batches, spill
 from tasks.warehouse.batches import ROW
-from tasks.warehouse.errors import BadFileError, DailyBreakdownError
+from tasks.warehouse.errors import DailyBreakdownError
 from tasks.warehouse.ingestion import ingest
 from tasks.warehouse.reading.containers import containers
 from tasks.warehouse.reading.header import Heads, find_header
@@ -139,11 +139,3 @@ def test_a_set_of_rows_holds_what_was_added() -> None:
     assert rows.holds(pl.Series([0, 1, 3, 7, 8, 9, 69_999, 70_000, 10**9])).to_list() == [
         False, True, True, False, True, True, False, True, False,
     ]  # fmt: skip
-
-
-def test_a_line_of_json_that_no_post_can_be_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "LONGEST_ROW_BYTES", 10_000)
-    path = tmp_path / "long.jsonl"
-    path.write_text('{"a": "1"}\n{"a": "' + "x" * 20_000 + '"}\n')
-    with pytest.raises(BadFileError, match="a row is longer than"):
-        list(open_source(path).batches)

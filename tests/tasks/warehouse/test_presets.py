@@ -197,6 +197,50 @@ def test_a_report_of_a_period_is_never_taken_for_dates_of_publication(
     assert len(error.strip().splitlines()) == 1
 
 
+GA4_PAGES = """# Pages and screens
+# Start date: 20260301
+# End date: 20260331
+Page path and screen class,Views,Active users,Key events
+/p/one,"1,500",700,3
+/p/one/,20,5,0
+/p/one?utm_source=x,10,5,0
+/about-us,90,80,1
+/,9000,800,0
+/blog/bread,77,70,2
+"""
+
+
+def test_a_report_of_pages_gives_its_figures_to_the_posts_that_stand(
+    home_warehouse: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the path of a post's id or address, however the page is written; all else of the post stays as it is."""
+    posts, report = tmp_path / "posts.csv", tmp_path / "ga4.csv"
+    header = ["workspace_id", "content_id", "content_type", "channel", "published_at", "title", "body", "link"]
+    rows = [
+        ["acme", "12.one", "blog", "substack", "2026-01-05T23:30:00Z", "One", "Bread?", ""],
+        ["acme", "b7", "blog", "website", "2026-01-06", "Two", "More!", "https://acme.example/blog/bread/"],
+        ["acme", "x1", "social", "x", "2026-01-07T10:00:00Z", "", "hi", "https://x.com/about-us"],
+    ]
+    with posts.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    (tmp_path / "days.yaml").write_text("timezone: America/New_York\nlabels: [link]\n")
+    report.write_text(GA4_PAGES)
+    new = ["-w", "acme", "--industry", "bakery", "--timezone", "America/New_York"]
+    assert raptorflow("ingest", "content", posts, "--mapping", tmp_path / "days.yaml", *new) == 0
+    before = {row["content_id"]: row for row in home_warehouse.rows(select(Content.__table__))}
+    assert raptorflow("ingest", "content", report, "--preset", "ga4", "-w", "acme") == 0
+    assert "2 pages that are none of them were left out" in capsys.readouterr().out
+    after = {row["content_id"]: row for row in home_warehouse.rows(select(Content.__table__))}
+    figures = {"12.one": (1530, 710, 3.0), "b7": (77, 70, 2.0), "x1": (None, None, None)}
+    for key, row in after.items():
+        assert (row["impressions"], row["engagements"], row["conversions"]) == figures[key]
+        changed = {name for name in row if row[name] != before[key][name]}
+        assert changed <= {"impressions", "engagements", "conversions", "measured_at", "run_id"}
+    assert set(after) == set(before)
+    assert raptorflow("ingest", "content", report, "--preset", "ga4", "-w", "acme") == 0
+    assert "0 written" in capsys.readouterr().out
+
+
 def test_where_one_preset_fits_it_is_named_and_nothing_is_read(
     home_warehouse: Warehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
