@@ -13,7 +13,7 @@ from typing import Any
 
 from tasks.experiments.design import Design
 from tasks.experiments.errors import InvalidDesignError
-from tasks.experiments.hashing import HASHES, Position, cumulative, keyed_blake2b
+from tasks.experiments.hashing import COVERED_RANGES, HASHES, Position, cumulative, keyed_blake2b
 
 UNNAMED = "~"  # first character of the ids made up for units that come without one
 LONGEST_UNIT_ID = 256
@@ -41,6 +41,7 @@ class AssignmentPlan:
     traffic_share: float = 1.0
     holdout: Position | None = None
     holdout_share: float = 0.0
+    covered: tuple[tuple[float, float], ...] | None = None
 
     @classmethod
     def of(
@@ -49,6 +50,7 @@ class AssignmentPlan:
         """From rows of the warehouse; the epoch is the newest."""
         design = Design.from_dict(experiment["design"])
         names, weights = tuple(row["variant_id"] for row in variants), tuple(epoch["weights"])
+        is_cut = design.traffic_share < 1 and design.bucketing in COVERED_RANGES
         return cls(
             experiment["experiment_id"],
             names,
@@ -56,10 +58,11 @@ class AssignmentPlan:
             cumulative(weights),
             epoch["epoch"],
             HASHES[design.bucketing](experiment["salt"]),
-            keyed_blake2b(f"{experiment['salt']}|enrol") if design.traffic_share < 1 else None,
+            keyed_blake2b(f"{experiment['salt']}|enrol") if design.traffic_share < 1 and not is_cut else None,
             design.traffic_share,
             keyed_blake2b(f"{experiment['workspace_id']}|out") if design.holdout_share > 0 else None,
             design.holdout_share,
+            tuple(covered_ranges(weights, design.traffic_share)) if is_cut else None,
         )
 
     def choose(self, unit_id: str) -> int | None:
@@ -68,7 +71,9 @@ class AssignmentPlan:
             return None
         if self.holdout is not None and self.holdout(unit_id) < self.holdout_share:
             return None
-        return bisect_right(self.ends, self.position(unit_id))
+        position = self.position(unit_id)
+        arm = bisect_right(self.ends, position)
+        return arm if self.covered is None or position < self.covered[arm][1] else None
 
     def row(
         self, unit_id: str, now: datetime, segment: str = "", covariate: float | None = None
