@@ -187,7 +187,7 @@ def demo() -> None:
 
 @app.command()
 def patterns(workspace: Of = None, as_json: Json = False) -> None:
-    """Patterns that win and lose, as last confirmed."""
+    """Patterns that win and lose, as last found."""
     from flows import console, listing
 
     rows = listing.patterns(workspace, as_json)

@@ -26,7 +26,7 @@ ADDS = {True: "to your own posts", False: "little to your own posts", None: None
 
 
 def patterns(workspace_id: str | None, for_machines: bool = False) -> Rows:
-    """Confirmed patterns, strongest first within each workspace; for machines all that is known of them."""
+    """Patterns, strongest first within each workspace; for machines all that is known of them."""
     warehouse = open_warehouse()
     return [
         {"workspace": name, "type": content_type} | (pattern.as_dict() if for_machines else _pattern(pattern))

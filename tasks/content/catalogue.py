@@ -89,3 +89,15 @@ CATALOGUE: tuple[Feature, ...] = (
 
 DERIVED = tuple(feature.name for feature in CATALOGUE if feature.derived)
 BY_NAME = {feature.name: feature for feature in CATALOGUE}
+
+# Features that measure one act in several ways: a longer text has more words and more characters.
+_FAMILIES: dict[str, tuple[str, ...]] = {
+    "length": ("title_words", "body_words", "word_count", "character_count"),
+    "day": ("local_weekday", "is_weekend"),
+}
+_FAMILY_OF = {name: family_name for family_name, names in _FAMILIES.items() for name in names}
+
+
+def family(feature: str) -> str:
+    """The act that a feature measures, such as `length`; the feature's own name where it alone does."""
+    return _FAMILY_OF.get(feature, feature)

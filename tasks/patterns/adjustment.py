@@ -13,40 +13,74 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.patterns.condition_table import ConditionTable
-from tasks.patterns.discovery import CHANNEL, TIMING, outcome_of
 from tasks.patterns.preparation import Posts
 from tasks.patterns.search import RuleCandidate
 from tasks.statistics.contrast import Contrast, StratifiedDesign, stratified_design
 from tasks.statistics.group_codes import groups
-from tasks.statistics.outcome import AdjustedOutcome
+from tasks.statistics.outcome import AdjustedOutcome, adjusted_outcome
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
+TIMING, CHANNEL = "timing", "channel"
+MIN_SHARE_LEFT = 0.05  # less, and a rule and what it is adjusted for always come together
 ONE_PER_FEATURE = frozenset(("true", "present", "upper_half"))
 
 
+def outcome_of(posts: Posts, rows: Rows, *, across_channels: bool = False, part: Rows | None = None) -> AdjustedOutcome:
+    """The outcome of some rows, adjusted for channel × period, or for period alone to compare channels.
+
+    Args:
+        posts: all of them.
+        rows: which, in order.
+        across_channels: whether channels are what is compared.
+        part: codes of the rows' parts, if each is to be compared with its own part only.
+    """
+    channel = np.zeros(len(rows), dtype=np.int64) if across_channels else posts.channel[rows]
+    if part is not None:
+        channel = channel * (part.max(initial=0) + 1) + part
+    return adjusted_outcome(posts.log_rate[rows], channel, posts.period[rows])
+
+
 @dataclass(frozen=True, slots=True)
-class Contrasts:
-    """K candidates' differences, in normal scores (for tests) and in robust log rates (for lifts)."""
+class ScoreContrasts:
+    """K candidates' differences in rank scores, which tests and effect sizes are made of.
 
-    score: Contrast
-    log_rate: Contrast
+    Attributes:
+        told_apart: with controls for timing, or for content where the rule is about timing; without them where they
+            leave next to nothing of the rule, because both always come together.
+        share_left: (K,) of what the rule varies within channel and season, the share that the controls leave.
+    """
+
+    told_apart: Contrast
+    share_left: Floats
 
 
-def adjusted_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], rows: Rows) -> Contrasts:
-    """Both contrasts of K candidates on the chosen rows, which lie in order."""
-    scores, log_rates = _empty(len(candidates)), _empty(len(candidates))
+def score_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate]) -> ScoreContrasts:
+    """Differences of K candidates on all rows."""
+    rows = np.arange(len(posts.week))
+    contrast, share_left = _empty(len(candidates)), np.ones(len(candidates))
     for members, outcome, design in _designs(posts, table, candidates, rows):
-        _put(scores, members, design.contrast(outcome.normal_score))
-        _put(log_rates, members, design.contrast(outcome.residual))
-    return Contrasts(scores, log_rates)
+        _put(contrast, members, design.contrast(outcome.rank_score))
+        share_left[members] = design.share_left
+    bound = np.flatnonzero(share_left < MIN_SHARE_LEFT)
+    for members, outcome, design in _designs(posts, table, [candidates[i] for i in bound], rows, controlled=False):
+        _put(contrast, [int(bound[i]) for i in members], design.contrast(outcome.rank_score))
+    return ScoreContrasts(contrast, share_left)
 
 
 def log_rate_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], rows: Rows) -> Contrast:
     """The contrasts of K candidates that lifts are made of, alone."""
     return log_rate_contrasts_of_parts(posts, table, candidates, rows, np.zeros(len(rows), dtype=np.int64))[0]
+
+
+def uncontrolled_log_rate_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate]) -> Contrast:
+    """The same on all rows, adjusted for channel and season alone."""
+    rows, contrast = np.arange(len(posts.week)), _empty(len(candidates))
+    for members, outcome, design in _designs(posts, table, candidates, rows, controlled=False):
+        _put(contrast, members, design.contrast(outcome.residual))
+    return contrast
 
 
 def log_rate_contrasts_of_parts(
@@ -61,7 +95,13 @@ def log_rate_contrasts_of_parts(
 
 
 def _designs(
-    posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], rows: Rows, part: Rows | None = None
+    posts: Posts,
+    table: ConditionTable,
+    candidates: list[RuleCandidate],
+    rows: Rows,
+    part: Rows | None = None,
+    *,
+    controlled: bool = True,
 ) -> Iterator[tuple[list[int], AdjustedOutcome, StratifiedDesign]]:
     """Candidates by what they are adjusted for, with their outcome and their design."""
     parts = 0 if part is None else part
@@ -73,7 +113,7 @@ def _designs(
             outcomes[across] = outcome_of(posts, rows, across_channels=across, part=part)
         chosen = [candidates[i] for i in members]
         matching, known = rules_on(table, chosen, rows)
-        controls = _controls(table, kind, rows)
+        controls = _controls(table, kind, rows) if controlled else None
         stratum = outcomes[across].stratum
         yield (
             members,

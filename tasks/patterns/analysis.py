@@ -1,4 +1,4 @@
-"""One workspace, one content type: from rows to confirmed patterns. Pure: the same rows give the same answer."""
+"""One workspace, one content type: from rows to patterns. Pure: the same rows give the same answer."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtrit
 
+from tasks.patterns.clusters import cluster_born
 from tasks.patterns.condition_table import ConditionTable, condition_table
-from tasks.patterns.confirmation import (
+from tasks.patterns.evidence import (
     INTERVAL_LEVEL,
     MAX_LOG,
-    ConfirmationResult,
+    Evidence,
+    RuleEvidence,
     TimeThird,
-    confirm,
-    testable,
+    across_channels,
     thirds,
+    within_channels,
 )
-from tasks.patterns.discovery import discover
 from tasks.patterns.features import Mask
+from tasks.patterns.inseparable import Inseparable, inseparable, nearly_the_same
 from tasks.patterns.preparation import Posts, prepare
 from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery, Period, rule_key
-from tasks.patterns.robustness import Adjustment, adjustments, per_cent
-from tasks.patterns.search import RuleCandidate
-from tasks.patterns.wording import describe
+from tasks.patterns.robustness import Adjustment, adjustments
+from tasks.patterns.wording import describe, per_cent
 from tasks.statistics.one_thread import one_thread
 from tasks.statistics.outcome import AdjustedOutcome, adjusted_outcome
 
-ALGORITHM = "patterns/1"
+ALGORITHM = "patterns/2"
 MIN_SPREAD = 1e-9
 
 # The guide's names for means over matching rows; any other feature of the rule is called avg_<feature>.
@@ -46,7 +47,7 @@ DECIMALS = 4
 
 @one_thread()
 def analyze(frame: pl.DataFrame, query: PatternQuery) -> ContentAnalysis:
-    """Find patterns on one half of the weeks and confirm them on the other.
+    """Find patterns: search all rows, and pay for all that was searched.
 
     Args:
         frame: rows of `content_frame` for the query's workspace and content type.
@@ -57,7 +58,7 @@ def analyze(frame: pl.DataFrame, query: PatternQuery) -> ContentAnalysis:
     """
     if frame.is_empty():
         return _insufficient(query, 0, 0, {"rows_read": 0})
-    posts = prepare(frame, query.workspace_id, query.as_of, query.attributes)
+    posts = prepare(frame, query.as_of, query.attributes)
     weeks = posts.weeks
     counts = {"rows_read": len(frame), "dropped": posts.dropped, "engagement_basis": posts.basis}
     thresholds = query.thresholds
@@ -73,48 +74,47 @@ def analyze(frame: pl.DataFrame, query: PatternQuery) -> ContentAnalysis:
 
 def _search(posts: Posts, query: PatternQuery, statistics: dict[str, Any]) -> ContentAnalysis:
     table = condition_table(posts)
-    discovery = discover(posts, table, query.workspace_id)
-    families = [
-        testable(posts, table, family, query.thresholds.min_sample_size)
-        for family in (discovery.within_channels, discovery.channels)
-    ]
-    patterns = _confirmed(posts, table, families, discovery.born, query)
-    tested = sum(len(family) for family in families)
+    families = [find(posts, table, query.thresholds) for find in (within_channels, across_channels)]
+    patterns = _patterns(posts, table, [rule for family in families for rule in family.found], query)
+    bound = [rule for family in families for rule in family.bound]
+    together = inseparable(posts, table, bound, query.thresholds.min_sample_size)
     statistics |= {
         "selectors": len(table.conditions),
         "dropped_features": table.dropped | posts.refused,
-        "rules_searched": _rules(table.owner),
-        "candidates": len(discovery.within_channels) + len(discovery.channels),
-        "tested": tested,
-        "confirmed": len(patterns),
+        "rules_searched": sum(family.searched for family in families),
+        "tested": sum(family.tested for family in families),
+        "found": len(patterns),
+        "inseparable": [one.as_dict() for one in together],
     }
-    if patterns:
-        reason = f"{len(patterns)} of {tested} candidate patterns were confirmed on weeks the search had not seen"
-        return ContentAnalysis(query, "patterns_found", reason, patterns, statistics=statistics)
+    status = "patterns_found" if patterns else "no_patterns"
+    reason = _reason(families, patterns, together, query)
+    return ContentAnalysis(query, status, reason, patterns, statistics=statistics)
+
+
+def _reason(
+    families: list[Evidence], patterns: tuple[Pattern, ...], together: list[Inseparable], query: PatternQuery
+) -> str:
+    searched, limits = sum(family.searched for family in families), query.thresholds
+    if not searched:
+        return (
+            f"nothing could be compared: no feature tells at least {limits.min_sample_size} posts from "
+            f"{limits.min_sample_size} others; vary what you publish, or ingest more about each post"
+        )
+    how_many = f"{len(patterns)} of" if patterns else "none of"
+    stand = "stand" if len(patterns) > 1 else "stands"
     reason = (
-        f"none of {tested} candidate patterns, out of {statistics['rules_searched']} rules searched, was confirmed on "
-        "weeks the search had not seen"
+        f"{how_many} {searched} rules searched {stand} out once channel, season and the whole search are allowed for"
     )
-    return ContentAnalysis(query, "no_patterns", reason, statistics=statistics)
+    return reason if patterns or not together else f"{reason}. {together[0].words}"
 
 
-def _confirmed(
-    posts: Posts,
-    table: ConditionTable,
-    families: list[list[RuleCandidate]],
-    born: set[tuple[int, ...]],
-    query: PatternQuery,
+def _patterns(
+    posts: Posts, table: ConditionTable, found: list[RuleEvidence], query: PatternQuery
 ) -> tuple[Pattern, ...]:
-    tested = [result for family in families if family for result in confirm(posts, table, family)]
-    patterns = _described(posts, table, [result for result in tested if result.passes(query.thresholds)])
+    patterns = _described(posts, table, found)
     patterns.sort(key=lambda pattern: (-abs(pattern.effect_size) * pattern.confidence, pattern.pattern_key))
+    born = cluster_born(table, query.workspace_id, [rule.candidate for rule in found]) if found else set()
     return _named(patterns, {rule_key(table.rule(members)) for members in born})
-
-
-def _rules(owner: np.ndarray[Any, np.dtype[np.int64]]) -> int:
-    """Single conditions and pairs of different features."""
-    per_feature = np.bincount(owner) if len(owner) else np.zeros(1, dtype=np.int64)
-    return int(len(owner) + (len(owner) ** 2 - (per_feature**2).sum()) // 2)
 
 
 def _insufficient(query: PatternQuery, rows: int, weeks: int, counts: dict[str, Any]) -> ContentAnalysis:
@@ -132,8 +132,6 @@ def _statistics(query: PatternQuery, posts: Posts, outcome: AdjustedOutcome) -> 
     return {
         "sample_count": len(posts.week),
         "weeks": posts.weeks,
-        "discovery_count": int(posts.discovery.sum()),
-        "confirmation_count": int((~posts.discovery).sum()),
         "strata": int(outcome.stratum.max()) + 1,
         "explained_by_channel_and_season": round(outcome.explained, 4),
         **_window(query),
@@ -148,8 +146,8 @@ def _window(query: PatternQuery) -> dict[str, Any]:
     }
 
 
-def _described(posts: Posts, table: ConditionTable, results: list[ConfirmationResult]) -> list[Pattern]:
-    """Confirmed results as patterns, not yet named."""
+def _described(posts: Posts, table: ConditionTable, results: list[RuleEvidence]) -> list[Pattern]:
+    """Rules that were found as patterns, not yet named."""
     if not results:
         return []
     chosen = [result.candidate for result in results]
@@ -170,7 +168,7 @@ def _named(patterns: list[Pattern], cluster_born: set[str]) -> tuple[Pattern, ..
 
 
 def _pattern(
-    posts: Posts, table: ConditionTable, result: ConfirmationResult, path: Adjustment, over_time: tuple[Period, ...]
+    posts: Posts, table: ConditionTable, result: RuleEvidence, path: Adjustment, over_time: tuple[Period, ...]
 ) -> Pattern:
     members = result.candidate.members
     rule, membership = table.rule(members), table.membership(members)
@@ -179,18 +177,18 @@ def _pattern(
     return Pattern(
         pattern_id="",
         pattern_key=rule_key(rule),
-        pattern_type="winning" if result.candidate.score > 0 else "losing",
+        pattern_type="winning" if result.effect > 0 else "losing",
         description=describe(rule, lift, interval),
         rule=rule,
         features=_features(posts, membership.matching, [condition.feature for condition in rule]),
         confidence=result.confidence,
-        sample_size=result.rows,
+        sample_size=result.candidate.rows,
         effect_size=result.effect,
         lift_pct=lift,
         lift_interval_pct=interval,
         q_value=result.q_value,
         discovery_size=result.candidate.rows,
-        total_size=int(membership.matching.sum()),
+        total_size=result.candidate.rows,
         effective_sample_size=result.effective_rows,
         baseline_rate=_baseline(posts, membership.others),
         raw_lift_pct=per_cent(path.raw),
@@ -198,6 +196,7 @@ def _pattern(
         stability=float(np.mean([np.sign(part.lift_pct) == np.sign(lift) for part in over_time])) if over_time else 0.0,
         fading=_is_fading(over_time, lift),
         over_time=over_time,
+        inseparable_from=tuple(condition.words for condition in nearly_the_same(table, result.candidate)),
     )
 
 
@@ -221,7 +220,7 @@ def _baseline(posts: Posts, others: Mask) -> float:
 
 
 def _over_time(parts: list[TimeThird], k: int) -> tuple[Period, ...]:
-    """The k-th rule's lift in each third of the confirmation half in which it can be compared."""
+    """The k-th rule's lift in each third of the time in which it can be compared."""
     periods = []
     for part in parts:
         error = float(part.log_rate.standard_error[k])

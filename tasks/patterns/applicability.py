@@ -13,7 +13,7 @@ import polars as pl
 from scipy.special import stdtr
 
 from tasks.errors import UnknownNameError
-from tasks.patterns.features import rule_matching
+from tasks.patterns.features import rule_membership
 from tasks.patterns.preparation import prepare
 from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery
 from tasks.statistics.contrast import stratified_contrast
@@ -81,19 +81,19 @@ def _with_tasks(pattern: Pattern, content_types: set[str]) -> Pattern:
 
 
 def _confirmed_elsewhere(frame: pl.DataFrame, patterns: tuple[Pattern, ...], query: PatternQuery) -> list[Pattern]:
-    """Patterns with ten matching rows there and an effect of the same sign, one-sided p ≤ .10."""
+    """Patterns with ten posts on both sides there and an effect of the same sign, one-sided p ≤ .10."""
     if frame.is_empty() or not patterns:
         return []
-    posts = prepare(frame, query.workspace_id, query.as_of, query.attributes)
+    posts = prepare(frame, query.as_of, query.attributes)
     names = {feature.name for feature in posts.features}
     known = [pattern for pattern in patterns if names >= {condition.feature for condition in pattern.rule}]
     if len(posts.week) < 2 * MIN_ROWS or not known:
         return []
-    rules = np.column_stack([rule_matching(posts.features, pattern.rule) for pattern in known])
+    sides = [rule_membership(posts.features, pattern.rule) for pattern in known]
+    matching, valid = (np.column_stack(masks) for masks in zip(*((s.matching, s.known) for s in sides), strict=True))
     outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period)
-    week = groups(posts.week).codes
-    contrast = stratified_contrast(rules, outcome.normal_score, outcome.stratum, week)
+    contrast = stratified_contrast(matching, outcome.rank_score, outcome.stratum, groups(posts.week).codes, valid=valid)
     direction = np.array([1.0 if pattern.pattern_type == "winning" else -1.0 for pattern in known])
     p = stdtr(contrast.degrees_of_freedom, -direction * contrast.estimate / contrast.standard_error)
-    held = (p <= MAX_P) & (rules.sum(axis=0) >= MIN_ROWS)
-    return [pattern for pattern, holds in zip(known, held, strict=True) if holds]
+    enough = [min(side.matching.sum(), side.others.sum()) >= MIN_ROWS for side in sides]
+    return [pattern for pattern, one, fits in zip(known, p, enough, strict=True) if fits and one <= MAX_P]

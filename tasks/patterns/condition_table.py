@@ -52,6 +52,22 @@ class ConditionTable:
         names = {(condition.feature, condition.level) for condition in self.conditions}
         return np.array([(one.feature, OPPOSITE.get(one.level)) not in names for one in self.conditions], dtype=bool)
 
+    @cached_property
+    def known(self) -> tuple[Mask, NDArray[np.int64]]:
+        """The distinct sets of posts (n, G) that conditions are known on, and the set (S,) of each condition."""
+        sets: dict[bytes, int] = {}
+        columns: list[Mask] = []
+        of_feature: dict[int, int] = {}
+        for index in np.unique(self.owner).tolist():
+            feature = self.about[int(np.argmax(self.owner == index))]
+            packed = np.packbits(feature.known).tobytes()
+            if packed not in sets:
+                sets[packed] = len(columns)
+                columns.append(feature.known)
+            of_feature[index] = sets[packed]
+        known = np.column_stack(columns) if columns else np.ones((len(self.matches), 1), dtype=bool)
+        return known, np.array([of_feature[index] for index in self.owner.tolist()], dtype=np.int64)
+
     def rule(self, members: tuple[int, ...]) -> Rule:
         """The conditions of a rule."""
         return tuple(self.conditions[i] for i in members)
@@ -68,21 +84,20 @@ class ConditionTable:
 
 
 def condition_table(posts: Posts) -> ConditionTable:
-    """At most 150 conditions; cut points and support come from the discovery half alone."""
-    searched = posts.searched
+    """At most 150 conditions; the outcome takes no part in where they cut."""
     dropped: dict[str, str] = {}
     proposed: list[tuple[Condition, int]] = []
     for index, feature in enumerate(posts.features):
-        values = feature.numbers[searched]
-        values = values[~np.isnan(values)]
+        values = feature.numbers[feature.known]
         if not len(values) or values.min() == values.max():
             dropped[feature.name] = "constant" if len(values) else "all missing"
             continue
         proposed += [(condition, index) for condition in _proposals(feature, values)]
-    bits = np.empty((len(proposed), len(posts.discovery)), dtype=bool)
+    bits = np.empty((len(proposed), len(posts.week)), dtype=bool)
     for row, (condition, index) in zip(bits, proposed, strict=True):
         row[:] = posts.features[index].matching(condition)
-    kept = _supported(bits[:, searched])
+    known = np.array([posts.features[index].known.sum() for _, index in proposed], dtype=np.int64)
+    kept = _supported(bits, known)
     owner = np.array([proposed[i][1] for i in kept], dtype=np.int64)
     return ConditionTable(
         conditions=[proposed[i][0] for i in kept],
@@ -93,12 +108,12 @@ def condition_table(posts: Posts) -> ConditionTable:
     )
 
 
-def _supported(bits: Mask) -> list[int]:
-    """Conditions that match neither too few nor nearly all rows; the most even of them if there are too many."""
-    rows, size = bits.sum(axis=1), bits.shape[1]
-    usable = np.flatnonzero((rows >= MIN_MATCHES) & (rows <= MAX_SHARE * size))
+def _supported(bits: Mask, known: NDArray[np.int64]) -> list[int]:
+    """Conditions that match neither too few nor nearly all of the rows (S,) they are known on; the most even 150."""
+    rows = bits.sum(axis=1)
+    usable = np.flatnonzero((rows >= MIN_MATCHES) & (rows <= MAX_SHARE * known))
     if len(usable) > MAX_CONDITIONS:
-        unevenness = np.abs(rows[usable] / size - 0.5)
+        unevenness = np.abs(rows[usable] / known[usable] - 0.5)
         usable = np.sort(usable[np.argsort(unevenness, kind="stable")[:MAX_CONDITIONS]])
     return [int(i) for i in usable]
 

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.conditions import Condition, Rule, known
+from tasks.conditions import Condition, Membership, Rule, known
 from tasks.content.catalogue import CATALOGUE, Kind
 from tasks.warehouse.attribute_roles import AttributeRoles, is_numeric, roles_in
 
@@ -61,15 +61,16 @@ class EncodedFeature:
         return condition.matching(self.numbers, self.labels)
 
 
-def rule_matching(features: Sequence[EncodedFeature], rule: Rule) -> Mask:
-    """Posts (n,) that meet all of a rule's conditions, whose features must be there.
+def rule_membership(features: Sequence[EncodedFeature], rule: Rule) -> Membership:
+    """Posts (n,) that meet all of a rule's conditions, whose features must be there, and those of which it is known.
 
     Raises:
         KeyError: if one is not.
     """
     by_name = {feature.name: feature for feature in features}
-    met: Mask = np.logical_and.reduce([by_name[condition.feature].matching(condition) for condition in rule])
-    return met
+    about = [by_name[condition.feature] for condition in rule]
+    met = [feature.matching(condition) for feature, condition in zip(about, rule, strict=True)]
+    return Membership(np.logical_and.reduce(met), np.logical_and.reduce([feature.known for feature in about]))
 
 
 def with_attributes(frame: pl.DataFrame, taken: Collection[str]) -> tuple[pl.DataFrame, list[str]]:

@@ -16,14 +16,14 @@ from tasks.warehouse.frames import Source
 class PerformanceAnalyzer:
     """Finds what makes a workspace's content win or lose.
 
-    Rules are searched on one half of the weeks and confirmed on the other, adjusted for channel, season and timing,
-    held to a false discovery rate, and shrunken. They are associations, not causes.
+    Rules are tested on all posts, adjusted for channel, season and timing, held to a false discovery rate over all that
+    was searched, and shrunken. They are associations, not causes.
 
     Args:
         min_confidence: lowest probability that a reported direction is right.
-        min_sample_size: fewest matching posts in the half that confirms.
-        min_effect_size: smallest reported |difference| in standard deviations of adjusted engagement; 0.2 is about
-            ±20 % for typical content, 0.3 about ±30 %.
+        min_sample_size: fewest matching posts, and fewest that are known not to match.
+        min_effect_size: |difference| worth reporting, in standard deviations of adjusted engagement; 0.2 is about
+            ±20 % for typical content, 0.3 about ±30 %. Left out is what has a chance of less than a third to reach it.
         false_discovery_rate: highest expected share of false patterns among those reported.
         min_rows: fewest usable posts; fewer give status `insufficient_data`, whatever `min_samples` says.
         min_weeks: fewest distinct weeks.

@@ -1,19 +1,7 @@
-"""Rows that may be learned from, the outcome each of them had, and which half of the calendar each lies in.
-
-Which half searches and which confirms is decided once and for ever. Fortnights go in pairs of neighbors, and a keyed
-hash says which of the two searches. So the halves have the same seasons, no fortnight ever changes sides as nights go
-by, and a discovery can never be 'confirmed' by rows that made it.
-
-What the key buys: different workspaces get different calendars, so that one loud fortnight (an election, a sale) is not
-evidence for everybody at once. It is derived from the workspace's id rather than kept as a secret of the installation:
-nobody gains by guessing it, while a lost secret would swap halves, break every history, and make a re-run of last
-night's work give other tables.
-"""
+"""Rows that may be learned from, and the outcome each of them had."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -43,7 +31,6 @@ COUNTS = ("engagements", "impressions", "audience_size")
 TABLE = frozenset(Content.__table__.columns.keys())  # no attribute stands in for one of these, missing or not
 UNREAD = ("title", "body")  # wide, and no feature: what matters about them are columns of their own
 
-SPLIT_KEY = b"raptorflow.patterns.split.1"  # another key is another calendar: change it only with the algorithm
 DAY_MICROSECONDS = 86_400_000_000
 MONDAY_OFFSET_DAYS = 3  # 1970-01-01 was a Thursday
 WEEKS_PER_PERIOD = 8
@@ -59,7 +46,6 @@ class Posts:
         log_rate: (n,) ℓ.
         channel: (n,) codes.
         week: (n,) weeks since 1970, the clusters.
-        discovery: (n,) true in the half that searches.
         basis: what engagement is divided by: impressions, audience, or nothing (counts).
         dropped: how many rows were left out, by reason.
         refused: features that are part of the outcome, with the reason.
@@ -70,20 +56,9 @@ class Posts:
     log_rate: NDArray[np.float64]
     channel: Codes
     week: Codes
-    discovery: NDArray[np.bool_]
     basis: Basis
     dropped: dict[str, int]
     refused: dict[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def searched(self) -> Codes:
-        """Rows of the half that searches, in order."""
-        return np.flatnonzero(self.discovery)
-
-    @cached_property
-    def confirmation(self) -> Codes:
-        """Rows of the other half, in order."""
-        return np.flatnonzero(~self.discovery)
 
     @cached_property
     def weeks(self) -> int:
@@ -96,12 +71,11 @@ class Posts:
         return periods(self.week)
 
 
-def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime, attributes: Collection[str] = ()) -> Posts:
+def prepare(frame: pl.DataFrame, as_of: datetime, attributes: Collection[str] = ()) -> Posts:
     """Clean rows of a content frame and compute their outcome.
 
     Args:
         frame: rows of one workspace and content type.
-        workspace_id: decides which half of its calendar searches.
         as_of: last instant that counts.
         attributes: columns of the frame that are attributes too, beside what its column `attributes` holds.
 
@@ -124,7 +98,6 @@ def prepare(frame: pl.DataFrame, workspace_id: str, as_of: datetime, attributes:
         log_rate=rate,
         channel=features[0].numbers.astype(np.int64),
         week=week,
-        discovery=is_discovery(week, workspace_id),
         basis=basis,
         dropped={reason: count for reason, count in dropped.items() if count},
         refused=refused,
@@ -193,18 +166,5 @@ def week_numbers(published_at: pl.Series) -> Codes:
 
 
 def periods(week: Codes) -> Codes:
-    """Eight-week blocks (n,): two pairs of fortnights, so that each half holds four weeks of every full block."""
+    """Eight-week blocks (n,): seasons that posts are compared within."""
     return week // WEEKS_PER_PERIOD
-
-
-def is_discovery(week: Codes, workspace_id: str) -> NDArray[np.bool_]:
-    """Whether each row (n,) belongs to the half that searches."""
-    fortnight = week // 2
-    pairs = groups(fortnight // 2)
-    first_searches = np.array([_bit(workspace_id, int(pair)) for pair in pairs.numbers], dtype=bool)
-    searches: NDArray[np.bool_] = (fortnight % 2 == 0) == first_searches[pairs.codes]
-    return searches
-
-
-def _bit(workspace_id: str, pair: int) -> bool:
-    return bool(hmac.digest(SPLIT_KEY, f"{workspace_id}:{pair}".encode(), hashlib.sha256)[0] & 1)

@@ -42,7 +42,7 @@ def recommend(patterns: Sequence[tuple[str, Pattern]], task_type: str, top_k: in
 def why(analyses: Sequence[Mapping[str, Any]], task_type: str, count: int) -> tuple[str, str]:
     """Status and reason of a list of `count` recommendations from these analyses."""
     if count:
-        return "ok", f"{count} confirmed patterns for {task_type}"
+        return "ok", f"{count} patterns for {task_type}"
     served = TASK_TYPES[task_type]
     fitting = [analysis for analysis in analyses if not served or analysis["content_type"] in served]
     if not fitting:
@@ -71,8 +71,8 @@ def _recommendation(content_type: str, pattern: Pattern, task_type: str) -> dict
         format_lift(value, pattern.lift_interval_pct, "+") for value in (pattern.lift_pct, *pattern.lift_interval_pct)
     )
     evidence = (
-        f"{lift} % [{low}, {high}] against comparable posts, {pattern.sample_size} posts in weeks the search had not "
-        f"seen, q = {pattern.q_value:.3f}"
+        f"{lift} % [{low}, {high}] against comparable posts, {pattern.sample_size} posts, q = {pattern.q_value:.3f} "
+        "after paying for the whole search"
     )
     return {
         "recommendation": f"{'Prefer' if wins else 'Avoid'} content that {rule_in_words(pattern.rule)}",

@@ -15,6 +15,9 @@ CAVEAT = "association, not cause: adjusted for channel, season and timing, not r
 TEST_ONE = "These are associations adjusted for channel, season and timing, not causes; test one to be sure"
 
 
+TUPLES = ("applicable_tasks", "untested_for", "inseparable_from")
+
+
 def rule_key(rule: Sequence[Condition]) -> str:
     """Identity of a rule across nights: features and levels, whatever tonight's quartiles are."""
     names = sorted(f"{condition.feature}:{condition.level}" for condition in rule)
@@ -27,12 +30,12 @@ class SearchThresholds:
 
     Attributes:
         min_confidence: lowest probability that the direction is right.
-        min_sample_size: fewest matching rows, and fewest others, in the confirmation half.
-        min_effect_size: smallest |adjusted, shrunken difference| in standard deviations.
+        min_sample_size: fewest matching posts, and fewest that are known not to match.
+        min_effect_size: |difference| in standard deviations that a pattern must have a chance of at least a third to
+            reach: left out is what is probably smaller, not what is merely not yet known to be larger.
         false_discovery_rate: highest q-value.
-        min_rows: fewest usable rows. Halves of fewer than 100 rows have no power: 80 % of effects of 0.3 standard
-            deviations need 245 rows.
-        min_weeks: fewest distinct weeks; errors are clustered by week, and four a half are the least that carries them.
+        min_rows: fewest usable rows: with fewer than 200 only effects of half a standard deviation are found.
+        min_weeks: fewest distinct weeks; errors are clustered by week, and eight are the least that carries them.
     """
 
     min_confidence: float = 0.7
@@ -73,7 +76,7 @@ class PatternQuery:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A pattern's lift in one third of the confirmation half."""
+    """A pattern's lift in one third of the time."""
 
     first: datetime
     last: datetime
@@ -96,7 +99,7 @@ def _instant(stored: datetime | str | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """An association that was found on one half of the weeks and confirmed on the other.
+    """An association that stands out once the whole search is paid for.
 
     Attributes:
         pattern_id: name within this analysis, `winning_cluster_0` where a cluster of posts led to it.
@@ -106,24 +109,24 @@ class Pattern:
         rule: the conditions, all of which must hold.
         features: means over matching rows.
         confidence: probability that the direction is right, 1 − max(local false sign rate, q).
-        sample_size: matching rows of the confirmation half.
-        effect_size: adjusted, shrunken difference of normal scores; |0.2| is small, |0.5| is large.
+        sample_size: matching posts.
+        effect_size: adjusted, shrunken difference of rank scores, in standard deviations; |0.2| is small, |0.5| large.
         lift_pct: ratio of geometric means against comparable other posts, minus one, shrunken, in per cent.
         lift_interval_pct: its 90 % interval, which allows for chance and for lifts drifting from season to season.
         q_value: false discovery rate at which this pattern is just reported.
-        discovery_size: matching rows of the discovery half.
-        total_size: matching rows in all.
-        effective_sample_size: confirmation rows, discounted for posts of one week sharing their luck.
+        discovery_size, total_size: the same as `sample_size`, for programs that ask for them.
+        effective_sample_size: matching posts, discounted for posts of one week sharing their luck.
         baseline_rate: geometric mean of the others' rate (or count, see `basis` in statistics).
         raw_lift_pct: the difference before any adjustment.
         moved_by: what moved raw to adjusted most: channel, season, other features, or nothing.
         stability: share of time thirds with the same sign.
         fading: the last third is weaker than the whole and excludes it.
-        over_time: lift by third of the confirmation half.
+        over_time: lift by third of the time.
         applicable_tasks: task types the pattern was seen to hold for.
         untested_for: the others.
         trend: new, holding, fading or gone.
-        first_seen, last_seen: `as_of` of the first and the last analysis that confirmed it.
+        first_seen, last_seen: `as_of` of the first and the last analysis that found it.
+        inseparable_from: what else nearly the same posts meet, in words; the pattern may be about that instead.
     """
 
     pattern_id: str
@@ -152,23 +155,24 @@ class Pattern:
     trend: str = "new"
     first_seen: datetime | None = None
     last_seen: datetime | None = None
+    inseparable_from: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The guide's keys and ours, ready for JSON but for instants."""
         plain = asdict(self)
         plain |= {"rule": [condition.as_dict() for condition in self.rule], "caveat": CAVEAT, "interval_level": 0.9}
-        for name in ("lift_interval_pct", "applicable_tasks", "untested_for", "over_time"):
+        for name in (*TUPLES, "lift_interval_pct", "over_time"):
             plain[name] = list(plain[name])
         return plain
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Pattern:
         """The pattern that `as_dict` wrote, through JSON or not."""
-        plain = {name: stored[name] for name in cls.__slots__}
+        plain = {name: stored[name] for name in cls.__slots__ if name in stored}  # older versions wrote fewer
         plain["rule"] = tuple(Condition.from_dict(condition) for condition in stored["rule"])
         plain["over_time"] = tuple(Period.from_dict(period) for period in stored["over_time"])
-        for name in ("lift_interval_pct", "applicable_tasks", "untested_for"):
-            plain[name] = tuple(stored[name])
+        for name in (*TUPLES, "lift_interval_pct"):
+            plain[name] = tuple(stored.get(name, ()))
         for name in ("first_seen", "last_seen"):
             plain[name] = _instant(stored[name])
         return cls(**plain)
@@ -185,8 +189,8 @@ class ContentAnalysis:
     Attributes:
         status: `patterns_found`, `no_patterns`, `insufficient_data` or `no_variance`.
         reason: one sentence for a person.
-        patterns: confirmed ones, strongest first.
-        gone: patterns of the previous analysis that are no longer confirmed.
+        patterns: those found, strongest first.
+        gone: patterns of the previous analysis that no longer stand out.
         statistics: counts and choices behind the result.
     """
 
@@ -213,6 +217,12 @@ class ContentAnalysis:
         if losing:
             lines.append(f"Avoid: {losing[0].description} (confidence: {losing[0].confidence:.1%})")
         lines += [f"Losing strength lately: {pattern.description}" for pattern in self.patterns if pattern.fading]
+        lines += [
+            f"Cannot be told apart: {pattern.description}; nearly the same posts: {', '.join(pattern.inseparable_from)}"
+            for pattern in self.patterns
+            if pattern.inseparable_from
+        ]
+        lines += [one["words"] for one in self.statistics.get("inseparable", ())]
         return [*lines, TEST_ONE]
 
     def as_dict(self) -> dict[str, Any]:

@@ -14,13 +14,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.patterns.adjustment import log_rate_contrasts, rules_on
+from tasks.patterns.adjustment import CHANNEL, log_rate_contrasts, outcome_of, rules_on
 from tasks.patterns.condition_table import ConditionTable, condition_table
-from tasks.patterns.discovery import CHANNEL, outcome_of
 from tasks.patterns.features import Floats, Mask
 from tasks.patterns.preparation import Posts, prepare
 from tasks.patterns.records import CAVEAT, Pattern, PatternQuery
-from tasks.patterns.search import RuleCandidate, rule_matches
+from tasks.patterns.search import RuleCandidate
+from tasks.patterns.wording import per_cent
 from tasks.statistics.contrast import stratified_design
 from tasks.statistics.doubly_robust import DoublyRobustEffect, doubly_robust_effect
 from tasks.statistics.group_codes import groups
@@ -60,19 +60,13 @@ class Adjustment:
         }
 
 
-def per_cent(log_lift: float) -> float:
-    """100 · (eˣ − 1)."""
-    return float(100.0 * np.expm1(log_lift))
-
-
 def adjustments(
     posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], adjusted: Floats
 ) -> list[Adjustment]:
-    """How each of K candidates went from raw to its adjusted log lift (K,), on the confirmation half."""
-    half = posts.confirmation
-    matching, known = rules_on(table, candidates, half)
+    """How each of K candidates went from raw to its adjusted log lift (K,)."""
+    matching, known = rules_on(table, candidates, np.arange(len(posts.week)))
     none, channel, season, both = (
-        _lifts(posts, half, matching, known, by_channel=by_channel, by_period=by_period)
+        _lifts(posts, matching, known, by_channel=by_channel, by_period=by_period)
         for by_channel, by_period in ((False, False), (True, False), (False, True), (True, True))
     )
     return [
@@ -91,12 +85,10 @@ def _shared_out(
     return Adjustment(none, by_channel, by_season, adjusted - both, adjusted)
 
 
-def _lifts(
-    posts: Posts, half: NDArray[np.int64], matching: Mask, known: Mask | None, *, by_channel: bool, by_period: bool
-) -> Floats:
-    nothing = np.zeros(len(half), dtype=np.int64)
-    stratum = strata(posts.channel[half] if by_channel else nothing, posts.period[half] if by_period else nothing)
-    outcome = robust(within_strata(posts.log_rate[half], stratum))
+def _lifts(posts: Posts, matching: Mask, known: Mask | None, *, by_channel: bool, by_period: bool) -> Floats:
+    nothing = np.zeros(len(posts.week), dtype=np.int64)
+    stratum = strata(posts.channel if by_channel else nothing, posts.period if by_period else nothing)
+    outcome = robust(within_strata(posts.log_rate, stratum))
     return stratified_design(matching, stratum, nothing, valid=known).estimate(outcome)
 
 
@@ -118,10 +110,10 @@ def explain(
     chosen = list(patterns)
     if not chosen:
         return []
-    posts = prepare(frame, query.workspace_id, query.as_of, query.attributes)
+    posts = prepare(frame, query.as_of, query.attributes)
     table = condition_table(posts)
     candidates = [_candidate(table, pattern) for pattern in chosen]
-    adjusted = log_rate_contrasts(posts, table, candidates, posts.confirmation).estimate
+    adjusted = log_rate_contrasts(posts, table, candidates, np.arange(len(posts.week))).estimate
     paths = adjustments(posts, table, candidates, adjusted)
     return [
         {"pattern_id": pattern.pattern_id, "pattern_key": pattern.pattern_key, "description": pattern.description}
@@ -134,18 +126,19 @@ def explain(
 
 def _candidate(table: ConditionTable, pattern: Pattern) -> RuleCandidate:
     members = tuple(table.conditions.index(condition) for condition in pattern.rule)
-    return RuleCandidate(members, 1.0 if pattern.pattern_type == "winning" else -1.0, pattern.discovery_size)
+    return RuleCandidate(members, 1.0 if pattern.pattern_type == "winning" else -1.0, pattern.sample_size)
 
 
 def _doubly_robust(posts: Posts, table: ConditionTable, candidate: RuleCandidate) -> dict[str, Any]:
-    """The effect on the confirmation half, with its overlap diagnostics."""
-    half = posts.confirmation
+    """The effect on the posts of which the rule is known, with its overlap diagnostics."""
+    membership = table.membership(candidate.members)
+    rows = np.flatnonzero(membership.known)
     across = table.roles(candidate.members) == {CHANNEL}
     effect = doubly_robust_effect(
-        rule_matches(table.matches[half], candidate.members),
-        outcome_of(posts, half, across_channels=across).residual,
-        _covariates(posts, table, candidate, half),
-        groups(posts.week[half]).codes,
+        membership.matching[rows],
+        outcome_of(posts, rows, across_channels=across).residual,
+        _covariates(posts, table, candidate, rows),
+        groups(posts.week[rows]).codes,
     )
     if effect is None:
         return {"status": "insufficient_data", "reason": "fewer than 50 posts on one side, or fewer than 5 weeks"}
@@ -153,13 +146,13 @@ def _doubly_robust(posts: Posts, table: ConditionTable, candidate: RuleCandidate
 
 
 def _covariates(
-    posts: Posts, table: ConditionTable, candidate: RuleCandidate, half: NDArray[np.int64]
+    posts: Posts, table: ConditionTable, candidate: RuleCandidate, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Conditions of all features that are not in the rule, and the season."""
     own = {int(table.owner[i]) for i in candidate.members}
     others = [i for i, owner in enumerate(table.owner) if int(owner) not in own]
-    season = groups(posts.period[half]).codes
-    columns = [table.matches[half][:, others], season[:, None] == np.arange(season.max(initial=0) + 1)]
+    season = groups(posts.period[rows]).codes
+    columns = [table.matches[rows][:, others], season[:, None] == np.arange(season.max(initial=0) + 1)]
     return np.hstack(columns).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""The patterns of a workspace: reads its posts, finds and confirms patterns, keeps them, and recommends from them."""
+"""The patterns of a workspace: reads its posts, finds patterns, keeps them, and recommends from them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from tasks.patterns.recommendations import Recommendations, recommend, why
 from tasks.patterns.records import PatternQuery, SearchThresholds
 from tasks.patterns.robustness import explain
 from tasks.warehouse import Warehouse, open_warehouse
+from tasks.warehouse.calendar_range import FIRST, LAST
 from tasks.warehouse.frames import Source, content_frame, find_workspace
+from tasks.warehouse.snapshots import Snapshot
 
 BY_HAND = "by-hand"  # run_id of an analysis outside of any run
 INSTANT = timedelta(microseconds=1)  # windows exclude their end; the newest post itself belongs in
+MOST_DAYS = 36_525  # a hundred years
+MOST_ROWS = 1_000_000_000
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # `as_of` of a workspace that has published nothing
 
 
@@ -67,6 +71,7 @@ class PatternService:
     def get_pattern_recommendations(self, workspace_id: str, task_type: str, top_k: int = 3) -> Recommendations:
         """What the latest stored analyses advise for a task, best first."""
         _require_count("top_k", top_k, 1)
+        _require_text(workspace_id=workspace_id, task_type=task_type)
         require_task_type(task_type)
         warehouse = self._open()
         find_workspace(warehouse, workspace_id)
@@ -108,13 +113,16 @@ class PatternService:
         as_of: datetime | None,
     ) -> PatternInputs:
         """Find the workspace, settle the instant, read the window."""
-        _require_count("lookback_days", lookback_days, 1)
+        _require_count("lookback_days", lookback_days, 1, MOST_DAYS)
         _require_count("min_samples", min_samples, 1)
+        _require_text(workspace_id=workspace_id, content_type=content_type)
+        _require_instant(as_of)
+        _require_source(source)
         warehouse = self._open()
         find_workspace(warehouse, workspace_id)
         newest = store.content_types(warehouse, workspace_id)
         _require_content_type(content_type, set(newest))
-        until = _aware(as_of) or _newest(source, workspace_id, newest) or NEVER
+        until = as_of or _newest(source, workspace_id, newest) or NEVER
         since = until - timedelta(days=lookback_days)
         rows = content_frame(source or warehouse, workspace_id, since=since, until=until + INSTANT)
         by_type = {str(key[0]): frame for key, frame in rows.partition_by("content_type", as_dict=True).items()}
@@ -132,10 +140,34 @@ def _require_sound(thresholds: SearchThresholds) -> None:
     _require_count("min_weeks", thresholds.min_weeks, 4)
 
 
-def _require_count(name: str, value: object, minimum: int) -> None:
-    """Raise `OutOfRangeError` unless the value is a whole number of at least `minimum`."""
+def _require_count(name: str, value: object, minimum: int, maximum: int = MOST_ROWS) -> None:
+    """Raise `OutOfRangeError` unless the value is a whole number of at least `minimum` and not absurdly large."""
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise OutOfRangeError(name, value, f"a whole number of at least {minimum}")
+    if value > maximum:
+        raise OutOfRangeError(name, value, f"a whole number of at most {maximum}")
+
+
+def _require_text(**named: object) -> None:
+    """Raise `OutOfRangeError` unless each value is text that a database can hold."""
+    for name, value in named.items():
+        if not isinstance(value, str) or "\0" in value:
+            raise OutOfRangeError(name, value, "a name as text")
+
+
+def _require_source(source: object) -> None:
+    if source is not None and not isinstance(source, Warehouse | Snapshot):
+        raise OutOfRangeError("source", source, "a Warehouse, a Snapshot or None")
+
+
+def _require_instant(as_of: object) -> None:
+    """A date, or text that looks like one, names no instant."""
+    if as_of is None:
+        return
+    if not isinstance(as_of, datetime) or as_of.utcoffset() is None:
+        raise OutOfRangeError("as_of", as_of, "a datetime with a time zone")
+    if not FIRST <= as_of <= LAST:
+        raise OutOfRangeError("as_of", as_of, f"between {FIRST:%Y} and {LAST:%Y}")
 
 
 def _require_content_type(content_type: str, known: set[str]) -> None:
@@ -151,9 +183,3 @@ def _newest(source: Source | None, workspace_id: str, by_type: dict[str, datetim
     newest = source.scan().filter(pl.col("workspace_id") == workspace_id).select(pl.col("published_at").max())
     instant: datetime | None = newest.collect().item()
     return instant
-
-
-def _aware(as_of: datetime | None) -> datetime | None:
-    if as_of is not None and as_of.tzinfo is None:
-        raise OutOfRangeError("as_of", as_of, "an instant with a time zone")
-    return as_of

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tasks.conditions import Rule, rule_in_words
 
 
@@ -9,6 +11,11 @@ def describe(rule: Rule, lift_pct: float, interval_pct: tuple[float, float]) -> 
     """'Content performs 45.2% better when: includes emojis, has a clear call to action'."""
     direction = "better" if lift_pct >= 0 else "worse"
     return f"Content performs {format_lift(abs(lift_pct), interval_pct)}% {direction} when: {rule_in_words(rule)}"
+
+
+def per_cent(log_lift: float) -> float:
+    """100 · (eˣ − 1)."""
+    return 100.0 * math.expm1(log_lift)
 
 
 def format_lift(lift_pct: float, interval_pct: tuple[float, float], sign: str = "") -> str:

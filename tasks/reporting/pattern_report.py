@@ -13,15 +13,15 @@ from tasks.reporting.artifacts import figure, markdown_table, reasons
 from tasks.warehouse.outcomes import Outcome
 
 CAVEAT = (
-    "Associations, not causes: adjusted for channel, season and timing, found on one half of the weeks and confirmed "
-    "on the other. Lift compares with other posts of the same channel and season; intervals are 90 %."
+    "Associations, not causes: adjusted for channel, season and timing, and held to a false discovery rate over all "
+    "rules that were searched. Lift compares with other posts of the same channel and season; intervals are 90 %."
 )
 PATTERNS_SHOWN = 200
 WORKSPACES_SHOWN = 25  # a page with figures each; the others are in the table and on the command line
 
 
 def pattern_report(outcomes: Sequence[Outcome]) -> str:
-    """Markdown: every confirmed pattern, strongest first, then which analyses had too little to go on and why."""
+    """Markdown: every pattern, strongest first, then which analyses had too little to go on and why."""
     analyses = _analyses(outcomes)
     rows = pattern_rows(analyses)
     short = [

@@ -9,6 +9,7 @@ sandwich is CR2 (Bell & McCaffrey 2002), in the form it takes for one regressor:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,10 +49,18 @@ class StratifiedDesign:
     """K rules made ready to be compared on any outcome; see `stratified_design`."""
 
     centered: Floats
-    controls: Floats | None
+    comparisons: list[_Comparison]
     strata: Strata
     cluster: Codes
     information: Floats
+    variation: Floats
+
+    @property
+    def share_left(self) -> Floats:
+        """(K,) of what each rule varies within strata, the share that the controls leave; 1 without controls."""
+        return np.divide(
+            self.information, self.variation, out=np.ones_like(self.information), where=self.variation > CONSTANT
+        )
 
     def estimate(self, outcome: Floats) -> Floats:
         """β (K,) alone for an outcome (n,), at a fraction of the cost of its errors."""
@@ -81,9 +90,14 @@ class StratifiedDesign:
         return [Contrast(*numbers) for numbers in zip(estimate, error, iid, freedom, strict=True)]
 
     def _outcome(self, outcome: Floats) -> Floats:
-        """The outcome (n, 1) or (n, K), centered over each rule's own valid rows."""
-        y = _take_out(outcome.reshape(-1, 1), self.controls, self.strata.everywhere)
-        return self.strata.center(y)
+        """The outcome (n, 1) or (n, K), centered over each rule's own valid rows, controls taken out there."""
+        column = outcome.reshape(-1, 1)
+        if len(self.comparisons) == 1:
+            return self.comparisons[0].residual(column)
+        y = np.empty_like(self.centered)
+        for comparison in self.comparisons:
+            y[:, comparison.rules] = comparison.residual(column)
+        return y
 
     def _freedom(self, part: Codes) -> Floats:
         """Valid rows less strata less one, in each part (P, K) or (P, 1)."""
@@ -110,11 +124,15 @@ def stratified_design(
         valid: (n, K) false where a rule's features are missing: such a row says nothing about that rule.
         controls: (n, C) further columns to take out, by ridge regression with penalty 1 on standardized columns.
     """
-    strata = Strata(stratum, valid)
-    wanted = controls is not None and controls.shape[1] > 0
-    ready = _standardize(strata.everywhere.center(controls)) if wanted and controls is not None else None
-    centered = strata.center(_take_out(np.asarray(rules, dtype=np.float64), ready, strata.everywhere))
-    return StratifiedDesign(centered, ready, strata, cluster, (centered**2).sum(axis=0))
+    indicators = np.asarray(rules, dtype=np.float64)
+    comparisons = list(_comparisons(indicators.shape[1], stratum, valid, controls))
+    centered, variation = np.empty_like(indicators), np.empty(indicators.shape[1])
+    for comparison in comparisons:
+        within = comparison.strata.center(indicators[:, comparison.rules])
+        variation[comparison.rules] = (within**2).sum(axis=0)
+        centered[:, comparison.rules] = comparison.without_controls(within)
+    information = (centered**2).sum(axis=0)
+    return StratifiedDesign(centered, comparisons, Strata(stratum, valid), cluster, information, variation)
 
 
 def stratified_contrast(
@@ -151,15 +169,10 @@ def sum_by(codes: Codes, values: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Strata:
-    """Strata (n,) with codes 0…S−1, and the rows (n, K) that are valid for each of K rules; None if all are."""
+    """Strata (n,) with codes 0…S−1, and the rows (n, K) or (n, 1) that are valid for each rule; None if all are."""
 
     codes: Codes
     valid: Mask | None = None
-
-    @cached_property
-    def everywhere(self) -> Strata:
-        """The same strata, all rows of them."""
-        return self if self.valid is None else Strata(self.codes)
 
     @cached_property
     def weights(self) -> Floats | None:
@@ -179,15 +192,50 @@ class Strata:
         return kept - (means if self.weights is None else means * self.weights)
 
 
-def _take_out(values: Floats, controls: Floats | None, strata: Strata) -> Floats:
-    """Values (n, K) minus their ridge prediction from the controls (n, C), both within strata."""
-    if controls is None:
-        return values
-    gram = controls.T @ controls + RIDGE * np.eye(controls.shape[1])
-    fitted: Floats = controls @ np.linalg.solve(gram, controls.T @ strata.center(values))
-    return values - fitted
+@dataclass(frozen=True)
+class _Comparison:
+    """Rules that are known on the same rows, and what is taken out of them and of their outcome on those rows alone.
+
+    A row of which nothing is known of a rule must not take part in what controls explain either: it would stand for
+    'does not match', and where such rows do well for a reason of their own, the controls would carry it over.
+    """
+
+    rules: Codes
+    strata: Strata
+    controls: Floats | None
+
+    def residual(self, values: Floats) -> Floats:
+        """Values (n, k) less stratum means and the controls' ridge prediction; 0 where nothing is known."""
+        return self.without_controls(self.strata.center(values))
+
+    def without_controls(self, centered: Floats) -> Floats:
+        """Centered values (n, k) less the controls' ridge prediction."""
+        if self.controls is None:
+            return centered
+        gram = self.controls.T @ self.controls + RIDGE * np.eye(self.controls.shape[1])
+        fitted: Floats = self.controls @ np.linalg.solve(gram, self.controls.T @ centered)
+        return centered - fitted
 
 
-def _standardize(columns: Floats) -> Floats:
-    spread = columns.std(axis=0)
+def _comparisons(size: int, stratum: Codes, valid: Mask | None, controls: Floats | None) -> Iterator[_Comparison]:
+    """One for each set of rows that some of the rules are known on."""
+    columns = controls if controls is not None and controls.shape[1] else None
+    for rules, rows in [(np.arange(size), None)] if valid is None else _known_alike(valid):
+        strata = Strata(stratum, rows)
+        yield _Comparison(rules, strata, None if columns is None else _standardize(strata.center(columns), rows))
+
+
+def _known_alike(valid: Mask) -> Iterator[tuple[Codes, Mask]]:
+    """Rules by the rows (n, 1) that they are valid on."""
+    by_rows: dict[bytes, list[int]] = {}
+    for rule, packed in enumerate(np.packbits(valid, axis=0).T):
+        by_rows.setdefault(packed.tobytes(), []).append(rule)
+    for rules in by_rows.values():
+        yield np.array(rules), valid[:, rules[:1]]
+
+
+def _standardize(columns: Floats, rows: Mask | None) -> Floats:
+    """Centered columns (n, C) over their spread on those rows."""
+    count = len(columns) if rows is None else max(int(rows.sum()), 1)
+    spread = np.sqrt((columns**2).sum(axis=0) / count)
     return columns / np.where(spread > 0, spread, 1.0)

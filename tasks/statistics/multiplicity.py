@@ -9,14 +9,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
+def benjamini_hochberg(p_values: ArrayLike, shares: ArrayLike | None = None) -> NDArray[np.float64]:
     """q-values (K,): the smallest false discovery rate at which each of K tests would be called a discovery.
 
-    Benjamini & Hochberg (1995), valid for independent and for positively dependent tests.
-    """
-    from scipy.stats import false_discovery_control  # takes .8 s, and most of what imports this module never needs it
+    Benjamini & Hochberg (1995), valid for independent and for positively dependent tests; with a budget shared out
+    beforehand Genovese, Roeder & Wasserman (2006), False discovery control with p-value weighting, Biometrika 93:509.
 
-    return np.asarray(false_discovery_control(np.asarray(p_values, dtype=np.float64)), dtype=np.float64)
+    Args:
+        p_values: (K,)
+        shares: (K,) each test's share of the rate; equal shares where none are given. Where they sum to less than 1,
+            the rest belongs to tests that are not among the K, because they cannot be discoveries.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    share = np.full(len(p), 1.0 / max(len(p), 1)) if shares is None else np.asarray(shares, dtype=np.float64)
+    priced = np.divide(p, share, out=np.full_like(p, np.inf), where=share > 0)
+    order = np.argsort(priced, kind="stable")
+    q = np.empty_like(p)
+    q[order] = np.minimum(np.minimum.accumulate((priced[order] / np.arange(1, len(p) + 1))[::-1])[::-1], 1.0)
+    return q
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 The raw rate will not do. Shares of real articles have a Hill tail index of 1.64: their variance does not exist, and a
 t-test on their mean says nothing. So the log rate is compared within strata of channel × period only, and tested on
-normal scores of what remains.
+ranks of what remains.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from tasks.statistics.group_codes import groups
 
@@ -45,9 +44,9 @@ class AdjustedOutcome:
         return robust(self.within)
 
     @cached_property
-    def normal_score(self) -> Floats:
-        """(n,) normal scores; what tests use."""
-        return normal_scores(self.within)
+    def rank_score(self) -> Floats:
+        """(n,) rank scores; what tests and effect sizes use."""
+        return rank_scores(self.within)
 
     @property
     def explained(self) -> float:
@@ -106,11 +105,16 @@ def within_strata(values: Floats, stratum: Codes) -> Floats:
     return deviation
 
 
-def normal_scores(values: Floats) -> Floats:
-    """Φ⁻¹((rank − ½) / n) (n,), ties at their mean rank: one row ×1000 moves nothing but its own rank."""
+def rank_scores(values: Floats) -> Floats:
+    """Wilcoxon scores √12 · ((rank − ½) / n − ½) (n,), of variance 1, ties at their mean rank.
+
+    One row ×1000 moves nothing but its own rank. Where outcomes are normal, a difference of these scores is .98 of the
+    difference in standard deviations, and tests lose 5 %; under the heavy tails that engagement has (t₃) they gain 16 %
+    over normal scores (Hodges & Lehmann 1956).
+    """
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     mean_rank = np.cumsum(counts) - (counts - 1) / 2.0
-    scores: Floats = ndtri((mean_rank[inverse] - 0.5) / len(values)) if len(values) else np.zeros(0)
+    scores: Floats = np.sqrt(12.0) * ((mean_rank[inverse] - 0.5) / len(values) - 0.5) if len(values) else np.zeros(0)
     return scores
 
 

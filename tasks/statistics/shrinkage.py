@@ -54,7 +54,9 @@ def shrink(estimates: ArrayLike, standard_errors: ArrayLike, variance: float) ->
     return Shrunken(mean, spread, factor, ndtr(-doubt))
 
 
-def adaptive_shrink(estimates: ArrayLike, standard_errors: ArrayLike, unit: float = 1.0) -> Shrunken:
+def adaptive_shrink(
+    estimates: ArrayLike, standard_errors: ArrayLike, unit: float = 1.0, *, learn_from: int | None = None
+) -> Shrunken:
     """Shrink K estimates under a mixture of normals around zero whose weights are learned from the estimates.
 
     One prior variance for all would shrink the one strong effect among ten nulls as if it were one of them; here the
@@ -65,11 +67,13 @@ def adaptive_shrink(estimates: ArrayLike, standard_errors: ArrayLike, unit: floa
         estimates: (K,)
         standard_errors: (K,), infinite where nothing is known.
         unit: one standardized effect in the estimates' unit; the mixture spans 0.05 to 0.8 of it.
+        learn_from: how many of the first estimates the weights are learned from; None for all. Estimates that were
+            chosen for being large must not say how large effects are.
     """
     beta = np.asarray(estimates, dtype=np.float64)
     error = np.minimum(np.asarray(standard_errors, dtype=np.float64), UNKNOWN_ERROR * unit)
     spreads = np.array(PRIOR_SPREADS) * unit
-    share = _responsibilities(beta, error, spreads)
+    share = _responsibilities(beta, error, spreads, len(beta) if learn_from is None else learn_from)
     factors = spreads**2 / (spreads**2 + error[:, None] ** 2)
     means, deviations = factors * beta[:, None], np.sqrt(factors) * error[:, None]
     mean = (share * means).sum(axis=1)
@@ -79,15 +83,15 @@ def adaptive_shrink(estimates: ArrayLike, standard_errors: ArrayLike, unit: floa
     return Shrunken(mean, np.sqrt(np.maximum(variance, 0.0)), (share * factors).sum(axis=1), false_sign_rate)
 
 
-def _responsibilities(beta: Floats, error: Floats, spreads: Floats) -> Floats:
-    """Probability (K, M) that each estimate came from each component, weights fitted by EM."""
+def _responsibilities(beta: Floats, error: Floats, spreads: Floats, learn_from: int) -> Floats:
+    """Probability (K, M) that each estimate came from each component, weights fitted by EM to the first of them."""
     total = np.sqrt(spreads**2 + error[:, None] ** 2)
     log_likelihood = -0.5 * (beta[:, None] / total) ** 2 - np.log(total)
     likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
     pseudo = np.array([1.0 / len(spreads) + (spread == PRIOR_SPREADS[1]) for spread in PRIOR_SPREADS])
-    weights = np.full(len(spreads), 1.0 / len(spreads))
+    weights, first = np.full(len(spreads), 1.0 / len(spreads)), likelihood[:learn_from]
     for _ in range(EM_ROUNDS):
-        weights = weights * (likelihood.T @ (1.0 / (likelihood @ weights))) + pseudo
+        weights = weights * (first.T @ (1.0 / (first @ weights))) + pseudo
         weights /= weights.sum()
     joint = likelihood * weights
     posterior: Floats = joint / joint.sum(axis=1, keepdims=True)

@@ -11,8 +11,11 @@ import polars as pl
 
 ROW = "__row__"
 ATTRIBUTE = "attribute:"  # before the name of a column that is nobody's
-BATCH_BYTES = 8 << 20  # also about the longest CSV row that can be read; a batch costs some ten times its size
-MOST_ROWS = 20_000  # what is derived from them is several times their size
+# A batch: so many bytes of a file, its rows at most so many. On the way through it stands in memory some 30 times: as
+# text, parsed, typed, with features and what they are made of, as Arrow, in the database's own cache.
+BATCH_BYTES = 1 << 20
+MOST_ROWS = 20_000
+LONGEST_ROW_BYTES = 8 << 20
 SHOWN = 200  # characters of a value or a message that a person is shown
 
 
@@ -27,8 +30,16 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows with their numbers in `ROW`, the lines between them that were none, and how many summed up others."""
+    """Rows with their numbers in `ROW`, and what was found between them.
+
+    Attributes:
+        rows: the rows.
+        broken: lines that were none.
+        totals: how many summed up others.
+        has_escaped_quotes: whether quotes inside texts were written as `\\"`.
+    """
 
     rows: pl.DataFrame
     broken: list[Broken] = field(default_factory=list)
     totals: int = 0
+    has_escaped_quotes: bool = False

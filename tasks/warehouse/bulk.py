@@ -14,7 +14,7 @@ from tasks.warehouse.database import Warehouse
 from tasks.warehouse.schema import Base
 
 STAGING = "staging"
-CACHE_KIB = 256 * 1024  # pages of both indexes stay in memory while a million keys arrive in no order
+CACHE_KIB = 4 * 1024  # the system caches the file; this process need not hold both indexes as well
 
 
 class BulkUpsert:

@@ -51,6 +51,11 @@ class BadFileError(InputError):
         self.path, self.problem = path, problem
         super().__init__(f"{path}: {problem}")
 
+    @classmethod
+    def from_long_row(cls, path: Path, most_bytes: int) -> BadFileError:
+        """A row that no post can be."""
+        return cls(path, f"a row is longer than {most_bytes >> 20} MiB; no post is, look for a quote")
+
 
 class ColumnError(InputError):
     """Raised when a file lacks a column, or has one that means nothing."""

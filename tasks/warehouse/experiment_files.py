@@ -32,6 +32,7 @@ from tasks.warehouse.schema import ExperimentArm
 from tasks.warehouse.sources import Source
 from tasks.warehouse.spill import Spill
 from tasks.warehouse.staging import number_columns
+from tasks.warehouse.telling import ESCAPED_QUOTES
 from tasks.warehouse.unit_aggregation import EXPERIMENT, Units
 
 CONTROL = "control"
@@ -49,6 +50,7 @@ class ExperimentFile:
         spill: the rows that passed.
         read: rows of data.
         left_out: rows that the mapping leaves out.
+        has_escaped_quotes: whether quotes inside texts were written as `\\"`.
         tally: refused rows.
     """
 
@@ -57,6 +59,7 @@ class ExperimentFile:
     spill: Spill
     read: int = 0
     left_out: int = 0
+    has_escaped_quotes: bool = False
     tally: Tally = field(default_factory=Tally)
 
 
@@ -116,6 +119,7 @@ class ExperimentReader:
             rows, _ = numbers.plain(batch.rows)
             checked = check(Batch(rows, batch.broken), contract, mapping, self.workspaces)
             file.left_out += left_out
+            file.has_escaped_quotes |= batch.has_escaped_quotes
             file.read += batch.rows.height + len(batch.broken)
             self._refuse(file, checked.rejects)
             spill.add(checked.passed.select(ROW, *contract.columns))
@@ -143,7 +147,8 @@ class ExperimentReader:
                 f"{files[0].source.path}: arm '{arm['variant_name']}', metric '{arm['metric_name']}': "
                 f"{row['column']} {row['reason']}, not {row['value']}"
             )
-        return replace(arms, rows=rows)
+        escaped = [f"{file.source.path.name}: {ESCAPED_QUOTES}" for file in files if file.has_escaped_quotes]
+        return replace(arms, rows=rows, notes=[*arms.notes, *escaped])
 
     def require_enough(self, file: ExperimentFile) -> None:
         """Raise `TooManyRejectedError` where more than a fifth of a file's rows were refused."""
@@ -190,7 +195,7 @@ class ExperimentReader:
         for place, file in enumerate(files):
             frames = [pl.DataFrame(schema=dict.fromkeys(ARM, TEXT) | {ROW: pl.Int64()}), *file.spill.frames()]
             rows = pl.concat(frames, how="diagonal_relaxed")
-            _, repeated = duplicates.repeated(
+            _, repeated = duplicates.split_repeated(
                 rows.select(ROW, *(pl.struct(ARM).hash(seed).alias(name) for seed, name in enumerate(duplicates.KEY)))
             )
             self._refuse(file, repeated)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from tasks.warehouse.batches import ROW
@@ -12,26 +14,54 @@ FALLING_SHARE = 0.3  # totals to date hardly ever fall; what a day brought falls
 RESULTS = ("impressions", "engagements", "clicks", "conversions")
 
 
-def falling_key(index: pl.DataFrame, key: tuple[str, ...]) -> tuple[int, int] | None:
-    """Whether counts of the same post fall from one measurement to the next, as those of single days do.
+@dataclass(frozen=True, slots=True)
+class Falls:
+    """How counts of the same post go from one measurement to the next.
+
+    Attributes:
+        steps: how many measurements follow another of the same post.
+        falling: how many of them are less.
+        row: the first row of the file that is; 0 where none is.
+        of_the_post: how many rows its post has.
+    """
+
+    steps: int = 0
+    falling: int = 0
+    row: int = 0
+    of_the_post: int = 0
+
+    def __add__(self, other: Falls) -> Falls:
+        first = min((one for one in (self, other) if one.falling), key=_row, default=self)
+        steps, falling = self.steps + other.steps, self.falling + other.falling
+        return Falls(steps, falling, first.row, first.of_the_post)
+
+    @property
+    def are_those_of_days(self) -> bool:
+        """Whether they fall as often as what single days brought does."""
+        return self.steps >= FEWEST_STEPS and self.falling >= FALLING_SHARE * self.steps
+
+
+def _row(falls: Falls) -> int:
+    return falls.row
+
+
+def falls_in(index: pl.DataFrame, key: tuple[str, ...]) -> Falls:
+    """How counts of the same post fall from one measurement to the next.
 
     Args:
-        index: one row a row of the file: `ROW`, the key, `measured_at`, `result`.
+        index: one row a row of the file: `ROW`, the key, `measured_at`, `result`; all rows of a key.
         key: the columns that say which post it is.
-
-    Returns:
-        A row of a post that has several rows, and how many it has; None where nothing falls.
     """
     if "result" not in index.columns:
-        return None
+        return Falls()
     several = index.filter(pl.struct(key).is_duplicated() & pl.col("measured_at").is_not_null())
     ordered = several.sort(*key, "measured_at").with_columns(pl.col("result").shift(1).over(key).alias("before"))
     steps = ordered.filter(pl.col("before").is_not_null() & pl.col("result").is_not_null())
     falling = steps.filter(pl.col("result") < pl.col("before"))
-    if steps.height < FEWEST_STEPS or falling.height < FALLING_SHARE * steps.height:
-        return None
+    if falling.is_empty():
+        return Falls(steps.height)
     first = falling.sort(ROW).head(1)
-    return int(first[ROW][0]), several.join(first.select(key), on=list(key)).height
+    return Falls(steps.height, falling.height, int(first[ROW][0]), several.join(first.select(key), on=list(key)).height)
 
 
 def summed(rows: pl.DataFrame, contract: Contract) -> pl.DataFrame:

@@ -11,10 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from tasks.warehouse import attributes, duplicates
+from tasks.warehouse import attributes
 from tasks.warehouse.batches import ATTRIBUTE, ROW, Batch
 from tasks.warehouse.checking import check
 from tasks.warehouse.contract import COUNT, NUMBER, Contract
+from tasks.warehouse.duplicates import RowComparison
 from tasks.warehouse.errors import (
     BadFileError,
     ColumnError,
@@ -22,7 +23,7 @@ from tasks.warehouse.errors import (
     ShortenedIdsError,
     TooManyRejectedError,
 )
-from tasks.warehouse.grain import falling_key, summed
+from tasks.warehouse.grain import summed
 from tasks.warehouse.keys import shortened
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.reading.header import looks_like_values
@@ -31,7 +32,7 @@ from tasks.warehouse.reading.selection import select_rows
 from tasks.warehouse.records import Progress
 from tasks.warehouse.rejects import MOST_REJECTED_SHARE, RejectsFile, Tally
 from tasks.warehouse.sources import Source
-from tasks.warehouse.spill import Spill
+from tasks.warehouse.spill import Partitions, RowSet, Spill
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Staged:
         left_out: rows that sum up others, drafts and the like, which the mapping leaves out.
         days: rows that were summed to fewer, where the file has one a post and day; else 0.
         superseded: rows measured before another of the same key.
+        has_escaped_quotes: whether quotes inside texts were written as `\\"`.
         tally: refused rows.
         unwanted: numbers of rows that are not written.
         readings: types of its attributes.
@@ -61,8 +63,9 @@ class Staged:
     left_out: int = 0
     days: int = 0
     superseded: int = 0
+    has_escaped_quotes: bool = False
     tally: Tally = field(default_factory=Tally)
-    unwanted: set[int] = field(default_factory=set)
+    unwanted: RowSet = field(default_factory=RowSet)
     readings: attributes.Readings = field(default_factory=dict)
     features_are_declared: bool = True
 
@@ -80,7 +83,7 @@ class Staged:
         """Typed rows with their `attributes`."""
         roles = self.roles if self.roles or self.features_are_declared else None
         for frame in self.spill.frames():
-            kept = frame.filter(~pl.col(ROW).is_in(self.unwanted)) if self.unwanted else frame
+            kept = frame.filter(~self.unwanted.holds(frame[ROW])) if len(self.unwanted) else frame
             if not kept.is_empty():
                 yield attributes.with_attributes(kept, self.readings, roles)
 
@@ -125,19 +128,19 @@ class Inspector:
         numbers = NumberColumns(source.path, number_columns(self.contract, mapping, source.columns))
         declared = self.contract.features_are_declared
         staged = Staged(source, mapping, spill, numbers, features_are_declared=declared)
-        index: list[pl.DataFrame] = []
-        for batch in source.batches:
-            passed = self._judge(staged, batch, rejects)
-            if mapping.grain is None:
-                spill.add(passed)
-                index.append(duplicates.index_of(passed, self.contract))
-            else:
-                index.append(passed)
-            if progress is not None:
-                progress(staged.read, source.rows)
-        if mapping.grain is not None:
-            index = [self._sum_days(staged, pl.concat(index, how="diagonal_relaxed"))]
-        self._compare_rows(staged, pl.concat(index), rejects)
+        with RowComparison(self.contract, spill.folder) as comparison, Partitions(spill.folder) as days:
+            for batch in source.batches:
+                passed = self._judge(staged, batch, rejects)
+                if mapping.grain is None:
+                    spill.add(passed)
+                    comparison.add(passed)
+                else:
+                    days.add(passed, pl.struct(self.contract.keys).hash())
+                if progress is not None:
+                    progress(staged.read, source.rows)
+            for rows in days.groups():
+                self._sum_days(staged, rows, comparison)
+            self._compare_rows(staged, comparison, rejects)
         if staged.tally.rejected > MOST_REJECTED_SHARE * staged.read:
             raise TooManyRejectedError(source.path, staged.tally, staged.read, rejects.path)
         return staged
@@ -152,6 +155,7 @@ class Inspector:
         checked = check(Batch(rows, batch.broken), self.contract, staged.mapping, self.workspaces)
         self._refuse_shortened_keys(staged, checked.passed)
         staged.left_out += left_out
+        staged.has_escaped_quotes |= batch.has_escaped_quotes
         staged.read += batch.rows.height + len(batch.broken)
         staged.tally.add(checked.rejects)
         rejects.add(staged.source.path, checked.rejects)
@@ -164,27 +168,23 @@ class Inspector:
             if place is not None:
                 raise ShortenedIdsError(staged.source.path, name, passed[name][place], passed[ROW][place])
 
-    def _sum_days(self, staged: Staged, passed: pl.DataFrame) -> pl.DataFrame:
+    def _sum_days(self, staged: Staged, passed: pl.DataFrame, comparison: RowComparison) -> None:
         rows = summed(passed, self.contract)
-        staged.days = passed.height
+        staged.days += passed.height
         staged.read -= passed.height - rows.height
         staged.spill.add(rows)
-        return duplicates.index_of(rows, self.contract)
+        comparison.add(rows)
 
-    def _compare_rows(self, staged: Staged, index: pl.DataFrame, rejects: RejectsFile) -> None:
-        daily = falling_key(index, duplicates.KEY)
-        if daily is not None:
-            row, count = daily
-            raise DailyBreakdownError(staged.source.path, self._key_in(staged, row), count)
-        older, repeated = duplicates.repeated(index)
-        standing = index.filter(~pl.col(ROW).is_in(repeated["row"].implode()))
-        controls = duplicates.several_controls(standing)
-        uneven = duplicates.uneven_arms(standing.filter(~pl.col(ROW).is_in(controls["row"].implode())))
-        refused = pl.concat([repeated, controls, uneven])
-        staged.superseded = len(older)
-        staged.unwanted = {*older, *refused["row"]}
-        staged.tally.add(refused)
-        rejects.add(staged.source.path, refused)
+    def _compare_rows(self, staged: Staged, comparison: RowComparison, rejects: RejectsFile) -> None:
+        compared = comparison.compared()
+        falls = compared.falls
+        if falls.are_those_of_days:
+            raise DailyBreakdownError(staged.source.path, self._key_in(staged, falls.row), falls.of_the_post)
+        staged.superseded = len(compared.older)
+        staged.unwanted = compared.older
+        staged.unwanted.add(compared.refused["row"])
+        staged.tally.add(compared.refused)
+        rejects.add(staged.source.path, compared.refused)
 
     def _key_in(self, staged: Staged, row: int) -> str:
         frames = (frame.filter(pl.col(ROW) == row) for frame in staged.spill.frames())

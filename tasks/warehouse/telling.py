@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from tasks.warehouse.batches import ATTRIBUTE
 from tasks.warehouse.staging import Staged
 
+ESCAPED_QUOTES = 'quotes inside texts are written \\" in this file and were read as quotes: only so do they pair'
+
 
 def notes_of(file: Staged) -> list[str]:
     """What a person should know of how the file was read; nothing where it was read as it stands."""
@@ -15,6 +17,8 @@ def notes_of(file: Staged) -> list[str]:
 
 def _notes(file: Staged) -> Iterator[str]:
     yield from _place(file)
+    if file.has_escaped_quotes:
+        yield ESCAPED_QUOTES
     zone = file.mapping.clock_of("published_at").timezone
     if file.mapping.is_preset and zone is not None:
         yield f"times are those of {zone}"

@@ -53,10 +53,10 @@ def _wide_workspace(n: int = 5000) -> pl.DataFrame:
 def test_one_workspace_against_the_bare_search() -> None:
     """Rows in, confirmed patterns out, beside nothing but the counts and sums of every pair over the same rows."""
     frame, query = _wide_workspace(), PatternQuery("w", "social", AS_OF, 600, SearchThresholds(), WIDE)
-    posts = prepare(frame, "w", AS_OF, WIDE)
+    posts = prepare(frame, AS_OF, WIDE)
     table = condition_table(posts)
     assert table.matches.shape == (5000, 150)
-    outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period).normal_score
+    outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period).rank_score
     features = _cells(table)
     wall, processor, bare, ours = np.inf, np.inf, np.inf, np.inf
     for _ in range(REPEATS):  # in turns, so that both meet the same machine

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import polars as pl
 
 from tasks.warehouse import batches
 from tasks.warehouse.batches import ROW, Batch, Broken
+from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.reading.containers import Container
 
 
@@ -18,11 +20,23 @@ def read_json_lines(table: Container) -> Iterator[Batch]:
     """The rows of a JSON Lines file, all values as text."""
     with table.text() as file:
         number = 0
-        while lines := file.readlines(batches.BATCH_BYTES):
+        while lines := _lines(file, table.path):
             batch = _json_batch(lines, number)
             number += len(lines)
             if batch.broken or not batch.rows.is_empty():
                 yield batch
+
+
+def _lines(file: IO[bytes], path: Path) -> list[bytes]:
+    """The lines of a batch."""
+    lines: list[bytes] = []
+    left = batches.BATCH_BYTES
+    while left > 0 and (line := file.readline(batches.LONGEST_ROW_BYTES + 1)):
+        if len(line) > batches.LONGEST_ROW_BYTES:
+            raise BadFileError.from_long_row(path, batches.LONGEST_ROW_BYTES)
+        lines.append(line)
+        left -= len(line)
+    return lines
 
 
 def first_json_rows(table: Container, count: int) -> pl.DataFrame:

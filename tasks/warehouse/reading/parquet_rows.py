@@ -13,6 +13,8 @@ from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.reading.containers import Container
 from tasks.warehouse.typed_rows import frame_of
 
+PAGE_BYTES = 1 << 16  # read ahead in each column; without it all of a row group is in memory
+
 
 def read_parquet(table: Container) -> tuple[int | None, Iterator[Batch]]:
     """The number of rows of a Parquet file, and the rows."""
@@ -20,7 +22,7 @@ def read_parquet(table: Container) -> tuple[int | None, Iterator[Batch]]:
     import pyarrow.parquet
 
     try:
-        file = pyarrow.parquet.ParquetFile(table.opener() if table.packing else table.path)
+        file = pyarrow.parquet.ParquetFile(table.opener() if table.packing else table.path, buffer_size=PAGE_BYTES)
     except (pa.ArrowException, OSError) as error:
         raise BadFileError(table.path, "is not a Parquet file, or was cut short") from error
     return file.metadata.num_rows, _parquet_batches(file)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,8 +17,8 @@ from tasks.warehouse import batches
 from tasks.warehouse.batches import ROW, Batch, Broken
 from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.reading.containers import HEAD_BYTES, Container
-from tasks.warehouse.reading.header import Header
-from tasks.warehouse.reading.quotes import QuoteError, QuoteWatch
+from tasks.warehouse.reading.header import DELIMITERS, Header
+from tasks.warehouse.reading.quotes import ESCAPED, QuoteError, QuoteWatch, Unescaped, escapes_quotes, unescaped
 from tasks.warehouse.reading.totals import is_total
 
 LONGEST_HEADER = 4 << 20
@@ -30,6 +32,8 @@ def head_of(table: Container) -> str:
             head += _read(stream, LONGEST_HEADER)  # one row of very many columns
     if len(head) >= HEAD_BYTES:
         head = head[: head.rfind(b"\n") + 1] or head
+    if ESCAPED in head and escapes_quotes([head], DELIMITERS, whole=False):
+        head = unescaped(head)
     return head.decode("utf-8", "replace")
 
 
@@ -44,124 +48,155 @@ def _read(stream: IO[bytes], size: int) -> bytes:
 
 
 def read_text(table: Container, header: Header, drop_totals: bool) -> Iterator[Batch]:
-    """The rows below a header row."""
-    import pyarrow as pa
-    import pyarrow.csv
+    """The rows below a header row, at most `MOST_ROWS` at a time.
 
-    names, delimiter = header.names, header.delimiter
-    skipped: list[int] = []  # rows that hold too many or too few values, and sums below the table
-    ragged: list[Broken] = []
-    totals = 0
+    The text is cut at the ends of rows and each piece is parsed for itself: the parser's own stream reads up to 32
+    pieces ahead.
+    """
+    before = 0
+    text = _Text(table, header)
+    for piece in text.pieces():
+        parsed = _Piece(table.path, header, drop_totals)
+        rows = parsed.rows(piece)
+        numbers = np.setdiff1d(np.arange(1, rows.height + len(parsed.skipped) + 1), parsed.skipped) + before
+        rows = rows.with_columns(pl.Series(ROW, numbers, dtype=pl.Int64))
+        broken = [replace(line, row=line.row + before) for line in parsed.ragged]
+        before += rows.height + len(parsed.skipped)
+        for place in range(0, max(rows.height, 1), batches.MOST_ROWS):
+            part = rows.slice(place, batches.MOST_ROWS)
+            yield Batch(part, broken, parsed.totals, text.has_escaped_quotes)
+            broken, parsed.totals = [], 0
 
-    def skip(row: Any) -> str:
-        nonlocal totals
+
+class _Piece:
+    """One piece of text parsed: its rows; which lines held too many or too few values, or were sums below the table."""
+
+    def __init__(self, path: Path, header: Header, drop_totals: bool) -> None:
+        self._path, self._header, self._drop_totals = path, header, drop_totals
+        self.skipped: list[int] = []
+        self.ragged: list[Broken] = []
+        self.totals = 0
+
+    def rows(self, piece: bytes) -> pl.DataFrame:
+        """All values as text."""
+        import pyarrow as pa
+        import pyarrow.csv
+
+        columns = [f"c{place}" for place in range(len(self._header.names))]
+        try:
+            table = pyarrow.csv.read_csv(
+                pa.BufferReader(piece),
+                memory_pool=pa.system_memory_pool(),  # gives back what it no longer needs
+                read_options=pyarrow.csv.ReadOptions(
+                    block_size=len(piece) + 1, use_threads=False, column_names=columns
+                ),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=self._header.delimiter, newlines_in_values=True, invalid_row_handler=self._skip
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types=dict.fromkeys(columns, pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            if "Empty CSV" in str(error):
+                return pl.DataFrame(schema=dict.fromkeys(self._header.names, pl.String))
+            raise
+        return pl.DataFrame(pl.from_arrow(table.rename_columns(self._header.names)))
+
+    def _skip(self, row: Any) -> str:
         text = (row.text or "")[: batches.SHOWN]
-        skipped.append(row.number)
-        if drop_totals and is_total(next(csv.reader([row.text or ""], delimiter=delimiter), [])):
-            totals += 1
+        self.skipped.append(row.number)
+        if self._drop_totals and is_total(next(csv.reader([row.text or ""], delimiter=self._header.delimiter), [])):
+            self.totals += 1
         else:
             reason = f"{row.actual_columns} values, expected {row.expected_columns}"
-            ragged.append(Broken(row.number, reason, text))
+            self.ragged.append(Broken(row.number, reason, text))
         return "skip"
 
-    stream = _Watched(table, header)
-    columns = [f"c{place}" for place in range(len(names))]
-    try:
-        reader = pyarrow.csv.open_csv(
-            pa.PythonFile(stream, mode="r"),
-            read_options=pyarrow.csv.ReadOptions(
-                block_size=batches.BATCH_BYTES, use_threads=False, column_names=columns
-            ),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        if "Empty CSV" in str(error):
-            return
-        raise _clearer(table.path, error) from error
-    last = 0
-    with stream:
-        for batch in _batches(reader, table.path):
-            rows = pl.DataFrame(pl.from_arrow(pa.table(batch).rename_columns(names)))
-            numbers = _numbers(last, rows.height, skipped)
-            last = int(numbers[-1]) if rows.height else last
-            passed = [line for line in ragged if line.row < last]
-            ragged[:] = ragged[len(passed) :]
-            left_out, totals = totals, 0
-            yield Batch(rows.with_columns(pl.Series(ROW, numbers, dtype=pl.Int64)), passed, left_out)
-    if ragged or totals:
-        nothing = pl.DataFrame(schema=dict.fromkeys(names, pl.String) | {ROW: pl.Int64})
-        yield Batch(nothing, ragged, totals)
 
+class _Text:
+    """The text below the header row, in pieces that end where rows end; quotes are watched as it passes.
 
-def _batches(reader: Any, path: Path) -> Iterator[Any]:
-    import pyarrow as pa
-
-    try:
-        yield from reader
-    except pa.ArrowInvalid as error:
-        raise _clearer(path, error) from error
-
-
-def _clearer(path: Path, error: Exception) -> Exception:
-    """What the parser says of a row longer than a block, in words; anything else as it is."""
-    if "straddling" in str(error):
-        return BadFileError(path, f"a row is longer than {batches.BATCH_BYTES >> 20} MiB; no post is, look for a quote")
-    return error
-
-
-def _numbers(last: int, height: int, skipped: Sequence[int]) -> Any:
-    """The `height` row numbers after `last` that were not skipped; the parser may have skipped further ahead."""
-    numbers = np.arange(last + 1, last + height + len(skipped) + 1)
-    return numbers[~np.isin(numbers, skipped)][:height]
-
-
-class _Watched(io.RawIOBase):
-    """The text below the header row; quotes are watched as it passes, and a following table ends it."""
+    A following table, which begins with a comment, ends it.
+    """
 
     def __init__(self, table: Container, header: Header) -> None:
         self._table, self._header = table, header
-        self._stream = table.text()
-        for _ in range(header.row.end):
-            self._stream.readline()
-        self._watch: QuoteWatch | None = QuoteWatch(header.delimiter)
+        self._watch = QuoteWatch(header.delimiter)
         self._until_comment = any(line.startswith("#") for line in header.preamble)
-        self._ended = False
+        self._change = Unescaped(active=False)
+        self._was_told = False
 
-    def readable(self) -> bool:
-        return True
+    @property
+    def has_escaped_quotes(self) -> bool:
+        """Whether quotes inside texts are written as `\\"`, as far as was read."""
+        return self._change.active
 
-    def read(self, size: int = -1) -> bytes:
-        block = b"" if self._ended else _read(self._stream, size if size >= 0 else 1 << 62)
-        if self._until_comment and (place := (b"\n" + block).find(b"\n#")) >= 0:
-            block, self._ended = block[:place], True
-        if self._watch is not None:
-            try:
-                self._watch.feed(block)
-                if len(block) < size or not block:
-                    watch, self._watch = self._watch, None
-                    watch.finish()
-            except QuoteError as error:
-                raise _unpaired(self._table, self._header, error) from None
-        return block
+    def pieces(self) -> Iterator[bytes]:
+        """Each at most a batch long, unless a row is longer.
 
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
+        Raises:
+            BadFileError: if quotes do not pair, or a row is longer than a batch may be.
+        """
+        held, passed = b"", 0
+        with _below(self._table, self._header) as stream:
+            ended = False
+            while not ended:
+                block = _read(stream, batches.BATCH_BYTES)
+                ended = len(block) < batches.BATCH_BYTES
+                block, ended = self._watched(block, ended)
+                held += block
+                end = len(held) if ended else self._watch.row_end - passed
+                if end:
+                    yield held[:end]
+                elif len(held) > batches.LONGEST_ROW_BYTES:
+                    raise BadFileError.from_long_row(self._table.path, batches.LONGEST_ROW_BYTES)
+                held, passed = held[end:], passed + end
+
+    def _watched(self, block: bytes, ended: bool) -> tuple[bytes, bool]:
+        """The block once its quotes were looked at, cut at a following table; and whether the text ends with it."""
+        block = self._change.feed(block, ended=ended)
+        if ESCAPED in block and not self._was_told:
+            self._was_told = True
+            with _below(self._table, self._header) as whole:
+                blocks = iter(partial(_read, whole, batches.BATCH_BYTES), b"")
+                self._change.active = escapes_quotes(blocks, self._header.delimiter, whole=True)
+            block = unescaped(block) if self._change.active else block
+        try:
+            if self._until_comment:
+                return self._before_comment(block, ended)
+            self._watch.feed(block)
+            if ended:
+                self._watch.finish()
+        except QuoteError as error:
+            raise _unpaired(self._table, self._header, error) from None
+        return block, ended
+
+    def _before_comment(self, block: bytes, ended: bool) -> tuple[bytes, bool]:
+        lines = block.splitlines(keepends=True)
+        for place, line in enumerate(lines):
+            if line.startswith(b"#") and self._watch.at_row_start:
+                return b"".join(lines[:place]), True
+            self._watch.feed(line)
+        if ended:
+            self._watch.finish()
+        return block, ended
+
+
+def _below(table: Container, header: Header) -> IO[bytes]:
+    """The text below the header row."""
+    stream = table.text()
+    for _ in range(header.row.end):
+        stream.readline()
+    return stream
 
 
 def _unpaired(table: Container, header: Header, error: QuoteError) -> BadFileError:
     """Where the quote opens, by line of the file and row of the table."""
-    with table.text() as stream:
-        for _ in range(header.row.end):
-            stream.readline()
+    with _below(table, header) as stream:
         above = _read(stream, error.opened)
         between = b"" if error.closed is None else _read(stream, error.closed - error.opened)
     text = above.decode("utf-8", "replace")

@@ -7,31 +7,20 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
+import pytest
 
 from tasks.conditions import Condition
 from tasks.patterns.analysis import analyze
 from tasks.patterns.condition_table import condition_table
-from tasks.patterns.preparation import is_discovery, prepare, week_numbers
+from tasks.patterns.preparation import prepare, week_numbers
 from tasks.patterns.recommendations import recommend
 from tasks.patterns.records import Pattern, rule_key
-from tasks.patterns.search import distinct, pair_sums, search
+from tasks.patterns.search import RuleCandidate, distinct, pair_sums, search, strongest_first
 from tasks.patterns.wording import describe
 from tests.generators.planted_patterns import ATTRIBUTES, simulate
 from tests.tasks.patterns.test_planted_truth import AS_OF, query
 
 EMOJI = Condition("emoji_count", ">=", 1, "present")
-
-
-def test_halves_are_even_in_every_pair_of_fortnights_and_differ_between_workspaces() -> None:
-    week = np.arange(2000, 2400)
-    half = is_discovery(week, "acme")
-    assert all(half[week // 4 == pair].sum() == 2 for pair in np.unique(week // 4))
-    assert 0.3 < np.mean(half == is_discovery(week, "other")) < 0.7
-
-
-def test_a_fortnight_never_changes_sides_as_nights_go_by() -> None:
-    week = np.arange(2000, 2100)
-    assert np.array_equal(is_discovery(week, "acme")[:60], is_discovery(week[:60], "acme"))
 
 
 def test_weeks_begin_on_mondays_utc() -> None:
@@ -54,22 +43,49 @@ def test_pair_sums_agree_with_counting_one_pair_at_a_time() -> None:
     assert np.isclose(sums.welch()[2, 5], welch, atol=1e-3)
 
 
+def proposed(matches: np.ndarray, outcome: np.ndarray) -> list[RuleCandidate]:
+    size = matches.shape[1]
+    found = search(pair_sums(matches, outcome), np.arange(size), np.ones(size, dtype=bool))
+    return strongest_first(found.singles + found.pairs)
+
+
 def test_two_effects_side_by_side_are_two_findings_and_a_joint_one_is_one() -> None:
     g = np.random.default_rng(2)
     matches = g.random((4000, 6)) < 0.5
-    owner, alone = np.arange(6), np.ones(6, dtype=bool)
     beside = g.normal(size=4000) + 0.5 * matches[:, 0] + 0.5 * matches[:, 1]
-    assert {c.members for c in search(matches, beside, owner, alone)[:2]} == {(0,), (1,)}
+    assert {c.members for c in proposed(matches, beside)[:2]} == {(0,), (1,)}
     joint = g.normal(size=4000) + 0.8 * (matches[:, 0] & matches[:, 1])
-    assert search(matches, joint, owner, alone)[0].members == (0, 1)
+    assert proposed(matches, joint)[0].members == (0, 1)
+
+
+def test_every_usable_pair_is_counted_whether_it_stands_out_or_not() -> None:
+    g = np.random.default_rng(4)
+    matches = g.random((500, 5)) < np.array([0.5, 0.5, 0.5, 0.03, 0.5])
+    found = search(pair_sums(matches, g.normal(size=500)), np.array([0, 0, 1, 2, 3]), np.ones(5, dtype=bool), 30)
+    assert found.pairs_searched == 5  # of the four common ones, but for the pair within one feature
+    assert [one.members for one in found.singles] == [(0,), (1,), (2,), (4,)]
+
+
+def test_pairs_are_compared_with_rows_known_not_to_match_alone() -> None:
+    g = np.random.default_rng(5)
+    known = g.random((3000, 2)) < np.array([0.7, 0.5])
+    matches = (g.random((3000, 2)) < 0.4) & known
+    outcome = g.normal(size=3000) + 2.0 * ~known[:, 0]  # what is unknown does well, and means nothing
+    sums = pair_sums(matches, outcome, known, np.arange(2))
+    both = known.all(axis=1)
+    alone = pair_sums(matches[both], outcome[both])
+    assert sums.welch()[0, 1] == pytest.approx(alone.welch()[0, 1], abs=1e-3)
+    assert sums.count[0, 1] == alone.count[0, 1]
+    first, second = np.array([0]), np.array([1])
+    alone_interaction = alone.interaction(first, second) * np.sqrt(alone.variance / sums.variance)
+    assert sums.interaction(first, second) == pytest.approx(alone_interaction, abs=1e-3)
 
 
 def test_overlapping_and_negating_rules_are_told_once() -> None:
     g = np.random.default_rng(3)
     first = g.random(1000) < 0.5
     matches = np.column_stack([first, ~first, first | (g.random(1000) < 0.1)])
-    found = search(matches, g.normal(size=1000) + first, np.arange(3), np.ones(3, dtype=bool))
-    assert len(distinct(found, matches)) == 1
+    assert len(distinct(proposed(matches, g.normal(size=1000) + first), matches)) == 1
 
 
 def test_a_rule_keeps_its_name_while_quartiles_move() -> None:
@@ -108,7 +124,7 @@ def test_a_lift_claims_no_digit_that_its_interval_does_not_bear() -> None:
 
 def test_missing_values_and_constants_are_dropped_and_listed() -> None:
     frame = simulate(1, n=600).frame.with_columns(empty=pl.lit(None, dtype=pl.Float64), same=pl.lit(3.0))
-    table = condition_table(prepare(frame, "w", AS_OF, [*ATTRIBUTES, "empty", "same"]))
+    table = condition_table(prepare(frame, AS_OF, [*ATTRIBUTES, "empty", "same"]))
     assert (table.dropped["empty"], table.dropped["same"]) == ("all missing", "constant")
     assert not {"empty", "same"} & {condition.feature for condition in table.conditions}
 

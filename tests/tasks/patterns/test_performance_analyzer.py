@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,7 @@ async def test_asking_twice_writes_once_and_says_the_same(warehouse: Warehouse) 
 
 
 async def test_history_says_new_then_holding_then_gone(warehouse: Warehouse) -> None:
-    store_content(warehouse, posts())
+    store_content(warehouse, posts(seed=4))
     analyzer = PerformanceAnalyzer(warehouse=warehouse)
     as_of = [START + timedelta(days=day) for day in (230, 231, 232)]
     ask = {"workspace_id": "acme", "content_type": "social", "lookback_days": 365}
@@ -87,7 +87,7 @@ async def test_recommendations_come_with_their_evidence(warehouse: Warehouse) ->
     found = await analyzer.get_pattern_recommendations("acme", "social_media_post", top_k=1)
     assert found.status == "ok"
     assert found[0]["recommendation"] == "Prefer content that includes emojis"
-    assert "weeks the search had not seen" in found[0]["evidence"]
+    assert "after paying for the whole search" in found[0]["evidence"]
     for_blog = await analyzer.get_pattern_recommendations("acme", "blog_writing")
     assert (list(for_blog), for_blog.status) == ([], "not_analyzed")
 
@@ -169,6 +169,49 @@ async def test_unknown_names_and_numbers_out_of_range_are_refused(sqlite_warehou
         await analyzer.analyze_patterns("acme", "social", lookback_days=0)
     with pytest.raises(OutOfRangeError, match="as_of"):
         await analyzer.analyze_patterns("acme", "social", as_of=START.replace(tzinfo=None))
+
+
+ODD = (2.5, "3", None, True, -1, 10**9 + 1, 10**30, float("nan"), float("inf"), [], {})
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("name", ["lookback_days", "min_samples"])
+async def test_no_number_is_answered_with_pythons_own_words(sqlite_warehouse: Warehouse, name: str, value: Any) -> None:
+    store_content(sqlite_warehouse, posts(n=5))
+    analyzer = PerformanceAnalyzer(warehouse=sqlite_warehouse)
+    for ask in (analyzer.analyze_patterns, analyzer.explain):
+        with pytest.raises(OutOfRangeError, match=name):
+            await ask("acme", "social", **{name: value})
+    with pytest.raises(OutOfRangeError, match="top_k"):
+        await analyzer.get_pattern_recommendations("acme", "blog_writing", top_k=value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(
+            {"as_of": odd}
+            for odd in ("2026-01-01", START.date(), 5, [], datetime.min, datetime.max.replace(tzinfo=UTC))
+        ),
+        *({"workspace_id": odd} for odd in (5, None, b"acme", "ac\0me", ["acme"])),
+        *({"content_type": odd} for odd in (5, None, b"social", "so\0cial", ["social"], {})),
+        *({"source": odd} for odd in ("content.parquet", 5, {})),
+        {"lookback_days": 10**9},
+    ],
+    ids=repr,
+)
+async def test_no_argument_is_answered_with_pythons_own_words(warehouse: Warehouse, wrong: dict[str, Any]) -> None:
+    store_content(warehouse, posts(n=5))
+    analyzer = PerformanceAnalyzer(warehouse=warehouse)
+    asked = {"workspace_id": "acme", "content_type": "social"} | wrong
+    for ask in (analyzer.analyze_patterns, analyzer.explain):
+        with pytest.raises(OutOfRangeError, match=next(iter(wrong))):
+            await ask(**asked)
+    if "workspace_id" in wrong or "content_type" in wrong:
+        task_type = wrong.get("content_type", "blog_writing")
+        with pytest.raises(OutOfRangeError):
+            await analyzer.get_pattern_recommendations(asked["workspace_id"], task_type)
+    assert warehouse.rows(select(PatternAnalysis.__table__)) == []
 
 
 @pytest.mark.parametrize(

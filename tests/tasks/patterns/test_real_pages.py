@@ -70,7 +70,7 @@ def verdicts(page_id: str, frame: pl.DataFrame, thresholds: SearchThresholds) ->
     cut = first + TRAINING_SHARE * (last - first)
     past, later = frame.filter(pl.col("published_at") <= cut), frame.filter(pl.col("published_at") > cut)
     found = analyze(past, PatternQuery(page_id, "social", cut, 365, thresholds)).patterns
-    return _judged(found, prepare(past, page_id, cut), prepare(later, page_id, last), page_id) if found else []
+    return _judged(found, prepare(past, cut), prepare(later, last), page_id) if found else []
 
 
 def _judged(found: tuple[Pattern, ...], past: Posts, later: Posts, page_id: str) -> list[Verdict]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm, rankdata
+import pytest
+from scipy.stats import rankdata
 
-from tasks.statistics.outcome import adjusted_outcome, log_rate, normal_scores, strata, winsorize, within_strata
+from tasks.statistics.outcome import adjusted_outcome, log_rate, rank_scores, strata, winsorize, within_strata
 
 
 def test_log_rate_smooths_and_falls_back_to_counts() -> None:
@@ -42,20 +43,21 @@ def test_a_stratum_of_one_row_is_zero_not_nan() -> None:
     assert within_strata(np.array([3.0, 1.0, 2.0]), np.array([0, 1, 1])).tolist() == [0.0, -0.5 * 2**0.5, 0.5 * 2**0.5]
 
 
-def test_normal_scores_agree_with_scipy_on_ties() -> None:
+def test_rank_scores_agree_with_scipy_on_ties_and_have_variance_one() -> None:
     values = np.random.default_rng(2).integers(0, 9, 200).astype(float)
-    assert np.allclose(normal_scores(values), norm.ppf((rankdata(values) - 0.5) / 200))
+    assert np.allclose(rank_scores(values), 12**0.5 * ((rankdata(values) - 0.5) / 200 - 0.5))
+    assert rank_scores(np.arange(1000.0)).var() == pytest.approx(1.0, abs=1e-3)
 
 
 def test_one_viral_row_moves_only_its_own_rank() -> None:
     values = np.random.default_rng(3).normal(0, 1, 500)
     viral = values.copy()
     viral[7] += np.log(1000)
-    assert np.abs(normal_scores(viral) - normal_scores(values))[np.arange(500) != 7].mean() < 0.01
+    assert np.abs(rank_scores(viral) - rank_scores(values))[np.arange(500) != 7].mean() < 0.01
     assert winsorize(viral).max() < winsorize(values).max() * 1.1
 
 
 def test_constant_values_stay_constant() -> None:
-    assert np.ptp(normal_scores(np.ones(50))) == 0
+    assert np.ptp(rank_scores(np.ones(50))) == 0
     assert winsorize(np.ones(5)).tolist() == [1.0] * 5
     assert adjusted_outcome(np.ones(30), np.zeros(30, dtype=int), np.zeros(30, dtype=int)).explained == 0.0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 import polars as pl
 import pytest
@@ -213,3 +214,26 @@ def test_half_an_emoji_rejects_its_line(acme: Warehouse, write: Write, tmp_path:
     (tmp_path / "rows.jsonl").write_text(lines + json.dumps(post(9, body="\ud83d")))
     report = ingest("content", [tmp_path / "rows.jsonl"], warehouse=acme)
     assert (report.written, report.rejected) == (9, 1)
+
+
+def test_quotes_escaped_by_a_backslash_are_read_and_it_is_said(acme: Warehouse, tmp_path: Path) -> None:
+    lines = [f'acme,c{i},social,x,2026-03-01T10:00:00Z,"plain, {i}"' for i in range(40)]
+    lines += [r'acme,q,social,x,2026-03-01T10:00:00Z,"She said \"bread\", and \\ left"', *[lines[0].replace("c0", "z")]]
+    path = tmp_path / "escaped.csv"
+    path.write_text("workspace_id,content_id,content_type,channel,published_at,body\n" + "\n".join(lines) + "\n")
+    with patch("tasks.warehouse.batches.BATCH_BYTES", 300):
+        report = ingest("content", [path], warehouse=acme)
+    assert (report.read, report.written, report.rejected) == (42, 42, 0)
+    bodies = {row["content_id"]: row["body"] for row in acme.rows(select(Content.__table__))}
+    assert bodies["q"] == r'She said "bread", and \\ left'
+    assert any("were read as quotes" in note for note in report.notes)
+
+
+def test_a_text_that_ends_in_a_backslash_is_read_as_it_stands(acme: Warehouse, tmp_path: Path) -> None:
+    path = tmp_path / "path.csv"
+    header = "workspace_id,content_id,content_type,channel,published_at,title,body\n"
+    path.write_text(header + r'acme,c1,social,x,2026-03-01T10:00:00Z,"C:\bread\","say ""hi"""' + "\n")
+    report = ingest("content", [path], warehouse=acme)
+    (row,) = acme.rows(select(Content.__table__))
+    assert (row["title"], row["body"]) == ("C:\\bread\\", 'say "hi"')
+    assert not any("quotes" in note for note in report.notes)

@@ -14,7 +14,7 @@ from tasks.warehouse.reading.dates_in_words import read_date
 from tasks.warehouse.reading.header import Heads, find_header, unique_names
 from tasks.warehouse.reading.instants import agreeing, from_ids, read_formats
 from tasks.warehouse.reading.numbers import AUTO, PLAIN, SUFFIXES, NumberRule, ambiguous, read_numbers, settle
-from tasks.warehouse.reading.quotes import QuoteError, QuoteWatch
+from tasks.warehouse.reading.quotes import QuoteError, QuoteWatch, Unescaped, escapes_quotes
 from tasks.warehouse.reading.totals import is_total
 
 
@@ -114,6 +114,28 @@ def test_quotes_pair_wherever_the_blocks_are_cut(text: bytes, place: tuple[int, 
     except QuoteError as error:
         caught = (error.opened, error.closed)
     assert caught == place
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+@pytest.mark.parametrize(
+    ("text", "escapes"),
+    [
+        (rb'1,"a \"b\" c",x' + b"\n", True),
+        (rb'1,"\"b\"",x' + b"\n", True),
+        (rb'1,"C:\",x' + b"\n", False),  # a path, as it stands
+        (rb'1,"a ""b"" c\",x' + b"\n", False),
+        (rb'1,"no \\",x' + b"\n", False),  # an escaped backslash, then the end
+        (rb'1,"a \"b\" c"d,x' + b"\n", False),  # pairs in neither way
+        (b'1,"a ""b"" c",x\n', False),
+    ],
+)
+def test_quotes_escaped_by_a_backslash_are_told_by_what_pairs(text: bytes, escapes: bool, size: int) -> None:
+    blocks = [text[start : start + size] for start in range(0, len(text), size)]
+    assert escapes_quotes(blocks, ",", whole=True) is escapes
+    change = Unescaped(active=True)
+    changed = b"".join(change.feed(block) for block in blocks) + change.feed(b"", ended=True)
+    assert len(changed) == len(text)
+    assert changed.count(b"\n") == 1
 
 
 def test_ids_hold_their_instants() -> None:

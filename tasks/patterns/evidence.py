@@ -1,0 +1,250 @@
+"""What the posts show of each rule: tests of all that was searched on all rows, and lifts of the rules that pass.
+
+Nothing is held back: half of the weeks would cost half of the power. Instead every rule that could have been proposed
+is paid for. Single conditions share .7 of the false discovery rate among them; the other .3 is shared out among *all*
+usable pairs, proposed or not (weighted Benjamini–Hochberg). Shrinkage learns how large effects are from all single
+conditions, those without any effect included, so that what was chosen for being large is pulled in.
+
+Measured on 450 simulated workspaces (`tests/tasks/patterns/test_planted_truth.py` has the bars): a split of the weeks
+finds .68 of what is there, this .87 at the same share of false ones. Tried and left: a budget weighted by each rule's
+information (no gain), half of it for pairs (no gain, lifts .0015 worse), standard errors with moderated variances or
+a common correlation within weeks (+.02 power, twice the false ones), errors clustered by week alone (three times).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtr, stdtrit
+
+from tasks.patterns.adjustment import (
+    CHANNEL,
+    MIN_SHARE_LEFT,
+    log_rate_contrasts,
+    log_rate_contrasts_of_parts,
+    outcome_of,
+    score_contrasts,
+)
+from tasks.patterns.condition_table import ConditionTable
+from tasks.patterns.preparation import Posts
+from tasks.patterns.records import SearchThresholds
+from tasks.patterns.search import PairSums, RuleCandidate, distinct, pair_sums, search
+from tasks.statistics.contrast import Contrast
+from tasks.statistics.multiplicity import benjamini_hochberg
+from tasks.statistics.shrinkage import Shrunken, adaptive_shrink
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+PAIR_SHARE = 0.3  # of the false discovery rate, for pairs
+LARGE_ENOUGH = 1 / 3  # chance that an effect is at least as large as asked for, beneath which it is left out
+
+INTERVAL_LEVEL = 0.90
+# How far a log lift moves between one stretch of weeks and another, as a share of itself. On 37 real pages sixths of
+# the first 70 % of time differ by .27 more than chance explains, and the last 30 % from the first 70 by .29; a page's
+# own sixths do not tell how far that page will move. Without it 90 % intervals held 83 % of later lifts.
+RELATIVE_DRIFT = 0.25
+MAX_LOG = 50.0  # e⁵⁰: an interval so wide says 'unknown', and must not overflow to infinity
+THIRDS = 3
+MIN_THIRD_ROWS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEvidence:
+    """What all rows show of one rule.
+
+    Attributes:
+        candidate: the rule.
+        effect: shrunken standardized effect.
+        log_lift: difference of robust log rates, shrunken as much as the effect is.
+        adjusted: the same before shrinking.
+        interval: its 90 % interval, drift between one stretch of weeks and the next included.
+        q_value: false discovery rate at which it is just reported.
+        confidence: 1 − max(local false sign rate, q).
+        effective_rows: matching rows, discounted for posts of one week sharing their luck.
+    """
+
+    candidate: RuleCandidate
+    effect: float
+    log_lift: float
+    adjusted: float
+    interval: tuple[float, float]
+    q_value: float
+    confidence: float
+    effective_rows: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a search came to.
+
+    Attributes:
+        found: rules worth reporting that neither overlap nor negate each other, strongest first.
+        bound: rules that stand out but always come together with what they would be adjusted for.
+        searched: single conditions and pairs that were paid for, proposed or not.
+        tested: rules whose test was computed.
+    """
+
+    found: list[RuleEvidence]
+    bound: list[RuleCandidate]
+    searched: int
+    tested: int
+
+
+def within_channels(posts: Posts, table: ConditionTable, thresholds: SearchThresholds) -> Evidence:
+    """Rules of one or two conditions, compared within channel × period."""
+    sums = _sums(posts, table, np.arange(len(table.conditions)), across_channels=False)
+    candidates = search(sums, table.owner, table.alone, thresholds.min_sample_size)
+    singles = [one for one in candidates.singles if table.roles(one.members) != {CHANNEL}]
+    pairs = candidates.pairs if singles else []
+    prices = np.repeat(
+        [(1.0 - PAIR_SHARE) / max(len(singles), 1), PAIR_SHARE / max(candidates.pairs_searched, 1)],
+        [len(singles), len(pairs)],
+    )
+    searched = len(singles) + candidates.pairs_searched
+    return _judged(posts, table, singles + pairs, prices, len(singles), thresholds, searched)
+
+
+def across_channels(posts: Posts, table: ConditionTable, thresholds: SearchThresholds) -> Evidence:
+    """Channels, compared within periods.
+
+    They are a family of their own: differences between channels are large and nearly always there. In one family with
+    the rest they would lower the bar for everything else: the false discovery rate holds on average over a family, not
+    for its weakest members.
+    """
+    of_channels = np.array([i for i, feature in enumerate(table.about) if feature.role == CHANNEL], dtype=np.int64)
+    sums = _sums(posts, table, of_channels, across_channels=True)
+    score, rows, usable = sums.welch(), sums.count, np.diagonal(sums.usable(thresholds.min_sample_size))
+    channels = [
+        RuleCandidate((int(of_channels[k]),), float(score[k, k]), int(rows[k, k])) for k in np.flatnonzero(usable)
+    ]
+    prices = np.full(len(channels), 1.0 / max(len(channels), 1))
+    return _judged(posts, table, channels, prices, len(channels), thresholds, len(channels))
+
+
+def _sums(posts: Posts, table: ConditionTable, conditions: Codes, *, across_channels: bool) -> PairSums:
+    score = outcome_of(posts, np.arange(len(posts.week)), across_channels=across_channels).rank_score
+    known, known_as = table.known
+    return pair_sums(table.matches.T[conditions].T, score, known, known_as[conditions])
+
+
+@dataclass(frozen=True, slots=True)
+class _Tests:
+    """K tests of one family: differences of scores, shrunken effects, q-values, confidence and what controls leave."""
+
+    score: Contrast
+    effect: Shrunken
+    q_value: Floats
+    confidence: Floats
+    share_left: Floats
+
+    def passing(self, thresholds: SearchThresholds) -> list[int]:
+        """Those worth reporting, strongest first; of two that negate each other the winning one."""
+        upper = np.abs(self.effect.mean) + ndtri(1.0 - LARGE_ENOUGH) * self.effect.standard_deviation
+        passes = (
+            (self.q_value <= thresholds.false_discovery_rate)
+            & (self.confidence >= thresholds.min_confidence)
+            & (upper >= thresholds.min_effect_size)
+        )
+        strength = np.abs(self.score.estimate / self.score.standard_error)
+        order = np.lexsort((np.arange(len(passes)), self.score.estimate < 0.0, -np.round(strength, 3)))
+        return [int(i) for i in order if passes[i]]
+
+
+def _judged(
+    posts: Posts,
+    table: ConditionTable,
+    candidates: list[RuleCandidate],
+    prices: Floats,
+    singles: int,
+    thresholds: SearchThresholds,
+    searched: int,
+) -> Evidence:
+    """Test candidates of one family, the single conditions first, each at its share of the false discovery rate."""
+    if not candidates:
+        return Evidence([], [], searched, 0)
+    tests = _tested(posts, table, candidates, prices, singles)
+    index = {candidate.members: i for i, candidate in enumerate(candidates)}
+    passing = [candidates[i] for i in tests.passing(thresholds)]
+    chosen = [index[candidate.members] for candidate in distinct(passing, table.matches)]
+    free = [i for i in chosen if tests.share_left[i] >= MIN_SHARE_LEFT]
+    bound = [candidates[i] for i in chosen if tests.share_left[i] < MIN_SHARE_LEFT]
+    return Evidence(_found(posts, table, candidates, tests, free), bound, searched, len(candidates))
+
+
+def _tested(
+    posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], prices: Floats, singles: int
+) -> _Tests:
+    contrasts = score_contrasts(posts, table, candidates)
+    score = contrasts.told_apart
+    p_value = 2.0 * stdtr(score.degrees_of_freedom, -np.abs(score.estimate) / score.standard_error)
+    effect = adaptive_shrink(score.estimate, score.standard_error, learn_from=singles)
+    q_value = benjamini_hochberg(p_value, prices)
+    return _Tests(score, effect, q_value, 1.0 - np.maximum(effect.false_sign_rate, q_value), contrasts.share_left)
+
+
+def _found(
+    posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], tests: _Tests, chosen: list[int]
+) -> list[RuleEvidence]:
+    """The chosen rules with their lifts, where effect and lift agree in their direction."""
+    log_rate = log_rate_contrasts(posts, table, [candidates[i] for i in chosen], np.arange(len(posts.week)))
+    kept = tests.effect.mean[chosen] / tests.score.estimate[chosen]
+    log_lift = log_rate.estimate * kept
+    interval = lift_intervals(log_lift, log_rate)
+    design_effect = (tests.score.standard_error[chosen] / tests.score.iid_standard_error[chosen]) ** 2
+    evidence = [
+        RuleEvidence(
+            candidate=candidates[i],
+            effect=float(tests.effect.mean[i]),
+            log_lift=float(log_lift[k]),
+            adjusted=float(log_rate.estimate[k]),
+            interval=(float(interval[k, 0]), float(interval[k, 1])),
+            q_value=float(tests.q_value[i]),
+            confidence=float(tests.confidence[i]),
+            effective_rows=float(candidates[i].rows / design_effect[k]),
+        )
+        for k, i in enumerate(chosen)
+    ]
+    return [one for one in evidence if np.sign(one.effect) == np.sign(one.log_lift)]
+
+
+def lift_intervals(log_lift: Floats, contrast: Contrast) -> Floats:
+    """90 % intervals (K, 2) of log lifts (K,) in weeks like these, those to come included: what chance and drift allow.
+
+    Around the shrunken lift, as wide as the unshrunken one's: simulated, such intervals hold .92 of the true lifts of
+    reported rules, around the unshrunken lift .87.
+    """
+    by_chance = stdtrit(contrast.degrees_of_freedom, 0.5 + INTERVAL_LEVEL / 2) * contrast.standard_error
+    by_drift = ndtri(0.5 + INTERVAL_LEVEL / 2) * RELATIVE_DRIFT * log_lift
+    half_width = np.minimum(np.hypot(by_chance, by_drift), MAX_LOG)
+    return np.column_stack([log_lift - half_width, log_lift + half_width])
+
+
+@dataclass(frozen=True, slots=True)
+class TimeThird:
+    """One of three consecutive parts of the time, with as many posts each.
+
+    Attributes:
+        first, last: its oldest and its newest post.
+        log_rate: contrasts of K candidates in it.
+    """
+
+    first: datetime
+    last: datetime
+    log_rate: Contrast
+
+
+def thirds(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate]) -> list[TimeThird]:
+    """How K candidates fared over time, where there are rows enough to say."""
+    rows = np.arange(len(posts.week))
+    if len(rows) < THIRDS * MIN_THIRD_ROWS:
+        return []
+    part = rows * THIRDS // len(rows)
+    contrasts = log_rate_contrasts_of_parts(posts, table, candidates, rows, part)
+    first = np.searchsorted(part, np.arange(THIRDS + 1))
+    instants = posts.published_at.gather(rows)
+    return [TimeThird(instants[int(first[i])], instants[int(first[i + 1] - 1)], contrasts[i]) for i in range(THIRDS)]
