@@ -13,7 +13,7 @@ from typing import Any
 
 from tasks.experiments.design import Design
 from tasks.experiments.errors import InvalidDesignError
-from tasks.experiments.hashing import COVERED_RANGES, HASHES, Position, cumulative, keyed_blake2b
+from tasks.experiments.hashing import COVERED_RANGES, HASHES, Position, covered_ranges, cumulative, keyed_blake2b
 
 UNNAMED = "~"  # first character of the ids made up for units that come without one
 LONGEST_UNIT_ID = 256
@@ -29,6 +29,7 @@ class AssignmentPlan:
         position: of a unit, by this experiment's salt.
         enrolment: another position, so that a larger traffic share moves no unit between arms; None: all take part.
         holdout: by the workspace's salt, so that every experiment leaves out the same units; None: none is left out.
+        covered: of each arm's range the part that takes part, where another platform cuts it there; None: all of it.
     """
 
     experiment_id: str

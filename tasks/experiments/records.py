@@ -50,7 +50,8 @@ class ExperimentStatus(StrEnum):
 
     `running`: no answer yet · `insufficient_data`: too few units to judge by · `winner` · `no_difference`: whatever
     difference there is, is smaller than the smallest worth having · `invalid`: units did not arrive in the promised
-    shares · `harmed`: the leader wins on the metric and hurts a guardrail.
+    shares · `harmed`: the leader wins on the metric and hurts a guardrail · `inconclusive`: ended, of those that ran
+    elsewhere, and proven nothing by its one test.
     """
 
     INSUFFICIENT_DATA = "insufficient_data"
@@ -59,6 +60,7 @@ class ExperimentStatus(StrEnum):
     NO_DIFFERENCE = "no_difference"
     INVALID = "invalid"
     HARMED = "harmed"
+    INCONCLUSIVE = "inconclusive"
 
 
 class MappingRecord(Mapping[str, Any]):

@@ -1,32 +1,19 @@
 """Tests of two arms that were looked at once, at their planned size, by the names that other tools know them by.
 
-What is right for proportions, for counts of events and for means differs, and a finished experiment names its own in its
-plan. The tests are SciPy's and statsmodels' formulas; all are two-sided.
+What is right for proportions, for counts of events and for means differs, and a finished experiment's plan names its
+own. Exact and contingency tests are SciPy's; all are two-sided.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import sqrt
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, stdtr
 
-FixedTest = Literal[
-    "welch",
-    "student",
-    "pooled-z",
-    "pearson-yates",
-    "g",
-    "g-yates",
-    "fisher",
-    "barnard",
-    "boschloo",
-    "poisson-wald",
-    "poisson-score",
-    "poisson-sqrt",
-]
 Arm = tuple[float, float, float]  # units, mean, variance
 Counts = tuple[float, float]  # successes or events, units or exposure
 EXACT_UNITS = 2000  # of both arms: beyond, an exact test takes minutes and says what the score test says
@@ -50,8 +37,9 @@ def p_value_of_counts(test: str, control: Counts, treatment: Counts) -> float:
     return float(min(COUNT_TESTS[test](control, treatment), 1.0))
 
 
-def _table(control: Counts, treatment: Counts) -> np.ndarray:
-    return np.array([[control[0], treatment[0]], [control[1] - control[0], treatment[1] - treatment[0]]])
+def _table(control: Counts, treatment: Counts) -> NDArray[np.int64]:
+    counts = np.array([[control[0], treatment[0]], [control[1] - control[0], treatment[1] - treatment[0]]])
+    return np.asarray(np.rint(counts), dtype=np.int64)
 
 
 def _pooled_z(control: Counts, treatment: Counts) -> float:
@@ -79,14 +67,14 @@ def _contingency(control: Counts, treatment: Counts, *, has_correction: bool, is
     table = _table(control, treatment)
     if not table.sum(axis=1).all():
         return 1.0
-    kind = "log-likelihood" if is_likelihood else "pearson"
-    return float(chi2_contingency(table, correction=has_correction, lambda_=kind).pvalue)
+    power = 0.0 if is_likelihood else 1.0  # of Cressie and Read's family
+    return float(chi2_contingency(table, correction=has_correction, lambda_=power).pvalue)
 
 
 def _fisher(control: Counts, treatment: Counts) -> float:
     from scipy.stats import fisher_exact
 
-    return float(fisher_exact(_table(control, treatment).astype(np.int64)).pvalue)
+    return float(fisher_exact(_table(control, treatment)).pvalue)
 
 
 def _barnard(control: Counts, treatment: Counts) -> float:
@@ -94,7 +82,7 @@ def _barnard(control: Counts, treatment: Counts) -> float:
 
     if control[1] + treatment[1] > EXACT_UNITS:
         return _pooled_z(control, treatment)
-    return float(barnard_exact(_table(control, treatment).astype(np.int64), pooled=True).pvalue)
+    return float(barnard_exact(_table(control, treatment), pooled=True).pvalue)
 
 
 def _boschloo(control: Counts, treatment: Counts) -> float:
@@ -102,7 +90,7 @@ def _boschloo(control: Counts, treatment: Counts) -> float:
 
     if control[1] + treatment[1] > EXACT_UNITS:
         return _fisher(control, treatment)
-    return float(boschloo_exact(_table(control, treatment).astype(np.int64)).pvalue)
+    return float(boschloo_exact(_table(control, treatment)).pvalue)
 
 
 def _poisson_wald(control: Counts, treatment: Counts) -> float:

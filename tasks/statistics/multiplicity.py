@@ -40,10 +40,9 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
 def benjamini_yekutieli(p_values: ArrayLike) -> NDArray[np.float64]:
     """q-values (K,) under any dependence (Benjamini & Yekutieli 2001)."""
-    from scipy.stats import false_discovery_control
-
     p = np.asarray(p_values, dtype=np.float64)
-    return np.asarray(false_discovery_control(p, method="by"), dtype=np.float64)
+    price = float((1 / np.arange(1, len(p) + 1)).sum())
+    return np.asarray(np.minimum(benjamini_hochberg(p) * price, 1.0), dtype=np.float64)
 
 
 def hochberg_sidak(p_values: ArrayLike) -> NDArray[np.float64]:
