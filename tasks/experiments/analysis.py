@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tasks.experiments.inference.arm_statistics import ArmSums, Moments
 from tasks.experiments.inference.comparisons import Comparison, compare, from_estimates
 from tasks.experiments.inference.power import TrafficSplit
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
+from tasks.experiments.records import MetricKind
 
 Array = NDArray[np.float64]
 Row = Mapping[str, Any]
@@ -26,8 +27,13 @@ class AnalysisInput:
     """What is known of an experiment before it is analyzed: rows of the warehouse.
 
     Attributes:
-        metrics: the primary one first.
+        metrics: the primary one first, each with the kind that its outcomes have.
+        statistics: sums as that kind counts them, and as the design treats units without an outcome.
         evidence: what earlier looks proved.
+        reported: by metric, sums of the units that reported, whatever the design makes of the others.
+        days: sums by day of outcomes that say when they occurred.
+        looks: this look's number.
+        elapsed_days: since the start.
     """
 
     design: Design
@@ -38,6 +44,10 @@ class AnalysisInput:
     epochs: Sequence[Row]
     planned: int | None
     evidence: SequentialEvidence | None
+    reported: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    days: Sequence[Row] = ()
+    looks: int = 1
+    elapsed_days: float = 0.0
 
     @property
     def names(self) -> list[str]:
@@ -56,6 +66,27 @@ class AnalysisInput:
     def weights(self) -> Array:
         """Propensities (B, K) of each epoch's arms."""
         return np.array([epoch["weights"] for epoch in self.epochs] or [self.split.weights])
+
+    @property
+    def is_on(self) -> NDArray[np.bool_]:
+        """Which arms (K,) are given to units still; the others were switched off."""
+        return np.asarray(self.weights()[-1] > 0)
+
+    @property
+    def together(self) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+        """Pairs (K, K) of arms, and the epochs (B,) in which both were on, of all pairs once.
+
+        Only then can they be compared: what is different about other times would look like an effect.
+        """
+        on = self.weights() > 0
+        both = on[:, :, None] & on[:, None, :]
+        patterns = {both[:, i, j].tobytes(): both[:, i, j] for i in range(on.shape[1]) for j in range(on.shape[1])}
+        return [((both == epochs[:, None, None]).all(axis=0), epochs) for epochs in patterns.values()]
+
+    @property
+    def common_epochs(self) -> NDArray[np.bool_]:
+        """Epochs (B,) in which every arm was on: where all are compared at once."""
+        return np.asarray((self.weights() > 0).all(axis=1))
 
     @property
     def split(self) -> TrafficSplit:
@@ -94,24 +125,82 @@ def take_look(known: AnalysisInput) -> InterimResult:
     """Compare all arms and add the result to what earlier looks proved, once every arm has the minimum sample."""
     primary, design = known.metrics[0], known.design
     sums = known.sums(primary)
-    moments, adjusted = sums.moments(), sums.adjusted()
     is_weighted = design.is_adaptive and len(known.epochs) > 1
-    if adjusted is not None:
-        moments = replace(adjusted.moments(), kurtosis=moments.kurtosis, is_coin=moments.is_coin)
+    compared, moments, is_adjusted = adjusted_where_possible(sums)
     planned = known.planned
-    if planned is None and (known.evidence is None or not known.evidence.n):
-        # Only before the first look: a plan made later would spend the error a second time.
+    if planned is None and is_plan_awaited(known):
         weights = None if design.is_adaptive else known.split.weights
         planned = power.from_first_outcomes(design, moments, sums.kind, weights, known.control)
     rule = rule_of(known, planned)
     n_star = power.tuned_to(design, len(known.names), planned)
-    means, comparison = compare_all(moments, adjusted or sums, known, rule, n_star, is_weighted=is_weighted)
+    means, comparison = compare_all(moments, compared, known, rule, n_star, is_weighted=is_weighted)
     comparison = replace(comparison, estimate=sign_of(primary) * comparison.estimate)
     evidence = known.evidence or SequentialEvidence.none(len(known.names))
-    if moments.n.min() >= design.min_sample_size:
-        evidence = look(evidence, comparison, rule, information_of(known, moments, planned), float(moments.n.sum()))
-    is_adjusted = adjusted is not None
+    is_ready = planned is not None or not is_plan_awaited(known)
+    if is_ready and moments.n[known.is_on].min() >= design.min_sample_size:
+        evidence = look(evidence, comparison, rule, information_of(known, sums, planned), float(moments.n.sum()))
     return InterimResult(sums, moments, means, comparison, evidence, rule, planned, n_star, is_weighted, is_adjusted)
+
+
+def is_plan_awaited(known: AnalysisInput) -> bool:
+    """Whether a size may still follow from the outcomes to come, so that nothing is judged, and no error spent, before.
+
+    A mean that is not clear of zero yet will be, where nothing is negative. Where something is, and nothing was planned
+    at the first look, it is judged without a plan for good: one made later would spend the error a second time.
+    """
+    if known.evidence is None or not known.evidence.n:
+        has_negative = any(row["negative"] for row in known.reported.get(known.metrics[0]["metric_name"], ()))
+        return known.planned is None and not (
+            has_negative or known.design.is_adaptive or known.design.decision_rule == 1
+        )
+    return False
+
+
+def adjusted_where_possible(sums: ArmSums) -> tuple[ArmSums, Moments, bool]:
+    """Sums and moments (K,) to compare arms by, less what a covariate explains; and whether they are adjusted."""
+    plain, adjusted = sums.moments(), sums.adjusted()
+    if adjusted is None:
+        return sums, plain, False
+    return adjusted, replace(adjusted.moments(), kurtosis=plain.kurtosis, is_coin=plain.is_coin), True
+
+
+def verdict_evidence(known: AnalysisInput, evidence: SequentialEvidence) -> SequentialEvidence:
+    """What is proven among the arms that are on.
+
+    Whoever switches arms off chooses which are left to beat, so that the claims against the control, without which
+    nothing wins, count as one of several (`adjusted`).
+    """
+    on = np.flatnonzero(known.is_on)
+    if len(on) == len(known.names):
+        return evidence
+    against = np.zeros_like(evidence.tested)
+    against[known.control], against[:, known.control] = True, True
+    better = np.where(against, evidence.adjusted, evidence.better)
+    place = np.ix_(on, on)
+    return replace(
+        evidence,
+        better=better[place],
+        adjusted=evidence.adjusted[place],
+        lower=evidence.lower[place],
+        estimate=evidence.estimate[place],
+        error=evidence.error[place],
+        tested=evidence.tested[place],
+    )
+
+
+def is_contradicted(known: AnalysisInput, seen: InterimResult) -> bool:
+    """Whether the effect of an arm that is on has no one value: looks leave none, or the last estimate is outside.
+
+    Intervals of all looks hold together with the experiment's confidence, so that a value which is the same all the
+    time lies in each; where none does, or today's estimate lies in none, it has changed.
+    """
+    place = np.ix_(known.is_on, known.is_on)
+    lower = seen.evidence.lower[place]
+    is_empty = lower > -lower.T
+    if np.all(seen.evidence.is_doubtful):
+        return bool(is_empty.any())
+    estimate, error = (part[place] for part in (seen.comparison.estimate, seen.comparison.standard_error))
+    return bool((is_empty | ((estimate < lower) & (error > 0))).any())
 
 
 def rule_of(known: AnalysisInput, planned: int | None) -> SpendingRule:
@@ -119,24 +208,59 @@ def rule_of(known: AnalysisInput, planned: int | None) -> SpendingRule:
     return SpendingRule.of(known.design, len(known.names), known.control, is_planned=planned is not None)
 
 
-def information_of(known: AnalysisInput, moments: Moments, planned: int | None) -> float | Array:
+def information_of(known: AnalysisInput, sums: ArmSums, planned: int | None) -> float | Array:
     """Each pair's share of the planned information; under rule 1 the smallest arm's share of its planned units."""
     if known.design.decision_rule == 1:
-        return float(moments.n.min()) / planned if planned else 0.0
-    return known.split.information(moments.n, power.nominal_units(known.design, planned))
+        return float(sums.n[known.is_on].min()) / planned if planned else 0.0
+    n = np.zeros((len(known.names), len(known.names)))
+    for pairs, epochs in known.together:
+        n += pairs * sums.in_epochs(epochs).n[:, None]
+    return known.split.information_of_pairs(n, power.nominal_units(known.design, planned))
 
 
 def compare_all(
     moments: Moments, sums: ArmSums, known: AnalysisInput, rule: SpendingRule, n_star: float, *, is_weighted: bool
 ) -> tuple[Array, Comparison]:
-    """Means, and every arm against every other: plainly, or by weighted scores after adaptive allocation."""
+    """Means, and every arm against every other: plainly, or by weighted scores after adaptive allocation.
+
+    Each pair by the epochs in which both were on, which are all unless one was switched off.
+    """
+    parts = known.together
     if is_weighted:
-        scores = sums.augmented_scores(known.weights())
-        comparison = from_estimates(
-            scores.contrast, scores.contrast_error, float(scores.n), alpha=rule.running_alpha, n_star=n_star
-        )
-        return scores.mean, comparison
-    rows, columns = moments.at(slice(None), None), moments.at(None, slice(None))
+        return _compare_scores(sums, known, rule, n_star)
+    if len(parts) == 1:
+        rows, columns = moments.at(slice(None), None), moments.at(None, slice(None))
+    else:
+        rows, columns = _moments_of_pairs(parts, sums)
     with np.errstate(divide="ignore", invalid="ignore"):
         comparison = compare(columns, rows, alpha=rule.running_alpha, n_star=n_star)
     return moments.mean, comparison
+
+
+def _moments_of_pairs(
+    parts: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]], sums: ArmSums
+) -> tuple[Moments, Moments]:
+    """Of each pair's row and column (K, K), by the epochs of that pair."""
+    shape = parts[0][0].shape
+    made = [np.zeros(shape) for _ in range(8)]
+    for pairs, epochs in parts:
+        part = sums.in_epochs(epochs).moments()
+        kurtosis = np.zeros_like(part.n) if part.kurtosis is None else part.kurtosis
+        for total, values in zip(made, (part.n, part.mean, part.variance, kurtosis), strict=False):
+            total[pairs] = np.broadcast_to(values[:, None], shape)[pairs]
+        for total, values in zip(made[4:], (part.n, part.mean, part.variance, kurtosis), strict=True):
+            total[pairs] = np.broadcast_to(values[None, :], shape)[pairs]
+    is_coin = sums.kind == MetricKind.BINARY
+    rows = Moments(made[0], made[1], made[2], made[3], is_coin)
+    return rows, Moments(made[4], made[5], made[6], made[7], is_coin)
+
+
+def _compare_scores(sums: ArmSums, known: AnalysisInput, rule: SpendingRule, n_star: float) -> tuple[Array, Comparison]:
+    arms = len(known.names)
+    contrast, error, n, mean = np.zeros((arms, arms)), np.zeros((arms, arms)), np.ones((arms, arms)), np.zeros(arms)
+    for pairs, epochs in known.together:
+        scores = sums.in_epochs(epochs).augmented_scores(known.weights()[epochs])
+        contrast[pairs], error[pairs], n[pairs] = scores.contrast[pairs], scores.contrast_error[pairs], float(scores.n)
+        own = np.diag(pairs)
+        mean[own] = scores.mean[own]
+    return mean, from_estimates(contrast, error, n, alpha=rule.running_alpha, n_star=n_star)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import uuid
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import isfinite
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
-from tasks.experiments.design import Design
-from tasks.experiments.errors import InvalidDesignError
+from tasks.experiments.design import LARGEST, Design, as_number, is_storable, require_storable
+from tasks.experiments.errors import InvalidDesignError, UnstorableTextError
 from tasks.experiments.hashing import COVERED_RANGES, HASHES, Position, covered_ranges, cumulative, keyed_blake2b
+from tasks.experiments.records import Assignment
 
 UNNAMED = "~"  # first character of the ids made up for units that come without one
 LONGEST_UNIT_ID = 256
 LONGEST_SEGMENT = 128
+UNITS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class AssignmentPlan:
 
     Attributes:
         ends: upper ends of the arms' ranges.
+        weights: of the arms; one of zero is never chosen.
         position: of a unit, by this experiment's salt.
         enrolment: another position, so that a larger traffic share moves no unit between arms; None: all take part.
         holdout: by the workspace's salt, so that every experiment leaves out the same units; None: none is left out.
@@ -42,6 +44,7 @@ class AssignmentPlan:
     traffic_share: float = 1.0
     holdout: Position | None = None
     holdout_share: float = 0.0
+    started_at: datetime | None = None
     covered: tuple[tuple[float, float], ...] | None = None
 
     @classmethod
@@ -63,8 +66,14 @@ class AssignmentPlan:
             design.traffic_share,
             keyed_blake2b(f"{experiment['workspace_id']}|out") if design.holdout_share > 0 else None,
             design.holdout_share,
+            experiment["started_at"],
             tuple(covered_ranges(weights, design.traffic_share)) if is_cut else None,
         )
+
+    def require_begun(self, at: datetime) -> None:
+        """Raise for an instant before the start."""
+        if self.started_at is not None and at < self.started_at:
+            raise InvalidDesignError(f"assigned_at {at} is before the start {self.started_at}; start it earlier")
 
     def choose(self, unit_id: str) -> int | None:
         """Index of the unit's arm; None if it takes no part."""
@@ -88,6 +97,75 @@ class AssignmentPlan:
         return about | {"epoch": self.epoch, "propensity": self.weights[arm]} | known
 
 
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Units that ask for an arm, with what is known of them.
+
+    Attributes:
+        units: ids; None for one that no database keeps, or whose segment none does: it takes no part.
+    """
+
+    units: list[str | None]
+    segments: list[str]
+    covariates: list[float | None]
+
+    @classmethod
+    def of(
+        cls, unit_ids: Sequence[object], segments: Sequence[object] | None, covariates: Sequence[object] | None
+    ) -> Arrivals:
+        """Checked, before any is assigned."""
+        units = [_storable_unit(unit) for unit in unit_ids]
+        labels, numbers = require_segments(segments, len(units)), require_covariates(covariates, len(units))
+        if segments is not None:
+            units = [unit if is_storable(label) else None for unit, label in zip(units, labels, strict=True)]
+        return cls(units, labels, numbers)
+
+    def batches(self) -> Iterator[list[int]]:
+        """Places of the units, some at a time, in the order of their ids: requests that share units never deadlock."""
+        order = sorted((k for k, unit in enumerate(self.units) if unit is not None), key=self._id_at)
+        for start in range(0, len(order), UNITS_AT_ONCE):
+            yield order[start : start + UNITS_AT_ONCE]
+
+    def _id_at(self, place: int) -> str:
+        return self.units[place] or ""
+
+    def rows(self, plan: AssignmentPlan, places: Sequence[int], now: datetime) -> list[dict[str, Any]]:
+        """Assignments to store; of a unit that comes twice, the last."""
+        chosen = {}
+        for k in places:
+            unit = self._id_at(k)
+            chosen[unit] = plan.row(unit, now, self.segments[k], self.covariates[k])
+        return [row for row in chosen.values() if row is not None]
+
+
+def assignment_of(unit_id: str | None, stored: Mapping[str, Mapping[str, Any]]) -> Assignment | None:
+    """A unit's arm as people get it; None where it has none."""
+    row = None if unit_id is None else stored.get(unit_id)
+    if unit_id is None or row is None:
+        return None
+    return Assignment(row["variant_id"], unit_id, row["propensity"], row["epoch"])
+
+
+def _storable_unit(unit_id: object) -> str | None:
+    try:
+        return require_unit(unit_id)
+    except UnstorableTextError:
+        return None
+
+
+def require_past(name: str, at: datetime | None, now: datetime) -> datetime:
+    """The instant, or now where none is given.
+
+    Raises:
+        InvalidDesignError: for one without a zone, or in the future.
+    """
+    if at is None:
+        return now
+    if not isinstance(at, datetime) or at.tzinfo is None or at > now:
+        raise InvalidDesignError(f"{name} is an instant with its zone that is past, not {at!r}")
+    return at
+
+
 def require_segments(labels: Sequence[object] | None, units: int) -> list[str]:
     """One label for each unit, blank where it has none.
 
@@ -107,22 +185,31 @@ def require_covariates(values: Sequence[object] | None, units: int) -> list[floa
     """One number from before the experiment for each unit, or none.
 
     Raises:
-        InvalidDesignError: if their number differs, or one is not finite.
+        InvalidDesignError: if their number differs, or one is not finite or too large to be squared.
     """
-    numbers = list(values or [None] * units)
-    if len(numbers) != units:
-        raise InvalidDesignError(f"{units} units need as many covariates, not {len(numbers)}")
-    for value in numbers:
-        if value is not None and not (isinstance(value, Real) and isfinite(value)):
-            raise InvalidDesignError(f"a covariate is a finite number, not {value!r}; pass None where there is none")
-    return [None if value is None else float(value) for value in numbers]  # type: ignore[arg-type]
+    given = [None] * units if values is None else list(values)
+    if len(given) != units:
+        raise InvalidDesignError(f"{units} units need as many covariates, not {len(given)}")
+    numbers = [None if value is None else as_number(value) for value in given]
+    for value, number in zip(given, numbers, strict=True):
+        if value is not None and (number is None or abs(number) > LARGEST):
+            raise InvalidDesignError(
+                f"a covariate is a finite number of at most {LARGEST:g}, not {value!r}; pass None where there is none"
+            )
+    return numbers
 
 
 def require_unit(unit_id: object) -> str:
-    """A unit's id as it is stored; one is made up for None."""
+    """A unit's id as it is stored; one is made up for None.
+
+    Raises:
+        InvalidDesignError: for what is no text of its length, whole number or UUID.
+        UnstorableTextError: for a text that no database keeps.
+    """
     if unit_id is None:
         return f"{UNNAMED}{uuid.uuid4().hex}"
-    text = str(unit_id).strip() if isinstance(unit_id, str | Integral) and not isinstance(unit_id, bool) else ""
+    is_id = isinstance(unit_id, str | Integral | uuid.UUID) and not isinstance(unit_id, bool)
+    text = str(unit_id).strip() if is_id else ""
     if not text or len(text) > LONGEST_UNIT_ID:
         raise InvalidDesignError(f"a unit id is a text of 1 to {LONGEST_UNIT_ID} characters, not {unit_id!r}")
-    return text
+    return require_storable("a unit id", text)

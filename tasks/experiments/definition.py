@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tasks.errors import InputError, UnknownNameError
-from tasks.experiments.design import FLOOR, Design, Metric, Variant
+from tasks.experiments.design import FLOOR, LARGEST, Design, Metric, Variant, as_number
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.inference import power
 from tasks.experiments.records import (
@@ -82,10 +82,21 @@ def make_baseline(given: float | tuple[float, float] | None, kind: MetricKind | 
     if given is None:
         return None
     if isinstance(given, tuple | list) and len(given) == 2:
-        return float(given[0]), float(given[1]) ** 2
+        mean, deviation = (as_number(part) for part in given)
+        if mean is not None and deviation is not None and max(abs(mean), abs(deviation)) <= LARGEST:
+            return mean, deviation**2
     if isinstance(given, int | float) and kind == MetricKind.BINARY and 0 < given < 1:
         return float(given), given * (1 - given)
     raise InputError(f"baseline is (mean, standard deviation), or the proportion of a binary metric, not {given!r}")
+
+
+def require_addable(design: Design, primary: Metric) -> None:
+    """Raise where units without an outcome are to count as zeros of something that a zero is no value of."""
+    if design.missing_outcomes == "zero" and primary.kind in (MetricKind.RATE, MetricKind.RATIO):
+        raise InvalidDesignError(
+            f"missing_outcomes='zero' is for metrics that count or add up, not for a {primary.kind}: who has none "
+            "has no rate; declare metric_kind 'binary' or 'count', or use 'exclude'"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +130,7 @@ class Definition:
             "created_at": now,
             "started_at": None,
             "completed_at": None,
+            "covariate_origin": None,
         }
         about = {"experiment_id": experiment_id}
         return experiment, [about | row for row in self.variant_rows()], [about | row for row in self.metric_rows()]
@@ -144,23 +156,25 @@ class Definition:
         return [
             {"metric_name": m.name, "role": m.role, "kind": m.kind, "is_kind_fixed": m.kind is not None}
             | {"direction": m.direction, "lower": m.lower, "upper": m.upper, "margin": m.margin, "origin": None}
+            | {"has_all_sums": True}
             for m in self.metrics
         ]
 
-    def _under_the_rule_of(self, stored: Row) -> Design:
-        """The design as it would have been when the stored one was created: a running experiment keeps its rule."""
+    def _as_it_stands(self, stored: Row) -> Design:
+        """The design under the rule that a running experiment keeps, with the traffic that it may have been given."""
         theirs = Design.from_dict(stored["design"])
         floor = self.design.allocation_floor
         if theirs.decision_rule == 1 and floor is None:
             floor = FLOOR
-        return replace(self.design, decision_rule=theirs.decision_rule, allocation_floor=floor)
+        share = max(self.design.traffic_share, theirs.traffic_share)  # it may have been raised since
+        return replace(self.design, decision_rule=theirs.decision_rule, allocation_floor=floor, traffic_share=share)
 
     def require_same(self, stored: Row, variants: Sequence[Row], metrics: Sequence[Row]) -> None:
         """Raise unless the stored experiment of this name was designed just like this one."""
         differing = [
             what
             for what, mine, theirs in (
-                ("design", self._under_the_rule_of(stored).as_dict(), Design.from_dict(stored["design"]).as_dict()),
+                ("design", self._as_it_stands(stored).as_dict(), Design.from_dict(stored["design"]).as_dict()),
                 ("variants", self.variant_rows(), _without(variants, "experiment_id")),
                 ("metrics", _as_designed(self.metric_rows(), metrics), _as_designed(metrics, self.metric_rows())),
             )
@@ -179,7 +193,7 @@ def conclusion(analysis: ExperimentResult, chosen: str | None) -> str:
         return "winner" if chosen == analysis.winner else "chosen"
     return (
         analysis.status.value
-        if analysis.status in (ExperimentStatus.NO_DIFFERENCE, ExperimentStatus.INVALID)
+        if analysis.status in (ExperimentStatus.NO_DIFFERENCE, ExperimentStatus.INVALID, ExperimentStatus.CONTRADICTED)
         else "inconclusive"
     )
 

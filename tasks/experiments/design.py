@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import tzinfo
+from decimal import Decimal
 from math import isclose, isfinite
+from numbers import Real
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
 
 from tasks.errors import OutOfRangeError, require_between
-from tasks.experiments.errors import InvalidDesignError
+from tasks.experiments.errors import InvalidDesignError, UnstorableTextError
 from tasks.experiments.hashing import HASHES
 from tasks.experiments.records import ExperimentType, MetricKind, VariantAllocation
 
@@ -18,6 +25,10 @@ FIRST_OUTCOMES = 100
 FLOOR_POWER = 0.45  # at .5 intervals cover 93.6 % after 10,000 outcomes, at .4 regret is a third higher (simulated)
 CURRENT_RULE = 2  # how an experiment is decided; one that was created under an earlier rule keeps it
 WEIGHT_TOLERANCE = 1e-9
+LARGEST = 1e70  # of a number: its fourth power, which errors of variances are made of, is still one
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+LONGEST_DAYS = 3650.0
+CYCLE_DAYS = 7.0  # people's days differ by the week
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,13 @@ class Design:
         scheduled_looks: number of looks of a sequential experiment that spends its error by plan; None: look any time.
         winsorise_at: quantile of all arms together at which values are capped; costs a pass over the outcomes.
         late_days: how long after completion outcomes are still taken.
+        missing_outcomes: what units that were assigned and never reported are: `exclude` compares those that did,
+            `zero` counts all others as zeros (intention to treat), for metrics that count or add up.
+        cycle_days: days that must be covered before anything is declared; None: 7 where outcomes say when they
+            occurred (`occurred_at`), else none.
+        conversion_window_days: how long after its exposure a unit's outcomes count; None: as long as any are taken.
+        time_zone: where its days begin, and of instants that come without a zone (IANA name); None: UTC, and such
+            instants are refused.
         decision_rule: which rule declares a winner; an experiment keeps the one it was created under.
     """
 
@@ -90,6 +108,10 @@ class Design:
     scheduled_looks: int | None = None
     winsorise_at: float | None = None
     late_days: float = 0.0
+    missing_outcomes: Literal["exclude", "zero"] = "exclude"
+    cycle_days: float | None = None
+    conversion_window_days: float | None = None
+    time_zone: str | None = None
     auto_complete: bool = False
     bucketing: str = "blake2b"
     decision_rule: int = CURRENT_RULE
@@ -101,7 +123,7 @@ class Design:
         require_whole("min_sample_size", self.min_sample_size, 2)
         require_between("traffic_share", self.traffic_share, 0.0, 1.0)
         require_between("holdout_share", self.holdout_share, 0.0, 1.0)
-        require_between("late_days", self.late_days, 0.0, 3650.0)
+        require_between("late_days", self.late_days, 0.0, LONGEST_DAYS)
         for name, least in (("planned_units_per_arm", 2), ("scheduled_looks", 1)):
             if getattr(self, name) is not None:
                 require_whole(name, getattr(self, name), least)
@@ -110,11 +132,30 @@ class Design:
                 require_between(name, getattr(self, name), low, high)
         if self.daily_units is not None:
             require_positive("daily_units", self.daily_units)
+        self._require_times()
+        self._require_missing_outcomes()
         if self.bucketing not in HASHES:
             raise InvalidDesignError(f"bucketing is one of {', '.join(HASHES)}, not {self.bucketing!r}")
         require_between("decision_rule", self.decision_rule, 1, CURRENT_RULE)
         if self.goal not in ("reward", "winner"):
             raise InvalidDesignError(f"goal is 'reward' or 'winner', not {self.goal!r}")
+
+    def _require_times(self) -> None:
+        if self.conversion_window_days is not None:
+            require_positive("conversion_window_days", self.conversion_window_days)
+            require_between("conversion_window_days", self.conversion_window_days, 0.0, LONGEST_DAYS)
+        if self.cycle_days is not None:
+            require_between("cycle_days", self.cycle_days, 0.0, LONGEST_DAYS)
+        require_time_zone(self.time_zone)
+
+    def _require_missing_outcomes(self) -> None:
+        if self.missing_outcomes not in ("exclude", "zero"):
+            raise InvalidDesignError(f"missing_outcomes is 'exclude' or 'zero', not {self.missing_outcomes!r}")
+        if self.missing_outcomes == "zero" and self.reweights_itself:
+            raise InvalidDesignError(
+                "missing_outcomes='zero' needs weights that do not follow outcomes: units that have not answered yet "
+                "would count against the arms that just got them; use 'exclude' and record a 0 for who did not convert"
+            )
 
     @property
     def alpha(self) -> float:
@@ -174,6 +215,9 @@ def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
         raise InvalidDesignError(f"one variant is the control, not {len(controls)}: {', '.join(controls)}")
     control = controls[0] if controls else ("control" if "control" in names else names[0])
     weights = require_weights([one.get("weight") for one in given])
+    for one in given:
+        for text in (one.get("description"), *dict(one.get("levels") or {}).items()):
+            require_storable("a variant's description or level", str(text))
     return [
         Variant(name, one.get("description"), weight, name == control, dict(one.get("levels") or {}))
         for name, one, weight in zip(names, given, weights, strict=True)
@@ -195,7 +239,34 @@ def require_text(what: str, value: object, longest: int) -> str:
     text = value.strip() if isinstance(value, str) else ""
     if not text or len(text) > longest:
         raise InvalidDesignError(f"{what} must be a text of 1 to {longest} characters, not {value!r}")
+    return require_storable(what, text)
+
+
+def require_storable(what: str, text: str) -> str:
+    """The text; raise if both databases would not keep it alike."""
+    if not is_storable(text):
+        raise UnstorableTextError(what, text)
     return text
+
+
+def is_storable(text: str) -> bool:
+    """Whether both databases keep the text alike: it holds no NUL and no half of a surrogate pair."""
+    return UNSTORABLE.search(text) is None
+
+
+def calendar_of(design: Design) -> tzinfo:
+    """Where an experiment's days begin."""
+    return ZoneInfo(design.time_zone or "UTC")
+
+
+def require_time_zone(name: object) -> None:
+    """Raise unless it is the IANA name of a time zone, or None."""
+    if name is None:
+        return
+    try:
+        ZoneInfo(name if isinstance(name, str) else "")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidDesignError(f"time_zone is an IANA name such as Europe/Berlin, not {name!r}") from None
 
 
 def require_whole(name: str, value: object, least: int) -> None:
@@ -208,3 +279,14 @@ def require_positive(name: str, value: object) -> None:
     """Raise unless the value is a positive finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value <= 0:
         raise OutOfRangeError(name, value, "a positive number")
+
+
+def as_number(value: object) -> float | None:
+    """Any kind of real number as a float, `Decimal` and numpy's booleans too; None for what is none, or not finite."""
+    if not isinstance(value, Real | Decimal | np.bool_):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) else None

@@ -5,7 +5,8 @@ InputError
 ├── WrongStateError            right request, wrong time: not started, already completed, design frozen
 ├── UnassignedUnitError        an outcome of a unit that was never given an arm
 ├── InvalidOutcomeError        the value is not one the metric can take
-├── OutcomeOutsideWindowError  before the start, or after the end
+├── UnstorableTextError        a text with a sign that no database keeps
+├── OutcomeOutsideWindowError  before the start or the unit's exposure, in the future, or too late
 └── OutcomeConflictError       the same key came back with another value
 """
 
@@ -47,8 +48,17 @@ class InvalidOutcomeError(InputError):
     """Raised when a value is not one that the metric can take."""
 
 
+class UnstorableTextError(InputError):
+    """Raised for a text that PostgreSQL refuses and SQLite mangles: it holds NUL, or half of a surrogate pair."""
+
+    def __init__(self, what: str, text: str) -> None:
+        self.what, self.text = what, text
+        sign = "a NUL character" if "\x00" in text else "half of a surrogate pair, which is no character"
+        super().__init__(f"{what} holds {sign}: {text!a}; no database keeps it, leave it out")
+
+
 class OutcomeOutsideWindowError(InputError):
-    """Raised for an outcome before the start or after the end."""
+    """Raised for an outcome before the start or its unit's exposure, in the future, or after the end or its window."""
 
 
 class OutcomeConflictError(InputError):

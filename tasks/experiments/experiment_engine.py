@@ -67,7 +67,7 @@ class ExperimentEngine:
                 to level, for main effects and interactions of a multivariate experiment).
             allocation_strategy: EQUAL, or THOMPSON for a bandit, unless given.
             min_sample_size: units every arm needs before anything is declared.
-            metric_kind: binary, rate, continuous, count or ratio; inferred from the first outcomes unless given.
+            metric_kind: binary, rate, continuous, count or ratio; decided at each look by all outcomes unless given.
             baseline: mean and standard deviation, or the proportion of a binary metric, to plan the size before start.
             guardrails: metrics that must not get worse.
             salt: of the hash that assigns; random unless an experiment moves here from another platform.
@@ -120,9 +120,13 @@ class ExperimentEngine:
             baseline, metric_kind, arms, units_per_arm=units_per_arm, weights=weights, **design
         )
 
-    async def start_experiment(self, experiment_id: str) -> ExperimentRecord:
-        """Freeze the design and begin to assign; starting twice changes nothing."""
-        return await asyncio.to_thread(self._service.start_experiment, experiment_id)
+    async def start_experiment(self, experiment_id: str, started_at: datetime | None = None) -> ExperimentRecord:
+        """Freeze the design and begin to assign; starting twice changes nothing.
+
+        Args:
+            started_at: now, or earlier, to take over what happened since.
+        """
+        return await asyncio.to_thread(self._service.start_experiment, experiment_id, started_at)
 
     async def assign_variant(
         self,
@@ -131,19 +135,26 @@ class ExperimentEngine:
         *,
         segment: str | None = None,
         covariate: float | None = None,
+        assigned_at: datetime | None = None,
     ) -> Assignment | None:
-        """The unit's arm: the same id always gets the same one, in every process.
+        """The unit's arm: the same id always gets the same one, in every process, also after the experiment's end.
 
         Args:
             unit_id: a user, a post, whatever is randomized; a fresh one is made, and returned, for None.
             segment: a label known before the experiment, to report effects by.
             covariate: the metric's value of this unit from before the experiment, to reduce variance by.
+            assigned_at: when it was exposed first, where that was before now.
 
         Returns:
             The arm's id, a string that carries `unit_id`, `propensity` and `epoch`; None for a unit that takes no part.
         """
         return await asyncio.to_thread(
-            self._service.assign_variant, experiment_id, unit_id, segment=segment, covariate=covariate
+            self._service.assign_variant,
+            experiment_id,
+            unit_id,
+            segment=segment,
+            covariate=covariate,
+            assigned_at=assigned_at,
         )
 
     async def assign_variants(
@@ -152,9 +163,17 @@ class ExperimentEngine:
         unit_ids: Sequence[str],
         segments: Sequence[str | None] | None = None,
         covariates: Sequence[float | None] | None = None,
+        *,
+        assigned_at: datetime | None = None,
     ) -> list[Assignment | None]:
-        """Arms of many units, in their order, in one transaction."""
-        return await asyncio.to_thread(self._service.assign_variants, experiment_id, unit_ids, segments, covariates)
+        """Arms of many units, in their order, in one transaction.
+
+        None for a unit that takes no part: also one whose id or segment holds what no database keeps (NUL, or half of a
+        surrogate pair), and after the experiment's end one that has no arm.
+        """
+        return await asyncio.to_thread(
+            self._service.assign_variants, experiment_id, unit_ids, segments, covariates, assigned_at=assigned_at
+        )
 
     async def assigned_variants(self, experiment_id: str, unit_ids: Sequence[str]) -> list[Assignment | None]:
         """Arms that units have already, in their order; None for a unit that was never assigned."""
@@ -184,6 +203,7 @@ class ExperimentEngine:
             key: tells several outcomes of one unit apart.
             metric_name: a guardrail's name; the primary metric unless given.
             amend: replace what is recorded under this key; the old value is kept aside.
+            occurred_at: when it happened; makes effects by day and the gate of a full cycle of days possible.
 
         Raises:
             InputError: for anything that cannot be counted; nothing is written.
@@ -210,7 +230,11 @@ class ExperimentEngine:
         amend: bool = False,
         occurred_at: datetime | None = None,
     ) -> Recorded:
-        """Record many at once, all or none: columns `unit_id`, `outcome` and, if wanted, `key` and `denominator`."""
+        """Record many at once: columns `unit_id`, `outcome` and, if wanted, `key`, `denominator` and `occurred_at`.
+
+        All or none, but for rows that are left out and told in `refused`: those that occurred before their unit was
+        exposed, in the future or outside the conversion window, or whose text no database keeps.
+        """
         return await asyncio.to_thread(
             self._service.record_outcomes,
             experiment_id,
@@ -228,6 +252,26 @@ class ExperimentEngine:
             InvalidDesignError: if weights are not positive or do not sum to 1 over all variants.
         """
         return await asyncio.to_thread(self._service.set_weights, experiment_id, weights, reason)
+
+    async def switch_off(self, experiment_id: str, variant_id: str, reason: str) -> ExperimentRecord:
+        """Give an arm to no further unit; the others share its traffic, those who have it keep it.
+
+        It is compared with the others by the time in which it was on, and they are judged without it from then on.
+
+        Raises:
+            WrongStateError: if the experiment is not running.
+            InvalidDesignError: for the control, and for the last arm beside it.
+        """
+        return await asyncio.to_thread(self._service.switch_off, experiment_id, variant_id, reason)
+
+    async def set_traffic_share(self, experiment_id: str, traffic_share: float, reason: str) -> ExperimentRecord:
+        """Let a larger share of the units take part; those that do keep their arm, the same share changes nothing.
+
+        Raises:
+            WrongStateError: if it is completed.
+            InvalidDesignError: for a smaller share than before.
+        """
+        return await asyncio.to_thread(self._service.set_traffic_share, experiment_id, traffic_share, reason)
 
     async def analyze_experiment(self, experiment_id: str) -> ExperimentResult:
         """Everything known now; each call on new data is a look, and looks cost nothing but a wider interval."""

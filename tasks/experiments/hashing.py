@@ -46,8 +46,10 @@ COVERED_RANGES: Final = frozenset(
 
 
 def cumulative(weights: Sequence[float]) -> tuple[float, ...]:
-    """Upper ends of the arms' ranges; the last is infinite, so that rounding leaves no hole."""
-    return (*list(accumulate(weights))[:-1], float("inf"))
+    """Upper ends of the arms' ranges; that of the last arm which is on is infinite, so that rounding leaves no hole."""
+    last = max(k for k, weight in enumerate(weights) if weight > 0)
+    ends = list(accumulate(weights))
+    return (*ends[:last], *[float("inf")] * (len(ends) - last))
 
 
 def covered_ranges(weights: Sequence[float], coverage: float) -> list[tuple[float, float]]:

@@ -49,9 +49,10 @@ class ExperimentStatus(StrEnum):
     """What an analysis came to.
 
     `running`: no answer yet · `insufficient_data`: too few units to judge by · `winner` · `no_difference`: whatever
-    difference there is, is smaller than the smallest worth having · `invalid`: units did not arrive in the promised
-    shares · `harmed`: the leader wins on the metric and hurts a guardrail · `inconclusive`: ended, of those that ran
-    elsewhere, and proven nothing by its one test.
+    difference there is, is smaller than the smallest worth having · `invalid`: units did not arrive, or report, in the
+    promised shares · `contradicted`: the effect changed while it ran, so that it has no one value · `harmed`: whatever
+    leads, or every arm but the control, hurts a guardrail · `inconclusive`: of those that ran elsewhere, ended and
+    proven nothing by its one test.
     """
 
     INSUFFICIENT_DATA = "insufficient_data"
@@ -59,6 +60,7 @@ class ExperimentStatus(StrEnum):
     WINNER = "winner"
     NO_DIFFERENCE = "no_difference"
     INVALID = "invalid"
+    CONTRADICTED = "contradicted"
     HARMED = "harmed"
     INCONCLUSIVE = "inconclusive"
 
@@ -140,6 +142,8 @@ class Assignment(str):
         propensity: the probability with which it got this arm.
     """
 
+    __slots__ = ("epoch", "propensity", "unit_id")
+
     unit_id: str
     propensity: float
     epoch: int
@@ -162,16 +166,29 @@ class Assignment(str):
 
 @dataclass(frozen=True)
 class Recorded(MappingRecord):
-    """What became of a batch of outcomes."""
+    """What became of a batch of outcomes.
+
+    Attributes:
+        refused: rows that were left out while the rest was kept, each with its unit and the reason; shown where any.
+    """
 
     recorded: int
     unchanged: int
     amended: int
+    refused: tuple[dict[str, Any], ...] = ()
+
+    def _names(self) -> list[str]:
+        return [name for name in super()._names() if name != "refused" or self.refused]
 
 
 @dataclass(frozen=True)
 class ArmReport(MappingRecord):
-    """One arm: units, mean with a credible interval, and what probability says of it, which decides nothing."""
+    """One arm: units, mean with a credible interval, and what probability says of it, which decides nothing.
+
+    Attributes:
+        reporting_rate: share of its assigned units that have an outcome of the primary metric.
+        weight: share of the units to come; zero where it was switched off.
+    """
 
     variant_id: str
     is_control: bool
@@ -182,6 +199,7 @@ class ArmReport(MappingRecord):
     probability_best: float | None
     expected_loss: float | None
     weight: float
+    reporting_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -207,7 +225,7 @@ class EffectReport(MappingRecord):
 
 @dataclass(frozen=True)
 class SampleRatio(MappingRecord):
-    """Whether units arrived in the promised shares."""
+    """Whether units arrived in the promised shares, or report as often in one arm as in another; always valid."""
 
     p_value: float
     is_alarm: bool
@@ -226,6 +244,9 @@ class ExperimentResult(MappingRecord):
         direction: increase or decrease, whichever of the metric is better; all effects are positive for the better.
         contrasts: main effects and interactions of a multivariate experiment.
         next_step: what to do now.
+        reporting: whether the units with an outcome are as many of the assigned ones in every arm.
+        better_than_control: arms that are proven better than the control, whether or not one of them wins.
+        days: effect of each arm by whole days since a unit's exposure, where outcomes say when they occurred.
     """
 
     experiment_id: str
@@ -254,6 +275,9 @@ class ExperimentResult(MappingRecord):
     method: str
     next_step: str
     warnings: list[str]
+    reporting: SampleRatio | None = None
+    better_than_control: tuple[str, ...] = ()
+    days: tuple[dict[str, Any], ...] = ()
 
     @property
     def is_answered(self) -> bool:

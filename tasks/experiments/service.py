@@ -9,28 +9,31 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from tasks.errors import InputError, UnknownNameError, require_between
 from tasks.experiments import definition, interim_analysis
 from tasks.experiments.aggregated import AggregatedAnalysis, FinishedPlan, analyze_arms
-from tasks.experiments.assignment import AssignmentPlan, require_covariates, require_segments, require_unit
+from tasks.experiments.assignment import Arrivals, AssignmentPlan, assignment_of, require_past, require_unit
 from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING, Definition, as_record, parse_enum
 from tasks.experiments.design import (
     Design,
     make_variants,
     require_positive,
+    require_storable,
     require_text,
     require_weights,
     require_whole,
 )
-from tasks.experiments.errors import WrongStateError
+from tasks.experiments.errors import InvalidDesignError, WrongStateError
 from tasks.experiments.inference import bandit_allocation, power
-from tasks.experiments.outcomes import OutcomeInput, make_outcome, outcomes_from, require_window
+from tasks.experiments.outcomes import Intake, OutcomeWindow, make_outcome
 from tasks.experiments.records import (
     Assignment,
     ExperimentRecord,
@@ -95,7 +98,7 @@ class ExperimentService:
         wanted = Definition(
             workspace_id=workspace_id,
             name=require_text("name", name, 128),
-            hypothesis=hypothesis.strip() or None if hypothesis else None,
+            hypothesis=require_storable("hypothesis", hypothesis).strip() or None if hypothesis else None,
             design=definition.make_design(
                 design,
                 experiment_type=kind,
@@ -108,7 +111,8 @@ class ExperimentService:
             metrics=[primary, *definition.make_guardrails(guardrails)],
             baseline=definition.make_baseline(baseline, primary.kind),
         )
-        return self._write(wanted, salt)
+        definition.require_addable(wanted.design, primary)
+        return self._write(wanted, None if salt is None else require_storable("salt", salt))
 
     def _write(self, wanted: Definition, salt: str | None) -> ExperimentRecord:
         find_workspace(self.store.warehouse, wanted.workspace_id)
@@ -142,17 +146,18 @@ class ExperimentService:
             raise InputError(f"{arms} arms need as many weights, not {len(shares)}")
         return power.make_plan(wanted, arms, mean, variance, kind, units_per_arm, shares)
 
-    def start_experiment(self, experiment_id: str) -> ExperimentRecord:
+    def start_experiment(self, experiment_id: str, started_at: datetime | None = None) -> ExperimentRecord:
         """Freeze the design and put its weights in force."""
         experiment, variants, _ = self.store.definitions.find(experiment_id)
         if experiment["status"] == COMPLETED:
             raise WrongStateError(experiment_id, COMPLETED, "it cannot start again", "create a new one")
         now = datetime.now(UTC)
+        at = require_past("started_at", started_at, now)
         first = {"experiment_id": experiment_id, "epoch": 0, "weights": [row["weight"] for row in variants]}
-        self.store.assignments.add_epoch(first | {"reason": "as designed", "outcomes_before": 0, "started_at": now})
+        self.store.assignments.add_epoch(first | {"reason": "as designed", "outcomes_before": 0, "started_at": at})
         if experiment["status"] == DRAFT:
             evidence = {"design": experiment["design"], "planned_units_per_arm": experiment["planned_units_per_arm"]}
-            self.store.definitions.change(experiment_id, "started", now, evidence, status=RUNNING, started_at=now)
+            self.store.definitions.change(experiment_id, "started", now, evidence, status=RUNNING, started_at=at)
         return as_record(*self.store.definitions.find(experiment_id))
 
     def assign_variant(
@@ -162,9 +167,11 @@ class ExperimentService:
         *,
         segment: str | None = None,
         covariate: float | None = None,
+        assigned_at: datetime | None = None,
     ) -> Assignment | None:
         """The unit's arm; None for a unit that takes no part."""
-        return self.assign_variants(experiment_id, [require_unit(unit_id)], [segment], [covariate])[0]
+        unit, label = require_unit(unit_id), require_storable("a segment", "" if segment is None else str(segment))
+        return self.assign_variants(experiment_id, [unit], [label], [covariate], assigned_at=assigned_at)[0]
 
     def assign_variants(
         self,
@@ -172,22 +179,45 @@ class ExperimentService:
         unit_ids: Sequence[str],
         segments: Sequence[str | None] | None = None,
         covariates: Sequence[float | None] | None = None,
+        *,
+        assigned_at: datetime | None = None,
     ) -> list[Assignment | None]:
         """Arms of many units, in their order, in one transaction; what is stored wins."""
-        units = [require_unit(unit) for unit in unit_ids]
-        labels, numbers = require_segments(segments, len(units)), require_covariates(covariates, len(units))
+        arrivals = Arrivals.of(unit_ids, segments, covariates)
+        if self._takes_nobody_new(experiment_id):
+            return self._known_only(experiment_id, arrivals)
         plan, now = self._plan(experiment_id), datetime.now(UTC)
-        chosen = {
-            unit: plan.row(unit, now, segment, covariate)
-            for unit, segment, covariate in zip(units, labels, numbers, strict=True)
-        }
-        rows = [row for row in chosen.values() if row is not None]
-        return _in_order(units, self.store.assignments.assign(rows) if rows else {})
+        at = require_past("assigned_at", assigned_at, now)
+        if assigned_at is not None:
+            plan.require_begun(at)
+        arms: list[Assignment | None] = [None] * len(arrivals.units)
+        places = list(arrivals.batches())
+        rows = (arrivals.rows(plan, batch, at) for batch in places)
+        for batch, stored in zip(places, self.store.assignments.assign_some_at_a_time(rows), strict=True):
+            for place in batch:
+                arms[place] = assignment_of(arrivals.units[place], stored)
+        return arms
 
     def assigned_variants(self, experiment_id: str, unit_ids: Sequence[str]) -> list[Assignment | None]:
         """Stored arms of units, in their order; assigns none."""
         units = [require_unit(unit) for unit in unit_ids]
-        return _in_order(units, self.store.assignments.assigned(experiment_id, units))
+        stored = self.store.assignments.assigned(experiment_id, units)
+        return [assignment_of(unit, stored) for unit in units]
+
+    def _takes_nobody_new(self, experiment_id: str) -> bool:
+        kept = self._plans.get(experiment_id)
+        if kept is not None and time.monotonic() < kept[0]:
+            return False
+        return bool(self.store.definitions.find(experiment_id)[0]["status"] == COMPLETED)
+
+    def _known_only(self, experiment_id: str, arrivals: Arrivals) -> list[Assignment | None]:
+        """Arms that units of a completed experiment have; None for those that have none."""
+        stored = self.store.assignments.assigned(experiment_id, [unit for unit in arrivals.units if unit is not None])
+        if not stored and arrivals.units:
+            raise WrongStateError(
+                experiment_id, COMPLETED, "units are assigned while it runs", "serve its winner, or create another"
+            )
+        return [assignment_of(unit, stored) for unit in arrivals.units]
 
     def _plan(self, experiment_id: str) -> AssignmentPlan:
         kept = self._plans.get(experiment_id)
@@ -218,10 +248,11 @@ class ExperimentService:
         unit = unit_id if unit_id is not None else getattr(variant_id, "unit_id", None)
         if unit is None and variant_id is None:
             raise InputError("an outcome needs unit_id, or the variant_id that assign_variant returned")
-        given = [make_outcome("~" if unit is None else unit, outcome, key, denominator)]
-        expected = {} if variant_id is None else {given[0].unit_id: str(variant_id)}
+        one = make_outcome("~" if unit is None else unit, outcome, key, denominator)
+        row = {"unit_id": one.unit_id, "outcome": outcome, "key": key, "denominator": denominator}
+        expected = {} if variant_id is None else {one.unit_id: str(variant_id)}
         waiting = str(variant_id) if unit is None else None
-        return self._record(experiment_id, metric_name, given, expected, waiting, amend, occurred_at)
+        return self._record(experiment_id, metric_name, [row], expected, waiting, amend, occurred_at, is_single=True)
 
     def record_outcomes(
         self,
@@ -232,18 +263,20 @@ class ExperimentService:
         amend: bool = False,
         occurred_at: datetime | None = None,
     ) -> Recorded:
-        """Count many at once, all or none."""
-        return self._record(experiment_id, metric_name, outcomes_from(outcomes), {}, None, amend, occurred_at)
+        """Count many at once, all but those that are told as refused, or none."""
+        return self._record(experiment_id, metric_name, outcomes, {}, None, amend, occurred_at)
 
     def _record(
         self,
         experiment_id: str,
         metric_name: str | None,
-        given: list[OutcomeInput],
+        rows: pl.DataFrame | Iterable[Mapping[str, Any]],
         expected: Mapping[str, str],
         waiting_for: str | None,
         amend: bool,
         occurred_at: datetime | None,
+        *,
+        is_single: bool = False,
     ) -> Recorded:
         """Count outcomes, and let the weights follow where they do."""
         experiment, variants, metrics = self.store.definitions.find(experiment_id)
@@ -253,27 +286,29 @@ class ExperimentService:
             raise UnknownNameError("metric", metric, names)
         for variant in expected.values():
             _require_known("variant", variant, [row["variant_id"] for row in variants])
-        now = datetime.now(UTC)
-        require_window(experiment, now, occurred_at)
-        if not given:
-            return Recorded(0, 0, 0)
+        window = OutcomeWindow.of(experiment, datetime.now(UTC))
+        window.require_occurred(window.instant(occurred_at))
+        intake = Intake(rows, window, occurred_at, is_single=is_single)
         counts = self.store.outcomes.record(
-            experiment_id, metric, given, amend=amend, now=now, expected=expected, waiting_for=waiting_for
+            experiment_id, metric, intake, amend=amend, expected=expected, waiting_for=waiting_for
         )
         if counts[0] and Design.from_dict(experiment["design"]).reweights_itself and experiment["status"] == RUNNING:
             self._reallocate(experiment_id)
-        return Recorded(counts[0] - counts[2], counts[1], counts[2])
+        return Recorded(counts[0] - counts[2], counts[1], counts[2], tuple(intake.refused))
 
     def _reallocate(self, experiment_id: str) -> None:
         """Begin a new epoch if one is due; of several processes that see it, one does."""
         known = interim_analysis.read_input(self.store, self.store.definitions.find(experiment_id), None)
         metric, last = known.metrics[0], known.epochs[-1]
-        sums = known.sums(metric)
+        is_on = known.is_on
+        sums = known.sums(metric).of_arms(is_on)
         outcomes, smallest = int(sums.n.sum()), int(sums.n.min())
         if not bandit_allocation.is_due(outcomes, last["outcomes_before"], smallest):
             return
-        weights = [float(weight) for weight in bandit_allocation.new_weights(sums, metric, known.design)]
-        self._begin_epoch(last, weights, f"{known.design.allocation_strategy} after {outcomes} outcomes", outcomes)
+        weights = np.zeros(len(is_on))
+        weights[is_on] = bandit_allocation.new_weights(sums, metric, known.design)
+        why = f"{known.design.allocation_strategy} after {outcomes} outcomes"
+        self._begin_epoch(last, [float(weight) for weight in weights], why, outcomes)
 
     def set_weights(self, experiment_id: str, weights: Mapping[str, float], reason: str) -> ExperimentRecord:
         """Begin a new epoch with these weights, unless they are in force already."""
@@ -284,12 +319,61 @@ class ExperimentService:
         if experiment["status"] != RUNNING or design.allocation_strategy != VariantAllocation.STAGED:
             state = experiment["status"] if experiment["status"] != RUNNING else design.allocation_strategy.value
             raise WrongStateError(experiment_id, state, "only a running, staged one is reweighted", "see its record")
-        shares = require_weights([weights.get(name) for name in names])
         last = self.store.assignments.epochs(experiment_id)[-1]
-        if shares != list(last["weights"]):
-            known = interim_analysis.read_input(self.store, (experiment, variants, metrics), None)
-            self._begin_epoch(last, shares, reason, int(known.sums(metrics[0]).n.sum()))
+        off = {name for name, weight in zip(names, last["weights"], strict=True) if weight == 0}
+        wanted = [name for name in names if name not in off or name in weights]
+        shares = dict(zip(wanted, require_weights([weights.get(name) for name in wanted]), strict=True))
+        if off & set(wanted):
+            raise InvalidDesignError(f"{', '.join(sorted(off & set(wanted)))} is switched off for good; leave it out")
+        self._reweight(last, [shares.get(name, 0.0) for name in names], reason)
         return as_record(experiment, variants, metrics)
+
+    def switch_off(self, experiment_id: str, variant_id: str, reason: str) -> ExperimentRecord:
+        """Give an arm to nobody any more; the others share its traffic, and it is compared by the time it was on."""
+        experiment, variants, metrics = self.store.definitions.find(experiment_id)
+        names = [row["variant_id"] for row in variants]
+        _require_known("variant", str(variant_id), names)
+        place = names.index(str(variant_id))
+        if experiment["status"] != RUNNING:
+            raise WrongStateError(experiment_id, experiment["status"], "arms are switched off while it runs", "see it")
+        if variants[place]["is_control"]:
+            raise InvalidDesignError(
+                "the control is what every arm is compared with, so it stays on; complete the experiment instead"
+            )
+        last = self.store.assignments.epochs(experiment_id)[-1]
+        weights = [0.0 if k == place else weight for k, weight in enumerate(last["weights"])]
+        if sum(weight > 0 for weight in weights) < 2:
+            raise InvalidDesignError("nothing is left to compare without this arm; complete the experiment instead")
+        total = sum(weights)
+        why = f"{variant_id} switched off: {require_text('reason', reason, 1000)}"
+        self._reweight(last, [weight / total for weight in weights], why)
+        return as_record(experiment, variants, metrics)
+
+    def set_traffic_share(self, experiment_id: str, traffic_share: float, reason: str) -> ExperimentRecord:
+        """Let a larger share of the units take part; those that took part keep their arm."""
+        experiment, _, _ = self.store.definitions.find(experiment_id)
+        if experiment["status"] == COMPLETED:
+            raise WrongStateError(experiment_id, COMPLETED, "it takes no more units", "create another")
+        design = replace(Design.from_dict(experiment["design"]), traffic_share=traffic_share)
+        before = experiment["design"].get("traffic_share", 1.0)
+        if traffic_share < before:
+            raise InvalidDesignError(
+                f"traffic_share can only be raised, from {before:g}: units that take part would have to leave; "
+                "switch an arm off, or complete the experiment"
+            )
+        if traffic_share > before:
+            evidence = {"from": before, "to": traffic_share, "reason": require_text("reason", reason, 1000)}
+            now = datetime.now(UTC)
+            self.store.definitions.redesign(experiment_id, "traffic raised", now, evidence, design.as_dict())
+            self._plans.pop(experiment_id, None)
+        return as_record(*self.store.definitions.find(experiment_id))
+
+    def _reweight(self, last: Mapping[str, Any], weights: list[float], reason: str) -> None:
+        """Begin an epoch with other weights; the same change nothing."""
+        if weights == list(last["weights"]):
+            return
+        known = interim_analysis.read_input(self.store, self.store.definitions.find(last["experiment_id"]), None)
+        self._begin_epoch(last, weights, reason, int(known.sums(known.metrics[0]).n.sum()))
 
     def _begin_epoch(self, last: Mapping[str, Any], weights: list[float], reason: str, outcomes: int) -> None:
         epoch = {"experiment_id": last["experiment_id"], "epoch": last["epoch"] + 1, "weights": weights}
@@ -378,10 +462,3 @@ class ExperimentService:
 def _require_known(what: str, name: str, names: Sequence[str]) -> None:
     if name not in names:
         raise UnknownNameError(what, name, names)
-
-
-def _in_order(units: Sequence[str], stored: Mapping[str, Row]) -> list[Assignment | None]:
-    return [
-        Assignment(row["variant_id"], unit, row["propensity"], row["epoch"]) if (row := stored.get(unit)) else None
-        for unit in units
-    ]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult
 
 Row = dict[str, Any]
+LONGEST_DAYS = 60  # rows by day
 
 
 def experiment_report(analysis: ExperimentResult, completed: bool) -> str:
@@ -19,6 +20,9 @@ def experiment_report(analysis: ExperimentResult, completed: bool) -> str:
     tables = {
         "Arms": markdown_table([_arm(arm) for arm in analysis.variants]),
         "Against the control": markdown_table([_effect(effect) for effect in analysis.effects]),
+        "By day since exposure, each day by itself": markdown_table(
+            [_day(row) for row in analysis.days[:LONGEST_DAYS]]
+        ),
         "Guardrails": markdown_table([_guardrail(row) for row in analysis.guardrails]),
         "Main effects and interactions, adjusted for all of them (Holm)": reasons(
             (row["name"], f"{_with_interval(row['effect'], row['interval'])}, {_verdict(row)}")
@@ -52,6 +56,9 @@ def in_words(analysis: ExperimentResult, completed: bool) -> str:
     if analysis.sample_ratio is not None:
         alarm = "**broken**" if analysis.sample_ratio.is_alarm else "as promised"
         lines.append(f"Sample ratio: {alarm} (p = {analysis.sample_ratio.p_value:.3g}).")
+    if analysis.reporting is not None:
+        alarm = "**broken**" if analysis.reporting.is_alarm else "alike in all arms"
+        lines.append(f"Reporting: {alarm} (p = {analysis.reporting.p_value:.3g}).")
     lines.append(
         f"Better is {markdown(', '.join(_better(analysis)))}; an effect is positive where it is for the better."
     )
@@ -87,6 +94,7 @@ def _arm(arm: ArmReport) -> Row:
     return {
         "arm": arm.variant_id + (" (control)" if arm.is_control and arm.variant_id != "control" else ""),
         "units": f"{arm.n:,}",
+        "reported": None if arm.reporting_rate is None else f"{100 * arm.reporting_rate:.1f} %",
         "mean": None if arm.mean is None else f"{arm.mean:.4g}",
         "best": _share(arm.probability_best),
         "traffic": _share(arm.weight),
@@ -97,6 +105,11 @@ def _effect(effect: EffectReport) -> Row:
     lift = None if effect.relative_lift is None else f"{100 * effect.relative_lift:+.1f} %"
     row = {"arm": effect.variant_id, "effect, interval": _with_interval(effect.effect, effect.interval), "lift": lift}
     return row | {"p": f"{effect.p_value:.2g}"}
+
+
+def _day(row: Mapping[str, Any]) -> Row:
+    about = {"day": row["day"], "arm": row["variant_id"], "outcomes": f"{row['n']:,}"}
+    return about | {"effect, interval": _with_interval(row["effect"], row["interval"])}
 
 
 def _segment(row: Mapping[str, Any]) -> Row:

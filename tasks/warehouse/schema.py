@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Index, String, Text
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Index, String, Text, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -433,6 +433,7 @@ class Experiment(Base):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
+    covariate_origin: Mapped[float | None]
 
 
 class ExperimentVariant(Base):
@@ -449,7 +450,11 @@ class ExperimentVariant(Base):
 
 
 class ExperimentMetric(Base):
-    """What is measured; `origin` is taken off every value, so that sums of squares keep their digits."""
+    """What is measured; `origin` is taken off every value, so that sums of squares keep their digits.
+
+    `kind` is the declared one, or what the outcomes so far looked like; `has_all_sums` is false where sums were begun
+    before they served any kind, and are to be made anew.
+    """
 
     __tablename__ = "experiment_metric"
     experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -462,6 +467,7 @@ class ExperimentMetric(Base):
     upper: Mapped[float | None]
     margin: Mapped[float]
     origin: Mapped[float | None]
+    has_all_sums: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class ExperimentEpoch(Base):
@@ -491,13 +497,17 @@ class ExperimentAssignment(Base):
 
 
 class ExperimentArrival(Base):
-    """How many units each arm got in each epoch, counted as they are assigned."""
+    """How many units each arm got in each epoch and segment, counted as they are assigned; x covariate."""
 
     __tablename__ = "experiment_arrival"
     experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
     variant_id: Mapped[str] = mapped_column(Key, primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
+    segment: Mapped[str] = mapped_column(Key, primary_key=True, default="", server_default=text("''"))
     n: Mapped[int]
+    with_covariate: Mapped[int] = mapped_column(default=0, server_default="0")
+    x: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    xx: Mapped[float] = mapped_column(default=0.0, server_default="0")
 
 
 class ExperimentOutcome(Base):
@@ -512,6 +522,7 @@ class ExperimentOutcome(Base):
     denominator: Mapped[float]
     revision: Mapped[int]
     recorded_at: Mapped[datetime]
+    occurred_at: Mapped[datetime | None]
 
 
 class ExperimentAmendment(Base):
@@ -526,10 +537,16 @@ class ExperimentAmendment(Base):
     value: Mapped[float]
     denominator: Mapped[float]
     replaced_at: Mapped[datetime]
+    occurred_at: Mapped[datetime | None]
 
 
 class ExperimentStatistic(Base):
-    """Sums over units, kept in the same transaction as their outcomes; y metric, d denominator, x covariate."""
+    """Sums over units, kept in the same transaction as their outcomes, that serve a metric of any kind.
+
+    Of a unit's outcomes: y the total less the origin, m the mean, b whether any is positive, d the denominator, x the
+    unit's covariate, h whether it has one. Counts of outcomes that are negative, and that are no coin, rate or count.
+    `largest` squares say which digits were lost to values that were since amended.
+    """
 
     __tablename__ = "experiment_statistic"
     experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -547,6 +564,47 @@ class ExperimentStatistic(Base):
     x: Mapped[float]
     xx: Mapped[float]
     xy: Mapped[float]
+    m: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    mm: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    b: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    xm: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    xb: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    hy: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    hm: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    hb: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    hd: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    xd: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    y3: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    y4: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    m3: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    m4: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    y3d: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    y2d2: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    yd3: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    d4: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    negative: Mapped[int] = mapped_column(default=0, server_default="0")
+    not_binary: Mapped[int] = mapped_column(default=0, server_default="0")
+    not_rate: Mapped[int] = mapped_column(default=0, server_default="0")
+    not_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    largest: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    largest_d: Mapped[float] = mapped_column(default=0.0, server_default="0")
+
+
+class ExperimentDay(Base):
+    """Sums over outcomes that say when they occurred, by calendar day and by whole days since the unit's exposure."""
+
+    __tablename__ = "experiment_day"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    metric_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    variant_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    date: Mapped[str] = mapped_column(String(10), primary_key=True)
+    day: Mapped[int] = mapped_column(primary_key=True)
+    n: Mapped[int]
+    y: Mapped[float]
+    yy: Mapped[float]
+    d: Mapped[float]
+    dd: Mapped[float]
+    yd: Mapped[float]
 
 
 class ExperimentLook(Base):

@@ -117,9 +117,13 @@ class TrafficSplit:
 
     def information(self, n: Array, planned: float) -> Array:
         """Each pair's (K, K) share of the information it has when the smallest arm has its planned units."""
+        return self.information_of_pairs(np.broadcast_to(n[:, None], (len(n), len(n))), planned)
+
+    def information_of_pairs(self, n: Array, planned: float) -> Array:
+        """The same by the units (K, K) of each row's arm that are compared with the column's."""
         weights = np.array(self.weights)
         inverse, wanted = 1 / np.maximum(n, 1e-9), weights.min() / (weights * planned)
-        return np.asarray((wanted[:, None] + wanted) / (inverse[:, None] + inverse), dtype=np.float64)
+        return np.asarray((wanted[:, None] + wanted) / (inverse + inverse.T), dtype=np.float64)
 
 
 def _planned_rule(design: Design, split: TrafficSplit) -> SpendingRule:

@@ -38,6 +38,7 @@ class SequentialEvidence:
         is_doubtful: whether the last look moved more than its new units can explain, and was not believed.
         tested: which pairs had their one test at the planned size.
         information: share of the planned size at each look until then.
+        doubted: estimate, error and units of the last look, where it was not believed.
     """
 
     better: Array
@@ -49,6 +50,7 @@ class SequentialEvidence:
     n: float = 0.0
     is_doubtful: NDArray[np.bool_] | bool = False
     information: tuple[float, ...] = field(default=())
+    doubted: tuple[Array, Array, float] | None = None
 
     @classmethod
     def none(cls, *shape: int) -> SequentialEvidence:
@@ -65,13 +67,21 @@ class SequentialEvidence:
         adjusted = np.array(stored.get("adjusted", stored["better"]))
         tested = np.array(stored.get("tested", np.full(better.shape, stored["is_final_done"])))
         n, is_doubtful, information = stored["n"], stored["is_doubtful"], tuple(stored["information"])
-        return cls(better, adjusted, lower, estimate, error, tested, n, is_doubtful, information)
+        last = stored.get("doubted")
+        doubted = None if last is None else (np.array(last[0]), np.array(last[1]), last[2])
+        return cls(better, adjusted, lower, estimate, error, tested, n, is_doubtful, information, doubted)
 
     def as_dict(self) -> dict[str, Any]:
         """For the warehouse."""
         lower = [[bound if np.isfinite(bound) else None for bound in row] for row in self.lower.tolist()]
         arrays = {name: getattr(self, name).tolist() for name in ("better", "adjusted", "estimate", "error", "tested")}
-        state = {"n": self.n, "is_doubtful": bool(self.is_doubtful), "is_final_done": self.is_final_done}
+        state: dict[str, Any] = {
+            "n": self.n,
+            "is_doubtful": bool(self.is_doubtful),
+            "is_final_done": self.is_final_done,
+        }
+        if self.doubted is not None:
+            state["doubted"] = [self.doubted[0].tolist(), self.doubted[1].tolist(), self.doubted[2]]
         return arrays | {"lower": lower, "information": list(self.information)} | state
 
     @property
@@ -98,14 +108,22 @@ class SequentialEvidence:
         """Whether an effect moved further since the last believed look than its new units can explain.
 
         Cumulative means of nested samples move by a known variance; a move of five standard deviations means that
-        outcomes of one arm came in without those of another. After the units have doubled, what is new is believed.
+        outcomes of one arm came in without those of another, or that the effect is another now. It is believed once
+        the units have doubled and the look before showed the same: what lasts is no gap in the data.
         """
-        if not 0 < self.n <= n < 2 * self.n:
-            return np.zeros(comparison.estimate.shape[:-2], dtype=bool)
-        nested = np.square(comparison.standard_error) + np.square(self.error) * (1 - 2 * self.n / n)
-        allowed = np.maximum(nested, LEAST_MOVE * np.square(comparison.standard_error))
-        moved = np.square(comparison.estimate - self.estimate) > SURPRISE**2 * allowed
-        return np.asarray((moved & (comparison.standard_error > 0)).any(axis=(-2, -1)))
+        moved = _has_moved(self.estimate, self.error, self.n, comparison, n)
+        if self.doubted is None or n < 2 * self.n:
+            return moved
+        return np.asarray(moved & (_has_moved(*self.doubted, comparison, n) | ~np.asarray(self.is_doubtful)))
+
+
+def _has_moved(estimate: Array, error: Array, before: float, comparison: Comparison, n: float) -> NDArray[np.bool_]:
+    if not 0 < before <= n:
+        return np.zeros(comparison.estimate.shape[:-2], dtype=bool)
+    nested = np.square(comparison.standard_error) + np.square(error) * (1 - 2 * before / n)
+    allowed = np.maximum(nested, LEAST_MOVE * np.square(comparison.standard_error))
+    moved = np.square(comparison.estimate - estimate) > SURPRISE**2 * allowed
+    return np.asarray((moved & (comparison.standard_error > 0)).any(axis=(-2, -1)))
 
 
 def look(
@@ -132,6 +150,7 @@ def look(
         before.n if doubt.all() else n,
         doubt,
         before.information if doubt.all() else after.information,
+        (comparison.estimate, comparison.standard_error, n) if doubt.any() else None,
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import itemgetter
 
-from sqlalchemy import Connection, cast, func, select
+from sqlalchemy import Connection, cast, func, select, update
 from sqlalchemy.dialects import postgresql
 
 from tasks.experiments.store.log import DecisionLog
 from tasks.experiments.store.rows import Row, add_to_sums, insert_into, rows_of
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import ExperimentArrival, ExperimentAssignment, ExperimentEpoch
+from tasks.warehouse.schema import Experiment, ExperimentArrival, ExperimentAssignment, ExperimentEpoch
 
 UNITS_PER_QUERY = 5000
 
@@ -36,14 +37,23 @@ class Assignments:
 
     def assign(self, rows: Sequence[Row]) -> dict[str, Row]:
         """Store assignments and return what is stored: a unit that was assigned before keeps its arm."""
-        experiment_id = rows[0]["experiment_id"]
-        ordered = sorted(rows, key=lambda row: str(row["unit_id"]))
+        (stored,) = self.assign_some_at_a_time([rows])
+        return stored
+
+    def assign_some_at_a_time(self, batches: Iterable[Sequence[Row]]) -> Iterator[dict[str, Row]]:
+        """The same of many, in one transaction: nothing is stored unless all batches are taken."""
         with self.warehouse.begin() as connection:
-            new = self._insert_new(connection, ordered)
-            stored = {row["unit_id"]: row for row in ordered if row["unit_id"] in new}
-            self._count_arrivals(connection, experiment_id, stored.values())
-            old = [row["unit_id"] for row in ordered if row["unit_id"] not in new]
-            return stored | (self.of_units(connection, experiment_id, old) if old else {})
+            for rows in batches:
+                yield self._assign(connection, rows) if rows else {}
+
+    def _assign(self, connection: Connection, rows: Sequence[Row]) -> dict[str, Row]:
+        experiment_id = rows[0]["experiment_id"]
+        ordered = sorted(rows, key=itemgetter("unit_id"))
+        new = self._insert_new(connection, ordered)
+        stored = {row["unit_id"]: row for row in ordered if row["unit_id"] in new}
+        self._count_arrivals(connection, experiment_id, stored.values())
+        old = [row["unit_id"] for row in ordered if row["unit_id"] not in new]
+        return stored | (self.of_units(connection, experiment_id, old) if old else {})
 
     def assigned(self, experiment_id: str, unit_ids: Sequence[str]) -> dict[str, Row]:
         """Stored assignments among these units."""
@@ -51,7 +61,7 @@ class Assignments:
             return self.of_units(connection, experiment_id, unit_ids)
 
     def arrivals(self, experiment_id: str) -> list[Row]:
-        """Units by arm and epoch."""
+        """Units by arm, epoch and segment."""
         return rows_of(self.warehouse, ExperimentArrival, experiment_id)
 
     def _insert_new(self, connection: Connection, rows: Sequence[Row]) -> set[str]:
@@ -71,16 +81,34 @@ class Assignments:
         statement = insert.from_select(list(rows[0]), select(*values))
         return set(connection.execute(statement.on_conflict_do_nothing().returning(table.unit_id)).scalars())
 
-    def _count_arrivals(self, connection: Connection, experiment_id: str, rows: Iterable[Row]) -> None:
-        counts: dict[tuple[str, int], int] = {}
+    def _count_arrivals(self, connection: Connection, experiment_id: str, rows: Collection[Row]) -> None:
+        known = [row["covariate"] for row in rows if row["covariate"] is not None]
+        origin = self._covariate_origin(connection, experiment_id, known) if known else 0.0
+        cells: dict[tuple[str, int, str], list[float]] = {}
         for row in rows:
-            arm = (row["variant_id"], row["epoch"])
-            counts[arm] = counts.get(arm, 0) + 1
+            sums = cells.setdefault((row["variant_id"], row["epoch"], row["segment"]), [0, 0, 0.0, 0.0])
+            sums[0] += 1
+            if row["covariate"] is not None:
+                x = row["covariate"] - origin
+                sums[1:] = [sums[1] + 1, sums[2] + x, sums[3] + x * x]
+        names = ("n", "with_covariate", "x", "xx")
         new = [
-            {"experiment_id": experiment_id, "variant_id": variant, "epoch": epoch, "n": n}
-            for (variant, epoch), n in sorted(counts.items())
+            {"experiment_id": experiment_id, "variant_id": cell[0], "epoch": cell[1], "segment": cell[2]}
+            | dict(zip(names, sums, strict=True))
+            for cell, sums in sorted(cells.items())
         ]
-        add_to_sums(self.warehouse, connection, ExperimentArrival, new, ("n",))
+        add_to_sums(self.warehouse, connection, ExperimentArrival, new, names)
+
+    def _covariate_origin(self, connection: Connection, experiment_id: str, known: Sequence[float]) -> float:
+        """What is taken off every covariate, so that their squares keep their digits: the first ones settle it."""
+        mine = Experiment.experiment_id == experiment_id
+        origin = connection.execute(select(Experiment.covariate_origin).where(mine)).scalar()
+        if origin is None:
+            middle = sorted(known)[len(known) // 2]
+            is_open = mine & Experiment.covariate_origin.is_(None)
+            connection.execute(update(Experiment).where(is_open).values(covariate_origin=middle))
+            origin = connection.execute(select(Experiment.covariate_origin).where(mine)).scalar()
+        return float(origin or 0.0)
 
     def of_units(
         self, connection: Connection, experiment_id: str, unit_ids: Sequence[str], *, lock: bool = False

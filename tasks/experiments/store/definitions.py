@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -74,6 +74,24 @@ class Definitions:
             if changed:
                 self.log.append(connection, experiment_id, action, now, evidence)
         return changed
+
+    def keep_kinds(self, experiment_id: str, kinds: Mapping[str, str]) -> None:
+        """Remember what kind of metric outcomes look like, where none was declared."""
+        table = ExperimentMetric
+        with self.warehouse.begin() as connection:
+            for name, kind in sorted(kinds.items()):
+                mine = (table.experiment_id == experiment_id) & (table.metric_name == name)
+                statement = update(table).where(mine, table.is_kind_fixed.is_(False)).values(kind=kind)
+                connection.execute(statement)
+
+    def redesign(self, experiment_id: str, action: str, now: datetime, evidence: Row, design: Row) -> None:
+        """Replace the design and log why; the same design changes nothing."""
+        mine = Experiment.experiment_id == experiment_id
+        with self.warehouse.begin() as connection:
+            stored = connection.execute(select(Experiment.design).where(mine).with_for_update()).scalar_one()
+            if stored != design:
+                connection.execute(update(Experiment).where(mine).values(design=design))
+                self.log.append(connection, experiment_id, action, now, evidence)
 
     def aggregated_arms(self, workspace_id: str) -> pl.DataFrame:
         """Arms that were aggregated elsewhere and ingested."""

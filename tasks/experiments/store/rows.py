@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tasks.warehouse import Warehouse
@@ -33,11 +33,17 @@ def insert_into(warehouse: Warehouse, table: type[Base]) -> Any:
 
 
 def add_to_sums(
-    warehouse: Warehouse, connection: Connection, table: type[Base], rows: Sequence[Row], sums: Sequence[str]
+    warehouse: Warehouse,
+    connection: Connection,
+    table: type[Base],
+    rows: Sequence[Row],
+    sums: Sequence[str],
+    peaks: Sequence[str] = (),
 ) -> None:
-    """Add to sums that are there, or begin them."""
+    """Add to sums that are there, or begin them; of peaks the larger one stays."""
     if rows:
-        insert = insert_into(warehouse, table)
+        insert, larger = insert_into(warehouse, table), func.max if warehouse.is_sqlite else func.greatest
         added = {name: table.__table__.c[name] + insert.excluded[name] for name in sums}
+        added |= {name: larger(table.__table__.c[name], insert.excluded[name]) for name in peaks}
         keys = [column.name for column in table.__table__.primary_key]
         connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=added), list(rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, literal, select
+from sqlalchemy import Connection, Select, case, func, literal, select
 
 from tasks.swarm.findings import EvidenceScope
 from tasks.swarm.store.debates import graded_debates
@@ -89,9 +89,16 @@ def _own_arms() -> Select[Any]:
     """Sums of each arm over epochs and segments, of the experiment's own metric."""
     e, m, v, s = Experiment, ExperimentMetric, ExperimentVariant, ExperimentStatistic
     columns: list[Any] = [e.workspace_id, e.name.label("experiment"), v.variant_id.label("variant"), v.description]
-    columns += [m.metric_name.label("metric"), m.kind, v.is_control, m.origin, m.direction]
+    columns += [m.metric_name.label("metric"), m.kind, v.is_control, m.direction]
+    is_plain = m.has_all_sums & m.kind.in_(("binary", "rate"))
+    columns += [case((is_plain, 0.0), else_=m.origin).label("origin")]
     columns += [func.coalesce(e.completed_at, e.started_at, e.created_at).label("observed_at")]
-    sums = [func.sum(getattr(s, name)).label(name) for name in ("n", "y", "yy", "d")]
+    is_binary, is_rate = m.has_all_sums & (m.kind == "binary"), m.has_all_sums & (m.kind == "rate")
+    values = {
+        "y": case((is_binary, s.b), (is_rate, s.m), else_=s.y),
+        "yy": case((is_binary, s.b), (is_rate, s.mm), else_=s.yy),
+    }
+    sums = [func.sum(values.get(name, getattr(s, name))).label(name) for name in ("n", "y", "yy", "d")]
     arms = select(*columns, *sums).join(m, (m.experiment_id == e.experiment_id) & (m.metric_name == e.metric_name))
     arms = arms.join(v, v.experiment_id == e.experiment_id)
     same = (s.experiment_id == e.experiment_id) & (s.metric_name == m.metric_name) & (s.variant_id == v.variant_id)

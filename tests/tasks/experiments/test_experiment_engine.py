@@ -110,7 +110,7 @@ async def test_outcomes_count_once_and_sums_equal_a_recount(engine: ExperimentEn
     assert sum(row["n"] for row in stored.values()) == 200
 
 
-async def test_a_rate_is_inferred_fixed_and_never_taken_for_coins(engine: ExperimentEngine) -> None:
+async def test_a_rate_is_inferred_and_never_taken_for_coins(engine: ExperimentEngine) -> None:
     made = await started(engine)
     rng = np.random.default_rng(1)
     await feed(engine, made.experiment_id, 260, lambda arm, i: 1.0 if i == 0 else round(0.15 + 0.05 * rng.random(), 4))
@@ -119,8 +119,8 @@ async def test_a_rate_is_inferred_fixed_and_never_taken_for_coins(engine: Experi
     low, high = found.variants[0].credible_interval
     assert high - low < 0.03, "a Beta posterior would be five times as wide"
     arm = await engine.assign_variant(made.experiment_id, "late")
-    with pytest.raises(InvalidOutcomeError, match="fixed as rate"):
-        await engine.record_outcome(made.experiment_id, arm, 12.0)
+    assert (await engine.record_outcome(made.experiment_id, arm, 1.04)).recorded == 1
+    assert (await engine.analyze_experiment(made.experiment_id)).metric_kind == "continuous"
 
 
 async def test_a_better_arm_wins_and_the_log_tells_why(engine: ExperimentEngine) -> None:
