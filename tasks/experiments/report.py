@@ -348,8 +348,8 @@ def _of_tails(known: AnalysisInput, seen: InterimResult) -> list[str]:
     if not rests_on_few_units(seen.moments):
         return []
     return [
-        f"a few units hold most of {known.metrics[0]['metric_name']}, so intervals are wider than its spread alone would "
-        "make them; winsorise_at in a new experiment caps the largest values and needs fewer units"
+        f"a few units hold most of {known.metrics[0]['metric_name']}, so intervals are wider than its spread alone "
+        "would make them; winsorise_at in a new experiment caps the largest values and needs fewer units"
     ]
 
 
