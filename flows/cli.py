@@ -269,7 +269,10 @@ def deploy(
 
     runtime.prepare()
     connect()
-    console.changes(apply(folder or FOLDER), as_json)
+    changes = apply(folder or FOLDER)
+    console.changes(changes, as_json)
+    if refused := [change for change in changes if change.refused]:
+        raise InputError("; ".join(map(str, refused)))
 
 
 @app.command()

@@ -15,9 +15,10 @@ from flows.parameters import MetaLearning, ModelRefresh, PatternLearning, Transf
 from flows.pattern_learning import pattern_learning
 from flows.task_runners import task_runner
 from flows.transfer_learning import transfer_learning
-from tasks.reporting import announce, as_markdown, publish_markdown, publish_table, step, summarize
-from tasks.warehouse.steps import read_outcomes
+from tasks.reporting import Event, announce, as_markdown, emit, publish_markdown, publish_table, step, summarize
+from tasks.warehouse.steps import newly_silent, read_outcomes
 
+MOST_NAMED = 20
 REPORTS = {
     "pattern-learning-report": "patterns found",
     "transfer-learning-release": "the private release",
@@ -44,6 +45,7 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | St
     with step("patterns", seconds):
         pattern_learning(options.for_step(PatternLearning), chain)
     if chain.is_newest:  # what workspaces share is their present: a past night would put it back
+        tell_of_silence(chain.run_id)
         with step("transfer", seconds):
             transfer_learning(options.for_step(TransferLearning), chain)
     with step("models", seconds):
@@ -51,6 +53,17 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | St
     summary = summarize(read_outcomes(chain.run_id), seconds)
     publish_markdown("meta-learning-summary", as_markdown("Nightly chain", summary, REPORTS), "How the night ended")
     return marked(summary)
+
+
+def tell_of_silence(run_id: str) -> None:
+    """Tell of workspaces from which nothing new comes any more: once each, all of a night together."""
+    silent = newly_silent(run_id)
+    if not silent:
+        return
+    more = f"; and {len(silent) - MOST_NAMED} more" if len(silent) > MOST_NAMED else ""
+    words = f"Input stopped arriving ({len(silent)}): {'; '.join(silent[:MOST_NAMED])}{more}"
+    announce(words)
+    emit(Event.INPUT_STOPPED, "input", {"summary": words, "n_stopped": len(silent)})
 
 
 def marked(summary: dict[str, Any]) -> dict[str, Any] | State[dict[str, Any]]:

@@ -23,7 +23,7 @@ from flows.platform.children import descendants
 from flows.platform.login import USER, Login
 
 ROOT = Path(__file__).resolve().parents[1]
-PROBES = ("no_op", "lasts")
+PROBES = ("no_op", "lasts", "alone")
 FOREIGN_NAME = "evil.example"  # a name whose owner has pointed it at this machine
 SCHEDULED_EVERY_SECONDS = 15
 SECONDS_OF_SILENCE = 60  # after which a run counts as crashed; two of its signs of life, three in deployments/
@@ -126,6 +126,8 @@ def with_probes(folder: Path) -> Path:
         entry |= {"work_pool": wanted["definitions"]["light"], "tags": ["raptorflow"]}
         if name == "no_op":
             entry["schedules"] = [{"slug": "soon", "interval": SCHEDULED_EVERY_SECONDS}]
+        if name == "alone":
+            entry["concurrency_limit"] = wanted["definitions"]["skip_while_running"]
         wanted["deployments"].append(entry)
     (folder / "prefect.yaml").write_text(yaml.safe_dump(wanted))
     return folder

@@ -17,6 +17,7 @@ class DeploymentChange:
         what: `created`, `changed`, or what a person has to do.
         fields: what differed.
         waits: nothing was changed, a person has to do something first.
+        refused: what was asked for cannot work, and a person has to change it.
     """
 
     kind: str
@@ -24,6 +25,7 @@ class DeploymentChange:
     what: str
     fields: list[str] = field(default_factory=list)
     waits: bool = False
+    refused: bool = False
 
     def __str__(self) -> str:
         """One line for the terminal."""

@@ -18,10 +18,12 @@ def mark_interrupted() -> int:
     from prefect.client.schemas.filters import FlowRunFilter
     from prefect.states import Crashed
 
-    running = FlowRunFilter.model_validate({"state": HAD_A_PROCESS})
+    running = FlowRunFilter.model_validate({"state": HAD_A_PROCESS, "deployment_id": {"is_null_": False}})
+    message = "The platform ended while this ran. Run it again; what it had finished is not written twice."
+    marked = 0
     with get_client(sync_client=True) as client:
-        runs = [run for run in client.read_flow_runs(flow_run_filter=running, limit=200) if run.deployment_id]
-        for run in runs:
-            message = "The platform ended while this ran. Run it again; what it had finished is not written twice."
-            client.set_flow_run_state(run.id, Crashed(message=message), force=True)
-    return len(runs)
+        while runs := client.read_flow_runs(flow_run_filter=running, limit=200):
+            for run in runs:
+                client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+            marked += len(runs)
+    return marked

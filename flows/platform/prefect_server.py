@@ -19,6 +19,7 @@ import time
 
 from flows.platform.front_door import App, FrontDoor
 from flows.platform.login import login
+from flows.platform.one_writer import write_one_at_a_time
 from flows.platform.sign_in import Message, Receive, Scope, Send
 from tasks.settings import get_settings
 
@@ -54,6 +55,7 @@ def serve(host: str, port: int) -> None:
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
+    write_one_at_a_time()
     server = get_current_settings().server
     app = behind_front_door(create_app(final=True), server.api.cors_allowed_origins)
     uvicorn.run(

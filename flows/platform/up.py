@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -14,14 +13,14 @@ from flows.platform.addresses import Addresses, answers, claimed
 from flows.platform.catalogue import FOLDER, wanted_deployments
 from flows.platform.children import Child, adopt_orphans, end, end_orphans
 from flows.platform.environment import environment, mlflow_store, serves_mlflow
-from flows.platform.errors import StartFailedError
 from flows.platform.interrupted import mark_interrupted
+from flows.platform.janitor import Janitor
 from flows.platform.login import new_link
+from flows.platform.watching import watch
 from tasks.settings import get_settings, without_password
 
 POOLS = ("light", "heavy")
 SECONDS_TO_START = 120.0
-RESTARTS_PER_TEN_MINUTES = 5
 Say = Callable[[str], None]
 
 
@@ -39,7 +38,8 @@ def up(addresses: Addresses, say: Say, folder: Path = FOLDER) -> None:
         try:
             _start(addresses, servers, workers, say, folder)
             say(_welcome(addresses, time.monotonic() - started))
-            _watch([*servers, *workers], say)
+            Janitor(POOLS, frozenset(map(worker_name, POOLS)), say).start()
+            watch([*servers, *workers], say)
         except KeyboardInterrupt:
             say("stopping")
         finally:
@@ -91,13 +91,18 @@ def _workers(addresses: Addresses) -> list[Child]:
     return [
         Child(
             f"worker {pool}",
-            ["-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", f"{pool}-1"],
+            ["-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", worker_name(pool)],
             env,
             logs / f"worker-{pool}.log",
             _polled(pool),
         )
         for pool in POOLS
     ]
+
+
+def worker_name(pool: str) -> str:
+    """Of the worker that serves a pool on this machine."""
+    return f"{pool}-1"
 
 
 def _polled(pool: str) -> Callable[[], bool]:
@@ -114,22 +119,6 @@ def _polled(pool: str) -> Callable[[], bool]:
         return any(worker.last_heartbeat_time and worker.last_heartbeat_time >= since for worker in workers)
 
     return is_ready
-
-
-def _watch(children: list[Child], say: Say) -> None:
-    """Start again what dies, unless it keeps dying."""
-    died: dict[str, list[float]] = defaultdict(list)
-    while True:
-        time.sleep(1)
-        for child in children:
-            if not child.has_ended():
-                continue
-            now = time.monotonic()
-            died[child.name] = [then for then in died[child.name] if now - then < 600] + [now]
-            if len(died[child.name]) > RESTARTS_PER_TEN_MINUTES:
-                raise StartFailedError(child.name, f"ended {len(died[child.name])} times in ten minutes", child.log)
-            say(f"{child.name} ended; starting it again (log: {child.log})")
-            child.start()
 
 
 def _welcome(addresses: Addresses, seconds: float) -> str:

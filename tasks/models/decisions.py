@@ -1,8 +1,9 @@
 """What to do with one model: from what is known to one named action and its reason. Pure.
 
 A refresh reads a `ModelState` and decides. Where the action is one of `MEASUREMENTS`, it measures that, adds the result
-to the state and decides again; every other action ends it. So what is costly (a drift check, a trained candidate) is
-measured only where a decision depends on it.
+to the state and decides again. A champion that cannot be read, where none before it can either, is withdrawn, and it is
+decided again what a model without champion needs. Every other action ends it. So what is costly (a drift check, a
+trained candidate) is measured only where a decision depends on it.
 
 A challenger's rollout goes 5 → 25 → 50 → 100 % on two kinds of evidence, each under bounds that hold at every look:
 what both arms lost as served, in an experiment; and the gate, which pairs both models on the same newer rows and so
@@ -48,6 +49,7 @@ class Action(StrEnum):
     TRAIN_CANDIDATE = "train a candidate"
 
     ROLL_BACK = "roll back"
+    WITHDRAW_CHAMPION = "withdraw a champion that cannot be read"
     REPORT_SHORTAGE = "report that rows are too few"
     CLOSE_ROLLOUT = "close the rollout of a champion"
     STOP_ROLLOUT = "stop the rollout"
@@ -94,7 +96,8 @@ class ModelState:
         is_forced: whether to train a candidate also where no drift was found.
         shortage: why nothing can be learned from the labeled rows; None where something can.
         champion: the version that serves; `previous` served before it.
-        waiting: the newest registered version that has never served and whose rollout was not stopped.
+        waiting: the newest registered version, no older than the champion, that has never served, whose rollout was not
+            stopped, and that can be read.
         candidate: what was trained on exactly these labeled rows, in an earlier refresh or in this one.
         settled: names of versions that have served, or whose rollout was stopped: never moved again by themselves.
         was_rolled_back: whether the last change of champion was a rollback.
@@ -105,7 +108,9 @@ class ModelState:
         challenger: the version the rollout is about.
         stage_age_days: since the stage began.
         measured: the measurements made so far; only after each its results below mean anything.
-        champion_fault: why the champion must not go on serving.
+        champion_fault: why the champion must not go on serving; where there is a reason, `previous` is the last
+            champion before it that can be read.
+        is_readable: whether the champion's file is there and is what was registered.
         limit_breach: why the version that is rolled out must not.
         served: losses of both arms of the rollout as served.
         paired: the gate on rows newer than both versions; None while those are too few.
@@ -130,6 +135,7 @@ class ModelState:
     stage_age_days: float = 0.0
     measured: frozenset[Action] = frozenset()
     champion_fault: str | None = None
+    is_readable: bool = True
     limit_breach: str | None = None
     served: ServedEvidence | None = None
     paired: GateResult | None = None
@@ -166,13 +172,17 @@ def decide(state: ModelState, rule: Gate) -> Decision:
 
 
 def _protect_champion(state: ModelState) -> Decision | None:
-    if state.champion is None or state.previous is None:  # nothing to go back to
+    if state.champion is None:
         return None
     if state.lacks(Action.CHECK_CHAMPION):
         return Decision(Action.CHECK_CHAMPION, "it has to serve well to go on serving", state.previous)
     if state.champion_fault is None:
         return None
-    return Decision(Action.ROLL_BACK, state.champion_fault, state.previous)
+    if state.previous is not None:
+        return Decision(Action.ROLL_BACK, state.champion_fault, state.previous)
+    if not state.is_readable:
+        return Decision(Action.WITHDRAW_CHAMPION, state.champion_fault, state.champion)
+    return None
 
 
 def _require_rows(state: ModelState) -> Decision | None:
@@ -187,7 +197,8 @@ def _continue_rollout(state: ModelState, rule: Gate) -> Decision | None:
     if champion == step.version_name:
         return Decision(Action.CLOSE_ROLLOUT, "it is champion", version)
     if champion != step.champion:
-        return Decision(Action.STOP_ROLLOUT, f"{champion} serves now, not {step.champion}", version)
+        now = "nothing" if champion is None else champion
+        return Decision(Action.STOP_ROLLOUT, f"{now} serves now, not {step.champion}", version)
     if version is None:
         return Decision(Action.STOP_ROLLOUT, f"{step.version_name} is not registered any more")
     if state.lacks(Action.MEASURE_ROLLOUT):
@@ -219,10 +230,10 @@ def _settle_candidate(state: ModelState) -> Decision | None:
     if version.decision == REJECT:
         why = "on held-out rows it does not beat the baseline with confidence; not registered"
         return Decision(Action.REJECT_CANDIDATE, why, version)
-    if version.version_name in state.settled:
-        return Decision(Action.LEAVE_SETTLED, "this data was learned from before", version)
     if champion is None:
         return Decision(Action.PROMOTE_FIRST, "first champion", version)
+    if version.version_name in state.settled:
+        return Decision(Action.LEAVE_SETTLED, "this data was learned from before", version)
     if state.may_promote and state.has_traffic:
         return _start_rollout(version, champion)
     if state.may_promote and state.is_proven(version):

@@ -12,9 +12,11 @@ from tasks.errors import UnknownNameError
 
 FIRST_CHAMPION, PROMOTE, HOLD, REJECT = "first_champion", "promote", "hold", "reject"
 REGISTERED, REJECTED, DELETED = "registered", "rejected", "deleted"
+PROMOTION, ROLLBACK, WITHDRAWAL = "promotion", "rollback", "withdrawal"
 ROLLOUT_SHARES = (5, 25, 50)  # per cent of the predictions a challenger gives, stage by stage
 ROLLED_OUT, ROLLOUT_STOPPED = 100, 0
 REFUSED_IN_NAMES = {ord(character): f"%{ord(character):02X}" for character in "%/:'\"\\"}
+REFUSED_IN_LOGGED_NAMES = {ord(character): "_" for character in "%/:.'\""}
 
 
 class ModelType(StrEnum):
@@ -50,6 +52,11 @@ class ModelKey:
     def registered_name(self) -> str:
         """Name in the MLflow registry: `<workspace>.<TYPE>`, what MLflow or its search refuse written as %XX."""
         return f"{self.workspace_id.translate(REFUSED_IN_NAMES)}.{self.model_type.value}"
+
+    @property
+    def logged_name(self) -> str:
+        """Name among MLflow's logged models, which refuse the dot too; nothing is looked up by it."""
+        return f"{self.workspace_id.translate(REFUSED_IN_LOGGED_NAMES)}-{self.model_type.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,7 @@ class Deployment:
 
     Attributes:
         generation: 1, 2, … for each workspace and model type.
-        kind: `promotion` or `rollback`.
+        kind: `promotion`, `rollback`, or `withdrawal`, after which no version serves.
         outcome: `pending`, `done` or `abandoned`.
     """
 
@@ -290,8 +297,9 @@ class UpdateResult(TypedDict):
 
     Attributes:
         status: `first_champion`, `promoted`, `canary` (a challenger gives a share of the predictions),
-            `canary_stopped`, `rolled_back`, `challenger`, `no_retrain_needed`, `looked_at`, `unchanged`,
-            `not_better_than_baseline`, `insufficient_data`.
+            `canary_stopped`, `rolled_back`, `withdrawn` (its champion cannot be read, and nothing takes its place yet),
+            `challenger`, `no_retrain_needed`, `looked_at`, `unchanged`, `not_better_than_baseline`,
+            `insufficient_data`, `failed` (with the error as reason; the other models go on).
         model_version: the champion's `version_name` afterwards; None where there is none.
         candidate_version: what was trained now or earlier on the same data.
         reason: why, in one line.

@@ -13,9 +13,13 @@ from typing import Any
 
 from tasks.models.decisions import MEASUREMENTS, Action, Decision, ModelState, decide, next_share
 from tasks.models.drift.monitor import DriftThresholds, drift_report, insufficient, measure_drift
-from tasks.models.errors import ArtifactRefusedError
+from tasks.models.errors import ArtifactRefusedError, PromotionConflictError
 from tasks.models.records import (
+    DELETED,
+    PROMOTION,
     REGISTERED,
+    REJECTED,
+    ROLLBACK,
     ROLLED_OUT,
     ROLLOUT_STOPPED,
     DriftReport,
@@ -24,7 +28,7 @@ from tasks.models.records import (
     UpdateResult,
     Version,
 )
-from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter, champion_history
+from tasks.models.registry.promotion import Promoter, champion_history, waiting_version
 from tasks.models.reports import refresh_result
 from tasks.models.serving.gate import LATEST_BATCHES, MIN_ROWS, GateResult, breached_limit, excess_loss, judge
 from tasks.models.serving.predictions import losses_as_served
@@ -38,6 +42,7 @@ from tasks.models.training.evaluation import RetrainGain, retrain_gain
 
 ACTOR = "check_and_update_models"
 TRAFFIC_DAYS = 30
+TRIES_AFTER_OTHERS = 2
 SECONDS_PER_DAY = 86_400
 
 
@@ -60,17 +65,39 @@ class Refresh:
         Args:
             force: train a candidate also where no drift was found.
             promote: let a version that passed become champion, or take a share of the predictions, by itself.
+
+        Where another run moves the champion in between, it is decided again on what that left.
         """
+        for _ in range(TRIES_AFTER_OTHERS):
+            try:
+                return self._update_once(force=force, promote=promote)
+            except PromotionConflictError:
+                continue
+        return self._update_once(force=force, promote=promote)
+
+    def _update_once(self, *, force: bool, promote: bool) -> UpdateResult:
         self.promoter.reconcile(self.key, self.run.run_id)
         self.rollouts.finish_ended(self.key)
         state = self._read_state(force=force, promote=promote)
+        repairs = self.promoter.settle_aliases(self.key, state.challenger or state.waiting)
         decision = decide(state, self.spec.gate)
-        while decision.action in MEASUREMENTS:
-            state = state.with_measured(decision.action, self._measure(decision, state))
+        while decision.action in MEASUREMENTS or decision.action == Action.WITHDRAW_CHAMPION:
+            if decision.action in MEASUREMENTS:
+                state = state.with_measured(decision.action, self._measure(decision, state))
+            else:
+                repairs.append(self._withdraw(decision))
+                state = self._read_state(force=force, promote=promote)
             decision = decide(state, self.spec.gate)
         self._apply(decision, state)
         samples, needed = self.rows.labeled.n, self.spec.minimum_rows
-        return refresh_result(self.key, decision, state, samples=samples, samples_needed=needed)
+        return refresh_result(self.key, decision, state, repairs, samples=samples, samples_needed=needed)
+
+    def _withdraw(self, decision: Decision) -> str:
+        """Let an unreadable champion serve no longer; returns what was done, in words."""
+        version, reason = decision.version, decision.reason
+        assert version is not None, "a withdrawal is of a version"
+        self.promoter.withdraw(self.key, version, reason, ACTOR, self.run.run_id)
+        return f"{version.version_name} was withdrawn, as nothing before it can serve: {reason}"
 
     # ── read ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -83,6 +110,7 @@ class Refresh:
         stopped = {step.version_name for step in steps if step.share_percent == ROLLOUT_STOPPED}
         settled = history.have_served | stopped
         step = steps[-1] if steps and steps[-1].is_open else None
+        waiting = waiting_version(versions, champion, settled)
         enough = self.thresholds.min_samples
         return ModelState(
             may_promote=promote,
@@ -90,8 +118,8 @@ class Refresh:
             shortage=self.rows.shortage,
             champion=champion,
             previous=registered.get(history.previous or ""),
-            waiting=next((one for name, one in reversed(registered.items()) if name not in settled), None),
-            candidate=self._candidate(versions) if self.rows.shortage is None and step is None else None,
+            waiting=None if waiting is None or self.promoter.fault(self.key, waiting) else waiting,
+            candidate=self._candidate(versions, champion) if self.rows.shortage is None and step is None else None,
             settled=settled,
             was_rolled_back=history.was_rolled_back,
             has_traffic=champion is not None and self._has_traffic(champion),
@@ -102,10 +130,16 @@ class Refresh:
             stage_age_days=0.0 if step is None else self.run.days_since(step.entered_at),
         )
 
-    def _candidate(self, versions: list[Version]) -> Version | None:
-        """What was trained on exactly these rows by exactly this spec. Hashing rows takes its time."""
+    def _candidate(self, versions: list[Version], champion: Version | None) -> Version | None:
+        """What was trained on exactly these rows by exactly this spec, and can serve. Hashing rows takes its time."""
+        made = self._made_of_these_rows(versions)
+        if made is None or made.status == REJECTED or made == champion:  # the champion is checked apart
+            return made
+        return None if made.status == DELETED or self.promoter.fault(self.key, made) else made
+
+    def _made_of_these_rows(self, versions: list[Version]) -> Version | None:
         data = (self.rows.labeled.sha256, self.spec.sha256)
-        return next((version for version in versions if (version.data_sha256, version.spec_sha256) == data), None)
+        return next((one for one in versions if (one.data_sha256, one.spec_sha256) == data), None)
 
     def _has_traffic(self, champion: Version) -> bool:
         since = datetime.now(UTC) - timedelta(days=TRAFFIC_DAYS)
@@ -126,20 +160,26 @@ class Refresh:
         if decision.action == Action.MEASURE_RETRAIN_GAIN:
             model = self.promoter.load(self.key, champion)
             return {"gain": retrain_gain(self.spec, self.rows.labeled, model, champion.train_to)}
-        assert version is not None, "and all the rest against another version"
         if decision.action == Action.CHECK_CHAMPION:
-            return {"champion_fault": self._champion_fault(champion, previous=version)}
+            return self._check_champion(champion, previous=version)
+        assert version is not None, "and all the rest against another version"
         if decision.action == Action.COMPARE_CHALLENGER:
             return {"paired": self._compare(champion, version)}
         return self._measure_rollout(champion, version, state)
 
+    def _check_champion(self, champion: Version, previous: Version | None) -> dict[str, Any]:
+        """Whether it can be read, and why it must not go on serving; then also what would serve in its place."""
+        unreadable = self.promoter.fault(self.key, champion)
+        fault = unreadable or (None if previous is None else self._champion_fault(champion, previous))
+        if fault is None:
+            return {}
+        fallback = self.promoter.fallback(self.key)
+        return {"champion_fault": fault, "is_readable": unreadable is None, "previous": fallback}
+
     def _champion_fault(self, champion: Version, previous: Version) -> str | None:
-        """Why the champion must not go on serving: its file, its batches, or its loss beside the previous one's."""
-        try:
-            self.promoter.verify(self.key, champion)
-        except ArtifactRefusedError as error:
-            return str(error)
-        breach, newer = self._limit_breach(champion), self._newer_than_both(champion, previous)
+        """Why a readable champion must not go on serving: its batches, or its loss beside the previous one's."""
+        since = champion_history(self.store.deployments(self.key)).since
+        breach, newer = self._limit_breach(champion, since), self._newer_than_both(champion, previous)
         if breach is not None or newer.n < MIN_ROWS:
             return breach
         lost, n_served = self._losses(champion, newer)
@@ -152,11 +192,13 @@ class Refresh:
         basis = f"{newer.n} rows newer than both, {n_served} as served"
         return f"it loses at least {least:.3g} a row more than {previous.version_name} on {basis}"
 
-    def _limit_breach(self, version: Version) -> str | None:
-        return breached_limit(self.store.batches(self.key, version.version_name, LATEST_BATCHES), self.spec.serving)
+    def _limit_breach(self, version: Version, since: datetime | None = None) -> str | None:
+        batches = self.store.batches(self.key, version.version_name, LATEST_BATCHES, since)
+        return breached_limit(batches, self.spec.serving)
 
     def _measure_rollout(self, champion: Version, challenger: Version, state: ModelState) -> dict[str, Any]:
-        breach = self._limit_breach(challenger)
+        unreadable = self.promoter.fault(self.key, challenger)
+        breach = self._limit_breach(challenger) if unreadable is None else unreadable
         if breach is not None:
             return {"limit_breach": breach}
         assert state.rollout is not None, "a rollout is measured while it is under way"
@@ -201,6 +243,7 @@ class Refresh:
         if champion is not None and gain is not None and gain.window == "recent":
             rows = rows.after(champion.train_to)
         has_champion = champion is not None
+        lost = self._made_of_these_rows(self.store.versions(self.key))  # else it would be the candidate
         return train_candidate(
             self.store,
             self.promoter.registry,
@@ -211,6 +254,7 @@ class Refresh:
             gain,
             self.run,
             has_champion=has_champion,
+            replaces=None if lost is None else lost.version_name,
         )
 
     # ── apply ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tasks.errors import RaptorflowError
 from tasks.models.decisions import Action, Decision, ModelState, next_share
 from tasks.models.records import (
     CRITICAL,
@@ -20,7 +21,7 @@ from tasks.models.records import (
 )
 from tasks.warehouse.outcomes import Outcome
 
-LOOKED_AT = "looked_at"
+LOOKED_AT, WITHDRAWN, FAILED = "looked_at", "withdrawn", "failed"
 STATUSES = {
     Action.ROLL_BACK: "rolled_back",
     Action.REPORT_SHORTAGE: INSUFFICIENT_DATA,
@@ -50,9 +51,18 @@ REFRESH_FLOW = "model-refresh"
 
 
 def refresh_result(
-    key: ModelKey, decision: Decision, state: ModelState, *, samples: int, samples_needed: int
+    key: ModelKey,
+    decision: Decision,
+    state: ModelState,
+    repairs: Sequence[str] = (),
+    *,
+    samples: int,
+    samples_needed: int,
 ) -> UpdateResult:
-    """What a refresh did with one model, from the decision that ended it and the state it was taken in."""
+    """What a refresh did with one model, from the decision that ended it and the state it was taken in.
+
+    `repairs` are lines on what was put right before: aliases that were moved by hand, a champion that was withdrawn.
+    """
     action, champion = decision.action, _name(state.champion)
     subject = _name(decision.version) or (state.rollout.version_name if state.rollout else None)
     is_short, is_rollback = action == Action.REPORT_SHORTAGE, action == Action.ROLL_BACK
@@ -60,14 +70,36 @@ def refresh_result(
     return UpdateResult(
         workspace_id=key.workspace_id,
         model_type=key.model_type.value,
-        status=STATUSES[action],
+        status=_status(action, state, repairs),
         model_version=_name(decision.version) if action in BECOMES_CHAMPION else champion,
         candidate_version=champion if is_rollback else None if is_short else subject,
         samples=samples if candidate is None else candidate.n_rows,
         samples_needed=samples_needed if is_short else 0,
         drift=state.drift,
         evaluation={} if candidate is None else candidate.evaluation,
-        reason=_reason(decision, state),
+        reason="; ".join([*repairs, _reason(decision, state)]),
+    )
+
+
+def _status(action: Action, state: ModelState, repairs: Sequence[str]) -> str:
+    lost = bool(repairs) and state.champion is None and action not in BECOMES_CHAMPION
+    return WITHDRAWN if lost else STATUSES[action]
+
+
+def failed_result(key: ModelKey, error: BaseException) -> UpdateResult:
+    """A model whose refresh or check failed, with the error in one line."""
+    line = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+    return UpdateResult(
+        workspace_id=key.workspace_id,
+        model_type=key.model_type.value,
+        status=FAILED,
+        model_version=None,
+        candidate_version=None,
+        samples=0,
+        samples_needed=0,
+        drift=None,
+        evaluation={},
+        reason=line if isinstance(error, RaptorflowError) else f"{type(error).__name__}: {line}",
     )
 
 
@@ -148,6 +180,8 @@ def events_of(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str, dict[str,
             yield "raptorflow.model.registered", about, whose | {"version": result["candidate_version"]}
         if status in ("first_champion", "promoted"):
             yield "raptorflow.model.promoted", about, whose | {"version": result["model_version"], "reason": reason}
+        if status == WITHDRAWN:
+            yield "raptorflow.model.withdrawn", about, whose | {"reason": reason}
         if status == "rolled_back":
             gone = {"version": result["model_version"], "from_version": result["candidate_version"], "reason": reason}
             yield "raptorflow.model.rolled-back", about, whose | gone

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
-from functools import cached_property
+import logging
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+from functools import cached_property, partial
 from typing import Any
 
 import polars as pl
+from polars.exceptions import PanicException
 
-from tasks.errors import InputError, require_between
+from tasks.errors import InputError, RaptorflowError, require_between
 from tasks.models.drift.monitor import DriftThresholds, insufficient
+from tasks.models.errors import RegistryUnreachableError
 from tasks.models.records import (
+    PROMOTION,
+    ROLLBACK,
     DriftReport,
     ModelKey,
     ModelType,
@@ -24,9 +29,9 @@ from tasks.models.records import (
 )
 from tasks.models.refresh import Refresh
 from tasks.models.registry.mlflow_registry import Registry
-from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter
+from tasks.models.registry.promotion import Promoter
 from tasks.models.registry.retention import delete_old_versions
-from tasks.models.reports import beside_champion, move_result
+from tasks.models.reports import beside_champion, drift_check_result, failed_result, move_result
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.serving.router import PredictionRouter
 from tasks.models.specs import ModelSpec, load_spec
@@ -38,6 +43,7 @@ from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
 
 Source = Warehouse | Snapshot | ChunkSnapshot
 BY_HAND = "by-hand"
+logger = logging.getLogger("raptorflow")
 
 
 class ModelService:
@@ -90,13 +96,28 @@ class ModelService:
         wanted = [ModelType.parse(name) for name in (ModelType if model_types is None else model_types)]
         run = _run(source, as_of, run_id, git_commit)
         find_workspace(self.store.warehouse, workspace_id)
-        results: dict[str, UpdateResult] = {}
-        for model_type in wanted:
-            spec = load_spec(model_type)
-            rows = ModelRows(self._frame(spec, workspace_id, source, as_of), spec)
-            refresh = self.refresh(ModelKey(workspace_id, model_type), spec, rows, run)
-            results[model_type.value] = refresh.update(force=force_retrain, promote=promote)
-        return results
+        update = partial(self._update, source, run, force_retrain, promote)
+        return {one.value: each_alone(ModelKey(workspace_id, one), update) for one in wanted}
+
+    def _update(self, source: Source | None, run: Run, force: bool, promote: bool, key: ModelKey) -> UpdateResult:
+        spec = load_spec(key.model_type)
+        rows = ModelRows(self._frame(spec, key.workspace_id, source, run.as_of), spec)
+        return self.refresh(key, spec, rows, run).update(force=force, promote=promote)
+
+    def check_drift(
+        self,
+        workspace_id: str,
+        model_types: Sequence[ModelType | str],
+        source: Source | None = None,
+        run_id: str | None = None,
+    ) -> dict[str, UpdateResult]:
+        """Measure the drift of several models and move nothing; each fails alone, like a refresh."""
+        keys = [ModelKey(workspace_id, ModelType.parse(name)) for name in model_types]
+        find_workspace(self.store.warehouse, workspace_id)
+        return {key.model_type.value: each_alone(key, partial(self._look, source, run_id)) for key in keys}
+
+    def _look(self, source: Source | None, run_id: str | None, key: ModelKey) -> UpdateResult:
+        return drift_check_result(self.detect_drift(key.workspace_id, key.model_type, source, run_id=run_id))
 
     def refresh(self, key: ModelKey, spec: ModelSpec, rows: ModelRows, run: Run) -> Refresh:
         """A refresh of one model on one state of its rows."""
@@ -136,8 +157,10 @@ class ModelService:
         return PredictionRouter(self.promoter, self.rollouts).predict(key, rows.everything, row_ids, run)
 
     def delete_old_versions(self, older_than_days: int = 90, dry_run: bool = True) -> list[dict[str, Any]]:
-        """Delete versions that retention lets go, or only list them."""
+        """Delete versions that retention lets go, or only list them; close the runs that killed registrations left."""
         require_between("older_than_days", older_than_days, 1, 36_500)
+        if not dry_run:
+            self.registry.close_abandoned_runs(datetime.now(UTC))
         return delete_old_versions(self.store, self.registry, older_than_days, dry_run=dry_run)
 
     def pin_version(self, workspace_id: str, model_type: ModelType | str, version: str, pinned: bool = True) -> None:
@@ -220,6 +243,23 @@ class ModelService:
         if isinstance(source, ChunkSnapshot):
             source = source.content if spec.rows == "content" else source.touches
         return read(self.store.warehouse if source is None else source, workspace_id, until=as_of)
+
+
+def each_alone(key: ModelKey, work: Callable[[ModelKey], UpdateResult]) -> UpdateResult:
+    """What became of one model; one that fails says why in its result, so that the others go on.
+
+    Raises:
+        RegistryUnreachableError: if MLflow does not answer: then no other model fares better.
+    """
+    try:
+        return work(key)
+    except RegistryUnreachableError:
+        raise
+    except RaptorflowError as error:
+        return failed_result(key, error)
+    except (Exception, PanicException) as error:  # polars panics at instants that no calendar holds
+        logger.exception("%s failed", key.registered_name)
+        return failed_result(key, error)
 
 
 def _run(source: Source | None, as_of: datetime | None, run_id: str | None, git_commit: str | None = None) -> Run:

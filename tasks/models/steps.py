@@ -15,12 +15,13 @@ from prefect.runtime import task_run
 
 from tasks.models.drift.monitor import DriftThresholds
 from tasks.models.records import ModelType, MoveResult, UpdateResult
-from tasks.models.reports import drift_check_result, events_of
+from tasks.models.reports import FAILED as MODEL_FAILED
+from tasks.models.reports import events_of
 from tasks.models.service import ModelService
 from tasks.models.store import list_models
 from tasks.settings import CHECKOUT
 from tasks.warehouse import open_warehouse
-from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
+from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome, each_workspace
 from tasks.warehouse.snapshots import ChunkSnapshot
 
 __all__ = ["events_of"]
@@ -55,8 +56,7 @@ def refresh_models(
 def _measured(
     service: ModelService, wanted: Sequence[ModelType], chunk: ChunkSnapshot, run_id: str, workspace_id: str
 ) -> Outcome:
-    reports = [service.detect_drift(workspace_id, model_type, chunk, run_id=run_id) for model_type in wanted]
-    return outcome(workspace_id, {report["model_type"]: drift_check_result(report) for report in reports})
+    return outcome(workspace_id, service.check_drift(workspace_id, wanted, chunk, run_id))
 
 
 def _refreshed(
@@ -123,7 +123,10 @@ def delete_old_models(older_than_days: int, dry_run: bool) -> list[dict[str, Any
 
 
 def outcome(workspace_id: str, results: dict[str, UpdateResult]) -> Outcome:
-    """Done where any model had data; skipped, with the reasons, where all lack it."""
+    """Done where any model had data; skipped, with the reasons, where all lack it; failed where any model failed."""
+    failed = [f"{name}: {result['reason']}" for name, result in results.items() if result["status"] == MODEL_FAILED]
+    if failed:
+        return Outcome(workspace_id, FAILED, "; ".join(failed), {"models": results})
     short = [result for result in results.values() if result["status"] == "insufficient_data"]
     if len(short) == len(results):
         reason = "; ".join(f"{result['model_type']}: {result['reason']}" for result in short)

@@ -15,8 +15,10 @@ class Event(StrEnum):
     MODEL_REGISTERED = "raptorflow.model.registered"
     MODEL_PROMOTED = "raptorflow.model.promoted"
     MODEL_ROLLED_BACK = "raptorflow.model.rolled-back"
+    MODEL_WITHDRAWN = "raptorflow.model.withdrawn"
     EXPERIMENT_DECIDED = "raptorflow.experiment.decided"
     DEBATE_CONCLUDED = "raptorflow.debate.concluded"
+    INPUT_STOPPED = "raptorflow.input.stopped"
 
 
 def emit(event: str, about: str, payload: dict[str, Any]) -> None:

@@ -37,8 +37,8 @@ class BulkUpsert:
         if self._warehouse.is_sqlite:
             self._cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._cursor.execute("PRAGMA temp_store = MEMORY")
-        self._cursor.execute(self._stage)
-        self._connection.commit()
+            self._cursor.execute(self._stage)
+            self._connection.commit()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,9 +50,12 @@ class BulkUpsert:
         if self._warehouse.is_sqlite:
             frame = frame.select(_as_sqlite_stores(name, dtype) for name, dtype in frame.schema.items())
         try:
+            if not self._warehouse.is_sqlite:
+                self._cursor.execute(self._stage)
             self._cursor.adbc_ingest(STAGING, frame.to_arrow(), mode="append", temporary=True)
             written = self._written()
-            self._cursor.execute(f"DELETE FROM {STAGING}" if self._warehouse.is_sqlite else f"TRUNCATE {STAGING}")
+            if self._warehouse.is_sqlite:
+                self._cursor.execute(f"DELETE FROM {STAGING}")
             self._connection.commit()
         except BaseException:
             self._connection.rollback()
@@ -72,9 +75,13 @@ class BulkUpsert:
 
 
 def _staging_statement(warehouse: Warehouse, table: type[Base], columns: list[str]) -> str:
-    """A temporary table shaped like the columns written; PostgreSQL's JSON is staged as text, as Arrow carries it."""
+    """A temporary table shaped like the columns written; PostgreSQL's JSON is staged as text, as Arrow carries it.
+
+    PostgreSQL's lasts for one transaction: behind a pooler, the next one may have another session.
+    """
     names = ", ".join(_cast(name, table, "TEXT", warehouse) + f' AS "{name}"' for name in columns)
-    return f"CREATE TEMPORARY TABLE {STAGING} AS SELECT {names} FROM {table.__tablename__} LIMIT 0"
+    until = "" if warehouse.is_sqlite else " ON COMMIT DROP"
+    return f"CREATE TEMPORARY TABLE {STAGING}{until} AS SELECT {names} FROM {table.__tablename__} LIMIT 0"
 
 
 def _upsert_statement(warehouse: Warehouse, table: type[Base], columns: list[str]) -> str:

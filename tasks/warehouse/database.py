@@ -121,7 +121,8 @@ def _engine(url: str) -> Engine:
     """One engine an address and process: pools are worth sharing."""
     address = make_url(url)
     if address.get_backend_name() != "sqlite":
-        return create_engine(address, pool_pre_ping=True)
+        # Behind a pooler the next transaction may have another session, which knows nothing of prepared statements.
+        return create_engine(address, pool_pre_ping=True, connect_args={"prepare_threshold": None})
     if address.database and address.database != ":memory:":
         private_folder(Path(address.database).parent)
     # No pool: a connection kept open would meet ADBC's in the same file, see sqlite_guard.py.

@@ -1,31 +1,62 @@
-"""One ingestion writes at a time, so that two at once end as one after the other."""
+"""Locks that end with a transaction or a process, so that nobody who was killed holds one, nor a pooled connection.
+
+A lock of a PostgreSQL session would outlive its holder behind a pooler that hands connections on after each
+transaction (pgbouncer), and the next ingestion would wait for ever.
+"""
 
 from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 
-from sqlalchemy import make_url, text
+from sqlalchemy import Connection, make_url, text
 
 from tasks.warehouse.database import Warehouse
 
-POSTGRES_LOCK = 0x7261707466  # any number, the same for all
+INGESTION, SCHEMA = "ingestion", "schema"
 
 
 @contextmanager
 def ingestion_lock(warehouse: Warehouse) -> Iterator[None]:
-    """Wait until no other ingestion writes to this warehouse; a killed process gives its lock back by dying."""
-    database = make_url(warehouse.url).database
-    if warehouse.is_sqlite and database and database != ":memory:":
-        with Path(f"{database}.ingestion-lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+    """Wait until no other ingestion writes to this warehouse; two at once end as one after the other.
+
+    On PostgreSQL it is held by an idle transaction beside those that write: it has no snapshot, and so holds up no
+    vacuum. Behind a pooler, two of its connections are needed.
+    """
+    if warehouse.is_sqlite:
+        with _alone_beside(warehouse, INGESTION):
             yield
         return
-    with warehouse.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": POSTGRES_LOCK})
-        try:
-            yield
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": POSTGRES_LOCK})
+    with warehouse.engine.connect() as connection, connection.begin():
+        lock_until_commit(warehouse, connection, INGESTION)
+        yield
+
+
+@contextmanager
+def schema_transaction(warehouse: Warehouse) -> Iterator[Connection]:
+    """A transaction in which nobody else creates or changes tables."""
+    with _alone_beside(warehouse, SCHEMA), warehouse.begin() as connection:
+        lock_until_commit(warehouse, connection, SCHEMA)
+        yield connection
+
+
+def lock_until_commit(warehouse: Warehouse, connection: Connection, what: str) -> None:
+    """Wait until no other transaction holds the lock of that name; SQLite's writers are alone as it is."""
+    if not warehouse.is_sqlite:
+        key = int.from_bytes(blake2b(what.encode(), digest_size=8).digest(), "big", signed=True)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+@contextmanager
+def _alone_beside(warehouse: Warehouse, what: str) -> Iterator[None]:
+    """Hold a lock file beside SQLite's; a process that is killed gives it back by dying."""
+    database = make_url(warehouse.url).database
+    if not warehouse.is_sqlite or not database or database == ":memory:":
+        yield
+        return
+    with Path(f"{database}.{what}-lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -12,14 +12,15 @@ from alembic.script import ScriptDirectory
 
 from tasks.errors import SchemaOutdatedError
 from tasks.warehouse.database import Warehouse
+from tasks.warehouse.locks import schema_transaction
 
 SCRIPTS = Path(__file__).with_name("migrations")
 
 
 def upgrade(warehouse: Warehouse) -> str:
-    """Create or upgrade the schema; returns the revision reached. Doing it twice changes nothing."""
+    """Create or upgrade the schema; returns the revision reached. Doing it twice, or at once, changes nothing."""
     config = _config()
-    with warehouse.begin() as connection:
+    with schema_transaction(warehouse) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return expected_revision()

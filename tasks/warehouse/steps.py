@@ -18,6 +18,7 @@ from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.extraction import extract_content, extract_touches, workspace_chunks
 from tasks.warehouse.frames import count_rows, newest_instant
+from tasks.warehouse.freshness import stopped_inputs
 from tasks.warehouse.inbox import inbox, waiting
 from tasks.warehouse.input_folders import declared
 from tasks.warehouse.outcomes import DONE, Outcome, each_workspace, outcomes_of
@@ -84,6 +85,12 @@ def plan_chunks(
 def newest_row(workspace_ids: Sequence[str]) -> datetime | None:
     """When the newest post or touch of the workspaces happened."""
     return newest_instant(open_warehouse(), workspace_ids)
+
+
+@task(name="watch-input", cache_policy=NO_CACHE)
+def newly_silent(run_id: str) -> list[str]:
+    """Workspaces that have fallen silent since the last run that looked, by their own habit; a line each."""
+    return [str(one) for one in stopped_inputs(open_warehouse(), run_id, datetime.now(UTC))]
 
 
 @task(name="plan-nights", cache_policy=NO_CACHE)

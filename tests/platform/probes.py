@@ -27,3 +27,9 @@ def wait(seconds: float) -> float:
 def lasts(seconds: float = 20.0) -> float:
     """Last long enough to be killed, or to see its server go and come back."""
     return sum(wait(1.0) for _ in range(int(seconds)))
+
+
+@flow(name="alone")
+def alone(seconds: float = 20.0) -> float:
+    """Last, while its deployment lets no second run begin."""
+    return sum(wait(1.0) for _ in range(int(seconds)))

@@ -12,23 +12,40 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
 
-from tasks.models.errors import ArtifactRefusedError, RegistryUnreachableError
-from tasks.models.records import NO_ARTIFACTS, ModelArtifacts, ModelKey, ModelType
+from tasks.models.errors import ArtifactRefusedError, RegistryRefusedError, RegistryUnreachableError
+from tasks.models.records import NO_ARTIFACTS, ModelArtifacts, ModelKey
 from tasks.models.registry.model_folder import MODEL_FILE, TRUSTED_TYPES, file_sha256, write_model_folder
 from tasks.models.training.estimators import FittedModel
 from tasks.private_files import private_folder
 from tasks.settings import get_settings
 
+logger = logging.getLogger("raptorflow")
+
 CREATED_BY = "ModelUpdater"
 DIGEST_CHARACTERS = 36  # what MLflow keeps of a data set's hash; the whole one stands in its profile and in the tags
 MODEL_ID = "model_id"  # a tag of our own: the SQL store forgets which logged model a version is of
+# Codes under which MLflow refuses what was asked; under every other, it could not answer.
+REFUSALS = frozenset(
+    {
+        "RESOURCE_DOES_NOT_EXIST",
+        "RESOURCE_ALREADY_EXISTS",
+        "INVALID_PARAMETER_VALUE",
+        "INVALID_STATE",
+        "BAD_REQUEST",
+        "NOT_FOUND",
+        "PERMISSION_DENIED",
+        "UNAUTHENTICATED",
+    }
+)
+ABANDONED_HOURS = 24  # a registration takes seconds; a run open for a day was left by one that was killed
 _FIRST_USE = RLock()  # MLflow creates the tables of a new store at first use, and two threads doing so collide
 _READING = Lock()  # arrays' headers are read by Python's parser, which two threads at once can break (cpython#106905)
 
@@ -44,7 +61,6 @@ class Registry:
         settings = get_settings()
         self.address = address or settings.mlflow_tracking_uri
         self._artifacts = settings.mlflow_artifacts
-        self._experiments: dict[ModelType, str] = {}
 
     @cached_property
     def _client(self) -> Any:
@@ -61,20 +77,24 @@ class Registry:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """Turn MLflow's many ways of being away into one error."""
+        """Turn MLflow's many ways of being away into one error, and its ways of saying no into another."""
         from mlflow.exceptions import MlflowException
 
         try:
             yield
         except (MlflowException, OSError) as error:
             first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise RegistryUnreachableError(self.address, first_line) from error
+            is_refusal = isinstance(error, MlflowException) and error.error_code in REFUSALS
+            raised = RegistryRefusedError if is_refusal else RegistryUnreachableError
+            raise raised(self.address, first_line) from error
 
-    def find(self, key: ModelKey, tags: Mapping[str, str]) -> tuple[int, dict[str, str]] | None:
-        """Number and tags of the first version that carries all these tags; None when there is none."""
+    def find(
+        self, key: ModelKey, tags: Mapping[str, str], besides: Collection[int] = ()
+    ) -> tuple[int, dict[str, str]] | None:
+        """Number and tags of the first version, `besides` these, that carries all these tags; None when none does."""
         with self._answering():
             versions = self._client.search_model_versions(f"name = '{key.registered_name}'")
-        numbered = {int(one.version): dict(one.tags) for one in versions}
+        numbered = {int(one.version): dict(one.tags) for one in versions if int(one.version) not in besides}
         numbers = [number for number, known in numbered.items() if tags.items() <= known.items()]
         return (min(numbers), numbered[min(numbers)]) if numbers else None
 
@@ -108,17 +128,51 @@ class Registry:
             }
             experiment = self._experiment(key)
             run = self._client.create_run(experiment, run_name=tags["version_name"], tags=run_tags).info
-            logged = self._client.create_logged_model(
-                experiment, name="model", source_run_id=run.run_id, tags=dict(tags), model_type=key.model_type.value
-            )
-            self._client.log_model_artifacts(logged.model_id, str(path))
-            self._client.finalize_logged_model(logged.model_id, "READY")
-            self._log(run.run_id, logged.model_id, metrics, artifacts, Path(folder))
-            self._client.set_terminated(run.run_id)
-            about = {**tags, "artifact_sha256": sha256, MODEL_ID: logged.model_id}
-            described = {"tags": about, "description": card, "await_creation_for": 0}
-            described |= {"source": logged.artifact_location, "run_id": run.run_id, "model_id": logged.model_id}
-            return self._create_version(key, described), sha256
+            with self._failed_unless_done(run.run_id):
+                logged = self._client.create_logged_model(
+                    experiment,
+                    name=key.logged_name,
+                    source_run_id=run.run_id,
+                    tags=dict(tags),
+                    model_type=key.model_type.value,
+                )
+                self._client.log_model_artifacts(logged.model_id, str(path))
+                self._client.finalize_logged_model(logged.model_id, "READY")
+                self._log(run.run_id, logged.model_id, metrics, artifacts, Path(folder))
+                self._client.set_terminated(run.run_id)
+                about = {**tags, "artifact_sha256": sha256, MODEL_ID: logged.model_id}
+                described = {"tags": about, "description": card, "await_creation_for": 0}
+                described |= {"source": logged.artifact_location, "run_id": run.run_id, "model_id": logged.model_id}
+                return self._create_version(key, described), sha256
+
+    @contextmanager
+    def _failed_unless_done(self, run_id: str) -> Iterator[None]:
+        """Mark a run as failed where what it is about cannot be written, such as on a full disk."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except Exception:
+            try:
+                self._client.set_terminated(run_id, "FAILED")
+            except (MlflowException, OSError) as error:
+                logger.warning("run %s could not be marked as failed and looks as if it ran: %s", run_id, error)
+            raise
+
+    def close_abandoned_runs(self, now: datetime) -> int:
+        """Mark runs as failed that killed registrations left open for a day; returns how many."""
+        from mlflow.entities import ViewType
+
+        before = int((now - timedelta(hours=ABANDONED_HOURS)).timestamp() * 1000)
+        with self._answering():
+            known = self._client.search_experiments(filter_string=f"name LIKE '{CREATED_BY}/%'")
+            if not known:
+                return 0
+            ids, left_open = [one.experiment_id for one in known], f"status = 'RUNNING' AND start_time < {before}"
+            runs = self._client.search_runs(ids, left_open, ViewType.ACTIVE_ONLY)
+            for run in runs:
+                self._client.set_terminated(run.info.run_id, "FAILED")
+            return len(runs)
 
     def _create_version(self, key: ModelKey, described: dict[str, Any]) -> int:
         from mlflow.exceptions import MlflowException
@@ -182,35 +236,69 @@ class Registry:
             except UntrustedTypesFoundException as error:
                 foreign = f"it holds foreign types: {error}"
                 raise ArtifactRefusedError(key.registered_name, version, foreign) from error
+            except Exception as error:  # a file cut short by a full disk was registered so: no zip, no JSON, no array
+                unreadable = f"its file cannot be read ({type(error).__name__}: {error})"
+                raise ArtifactRefusedError(key.registered_name, version, unreadable) from error
 
     @contextmanager
     def model_file(self, key: ModelKey, version: int) -> Iterator[Path | None]:
-        """The model file of a version, local for as long as the context lasts; None when it cannot be had."""
+        """The model file of a version, local for as long as the context lasts; None when there is none.
+
+        Raises:
+            RegistryUnreachableError: if its store does not answer, so that nobody knows.
+        """
         registered = self._version(key, version)
         if registered is None:
             yield None
             return
-        from mlflow.artifacts import download_artifacts
+        with tempfile.TemporaryDirectory() as folder:
+            yield self._downloaded(registered.source.rstrip("/"), folder)
+
+    def _downloaded(self, source: str, folder: str) -> Path | None:
+        """The model file below an address; None where the store, which answers, has no such file."""
+        from mlflow.artifacts import download_artifacts, list_artifacts
         from mlflow.exceptions import MlflowException
 
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                uri = f"{registered.source.rstrip('/')}/{MODEL_FILE}"
-                path = Path(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=self.address))
-            except (MlflowException, OSError):
-                path = None
-            yield path
+        try:
+            uri = f"{source}/{MODEL_FILE}"
+            return Path(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=self.address))
+        except (MlflowException, OSError):
+            with self._answering():
+                files = list_artifacts(artifact_uri=source, tracking_uri=self.address)
+            if any(Path(one.path).name == MODEL_FILE for one in files):
+                with self._answering():
+                    raise
+            return None
 
-    def point(self, key: ModelKey, alias: str, version: int) -> None:
-        """Set an alias; doing it twice changes nothing."""
+    def point(self, key: ModelKey, alias: str, version: int) -> bool:
+        """Set an alias; doing it twice changes nothing. False where there is no such version any more."""
+        from mlflow.exceptions import MlflowException
+
         with self._answering():
-            _retried(self._client.set_registered_model_alias, key.registered_name, alias, str(version))
+            try:
+                _retried(self._client.set_registered_model_alias, key.registered_name, alias, str(version))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return False
+        return True
+
+    def unpoint(self, key: ModelKey, alias: str) -> None:
+        """Remove an alias, wherever it points."""
+        with self._answering():
+            if alias in self.aliases(key):
+                self._client.delete_registered_model_alias(key.registered_name, alias)
 
     def clear(self, key: ModelKey, alias: str, version: int) -> None:
         """Remove an alias if it points to this version."""
         with self._answering():
             if self.aliases(key).get(alias) == version:
                 self._client.delete_registered_model_alias(key.registered_name, alias)
+
+    def rename(self, key: ModelKey, version: int, version_name: str) -> None:
+        """Change the name a version goes by."""
+        with self._answering():
+            self._client.set_model_version_tag(key.registered_name, str(version), "version_name", version_name)
 
     def delete(self, key: ModelKey, version: int) -> None:
         """Delete a version, then its model, then its run: in that order nothing that is registered ever dangles."""
@@ -248,17 +336,18 @@ class Registry:
                 raise
 
     def _experiment(self, key: ModelKey) -> str:
-        """Id of the type's experiment, asked for once: an id never changes."""
-        known = self._experiments.get(key.model_type)
-        if known is None:
-            name = f"{CREATED_BY}/{key.model_type.value}"
-            client = self._client
-            with _FIRST_USE:
-                experiment = client.get_experiment_by_name(name)
+        """Id of the type's experiment; one that was deleted in MLflow's page is brought back with its runs."""
+        name = f"{CREATED_BY}/{key.model_type.value}"
+        client = self._client
+        with _FIRST_USE:
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
                 folder = self._artifacts.as_uri() if self.address.startswith("sqlite") else None
-                made = None if experiment else client.create_experiment(name, artifact_location=folder)
-            known = self._experiments[key.model_type] = str(experiment.experiment_id if experiment else made)
-        return known
+                return str(client.create_experiment(name, artifact_location=folder))
+            if experiment.lifecycle_stage == "deleted":
+                logger.warning("experiment %s was deleted in MLflow; it is restored", name)
+                client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
 
 
 def _source(tags: Mapping[str, str], card: str) -> dict[str, str]:

@@ -6,25 +6,44 @@
 4. close: append that it is done.
 
 A change that was opened and never closed is finished by whoever comes next. Aliases follow the table: whoever moved
-them looks at the table once more and moves them again if it has gone on, so the last move is always the newest.
+them looks at the table once more and moves them again if it has gone on, so the last move is always the newest. Who
+moves an alias in MLflow's page is told so at the next refresh, and the alias is put back: promotions are made here.
+
+A champion that can no longer be read, where no version before it can either, is withdrawn: a change of champion like
+the others, after which nothing serves.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 
 from tasks.errors import UnknownNameError
-from tasks.models.errors import ArtifactRefusedError, NoChampionError, PromotionConflictError
-from tasks.models.records import REGISTERED, Deployment, ModelKey, Version
+from tasks.models.errors import (
+    ArtifactRefusedError,
+    NoChampionError,
+    NoPreviousChampionError,
+    PromotionConflictError,
+)
+from tasks.models.records import (
+    REGISTERED,
+    ROLLBACK,
+    ROLLOUT_STOPPED,
+    WITHDRAWAL,
+    Deployment,
+    ModelKey,
+    Version,
+)
 from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.store import ABANDONED, DONE, PENDING, ModelStore
 from tasks.models.training.estimators import FittedModel
 from tasks.models.training.evaluation import repeats_reference
 
-PROMOTION, ROLLBACK = "promotion", "rollback"
+CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
+NONE_WAITS = "`model-refresh` registers one; a version that is older than the champion is promoted by its name"
 MODELS_KEPT = 8  # a text model may hold tens of megabytes
 
 
@@ -37,12 +56,14 @@ class ChampionHistory:
         previous: name of the one that `rollback` goes back to.
         have_served: names of all versions that were ever to become champion.
         was_rolled_back: whether the last change was a rollback.
+        since: when the champion last became it; None before the first.
     """
 
     champion: str | None
     previous: str | None
     have_served: frozenset[str]
     was_rolled_back: bool
+    since: datetime | None = None
 
 
 class LatestModels:
@@ -121,6 +142,7 @@ class Promoter:
 
         Raises:
             PromotionConflictError: if the table is not at generation `expected` (None: wherever it is now).
+            UnknownNameError: if the version is not stored, or not any more.
             ArtifactRefusedError: if the version cannot serve.
         """
         self.reconcile(key, run_id)
@@ -132,21 +154,82 @@ class Promoter:
             return now
         self.verify(key, version)
         opened = Deployment(now + 1, kind, PENDING, version.version_name, current, reason, actor, datetime.now(UTC))
-        if not self.store.open_deployment(key, opened, run_id):
-            raise PromotionConflictError(key.registered_name, now, self.generation(key))
-        self._converge(key, run_id)
+        self._change(key, opened, run_id)
         return now + 1
+
+    def withdraw(self, key: ModelKey, version: Version, reason: str, actor: str, run_id: str) -> None:
+        """Let a champion that cannot be read serve no longer, though nothing can take its place yet."""
+        self.reconcile(key, run_id)
+        history = self.store.deployments(key)
+        if served(history) != version.version_name:
+            return
+        name, generation = version.version_name, last_generation(history) + 1
+        gone = Deployment(generation, WITHDRAWAL, PENDING, name, name, reason, actor, datetime.now(UTC))
+        self._change(key, gone, run_id)
+
+    def _change(self, key: ModelKey, opened: Deployment, run_id: str) -> None:
+        if not self.store.open_deployment(key, opened, run_id):
+            self.version(key, opened.version_name)
+            raise PromotionConflictError(key.registered_name, opened.generation - 1, self.generation(key))
+        self._converge(key, run_id)
 
     def reconcile(self, key: ModelKey, run_id: str) -> None:
         """Finish what a killed promoter began, or abandon it when its version can no longer serve."""
         for deployment in self.store.deployments(key):
             if deployment.outcome != PENDING:
                 continue
-            try:
-                self.verify(key, self.version(key, deployment.version_name))
-            except ArtifactRefusedError:
+            if deployment.kind != WITHDRAWAL and not self._can_serve(key, deployment.version_name):
                 self.store.close_deployment(key, deployment, ABANDONED, run_id)
             self._converge(key, run_id)
+
+    def _can_serve(self, key: ModelKey, version_name: str) -> bool:
+        version = self.store.version(key, version_name)
+        return version is not None and self.fault(key, version) is None
+
+    def fault(self, key: ModelKey, version: Version) -> str | None:
+        """Why a version cannot serve; None where it can."""
+        try:
+            self.verify(key, version)
+        except ArtifactRefusedError as error:
+            return error.why
+        return None
+
+    def settle_aliases(self, key: ModelKey, challenger: Version | None) -> list[str]:
+        """Point all aliases as the tables have it; returns one line for each that was not so.
+
+        Args:
+            key: whose model of which type.
+            challenger: the version that waits or is rolled out; None where none does.
+        """
+        history = self.store.deployments(key)
+        champion, earlier = served(history), lineage(history)[:-1][::-1]
+        wanted = {
+            CHAMPION: [] if champion is None else [champion],
+            PREVIOUS: [] if champion is None else earlier,
+            CHALLENGER: [] if challenger is None else [challenger.version_name],
+        }
+        aliases = self.registry.aliases(key)
+        lines = [self._settle(key, alias, names, aliases.get(alias)) for alias, names in wanted.items()]
+        return [line for line in lines if line is not None]
+
+    def _settle(self, key: ModelKey, alias: str, names: Sequence[str], now: int | None) -> str | None:
+        """Point one alias to the first of these versions that MLflow still has; returns what was wrong with it."""
+        right = self._point_first(key, alias, names, now)
+        if right == now:
+            return None
+        if right is None:
+            self.registry.unpoint(key, alias)
+        was = "was missing" if now is None else f"pointed to version {now}"
+        return f"alias {alias} {was} in MLflow: " + ("removed" if right is None else f"it points to {right} again")
+
+    def _point_first(self, key: ModelKey, alias: str, names: Sequence[str], now: int | None = None) -> int | None:
+        """Point an alias to the first of these versions that MLflow still has; returns its number."""
+        for name in names:
+            version = self.store.version(key, name)
+            number = None if version is None else version.registry_version
+            if number is not None and (number == now or self.registry.point(key, alias, number)):
+                return number
+        return None
 
     def version(self, key: ModelKey, version_name: str) -> Version:
         """A version by its name.
@@ -161,49 +244,65 @@ class Promoter:
         return version
 
     def challenger(self, key: ModelKey, version_name: str | None) -> Version:
-        """The version to promote: the one named, or the newest that has never served.
+        """The version to promote: the one named, or the newest that waits to be more than the champion.
 
         Raises:
             UnknownNameError: if this workspace has no such version of this type, or none waits.
         """
         if version_name is not None:
             return self.version(key, version_name)
-        have_served = champion_history(self.store.deployments(key)).have_served
-        registered = [version for version in self.store.versions(key) if version.status == REGISTERED]
-        newest = next((one for one in reversed(registered) if one.version_name not in have_served), None)
+        history = champion_history(self.store.deployments(key))
+        champion = self.store.version(key, history.champion or "")
+        stopped = {step.version_name for step in self.store.rollout(key) if step.share_percent == ROLLOUT_STOPPED}
+        newest = waiting_version(self.store.versions(key), champion, history.have_served | stopped)
         if newest is None:
-            raise UnknownNameError("challenger of", key.registered_name, fix="`model-refresh` registers one")
+            raise UnknownNameError("challenger of", key.registered_name, fix=NONE_WAITS)
         return newest
 
     def rollback_target(self, key: ModelKey, version_name: str | None) -> Version:
-        """The version to go back to: the one named, or the one that served before the champion.
+        """The version to go back to: the one named, or the last before the champion that can serve.
 
         Raises:
-            NoChampionError: if nothing serves, or nothing served before.
+            NoChampionError: if nothing serves.
+            NoPreviousChampionError: if nothing that can serve did so before.
             UnknownNameError: if this workspace has no such version of this type.
         """
-        stack = lineage(self.store.deployments(key))
-        if not stack or (version_name is None and len(stack) < 2):
-            raise NoChampionError(key.registered_name)
-        return self.version(key, version_name or stack[-2])
+        history = self.store.deployments(key)
+        champion = served(history)
+        if champion is None:
+            raise NoChampionError(key.registered_name, withdrawn_because(history))
+        if version_name is not None:
+            return self.version(key, version_name)
+        previous = self.fallback(key)
+        if previous is None:
+            raise NoPreviousChampionError(key.registered_name, champion)
+        return previous
+
+    def fallback(self, key: ModelKey) -> Version | None:
+        """The last champion before this one that can still be read; None where there is none."""
+        for name in lineage(self.store.deployments(key))[:-1][::-1]:
+            version = self.store.version(key, name)
+            if version is not None and self.fault(key, version) is None:
+                return version
+        return None
 
     def _converge(self, key: ModelKey, run_id: str) -> None:
         history = standing(self.store.deployments(key))
         while history:
-            newest, stack = history[-1], lineage(history)
-            if len(stack) > 1:
-                self.registry.point(key, "previous", self._number(key, stack[-2]))
-            self.registry.point(key, "champion", self._number(key, newest.version_name))
-            self.registry.clear(key, "challenger", self._number(key, newest.version_name))
+            newest = history[-1]
+            if newest.kind == WITHDRAWAL:
+                for alias in (PREVIOUS, CHAMPION):
+                    self.registry.unpoint(key, alias)
+            else:
+                if self._point_first(key, PREVIOUS, lineage(history)[:-1][::-1]) is None:
+                    self.registry.unpoint(key, PREVIOUS)
+                number = self._point_first(key, CHAMPION, [newest.version_name])
+                if number is not None:  # else somebody deleted it in MLflow a moment ago; the next refresh finds that
+                    self.registry.clear(key, CHALLENGER, number)
             self.store.close_deployment(key, newest, DONE, run_id)
             history = standing(self.store.deployments(key))
             if history and history[-1].generation == newest.generation:
                 return
-
-    def _number(self, key: ModelKey, version_name: str) -> int:
-        number = self.version(key, version_name).registry_version
-        assert number is not None, "a registered version has a number"
-        return number
 
 
 def champion_history(history: list[Deployment]) -> ChampionHistory:
@@ -215,13 +314,33 @@ def champion_history(history: list[Deployment]) -> ChampionHistory:
         previous=stack[-2] if len(stack) > 1 else None,
         have_served=frozenset(deployment.version_name for deployment in history),
         was_rolled_back=bool(changes) and changes[-1].kind == ROLLBACK,
+        since=next((change.recorded_at for change in reversed(history) if change.outcome == DONE), None),
     )
 
 
 def served(history: list[Deployment]) -> str | None:
-    """The champion: of the newest change that was closed as done."""
-    done = [deployment.version_name for deployment in history if deployment.outcome == DONE]
-    return done[-1] if done else None
+    """The champion: of the newest change that was closed as done; None before the first and after a withdrawal."""
+    done = [deployment for deployment in history if deployment.outcome == DONE]
+    return done[-1].version_name if done and done[-1].kind != WITHDRAWAL else None
+
+
+def withdrawn_because(history: list[Deployment]) -> str | None:
+    """Why the last champion serves no longer, where nothing took its place."""
+    done = [deployment for deployment in history if deployment.outcome == DONE]
+    return f"{done[-1].version_name} was withdrawn: {done[-1].reason}" if done and served(history) is None else None
+
+
+def waiting_version(versions: list[Version], champion: Version | None, settled: Collection[str]) -> Version | None:
+    """The newest registered version that was not tried yet and learned from no fewer rows than the champion.
+
+    Args:
+        versions: all there are, oldest first.
+        champion: the version that serves; None where none does.
+        settled: names of versions that have served, or whose rollout was stopped.
+    """
+    untried = [one for one in versions if one.status == REGISTERED and one.version_name not in settled]
+    fresh = [one for one in untried if champion is None or one.train_to >= champion.train_to]
+    return fresh[-1] if fresh else None
 
 
 def last_generation(history: list[Deployment]) -> int:
@@ -235,10 +354,15 @@ def standing(history: list[Deployment]) -> list[Deployment]:
 
 
 def lineage(history: list[Deployment]) -> list[str]:
-    """Champions one could go back to, the present one last: a promotion adds one, a rollback removes what it undid."""
+    """Champions one could go back to, the present one last.
+
+    A promotion adds one, a rollback removes what it undid, a withdrawal what could not be read.
+    """
     stack: list[str] = []
     for deployment in standing(history):
-        if deployment.kind == ROLLBACK and deployment.version_name in stack:
+        if deployment.kind == WITHDRAWAL:
+            stack = [name for name in stack if name != deployment.version_name]
+        elif deployment.kind == ROLLBACK and deployment.version_name in stack:
             del stack[stack.index(deployment.version_name) + 1 :]
         else:
             stack.append(deployment.version_name)

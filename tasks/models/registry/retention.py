@@ -8,6 +8,7 @@ from typing import Any
 
 from tasks.models.records import RegisteredVersion
 from tasks.models.registry.mlflow_registry import Registry
+from tasks.models.registry.promotion import lineage
 from tasks.models.store import ModelStore, all_keys
 
 KEEP_DAYS = 90
@@ -18,8 +19,11 @@ def delete_old_versions(store: ModelStore, registry: Registry, days: int, *, dry
     """Delete what retention lets go, or only list it; a killed sweep is finished by the next one."""
     gone: list[dict[str, Any]] = []
     for key in all_keys(store.warehouse):
-        protected = registry.aliases(key).values()
-        for old in removable(store.registered(key), protected, datetime.now(UTC), days):
+        champions = set(lineage(store.deployments(key))[-2:])  # aliases can be removed by hand, what serves cannot
+        registered = store.registered(key)
+        protected = {one.registry_version for one in registered if one.version_name in champions}
+        protected |= set(registry.aliases(key).values())
+        for old in removable(registered, protected, datetime.now(UTC), days):
             if not dry_run:
                 registry.delete(key, old.registry_version)
                 store.mark_deleted(key, old.version_name)

@@ -24,6 +24,7 @@ MIN_ROWS = 30
 LATEST_BATCHES = 200
 LEAST_FAILURES = 3  # one broken request is not a broken model
 LEAST_BATCHES = 20  # for a 95th percentile
+OF_THE_FILE = ("ArtifactRefusedError", "RegistryUnreachableError", "RegistryRefusedError")
 ROWS = 1_000  # a batch may take its seconds for every thousand rows, or part of it
 
 
@@ -109,7 +110,18 @@ def excess_loss(champion: Floats, previous: Floats, rule: Gate) -> float | None:
 
 
 def breached_limit(batches: Sequence[PredictionBatch], limits: ServingLimits) -> str | None:
-    """Why the latest batches of one version break a limit: too many fail, or are slow; None where they do not."""
+    """Why the latest batches of one version break a limit: too many fail, or are slow; None where they do not.
+
+    A file that could not be read, or a registry that was away, is no fault of the model: files are checked apart. And
+    failures before the last twenty batches, all of which were answered, are of a time before a repair.
+
+    Args:
+        batches: newest first.
+        limits: what is allowed.
+    """
+    batches = [batch for batch in batches if not (batch.error or "").startswith(OF_THE_FILE)]
+    if all(batch.error is None for batch in batches[:LEAST_BATCHES]) and len(batches) >= LEAST_BATCHES:
+        batches = batches[:LEAST_BATCHES]
     failures = [batch for batch in batches if batch.error is not None]
     if len(failures) >= LEAST_FAILURES and len(failures) > limits.maximum_error_share * len(batches):
         return f"{len(failures)} of its latest {len(batches)} batches failed, the last with: {failures[0].error}"

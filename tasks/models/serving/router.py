@@ -8,7 +8,7 @@ from time import perf_counter
 
 from tasks.models.errors import NoChampionError
 from tasks.models.records import ModelKey, Prediction, PredictionBatch, Run, Version
-from tasks.models.registry.promotion import Promoter
+from tasks.models.registry.promotion import Promoter, withdrawn_because
 from tasks.models.serving.predictions import predictions
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.training.dataset import Examples
@@ -31,7 +31,7 @@ class PredictionRouter:
         name = self.promoter.champion(key)
         champion = None if name is None else self.store.version(key, name)
         if champion is None:
-            raise NoChampionError(key.registered_name)
+            raise NoChampionError(key.registered_name, withdrawn_because(self.store.deployments(key)))
         wanted = rows if row_ids is None else rows.only(row_ids)
         challenger, for_challenger = self._challenged(key, champion, wanted)
         served: list[Prediction] = []

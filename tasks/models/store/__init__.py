@@ -1,6 +1,6 @@
 """The SQL of models."""
 
 from tasks.models.store.listing import list_drift_checks, list_models
-from tasks.models.store.model_store import ABANDONED, DONE, PENDING, ModelStore, all_keys
+from tasks.models.store.model_store import ABANDONED, DONE, PENDING, ModelStore, all_keys, free_name
 
-__all__ = ["ABANDONED", "DONE", "PENDING", "ModelStore", "all_keys", "list_drift_checks", "list_models"]
+__all__ = ["ABANDONED", "DONE", "PENDING", "ModelStore", "all_keys", "free_name", "list_drift_checks", "list_models"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from tasks.models.records import WITHDRAWAL
 from tasks.models.store.model_store import DONE
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelRollout, ModelVersion
@@ -45,7 +46,8 @@ def _shares(warehouse: Warehouse) -> dict[tuple[str, str], dict[str, int]]:
     steps = select(ModelRollout.__table__).order_by(ModelRollout.recorded_at, ModelRollout.step)
     shares: dict[tuple[str, str], dict[str, int]] = {}
     for row in warehouse.rows(done.order_by(ModelDeployment.generation)):
-        shares[row["workspace_id"], row["model_type"]] = {row["version_name"]: 100}
+        withdrawn = row["kind"] == WITHDRAWAL
+        shares[row["workspace_id"], row["model_type"]] = {} if withdrawn else {row["version_name"]: 100}
     newest = {(row["workspace_id"], row["model_type"]): row for row in warehouse.rows(steps)}
     for key, step in newest.items():
         if 0 < step["share_percent"] < 100 and step["champion"] in shares.get(key, {}):

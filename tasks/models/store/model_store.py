@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 
 from tasks.models.records import (
     DELETED,
@@ -22,6 +23,7 @@ from tasks.models.records import (
     Version,
 )
 from tasks.warehouse import Warehouse
+from tasks.warehouse.locks import lock_until_commit
 from tasks.warehouse.schema import (
     DriftCheck,
     ModelDeployment,
@@ -55,13 +57,34 @@ class ModelStore:
         named = _versions(key).where(ModelVersion.version_name == version_name, ModelVersion.status == REGISTERED)
         return next((_version(row) for row in self.warehouse.rows(named)), None)
 
-    def add_version(self, key: ModelKey, version: Version, more: Mapping[str, Any]) -> None:
-        """Add a version; one that is there already stays as it is."""
-        row = {name: getattr(version, name) for name in Version.__slots__}
-        row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "pinned": False}
-        row |= {"trained_at": datetime.now(UTC), **more}
+    def add_version(
+        self, key: ModelKey, version: Version, more: Mapping[str, Any], replaces: str | None = None
+    ) -> Version:
+        """Add a version; returns what stands in the end.
+
+        One of the same data and specification that is there already stays as it is: another run has trained it at the
+        same time, and the caller's is not known. `replaces` names one of the same data that can no longer be read, and
+        goes. A name that another version took meanwhile is counted on.
+        """
+        of_data = (ModelVersion.data_sha256 == version.data_sha256, ModelVersion.spec_sha256 == version.spec_sha256)
         with self.warehouse.begin() as connection:
+            lock_until_commit(self.warehouse, connection, f"model_version {key.registered_name}")
+            there = self.warehouse.rows(_versions(key).where(*of_data), connection)
+            if there and there[0]["version_name"] != replaces:
+                return _version(there[0])
+            if there:
+                self._delete(connection, key, there[0]["version_name"])
+            taken = {row["version_name"] for row in self.warehouse.rows(_versions(key), connection)}
+            added = replace(version, version_name=free_name(version.version_name, taken))
+            row = {name: getattr(added, name) for name in Version.__slots__}
+            row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "pinned": False}
+            row |= {"trained_at": datetime.now(UTC), **more}
             self.warehouse.upsert(connection, ModelVersion, [row], keep_existing=True)
+        return added
+
+    def _delete(self, connection: Connection, key: ModelKey, version_name: str) -> None:
+        named = (ModelVersion.workspace_id == key.workspace_id, ModelVersion.version_name == version_name)
+        connection.execute(delete(ModelVersion).where(*named, ModelVersion.model_type == key.model_type.value))
 
     def registered(self, key: ModelKey) -> list[RegisteredVersion]:
         """Registered versions of a model, for retention."""
@@ -100,8 +123,11 @@ class ModelStore:
         return [Deployment(**{name: row[name] for name in Deployment.__slots__}) for row in latest.values()]
 
     def open_deployment(self, key: ModelKey, deployment: Deployment, run_id: str) -> bool:
-        """Append the first half of a change; False when somebody else opened this generation before."""
-        return self._append(key, deployment, OPENED, run_id)
+        """Append the first half of a change; False when somebody else opened this generation before.
+
+        Nothing is opened for a version that is not stored as registered: nobody could ever finish that.
+        """
+        return self.version(key, deployment.version_name) is not None and self._append(key, deployment, OPENED, run_id)
 
     def close_deployment(self, key: ModelKey, deployment: Deployment, outcome: str, run_id: str) -> bool:
         """Append the second half; the first to close a generation decides how it ended."""
@@ -189,6 +215,15 @@ def all_keys(warehouse: Warehouse) -> list[ModelKey]:
     statement = select(ModelVersion.workspace_id, ModelVersion.model_type).distinct()
     rows = warehouse.rows(statement.where(ModelVersion.status == REGISTERED).order_by(*statement.selected_columns))
     return [ModelKey(row["workspace_id"], ModelType(row["model_type"])) for row in rows]
+
+
+def free_name(wanted: str, taken: Collection[str]) -> str:
+    """The name, or the first of `name_2`, `name_3`, … that nobody has."""
+    name, tries = wanted, 1
+    while name in taken:
+        tries += 1
+        name = f"{wanted}_{tries}"
+    return name
 
 
 def _version(row: Mapping[str, Any]) -> Version:

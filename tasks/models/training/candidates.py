@@ -10,7 +10,7 @@ from tasks.models.decisions import judge_candidate
 from tasks.models.records import REGISTERED, REJECT, REJECTED, ModelKey, Run, Version
 from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.specs import ModelSpec
-from tasks.models.store import ModelStore
+from tasks.models.store import ModelStore, free_name
 from tasks.models.training.dataset import Examples
 from tasks.models.training.evaluation import RetrainGain, TrainedModel, train
 from tasks.models.training.model_card import describe
@@ -29,8 +29,12 @@ def train_candidate(
     run: Run,
     *,
     has_champion: bool,
+    replaces: str | None = None,
 ) -> Version:
-    """Train on rows, register unless rejected, and store it as the candidate of the data with that hash."""
+    """Train on rows, register unless rejected, and store it as the candidate of the data with that hash.
+
+    `replaces` names the version that was trained on the same data before and can no longer be read.
+    """
     trained = train(spec, rows)
     evaluation = trained.evaluation.as_dict()
     decision = judge_candidate(evaluation["beats_baseline"], gain, spec.gate.confidence, has_champion=has_champion)
@@ -40,7 +44,7 @@ def train_candidate(
     if decision != REJECT:
         evaluations = [one.evaluation for one in known if one.status == REGISTERED]
         history = [*evaluations, evaluation][-VERSIONS_SHOWN:]
-        number, artifact_sha256 = _register(registry, key, spec, rows, trained, tags, history)
+        number, artifact_sha256 = _register(registry, key, spec, rows, trained, tags, history, known)
     version = Version(
         version_name=tags["version_name"],
         status=REJECTED if decision == REJECT else REGISTERED,
@@ -56,8 +60,18 @@ def train_candidate(
     )
     more = {"gate": None if gain is None else gain.as_dict(), "train_from": rows.times[0]}
     more |= {"snapshot_sha256": run.snapshot_sha256, "git_commit": run.git_commit, "run_id": run.run_id}
-    store.add_version(key, version, more)
-    return version
+    stands = store.add_version(key, version, more, replaces)
+    if number is not None:
+        _follow(registry, key, number, tags["version_name"], stands)
+    return stands
+
+
+def _follow(registry: Registry, key: ModelKey, number: int, name: str, stands: Version) -> None:
+    """Leave in the registry what stands in the warehouse: another run may have been first with this data or name."""
+    if stands.registry_version != number:
+        registry.delete(key, number)
+    elif stands.version_name != name:
+        registry.rename(key, number, stands.version_name)
 
 
 def _register(
@@ -68,9 +82,11 @@ def _register(
     trained: TrainedModel,
     tags: dict[str, str],
     evaluations: Collection[Mapping[str, Any]],
+    known: Collection[Version],
 ) -> tuple[int, str]:
-    """Register a version, or find the one that a killed run registered from the same data."""
-    earlier = registry.find(key, {name: tags[name] for name in ("data_sha256", "spec_sha256")})
+    """Register a version, or find the one that a killed run registered from the same data and nobody knows yet."""
+    data = {name: tags[name] for name in ("data_sha256", "spec_sha256")}
+    earlier = registry.find(key, data, [one.registry_version for one in known if one.registry_version is not None])
     if earlier is not None:
         number, its_tags = earlier
         tags["version_name"] = its_tags["version_name"]
@@ -82,12 +98,8 @@ def _register(
 
 def _tags(known: Collection[Version], rows: Examples, run: Run) -> dict[str, str]:
     """What a version says of itself; its name is free among the versions known."""
-    name = base = f"v_{run.moment.astimezone(UTC):%Y%m%d_%H%M%S}"
-    taken, tries = {version.version_name for version in known}, 1
-    while name in taken:
-        tries += 1
-        name = f"{base}_{tries}"
-    tags = {"version_name": name, "flow_run_id": run.run_id}
+    name = f"v_{run.moment.astimezone(UTC):%Y%m%d_%H%M%S}"
+    tags = {"version_name": free_name(name, {version.version_name for version in known}), "flow_run_id": run.run_id}
     tags |= {"train_from": rows.times[0].isoformat(), "train_to": rows.times[-1].isoformat()}
     tags |= {"n_train": str(rows.n), "git_commit": run.git_commit or "unknown"}
     return tags | ({"snapshot_sha256": run.snapshot_sha256} if run.snapshot_sha256 else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -109,9 +110,12 @@ def losses(predicted: Floats, target: pl.Series, classes: Sequence[str] | None) 
 def fit(spec: ModelSpec, examples: Examples) -> FittedModel:
     """Fit the spec's estimator on examples in time order."""
     names = examples.features.columns
-    numbers = tuple(name for name in names if examples.features.schema[name] == pl.Float64)
+    numeric = [name for name in names if examples.features.schema[name] == pl.Float64]
+    # Boosting cannot split a column of which it sees no value; a classifier is fitted on the rows before calibration.
+    seen = examples.features if spec.task == "regression" else examples.features.head(_calibration_start(examples.n))
+    numbers = tuple(name for name in numeric if seen[name].is_not_nan().any())
     text = TEXT in names
-    labels = tuple(name for name in names if name not in numbers and name != TEXT)
+    labels = tuple(name for name in names if name not in numeric and name != TEXT)
     blank = FittedModel(None, numbers, labels, text, None)
     table, target = blank.frame(examples.features), examples.target.to_numpy()
     with sklearn_turn(len(table)):
@@ -130,7 +134,7 @@ def _regressor(spec: ModelSpec, columns: FittedModel) -> Any:
 
 def _classifier(spec: ModelSpec, columns: FittedModel, table: pd.DataFrame, target: NDArray[Any]) -> Any:
     if spec.estimator.kind == "text_classifier":
-        return _with_plain_numbers(_text_classifier(spec, len(table)).fit(table, target))
+        return _with_plain_numbers(_text_classifier(spec, table[TEXT]).fit(table, target))
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.pipeline import Pipeline
 
@@ -144,13 +148,18 @@ def _calibrated(pipeline: Any, table: pd.DataFrame, target: NDArray[Any]) -> Any
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    cut = int(len(target) * (1 - CALIBRATION_SHARE))
+    cut = _calibration_start(len(target))
     _, early = np.unique(target[:cut], return_counts=True)
     _, late = np.unique(target[cut:], return_counts=True)
     if len(early) < 2 or len(late) < len(early) or late.min() < MIN_CALIBRATION_ROWS:
         return pipeline.fit(table, target)
     fitted = pipeline.fit(table.iloc[:cut], target[:cut])
     return CalibratedClassifierCV(FrozenEstimator(fitted), method="sigmoid").fit(table.iloc[cut:], target[cut:])
+
+
+def _calibration_start(n: int) -> int:
+    """The first of n rows that calibration takes."""
+    return int(n * (1 - CALIBRATION_SHARE))
 
 
 def _columns(spec: ModelSpec, columns: FittedModel) -> Any:
@@ -168,19 +177,31 @@ def _columns(spec: ModelSpec, columns: FittedModel) -> Any:
     return ColumnTransformer(parts, sparse_threshold=0.0)
 
 
-def _text_classifier(spec: ModelSpec, rows: int) -> Any:
+def _text_classifier(spec: ModelSpec, texts: pd.Series[str]) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
     from sklearn.linear_model import LogisticRegression, SGDClassifier
     from sklearn.pipeline import Pipeline
 
-    if rows > HASHING_ROWS:
-        words: Any = HashingVectorizer(n_features=2**18, ngram_range=(1, 2), alternate_sign=False)
+    hashed: Any = HashingVectorizer(n_features=2**18, ngram_range=(1, 2), alternate_sign=False)
+    if len(texts) > HASHING_ROWS:
         model: Any = SGDClassifier(loss="log_loss", alpha=1e-6, random_state=SEED)
-        return Pipeline([("columns", ColumnTransformer([("words", words, TEXT)])), ("model", model)])
-    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2 if rows >= 1000 else 1, max_features=50_000)
+        return Pipeline([("columns", ColumnTransformer([("words", hashed, TEXT)])), ("model", model)])
+    least = 2 if len(texts) >= 1000 else 1
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=least, max_features=50_000)
     model = LogisticRegression(max_iter=300, **spec.estimator.parameters)
-    return Pipeline([("columns", ColumnTransformer([("words", words, TEXT)])), ("model", model)])
+    chosen = words if _has_vocabulary(words, texts, least) else hashed  # without any word the first raises
+    return Pipeline([("columns", ColumnTransformer([("words", chosen, TEXT)])), ("model", model)])
+
+
+def _has_vocabulary(words: Any, texts: pd.Series[str], least: int) -> bool:
+    """Whether any word stands in so many of the texts; most often the first few tell."""
+    analyze, counts = words.build_analyzer(), Counter[str]()
+    for text in texts:
+        counts.update(set(analyze(text)))
+        if counts and counts.most_common(1)[0][1] >= least:
+            return True
+    return False
 
 
 def _with_plain_numbers(fitted: Any) -> Any:

@@ -86,6 +86,11 @@ EVENTS: dict[str, dict[str, Any]] = {
     "unlike": {"has_new_rows": True, "measured": frozenset({Action.CHECK_CHAMPION, Action.MEASURE_ROLLOUT})}
     | {"served": UNKNOWN},
     "faulty": {"measured": frozenset({Action.CHECK_CHAMPION}), "champion_fault": "its file is missing"},
+    "unreadable": {
+        "measured": frozenset({Action.CHECK_CHAMPION}),
+        "champion_fault": "its file is missing",
+        "is_readable": False,
+    },
     "quiet": MEASURED,
     "drifts": MEASURED | {"drift": report(NOW), "gain": GAIN},
     "forced": MEASURED | {"is_forced": True},
@@ -106,6 +111,7 @@ SHORT_NAMES = {
     "GAIN": Action.MEASURE_RETRAIN_GAIN,
     "TRAIN": Action.TRAIN_CANDIDATE,
     "BACK": Action.ROLL_BACK,
+    "OUT": Action.WITHDRAW_CHAMPION,
     "SHORT": Action.REPORT_SHORTAGE,
     "CLOSE": Action.CLOSE_ROLLOUT,
     "STOP": Action.STOP_ROLLOUT,
@@ -122,25 +128,25 @@ SHORT_NAMES = {
     "KEEP": Action.KEEP_CHAMPION,
 }
 TABLE = """
-                            | refreshed short unlike faulty quiet drifts forced labels passes held  worse loses breaks aged  traffic
-no champion                 | TRAIN     SHORT TRAIN  TRAIN  TRAIN TRAIN  TRAIN  TRAIN  TRAIN  TRAIN TRAIN TRAIN TRAIN  TRAIN TRAIN
-first candidate             | FIRST     SHORT FIRST  FIRST  FIRST FIRST  FIRST  FIRST  FIRST  FIRST FIRST FIRST FIRST  FIRST FIRST
-first candidate is rejected | NO        SHORT NO     NO     NO    NO     NO     NO     NO     NO    NO    NO    NO     NO    NO
-champion                    | DRIFT     SHORT DRIFT  DRIFT  KEEP  TRAIN  TRAIN  GAIN   KEEP   KEEP  KEEP  KEEP  KEEP   KEEP  KEEP
-champion after another      | CHECK     CHECK DRIFT  BACK   KEEP  TRAIN  TRAIN  GAIN   KEEP   KEEP  KEEP  KEEP  KEEP   KEEP  KEEP
-challenger waits            | GATE      SHORT GATE   GATE   KEEP  TRAIN  TRAIN  GAIN   PASS   KEEP  KEEP  KEEP  KEEP   KEEP  BEGIN
-challenger is older         | DRIFT     SHORT DRIFT  DRIFT  KEEP  TRAIN  TRAIN  GAIN   KEEP   KEEP  KEEP  KEEP  KEEP   KEEP  KEEP
-rollout at 5 %              | ARMS      SHORT HOLD   ARMS   HOLD  HOLD   HOLD   HOLD   GROW   HOLD  STOP  STOP  STOP   GROW  HOLD
-rollout at 50 %             | ARMS      SHORT HOLD   ARMS   HOLD  HOLD   HOLD   HOLD   END    HOLD  STOP  STOP  STOP   HOLD  HOLD
-proven, at 50 %             | ARMS      SHORT HOLD   ARMS   HOLD  HOLD   HOLD   HOLD   END    HOLD  STOP  STOP  STOP   END   HOLD
-rolled out is champion      | CLOSE     SHORT CLOSE  CLOSE  CLOSE CLOSE  CLOSE  CLOSE  CLOSE  CLOSE CLOSE CLOSE CLOSE  CLOSE CLOSE
-another is champion         | STOP      SHORT STOP   STOP   STOP  STOP   STOP   STOP   STOP   STOP  STOP  STOP  STOP   STOP  STOP
-rolled out is deleted       | STOP      SHORT STOP   STOP   STOP  STOP   STOP   STOP   STOP   STOP  STOP  STOP  STOP   STOP  STOP
-candidate                   | WAIT      SHORT DRIFT  WAIT   WAIT  WAIT   WAIT   WAIT   WAIT   WAIT  WAIT  WAIT  WAIT   WAIT  BEGIN
-candidate is proven         | MOVE      SHORT DRIFT  MOVE   MOVE  MOVE   MOVE   MOVE   MOVE   WAIT  MOVE  MOVE  MOVE   MOVE  BEGIN
-after a rollback            | WAIT      SHORT DRIFT  WAIT   WAIT  WAIT   WAIT   WAIT   WAIT   WAIT  WAIT  WAIT  WAIT   WAIT  BEGIN
-candidate is rejected       | NO        SHORT DRIFT  NO     NO    NO     NO     NO     NO     NO    NO    NO    NO     NO    NO
-candidate is settled        | DONE      SHORT DRIFT  DONE   DONE  DONE   DONE   DONE   DONE   DONE  DONE  DONE  DONE   DONE  DONE
+                            | refreshed short unlike faulty unreadable quiet drifts forced labels passes held  worse loses breaks aged  traffic
+no champion                 | TRAIN     SHORT TRAIN  TRAIN  TRAIN      TRAIN TRAIN  TRAIN  TRAIN  TRAIN  TRAIN TRAIN TRAIN TRAIN  TRAIN TRAIN
+first candidate             | FIRST     SHORT FIRST  FIRST  FIRST      FIRST FIRST  FIRST  FIRST  FIRST  FIRST FIRST FIRST FIRST  FIRST FIRST
+first candidate is rejected | NO        SHORT NO     NO     NO         NO    NO     NO     NO     NO     NO    NO    NO    NO     NO    NO
+champion                    | CHECK     CHECK DRIFT  DRIFT  OUT        KEEP  TRAIN  TRAIN  GAIN   KEEP   KEEP  KEEP  KEEP  KEEP   KEEP  KEEP
+champion after another      | CHECK     CHECK DRIFT  BACK   BACK       KEEP  TRAIN  TRAIN  GAIN   KEEP   KEEP  KEEP  KEEP  KEEP   KEEP  KEEP
+challenger waits            | CHECK     CHECK GATE   GATE   OUT        KEEP  TRAIN  TRAIN  GAIN   PASS   KEEP  KEEP  KEEP  KEEP   KEEP  BEGIN
+challenger is older         | CHECK     CHECK DRIFT  DRIFT  OUT        KEEP  TRAIN  TRAIN  GAIN   KEEP   KEEP  KEEP  KEEP  KEEP   KEEP  KEEP
+rollout at 5 %              | CHECK     CHECK HOLD   ARMS   OUT        HOLD  HOLD   HOLD   HOLD   GROW   HOLD  STOP  STOP  STOP   GROW  HOLD
+rollout at 50 %             | CHECK     CHECK HOLD   ARMS   OUT        HOLD  HOLD   HOLD   HOLD   END    HOLD  STOP  STOP  STOP   HOLD  HOLD
+proven, at 50 %             | CHECK     CHECK HOLD   ARMS   OUT        HOLD  HOLD   HOLD   HOLD   END    HOLD  STOP  STOP  STOP   END   HOLD
+rolled out is champion      | CHECK     CHECK CLOSE  CLOSE  OUT        CLOSE CLOSE  CLOSE  CLOSE  CLOSE  CLOSE CLOSE CLOSE CLOSE  CLOSE CLOSE
+another is champion         | CHECK     CHECK STOP   STOP   OUT        STOP  STOP   STOP   STOP   STOP   STOP  STOP  STOP  STOP   STOP  STOP
+rolled out is deleted       | CHECK     CHECK STOP   STOP   OUT        STOP  STOP   STOP   STOP   STOP   STOP  STOP  STOP  STOP   STOP  STOP
+candidate                   | CHECK     CHECK DRIFT  WAIT   OUT        WAIT  WAIT   WAIT   WAIT   WAIT   WAIT  WAIT  WAIT  WAIT   WAIT  BEGIN
+candidate is proven         | CHECK     CHECK DRIFT  MOVE   OUT        MOVE  MOVE   MOVE   MOVE   MOVE   WAIT  MOVE  MOVE  MOVE   MOVE  BEGIN
+after a rollback            | CHECK     CHECK DRIFT  WAIT   OUT        WAIT  WAIT   WAIT   WAIT   WAIT   WAIT  WAIT  WAIT  WAIT   WAIT  BEGIN
+candidate is rejected       | CHECK     CHECK DRIFT  NO     OUT        NO    NO     NO     NO     NO     NO    NO    NO    NO     NO    NO
+candidate is settled        | CHECK     CHECK DRIFT  DONE   OUT        DONE  DONE   DONE   DONE   DONE   DONE  DONE  DONE  DONE   DONE  DONE
 """  # noqa: E501
 
 
@@ -165,7 +171,7 @@ def test_every_state_and_event_has_its_action(state: str, event: str, expected: 
 
 def test_every_action_is_due_somewhere_and_every_one_that_ends_a_refresh_has_its_status() -> None:
     assert {expected for _, _, expected in cells()} == set(Action)
-    assert set(STATUSES) == set(Action) - MEASUREMENTS
+    assert set(STATUSES) == set(Action) - MEASUREMENTS - {Action.WITHDRAW_CHAMPION}, "after which it is decided again"
 
 
 def ended(state: ModelState, results: dict[Action, dict[str, Any]]) -> tuple[Decision, ModelState, list[Action]]:

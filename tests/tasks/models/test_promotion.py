@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tasks.models.errors import ArtifactRefusedError, NoChampionError, PromotionConflictError
-from tasks.models.records import ModelKey, ModelType, Version
-from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter, lineage, served
+from tasks.models.records import PROMOTION, ROLLBACK, ModelKey, ModelType, Version
+from tasks.models.registry.promotion import Promoter, lineage, served
 from tasks.models.store import ABANDONED, DONE, ModelStore
 from tasks.models.training.evaluation import TrainedModel
 from tasks.warehouse import Warehouse
@@ -38,8 +38,12 @@ class MemoryRegistry:
             raise ArtifactRefusedError(key.registered_name, version, "its file is missing")
         return self.estimator
 
-    def point(self, key: ModelKey, alias: str, version: int) -> None:
+    def point(self, key: ModelKey, alias: str, version: int) -> bool:
         self.pointers[alias] = version
+        return True
+
+    def unpoint(self, key: ModelKey, alias: str) -> None:
+        self.pointers.pop(alias, None)
 
     def clear(self, key: ModelKey, alias: str, version: int) -> None:
         if self.pointers.get(alias) == version:

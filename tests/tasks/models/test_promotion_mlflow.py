@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tasks.models.errors import PromotionConflictError
+from tasks.models.records import PROMOTION, ROLLBACK
 from tasks.models.registry.mlflow_registry import Registry
-from tasks.models.registry.promotion import PROMOTION, ROLLBACK, Promoter, lineage, served
+from tasks.models.registry.promotion import Promoter, lineage, served
 from tasks.models.store import DONE, ModelStore
 from tasks.warehouse import Warehouse
 from tests.subprocess_helper import forks

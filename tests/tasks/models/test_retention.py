@@ -12,8 +12,7 @@ import pytest
 from tasks.errors import UnknownNameError
 from tasks.models import ModelUpdater
 from tasks.models.errors import ArtifactRefusedError
-from tasks.models.records import ModelKey, ModelType, RegisteredVersion
-from tasks.models.registry.promotion import PROMOTION
+from tasks.models.records import PROMOTION, ModelKey, ModelType, RegisteredVersion
 from tasks.models.registry.retention import removable
 from tasks.models.service import ModelService
 from tasks.warehouse import Warehouse

@@ -1,0 +1,76 @@
+"""What deployments/automations.yaml promises: every way a run can go wrong is told, and by a block that can tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.events.schemas.automations import AutomationCore
+
+from flows.platform.automations import _notifying, apply_automations
+from flows.platform.catalogue import read_yaml
+from tasks.reporting import Event
+
+ENTRIES = {entry["name"].partition(" · ")[2]: entry for entry in read_yaml("automations.yaml")["automations"]}
+TELLING = [entry for entry in ENTRIES.values() if entry["actions"][0]["type"] == "send-notification"]
+ENDS = {"Completed", "Failed", "Crashed", "Cancelled"}
+
+
+def document(kind: str, *capabilities: str) -> Any:
+    """A block document, of the fields that are looked at."""
+    return SimpleNamespace(
+        id=kind, block_type=SimpleNamespace(name=kind), block_schema=SimpleNamespace(capabilities=list(capabilities))
+    )
+
+
+def test_of_blocks_with_one_name_the_one_that_can_notify_is_taken() -> None:
+    able, silent = document("Slack Webhook", "notify"), document("Webhook")
+    assert _notifying([silent, able]) == (able, "")
+    assert _notifying([]) == (None, "")
+    found, problem = _notifying([silent])
+    assert found is None
+    assert "Custom Webhook" in problem
+    assert "cannot notify" in problem
+    assert "'Secret', which cannot notify" in _notifying([document("Secret")])[1]
+
+
+def test_failed_crashed_late_stuck_cancelled_and_silent_input_are_told() -> None:
+    told = {event for entry in TELLING for event in entry["trigger"].get("after", entry["trigger"]["expect"])}
+    runs = {event.rpartition(".")[2] for event in told if event.startswith("prefect.flow-run.")}
+    assert runs == {"Failed", "Crashed", "TimedOut", "Cancelled", "Late", "Running", "Cancelling"}
+    assert {event for event in told if event.startswith("raptorflow.")} == {Event.INPUT_STOPPED.value}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_what_waits_for_an_end_knows_every_end(name: str) -> None:
+    trigger = ENTRIES[name]["trigger"]
+    AutomationCore.model_validate(ENTRIES[name] | {"actions": []})
+    if trigger["posture"] == "Proactive":
+        expected = {event.rpartition(".")[2] for event in trigger["expect"]}
+        assert expected >= ENDS, f"an end that it does not know would look like silence: {ENDS - expected}"
+        assert trigger["for_each"] == ["prefect.resource.id"]
+
+
+@pytest.fixture
+def client(at_prefect_api: object) -> Iterator[SyncPrefectClient]:
+    with get_client(sync_client=True) as opened:
+        yield opened
+
+
+def test_a_webhook_is_refused_and_a_custom_webhook_taken(client: SyncPrefectClient) -> None:
+    entry = TELLING[0] | {"name": "told · test"}
+    Webhook(url="http://127.0.0.1:9/").save("told-by")
+    entry["actions"] = [entry["actions"][0] | {"notification_block": "told-by"}]
+    refused = list(apply_automations(client, [entry]))
+    assert [change.refused for change in refused] == [True]
+    assert str(refused[0]).startswith("notification block told-by: is a 'Webhook', which cannot notify")
+    assert client.read_automations_by_name("told · test") == []
+    CustomWebhookNotificationBlock(name="x", url="http://127.0.0.1:9/", json_data={"a": "{{body}}"}).save("told-by")
+    taken = list(apply_automations(client, [entry]))
+    assert [str(change) for change in taken] == ["automation told · test: created"]
+    assert list(apply_automations(client, [entry])) == []
