@@ -63,7 +63,7 @@ def test_no_user_moves_when_a_running_experiment_is_taken_over_at_40_percent(
 ) -> None:
     def choices(share: float) -> list[int | None]:
         design = Design(bucketing=version, traffic_share=share).as_dict()
-        experiment = {"experiment_id": "e", "workspace_id": "w", "salt": "key", "design": design}
+        experiment = {"experiment_id": "e", "workspace_id": "w", "salt": "key", "design": design, "started_at": None}
         variants = [{"variant_id": f"arm {k}"} for k in range(len(weights))]
         taken = AssignmentPlan.of(experiment, variants, {"weights": weights, "epoch": 0})
         return [taken.choose(f"user-{i}") for i in range(2000)]
