@@ -12,7 +12,7 @@ from typing import Any
 
 from tasks.experiments.design import LARGEST, Design, as_number, is_storable, require_storable
 from tasks.experiments.errors import InvalidDesignError, UnstorableTextError
-from tasks.experiments.hashing import HASHES, Position, cumulative, keyed_blake2b
+from tasks.experiments.hashing import COVERED_RANGES, HASHES, Position, covered_ranges, cumulative, keyed_blake2b
 from tasks.experiments.layers import Ranges, is_within, position_in
 from tasks.experiments.records import Assignment
 from tasks.experiments.segments import as_text
@@ -35,6 +35,7 @@ class AssignmentPlan:
         layer: by the layer's salt, so that its experiments share no unit; None: it is in no layer.
         ranges: of the layer, that this experiment holds.
         holdout: by the workspace's salt, so that every experiment leaves out the same units; None: none is left out.
+        covered: of each arm's range the part that takes part, where another platform cuts it there; None: all of it.
     """
 
     experiment_id: str
@@ -50,6 +51,7 @@ class AssignmentPlan:
     started_at: datetime | None = None
     layer: Position | None = None
     ranges: Ranges = ()
+    covered: tuple[tuple[float, float], ...] | None = None
 
     @classmethod
     def of(
@@ -62,6 +64,7 @@ class AssignmentPlan:
         """From rows of the warehouse; the epoch is the newest."""
         design = Design.from_dict(experiment["design"])
         names, weights = tuple(row["variant_id"] for row in variants), tuple(epoch["weights"])
+        is_cut = design.traffic_share < 1 and design.bucketing in COVERED_RANGES
         return cls(
             experiment["experiment_id"],
             names,
@@ -69,13 +72,14 @@ class AssignmentPlan:
             cumulative(weights),
             epoch["epoch"],
             HASHES[design.bucketing](experiment["salt"]),
-            keyed_blake2b(f"{experiment['salt']}|enrol") if design.traffic_share < 1 else None,
+            keyed_blake2b(f"{experiment['salt']}|enrol") if design.traffic_share < 1 and not is_cut else None,
             design.traffic_share,
             keyed_blake2b(holdout_salt(experiment["workspace_id"])) if design.holdout_share > 0 else None,
             design.holdout_share,
             experiment["started_at"],
             position_in(experiment["workspace_id"], design.layer) if design.layer is not None else None,
             ranges,
+            tuple(covered_ranges(weights, design.traffic_share)) if is_cut else None,
         )
 
     def require_begun(self, at: datetime) -> None:
@@ -91,7 +95,9 @@ class AssignmentPlan:
             return None
         if self.layer is not None and not is_within(self.ranges, self.layer(unit_id)):
             return None
-        return bisect_right(self.ends, self.position(unit_id))
+        position = self.position(unit_id)
+        arm = bisect_right(self.ends, position)
+        return arm if self.covered is None or position < self.covered[arm][1] else None
 
     def row(
         self, unit_id: str, now: datetime, segment: str = "", covariate: float | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -349,6 +349,21 @@ class ExperimentEngine:
         """One row an experiment, newest first, as last looked at; takes no look of its own."""
         return await asyncio.to_thread(self._service.list_experiments, workspace_id)
 
-    async def analyze_aggregated(self, workspace_id: str) -> list[AggregatedAnalysis]:
-        """Experiments that ran elsewhere and were ingested as aggregated arms."""
-        return await asyncio.to_thread(self._service.analyze_aggregated, workspace_id)
+    async def analyze_aggregated(
+        self, workspace_id: str, *, finished: Collection[str] = (), test: str = "welch", correction: str = "holm"
+    ) -> list[AggregatedAnalysis]:
+        """Experiments that ran elsewhere and were ingested as aggregated arms.
+
+        Args:
+            finished: names of those that were looked at once, at their planned size: they get one fixed test, where the
+                others get what holds however often their owners looked.
+            test: of the finished ones: welch or student; of binary metrics also pooled-z, pearson-yates, g, g-yates,
+                fisher, barnard or boschloo; of counts poisson-wald, poisson-score or poisson-sqrt.
+            correction: of several arms' p-values: holm, hochberg-sidak, benjamini-hochberg or benjamini-yekutieli.
+
+        Raises:
+            InputError: for an unknown name, or a test that does not fit a finished experiment's metric.
+        """
+        return await asyncio.to_thread(
+            self._service.analyze_aggregated, workspace_id, finished=finished, test=test, correction=correction
+        )

@@ -40,6 +40,9 @@ HASHES: Final[dict[str, Callable[[str], Position]]] = {
     "growthbook-v1": growthbook_v1,
     "growthbook-v2": growthbook_v2,
 }
+COVERED_RANGES: Final = frozenset(
+    {"growthbook-v1", "growthbook-v2"}
+)  # whose traffic share is cut from each arm's range
 
 
 def cumulative(weights: Sequence[float]) -> tuple[float, ...]:
@@ -47,6 +50,16 @@ def cumulative(weights: Sequence[float]) -> tuple[float, ...]:
     last = max(k for k, weight in enumerate(weights) if weight > 0)
     ends = list(accumulate(weights))
     return (*ends[:last], *[float("inf")] * (len(ends) - last))
+
+
+def covered_ranges(weights: Sequence[float], coverage: float) -> list[tuple[float, float]]:
+    """GrowthBook's ranges: each arm has the first part of its own, so that raising the coverage moves nobody.
+
+    Weights that do not sum to 1 (± .01) count as equal, and a coverage outside [0, 1] as the nearer end, as there.
+    """
+    shares = list(weights) if abs(sum(weights) - 1) <= 0.01 else [1 / len(weights)] * len(weights)
+    part, starts = min(max(coverage, 0.0), 1.0), [0.0, *accumulate(shares)]
+    return [(start, start + part * share) for start, share in zip(starts, shares, strict=False)]
 
 
 def _fnv1a(text: str) -> int:

@@ -51,7 +51,8 @@ class ExperimentStatus(StrEnum):
     `running`: no answer yet · `insufficient_data`: too few units to judge by · `winner` · `no_difference`: whatever
     difference there is, is smaller than the smallest worth having · `invalid`: units did not arrive, or report, in the
     promised shares · `contradicted`: the effect changed while it ran, so that it has no one value · `harmed`: whatever
-    leads, or every arm but the control, hurts a guardrail.
+    leads, or every arm but the control, hurts a guardrail · `inconclusive`: of those that ran elsewhere, ended and
+    proven nothing by its one test.
     """
 
     INSUFFICIENT_DATA = "insufficient_data"
@@ -61,6 +62,7 @@ class ExperimentStatus(StrEnum):
     INVALID = "invalid"
     CONTRADICTED = "contradicted"
     HARMED = "harmed"
+    INCONCLUSIVE = "inconclusive"
 
 
 class MappingRecord(Mapping[str, Any]):

@@ -356,9 +356,18 @@ def _how_error_is_spent(seen: InterimResult) -> str:
     )
 
 
+def _of_tails(known: AnalysisInput, seen: InterimResult) -> list[str]:
+    if not rests_on_few_units(seen.moments):
+        return []
+    return [
+        f"a few units hold most of {known.metrics[0]['metric_name']}, so intervals are wider than its spread alone "
+        "would make them; winsorise_at in a new experiment caps the largest values and needs fewer units"
+    ]
+
+
 def warnings(experiment: Row, known: AnalysisInput, seen: InterimResult, beside: Beside) -> list[str]:
     """What weakens the answer."""
-    weaknesses = _of_reports(known, beside) + _of_parts(known, beside)
+    weaknesses = _of_reports(known, beside) + _of_parts(known, beside) + _of_tails(known, seen)
     if not experiment["hypothesis"]:
         weaknesses.append("no hypothesis was written down before the start")
     if seen.is_weighted and known.design.floor(len(known.names)) < min(FLOOR, 0.5 / len(known.names)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -19,7 +19,7 @@ import polars as pl
 
 from tasks.errors import InputError, UnknownNameError, require_between
 from tasks.experiments import definition, interim_analysis
-from tasks.experiments.aggregated import AggregatedAnalysis, analyze_arms
+from tasks.experiments.aggregated import AggregatedAnalysis, FinishedPlan, analyze_arms
 from tasks.experiments.assignment import (
     HELD_OUT,
     Arrivals,
@@ -652,10 +652,14 @@ class ExperimentService:
         """One row an experiment, as last looked at."""
         return interim_analysis.overview(self.store, workspace_id)
 
-    def analyze_aggregated(self, workspace_id: str) -> list[AggregatedAnalysis]:
+    def analyze_aggregated(
+        self, workspace_id: str, *, finished: Collection[str] = (), test: str = "welch", correction: str = "holm"
+    ) -> list[AggregatedAnalysis]:
         """Analyze what was ingested as aggregated arms."""
         find_workspace(self.store.warehouse, workspace_id)
-        return analyze_arms(self.store.definitions.aggregated_arms(workspace_id), 1 - self.default_confidence)
+        arms = self.store.definitions.aggregated_arms(workspace_id)
+        plan = FinishedPlan.checked(finished, arms["experiment_name"].unique().to_list(), test, correction)
+        return analyze_arms(arms, 1 - self.default_confidence, plan)
 
 
 def _require_known(what: str, name: str, names: Sequence[str]) -> None:

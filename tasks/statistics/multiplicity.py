@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -33,3 +36,28 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
     return adjusted
+
+
+def benjamini_yekutieli(p_values: ArrayLike) -> NDArray[np.float64]:
+    """q-values (K,) under any dependence (Benjamini & Yekutieli 2001)."""
+    p = np.asarray(p_values, dtype=np.float64)
+    price = float((1 / np.arange(1, len(p) + 1)).sum())
+    return np.asarray(np.minimum(benjamini_hochberg(p) * price, 1.0), dtype=np.float64)
+
+
+def hochberg_sidak(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Adjusted p-values (K,): family-wise error, for independent tests, step-up with Šidák's 1 − (1 − p)^m."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p)[::-1]
+    single = 1 - (1 - p[order]) ** np.arange(1, len(p) + 1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum.accumulate(single)
+    return adjusted
+
+
+CORRECTIONS: Final[dict[str, Callable[[ArrayLike], NDArray[np.float64]]]] = {
+    "holm": holm,
+    "hochberg-sidak": hochberg_sidak,
+    "benjamini-hochberg": benjamini_hochberg,
+    "benjamini-yekutieli": benjamini_yekutieli,
+}

@@ -52,6 +52,17 @@ def mean_difference(one: Sample, other: Sample) -> MeanDifference:
     return MeanDifference(mean - other_mean, np.sqrt(others + own), freedom)
 
 
+def relative_difference(one: Sample, other: Sample) -> MeanDifference:
+    """One mean minus another in units of the other's size, by the delta method; zero error where that mean is zero."""
+    (mean, variance, n), (other_mean, other_variance, m) = one, other
+    absolute = mean_difference(one, other)
+    is_known = other_mean != 0
+    base = np.where(is_known, np.abs(other_mean), 1.0)
+    square = variance / (np.maximum(n, 1) * base**2) + other_variance * mean**2 / (np.maximum(m, 1) * base**4)
+    error = np.where(is_known, np.sqrt(square), 0.0)
+    return MeanDifference(absolute.estimate / base, error, absolute.degrees_of_freedom)
+
+
 def z_scores(estimate: Array, error: Array) -> Array:
     """Estimates over their standard errors; zero where there is no variance to judge by."""
     known = error > 0

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from tasks.experiments.design import CURRENT_RULE, Design
+from tasks.experiments.inference.winner_boundary import ARMS_INTERIM_SHARE, INTERIM_SHARE
 from tasks.experiments.records import ExperimentType
 
 Array = NDArray[np.float64]
@@ -80,6 +81,12 @@ class SpendingRule:
         shares = np.full((self.arms, self.arms), between)
         shares[:, self.control], shares[self.control] = over_control, of_control
         return self.alpha * shares
+
+    def interim_shares(self) -> Array:
+        """Share (K, K) of each pair's level that the line has while the experiment runs."""
+        shares = np.full((self.arms, self.arms), ARMS_INTERIM_SHARE)
+        shares[:, self.control] = shares[self.control] = INTERIM_SHARE
+        return shares
 
     @property
     def running_alpha(self) -> float:

@@ -212,8 +212,7 @@ class ArmSums:
     @property
     def is_never_negative(self) -> bool:
         """Whether no outcome so far was below zero, so that mean and variance tell how few units hold it all."""
-        negative = self.sums.get("negative")
-        return self.kind == MetricKind.COUNT if negative is None else not negative.any()
+        return not self.sums["negative"].any()
 
     def adjusted(self) -> ArmSums | None:
         """The same sums of values less what a covariate from before explains; None where no unit has one.
@@ -221,14 +220,12 @@ class ArmSums:
         All that compares arms can take these in place of the plain ones, by plain means or by weighted scores, also of
         ratios, where the numerator is adjusted: expected differences between arms stay.
         """
-        is_complete = np.array_equal(self.total("with_covariate"), self.n)
-        if not self.total("with_covariate").any() or not self.n.all() or not (is_complete or "hy" in self.sums):
+        if not self.total("with_covariate").any() or not self.n.all():
             return None
         n, y, yy, d, yd, x, xx, xy, h = (
             self.sums[name] for name in ("n", "y", "yy", "d", "yd", "x", "xx", "xy", "with_covariate")
         )
-        hy, hd = self.sums.get("hy", y), self.sums.get("hd", d)
-        xd = self.sums.get("xd", np.zeros_like(x))
+        hy, hd, xd = (self.sums[name] for name in ("hy", "hd", "xd"))
         ratio = float(y.sum() / d.sum()) if self.kind == MetricKind.RATIO else 0.0
         residual = CovariateSums(n, y - ratio * d, x, xx, xy - ratio * xd, h, hy - ratio * hd)
         slopes = residual.slopes()

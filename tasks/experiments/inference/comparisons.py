@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from tasks.experiments.inference import heavy_tails
 from tasks.experiments.inference.arm_statistics import Moments
 from tasks.statistics import confidence_sequences
-from tasks.statistics.welch import MeanDifference, mean_difference, z_scores
+from tasks.statistics.welch import MeanDifference, mean_difference, relative_difference, z_scores
 
 Array = NDArray[np.float64]
 Real = float | Array
@@ -79,6 +79,20 @@ def compare(control: Moments, treatment: Moments, *, alpha: Real, n_star: Real) 
         difference.two_sided_p_value(),
         confidence_sequences.p_value(z_scores(difference.estimate, error), n, alpha, n_star),
         confidence_sequences.half_width(error, n, alpha, n_star),
+    )
+
+
+def compare_relative(control: Moments, treatment: Moments, *, alpha: Real, n_star: Real) -> Comparison:
+    """The same of differences relative to the size of the control's mean."""
+    arms = ((arm.mean, arm.variance, arm.n) for arm in (treatment, control))
+    difference, n = relative_difference(*arms), control.n + treatment.n
+    return Comparison(
+        difference.estimate,
+        difference.standard_error,
+        difference.degrees_of_freedom,
+        difference.two_sided_p_value(),
+        confidence_sequences.p_value(difference.z, n, alpha, n_star),
+        confidence_sequences.half_width(difference.standard_error, n, alpha, n_star),
     )
 
 

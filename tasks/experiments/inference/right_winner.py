@@ -18,7 +18,7 @@ from scipy.special import ndtr, ndtri
 
 from tasks.experiments.inference import alpha_spending, winner_boundary
 from tasks.experiments.inference.alpha_spending import OPEN_SHARES, WEIGHTED_SHARE, SpendingRule
-from tasks.experiments.inference.winner_boundary import SEQUENCE_SHARE, WIDE_SHARE, Mixture, Surviving
+from tasks.experiments.inference.winner_boundary import INTERIM_SHARE, SEQUENCE_SHARE, WIDE_SHARE, Mixture, Surviving
 from tasks.statistics import confidence_sequences
 
 Array = NDArray[np.float64]
@@ -37,18 +37,24 @@ def probability(rule: SpendingRule, drift: float, weights: Sequence[float], look
     share, best = np.array(weights), _smallest_treatment(rule, weights)
     spread = np.delete(1 / share, best) + 1 / share[best]
     drifts = drift * np.sqrt((1 / share[best] + 1 / share[rule.control]) / spread)
-    levels = np.delete(rule.levels()[best], best)
-    crossing = {one: crossing_probability(rule, *one, looks) for one in set(zip(levels, drifts, strict=True))}
-    lead = np.array([ndtri(crossing[one]) for one in zip(levels, drifts, strict=True)])
+    levels, shares = (np.delete(part[best], best) for part in (rule.levels(), rule.interim_shares()))
+    pairs = list(zip(levels, drifts, shares, strict=True))
+    crossing = {
+        (level, drift, share): crossing_probability(rule, level, drift, looks, share)
+        for level, drift, share in set(pairs)
+    }
+    lead = np.array([ndtri(crossing[pair]) for pair in pairs])
     unit, weight = hermegauss(BEST_ARM_NODES)
     own = np.sqrt(1 / share[best] / spread)
     given = ndtr((lead + own * unit[:, None]) / np.sqrt(1 - np.square(own)))
     return float(weight @ given.prod(axis=1) / weight.sum())
 
 
-def crossing_probability(rule: SpendingRule, level: float, drift: float, looks: int) -> float:
+def crossing_probability(
+    rule: SpendingRule, level: float, drift: float, looks: int, share: float = INTERIM_SHARE
+) -> float:
     """That one comparison crosses its boundary at one of these looks, for normal means: exact."""
-    times, bounds = np.arange(1, looks + 1) / looks, _bounds(rule, level, looks)
+    times, bounds = np.arange(1, looks + 1) / looks, _bounds(rule, level, looks, share)
     state, crossed = Surviving.begun(1), 0.0
     for time, bound in zip(times.tolist(), bounds, strict=True):
         edge = np.array([[bound * np.sqrt(time)]])
@@ -82,7 +88,7 @@ def _narrow(rule: SpendingRule) -> Mixture:
 
 
 @lru_cache(maxsize=256)
-def _bounds(rule: SpendingRule, level: float, looks: int) -> tuple[float, ...]:
+def _bounds(rule: SpendingRule, level: float, looks: int, share: float) -> tuple[float, ...]:
     """On the z of each of evenly spread looks, for one comparison at its one-sided level."""
     times = np.arange(1, looks + 1) / looks
     if rule.is_scheduled:
@@ -94,8 +100,8 @@ def _bounds(rule: SpendingRule, level: float, looks: int) -> tuple[float, ...]:
     if not rule.is_hybrid:
         return tuple(_narrow(rule).bound(level * (1 - WIDE_SHARE), times).tolist())
     slope = winner_boundary.slope_for(rule.alpha)
-    running = winner_boundary.interim_bound(level, times[:-1], slope).tolist()
-    final = winner_boundary.final_bounds(np.array([level]), times[:-1].tolist(), np.ones(1), slope)
+    running = winner_boundary.interim_bound(level, times[:-1], slope, share).tolist()
+    final = winner_boundary.final_bounds(np.array([level]), times[:-1].tolist(), np.ones(1), slope, share)
     return (*running, float(final[0, 0]))
 
 

@@ -193,9 +193,10 @@ def _open_ended(before: SequentialEvidence, comparison: Comparison, rule: Spendi
 
 
 def _of_line(z: Array, rule: SpendingRule, t: Array) -> _Bounds:
-    slope, levels = winner_boundary.slope_for(rule.alpha), rule.levels()
-    alone, together = (winner_boundary.interim_bound(level, t, slope) for level in (levels, levels / (rule.arms - 1)))
-    return _Bounds(winner_boundary.interim_p_value(z, t, slope), alone, together)
+    slope, levels, shares = winner_boundary.slope_for(rule.alpha), rule.levels(), rule.interim_shares()
+    alone = winner_boundary.interim_bound(levels, t, slope, shares)
+    together = winner_boundary.interim_bound(levels / (rule.arms - 1), t, slope, shares)
+    return _Bounds(winner_boundary.interim_p_value(z, t, slope, shares), alone, together)
 
 
 def _of_mixture(z: Array, rule: SpendingRule, t: Array, mixture: Mixture, share: float) -> _Bounds:
@@ -206,11 +207,21 @@ def _of_mixture(z: Array, rule: SpendingRule, t: Array, mixture: Mixture, share:
 
 
 def _at_planned_size(z: Array, rule: SpendingRule, t: Array, looks: tuple[float, ...]) -> _Bounds:
+    shares = rule.interim_shares()
+    first, *others = np.unique(shares).tolist()
+    bounds = _with_what_is_left(z, rule, t, looks, first)
+    for share in others:
+        bounds = _chosen(shares == share, _with_what_is_left(z, rule, t, looks, share), bounds)
+    return bounds
+
+
+def _with_what_is_left(z: Array, rule: SpendingRule, t: Array, looks: tuple[float, ...], share: float) -> _Bounds:
+    """After looks that had a share of each pair's level."""
     slope, levels = winner_boundary.slope_for(rule.alpha), rule.levels()
     together = levels / (rule.arms - 1)
     every = np.unique(np.concatenate([levels.ravel(), together.ravel(), P_VALUE_LEVELS]))[::-1]
     times, column = np.unique(np.maximum(t, 1.0), return_inverse=True)
-    bounds = winner_boundary.final_bounds(every, looks, times, slope)[:, column.ravel()]
+    bounds = winner_boundary.final_bounds(every, looks, times, slope, share)[:, column.ravel()]
     level = winner_boundary.final_p_value(z.reshape(*z.shape[:-2], -1), bounds, every).reshape(z.shape)
     rows = (len(every) - 1 - np.searchsorted(every[::-1], wanted.ravel()) for wanted in (levels, together))
     alone, both = (bounds[row, np.arange(t.size)].reshape(t.shape) for row in rows)

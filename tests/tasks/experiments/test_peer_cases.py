@@ -1,7 +1,6 @@
 """Numbers that other engines publish or test against themselves: what runs here must give the same.
 
-Each case names its peer, the method, inputs and the peer's numbers. Errors of relative lifts, which peers publish and
-nothing here computes, are given as inputs.
+Each case names its peer, the method, inputs and the peer's numbers.
 """
 
 from __future__ import annotations
@@ -19,18 +18,19 @@ from tasks.experiments import hashing
 from tasks.experiments.assignment import AssignmentPlan
 from tasks.experiments.inference import alpha_spending, bandit_allocation, posteriors, power, sample_ratio
 from tasks.experiments.inference.arm_statistics import ArmSums, CovariateSums, Moments
-from tasks.experiments.inference.comparisons import compare, difference_of, from_estimates
+from tasks.experiments.inference.comparisons import compare, compare_relative, difference_of, from_estimates
 from tasks.experiments.inference.quadrature import best_and_loss
 from tasks.experiments.outcomes import SUMS
 from tasks.experiments.records import MetricKind
 from tasks.statistics import confidence_sequences
-from tasks.statistics.multiplicity import benjamini_hochberg, holm
+from tasks.statistics.fixed_tests import p_value_of_counts
+from tasks.statistics.multiplicity import CORRECTIONS, benjamini_hochberg, holm
 from tasks.statistics.two_sample import chi_square
 
 Case = dict[str, Any]
 Numbers = dict[str, Any]
 CASES: list[Case] = json.loads((Path(__file__).parents[2] / "cases" / "experiments.json").read_text())
-NUMBERS = 142
+NUMBERS = 222
 
 
 def arms(given: Case) -> tuple[Moments, Moments]:
@@ -58,6 +58,21 @@ def one_sided_test(given: Case) -> Numbers:
         "lower": difference.lower_bound(1 - given["alpha"]),
         "standard_error": difference.standard_error,
         "p": difference.greater_p_value(),
+    }
+
+
+def relative(given: Case) -> Numbers:
+    """Units, mean and variance of two arms, by a fixed test and by a one-sided one."""
+    arms = (Moments(*(np.asarray(part, float) for part in given[name])) for name in "ab")
+    compared = compare_relative(*arms, alpha=given["alpha"], n_star=1000.0)
+    one_sided = compared.estimate - compared.fixed_half_width(2 * given["alpha"])
+    return {
+        "estimate": compared.estimate,
+        "standard_error": compared.standard_error,
+        "interval": around(compared.estimate, compared.fixed_half_width(given["alpha"])),
+        "p": compared.p_value,
+        "lower": one_sided,
+        "p_greater": compared.p_value / 2,
     }
 
 
@@ -194,7 +209,12 @@ CHECKS: dict[str, Callable[[Case], Numbers]] = {
         "weights": [bandit_allocation.with_floor(given["weights"], floor) for floor in given["floors"]]
     },
     "hash of a unit": hash_of_a_unit,
-    "ranges of the arms": lambda given: {"ends": [hashing.cumulative(weights)[:-1] for weights in given["weights"]]},
+    "ranges of the arms": lambda given: {"ranges": [hashing.covered_ranges(*one) for one in given["cases"]]},
+    "relative difference": relative,
+    "counts by name": lambda given: {
+        "p": [p_value_of_counts(test, given["control"], given["treatment"]) for test in given["tests"]]
+    },
+    "correction by name": lambda given: {"adjusted": CORRECTIONS[given["correction"]](given["p"])},
     "arm of a unit": arm_of_a_unit,
     "equal proportions": lambda given: {"p": chi_square(given["control"], given["treatment"]).p_value},
     "Benjamini-Hochberg": lambda given: {"adjusted": benjamini_hochberg(given["p"])},
@@ -246,4 +266,4 @@ def test_sample_ratio_of_the_documented_example_alarms() -> None:
 def test_every_case_is_checked() -> None:
     numbers = sum(one is not None for case in CASES for value in case["expected"].values() for one in flat(value))
     assert {case["method"] for case in CASES} == {*CHECKS, "sample ratio"}
-    assert (len(CASES), numbers) == (33, NUMBERS)
+    assert (len(CASES), numbers) == (44, NUMBERS)
