@@ -32,7 +32,7 @@ ABANDONED_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """What one look found.
 
     Attributes:
@@ -50,10 +50,10 @@ class Finding:
     is_safe: bool = False
 
 
-Look = Callable[[Settings], Iterator[Finding]]
+Look = Callable[[Settings], Iterator[Diagnosis]]
 
 
-def examine() -> list[Finding]:
+def examine() -> list[Diagnosis]:
     """Look at everything; a look that cannot be taken is a finding itself."""
     findings = []
     for look in LOOKS:
@@ -61,7 +61,7 @@ def examine() -> list[Finding]:
             findings += list(look(get_settings()))
         except Exception as error:  # noqa: BLE001 - whatever is broken here is what it is asked for
             first_line = (str(error) or type(error).__name__).splitlines()[0]
-            findings.append(Finding(look.__name__.strip("_"), PROBLEM, first_line, "see docs/operations.md"))
+            findings.append(Diagnosis(look.__name__.strip("_"), PROBLEM, first_line, "see docs/operations.md"))
     return findings
 
 
@@ -83,12 +83,12 @@ def repair() -> list[str]:
     return done
 
 
-def as_rows(findings: list[Finding]) -> list[dict[str, Any]]:
+def as_rows(findings: list[Diagnosis]) -> list[dict[str, Any]]:
     """For tables and machines."""
     return [asdict(finding) for finding in findings]
 
 
-def _versions(_: Settings) -> Iterator[Finding]:
+def _versions(_: Settings) -> Iterator[Diagnosis]:
     python = ".".join(map(str, sys.version_info[:3]))
     lock = CHECKOUT / "requirements.lock"
     pinned = [line.partition(";")[0].strip() for line in lock.read_text().splitlines() if "==" in line]
@@ -96,72 +96,76 @@ def _versions(_: Settings) -> Iterator[Finding]:
     wrong = sorted(f"{name}=={wanted}" for name, _, wanted in parts if _installed(name) not in (None, wanted))
     if wrong:
         text = f"Python {python}; {len(wrong)} libraries are not those of the lock: {wrong[0]} is meant"
-        yield Finding("versions", WARNING, text, "uv pip sync requirements.lock")
+        yield Diagnosis("versions", WARNING, text, "uv pip sync requirements.lock")
     else:
-        yield Finding("versions", GOOD, f"Python {python}, libraries as locked")
+        yield Diagnosis("versions", GOOD, f"Python {python}, libraries as locked")
 
 
-def _clock(_: Settings) -> Iterator[Finding]:
+def _clock(_: Settings) -> Iterator[Diagnosis]:
     now = datetime.now(UTC)
     if now < CLOCK:
-        yield Finding("clock", PROBLEM, f"this machine thinks it is {now:%Y-%m-%d}", "set the clock (NTP)")
+        yield Diagnosis("clock", PROBLEM, f"this machine thinks it is {now:%Y-%m-%d}", "set the clock (NTP)")
         return
     newest = newest_instant(Warehouse()) if current_revision(Warehouse()) else None
     if newest is not None and newest > now + timedelta(days=1):
         text = f"the newest row is of {newest:%Y-%m-%d %H:%M}, later than now"
-        yield Finding("clock", WARNING, text, "compare this machine's clock with that of who exports")
+        yield Diagnosis("clock", WARNING, text, "compare this machine's clock with that of who exports")
     else:
-        yield Finding("clock", GOOD, f"{now:%Y-%m-%d %H:%M} UTC")
+        yield Diagnosis("clock", GOOD, f"{now:%Y-%m-%d %H:%M} UTC")
 
 
-def _disk(settings: Settings) -> Iterator[Finding]:
+def _disk(settings: Settings) -> Iterator[Diagnosis]:
     free = shutil.disk_usage(_nearest(settings.home.resolve())).free / 1e6
     if free < LEAST_MEGABYTES:
         text = f"{free:,.0f} MB free where the home is"
-        yield Finding("disk", PROBLEM, text, "make room; `raptorflow run housekeeping -p dry_run=false` frees some")
+        yield Diagnosis("disk", PROBLEM, text, "make room; `raptorflow run housekeeping -p dry_run=false` frees some")
     else:
-        yield Finding("disk", GOOD, f"{free:,.0f} MB free")
+        yield Diagnosis("disk", GOOD, f"{free:,.0f} MB free")
 
 
-def _permissions(settings: Settings) -> Iterator[Finding]:
+def _permissions(settings: Settings) -> Iterator[Diagnosis]:
     home = settings.home.resolve()
     if not home.exists():
-        yield Finding("permissions", WARNING, f"there is no home at {home} yet", "raptorflow init")
+        yield Diagnosis("permissions", WARNING, f"there is no home at {home} yet", "raptorflow init")
         return
     if not os.access(home, os.W_OK):
-        yield Finding("permissions", PROBLEM, f"{home} cannot be written", "correct its owner or rights")
+        yield Diagnosis("permissions", PROBLEM, f"{home} cannot be written", "correct its owner or rights")
     mode = stat.S_IMODE(home.stat().st_mode)
     if mode & NOBODY_ELSE:
-        yield Finding(
+        yield Diagnosis(
             "permissions", PROBLEM, f"other users can read {home} ({mode:o})", "raptorflow doctor --fix", True
         )
     else:
-        yield Finding("permissions", GOOD, f"{home} is its owner's alone")
+        yield Diagnosis("permissions", GOOD, f"{home} is its owner's alone")
     for path in _abandoned(home):
-        yield Finding("permissions", WARNING, f"{path.name} was left by a killed run", "raptorflow doctor --fix", True)
+        yield Diagnosis(
+            "permissions", WARNING, f"{path.name} was left by a killed run", "raptorflow doctor --fix", True
+        )
 
 
-def _schema(settings: Settings) -> Iterator[Finding]:
+def _schema(settings: Settings) -> Iterator[Diagnosis]:
     if is_sqlite(settings.database_url) and not sqlite_file(settings.database_url).exists():
-        yield Finding("schema", WARNING, "there is no warehouse yet", "raptorflow init")
+        yield Diagnosis("schema", WARNING, "there is no warehouse yet", "raptorflow init")
         return
     revision, expected = current_revision(Warehouse()), expected_revision()
     if revision == expected:
-        yield Finding("schema", GOOD, f"the warehouse is at {revision}")
+        yield Diagnosis("schema", GOOD, f"the warehouse is at {revision}")
     elif revision is not None and not is_known_revision(revision):
-        yield Finding("schema", PROBLEM, f"a newer version made it {revision}", "run that version, or restore a backup")
+        yield Diagnosis(
+            "schema", PROBLEM, f"a newer version made it {revision}", "run that version, or restore a backup"
+        )
     else:
         text = f"the warehouse is at {revision or 'no schema'}, {expected} is needed"
-        yield Finding("schema", PROBLEM, text, "raptorflow init (or doctor --fix)", revision is not None)
+        yield Diagnosis("schema", PROBLEM, text, "raptorflow init (or doctor --fix)", revision is not None)
 
 
-def _models(settings: Settings) -> Iterator[Finding]:
+def _models(settings: Settings) -> Iterator[Diagnosis]:
     if not _has_store(settings):
-        yield Finding("models", GOOD, "no MLflow store of ours to look at")
+        yield Diagnosis("models", GOOD, "no MLflow store of ours to look at")
         return
     if moved := moved_addresses(settings.mlflow_tracking_uri, settings.mlflow_artifacts):
         text = f"{moved} addresses of model files name another home"
-        yield Finding("models", PROBLEM, text, "raptorflow doctor --fix", True)
+        yield Diagnosis("models", PROBLEM, text, "raptorflow doctor --fix", True)
     if current_revision(Warehouse()) != expected_revision():
         return
     warehouse = Warehouse()
@@ -170,21 +174,23 @@ def _models(settings: Settings) -> Iterator[Finding]:
     if missing:
         text = f"models of {len(missing)} workspaces are missing in MLflow, or were left half promoted: {missing[0]}"
         fix = "raptorflow run model-refresh; or restore a backup"
-        yield Finding("models", WARNING, text, fix)
+        yield Diagnosis("models", WARNING, text, fix)
     elif not moved:
-        yield Finding("models", GOOD, f"all registered models of {len(owners)} workspaces are where MLflow says")
+        yield Diagnosis("models", GOOD, f"all registered models of {len(owners)} workspaces are where MLflow says")
 
 
-def _servers(_: Settings) -> Iterator[Finding]:
+def _servers(_: Settings) -> Iterator[Diagnosis]:
     here = running()
     if here is None:
-        yield Finding("servers", GOOD, "the platform does not run (`raptorflow up` starts it)")
+        yield Diagnosis("servers", GOOD, "the platform does not run (`raptorflow up` starts it)")
     elif not answers(f"{here.prefect_api}/health", seconds=5):
-        yield Finding("servers", PROBLEM, f"Prefect does not answer at {here.prefect_api}", "stop `up`, start it again")
+        yield Diagnosis(
+            "servers", PROBLEM, f"Prefect does not answer at {here.prefect_api}", "stop `up`, start it again"
+        )
     elif not here.is_local:
-        yield Finding("servers", WARNING, f"both servers listen on {here.host}", "put a TLS proxy in front of them")
+        yield Diagnosis("servers", WARNING, f"both servers listen on {here.host}", "put a TLS proxy in front of them")
     else:
-        yield Finding("servers", GOOD, f"Prefect answers at {here.prefect_api}, for this machine alone")
+        yield Diagnosis("servers", GOOD, f"Prefect answers at {here.prefect_api}, for this machine alone")
 
 
 LOOKS: tuple[Look, ...] = (_versions, _clock, _disk, _permissions, _schema, _models, _servers)

@@ -28,7 +28,7 @@ QUEUED = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED")
 logger = logging.getLogger("raptorflow")
 
 
-class Metrics:
+class MetricsPage:
     """ASGI middleware that answers `/metrics` and hands on all else.
 
     Args:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 from flows.platform.addresses import Addresses
 from flows.platform.front_door import App, FrontDoor
 from flows.platform.login import login
-from flows.platform.metrics import Metrics
+from flows.platform.metrics import MetricsPage
 from flows.platform.one_writer import write_one_at_a_time
 from flows.platform.sign_in import Message, Receive, Scope, Send
 from tasks.settings import get_settings
@@ -62,7 +62,7 @@ def serve(host: str, port: int) -> None:
     write_one_at_a_time()
     server = get_current_settings().server
     itself, laid_aside = Addresses(host, port).prefect_api, get_current_settings().home / "dlq"
-    counted = Metrics(create_app(final=True), itself, login().text, laid_aside)
+    counted = MetricsPage(create_app(final=True), itself, login().text, laid_aside)
     app = behind_front_door(counted, server.api.cors_allowed_origins)
     uvicorn.run(
         app,

@@ -32,6 +32,7 @@ def headline(analysis: ExperimentResult) -> str:
         ExperimentStatus.CONTRADICTED: _contradicted,
         ExperimentStatus.INSUFFICIENT_DATA: _too_few,
         ExperimentStatus.RUNNING: _running,
+        ExperimentStatus.INCONCLUSIVE: _inconclusive,
     }
     return sentences[analysis.status](analysis)
 
@@ -92,6 +93,10 @@ def _running(analysis: ExperimentResult) -> str:
     if analysis.planned_units_per_arm and smallest >= analysis.planned_units_per_arm:
         return f"Keep {control}, or go on: nothing is proven at the planned size; {at_most(analysis)}"
     return f"Keep it running: nothing is proven yet; {at_most(analysis)}"
+
+
+def _inconclusive(analysis: ExperimentResult) -> str:
+    return f"Keep {control_of(analysis).variant_id}: it has ended, and its test proves no winner; {at_most(analysis)}"
 
 
 def when(forecast: Forecast) -> str:

@@ -127,8 +127,8 @@ def _why(whys: Mapping[str, Sequence[str]], row: Row, worst: str) -> str | None:
 def _changes(known: ReportRows) -> list[Finding]:
     added = [Finding(row["workspace"], f"is new: {row['worst']}") for row in known.added("workspace")]
     pairs = known.changed(["workspace"], ["worst"])
-    told = [(old["worst"], new) for old, new in pairs if {old["worst"], new["worst"]} != {DONE, UNCHANGED}]
-    return [Finding(new["workspace"], f"{was} before, {new['worst']} now") for was, new in told] + added
+    news = [(old["worst"], new) for old, new in pairs if {old["worst"], new["worst"]} != {DONE, UNCHANGED}]
+    return [Finding(new["workspace"], f"{was} before, {new['worst']} now") for was, new in news] + added
 
 
 def _order(row: Row) -> tuple[int, str]:

@@ -25,7 +25,7 @@ def sample(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shops of one organization and a bank, one night's transfer done, and a newcomer without a single post."""
     town = tuple(w for w in AGENCY if w.workspace_id in (*HOUSE, "simulated-bank"))
     monkeypatch.setattr("tasks.content.sample.AGENCY", town)
-    found = simulate(tmp_path)
+    found = simulate(tmp_path, seed=3)
     for kind in ("workspaces", "content"):
         ingest(kind, [found.files[kind]])
     newcomer = workspace_row(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.doctor import GOOD, PROBLEM, WARNING, Finding, examine, repair
+from flows.doctor import GOOD, PROBLEM, WARNING, Diagnosis, examine, repair
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.migration import expected_revision
@@ -90,7 +90,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str, str, str, bool]] = {
 }
 
 
-def faults() -> list[Finding]:
+def faults() -> list[Diagnosis]:
     get_settings.cache_clear()
     return [finding for finding in examine() if finding.status != GOOD and finding.about != "versions"]
 

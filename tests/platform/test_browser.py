@@ -116,7 +116,7 @@ def test_the_form_of_pattern_learning_leads_to_a_report_with_the_pattern(learned
         body = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "key": {"any_": ["pattern-learning-report"]}}}
         artifact = client.request("POST", "/artifacts/filter", json=body).json()[0]["id"]
     page.goto(f"{learned.prefect}/artifacts/artifact/{artifact}", wait_until="domcontentloaded")
-    page.get_by_text("found on one half of the weeks").wait_for()
+    page.get_by_text("held to a false discovery rate").wait_for()
     picture(page, "report-of-pattern-learning")
     said = page.inner_text("body")
     assert any(pattern["description"].partition("when: ")[2] in said for pattern in found), said

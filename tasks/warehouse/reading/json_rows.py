@@ -4,63 +4,74 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import IO, Any
 
 import polars as pl
 
 from tasks.warehouse import batches
 from tasks.warehouse.batches import ROW, Batch, Broken
-from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.reading.containers import Container
+
+TOO_LONG = f"longer than {batches.LONGEST_ROW_BYTES >> 20} MiB"
 
 
 def read_json_lines(table: Container) -> Iterator[Batch]:
     """The rows of a JSON Lines file, all values as text."""
     with table.text() as file:
         number = 0
-        while lines := _lines(file, table.path):
+        while lines := _lines(file):
             batch = _json_batch(lines, number)
             number += len(lines)
             if batch.broken or not batch.rows.is_empty():
                 yield batch
 
 
-def _lines(file: IO[bytes], path: Path) -> list[bytes]:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of a file; of one that is longer than any row, its beginning."""
+
+    text: bytes
+    is_whole: bool = True
+
+
+def _lines(file: IO[bytes]) -> list[_Line]:
     """The lines of a batch."""
-    lines: list[bytes] = []
+    lines: list[_Line] = []
     left = batches.BATCH_BYTES
-    while left > 0 and (line := file.readline(batches.LONGEST_ROW_BYTES + 1)):
-        if len(line) > batches.LONGEST_ROW_BYTES:
-            raise BadFileError.from_long_row(path, batches.LONGEST_ROW_BYTES)
-        lines.append(line)
-        left -= len(line)
+    while left > 0 and (text := file.readline(batches.LONGEST_ROW_BYTES + 1)):
+        is_whole = len(text) <= batches.LONGEST_ROW_BYTES
+        lines.append(_Line(text if is_whole else text[: batches.SHOWN], is_whole))
+        left -= len(text)
+        while text and not text.endswith(b"\n"):  # the rest of the line, read and left
+            text = file.readline(batches.LONGEST_ROW_BYTES)
     return lines
 
 
 def first_json_rows(table: Container, count: int) -> pl.DataFrame:
     """The first rows, numbered."""
     with table.text() as file:
-        return _json_batch([line for line, _ in zip(file, range(count), strict=False)], 0).rows
+        return _json_batch([_Line(line) for line, _ in zip(file, range(count), strict=False)], 0).rows
 
 
-def _json_batch(lines: list[bytes], before: int) -> Batch:
+def _json_batch(lines: list[_Line], before: int) -> Batch:
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
     broken: list[Broken] = []
     for number, line in enumerate(lines, before + 1):
-        if not line.strip():
+        if not line.text.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line.text) if line.is_whole else None
         except (ValueError, RecursionError):
             row = None
-        if isinstance(row, dict) and not _half_characters(line, row):
+        if isinstance(row, dict) and not _half_characters(line.text, row):
             rows.append(row)
             numbers.append(number)
         else:
-            broken.append(Broken(number, "not a JSON object", line[: batches.SHOWN].decode("utf-8", "replace")))
+            reason = "not a JSON object" if line.is_whole else TOO_LONG
+            broken.append(Broken(number, reason, line.text[: batches.SHOWN].decode("utf-8", "replace")))
     names = list(dict.fromkeys(chain.from_iterable(rows)))
     columns = {name: pl.Series(name, [as_text(row.get(name)) for row in rows], dtype=pl.String) for name in names}
     return Batch(pl.DataFrame({**columns, ROW: pl.Series(numbers, dtype=pl.Int64)}), broken)

@@ -29,10 +29,11 @@ CONFUSION, RESIDUALS = {"figures/confusion.png"}, {"figures/residuals.png"}
 
 def trained_on(model_type: ModelType) -> tuple[Examples, TrainedModel]:
     found = calls(600) if model_type == ModelType.CONVERSION_PREDICTOR else posts(600)
-    attributes = [None if row["attributes"] is None else json.dumps(row["attributes"]) for row in found]
-    frame = pl.DataFrame(found, infer_schema_length=None).with_columns(
-        attributes=pl.Series(attributes, dtype=pl.String)
-    )
+    stored = {
+        name: pl.Series([None if row.get(name) is None else json.dumps(row[name]) for row in found], dtype=pl.String)
+        for name in ("attributes", "attribute_roles")
+    }
+    frame = pl.DataFrame(found, infer_schema_length=None).with_columns(**stored)
     known = examples(frame, load_spec(model_type))
     return known, train(load_spec(model_type), known)
 

@@ -83,7 +83,7 @@ def model_page(outcomes: list[Outcome]) -> str:
 
 
 def summary(text: str) -> str:
-    rows = [{"workspace_id": text, "step": "models", "status": "failed", "reason": text}]
+    rows = [{"workspace_id": text, "step": "models", "status": "failed", "reason": text, "unchanged_since": None}]
     best = [Finding(text, text)]
     made = summary_report(summarize(rows, {"models": 1.0}), [], best, {"a-report": "words"}, everyone=True)
     return page_and_index(made)

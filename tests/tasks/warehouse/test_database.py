@@ -117,7 +117,7 @@ def test_an_empty_embedded_warehouse_creates_itself_and_an_old_one_names_the_com
 ) -> None:
     open_warehouse(Warehouse())
     with sqlite_warehouse.begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002_model_rollout'")
     with pytest.raises(SchemaOutdatedError, match="raptorflow init"):
         open_warehouse(sqlite_warehouse)
 
