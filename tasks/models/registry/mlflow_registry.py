@@ -204,7 +204,7 @@ class Registry:
         if artifacts.data is not None:
             data = Dataset(**dict(artifacts.data) | {"digest": artifacts.data["digest"][:DIGEST_CHARACTERS]})
             inputs = DatasetInput(data, [InputTag("mlflow.data.context", "training")])
-            self._client.log_inputs(run_id, datasets=[inputs])
+            _retried(self._client.log_inputs, run_id, datasets=[inputs])
         self._client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
         now = int(time.time() * 1000)
         points = [
@@ -349,11 +349,22 @@ class Registry:
                 # A server knows where its files go; of a database MLflow would think the folder it was started in.
                 is_server = self.address.startswith(("http://", "https://"))
                 folder = None if is_server else self._artifacts.as_uri()
-                return str(client.create_experiment(name, artifact_location=folder))
+                return self._create_experiment(name, folder)
             if experiment.lifecycle_stage == "deleted":
                 logger.warning("experiment %s was deleted in MLflow; it is restored", name)
                 client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)
+
+    def _create_experiment(self, name: str, folder: str | None) -> str:
+        """Create an experiment; whoever comes second, in another process, finds it there."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self._client.create_experiment(name, artifact_location=folder))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return str(self._client.get_experiment_by_name(name).experiment_id)
 
 
 def _source(tags: Mapping[str, str], card: str) -> dict[str, str]:
@@ -362,14 +373,14 @@ def _source(tags: Mapping[str, str], card: str) -> dict[str, str]:
     return source | ({"mlflow.source.git.commit": tags["git_commit"]} if "git_commit" in tags else {})
 
 
-def _retried(call: Callable[..., Any], *arguments: str) -> None:
-    """Two threads that create the same new alias collide once; the second try finds it there."""
+def _retried(call: Callable[..., Any], *arguments: str, **named: Any) -> None:
+    """Two that create the same alias or data set at once collide, and one is refused; its second try finds it there."""
     from mlflow.exceptions import MlflowException
 
     try:
-        call(*arguments)
+        call(*arguments, **named)
     except MlflowException:
-        call(*arguments)
+        call(*arguments, **named)
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Thread
+from typing import Any
 
 import mlflow.pyfunc
 import numpy as np
@@ -225,3 +227,33 @@ def test_six_threads_that_open_a_new_store_at_once_all_get_their_version(home: P
         thread.join(timeout=300)
     assert not any(thread.is_alive() for thread in threads), "a thread waits for another that waits for it"
     assert sorted(found) == [("workspace-0", 1), ("workspace-0", 2), *((f"workspace-{i}", 1) for i in range(1, 5))]
+
+
+def test_two_that_log_the_same_data_at_once_both_get_their_version(registry: Registry) -> None:
+    """Two chains train one state of a workspace: MLflow refuses the data set of whichever comes second."""
+    trained, _ = champion_of(rows(300, 1))
+    client, data = registry._client, {"name": "acme content", "source_type": "warehouse", "source": "{}"}
+    log_inputs, tries = client.log_inputs, []
+
+    def at_once(run_id: str, **named: Any) -> None:
+        if run_id not in tries:
+            meeting.wait(60)
+        tries.append(run_id)
+        log_inputs(run_id, **named)
+
+    client.log_inputs = at_once
+    for digest in "abcdefgh":
+        meeting = Barrier(2)
+        shown = ModelArtifacts({}, trained.reference["inputs"], data | {"digest": digest, "schema": "", "profile": ""})
+        with ThreadPoolExecutor(2) as pool:
+            both = [
+                pool.submit(registry.register, KEY, trained.model, TAGS | {"of": one}, [{}], "card", shown)
+                for one in "xy"
+            ]
+            assert both[0].result()[0] != both[1].result()[0]
+    assert len(tries) > 16, "none of eight collided: this shows nothing"
+
+
+def test_an_experiment_that_another_process_has_just_created_is_found(registry: Registry) -> None:
+    name = f"ModelUpdater/{ENGAGEMENT.value}"
+    assert registry._create_experiment(name, None) == registry._create_experiment(name, None)

@@ -77,7 +77,7 @@ def test_of_two_that_trained_the_same_rows_one_version_stands_and_serves(warehou
         ended = [run.result() for run in [pool.submit(refresh, warehouse, name) for name in ("one", "two")]]
     store, registry = ModelStore(warehouse), Registry()
     versions, changes = store.versions(KEY), store.deployments(KEY)
-    assert len(versions) == 1
+    assert len(versions) == 1, ended
     assert {result["model_version"] for result in ended} == {versions[0].version_name}
     assert [(change.version_name, change.outcome) for change in changes] == [(versions[0].version_name, "done")]
     assert numbers(registry) == {versions[0].registry_version}
