@@ -19,9 +19,11 @@ from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements, with_id, 
 from tasks.swarm.question import Part, Question, check_options
 from tasks.swarm.records import Brief, Engine, EvidenceRef, Expert, Option, PartPlan
 from tasks.swarm.team import team_for
+from tasks.swarm.understanding import understood
 
 TASK_TYPE = "debate"
 MOST_EVIDENCE, MOST_EXPERTS = 60, 12
+UNASKED = {"exposures"}  # of an option: what was made of it is no part of the question
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def debate_brief(
     prior_sd = prior_sd_of(known)
     # The panel draws its options from the findings; divided by a lead, from what the parts make of them.
     is_open = model is not None or question.splits or question.parts
-    options = question.options or (() if is_open else options_from(known, prior_sd, question.problem))
+    drawn = () if is_open else options_from(known, prior_sd, question.problem)
+    options = understood(question.problem, question.options, known) or drawn
     evidence = worth_showing(known, options)
     graded = _graded(findings.rows.get("debate", ()), engine)
     brief = Brief(
@@ -97,7 +100,8 @@ def part_brief(whole: Brief, plan: PartPlan, roster: Roster) -> Brief:
     is_side = plan.name in DIMENSIONS
     evidence = tuple(item for item in whole.evidence if not is_side or dimension_of(item) == plan.name)
     drawn = options_from(evidence, whole.prior_sd, plan.problem) if whole.engine == "evidence_panel" else ()
-    changes: dict[str, Any] = {"problem": plan.problem, "part_of": whole.debate_id, "options": plan.options or drawn}
+    options = understood(plan.problem, plan.options, evidence) or drawn
+    changes: dict[str, Any] = {"problem": plan.problem, "part_of": whole.debate_id, "options": options}
     changes |= {"evidence": evidence, "experts": _experts(roster, profiles, evidence)}
     changes |= {"context": whole.context | {"the whole problem": whole.problem}, "asks_a_person": False}
     part = whole.model_copy(update=changes | {"splits": False, "teams": {}, "parts": ()})
@@ -120,7 +124,10 @@ def fingerprint(brief: Brief, options: Sequence[Option]) -> str:
     question |= {"experts": [expert.agent_id for expert in brief.experts]}
     question |= brief.model_dump(mode="json", include={"splits", "parts", "part_of"})
     question |= {"asks_a_person": brief.asks_a_person, "stop_at_agreement": brief.stop_at_agreement}
-    return _sha(question | {"options": [option.model_dump(mode="json") for option in options]})
+    return _sha(
+        question
+        | {"options": [option.model_dump(mode="json", exclude=UNASKED, exclude_none=True) for option in options]}
+    )
 
 
 def debate_id_for(brief: Brief) -> str:
