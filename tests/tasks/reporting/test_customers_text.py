@@ -95,7 +95,7 @@ def release(text: str) -> str:
 
 
 def debates(text: str) -> str:
-    row = {"workspace_id": text, "problem": text, "status": "concluded", "label": text, "confidence": 0.5}
+    row = {"workspace_id": text, "problem": text, "status": "decided", "label": text, "confidence": 0.5}
     rows = [row | {"debate_id": "dbt_1"}, row | {"debate_id": "dbt_2", "label": None, "status": "failed"}]
     return page_and_index(debate_index.debate_index(rows, []))
 
