@@ -51,7 +51,7 @@ def run() -> None:
 
 
 def _yesterday() -> date:
-    """Where the sample ends, or on the Sunday before: findings of years ago would be no example."""
+    """Where the sample ends: what a year ago was true would be no example."""
     return datetime.now(UTC).date() - timedelta(days=1)
 
 

@@ -123,6 +123,8 @@ class Condition:
         """Completes 'content that …'."""
         if self.feature == "local_hour" and isinstance(self.value, tuple):
             return f"is posted between {self.value[0]:g} and {self.value[1]:g} h"
+        if self.feature == "local_hour" and self.op == "==":
+            return f"is posted between {int(str(self.value))} and {int(str(self.value)) + 1} h"
         if self.feature == "local_weekday":
             return f"is posted on {WEEKDAYS[int(str(self.value))]}"
         if self.op == "==" and not isinstance(self.value, bool):

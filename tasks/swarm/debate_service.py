@@ -29,11 +29,15 @@ from tasks.warehouse import Warehouse
 
 @dataclass(slots=True)
 class DebateState:
-    """A debate as it stands: what it began with, its turns by key (new ones are added here), whether it is over."""
+    """A debate as it stands: what it began with, its turns by key (new ones are added here), whether it is over.
+
+    One that is over keeps the decision it was given, whatever rules have come since.
+    """
 
     brief: Brief
     turns: dict[str, Turn]
     is_over: bool
+    decision: dict[str, Any] | None = None
 
 
 class DebateService:
@@ -71,7 +75,8 @@ class DebateService:
         if row["fingerprint"] != brief.fingerprint:
             raise DebateMismatchError(row["debate_id"])
         turns = store.turns_of(self.warehouse(), row["debate_id"])
-        return DebateState(Brief.model_validate(row["brief"]), turns, row["status"] not in store.UNFINISHED)
+        is_over = row["status"] not in store.UNFINISHED
+        return DebateState(Brief.model_validate(row["brief"]), turns, is_over, row["decision"] if is_over else None)
 
     def exchanges(self, debate_id: str) -> dict[str, list[dict[str, Any]]]:
         """Requests to a model and its replies so far, by turn."""
@@ -87,7 +92,7 @@ class DebateService:
 
     def conclude(self, debate: DebateState) -> dict[str, Any]:
         """The result of a debate that has no turns left to take; its decision is written where it was not over."""
-        decision = decide(debate.brief, debate.turns)
+        decision = debate.decision or decide(debate.brief, debate.turns)
         debate_id = debate.brief.debate_id
         if not debate.is_over:
             store.conclude_debate(self.warehouse(), debate_id, decision)

@@ -30,7 +30,8 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     Returns:
         `status` and `reason`: `decided` (confidence, or agreement of models, of 80 % and more), `leaning`, `undecided`
         (then there is no option), `insufficient_evidence`, `degraded`, `budget_exhausted` or `failed`;
-        `option` and `label`, among `options`; `experiment` that would settle what is not decided (`settling`);
+        `option` and `label`, among `options`; `also`, what helps beside it where they do not rule each other out;
+        `experiment` that would settle what is not decided (`settling`);
         `confidence` (probability that the option is the best, or the nearest estimate of it, with `confidence_basis`)
         and `agreement` (share of the vote), never the same number under two
         names; `count`, `standings`, `baseline` (the evidence panel's own answer), `changes`, `dissent`, `flags`,
@@ -40,7 +41,7 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     settled = with_options(brief, turns)
     pooled = pool(settled)
     count = counted(settled, turns)
-    best = favorite(pooled)
+    best = leader(settled, pooled)
     option, extra = _panel_choice(settled, best) if brief.engine == "evidence_panel" else _voted(settled, turns, count)
     confidence, basis = _confidence(settled, option, pooled, count)
     experiment = settling_experiment(settled, pooled)
@@ -52,6 +53,7 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         "reason": reason,
         "option": option,
         "label": label_of(settled.options, option) if option else None,
+        "also": _also(settled, option, pooled),
         "options": [{"id": one.id, "label": one.label} for one in settled.options],
         "confidence": confidence,
         "confidence_basis": basis,
@@ -64,7 +66,8 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         "stop_reason": stop_reason(brief, turns),
         "count": count.model_dump(mode="json"),
         "standings": [one.model_dump(mode="json") for one in pooled],
-        "baseline": best and {"engine": "evidence_panel", "option": best.option, "confidence": best.probability_best},
+        "baseline": best
+        and {"engine": "evidence_panel", "option": best.option, "confidence": _probability(settled, best)},
         "changes": [change.model_dump(mode="json") for change in changes(settled, turns)],
         "dissent": [ballot.agent for ballot in ballots(settled, turns) if ballot.option not in (None, option)],
         "flags": sorted({flag for turn in turns.values() for flag in turn.flags} | {*extra, *_warnings(brief, turns)}),
@@ -89,9 +92,31 @@ def counted(brief: Brief, turns: Turns) -> Count:
     return weighted_vote(cast, menu, weights)
 
 
+def leader(brief: Brief, pooled: Sequence[Standing]) -> Standing | None:
+    """The option that is worth most; None where two that rule each other out are worth as much."""
+    if brief.options_exclude:
+        return favorite(pooled)
+    return max(pooled, key=lambda one: (round(one.mean, 12), label_of(brief.options, one.option)), default=None)
+
+
+def _probability(brief: Brief, standing: Standing) -> float:
+    """That an option is right: the best of those that rule each other out, else better than what is done today."""
+    is_change = not next(one for one in brief.options if one.id == standing.option).is_status_quo
+    return standing.probability_better if is_change and not brief.options_exclude else standing.probability_best
+
+
+def _also(brief: Brief, option: str | None, pooled: Sequence[Standing]) -> list[dict[str, str]]:
+    """What else can be done beside the option and is expected to help, worth most first."""
+    if brief.options_exclude or option is None:
+        return []
+    ranked = sorted(pooled, key=lambda one: (-one.mean, one.option))
+    helping = [one.option for one in ranked if one.option != option and one.probability_better >= DECIDED_FROM]
+    return [{"id": one, "label": label_of(brief.options, one)} for one in helping]
+
+
 def _panel_choice(brief: Brief, best: Standing | None) -> tuple[str | None, tuple[str, ...]]:
     """The option worth most, unless another is about as likely to be the best; worse than today is said."""
-    if best is None or _calibrated(brief, best.probability_best) < LEANING_FROM:
+    if best is None or _calibrated(brief, _probability(brief, best)) < LEANING_FROM:
         return None, ()
     return best.option, ("worse_than_today",) if best.mean < 0.0 else ()
 
@@ -165,7 +190,9 @@ def _worth_of_each(brief: Brief, pooled: Sequence[Standing]) -> str:
     """What each option is expected to bring against today, and how likely it is the best, the best first."""
     ranked = sorted(pooled, key=lambda one: (-one.mean, one.option))
     shown = (
-        f"{label_of(brief.options, one.option)}: {expected(one)}, {one.probability_best:.0%} best" for one in ranked
+        f"{label_of(brief.options, one.option)}: {expected(one)}, "
+        + (f"{one.probability_best:.0%} best" if brief.options_exclude else f"{one.probability_better:.0%} better")
+        for one in ranked
     )
     return "; ".join(shown)
 
@@ -176,7 +203,7 @@ def _raw(brief: Brief, option: str | None, pooled: list[Standing], count: Count)
         return None
     if brief.engine == "llm":
         return _agreement(count, option)
-    return next(one.probability_best for one in pooled if one.option == option)
+    return next(_probability(brief, one) for one in pooled if one.option == option)
 
 
 def _confidence(
@@ -188,7 +215,7 @@ def _confidence(
         return None, None
     if brief.calibration:
         return _calibrated(brief, raw), "calibrated_history"
-    posterior = next((one.probability_best for one in pooled if one.option == option), None)
+    posterior = next((_probability(brief, one) for one in pooled if one.option == option), None)
     if posterior is not None:
         return posterior, "evidence_posterior"
     chance = 1.0 / len(brief.options)

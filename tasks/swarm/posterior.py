@@ -35,12 +35,14 @@ Array = npt.NDArray[np.float64]
 
 
 class Standing(Record):
-    """An option as the evidence sees it: posterior of its effect (log ratio), and how likely it is the best."""
+    """An option as the evidence sees it: posterior of its effect (log ratio against today), and how likely it is the
+    best of all, and better than what is done today."""
 
     option: str
     mean: float
     sd: float
     probability_best: float
+    probability_better: float = 0.5
     evidence_ids: tuple[str, ...] = ()
 
 
@@ -70,6 +72,7 @@ def standings(options: Sequence[Option], evidence: Iterable[EvidenceRef], prior_
             mean=float(mean[row]),
             sd=math.sqrt(max(0.0, float(covariance[row, row]))),
             probability_best=float(best[row]),
+            probability_better=_probability_positive(float(mean[row]), float(covariance[row, row])),
             evidence_ids=tuple(item.id for item in unique if speaks_of(item, option)),
         )
         for row, option in enumerate(ordered)
@@ -164,6 +167,12 @@ def _subjects(by_subject: Sequence[Sequence[EvidenceRef]], prior_sd: float) -> t
 def _gain(mean: float, share: float) -> float:
     """What acting on an effect is worth: having it always where it wins, never where it loses."""
     return mean * (1.0 - share) if mean > 0.0 else -mean * share
+
+
+def _probability_positive(mean: float, variance: float) -> float:
+    if variance <= 0.0:
+        return 0.5 + 0.5 * float(np.sign(mean))
+    return _normal_cdf(mean / math.sqrt(variance))
 
 
 def _normal_cdf(z: float) -> float:

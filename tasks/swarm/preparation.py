@@ -23,6 +23,7 @@ from tasks.swarm.understanding import understood
 
 TASK_TYPE = "debate"
 MOST_EVIDENCE, MOST_EXPERTS = 60, 12
+RULES = 2  # of how evidence becomes a decision: under other rules the same question is another debate
 UNASKED = {"exposures"}  # of an option: what was made of it is no part of the question
 
 
@@ -63,6 +64,7 @@ def debate_brief(
     is_open = model is not None or question.splits or question.parts
     drawn = () if is_open else options_from(known, prior_sd, question.problem)
     options = understood(question.problem, question.options, known) or drawn
+    is_drawn = engine == "evidence_panel" and not question.options
     evidence = worth_showing(known, options)
     graded = _graded(findings.rows.get("debate", ()), engine)
     brief = Brief(
@@ -86,6 +88,7 @@ def debate_brief(
         splits=question.splits,
         teams=_teams(roster) if question.splits else {},
         parts=tuple(_plan(roster, place, part) for place, part in enumerate(question.parts, start=1)),
+        options_exclude=not is_drawn,
     )
     brief = brief.model_copy(update={"fingerprint": fingerprint(brief, question.options)})
     return brief.model_copy(update={"debate_id": question.debate_id or debate_id_for(brief)})
@@ -102,6 +105,7 @@ def part_brief(whole: Brief, plan: PartPlan, roster: Roster) -> Brief:
     drawn = options_from(evidence, whole.prior_sd, plan.problem) if whole.engine == "evidence_panel" else ()
     options = understood(plan.problem, plan.options, evidence) or drawn
     changes: dict[str, Any] = {"problem": plan.problem, "part_of": whole.debate_id, "options": options}
+    changes |= {"options_exclude": bool(plan.options) or whole.engine == "llm"}
     changes |= {"evidence": evidence, "experts": _experts(roster, profiles, evidence)}
     changes |= {"context": whole.context | {"the whole problem": whole.problem}, "asks_a_person": False}
     part = whole.model_copy(update=changes | {"splits": False, "teams": {}, "parts": ()})
@@ -135,7 +139,7 @@ def debate_id_for(brief: Brief) -> str:
     known_then = brief.model_dump(mode="json", include={"experts", "evidence", "prior_sd", "calibration"})
     for item in known_then["evidence"]:
         item.pop("age_days")  # tomorrow the same findings are a day older, and the same
-    return "debate-" + _sha({"asked": brief.fingerprint} | known_then)[:24]
+    return "debate-" + _sha({"asked": brief.fingerprint, "rules": RULES} | known_then)[:24]
 
 
 def debate_id_of_part(whole_id: str, name: str) -> str:

@@ -132,6 +132,7 @@ class Brief(Record):
         splits: whether the lead divides the problem first; `teams` says who then debates which part.
         parts: those that the caller has named.
         part_of: the debate it is a part of.
+        options_exclude: whether one option rules the others out; several that were drawn from findings can be done.
     """
 
     debate_id: str
@@ -156,3 +157,4 @@ class Brief(Record):
     teams: dict[str, tuple[str, ...]] = {}
     parts: tuple[PartPlan, ...] = ()
     part_of: str | None = None
+    options_exclude: bool = True

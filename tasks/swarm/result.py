@@ -97,8 +97,13 @@ def _decision_text(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> s
     if decision["option"] is None:
         return None
     label = str(decision["label"])
-    closing = _closing_text(turns) if brief.strategy is ConsensusStrategy.SYNTHESIS else ""
-    return f"{label} — {closing}" if closing else label
+    if brief.strategy is not ConsensusStrategy.SYNTHESIS:
+        return label
+    closing = _closing_text(turns)
+    if closing:
+        return f"{label} — {closing}"
+    also = "; ".join(one["label"] for one in decision.get("also", ()))
+    return f"{label}. Beside it: {also}" if also else label
 
 
 def _closing_text(turns: Turns) -> str:

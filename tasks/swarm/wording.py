@@ -71,22 +71,28 @@ FUNCTION_WORDS = frozenset(
     re.findall(
         r"\w+",
         """
-    a about all also an and any are as at be been by can could do does doing for from had has have how i if in
-    into is it its just let me my of on one or our out over shall should so some than that the their them then
-    there these they thing this those to up us use using was we were what which who why will with would you
-    your
+    a about again all also an and another any are around as at be been between both by can could do does doing
+    during each every for from get give go had has have how i if in into is itself it its just let make me more my of
+    on one only or other our out over really same see shall should so some still than that the their them then
+    there these they thing this those to too up us use using very was we were what which while who why will
+    with would yet you your
     """,
     )
 )
-# With one of these a question asks what works at all, whatever else it mentions; so does one of function words alone.
+# A question of these alone asks what works at all.
 GENERAL_WORDS = frozenset(
     re.findall(
         r"\w+",
         """
-    ad advert audience blog boost brand campaign change click content conversion convert create customer do
-    email engagement first focus follower goal grow growth idea improve increase keep kept launch learn
-    marketing media newsletter next perform performance plan post priority product promote promotion publish
-    reach reader recommend result sale sell social strategy tactic traffic tried try viral win work write
+    account actually ad advert advice advise audience best better big blog boost brand budget business
+    campaign change click company concentrate content conversion convert create customer digital do effective
+    effort email engagement ever fall false far feed first focus follower goal good grew grow growth help idea
+    impact important improve improving increase invest keep kept launch learn like low main major marketing
+    matter media money month most much need newsletter next now online our page people perform performance
+    performing plan post priority product promote promotion publish quarter reach reader really recommend
+    result right running saas sale sell service shop social spend start strategy success successful tactic
+    team time today tomorrow top traffic tried try us viral want week well win winn work working write wrong
+    year
     """,
     )
 )
@@ -107,14 +113,15 @@ def answer_of(label: str) -> bool | None:
 
 
 def is_general(problem: str) -> bool:
-    """Whether a question asks what works at all, and not about one thing."""
-    words = set(words_of(problem)) - FUNCTION_WORDS
-    return not words or bool(words & GENERAL_WORDS)
+    """Whether a question asks what works at all, and about nothing else; for whom ('for a bakery') does not matter."""
+    asked = re.split(r"\bfor\b", problem, maxsplit=1)[0] or problem
+    return subject_words(asked) <= GENERAL_WORDS
 
 
 def subject_words(text: str) -> set[str]:
-    """What a text is about: its words without those that every question may hold."""
-    return {word for word in words_of(text) if word not in FUNCTION_WORDS and not word.isdigit()}
+    """What a text is about: the stems of its words, without those that every question may hold."""
+    plain = (word for word in re.findall(r"\w+", text.lower()) if word not in FUNCTION_WORDS and not word.isdigit())
+    return {_stem(word) for word in plain}
 
 
 def share_meeting(text: str, condition: Condition) -> float | None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from tasks.conditions import Condition
+from tasks.errors import InputError
 from tasks.swarm import AgentDebateOrchestrator
 from tasks.swarm.records import EvidenceRef
 from tasks.warehouse import Warehouse
-from tests.tasks.swarm.test_findings import arm, pattern, workspaces, write
+from tests.factories import store as write
+from tests.tasks.swarm.test_findings import arm, pattern, workspaces
 from tests.tasks.swarm.test_panel import brief_of, finding, run
 
 EMOJIS = {"feature": "emoji_count", "op": ">=", "value": 1, "level": "present"}
@@ -154,3 +156,54 @@ def test_a_finding_on_several_conditions_is_about_an_option_that_states_them_all
     item = EvidenceRef(id="e", kind="pattern", statement="s", metric="m", effect=0.2, se=0.1, conditions=both)
     told = understood("Which?", check_options(["Videos on weekends", "Videos", "Photos on weekends"]), [item])
     assert [exposure(item, option) for option in told] == [1.0, None, 0.0]
+
+
+def test_two_bodies_under_one_title_are_two_options_and_another_body_is_another_question(acme: Warehouse) -> None:
+    from tasks.swarm.question import check_options
+
+    def texts(*bodies: str) -> list[dict[str, str]]:
+        return [{"title": "Spring sale", "body": body} for body in bodies]
+
+    options = check_options(texts("All shoes half price.", "All boots half price."))
+    assert [one.label for one in options] == ["Spring sale (A)", "Spring sale (B)"]
+    assert [one.body for one in options] == ["All shoes half price.", "All boots half price."]
+    assert options[0].attributes == options[1].attributes, "their features alone do not tell them apart"
+    with pytest.raises(InputError, match="two options share the label"):
+        check_options(texts("All shoes half price.", "All shoes half price."))
+    (untitled, _) = check_options([{"body": "Half price. " * 20}, {"label": "Nothing"}])
+    assert untitled.label.startswith("Half price. Half price.")
+    assert len(untitled.label) == 81 - len(untitled.label[:80]) + len(untitled.label[:80].rstrip())
+
+
+async def test_other_bodies_with_equal_features_are_another_debate(acme: Warehouse) -> None:
+    first = await asked(acme, "Which text?", [{"title": "Sale", "body": "All shoes."}, {"title": "Offer"}])
+    other = await asked(acme, "Which text?", [{"title": "Sale", "body": "All boots."}, {"title": "Offer"}])
+    again = await asked(acme, "Which text?", [{"title": "Sale", "body": "All shoes."}, {"title": "Offer"}])
+    assert first["debate_id"] == again["debate_id"] != other["debate_id"]
+
+
+async def test_what_does_not_exclude_each_other_is_done_together(acme: Warehouse) -> None:
+    rules = [EMOJIS, ASKS]
+    for rule, lift in zip(rules, ((63.0, 40.0, 90.0), (60.0, 38.0, 85.0)), strict=True):
+        details = {"rule": [rule], "share_of_posts": 0.2}
+        pct = dict(zip(("lift_pct", "lift_low_pct", "lift_high_pct"), lift, strict=True))
+        pattern_of_one_analysis(acme, str(rule["feature"]), details, pct, is_first=rule is EMOJIS)
+    result = await asked(acme, "What should we do next?", consensus_strategy="synthesis")
+    assert result["status"] == "decided", "each beats today; that either is the best is no question"
+    assert result["label"] == "Publish more content that includes emojis"
+    assert [one["label"] for one in result["also"]] == ["Publish more content that asks a question"]
+    assert result["decision"].endswith("Beside it: Publish more content that asks a question")
+
+
+def pattern_of_one_analysis(
+    warehouse: Warehouse, key: str, details: dict[str, Any], pct: dict[str, float], *, is_first: bool
+) -> None:
+    if is_first:
+        pattern(warehouse, "acme", "one", pattern_key=key, details=details, **pct)
+        return
+    from sqlalchemy import select
+
+    from tasks.warehouse.schema import PatternFinding
+
+    (row,) = warehouse.rows(select(PatternFinding.__table__))
+    write(warehouse, PatternFinding, [row | {"pattern_key": key, "details": details} | pct])

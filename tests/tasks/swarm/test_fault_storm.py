@@ -173,7 +173,7 @@ async def test_a05_retry_after_is_honored(sqlite_warehouse: Warehouse, debate_ca
         started = time.monotonic()
         result = await debate(sqlite_warehouse, fake, "retryafter:1*1", agent_roles=[ROLES[0]], rounds=1)
         assert time.monotonic() - started >= 1.0
-    assert result["status"] == "decided"
+    assert result["status"] in ("decided", "leaning")
 
 
 @pytest.mark.parametrize("model", ["http500", "drop", "html", "http401"])
@@ -199,14 +199,14 @@ async def test_a06_the_response_format_steps_down_for_good(sqlite_warehouse: War
     steps = ["json_schema", "json_object", "prompt"]
     assert formats[: steps.index(rung)] == steps[: steps.index(rung)]
     assert set(formats[steps.index(rung) :]) == {rung}
-    assert result["status"] == "decided"
+    assert result["status"] in ("decided", "leaning")
 
 
 async def test_a_parameter_the_endpoint_does_not_know_is_done_without(sqlite_warehouse: Warehouse) -> None:
     with fake_llm(stubborn) as fake:
         result = await debate(sqlite_warehouse, fake, "newparameter", limits=Limits(max_concurrency=1))
         assert sum("max_tokens" in body for body in fake.bodies) == 1
-    assert result["status"] == "decided"
+    assert result["status"] in ("decided", "leaning")
 
 
 async def test_a_prompt_that_is_too_long_is_not_tried_in_other_formats(sqlite_warehouse: Warehouse) -> None:

@@ -88,13 +88,17 @@ async def test_the_panels_lead_divides_by_what_the_findings_are_about(sqlite_war
     panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
     whole = await panel.orchestrate_debate("What first?", LEADS, extra_evidence=FINDINGS, in_parts=True)
     assert {part["name"]: part["label"] for part in whole["parts"]} == {
-        "timing": "Publish more content that is posted late in the day 20",
+        "timing": "Publish more content that is posted between 20 and 21 h",
         "channel": "Publish more content that is a video",
     }
     labels = [option["label"] for option in whole["options"]]
-    assert labels == ["Publish more content that is a video", "Publish more content that is posted late in the day 20", "Keep what is done today."]
+    assert labels == [
+        "Publish more content that is a video",
+        "Publish more content that is posted between 20 and 21 h",
+        "Keep what is done today.",
+    ]
     assert whole["label"] == "Publish more content that is a video"
-    assert "*When should it be published?* **Publish more content that is posted late in the day 20**" in story(whole)
+    assert "*When should it be published?* **Publish more content that is posted between 20 and 21 h**" in story(whole)
     assert panel.replay(whole["debate_id"]) == whole
 
 
@@ -115,7 +119,7 @@ async def test_findings_about_one_side_are_not_divided(sqlite_warehouse: Warehou
     panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
     whole = await panel.orchestrate_debate("What first?", LEADS, extra_evidence=known, in_parts=True)
     assert whole["parts"] == []
-    assert whole["label"] == ("Publish more content that is posted late in the day 20" if known else None)
+    assert whole["label"] == ("Publish more content that is posted between 20 and 21 h" if known else None)
 
 
 async def test_a_models_lead_divides_and_each_team_sees_its_own_findings(sqlite_warehouse: Warehouse) -> None:
