@@ -98,6 +98,17 @@ class DebateService:
             store.conclude_debate(self.warehouse(), debate_id, decision)
         return result_of(debate.brief, debate.turns, decision, self.exchanges(debate_id))
 
+    def read(self, debate_id: str) -> dict[str, Any]:
+        """The debate's result as it was decided; of one that is not over, as it stands.
+
+        Raises:
+            UnknownNameError: if there is no such debate.
+        """
+        row = store.load_debate(self.warehouse(), debate_id)
+        turns, is_over = store.turns_of(self.warehouse(), debate_id), row["status"] not in store.UNFINISHED
+        brief, decision = Brief.model_validate(row["brief"]), row["decision"] if is_over else None
+        return result_of(brief, turns, decision or decide(brief, turns), self.exchanges(debate_id))
+
     def replay(self, debate_id: str) -> dict[str, Any]:
         """The debate's result from its record alone.
 
