@@ -162,7 +162,13 @@ def _teams(roster: Roster) -> dict[str, tuple[str, ...]]:
 
 
 def _profiles(roster: Roster, roles: Sequence[Any]) -> list[ExpertAgentProfile]:
-    profiles = [_profile(roster.agents, role) for role in roles]
+    profiles: list[ExpertAgentProfile] = []
+    for role in roles:  # a role named twice means two agents of it, where there are two
+        left = [one for one in roster.agents if one not in profiles]
+        try:
+            profiles.append(_profile(left, role))
+        except UnknownNameError:
+            profiles.append(_profile(roster.agents, role))
     _check_experts(profiles)
     return profiles
 
