@@ -1,7 +1,7 @@
 """How good an expert has proved to be at a kind of task: a Beta posterior, and what becomes of a declared level.
 
-A declared level is where we begin, not what we hold on to: it weighs as much as eight graded tasks. Simulated on 200 runs
-of 200 decisions, regret against always asking the best one (tests/tasks/swarm/test_learning.py): eight equal levels
+A declared level is where we begin, not what we hold on to: it weighs as much as eight graded tasks. Simulated on 200
+runs of 200 decisions, regret against always asking the best one (tests/tasks/swarm/test_learning.py): equal levels
 10.8 ± 0.5, levels that say the opposite of the truth 5.0 ± 0.5, another best expert from decision 100 on 16.4 ± 0.6.
 Tried and left: Thompson sampling (12.7, 7.5, 19), no forgetting (10.3, 5.7, 17), a whole standard deviation of optimism
 (11.5, 5.3, 16.0), forgetting also what was not asked (11.8, 6.5, 16.6).
