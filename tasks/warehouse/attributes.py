@@ -48,12 +48,12 @@ def _fitting(rows: pl.DataFrame, possible: Readings) -> Readings:
     """
     fitting: Readings = {name: set() for name in possible}
     for dtype, form in READINGS:
-        asked = [name for name, types in possible.items() if dtype in types]
-        if not asked:
+        names = [name for name, types in possible.items() if dtype in types]
+        if not names:
             continue
-        fits = rows.select(asked).unpivot()["value"].str.contains(form).fill_null(True).to_numpy()
-        columns = list(fits.reshape(len(asked), rows.height))
-        for name, column in zip(asked, columns, strict=True):
+        fits = rows.select(names).unpivot()["value"].str.contains(form).fill_null(True).to_numpy()
+        by_column = list(fits.reshape(len(names), rows.height))
+        for name, column in zip(names, by_column, strict=True):
             if column.all():
                 fitting[name].add(dtype)
     return fitting

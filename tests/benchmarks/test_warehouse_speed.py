@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -106,13 +108,26 @@ def known(warehouse: Warehouse) -> None:
     store(warehouse, Workspace, [workspace_row(workspace_id=name) for name in WORKSPACES])
 
 
+@contextmanager
+def adbc(warehouse: Warehouse) -> Iterator[Any]:
+    """A connection through ADBC in this process, as nothing else here opens a SQLite file while it is there."""
+    if warehouse.is_sqlite:
+        import adbc_driver_sqlite.dbapi
+
+        with adbc_driver_sqlite.dbapi.connect(f"file:{warehouse.engine.url.database}") as connection:
+            yield connection
+    else:
+        with arrow.postgresql_connection(warehouse.url) as connection:
+            yield connection
+
+
 def bare_ingestion(warehouse: Warehouse, export: Path) -> None:
     """The least that could be done: parse, derive, append to a table without keys, with no check at all."""
     frame = pl.read_csv(export, try_parse_dates=True).with_columns(
         pl.col("published_at").cast(pl.Datetime("us", "UTC"))
     )
     derived = with_features(frame, dict.fromkeys(WORKSPACES, "UTC"))
-    with arrow.connection(warehouse.url) as connection, connection.cursor() as cursor:
+    with adbc(warehouse) as connection, connection.cursor() as cursor:
         cursor.adbc_ingest("bare", derived.to_arrow(), mode="create")
         connection.commit()
 
@@ -121,9 +136,9 @@ def bare_extraction(warehouse: Warehouse, workspace_ids: list[str] | None, path:
     """The least that could be done: one query for the same rows, written as they come."""
     chosen = ", ".join(f"'{name}'" for name in workspace_ids or [])
     where = f" WHERE workspace_id IN ({chosen})" if workspace_ids else ""
-    with arrow.connection(warehouse.url) as connection, connection.cursor() as cursor:
+    with adbc(warehouse) as connection, connection.cursor() as cursor:
         if warehouse.is_sqlite:
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(arrow.SQLITE_BATCH_ROWS)})
+            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(1 << 30)})
         cursor.execute(f"SELECT * FROM content{where}")
         table = arrow.storage(cursor.fetch_arrow_table())
     pl.DataFrame(pl.from_arrow(table)).write_parquet(path, compression="zstd")
