@@ -21,9 +21,11 @@ from urllib.parse import quote
 from flows.platform.addresses import Addresses
 from flows.platform.front_door import App, FrontDoor
 from flows.platform.login import login
+from flows.platform.menus import FormMenus
 from flows.platform.metrics import MetricsPage
 from flows.platform.one_writer import write_one_at_a_time
-from flows.platform.sign_in import Message, Receive, Scope, Send
+from flows.platform.rewriting import rewritten
+from flows.platform.sign_in import Receive, Scope, Send
 from tasks.settings import get_settings
 
 OPEN_PATHS = ("/api/health", "/api/ready")
@@ -85,7 +87,7 @@ def behind_front_door(app: App, origins: str) -> FrontDoor:
     names = get_settings().public_names
     foreign = [origin.strip() for origin in origins.split(",")]
     return FrontDoor(
-        NewestReports(WithoutOwnLogin(app)),
+        NewestReports(FormMenus(WithoutOwnLogin(app))),
         login(),
         names=names,
         origins=foreign,
@@ -105,24 +107,11 @@ class WithoutOwnLogin:
         if scope["type"] != "http" or not scope["path"].endswith(UI_SETTINGS):
             await self._app(scope, receive, send)
             return
-        scope["headers"] = [pair for pair in scope["headers"] if pair[0].lower() != b"accept-encoding"]
-        began: list[Message] = []
-        body = b""
+        await rewritten(self._app, scope, receive, send, _without_login)
 
-        async def keeping(message: Message) -> None:
-            nonlocal body
-            if message["type"] == "http.response.start":
-                began.append(message)
-            else:
-                body += message.get("body", b"")
 
-        await self._app(scope, receive, keeping)
-        for start in began:
-            if start["status"] == 200:
-                body = json.dumps(json.loads(body) | {"auth": None}).encode()
-            kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
-            await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
-            await send({"type": "http.response.body", "body": body})
+async def _without_login(settings: bytes) -> bytes:
+    return json.dumps(json.loads(settings) | {"auth": None}).encode()
 
 
 class NewestReports:
