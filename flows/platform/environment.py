@@ -6,6 +6,7 @@ import os
 
 from flows.platform.addresses import Addresses, answers, running
 from flows.platform.errors import OpenAddressError
+from flows.platform.log_lines import PREFECTS_LINES, in_json
 from flows.platform.login import chosen_login, login
 from tasks.settings import CHECKOUT, encoded, get_settings
 
@@ -33,6 +34,8 @@ def environment(addresses: Addresses) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MPLBACKEND": "Agg",
     }
+    if in_json():
+        tuning |= PREFECTS_LINES
     ours = {
         "RAPTORFLOW_HOME": str(home),
         "RAPTORFLOW_CHECKOUT": str(CHECKOUT),

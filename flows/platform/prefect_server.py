@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from flows.platform.addresses import Addresses
 from flows.platform.front_door import App, FrontDoor
+from flows.platform.log_lines import PREFECTS_LINES, in_json
 from flows.platform.login import login
 from flows.platform.menus import FormMenus
 from flows.platform.metrics import MetricsPage
@@ -57,6 +58,8 @@ def serve(host: str, port: int) -> None:
     os.environ["PREFECT_SERVER_API_AUTH_STRING"] = login().text
     if not any(name in os.environ for name in FOREIGN_PAGES):
         os.environ[FOREIGN_PAGES[0]] = f"http://{host}:{port}"  # Prefect's default is every page there is
+    if in_json():
+        os.environ |= PREFECTS_LINES
     import uvicorn
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
@@ -74,6 +77,7 @@ def serve(host: str, port: int) -> None:
         ws_ping_interval=server.api.websocket_ping_interval,
         ws_ping_timeout=server.api.websocket_ping_timeout,
         log_level=server.logging_level.lower(),
+        log_config=None if in_json() else uvicorn.config.LOGGING_CONFIG,  # None: as Prefect has set up its own
     )
 
 
