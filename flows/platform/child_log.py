@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from flows.platform.log_lines import as_json
+from flows.platform.log_lines import json_line
 
 MOST_BYTES, MOST_FILES = 10 * 2**20, 5
 LONGEST_LINE = 2**16  # what prints without an end is cut: it may not fill the memory of who reads it
@@ -53,8 +53,8 @@ class ChildLog:
         with self._one_at_a_time:
             try:
                 if self._lost:
-                    said = f"{self._lost} lines were lost here: the disk took none"
-                    self._append(self._as_written(said.encode()))
+                    note = f"{self._lost} lines were lost here: the disk took none"
+                    self._append(self._as_written(note.encode()))
                     self._lost = 0
                 self._append(self._as_written(line))
             except OSError:
@@ -63,7 +63,7 @@ class ChildLog:
     def _as_written(self, line: bytes) -> bytes:
         text = line.rstrip(b"\r\n")
         if self.is_json:
-            text = as_json(text.decode(errors="replace"), datetime.now(UTC), self.source).encode()
+            text = json_line(text.decode(errors="replace"), datetime.now(UTC), self.source).encode()
         return text + b"\n"
 
     def _append(self, line: bytes) -> None:

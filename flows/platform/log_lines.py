@@ -41,14 +41,14 @@ def line(message: str, at: datetime, *, level: str, **more: object) -> str:
     return json.dumps({"time": at.isoformat(), "level": level, "message": message} | more, default=str)
 
 
-def as_json(text: str, at: datetime, source: str) -> str:
+def json_line(text: str, at: datetime, source: str) -> str:
     """A line that a process printed, as JSON that names the process; one that is JSON already keeps what it says."""
     try:
-        said = json.loads(text) if text.startswith("{") else None
+        record = json.loads(text) if text.startswith("{") else None
     except ValueError:
-        said = None
-    if isinstance(said, dict):
-        return json.dumps({"source": source} | said)
+        record = None
+    if isinstance(record, dict):
+        return json.dumps({"source": source} | record)
     level = LEVEL.match(text)
     known = level[1] if level else "ERROR" if text.startswith(PYTHONS_OWN) else "INFO"
     return line(text, at, level=known, source=source)

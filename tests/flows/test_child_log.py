@@ -14,7 +14,7 @@ import pytest
 
 from flows.platform.child_log import LONGEST_LINE, ChildLog
 from flows.platform.children import Child, end
-from flows.platform.log_lines import PREFECTS_LINES, JsonLines, as_json
+from flows.platform.log_lines import PREFECTS_LINES, JsonLines, json_line
 from flows.platform.up import in_lines_of_json
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -98,7 +98,7 @@ def test_a_line_without_an_end_is_cut_and_fills_no_memory(tmp_path: Path) -> Non
     ],
 )
 def test_what_a_process_prints_is_one_line_of_json_that_says_who_and_how_bad(printed: str, level: str) -> None:
-    written = as_json(printed, AT, "worker heavy")
+    written = json_line(printed, AT, "worker heavy")
     assert "\n" not in written
     assert written.isascii()
     read = json.loads(written)
@@ -107,7 +107,7 @@ def test_what_a_process_prints_is_one_line_of_json_that_says_who_and_how_bad(pri
 
 def test_a_line_that_is_json_keeps_what_it_says() -> None:
     said = '{"time": "t", "level": "ERROR", "message": "m", "exception": "e"}'
-    assert json.loads(as_json(said, AT, "Prefect")) == {"source": "Prefect"} | json.loads(said)
+    assert json.loads(json_line(said, AT, "Prefect")) == {"source": "Prefect"} | json.loads(said)
 
 
 def test_a_record_with_a_traceback_is_one_line() -> None:
