@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from flows import tracing
 from flows.platform.addresses import Addresses, answers, running
 from flows.platform.errors import OpenAddressError
 from flows.platform.log_lines import PREFECTS_LINES, in_json
@@ -45,6 +46,7 @@ def environment(addresses: Addresses) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": tracking_address(addresses),
     }
     chosen = {name: encoded(os.environ[name]) for name in PREFECTS_DATABASE if name in os.environ}
+    tuning |= tracing.settings()
     return tuning | dict(os.environ) | chosen | ours | _logins(addresses)
 
 
