@@ -16,7 +16,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export MLFLOW_DISABLE_TELEMETRY = true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench up lock clean
+.PHONY: help demo test check audit bench up lock clean
 
 help:  ## list these habits
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,11 +44,15 @@ test: $(LLM)  ## the whole test suite, on both of two cores
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/platform $(ARGS)
 	@$(BIN)/python -m pytest -q tests/platform $(ARGS)
 
-check: $(READY)  ## ruff, mypy --strict, import-linter
+check: $(READY)  ## ruff, mypy --strict, import-linter; what production is made of, and its known faults
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@.ci/supply-chain
+
+audit: $(READY)  ## the same two, failing where a fault is known or nothing could be asked
+	@RAPTORFLOW_AUDIT_SECONDS=300 .ci/supply-chain --strict
 
 bench: $(READY)  ## benchmarks and long simulations; prints ratios to a bound or a peer
 	@$(BIN)/python -m pytest -q -s -m "benchmark or slow" $(ARGS)

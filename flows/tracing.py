@@ -57,8 +57,8 @@ def _exporter(name: str) -> Any:
     """The exporter that a package has registered under a name; None where there is none, which stops no run."""
     from importlib.metadata import entry_points
 
-    for found in entry_points(group="opentelemetry_traces_exporter", name=name):
-        return found.load()
+    for registered in entry_points(group="opentelemetry_traces_exporter", name=name):
+        return registered.load()
     logger.warning(
         "OpenTelemetry: no exporter '%s' is installed, so no spans are sent to it; for otlp: "
         "pip install opentelemetry-exporter-otlp-proto-http, or OTEL_TRACES_EXPORTER=none",
