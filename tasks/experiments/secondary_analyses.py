@@ -116,9 +116,9 @@ def does_fade(known: AnalysisInput, seen: InterimResult, leader: int, rival: int
     """Whether little of a leader's effect is left in the long run, or of today's: a novelty, whose mean says little.
 
     Of looks every day for 14 days at +30 %·e^(−d/2) above −3 %, planned for 5 % or 10 %, 1.7 and 6.7 % have a false
-    winner (9.7 and 9.9 % where halves of the days are compared, 82 and 18 % without a gate), over 28 days 3.4 and 2.8
-    %. An effect that is the same every day is declared in .781 instead of .788 within its planned 14 days, in .782 of 28
-    (simulated, ± .004).
+    winner (9.7 and 9.9 % where halves of the days are compared, 82 and 18 % without a gate), over 28 days 3.4 and
+    2.8 %. An effect that is the same every day is declared in .781 instead of .788 within its planned 14 days, in .782
+    of 28 (simulated, ± .004).
     """
     rows = [row for row in known.days if row["metric_name"] == known.metrics[0]["metric_name"]]
     level = _long_run_z(known, rows, (leader, rival))

@@ -2,8 +2,8 @@
 
 What is new is clicked for being new. Such an effect is a level that stays and a part that dies away, a + b·e^(−t/τ)
 with b ≥ 0, fitted for each of several τ by least squares (where b would be negative, the mean of all days is the
-level). A mean over all days calls the dying part a win; the level, the worst of all τ, does not. Where the effect is the same
-every day, b is negative half of the time and small else, so that the level costs a winner little.
+level). A mean over all days calls the dying part a win; the level, the worst of all τ, does not. Where the effect is
+the same every day, b is negative half of the time and small else, so that the level costs a winner little.
 """
 
 from __future__ import annotations
