@@ -38,7 +38,7 @@ OUT_OF_SCOPE = {
     "planout-uniform": "PlanOut's buckets by SHA-1: an archived framework, whose running experiments nobody takes over",
     "expan-normal-diff": "a t-test that takes the arms' variances for equal, which arms of 90 and 10 % punish: Welch's",
     "cq-normal-one-sided": "a half-normal mixture; one-sided claims are made by a mixture around the planned effect",
-    "cq-bernoulli-ci": "a sub-Bernoulli sequence at any n; rates are looked at from 100 units on, their variance smoothed",
+    "cq-bernoulli-ci": "a sub-Bernoulli sequence at any n; rates are looked at from 100 units on, smoothed",
     "cq-beta-binomial": "the mixture behind the one before",
     "cq-poly-stitch": "a stitched boundary; a mixture is narrower at every size that is planned",
     "sm-ttest-power": "power of t-tests of 20 units; no plan has arms below 100, where the normal one is as good",
