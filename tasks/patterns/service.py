@@ -122,7 +122,7 @@ class PatternService:
         find_workspace(warehouse, workspace_id)
         newest = store.content_types(warehouse, workspace_id)
         _require_content_type(content_type, set(newest))
-        until = as_of or _newest(source, workspace_id, newest) or NEVER
+        until = (as_of or _newest(source, workspace_id, newest) or NEVER).astimezone(UTC)
         since = until - timedelta(days=lookback_days)
         rows = content_frame(source or warehouse, workspace_id, since=since, until=until + INSTANT)
         by_type = {str(key[0]): frame for key, frame in rows.partition_by("content_type", as_dict=True).items()}
