@@ -45,7 +45,7 @@ from tasks.models.records import (
 )
 from tasks.models.serving.predictions import Outputs, losses_as_served
 from tasks.models.specs import ModelSpec
-from tasks.models.training.dataset import Examples
+from tasks.models.training.dataset import TEXT, Examples
 from tasks.models.training.estimators import FittedModel, Floats
 from tasks.models.training.evaluation import (
     RetrainGain,
@@ -59,6 +59,7 @@ from tasks.statistics.multiplicity import holm
 from tasks.statistics.paired_bound import Bound, paired_lower_bound
 from tasks.statistics.welch import MeanChange, mean_change
 
+METHOD = 2  # another one measures again what was measured before
 LABELED_LEVEL, LEVEL = 0.01, 0.005  # of a look's tests with labels, and of all those without
 REFERENCE_ROWS = 50_000
 
@@ -119,6 +120,8 @@ def measure_drift(
         thresholds: when to warn and to alarm.
         served: the champion's logged outputs for rows newer than it; the rest is scored again.
     """
+    if TEXT in labeled.features.columns and labeled.after(champion.train_to).n >= thresholds.min_samples:
+        labeled.count_words()
     older, newer = everything.split(champion.train_to)
     reference = older.features.tail(min(champion.n_rows, REFERENCE_ROWS))
     inputs = column_shifts(reference, newer.features, spec.not_watched)

@@ -81,6 +81,10 @@ class Examples:
         """Words of the texts, counted once; slices made after that have theirs from here."""
         return count(self.features[TEXT].to_list(), pieces=self.n <= PIECES_ROWS)
 
+    def count_words(self) -> None:
+        """Count them now, where several slices will need them."""
+        _ = self.counts
+
     @cached_property
     def sha256(self) -> str:
         """Hash of every row and column: equal for equal data, wherever it was read from."""

@@ -115,7 +115,7 @@ class FittedModel:
     def predict_table(self, table: pd.DataFrame, counts: TextCounts | None = None) -> Floats:
         """Likewise, from the input as the estimator reads it."""
         with sklearn_turn(len(table)):
-            given = [table] if self.columns != [TEXT] or self.is_earlier else []
+            given: list[Any] = [table] if self.columns != [TEXT] or self.is_earlier else []
             given += [self._counts(table, counts)] if self.text and not self.is_earlier else []
             predict = self.estimator.predict if self.classes is None else self.estimator.predict_proba
             return np.asarray(predict(*given), dtype=np.float64)

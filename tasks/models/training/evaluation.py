@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -249,6 +249,14 @@ class RetrainGain:
     n: int
     window: str
     champion_loss: float
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any] | None) -> RetrainGain | None:
+        """What `as_dict` gave; None where nothing was measured."""
+        if stored is None:
+            return None
+        known = {name: stored[name] for name in ("gain", "gain_lower", "p_value", "n", "window", "champion_loss")}
+        return cls(**known | {"gain_lower": -math.inf if known["gain_lower"] is None else known["gain_lower"]})
 
     @property
     def helps(self) -> bool:
