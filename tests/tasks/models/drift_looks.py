@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from tasks.content.features import with_features
-from tasks.models.records import ModelType
+from tasks.models.drift.monitor import DriftMeasurement, DriftThresholds, measure_drift
+from tasks.models.records import ModelType, Version
 from tasks.models.specs import ModelSpec, load_spec
-from tasks.models.training.dataset import KEYS, Examples, examples
+from tasks.models.training.dataset import KEYS, RECENT_ROWS, TEXT, Examples, examples
+from tasks.models.training.evaluation import TrainedModel, train
 
 START = datetime(2008, 5, 1, tzinfo=UTC)
 LABELS = ["job", "marital", "education", "default", "housing", "loan", "day_of_week", "poutcome"]
@@ -127,3 +129,82 @@ def real_looks(shared_data: Path, seed: int, page_share: int = 3) -> list[Look]:
         if (n := len(page)) >= 500:
             looks += looks_at("page", page, engagement, n // 2, [n // 8, n // 4], n // 8)
     return looks
+
+
+TEXTS = ("tone", "sentiment", "topic")
+MOODS = {
+    "anger": "anger annoyance disapproval",
+    "disgust": "disgust",
+    "fear": "fear nervousness",
+    "joy": "joy amusement approval excitement gratitude love optimism relief pride admiration desire caring",
+    "sadness": "sadness disappointment embarrassment grief remorse",
+    "surprise": "surprise realization confusion curiosity",
+    "neutral": "neutral",
+}
+
+
+def texts_of(shared_data: Path, name: str, n: int = 4_000) -> tuple[ModelSpec, list[Examples]]:
+    """Emotions in seven classes, sentiments of distinct tweets, or topics of news, n of them at random."""
+    if name == "tone":
+        frame = pl.read_parquet(shared_data / "goemotions" / "goemotions.parquet")
+        mood = {emotion: mood for mood, emotions in MOODS.items() for emotion in emotions.split()}
+        frame = frame.filter(~pl.col("labels").str.contains(",")).select(
+            text="text", label=pl.col("label_names").replace_strict(mood)
+        )
+        model_type = ModelType.TONE_CLASSIFIER
+    elif name == "sentiment":
+        frame = pl.read_parquet(shared_data / "twitter_entity_sentiment" / "train.parquet").drop_nulls()
+        frame = frame.unique("id", keep="first", maintain_order=True).select(text="text", label="sentiment")
+        model_type = ModelType.SENTIMENT_ANALYZER
+    else:
+        frame = pl.read_parquet(shared_data / "bbc_news" / "bbc_train.parquet").select(text="Text", label="Category")
+        model_type = ModelType.TOPIC_CLASSIFIER
+    frame = frame.unique("text", keep="first", maintain_order=True)
+    frame = frame.sample(min(n, len(frame)), shuffle=True, seed=1)
+    return load_spec(model_type), [in_order(frame.select(TEXT), frame["label"])]
+
+
+def rows_of(shared_data: Path, name: str) -> tuple[ModelSpec, list[Examples]]:
+    """Real rows of a model type, of one workspace or of several."""
+    if name in TEXTS:
+        return texts_of(shared_data, name)
+    if name == "conversion":
+        spec = load_spec(ModelType.CONVERSION_PREDICTOR)
+        return spec, [examples(bank_touches(shared_data), spec.model_copy(update={"maximum_rows": 50_000}))]
+    spec = load_spec(ModelType.ENGAGEMENT_PREDICTOR)
+    return spec, [examples(page, spec) for page in pages(shared_data, 4) if len(page) >= 2_200][:6]
+
+
+def in_order(features: pl.DataFrame, target: pl.Series) -> Examples:
+    """Rows as if they had come one an hour in this order."""
+    times = pl.Series([START + timedelta(hours=i) for i in range(len(target))])
+    return Examples(features, target, pl.Series([str(i) for i in range(len(target))]), times)
+
+
+def shuffled(rows: Examples, n: int, random: np.random.Generator) -> Examples:
+    """n of the rows at random and in random order: the world does not change. Levels are those of that order."""
+    chosen = random.permutation(rows.n)[:n].tolist()
+    features, target = rows.features[chosen], rows.target[chosen]
+    if "recent_level" in features.columns:
+        before = target.shift(1).rolling_mean(RECENT_ROWS, min_samples=1)
+        features = features.with_columns(recent_level=before)
+    found = in_order(features, target)
+    if TEXT in features.columns:
+        found.count_words()
+    return found
+
+
+def champion_on(spec: ModelSpec, learned: Examples) -> tuple[TrainedModel, Version]:
+    """A champion trained on rows, and what the warehouse would remember of it."""
+    trained = train(spec, learned)
+    evaluation = trained.evaluation.as_dict()
+    version = Version(
+        "v", "registered", 1, "", "", "", trained.reference, evaluation, "promote", learned.times[-1], learned.n
+    )
+    return trained, version
+
+
+def look(spec: ModelSpec, champion: tuple[TrainedModel, Version], seen: Examples) -> DriftMeasurement:
+    """One look at a champion once these rows have been seen."""
+    trained, version = champion
+    return measure_drift(spec, version, trained.model, seen, seen, DriftThresholds())
