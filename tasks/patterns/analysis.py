@@ -19,6 +19,7 @@ from tasks.patterns.evidence import (
     Evidence,
     RuleEvidence,
     TimeThird,
+    about_words,
     across_channels,
     thirds,
     within_channels,
@@ -74,8 +75,9 @@ def analyze(frame: pl.DataFrame, query: PatternQuery) -> ContentAnalysis:
 
 
 def _search(posts: Posts, query: PatternQuery, statistics: dict[str, Any]) -> ContentAnalysis:
-    table = condition_table(posts)
+    table = condition_table(posts, query.thresholds.min_sample_size)
     families = [find(posts, table, query.thresholds) for find in (within_channels, across_channels)]
+    families.append(about_words(posts, table, query.thresholds, families[0].found))
     patterns = _patterns(posts, table, [rule for family in families for rule in family.found], query)
     bound = [rule for family in families for rule in family.bound]
     together = inseparable(posts, table, bound, query.thresholds.min_sample_size)
@@ -185,7 +187,7 @@ def _pattern(
         pattern_id="",
         pattern_key=rule_key(rule),
         pattern_type="winning" if result.effect > 0 else "losing",
-        description=describe(rule, lift, interval),
+        description=describe(rule, lift, interval, result.candidate.rows),
         rule=rule,
         features=_features(posts, membership.matching, [condition.feature for condition in rule]),
         confidence=result.confidence,
@@ -215,7 +217,8 @@ def _features(posts: Posts, matching: Mask, of_rule: list[str]) -> dict[str, flo
     """Means over matching rows: the guide's four, and the rule's own numbers and booleans."""
     features = {feature.name: feature for feature in posts.features}
     wanted = {column: name for name, column in GUIDE_FEATURES.items() if column in features}
-    wanted |= {name: f"avg_{name}" for name in of_rule if name not in wanted and not features[name].labels}
+    measured = {name for name in of_rule if not features[name].labels and features[name].kind != "words"}
+    wanted |= {name: f"avg_{name}" for name in of_rule if name in measured - set(wanted)}
     means = {}
     for column, name in wanted.items():
         values = features[column].numbers[matching & features[column].known]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.conditions import Condition, Membership, Rule
+from tasks.content.words import terms_in
 from tasks.patterns.features import EncodedFeature, Floats, Mask
 from tasks.patterns.preparation import Posts
 from tasks.patterns.search import rule_matches
@@ -21,6 +22,7 @@ MIN_MATCHES = 20
 MAX_SHARE = 0.95
 OPPOSITE = {"false": "true", "absent": "present", "lower_half": "upper_half"}
 
+LEAST_SHARE = 0.01  # of the texts, that mention a word
 MAX_LABELS = 12
 ZERO_INFLATED = 0.1
 HOURS_PER_BLOCK = 4
@@ -38,6 +40,7 @@ class ConditionTable:
         owner: (S,) index of that feature.
         matches: (n, S); a missing feature matches nothing.
         dropped: features that can tell no posts apart, with the reason.
+        story: (n,) codes of posts that tell one story in nearly the same words; None where there are no words.
     """
 
     conditions: list[Condition]
@@ -45,6 +48,12 @@ class ConditionTable:
     owner: NDArray[np.int64]
     matches: Mask
     dropped: dict[str, str]
+    story: NDArray[np.int64] | None = None
+
+    @cached_property
+    def of_words(self) -> Mask:
+        """(S,) conditions on words, which stand after all others."""
+        return np.array([feature.kind == "words" for feature in self.about], dtype=bool)
 
     @cached_property
     def alone(self) -> Mask:
@@ -83,11 +92,13 @@ class ConditionTable:
         return Membership(rule_matches(self.matches, members), both)
 
 
-def condition_table(posts: Posts) -> ConditionTable:
-    """At most 150 conditions; the outcome takes no part in where they cut."""
+def condition_table(posts: Posts, least: int = MIN_MATCHES) -> ConditionTable:
+    """At most 150 conditions and as many on words; the outcome takes no part in where they cut."""
     dropped: dict[str, str] = {}
     proposed: list[tuple[Condition, int]] = []
     for index, feature in enumerate(posts.features):
+        if feature.kind == "words":
+            continue
         values = feature.numbers[feature.known]
         if not len(values) or values.min() == values.max():
             dropped[feature.name] = "constant" if len(values) else "all missing"
@@ -98,13 +109,21 @@ def condition_table(posts: Posts) -> ConditionTable:
         row[:] = posts.features[index].matching(condition)
     known = np.array([posts.features[index].known.sum() for _, index in proposed], dtype=np.int64)
     kept = _supported(bits, known)
-    owner = np.array([proposed[i][1] for i in kept], dtype=np.int64)
+    conditions, owner = [proposed[i][0] for i in kept], [proposed[i][1] for i in kept]
+    rows, story = bits[kept], None
+    for index, feature in enumerate(posts.features):
+        if feature.tokens is not None:
+            terms = terms_in(feature.tokens, max(least, ceil(LEAST_SHARE * feature.known.sum())))
+            conditions += [Condition(feature.name, "mentions", term, f"mentions {term}") for term in terms.names]
+            owner += [index] * len(terms.names)
+            rows, story = np.vstack([rows, terms.mentioned.T]), terms.story
     return ConditionTable(
-        conditions=[proposed[i][0] for i in kept],
+        conditions=conditions,
         about=[posts.features[i] for i in owner],
-        owner=owner,
-        matches=bits[kept].T,  # a condition's rows lie side by side, as the matrix products want them
+        owner=np.array(owner, dtype=np.int64),
+        matches=rows.T,  # a condition's rows lie side by side, as the matrix products want them
         dropped=dropped,
+        story=story,
     )
 
 

@@ -111,7 +111,7 @@ def explain(
     if not chosen:
         return []
     posts = prepare(frame, query.as_of, query.attributes)
-    table = condition_table(posts)
+    table = condition_table(posts, query.thresholds.min_sample_size)
     candidates = [_candidate(table, pattern) for pattern in chosen]
     adjusted = log_rate_contrasts(posts, table, candidates, np.arange(len(posts.week))).estimate
     paths = adjustments(posts, table, candidates, adjusted)

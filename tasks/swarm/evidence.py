@@ -85,7 +85,8 @@ def discount(item: EvidenceRef) -> float:
 def is_named_in(text: str, item: EvidenceRef) -> bool:
     """Whether a text names what the finding is about: one of its features, or one of its terms in full."""
     words = set(words_of(text))
-    features = {word for condition in item.conditions for word in words_of(condition.feature.replace("_", " "))}
+    named = [condition.feature for condition in item.conditions if condition.op != "mentions"]  # its word is a term
+    features = {word for feature in named for word in words_of(feature.replace("_", " "))}
     terms = (set(words_of(term)) - GENERIC for term in item.terms)
     return bool(words & (features - MEASURES)) or any(term and term <= words for term in terms)
 
