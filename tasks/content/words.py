@@ -36,7 +36,9 @@ _FIELDS = " . "  # between title and body: no phrase reaches from one to the oth
 
 MOST_LETTERS = 40
 LEAST_LETTERS = 3  # of a word in a script with an alphabet
-MOST_TERMS = 200
+COMMA = ", "
+WORDS_OF_A_TOPIC = 2  # that a text must mention to be about it
+MOST_TERMS = 600
 MOST_SHARE = 0.6
 SAME_STORY = 0.5  # Jaccard index of the words of two texts
 LEAST_WORDS = 5  # of a text that can be told to be another one: “happy friday” is no story
@@ -51,12 +53,14 @@ class Terms:
     Attributes:
         names: (T) words or phrases, lower case, most common first.
         mentioned: (n, T) which texts mention them; false where there is no text.
+        stories: (T,) how many stories mention them.
         known: (n,) where there is a text.
         story: (n,) codes of stories: texts in nearly the same words have one code; texts without words one each.
     """
 
     names: list[str]
     mentioned: Mask
+    stories: Codes
     known: Mask
     story: Codes
 
@@ -74,10 +78,10 @@ def mentions(token_text: pl.Expr, term: str) -> pl.Expr:
     return token_text.str.contains(_needle(term), literal=True)
 
 
-def mentions_of(token_texts: pl.Series, term: str) -> Mask:
-    """Which of the texts (n,) mention a term; false where there is no text."""
-    held: Mask = token_texts.str.contains(_needle(term), literal=True).fill_null(False).to_numpy()
-    return held
+def is_about(token_texts: pl.Expr, words: str) -> pl.Expr:
+    """Whether tokens hold at least two of a topic's words, which commas divide; null where there is no text."""
+    held = [mentions(token_texts, word).cast(pl.Int8) for word in words.split(COMMA)]
+    return pl.sum_horizontal(held, ignore_nulls=False) >= WORDS_OF_A_TOPIC
 
 
 def terms_in(token_texts: pl.Series, least: int, *, most_share: float = MOST_SHARE, at_most: int = MOST_TERMS) -> Terms:
@@ -105,7 +109,7 @@ def terms_in(token_texts: pl.Series, least: int, *, most_share: float = MOST_SHA
     held = pairs.join(kept.select("term", "column"), on="term").select("text", "column")
     mentioned = np.zeros((len(known), len(kept)), dtype=bool, order="F")
     mentioned[held["text"].to_numpy(), held["column"].to_numpy()] = True
-    return Terms(kept["term"].to_list(), mentioned, known, story)
+    return Terms(kept["term"].to_list(), mentioned, kept["stories"].to_numpy().astype(np.int64), known, story)
 
 
 def _words(token_texts: pl.Series) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -10,8 +10,9 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.conditions import Condition, Membership, Rule
-from tasks.content.words import terms_in
+from tasks.conditions import TITLE_AND_BODY, Condition, Membership, Rule
+from tasks.content.topics import Topic, topics_in
+from tasks.content.words import COMMA, terms_in
 from tasks.patterns.features import EncodedFeature, Floats, Mask
 from tasks.patterns.preparation import Posts
 from tasks.patterns.search import rule_matches
@@ -22,6 +23,8 @@ MIN_MATCHES = 20
 MAX_SHARE = 0.95
 OPPOSITE = {"false": "true", "absent": "present", "lower_half": "upper_half"}
 
+MAX_WORDS = 200
+LEAST_STORIES = 5  # of a word that topics may be made of
 LEAST_SHARE = 0.01  # of the texts, that mention a word
 MAX_LABELS = 12
 ZERO_INFLATED = 0.1
@@ -41,6 +44,7 @@ class ConditionTable:
         matches: (n, S); a missing feature matches nothing.
         dropped: features that can tell no posts apart, with the reason.
         story: (n,) codes of posts that tell one story in nearly the same words; None where there are no words.
+        topics: what posts are about, under the names of the analysis before.
     """
 
     conditions: list[Condition]
@@ -49,6 +53,7 @@ class ConditionTable:
     matches: Mask
     dropped: dict[str, str]
     story: NDArray[np.int64] | None = None
+    topics: Sequence[Topic] = ()
 
     @cached_property
     def of_words(self) -> Mask:
@@ -92,7 +97,7 @@ class ConditionTable:
         return Membership(rule_matches(self.matches, members), both)
 
 
-def condition_table(posts: Posts, least: int = MIN_MATCHES) -> ConditionTable:
+def condition_table(posts: Posts, least: int = MIN_MATCHES, before: Sequence[Topic] = ()) -> ConditionTable:
     """At most 150 conditions and as many on words; the outcome takes no part in where they cut."""
     dropped: dict[str, str] = {}
     proposed: list[tuple[Condition, int]] = []
@@ -110,13 +115,19 @@ def condition_table(posts: Posts, least: int = MIN_MATCHES) -> ConditionTable:
     known = np.array([posts.features[index].known.sum() for _, index in proposed], dtype=np.int64)
     kept = _supported(bits, known)
     conditions, owner = [proposed[i][0] for i in kept], [proposed[i][1] for i in kept]
-    rows, story = bits[kept], None
+    rows, story, topics = bits[kept], None, list[Topic]()
     for index, feature in enumerate(posts.features):
         if feature.tokens is not None:
-            terms = terms_in(feature.tokens, max(least, ceil(LEAST_SHARE * feature.known.sum())))
-            conditions += [Condition(feature.name, "mentions", term, f"mentions {term}") for term in terms.names]
-            owner += [index] * len(terms.names)
-            rows, story = np.vstack([rows, terms.mentioned.T]), terms.story
+            terms, texts = terms_in(feature.tokens, LEAST_STORIES), feature.known.sum()
+            often = terms.stories >= max(least, ceil(LEAST_SHARE * texts))
+            words = np.flatnonzero(often & (terms.mentioned.sum(axis=0) <= texts - least))[:MAX_WORDS]
+            conditions += [_word(terms.names[i]) for i in words]
+            topics = topics_in(terms, before)
+            about = [_topic(topic) for topic in topics if least <= topic.texts <= texts - least]
+            conditions += about
+            rows = np.vstack([rows, terms.mentioned[:, words].T, *(feature.matching(one) for one in about)])
+            owner += [index] * (len(words) + len(about))
+            story = terms.story
     return ConditionTable(
         conditions=conditions,
         about=[posts.features[i] for i in owner],
@@ -124,7 +135,16 @@ def condition_table(posts: Posts, least: int = MIN_MATCHES) -> ConditionTable:
         matches=rows.T,  # a condition's rows lie side by side, as the matrix products want them
         dropped=dropped,
         story=story,
+        topics=topics,
     )
+
+
+def _word(term: str) -> Condition:
+    return Condition(TITLE_AND_BODY, "mentions", term, f"mentions {term}")
+
+
+def _topic(topic: Topic) -> Condition:
+    return Condition(TITLE_AND_BODY, "is_about", COMMA.join(topic.words), f"topic {topic.topic_id}")
 
 
 def _supported(bits: Mask, known: NDArray[np.int64]) -> list[int]:

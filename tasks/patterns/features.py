@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tasks.conditions import TITLE_AND_BODY, Condition, Membership, Rule, known
 from tasks.content.catalogue import CATALOGUE, Kind
-from tasks.content.words import mentions_of, tokens
+from tasks.content.words import tokens
 from tasks.warehouse.attribute_roles import AttributeRoles, is_numeric, roles_in
 
 Floats = NDArray[np.float64]
@@ -62,7 +62,8 @@ class EncodedFeature:
     def matching(self, condition: Condition) -> Mask:
         """Posts (n,) that meet a condition on this feature; see `known` for those of which nothing can be said."""
         if self.tokens is not None:
-            return mentions_of(self.tokens, str(condition.value))
+            met = pl.select(condition.of_tokens(pl.lit(self.tokens))).to_series()
+            return met.fill_null(False).to_numpy()
         return condition.matching(self.numbers, self.labels)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.conditions import OF_WORDS
 from tasks.swarm.records import EvidenceRef, Option
 from tasks.swarm.skills import FEATURES_OF_SKILL, SKILLS_FOR_EVERY_FINDING, SkillTag
 
@@ -85,7 +86,7 @@ def discount(item: EvidenceRef) -> float:
 def is_named_in(text: str, item: EvidenceRef) -> bool:
     """Whether a text names what the finding is about: one of its features, or one of its terms in full."""
     words = set(words_of(text))
-    named = [condition.feature for condition in item.conditions if condition.op != "mentions"]  # its word is a term
+    named = [condition.feature for condition in item.conditions if condition.op not in OF_WORDS]  # words are terms
     features = {word for feature in named for word in words_of(feature.replace("_", " "))}
     terms = (set(words_of(term)) - GENERIC for term in item.terms)
     return bool(words & (features - MEASURES)) or any(term and term <= words for term in terms)

@@ -7,13 +7,17 @@ import polars as pl
 import pytest
 
 from tasks.conditions import TITLE_AND_BODY, Condition
-from tasks.content.words import Terms, mentions_of, terms_in, tokens
+from tasks.content.words import Terms, mentions, terms_in, tokens
 
 
 def token_texts(*bodies: str | None, title: str | None = None) -> pl.Series:
     columns = {"title": [title] * len(bodies), "body": bodies}
     frame = pl.DataFrame(columns, schema={"title": pl.String, "body": pl.String})
     return frame.select(tokens(pl.col("title"), pl.col("body"))).to_series()
+
+
+def mentions_of(token_texts: pl.Series, term: str) -> np.ndarray:
+    return pl.select(mentions(pl.lit(token_texts), term).fill_null(False)).to_series().to_numpy()
 
 
 def terms(texts: list[str | None], least: int = 2) -> Terms:

@@ -12,7 +12,7 @@ from tasks.patterns.analysis import analyze
 from tasks.patterns.applicability import with_tasks
 from tasks.patterns.records import Pattern, PatternQuery, SearchThresholds
 from tasks.patterns.robustness import explain
-from tests.generators.wordy_workspaces import AS_OF, simulate_texts
+from tests.generators.wordy_workspaces import AS_OF, WORDS_OF_SUBJECT, simulate_texts
 
 
 def query(seed: int = 0) -> PatternQuery:
@@ -78,3 +78,44 @@ def test_planted_words_are_found_and_little_else() -> None:
     print(f"\nBAR false share of patterns about words: {false / max(true + false, 1):.3f} (bar <= 0.05)")
     print(f"power at 1,200 posts, 80 of which mention it, lifts of +65, +123 and -45 %: {np.mean(power):.3f}")
     assert false <= 0.05 * (true + false)
+
+
+def found_topics(seed: int, subject: int, lift: float) -> tuple[bool, list[bool]]:
+    """Whether a topic of the planted subject is found the right way, and which patterns about words are true."""
+    frame, subjects, _ = simulate_texts(seed, n=1200, lifts={subject: lift})
+    hit, true = False, []
+    for pattern in about_words(analyze(frame, query(seed)).patterns):
+        about = frame.select(pattern.rule[0].expression).to_series().to_numpy()
+        is_it = subjects == subject
+        real = lift * (is_it[about].mean() - is_it[~about].mean())
+        true.append(bool(abs(real) >= 0.02 and (real > 0) == (pattern.lift_pct > 0)))
+        overlap = (about & is_it).sum() / (about | is_it).sum()
+        hit |= bool(pattern.rule[0].op == "is_about" and overlap >= 0.5 and true[-1])
+    return hit, true
+
+
+def test_a_topic_that_matters_is_found_and_named_by_its_words() -> None:
+    frame, _, telling = simulate_texts(5, n=1200, lifts={3: 0.7})
+    found = analyze(frame, query())
+    words = about_words(found.patterns)[0]
+    assert words.rule[0].op == "is_about"
+    assert words.description.startswith("Posts that are about “")
+    own = set(telling[3 * WORDS_OF_SUBJECT : 4 * WORDS_OF_SUBJECT])
+    name = words.description.partition("“")[2].partition("”")[0]
+    assert set(name.split(", ")) <= own
+    topic = next(one for one in found.statistics["topics"] if one["name"] == name)
+    assert len(topic["examples"]) == 3
+    assert set(topic["examples"]) <= set(frame["content_id"])
+    assert json.loads(json.dumps(found.as_dict(), default=str))
+
+
+@pytest.mark.slow
+def test_planted_topics_are_found() -> None:
+    g = np.random.default_rng(17)
+    found = [found_topics(seed, int(g.integers(8)), float(g.choice((0.4, 0.6, -0.5)))) for seed in range(9600, 9700)]
+    power = np.mean([hit for hit, _ in found])
+    false = 1 - np.mean([one for _, true in found for one in true])
+    print(f"\nBAR planted topics found at 1,200 posts, lifts of +49, +82 and -39 %: {power:.3f} (bar >= 0.7)")
+    print(f"BAR false share of patterns about words and topics there: {false:.3f} (bar <= 0.05)")
+    assert power >= 0.7
+    assert false <= 0.05
