@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.conditions import OF_WORDS, Condition
 from tasks.swarm.records import EvidenceRef, Option
 from tasks.swarm.skills import FEATURES_OF_SKILL, SKILLS_FOR_EVERY_FINDING, SkillTag
 from tasks.swarm.wording import NO, YES, names, says, words_of
@@ -110,11 +111,17 @@ def exposure(item: EvidenceRef, option: Option) -> float | None:
         return None
     if (stated := option.exposures.get(subject_of(item))) is not None:
         return stated
-    if item.conditions and all(c.feature in option.attributes for c in item.conditions):
-        met = [c.met_by(option.attributes) for c in item.conditions]
+    if item.conditions and all(_is_shown(condition, option) for condition in item.conditions):
+        shown = option.attributes | ({"title": option.title, "body": option.body} if option.is_content else {})
+        met = [condition.met_by(shown) for condition in item.conditions]
         return 0.0 if False in met else None if None in met else 1.0
     said = [says(option.label, words) for words in map(words_of, item.terms) if set(words) - MEANINGLESS]
     return 1.0 if True in said else 0.0 if False in said else None
+
+
+def _is_shown(condition: Condition, option: Option) -> bool:
+    """Whether the option's attributes, or its text, can answer a condition."""
+    return condition.feature in option.attributes or (condition.op in OF_WORDS and option.is_content)
 
 
 def applies_to(item: EvidenceRef, option: Option) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from tasks.conditions import VALUE_WORDS, WEEKDAYS, Condition
+from tasks.conditions import VALUE_WORDS, WEEKDAYS, Condition, topic_name
 from tasks.content.catalogue import BY_NAME
 
 YES, NO = frozenset({"yes", "yeah", "ja", "oui", "si", "sí"}), frozenset({"no", "nope", "nein", "non"})
@@ -133,6 +133,9 @@ def share_meeting(text: str, condition: Condition) -> float | None:
         return _share_of(_days(text), condition, range(7))
     if condition.feature == "local_hour":
         return _share_of(_hours(text), condition, range(24))
+    if condition.op == "is_about":
+        named = (says(text, [word]) for word in words_of(topic_name(str(condition.value))))
+        return next((float(is_wanted) for is_wanted in named if is_wanted is not None), None)
     if isinstance(condition.value, str):
         return _share_with_value(text, condition)
     is_high = _direction(text, condition.feature)

@@ -43,7 +43,14 @@ RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def pattern(text: str) -> dict[str, Any]:
-    row = {"description": f"content: {text}", "lift_pct": 12.0, "lift_interval_pct": [3.0, 20.0], "trend": "stable"}
+    rule = [{"feature": "theme", "op": "==", "value": text, "level": text}]
+    row = {
+        "rule": rule,
+        "description": f"content: {text}",
+        "lift_pct": 12.0,
+        "lift_interval_pct": [3.0, 20.0],
+        "trend": "stable",
+    }
     return row | {"total_size": 40, "effect_size": 0.2, "confidence": 0.9}
 
 
