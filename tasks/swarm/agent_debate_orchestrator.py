@@ -9,7 +9,7 @@ from typing import Any
 from tasks.swarm.debate_runner import Around, AskPerson, DebateRunner, directly
 from tasks.swarm.debate_service import DebateService
 from tasks.swarm.expert_agent_registry import ExpertAgentRegistry
-from tasks.swarm.limits import Limits
+from tasks.swarm.limits import Limits, configured_limits
 from tasks.swarm.llm import Endpoint, configured_endpoint
 from tasks.swarm.question import MOST_ROUNDS, Part, Question, check_rounds, check_strategy
 from tasks.swarm.records import ConsensusStrategy, EvidenceRef
@@ -52,7 +52,7 @@ class AgentDebateOrchestrator:
         self.max_rounds = check_rounds(max_rounds, MOST_ROUNDS)
         self.default_consensus = check_strategy(default_consensus)
         self.endpoint = endpoint
-        self.limits = limits or Limits()
+        self.limits = limits or configured_limits()
         self.around = around
         self.ask_person = ask_person
 
@@ -88,7 +88,7 @@ class AgentDebateOrchestrator:
             stop_at_agreement: whether agreement ends a debate earlier; False has every round held, at its price.
             in_parts: sub-debates first, side by side: True lets the lead divide the problem, Parts say how. Their
                 decisions are shown to the experts of the whole. Tokens and money are shared out evenly among the whole
-                and its parts; each has the time of `debate_seconds` for itself.
+                and its parts; the parts have half of the time, side by side, and the whole the rest.
 
         Returns:
             The guide's keys, and those of `tasks.swarm.decision.decide`.

@@ -33,6 +33,11 @@ def fence(value: Any, salt: str) -> str:
     return f"<{name}>\n{text}\n</{name}>"
 
 
+def storable(text: str) -> str:
+    """The text with what neither UTF-8 nor PostgreSQL keeps replaced: halves of surrogate pairs, and NUL."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "\ufffd")
+
+
 def looks_like_injection(texts: Iterable[str]) -> bool:
     """Whether a text addresses the model rather than the reader; a warning for people, it changes no vote."""
     return any(_SUSPICIOUS.search(text) for text in texts)
