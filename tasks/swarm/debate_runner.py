@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from tasks.errors import UnknownNameError
 from tasks.swarm.debate_service import DebateService, DebateState
 from tasks.swarm.endpoint_http import open_client
 from tasks.swarm.errors import DebateHeldError
-from tasks.swarm.leases import LEASE_SECONDS, Lease
+from tasks.swarm.leases import LEASE_SECONDS, Lease, LeaseAnswer
 from tasks.swarm.limits import Allowance, Limits
 from tasks.swarm.llm import Endpoint, LanguageModel
 from tasks.swarm.llm_deliberator import Exchange, LLMDeliberator
@@ -44,6 +44,16 @@ async def directly(take: Take, _request: TurnRequest) -> Turn:
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Blocking work beside the event loop: a debate's one door to the warehouse, and to the reading of certificates."""
     return await asyncio.to_thread(work, *args, **kwargs)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives; where this is cancelled, only after the work, which a thread does not leave half done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 class Deliberator(Protocol):
@@ -125,29 +135,37 @@ class DebateRunner:
             yield
             return
         lease = Lease.of_this_process()
-        look = FIRST_LOOK_SECONDS
-        while not await in_thread(self.service.take_lease, brief.debate_id, lease):
-            if allowance.left() <= look:
-                raise DebateHeldError(brief.debate_id, allowance.seconds)
-            await asyncio.sleep(look)
-            look = min(2.0 * look, LONGEST_LOOK_SECONDS)
-        renewing = asyncio.create_task(self._renew(brief.debate_id, lease))
+        renewing: asyncio.Task[None] | None = None
         try:
+            allowance.was_left_behind = await self._take_lease(brief.debate_id, lease, allowance) == "left behind"
+            renewing = asyncio.create_task(self._renew(brief.debate_id, lease))
             yield
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
-            await asyncio.shield(in_thread(self.service.end_lease, brief.debate_id, lease))
+            if renewing is not None:
+                renewing.cancel()
+                await asyncio.gather(renewing, return_exceptions=True)
+            await _to_its_end(in_thread(self.service.end_lease, brief.debate_id, lease))
+
+    async def _take_lease(self, debate_id: str, lease: Lease, allowance: Allowance) -> LeaseAnswer:
+        look = FIRST_LOOK_SECONDS
+        while (answer := await _to_its_end(in_thread(self.service.take_lease, debate_id, lease))) == "held":
+            if allowance.left() <= look:
+                raise DebateHeldError(debate_id, allowance.seconds)
+            await asyncio.sleep(look)
+            look = min(2.0 * look, LONGEST_LOOK_SECONDS)
+        return answer
 
     async def _renew(self, debate_id: str, lease: Lease) -> None:
         while True:
             await asyncio.sleep(RENEWED_EACH_SECONDS)
-            await in_thread(self.service.take_lease, debate_id, lease)
+            await _to_its_end(in_thread(self.service.take_lease, debate_id, lease))
 
     async def _take_turns(self, debate: DebateState, limits: Limits, allowance: Allowance) -> None:
         """Take turns until none is due, adding them to those there are."""
         brief, turns = debate.brief, debate.turns
-        async with _deliberator_for(brief, self.endpoint, limits, allowance, self.service) as deliberator:
+        under_way = {one.key for one in due(brief, turns)} if allowance.was_left_behind else set()
+        held = _deliberator_for(brief, under_way, self.endpoint, limits, allowance, self.service)
+        async with held as deliberator:
             while requests := due(brief, turns):
                 stage = _Stage(deliberator, with_options(brief, turns), dict(turns), limits, allowance)
                 started = time.monotonic()
@@ -205,9 +223,18 @@ class TurnWriter:
 
 @asynccontextmanager
 async def _deliberator_for(
-    brief: Brief, endpoint: Endpoint | None, limits: Limits, allowance: Allowance, service: DebateService
+    brief: Brief,
+    under_way: set[str],
+    endpoint: Endpoint | None,
+    limits: Limits,
+    allowance: Allowance,
+    service: DebateService,
 ) -> AsyncIterator[Deliberator]:
-    """The deliberator of this brief's engine, closed when the debate is over."""
+    """The deliberator of this brief's engine, closed when the debate is over.
+
+    Args:
+        under_way: turns whose requests an earlier run may have sent before it was killed.
+    """
     if brief.engine == "evidence_panel":
         yield EvidencePanel()
         return
@@ -216,7 +243,7 @@ async def _deliberator_for(
     client = await in_thread(open_client, endpoint.base_url, limits.call_seconds)
     async with LanguageModel(client, endpoint, limits, allowance) as model:
         write = TurnWriter(service, brief.debate_id).write
-        yield LLMDeliberator(model, limits, allowance, recorded, write)
+        yield LLMDeliberator(model, limits, allowance, recorded, under_way, write)
 
 
 @asynccontextmanager

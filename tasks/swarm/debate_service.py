@@ -17,7 +17,7 @@ from tasks.swarm.errors import DebateMismatchError
 from tasks.swarm.evidence import answered_by
 from tasks.swarm.fencing import storable
 from tasks.swarm.findings import scope_of
-from tasks.swarm.leases import Lease
+from tasks.swarm.leases import Lease, LeaseAnswer
 from tasks.swarm.messages import Turn
 from tasks.swarm.positions import position
 from tasks.swarm.preparation import TASK_TYPE, Findings, Roster, debate_brief, part_brief
@@ -80,8 +80,8 @@ class DebateService:
         """The debate as it stands for the one run that holds it; turns that got no answer are due again."""
         return self._state(store.resume_debate(self.warehouse(), brief.debate_id))
 
-    def take_lease(self, debate_id: str, lease: Lease) -> bool:
-        """Whether the debate is this lease's from now on, for a while."""
+    def take_lease(self, debate_id: str, lease: Lease) -> LeaseAnswer:
+        """Give the debate to this lease for a while, unless another one holds it."""
         return store.take_lease(self.warehouse(), debate_id, lease)
 
     def end_lease(self, debate_id: str, lease: Lease) -> None:

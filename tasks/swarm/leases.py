@@ -8,8 +8,11 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 LEASE_SECONDS = 30.0
+# What asking for a debate gets: another one holds it; it is given; it is given, and the one before did not end it.
+LeaseAnswer = Literal["held", "given", "left behind"]
 
 
 @dataclass(frozen=True, slots=True)

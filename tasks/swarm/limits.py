@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tasks.errors import OutOfRangeError, require_between
@@ -93,8 +93,6 @@ def configured_limits(**changes: Any) -> Limits:
     numbers: dict[str, Any] = {
         name: _number(variable, text) for name, (variable, text) in given.items() if text and text.strip()
     }
-    if "max_completion_tokens" in numbers:
-        numbers["max_completion_tokens"] = int(numbers["max_completion_tokens"])
     return Limits(**numbers | changes)
 
 
@@ -105,11 +103,13 @@ class Allowance:
     Attributes:
         seconds: the whole's, as it is said where they are over.
         ends_at: on `time.monotonic`.
+        was_left_behind: whether an earlier run was killed, so that requests of it may be paid that nobody has recorded.
     """
 
     seconds: float
     slots: asyncio.Semaphore
-    ends_at: float = field(default=0.0)
+    ends_at: float
+    was_left_behind: bool = False
 
     @classmethod
     def of(cls, limits: Limits) -> Allowance:
@@ -212,7 +212,8 @@ def _worst_tokens(text: str) -> int:
 
 def _number(variable: str, text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
+        return int(number) if number.is_integer() else number
     except ValueError:
         raise OutOfRangeError(variable, text, "a number") from None
 

@@ -91,7 +91,8 @@ class Reply(Record):
 
     Attributes:
         rung: the response format that was asked for.
-        trouble: None, or `unavailable`, `refused_request`, `call_deadline`, `deadline`, `budget_exhausted`.
+        trouble: None, or `unavailable`, `refused_request`, `call_deadline`, `deadline`, `budget_exhausted`,
+            `interrupted`.
         reasoned: whether the model thought before it answered.
         tries: requests sent for this one reply.
         seconds: under way, waits for the endpoint's pace and for a free slot left out.

@@ -16,6 +16,9 @@ from tasks.swarm.replies import UnusableReplyError, read_reply
 Exchange = tuple[str, int, dict[str, Any]]
 Write = Callable[[Exchange | None, Turn | None], Awaitable[None]]
 Recorded = Mapping[str, Sequence[dict[str, Any]]]
+INTERRUPTED = Reply(trouble="interrupted", error="the run ended before the reply came; it may have been paid")
+MAY_BE_PAID = (None, "call_deadline", "deadline", "interrupted")
+LOST = Usage(calls=1, unmeasured_calls=1)
 
 
 class LLMDeliberator:
@@ -24,16 +27,23 @@ class LLMDeliberator:
     Args:
         allowance: the debate's clock, which stands still while a person is asked.
         recorded: exchanges of earlier attempts by turn; replies among them are read again instead of paid again.
+        under_way: turns whose requests a run that was killed may have sent: they count as paid, without a reply.
         write: stores an exchange with its number, and the turn it completes.
     """
 
     keeps_turns = True
 
     def __init__(
-        self, model: LanguageModel, limits: Limits, allowance: Allowance, recorded: Recorded, write: Write
+        self,
+        model: LanguageModel,
+        limits: Limits,
+        allowance: Allowance,
+        recorded: Recorded,
+        under_way: set[str],
+        write: Write,
     ) -> None:
         self.model, self.limits, self.allowance, self.write = model, limits, allowance, write
-        self.recorded = recorded
+        self.recorded, self.under_way = recorded, under_way
         self.budget = DebateBudget(limits)
         for exchange in (one for exchanges in recorded.values() for one in exchanges):
             request, earlier = exchange["request"], Reply.model_validate(exchange["reply"])
@@ -119,16 +129,29 @@ class _Asking:
     async def _send(self, messages: list[dict[str, str]]) -> Reply:
         answer = self._by.limits.max_completion_tokens * (2 if self.had_more_room else 1)
         room = self._by.model.room(self._expert.model, answer)
+        how: dict[str, Any] = {"model": self._expert.model, "temperature": self._expert.temperature, "max_tokens": room}
+        if self._key in self._by.under_way:
+            self._by.under_way.discard(self._key)
+            self._by.budget.add_earlier(messages, room, LOST)
+            self._note(messages, how, INTERRUPTED)
+            await self.keep()
         reserved = self._by.budget.reserve(messages, room)
         if reserved is None:
             return Reply(trouble="budget_exhausted", error="the worst case of this call does not fit the budget")
-        how: dict[str, Any] = {"model": self._expert.model, "temperature": self._expert.temperature, "max_tokens": room}
-        reply = await self._by.model.reply(messages, self._prompt.form.schema(), **how)
+        try:
+            reply = await self._by.model.reply(messages, self._prompt.form.schema(), **how)
+        except asyncio.CancelledError:
+            self._note(messages, how, INTERRUPTED)
+            await self.keep()
+            raise
         self._by.budget.settle(reserved, usage_of(reply, self._by.limits))
+        self._note(messages, how, reply)
+        return reply
+
+    def _note(self, messages: list[dict[str, str]], how: dict[str, Any], reply: Reply) -> None:
         request = {"messages": messages} | how
         self._unsaved = (self._key, self._number, {"request": request, "reply": reply.model_dump(mode="json")})
         self._number += 1
-        return reply
 
 
 def _usable(reply: Reply, prompt: Prompt) -> tuple[Message, tuple[str, ...]]:
@@ -144,7 +167,7 @@ def usage_of(reply: Reply, limits: Limits) -> Usage:
         return Usage()
     measured = reply.prompt_tokens is not None and reply.completion_tokens is not None
     if not measured:
-        return Usage(calls=1, unmeasured_calls=1 if reply.trouble in (None, "call_deadline", "deadline") else 0)
+        return Usage(calls=1, unmeasured_calls=1 if reply.trouble in MAY_BE_PAID else 0)
     # Never below 0, which would give a budget more than it had; a record of an earlier version may hold such a number.
     prompt, completion = max(0, reply.prompt_tokens or 0), max(0, reply.completion_tokens or 0)
     has_price = limits.prompt_price + limits.completion_price > 0

@@ -11,6 +11,7 @@ from tasks.swarm.records import EvidenceRef
 
 Result = Mapping[str, Any]
 MOST_QUOTED = 300
+PRICES = markdown("RAPTORFLOW_LLM_PROMPT_PRICE and RAPTORFLOW_LLM_COMPLETION_PRICE")
 
 
 def story(result: Result) -> str:
@@ -136,12 +137,19 @@ def _decision(result: Result) -> Iterator[str]:
 def _price(result: Result) -> str:
     usage = result["usage"]
     tokens = usage["prompt_tokens"] + usage["completion_tokens"]
-    cost = "" if usage["cost"] is None else f", cost {usage['cost']:.4f}"
     blind = f", {usage['unmeasured_calls']} of them unmeasured" if usage["unmeasured_calls"] else ""
     rounds = f"{result['rounds_run']} round{'s' if result['rounds_run'] != 1 else ''}, ended by {result['stop_reason']}"
-    return (
-        f"## Price\n\n{rounds} · {usage['calls']} calls{blind} · {tokens:,} tokens{cost} · {code(result['debate_id'])}"
-    )
+    calls = f"{usage['calls']} calls{blind} · {tokens:,} tokens, {_cost(usage)}"
+    return f"## Price\n\n{rounds} · {calls} · {code(result['debate_id'])}"
+
+
+def _cost(usage: Mapping[str, Any]) -> str:
+    """What the endpoint was paid, in the currency of the settings' prices."""
+    if not usage["calls"]:
+        return "no cost"
+    if usage["cost"] is None:
+        return "cost unknown" if usage["unmeasured_calls"] == usage["calls"] else f"cost unknown: set {PRICES}"
+    return f"cost {'at least ' if usage['unmeasured_calls'] else ''}{usage['cost']:.4f}"
 
 
 def _quote(text: str) -> str:

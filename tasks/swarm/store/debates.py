@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select
 
 from tasks.errors import UnknownNameError
 from tasks.swarm.findings import EvidenceScope
-from tasks.swarm.leases import Lease, is_held
+from tasks.swarm.leases import Lease, LeaseAnswer, is_held
 from tasks.swarm.messages import Turn
 from tasks.swarm.records import Brief
 from tasks.warehouse import Warehouse
@@ -49,16 +49,16 @@ def resume_debate(warehouse: Warehouse, debate_id: str) -> dict[str, Any]:
         return row
 
 
-def take_lease(warehouse: Warehouse, debate_id: str, lease: Lease) -> bool:
-    """Whether the debate is this lease's from now on; it is where it was already, or where no other one stands."""
+def take_lease(warehouse: Warehouse, debate_id: str, lease: Lease) -> LeaseAnswer:
+    """Give the debate to this lease; it gets it where it had it already, or where no other one stands."""
     with warehouse.begin() as connection:
         held = select(Debate.held_by, Debate.held_until).where(Debate.debate_id == debate_id).with_for_update()
         row = warehouse.rows(held, connection)[0]
         if row["held_by"] != lease.holder and is_held(row["held_by"], row["held_until"]):
-            return False
+            return "held"
         mine = update(Debate).where(Debate.debate_id == debate_id)
         connection.execute(mine.values(held_by=lease.holder, held_until=lease.until()))
-        return True
+        return "given" if row["held_by"] in (None, lease.holder) else "left behind"
 
 
 def end_lease(warehouse: Warehouse, debate_id: str, lease: Lease) -> None:

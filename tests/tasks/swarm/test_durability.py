@@ -88,7 +88,8 @@ async def test_cancelled_anywhere_nothing_is_paid_twice(sqlite_warehouse: Wareho
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await asyncio.sleep(0.3)
-        paid = sum(len(one) for one in store.exchanges_of(sqlite_warehouse, "d1").values())
+        replies = [one["reply"] for some in store.exchanges_of(sqlite_warehouse, "d1").values() for one in some]
+        paid = sum(reply["trouble"] is None for reply in replies)
         sent = fake.calls
         result = await orchestrator(sqlite_warehouse, fake).orchestrate_debate(**ASKED)
         assert fake.calls - sent == TOTAL - paid

@@ -160,7 +160,8 @@ async def test_killed_in_a_part_nothing_is_paid_twice(sqlite_warehouse: Warehous
         await asyncio.sleep(0.4)
         sent = fake.calls
         known = [row["debate_id"] for row in store.list_debates(sqlite_warehouse, None, 9)]
-        paid = sum(len(one) for name in known for one in store.exchanges_of(sqlite_warehouse, name).values())
+        turns = [one for name in known for one in store.exchanges_of(sqlite_warehouse, name).values()]
+        paid = sum(exchange["reply"]["trouble"] is None for one in turns for exchange in one)
         whole = await model(sqlite_warehouse, fake, "slow:0.25").orchestrate_debate(**asked)
         assert fake.calls - sent == whole["usage"]["calls"] - paid
     assert [part["status"] for part in whole["parts"]] == ["concluded"] * 2
