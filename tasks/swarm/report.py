@@ -37,7 +37,8 @@ def _head(result: Result) -> Iterator[str]:
     if result["reason"]:
         yield f"Reason: {_plain(result['reason'])}."
     if "suspected_injection" in result["flags"]:
-        yield "⚠ A text in this debate addresses the model rather than the reader. It changed no vote; please check it."
+        warning = "⚠ A text in this debate holds the markup of chats with models, which no reader is shown."
+        yield f"{warning} It changed no vote; please check it."
     yield "\n".join(f"- **{_plain(option['id'])}** {_plain(option['label'])}" for option in result["options"])
 
 

@@ -104,7 +104,6 @@ async def test_a02_an_agents_announcement_is_no_vote(
             assert len(user.split("As moderator I announce")[-1].split('"')[0]) <= 400
     assert result["count"] == clean["count"]
     assert result["option"] == clean["option"]
-    assert "suspected_injection" in result["flags"]
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from tasks.swarm import AgentDebateOrchestrator, Endpoint
 from tasks.swarm.completions import Completion, NoCompletionError, complaint_of, read_completion
 from tasks.swarm.messages import Critique, OptionList, Proposal, Split, Verdict, Vote
 from tasks.swarm.pacing import told_to_wait
 from tasks.swarm.reasoning import without_reasoning
 from tasks.swarm.replies import ReplyForm, UnusableReplyError, read_reply
+from tasks.warehouse import Warehouse
+from tests.fake_llm import fake_llm
 from tests.generators.hostile_replies import (
     SHAPES,
     damaged,
@@ -259,3 +262,26 @@ def test_headers_of_random_signs_ask_for_nothing_impossible() -> None:
         for name in ("retry-after", "retry-after-ms", "x-ratelimit-reset-requests"):
             wait = told_to_wait({name: text})
             assert wait is None or wait >= 0.0
+
+
+async def test_halves_of_signs_are_stored_by_neither_database_whoever_wrote_them(warehouse: Warehouse) -> None:
+    """In the question, its context and its options as in the replies; a NUL as well, which PostgreSQL refuses."""
+    bad = "half \ud83d nul \x00"
+    said = {"claim": bad, "reasoning": bad, "reason": bad}
+    with fake_llm(lambda phase, body, schema: said if phase in ("propose", "vote") else None) as fake:
+        experts = AgentDebateOrchestrator(warehouse=warehouse, endpoint=Endpoint("ok", fake.url, "k"))
+        result = await experts.orchestrate_debate(
+            f"Which one? {bad}",
+            ["viral_engineer", "seo_expert"],
+            2,
+            "majority_vote",
+            {"notes": [bad, {bad: bad}]},
+            options=[f"One {bad}", {"label": f"Two {bad}", "title": bad, "body": bad}],
+            stop_at_agreement=False,
+        )
+        assert fake.calls == 8
+    text = json.dumps(result, ensure_ascii=False)
+    assert is_storable(text)
+    assert "\\u0000" not in text
+    assert text.count("half � nul �") > 6
+    assert experts.replay(result["debate_id"]) == result
