@@ -15,7 +15,7 @@ from tasks.plain_text import markdown
 from tasks.reporting import Event, announce, emit, publish_markdown, publish_with_index, published_rows, strong
 from tasks.reporting.debate_index import EVERYTHING, debate_index, debate_key
 from tasks.swarm.errors import DebateFailedError
-from tasks.swarm.limits import Limits
+from tasks.swarm.limits import configured_limits
 from tasks.swarm.messages import Turns
 from tasks.swarm.records import Brief
 from tasks.swarm.report import headline, story
@@ -23,6 +23,7 @@ from tasks.swarm.steps import hold_debate, recent_debates
 
 NAME = "debate-synthesis"
 REQUEST = ("problem", "rounds", "consensus_strategy", "context", "workspace_id", "stop_at_agreement", "in_parts")
+OWN_LIMITS = ("max_cost", "max_completion_tokens")  # 0 leaves them to the settings
 PAYLOAD = ("status", "option", "label", "confidence", "engine", "usage")
 
 
@@ -31,7 +32,8 @@ def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, 
     """Debate a problem and publish the story; a retry goes on where the run stopped and repeats no turn."""
     request = options.model_dump(include=set(REQUEST))
     request |= {"options": list(options.options) or None, "debate_id": options.debate_id}
-    limits = Limits(max_total_tokens=options.max_total_tokens, debate_seconds=options.minutes * 60.0)
+    own = {name: value for name in OWN_LIMITS if (value := getattr(options, name))}
+    limits = configured_limits(max_total_tokens=options.max_total_tokens, debate_seconds=options.minutes * 60.0, **own)
     person = partial(persons_vote, hours=options.vote_hours) if options.ask_a_person else None
     result = asyncio.run(hold_debate(request, options.agent_roles, str(flow_run.id), limits, person))
     publish_markdown(debate_key(result["debate_id"]), story(result), headline(result))

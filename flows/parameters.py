@@ -444,6 +444,16 @@ class DebateSynthesis(Parameters):
     consensus_strategy: Consensus = Field(default="synthesis", title="Consensus")
     context: dict[str, Any] = Field(default={}, title="Context", description="What else the experts should know.")
     max_total_tokens: int = Field(default=200_000, ge=1, title="Token budget", description="Of all calls together.")
+    max_cost: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        title="Most it may cost",
+        description="In the currency of the settings' prices; 0: what the settings say.",
+    )
+    max_completion_tokens: int = Field(
+        default=0, ge=0, le=100_000, title="Tokens of an answer", description="At most; 0: what the settings say."
+    )
     minutes: float = Field(default=10.0, gt=0, le=1440, title="Minutes", description="Wall clock of the debate.")
     ask_a_person: bool = Field(default=False, title="Ask a person", description="Pause for a vote in the Prefect UI.")
     vote_hours: int = Field(default=24, ge=1, le=720, title="Wait", description="Hours until that question lapses.")
@@ -455,6 +465,12 @@ class DebateSynthesis(Parameters):
     def _one_option_is_no_choice(self) -> Self:
         if len(self.options) == 1:
             raise ValueError("options: one option is no choice; name two to eight, or none")
+        return self
+
+    @model_validator(mode="after")
+    def _an_answer_needs_room(self) -> Self:
+        if 0 < self.max_completion_tokens < 16:
+            raise ValueError("max_completion_tokens: an answer needs 16 at least; 0 leaves it to the settings")
         return self
 
 

@@ -39,6 +39,15 @@ class Settings(BaseSettings):
     llm_model: str | None = Field(default=None, validation_alias=AliasChoices("RAPTORFLOW_LLM_MODEL"))
     llm_base_url: str | None = Field(default=None, validation_alias=AliasChoices("OPENAI_BASE_URL"))
     llm_api_key: str | None = Field(default=None, repr=False, validation_alias=AliasChoices("OPENAI_API_KEY"))
+    llm_api_version: str | None = Field(default=None, validation_alias=AliasChoices("OPENAI_API_VERSION"))
+    # Of one answer; for a million tokens; of a debate. Nobody's price list is built in: prices are what you pay. Texts,
+    # so that a wrong one stops debates and nothing else; `tasks.swarm.limits` reads them.
+    llm_max_completion_tokens: str = Field(
+        default="", validation_alias=AliasChoices("RAPTORFLOW_LLM_MAX_COMPLETION_TOKENS")
+    )
+    llm_prompt_price: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_LLM_PROMPT_PRICE"))
+    llm_completion_price: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_LLM_COMPLETION_PRICE"))
+    llm_max_cost: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_LLM_MAX_COST"))
 
     @property
     def database_url(self) -> str:

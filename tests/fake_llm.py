@@ -11,12 +11,14 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 Body = dict[str, Any]
 Script = Callable[[str, Body, dict[str, Any]], dict[str, Any] | None]
+Raw = tuple[int, dict[str, str], bytes]
+Special = Callable[[str, Body], "Raw | AsyncIterator[bytes] | None"]  # by the request's head; None: as ever
 MARK = "JSON schema of the reply: "
 
 
@@ -53,6 +55,8 @@ class FakeLLM:
 
     def __init__(self, script: Script | None = None) -> None:
         self.script = script
+        self.special: Special | None = None
+        self.heads: list[str] = []
         self.bodies: list[Body] = []
         self.in_flight = self.most_in_flight = self.waves = 0
         self.faults: Counter[str] = Counter()
@@ -69,6 +73,7 @@ class FakeLLM:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
+                self.heads.append(head.decode("latin-1"))
                 self.key = head.split(b"earer ")[-1].split(b"\r\n")[0].decode()
                 length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
                 body = json.loads(await reader.readexactly(length))
@@ -96,6 +101,10 @@ class FakeLLM:
         return kind, detail
 
     async def answer(self, body: Body, writer: asyncio.StreamWriter) -> None:
+        special = self.special(self.heads[-1], body) if self.special else None
+        if special is not None:
+            await self.send_special(special, writer)
+            return
         kind, detail = self.behavior(body)
         if kind == "slow":
             await asyncio.sleep(float(detail))
@@ -117,6 +126,20 @@ class FakeLLM:
             + payload
         )
         await writer.drain()
+
+    async def send_special(self, special: Raw | AsyncIterator[bytes], writer: asyncio.StreamWriter) -> None:
+        """A whole reply, or bytes as they are, to the last."""
+        if isinstance(special, tuple):
+            status, headers, payload = special
+            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(payload)}\r\n{lines}\r\n".encode() + payload)
+            await writer.drain()
+            return
+        async for piece in special:
+            writer.write(piece)
+            await writer.drain()
+        writer.close()
+        raise ConnectionResetError
 
     def reply(self, kind: str, detail: str, body: Body) -> tuple[int, str, str]:
         wanted = body.get("response_format", {}).get("type")

@@ -9,7 +9,8 @@ from typing import Any
 from tasks.swarm.debate_runner import Around, AskPerson, DebateRunner, directly
 from tasks.swarm.debate_service import DebateService
 from tasks.swarm.expert_agent_registry import ExpertAgentRegistry
-from tasks.swarm.limits import Limits
+from tasks.swarm.fencing import storable_value
+from tasks.swarm.limits import Limits, configured_limits
 from tasks.swarm.llm import Endpoint, configured_endpoint
 from tasks.swarm.question import MOST_ROUNDS, Part, Question, check_rounds, check_strategy
 from tasks.swarm.records import ConsensusStrategy, EvidenceRef
@@ -52,7 +53,7 @@ class AgentDebateOrchestrator:
         self.max_rounds = check_rounds(max_rounds, MOST_ROUNDS)
         self.default_consensus = check_strategy(default_consensus)
         self.endpoint = endpoint
-        self.limits = limits or Limits()
+        self.limits = limits or configured_limits()
         self.around = around
         self.ask_person = ask_person
 
@@ -88,7 +89,7 @@ class AgentDebateOrchestrator:
             stop_at_agreement: whether agreement ends a debate earlier; False has every round held, at its price.
             in_parts: sub-debates first, side by side: True lets the lead divide the problem, Parts say how. Their
                 decisions are shown to the experts of the whole. Tokens and money are shared out evenly among the whole
-                and its parts; each has the time of `debate_seconds` for itself.
+                and its parts; the parts have half of the time, side by side, and the whole the rest.
 
         Returns:
             The guide's keys, and those of `tasks.swarm.decision.decide`.
@@ -97,11 +98,11 @@ class AgentDebateOrchestrator:
             InputError: for anything wrong in the arguments; nothing was stored.
         """
         given: dict[str, Any] = {
-            "problem": problem,
+            "problem": _storable(problem),
             "rounds": self.max_rounds if rounds is None else rounds,
             "strategy": consensus_strategy or self.default_consensus,
-            "context": context,
-            "options": options,
+            "context": _storable(context),
+            "options": _storable(options),
             "workspace_id": workspace_id,
             "debate_id": debate_id,
             "extra_evidence": extra_evidence,
@@ -144,3 +145,11 @@ class AgentDebateOrchestrator:
     def list_debates(self, workspace_id: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """The newest debates, of one workspace or of all: the problem, how it ended, how confident, and when."""
         return self.service.recent(workspace_id, limit)
+
+
+def _storable(value: Any) -> Any:
+    """What a caller wrote, as both databases keep it; what is nested too deep is refused by its own check."""
+    try:
+        return storable_value(value)
+    except RecursionError:
+        return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +12,11 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from tasks.errors import UnknownNameError
 from tasks.swarm.debate_service import DebateService, DebateState
-from tasks.swarm.limits import Limits
-from tasks.swarm.llm import Endpoint, LanguageModel, open_client
+from tasks.swarm.endpoint_http import open_client
+from tasks.swarm.errors import DebateHeldError
+from tasks.swarm.leases import LEASE_SECONDS, Lease, LeaseAnswer
+from tasks.swarm.limits import Allowance, Limits
+from tasks.swarm.llm import Endpoint, LanguageModel
 from tasks.swarm.llm_deliberator import Exchange, LLMDeliberator
 from tasks.swarm.messages import Turn, TurnRequest, Turns, Vote
 from tasks.swarm.panel import EvidencePanel
@@ -25,8 +28,9 @@ from tasks.warehouse import Warehouse
 Take = Callable[[], Awaitable[Turn]]
 Around = Callable[[Take, TurnRequest], Awaitable[Turn]]
 AskPerson = Callable[[Brief, Turns], Awaitable[str | None]]
-# People take their time, and parts have limits of their own: meanwhile the debate's clock stands still.
-OWN_CLOCK = (HUMAN, "part")
+TAKEN_BY_NO_EXPERT = (HUMAN, "part")
+RENEWED_EACH_SECONDS = LEASE_SECONDS / 3
+FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.1, 2.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,8 +42,18 @@ async def directly(take: Take, _request: TurnRequest) -> Turn:
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Blocking work beside the event loop: a debate's one door to the warehouse, and to the SDK's slow import."""
+    """Blocking work beside the event loop: a debate's one door to the warehouse, and to the reading of certificates."""
     return await asyncio.to_thread(work, *args, **kwargs)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives; where this is cancelled, only after the work, which a thread does not leave half done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 class Deliberator(Protocol):
@@ -62,6 +76,7 @@ class _Stage:
     brief: Brief
     turns: Turns
     limits: Limits
+    allowance: Allowance
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +96,84 @@ class DebateRunner:
     ask_person: AskPerson | None
 
     async def hold(self, question: Question, roles: Sequence[Any], run_id: str | None) -> dict[str, Any]:
-        """Hold the debate on a question, or go on with it, and give its result."""
+        """Hold the debate on a question, or go on with it, and give its result.
+
+        Where another run holds the same debate, its end is awaited, and its result given.
+
+        Raises:
+            DebateHeldError: if that one is not over when this one would have to be.
+        """
         warehouse = await in_thread(self.service.warehouse)
         model = self.endpoint.model if self.endpoint else None
         async with _kept_open(warehouse):
             brief = await in_thread(self.service.prepare, question, roles, model)
-            return await self._hold(brief, run_id, self.limits)
+            return await self._hold(brief, run_id, self.limits, Allowance.of(self.limits))
 
-    async def _hold(self, brief: Brief, run_id: str | None, limits: Limits) -> dict[str, Any]:
+    async def _hold(self, brief: Brief, run_id: str | None, limits: Limits, allowance: Allowance) -> dict[str, Any]:
         debate = await in_thread(self.service.begin, brief, run_id)
-        if not debate.is_over:
+        if debate.is_over:
+            return await in_thread(self.service.conclude, debate)
+        async with self._alone(debate.brief, allowance):
+            debate = await in_thread(self.service.resume, debate.brief)
+            if debate.is_over:  # by the run that held it until now
+                return await in_thread(self.service.conclude, debate)
             parts = len(debate.brief.parts) or len(debate.brief.teams)
-            await self._take_turns(debate, limits.shared_by(1 + parts))
-        return await in_thread(self.service.conclude, debate)
+            try:
+                await self._take_turns(debate, limits.shared_by(1 + parts), allowance)
+                return await in_thread(self.service.conclude, debate)
+            except Exception as crash:
+                await in_thread(self.service.fail, debate, crash)
+                raise
 
-    async def _take_turns(self, debate: DebateState, limits: Limits) -> None:
+    @asynccontextmanager
+    async def _alone(self, brief: Brief, allowance: Allowance) -> AsyncIterator[None]:
+        """This run alone holds the debate: two that pay an endpoint for the same turns would pay twice.
+
+        A part is held by whoever holds its whole, and the panel's turns cost nothing.
+        """
+        if brief.engine == "evidence_panel" or brief.part_of is not None:
+            yield
+            return
+        lease = Lease.of_this_process()
+        renewing: asyncio.Task[None] | None = None
+        try:
+            allowance.was_left_behind = await self._take_lease(brief.debate_id, lease, allowance) == "left behind"
+            renewing = asyncio.create_task(self._renew(brief.debate_id, lease))
+            yield
+        finally:
+            if renewing is not None:
+                renewing.cancel()
+                await asyncio.gather(renewing, return_exceptions=True)
+            await _to_its_end(in_thread(self.service.end_lease, brief.debate_id, lease))
+
+    async def _take_lease(self, debate_id: str, lease: Lease, allowance: Allowance) -> LeaseAnswer:
+        look = FIRST_LOOK_SECONDS
+        while (answer := await _to_its_end(in_thread(self.service.take_lease, debate_id, lease))) == "held":
+            if allowance.left() <= look:
+                raise DebateHeldError(debate_id, allowance.seconds)
+            await asyncio.sleep(look)
+            look = min(2.0 * look, LONGEST_LOOK_SECONDS)
+        return answer
+
+    async def _renew(self, debate_id: str, lease: Lease) -> None:
+        while True:
+            await asyncio.sleep(RENEWED_EACH_SECONDS)
+            await _to_its_end(in_thread(self.service.take_lease, debate_id, lease))
+
+    async def _take_turns(self, debate: DebateState, limits: Limits, allowance: Allowance) -> None:
         """Take turns until none is due, adding them to those there are."""
         brief, turns = debate.brief, debate.turns
-        async with _deliberator_for(brief, self.endpoint, limits, self.service) as deliberator:
+        under_way = {one.key for one in due(brief, turns)} if allowance.was_left_behind else set()
+        held = _deliberator_for(brief, under_way, self.endpoint, limits, allowance, self.service)
+        async with held as deliberator:
             while requests := due(brief, turns):
-                stage, started = _Stage(deliberator, with_options(brief, turns), dict(turns), limits), time.monotonic()
+                stage = _Stage(deliberator, with_options(brief, turns), dict(turns), limits, allowance)
+                started = time.monotonic()
                 ended = await asyncio.gather(*(self._take(stage, one) for one in requests), return_exceptions=True)
                 broken = [one for one in ended if isinstance(one, BaseException)]
                 if broken:  # only now, when the others' replies are in: they are paid
                     raise broken[0]
-                if requests[0].phase in OWN_CLOCK:
+                if requests[0].phase == HUMAN:  # people take their time, and meanwhile the debate's clock stands still
                     deliberator.wait_out(time.monotonic() - started)
                 taken = [one for one in ended if isinstance(one, Turn)]
                 turns |= {turn.key: turn for turn in taken}
@@ -113,7 +181,7 @@ class DebateRunner:
                     await in_thread(self.service.save_turns, brief.debate_id, taken)
 
     async def _take(self, stage: _Stage, request: TurnRequest) -> Turn:
-        if request.phase not in OWN_CLOCK:
+        if request.phase not in TAKEN_BY_NO_EXPERT:
             return await self.around(partial(stage.deliberator.answer, stage.brief, stage.turns, request), request)
         turn = await (self._ask_person(stage, request) if request.phase == HUMAN else self._hold_part(stage, request))
         await in_thread(self.service.save_turns, stage.brief.debate_id, [turn])
@@ -122,7 +190,7 @@ class DebateRunner:
     async def _hold_part(self, stage: _Stage, request: TurnRequest) -> Turn:
         plan = next(one for one in plans_of(stage.brief, stage.turns) if one.name == request.agent_id)
         part = await in_thread(self.service.prepare_part, stage.brief, plan)
-        return turn_of_part(request, plan, await self._hold(part, None, stage.limits))
+        return turn_of_part(request, plan, await self._hold(part, None, stage.limits, stage.allowance.for_parts()))
 
     async def _ask_person(self, stage: _Stage, request: TurnRequest) -> Turn:
         assert self.ask_person is not None, "a brief asks a person only where one can be asked"
@@ -155,17 +223,27 @@ class TurnWriter:
 
 @asynccontextmanager
 async def _deliberator_for(
-    brief: Brief, endpoint: Endpoint | None, limits: Limits, service: DebateService
+    brief: Brief,
+    under_way: set[str],
+    endpoint: Endpoint | None,
+    limits: Limits,
+    allowance: Allowance,
+    service: DebateService,
 ) -> AsyncIterator[Deliberator]:
-    """The deliberator of this brief's engine, closed when the debate is over."""
+    """The deliberator of this brief's engine, closed when the debate is over.
+
+    Args:
+        under_way: turns whose requests an earlier run may have sent before it was killed.
+    """
     if brief.engine == "evidence_panel":
         yield EvidencePanel()
         return
     assert endpoint is not None, "the fingerprint holds the engine: a model's debate is resumed by a model"
     recorded = await in_thread(service.exchanges, brief.debate_id)
-    client = await in_thread(open_client, endpoint, limits)
-    async with LanguageModel(client, endpoint, limits) as model:
-        yield LLMDeliberator(model, limits, recorded, TurnWriter(service, brief.debate_id).write)
+    client = await in_thread(open_client, endpoint.base_url, limits.call_seconds)
+    async with LanguageModel(client, endpoint, limits, allowance) as model:
+        write = TurnWriter(service, brief.debate_id).write
+        yield LLMDeliberator(model, limits, allowance, recorded, under_way, write)
 
 
 @asynccontextmanager

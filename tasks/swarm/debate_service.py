@@ -15,7 +15,9 @@ from tasks.swarm import store
 from tasks.swarm.decision import decide
 from tasks.swarm.errors import DebateMismatchError
 from tasks.swarm.evidence import answered_by
+from tasks.swarm.fencing import storable
 from tasks.swarm.findings import scope_of
+from tasks.swarm.leases import Lease, LeaseAnswer
 from tasks.swarm.messages import Turn
 from tasks.swarm.positions import position
 from tasks.swarm.preparation import TASK_TYPE, Findings, Roster, debate_brief, part_brief
@@ -25,6 +27,8 @@ from tasks.swarm.records import Brief, PartPlan
 from tasks.swarm.registry_service import RegistryService
 from tasks.swarm.result import result_of
 from tasks.warehouse import Warehouse
+
+LONGEST_REASON = 1_000
 
 
 @dataclass(slots=True)
@@ -66,7 +70,7 @@ class DebateService:
         return part_brief(whole, plan, self._roster())
 
     def begin(self, brief: Brief, run_id: str | None) -> DebateState:
-        """The debate as it stands, written where it is new; turns that got no answer are due again.
+        """The debate as it stands, written where it is new.
 
         Raises:
             DebateMismatchError: if its id belongs to another question.
@@ -74,9 +78,29 @@ class DebateService:
         row = store.begin_debate(self.warehouse(), brief, run_id)
         if row["fingerprint"] != brief.fingerprint:
             raise DebateMismatchError(row["debate_id"])
-        turns = store.turns_of(self.warehouse(), row["debate_id"])
-        is_over = row["status"] not in store.UNFINISHED
-        return DebateState(Brief.model_validate(row["brief"]), turns, is_over, row["decision"] if is_over else None)
+        return self._state(row)
+
+    def resume(self, brief: Brief) -> DebateState:
+        """The debate as it stands for the one run that holds it; turns that got no answer are due again."""
+        return self._state(store.resume_debate(self.warehouse(), brief.debate_id))
+
+    def take_lease(self, debate_id: str, lease: Lease) -> LeaseAnswer:
+        """Give the debate to this lease for a while, unless another one holds it."""
+        return store.take_lease(self.warehouse(), debate_id, lease)
+
+    def end_lease(self, debate_id: str, lease: Lease) -> None:
+        """Let other runs hold the debate."""
+        store.end_lease(self.warehouse(), debate_id, lease)
+
+    def fail(self, debate: DebateState, crash: Exception) -> None:
+        """Write that the debate broke off, and why; it can be gone on with."""
+        reason = storable(" ".join(f"{type(crash).__name__}: {crash}".split()))[:LONGEST_REASON]
+        ended = {"status": "failed", "reason": reason, "option": None, "confidence": None, "agreement": None}
+        try:
+            store.conclude_debate(self.warehouse(), debate.brief.debate_id, ended)
+        except Exception as second:  # noqa: BLE001 - the first crash is the one to tell, and says this beside it
+            crash.add_note(f"and it could not be written down ({type(second).__name__}: {second})")
+            raise crash from None
 
     def exchanges(self, debate_id: str) -> dict[str, list[dict[str, Any]]]:
         """Requests to a model and its replies so far, by turn."""
@@ -160,6 +184,10 @@ class DebateService:
             if option is not None:
                 graded[row["debate_id"]] = self.grade(row["debate_id"], option, f"experiment {experiment_id}")
         return graded
+
+    def _state(self, row: dict[str, Any]) -> DebateState:
+        turns, is_over = store.turns_of(self.warehouse(), row["debate_id"]), row["status"] not in store.UNFINISHED
+        return DebateState(Brief.model_validate(row["brief"]), turns, is_over, row["decision"] if is_over else None)
 
     def _roster(self) -> Roster:
         agents = self.registry.agents()

@@ -5,7 +5,9 @@ RaptorflowError
 InputError
 ├── TeamInfeasibleError    no team of the allowed size covers the required skills
 ├── DebateMismatchError    a debate id that belongs to another question
-└── ModelNotReachableError a model is named, but nothing says where it answers
+├── ModelNotReachableError a model is named, but nothing says where it answers
+├── EndpointUnusableError  the model's address or key cannot be used as it is written
+└── DebateHeldError        another run holds this debate, and has not ended in time
 """
 
 from __future__ import annotations
@@ -57,4 +59,29 @@ class ModelNotReachableError(InputError):
         super().__init__(
             f"model '{model}' is configured, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set; "
             "set one, or unset RAPTORFLOW_LLM_MODEL to let the evidence panel decide"
+        )
+
+
+class EndpointUnusableError(InputError):
+    """Raised when the address or the key of a model cannot be one; neither is quoted whole."""
+
+    @classmethod
+    def for_address(cls, shown: str) -> EndpointUnusableError:
+        """The address is none."""
+        return cls(f"OPENAI_BASE_URL '{shown}' is no address; write it as https://host/v1")
+
+    @classmethod
+    def for_key(cls) -> EndpointUnusableError:
+        """The key holds signs that cannot be sent."""
+        return cls("OPENAI_API_KEY holds a line break or a sign beyond ASCII; copy it again, as one line")
+
+
+class DebateHeldError(InputError):
+    """Raised when another run has held the same debate for longer than this one may wait."""
+
+    def __init__(self, debate_id: str, seconds: float) -> None:
+        self.debate_id = debate_id
+        super().__init__(
+            f"debate '{debate_id}' is being held by another run and was not over after {seconds:g} s; "
+            "ask again when it is, to read its result"
         )

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Sequence
+import re
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tasks.errors import OutOfRangeError, require_between
+from tasks.settings import get_settings
 from tasks.swarm.messages import Usage
 
-CHARACTERS_PER_TOKEN = 3.0  # on the safe side of English, 4 to 5, and of JSON, about 3.5
+# No tokenizer is common to all endpoints. Letters of English are 4 to 5 a token and JSON about 3.5; many models give
+# every digit a token of its own; and what is beyond ASCII has at most as many tokens as bytes, 3 for a sign of Chinese.
+CHARACTERS_PER_TOKEN = 3.0
 TOKENS_PER_MESSAGE = 8
+_DIGITS = re.compile(r"[0-9]")
+PARTS_OF_TIME = 0.5  # of what is left, for the parts; the rest is the whole's
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +27,17 @@ class Limits:
     """Bounds of one debate with a language model; the evidence panel needs none.
 
     Attributes:
-        call_seconds: wall clock of one request, waits and a dripping server included.
-        debate_seconds: wall clock of the whole debate.
+        call_seconds: wall clock of one call's requests, a dripping server included; waits for a turn are not.
+        debate_seconds: wall clock of the whole debate, its parts included.
         max_total_tokens: prompt and completion tokens of all calls, failed and repeated ones included.
         max_cost: the same in money, by the two prices.
         prompt_price, completion_price: for a million tokens, in the currency of `max_cost`.
-        max_completion_tokens: of one reply; asked once more with twice as many where it was cut off.
-        max_concurrency: calls at a time.
+        max_completion_tokens: of one answer; a model that thinks first gets eight times as many, and what was cut off
+            is asked once more with room for twice as much.
+        max_concurrency: calls at a time, those of the debate's parts included.
         repairs: how often an unusable reply is asked for again.
-        attempts: how often a call is tried where the endpoint is busy or broken; the only layer that tries again.
+        attempts: how often a call is tried where the endpoint is broken; the only layer that tries again. One that is
+            busy is asked when its pace allows.
         longest_wait_seconds: the longest Retry-After that is waited for.
         text_length: longest free text a reply may hold, in characters.
     """
@@ -66,34 +77,121 @@ class Limits:
         return replace(self, max_total_tokens=max(self.max_total_tokens // debates, 1), max_cost=cost)
 
 
+def configured_limits(**changes: Any) -> Limits:
+    """The settings' limits: the room of a reply, prices, and the most a debate may cost; `changes` come first.
+
+    Raises:
+        OutOfRangeError: if one of them is no number within its bounds; a cost without prices bounds nothing.
+    """
+    settings = get_settings()
+    given = {
+        "max_completion_tokens": ("RAPTORFLOW_LLM_MAX_COMPLETION_TOKENS", settings.llm_max_completion_tokens),
+        "prompt_price": ("RAPTORFLOW_LLM_PROMPT_PRICE", settings.llm_prompt_price),
+        "completion_price": ("RAPTORFLOW_LLM_COMPLETION_PRICE", settings.llm_completion_price),
+        "max_cost": ("RAPTORFLOW_LLM_MAX_COST", settings.llm_max_cost),
+    }
+    numbers: dict[str, Any] = {
+        name: _number(variable, text) for name, (variable, text) in given.items() if text and text.strip()
+    }
+    return Limits(**numbers | changes)
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What a debate and its parts share while they are held: calls at a time, and when all must be over.
+
+    Attributes:
+        seconds: the whole's, as it is said where they are over.
+        ends_at: on `time.monotonic`.
+        was_left_behind: whether an earlier run was killed, so that requests of it may be paid that nobody has recorded.
+    """
+
+    seconds: float
+    slots: asyncio.Semaphore
+    ends_at: float
+    was_left_behind: bool = False
+
+    @classmethod
+    def of(cls, limits: Limits) -> Allowance:
+        """From now on."""
+        return cls(
+            limits.debate_seconds,
+            asyncio.Semaphore(limits.max_concurrency),
+            time.monotonic() + limits.debate_seconds,
+        )
+
+    def left(self) -> float:
+        """Seconds until it ends."""
+        return self.ends_at - time.monotonic()
+
+    def for_parts(self) -> Allowance:
+        """The same slots, and half of the time that is left: the whole is decided after its parts."""
+        return replace(self, ends_at=time.monotonic() + PARTS_OF_TIME * self.left())
+
+    def wait_out(self, seconds: float) -> None:
+        """Let it end so much later."""
+        self.ends_at += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What one call may take at its worst.
+
+    Attributes:
+        prompt, room: tokens of the prompt and of the reply, as they would be elsewhere.
+        tokens, cost: of both together, as this endpoint was seen to count.
+    """
+
+    prompt: int
+    room: int
+    tokens: int
+    cost: float
+
+
 class DebateBudget:
     """Tokens and money of one debate: reserved at their worst before a call, settled at what it took.
 
-    A call whose worst case does not fit is not started.
+    A call whose worst case does not fit is not started. An unmeasured call keeps its worst case, so that an endpoint
+    that counts nothing has no endless budget. A tokenizer that takes more than was thought the worst, or an endpoint
+    that minds no limit of its replies, is expected to do so again.
     """
 
-    def __init__(self, limits: Limits, spent: Usage) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._tokens = float(spent.prompt_tokens + spent.completion_tokens)
-        self._cost = spent.cost or 0.0
+        self._tokens = self._cost = 0.0
+        self._prompt_factor = self._room_factor = 1.0
 
-    def reserve(self, messages: Sequence[dict[str, str]], max_tokens: int) -> tuple[float, float] | None:
-        """Tokens and money of the worst case, now set aside; None where they do not fit."""
-        prompt = worst_prompt_tokens(messages)
-        tokens, cost = prompt + max_tokens, self.cost_of(prompt, max_tokens)
+    def reserve(self, messages: Sequence[Mapping[str, Any]], max_tokens: int) -> Reserved | None:
+        """What the worst case takes, now set aside; None where it does not fit."""
+        reserved = self._worst(messages, max_tokens)
         most = self._limits.max_cost
-        if self._tokens + tokens > self._limits.max_total_tokens or (most is not None and self._cost + cost > most):
+        is_too_much = self._tokens + reserved.tokens > self._limits.max_total_tokens
+        if is_too_much or (most is not None and self._cost + reserved.cost > most):
             return None
-        self._tokens += tokens
-        self._cost += cost
-        return tokens, cost
+        self._tokens += reserved.tokens
+        self._cost += reserved.cost
+        return reserved
 
-    def settle(self, reserved: tuple[float, float], usage: Usage) -> None:
-        """Put what was taken in place of what was set aside; an unmeasured call keeps its worst case."""
+    def settle(self, reserved: Reserved, usage: Usage) -> None:
+        """Put what was taken in place of what was set aside."""
         if usage.unmeasured_calls:
             return
-        self._tokens += usage.prompt_tokens + usage.completion_tokens - reserved[0]
-        self._cost += (usage.cost or 0.0) - reserved[1]
+        self._tokens += usage.prompt_tokens + usage.completion_tokens - reserved.tokens
+        self._cost += (usage.cost or 0.0) - reserved.cost
+        self._prompt_factor = max(self._prompt_factor, usage.prompt_tokens / reserved.prompt)
+        self._room_factor = max(self._room_factor, usage.completion_tokens / reserved.room)
+
+    def add_earlier(self, messages: Sequence[Mapping[str, Any]], max_tokens: int, usage: Usage) -> None:
+        """Count a call of an earlier attempt at this debate, whether or not it still fits."""
+        reserved = self._worst(messages, max_tokens)
+        self._tokens += reserved.tokens
+        self._cost += reserved.cost
+        self.settle(reserved, usage)
+
+    def _worst(self, messages: Sequence[Mapping[str, Any]], max_tokens: int) -> Reserved:
+        prompt = worst_prompt_tokens(messages)
+        scaled, room = math.ceil(prompt * self._prompt_factor), math.ceil(max_tokens * self._room_factor)
+        return Reserved(prompt, max_tokens, scaled + room, self.cost_of(scaled, room))
 
     def cost_of(self, prompt_tokens: float, completion_tokens: float) -> float:
         """Money for these tokens."""
@@ -101,9 +199,23 @@ class DebateBudget:
         return (prompt_tokens * limits.prompt_price + completion_tokens * limits.completion_price) / 1e6
 
 
-def worst_prompt_tokens(messages: Sequence[dict[str, str]]) -> int:
-    """More tokens than a prompt is likely to have; no tokenizer is common to all endpoints."""
-    return sum(math.ceil(len(one["content"]) / CHARACTERS_PER_TOKEN) + TOKENS_PER_MESSAGE for one in messages)
+def worst_prompt_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
+    """At least as many tokens as a prompt is likely to have."""
+    return sum(_worst_tokens(str(one["content"])) + TOKENS_PER_MESSAGE for one in messages)
+
+
+def _worst_tokens(text: str) -> int:
+    size, plain = len(text.encode("utf-8", "replace")), len(text.encode("ascii", "ignore"))
+    digits = len(_DIGITS.findall(text))
+    return math.ceil((plain - digits) / CHARACTERS_PER_TOKEN) + digits + size - plain
+
+
+def _number(variable: str, text: str) -> float:
+    try:
+        number = float(text)
+        return int(number) if number.is_integer() else number
+    except ValueError:
+        raise OutOfRangeError(variable, text, "a number") from None
 
 
 def _require_positive(name: str, value: float, expected: str) -> None:

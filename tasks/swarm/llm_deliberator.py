@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
-from tasks.swarm.limits import DebateBudget, Limits
+from tasks.swarm.limits import Allowance, DebateBudget, Limits
 from tasks.swarm.llm import LanguageModel, Reply
 from tasks.swarm.messages import Message, Turn, TurnRequest, Turns, Usage
 from tasks.swarm.prompts import Prompt, prompt_for, repair
@@ -16,22 +16,39 @@ from tasks.swarm.replies import UnusableReplyError, read_reply
 Exchange = tuple[str, int, dict[str, Any]]
 Write = Callable[[Exchange | None, Turn | None], Awaitable[None]]
 Recorded = Mapping[str, Sequence[dict[str, Any]]]
+INTERRUPTED = Reply(trouble="interrupted", error="the run ended before the reply came; it may have been paid")
+MAY_BE_PAID = (None, "call_deadline", "deadline", "interrupted")
+LOST = Usage(calls=1, unmeasured_calls=1)
 
 
 class LLMDeliberator:
     """Answers turns through a language model; every exchange is stored, the last one of a turn together with it.
 
     Args:
+        allowance: the debate's clock, which stands still while a person is asked.
         recorded: exchanges of earlier attempts by turn; replies among them are read again instead of paid again.
+        under_way: turns whose requests a run that was killed may have sent: they count as paid, without a reply.
         write: stores an exchange with its number, and the turn it completes.
     """
 
     keeps_turns = True
 
-    def __init__(self, model: LanguageModel, limits: Limits, recorded: Recorded, write: Write) -> None:
-        self.model, self.limits, self.write = model, limits, write
-        self.recorded = recorded
-        self.budget = DebateBudget(limits, spent_on(recorded, limits))
+    def __init__(
+        self,
+        model: LanguageModel,
+        limits: Limits,
+        allowance: Allowance,
+        recorded: Recorded,
+        under_way: set[str],
+        write: Write,
+    ) -> None:
+        self.model, self.limits, self.allowance, self.write = model, limits, allowance, write
+        self.recorded, self.under_way = recorded, under_way
+        self.budget = DebateBudget(limits)
+        for exchange in (one for exchanges in recorded.values() for one in exchanges):
+            request, earlier = exchange["request"], Reply.model_validate(exchange["reply"])
+            if earlier.trouble != "budget_exhausted":
+                self.budget.add_earlier(request["messages"], request["max_tokens"], usage_of(earlier, limits))
 
     async def answer(self, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         """One turn: valid, repaired, abstained (nothing usable came) or failed (nothing came)."""
@@ -55,7 +72,7 @@ class LLMDeliberator:
 
     def wait_out(self, seconds: float) -> None:
         """Let the debate's deadline be so much later."""
-        self.model.wait_out(seconds)
+        self.allowance.wait_out(seconds)
 
 
 class _Asking:
@@ -69,13 +86,14 @@ class _Asking:
         self._unsaved: Exchange | None = None
         self.usage = Usage()
         self.repairs = 0
+        self.had_more_room = False
         self.is_failed = False
 
     async def until_usable(self) -> tuple[Message | None, tuple[str, ...], str | None]:
         """The message, its flags, and the excuse where there is none."""
-        messages, room = self._prompt.messages, self._by.limits.max_completion_tokens
+        messages = self._prompt.messages
         while True:
-            reply = await self._ask(messages, room)
+            reply = await self._ask(messages)
             if reply.trouble is not None:
                 self.is_failed = True
                 return None, (reply.trouble,), f"{reply.trouble}: {reply.error}"
@@ -84,11 +102,12 @@ class _Asking:
             try:
                 message, flags = _usable(reply, self._prompt)
             except UnusableReplyError as problem:
-                if not self._may_ask_again(reply, room):
+                is_cut = reply.finish_reason == "length"
+                if self.repairs >= self._by.limits.repairs or (is_cut and self.had_more_room):
                     return None, (), f"no usable reply: {problem}"
                 self.repairs += 1
-                if reply.finish_reason == "length":
-                    room *= 2  # asked the same again, with room; a prefix is never read
+                if is_cut:
+                    self.had_more_room = True  # asked the same again, with room; a prefix is never read
                 else:
                     messages = [*self._prompt.messages, *repair(str(problem), reply.text)]
             else:
@@ -100,29 +119,39 @@ class _Asking:
         if exchange is not None or turn is not None:
             await asyncio.shield(self._by.write(exchange, turn))
 
-    async def _ask(self, messages: list[dict[str, str]], room: int) -> Reply:
+    async def _ask(self, messages: list[dict[str, str]]) -> Reply:
         """The recorded reply if this turn got so far before, else a new one."""
         await self.keep()
-        reply = Reply.model_validate(self._paid.pop(0)) if self._paid else await self._send(messages, room)
+        reply = Reply.model_validate(self._paid.pop(0)) if self._paid else await self._send(messages)
         self.usage += usage_of(reply, self._by.limits)
         return reply
 
-    async def _send(self, messages: list[dict[str, str]], room: int) -> Reply:
+    async def _send(self, messages: list[dict[str, str]]) -> Reply:
+        answer = self._by.limits.max_completion_tokens * (2 if self.had_more_room else 1)
+        room = self._by.model.room(self._expert.model, answer)
+        how: dict[str, Any] = {"model": self._expert.model, "temperature": self._expert.temperature, "max_tokens": room}
+        if self._key in self._by.under_way:
+            self._by.under_way.discard(self._key)
+            self._by.budget.add_earlier(messages, room, LOST)
+            self._note(messages, how, INTERRUPTED)
+            await self.keep()
         reserved = self._by.budget.reserve(messages, room)
         if reserved is None:
             return Reply(trouble="budget_exhausted", error="the worst case of this call does not fit the budget")
-        how: dict[str, Any] = {"model": self._expert.model, "temperature": self._expert.temperature, "max_tokens": room}
-        reply = await self._by.model.reply(messages, self._prompt.form.schema(), **how)
+        try:
+            reply = await self._by.model.reply(messages, self._prompt.form.schema(), **how)
+        except asyncio.CancelledError:
+            self._note(messages, how, INTERRUPTED)
+            await self.keep()
+            raise
         self._by.budget.settle(reserved, usage_of(reply, self._by.limits))
+        self._note(messages, how, reply)
+        return reply
+
+    def _note(self, messages: list[dict[str, str]], how: dict[str, Any], reply: Reply) -> None:
         request = {"messages": messages} | how
         self._unsaved = (self._key, self._number, {"request": request, "reply": reply.model_dump(mode="json")})
         self._number += 1
-        return reply
-
-    def _may_ask_again(self, reply: Reply, room: int) -> bool:
-        limits = self._by.limits
-        is_longer_already = reply.finish_reason == "length" and room > limits.max_completion_tokens
-        return self.repairs < limits.repairs and not is_longer_already
 
 
 def _usable(reply: Reply, prompt: Prompt) -> tuple[Message, tuple[str, ...]]:
@@ -138,14 +167,9 @@ def usage_of(reply: Reply, limits: Limits) -> Usage:
         return Usage()
     measured = reply.prompt_tokens is not None and reply.completion_tokens is not None
     if not measured:
-        return Usage(calls=1, unmeasured_calls=1 if reply.trouble in (None, "call_deadline", "deadline") else 0)
-    prompt, completion = reply.prompt_tokens or 0, reply.completion_tokens or 0
+        return Usage(calls=1, unmeasured_calls=1 if reply.trouble in MAY_BE_PAID else 0)
+    # Never below 0, which would give a budget more than it had; a record of an earlier version may hold such a number.
+    prompt, completion = max(0, reply.prompt_tokens or 0), max(0, reply.completion_tokens or 0)
     has_price = limits.prompt_price + limits.completion_price > 0
     cost = (prompt * limits.prompt_price + completion * limits.completion_price) / 1e6 if has_price else None
     return Usage(calls=1, prompt_tokens=prompt, completion_tokens=completion, cost=cost)
-
-
-def spent_on(recorded: Recorded, limits: Limits) -> Usage:
-    """What earlier attempts of this debate have cost."""
-    replies = [Reply.model_validate(one["reply"]) for exchanges in recorded.values() for one in exchanges]
-    return sum((usage_of(reply, limits) for reply in replies), Usage())

@@ -42,6 +42,8 @@ _CHOICE = {
 }
 _MODERATE = "Weigh the options and their arguments as an impartial moderator and name the best one."
 
+LONGEST_REPEATED = 4_000  # of an unusable reply, which is paid again with each repair
+
 Names = dict[str, str]
 Shown = Callable[[Brief, Turns, TurnRequest, Names], dict[str, Any]]
 
@@ -102,7 +104,8 @@ def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: in
 def repair(problem: str, reply: str) -> list[dict[str, str]]:
     """What is added when a reply could not be used."""
     again = f"That reply cannot be used: {problem}. Reply again with one JSON object that follows the schema."
-    return [{"role": "assistant", "content": reply or "(empty)"}, {"role": "user", "content": again}]
+    shown = reply if len(reply) <= LONGEST_REPEATED else f"…{reply[-LONGEST_REPEATED:]}"
+    return [{"role": "assistant", "content": shown or "(empty)"}, {"role": "user", "content": again}]
 
 
 def _menu(brief: Brief, turns: Turns, request: TurnRequest) -> tuple[str, ...]:

@@ -16,13 +16,17 @@ from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 from tasks.swarm.evidence import DIMENSIONS
-from tasks.swarm.fencing import repeats
+from tasks.swarm.fencing import repeats, storable
+from tasks.swarm.reasoning import whole_number, without_reasoning
 from tasks.swarm.records import Record
 
 ABSTAIN, NONE = "abstain", "none"
 MOST_CITED = 4
 LONGEST_LABEL, LONGEST_QUESTION = 120, 160
 FEWEST_ANSWERS, MOST_ANSWERS = 2, 5
+LONGEST_ANSWER = 65_536
+MOST_EFFORT = 2_000_000  # characters that are read twice, of braces that begin no object
+EFFORT_OF_AN_ERROR = 1_000  # it counts lines up to where it stands
 
 Schema = dict[str, Any]
 ReplyValues = Mapping[str, Any]
@@ -76,10 +80,14 @@ def read_reply(text: str, form: ReplyForm) -> tuple[Record, Flags]:
     Raises:
         UnusableReplyError: if there is none.
     """
-    reply = _json_object(text)
-    missing = [name for name in form.schema()["required"] if name not in reply]
-    if missing:
-        raise UnusableReplyError(f"these keys are missing: {', '.join(missing)}")
+    reply = _answer_in(text, form.schema()["required"])
+    try:
+        return _read(reply, form)
+    except RecursionError:  # a value that is written out as text: the parser's depth is within its own limit
+        raise UnusableReplyError("the reply is nested too deep") from None
+
+
+def _read(reply: ReplyValues, form: ReplyForm) -> tuple[Record, Flags]:
     if form.secret and any(repeats(str(value), form.secret) for value in reply.values()):
         raise UnusableReplyError("the reply repeats your instructions; answer the question instead")
     values: dict[str, Any] = {}
@@ -255,7 +263,7 @@ class Answers:
     def read(self, _name: str, reply: ReplyValues, _form: ReplyForm) -> tuple[tuple[str, ...], Flags]:
         """The answers, without repetitions."""
         given = reply["options"] if isinstance(reply["options"], list) else []
-        labels = dict.fromkeys(str(label).strip()[:LONGEST_LABEL] for label in given if str(label).strip())
+        labels = dict.fromkeys(storable(str(label).strip()[:LONGEST_LABEL]) for label in given if str(label).strip())
         if len(labels) < FEWEST_ANSWERS:
             raise UnusableReplyError(f"options must be a list of {FEWEST_ANSWERS} to {MOST_ANSWERS} different answers")
         return tuple(labels)[:MOST_ANSWERS], ()
@@ -325,19 +333,51 @@ def _one_of(values: Sequence[str]) -> Schema:
 def _cut(value: Any, longest: int) -> str:
     if not isinstance(value, str):
         raise UnusableReplyError("texts must be strings")
-    return value[:longest]
+    return storable(value[:longest])
 
 
-def _json_object(text: str) -> dict[str, Any]:
-    """The first whole JSON object in the text, fenced or not; a prefix of one is never used."""
-    if not text.strip():
-        raise UnusableReplyError("the reply is empty")
-    start = text.find("{")
-    if start < 0:
+def _answer_in(text: str, keys: Sequence[str]) -> dict[str, Any]:
+    """The last object of the text that has the keys of a reply, fenced or not; a prefix of one is never used.
+
+    What a model thought aloud is not looked at, and what it wrote first is a draft of what it wrote last. So an object
+    with all the keys and a wrong value is the reply, and asked for again: a draft before it is no vote.
+    """
+    answer = without_reasoning(text)
+    if not answer.strip():
+        raise UnusableReplyError(
+            "the reply holds nothing after its reasoning" if text.strip() else "the reply is empty"
+        )
+    if "{" not in answer:
         raise UnusableReplyError("the reply holds no JSON object")
-    try:
-        value, _ = json.JSONDecoder().raw_decode(text, start)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UnusableReplyError(f"the reply is not valid JSON: {error}") from None
-    assert isinstance(value, dict), "what begins with a brace is an object"
-    return value
+    objects, problem = _objects_in(answer[-LONGEST_ANSWER:])
+    for one in reversed(objects):
+        if all(key in one for key in keys):
+            return dict(one)
+    if not objects:
+        raise UnusableReplyError(f"the reply is not valid JSON: {problem}")
+    missing = [key for key in keys if key not in objects[-1]]
+    raise UnusableReplyError(f"these keys are missing: {', '.join(missing)}")
+
+
+def _objects_in(text: str) -> tuple[list[dict[str, Any]], str]:
+    """Whole objects in the order of the text, one that wraps another before it, and what was wrong with the last brace.
+
+    An object is looked for at each brace outside those found. Braces that begin none cost what the parser reads of
+    them, which is bounded, so that no text takes long.
+    """
+    decoder = json.JSONDecoder(parse_int=whole_number)
+    objects: list[dict[str, Any]] = []
+    value: dict[str, Any]
+    problem, start, effort = "", text.find("{"), 0
+    while start >= 0 and effort < MOST_EFFORT:
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            problem, effort = str(error), effort + error.pos - start + EFFORT_OF_AN_ERROR
+            start = text.find("{", start + 1)
+        except (RecursionError, ValueError):
+            raise UnusableReplyError("the reply is nested too deep") from None
+        else:
+            objects += [value, *(inner for inner in value.values() if isinstance(inner, dict))]
+            start = text.find("{", end)
+    return objects, problem

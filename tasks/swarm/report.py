@@ -19,6 +19,7 @@ Result = Mapping[str, Any]
 Escape = Callable[[object], str]
 LONGEST_QUOTE = 600
 MODERATOR = ("moderate", "moderate_reversed")
+PRICES = "RAPTORFLOW_LLM_PROMPT_PRICE and RAPTORFLOW_LLM_COMPLETION_PRICE"
 
 
 def story(result: Result) -> str:
@@ -70,7 +71,8 @@ class Story:
         if "worse_than_today" in result["flags"]:
             yield "It is expected to do worse than what is done today, and the least so of these options."
         if "suspected_injection" in result["flags"]:
-            yield "⚠ A text in this debate addresses the model, not the reader. It changed no vote; please check it."
+            warning = "⚠ A text in this debate holds the markup of chats with models, which no reader is shown."
+            yield f"{warning} It changed no vote; please check it."
 
     def _worth(self) -> Iterator[str]:
         """The options, and what each is expected to bring where anything is known."""
@@ -201,12 +203,21 @@ class Story:
     def _price(self) -> Iterator[str]:
         result, usage = self.result, self.result["usage"]
         tokens = usage["prompt_tokens"] + usage["completion_tokens"]
-        cost = "" if usage["cost"] is None else f", cost {usage['cost']:.4f}"
         blind = f", {usage['unmeasured_calls']} of them unmeasured" if usage["unmeasured_calls"] else ""
         rounds = f"{result['rounds_run']} round{'s' if result['rounds_run'] != 1 else ''}"
         ended = f"{rounds}, ended by {result['stop_reason'].replace('_', ' ')}"
         yield "## Price"
-        yield f"{ended} · {usage['calls']} calls{blind} · {tokens:,} tokens{cost} · {self.name(result['debate_id'])}"
+        calls = f"{usage['calls']} calls{blind} · {tokens:,} tokens, {self._cost(usage)}"
+        yield f"{ended} · {calls} · {self.name(result['debate_id'])}"
+
+    def _cost(self, usage: Mapping[str, Any]) -> str:
+        """What the endpoint was paid, in the currency of the settings' prices."""
+        if not usage["calls"]:
+            return "no cost"
+        if usage["cost"] is None:
+            is_blind = usage["unmeasured_calls"] == usage["calls"]
+            return "cost unknown" if is_blind else f"cost unknown: set {self._plain(PRICES)}"
+        return f"cost {'at least ' if usage['unmeasured_calls'] else ''}{usage['cost']:.4f}"
 
     def _expert(self, agent_id: str) -> str:
         names = {one["agent_id"]: one["name"] for one in self.result["transcript"]["brief"]["experts"]}

@@ -749,6 +749,8 @@ class Debate(Base):
     concluded_at: Mapped[datetime | None]
     graded_at: Mapped[datetime | None]
     run_id: Mapped[str | None] = mapped_column(Key)
+    held_by: Mapped[str | None] = mapped_column(Key)
+    held_until: Mapped[datetime | None]
 
 
 class DebateTurn(Base):

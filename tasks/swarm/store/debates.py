@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select
 
 from tasks.errors import UnknownNameError
 from tasks.swarm.findings import EvidenceScope
+from tasks.swarm.leases import Lease, LeaseAnswer, is_held
 from tasks.swarm.messages import Turn
 from tasks.swarm.records import Brief
 from tasks.warehouse import Warehouse
@@ -23,7 +24,7 @@ UNFINISHED = (RUNNING, "failed", "budget_exhausted")
 
 
 def begin_debate(warehouse: Warehouse, brief: Brief, run_id: str | None) -> dict[str, Any]:
-    """The debate's row as it stands, written where it is new, with turns that got no answer due again.
+    """The debate's row as it stands, written where it is new.
 
     A run that has begun a debate on this question gets that one: findings may have come since, the debate is the same.
     """
@@ -35,11 +36,36 @@ def begin_debate(warehouse: Warehouse, brief: Brief, run_id: str | None) -> dict
             debate_id = connection.execute(begun).scalar() or debate_id
         row = _new_row(brief.model_copy(update={"debate_id": debate_id}), run_id)
         warehouse.upsert(connection, Debate, [row], keep_existing=True)
-        stored = warehouse.rows(select(Debate.__table__).where(Debate.debate_id == debate_id), connection)[0]
-        if stored["status"] in UNFINISHED and stored["fingerprint"] == brief.fingerprint:
+        return warehouse.rows(select(Debate.__table__).where(Debate.debate_id == debate_id), connection)[0]
+
+
+def resume_debate(warehouse: Warehouse, debate_id: str) -> dict[str, Any]:
+    """The debate's row as it stands; where it is not over, turns that got no answer are due again."""
+    with warehouse.begin() as connection:
+        row = warehouse.rows(select(Debate.__table__).where(Debate.debate_id == debate_id), connection)[0]
+        if row["status"] in UNFINISHED:
             unanswered = (DebateTurn.debate_id == debate_id) & (DebateTurn.status == "failed")
             connection.execute(delete(DebateTurn).where(unanswered))
-        return stored
+        return row
+
+
+def take_lease(warehouse: Warehouse, debate_id: str, lease: Lease) -> LeaseAnswer:
+    """Give the debate to this lease; it gets it where it had it already, or where no other one stands."""
+    with warehouse.begin() as connection:
+        held = select(Debate.held_by, Debate.held_until).where(Debate.debate_id == debate_id).with_for_update()
+        row = warehouse.rows(held, connection)[0]
+        if row["held_by"] != lease.holder and is_held(row["held_by"], row["held_until"]):
+            return "held"
+        mine = update(Debate).where(Debate.debate_id == debate_id)
+        connection.execute(mine.values(held_by=lease.holder, held_until=lease.until()))
+        return "given" if row["held_by"] in (None, lease.holder) else "left behind"
+
+
+def end_lease(warehouse: Warehouse, debate_id: str, lease: Lease) -> None:
+    """Let others hold the debate."""
+    with warehouse.begin() as connection:
+        mine = update(Debate).where(Debate.debate_id == debate_id, Debate.held_by == lease.holder)
+        connection.execute(mine.values(held_by=None, held_until=None))
 
 
 def load_debate(warehouse: Warehouse, debate_id: str) -> dict[str, Any]:
@@ -170,6 +196,7 @@ def _new_row(brief: Brief, run_id: str | None) -> dict[str, Any]:
     }
     row |= {"engine": brief.engine, "status": RUNNING, "option": None, "confidence": None, "agreement": None}
     row |= {"brief": brief.model_dump(mode="json"), "decision": None, "outcome_option": None, "outcome_source": None}
+    row |= {"held_by": None, "held_until": None}
     return row | {"created_at": datetime.now(UTC), "concluded_at": None, "graded_at": None, "run_id": run_id}
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pytest
 
 from tasks.errors import InputError, OutOfRangeError, UnknownNameError
 from tasks.swarm import AgentDebateOrchestrator, Endpoint, ExpertAgentRegistry, Limits, store
-from tasks.swarm.errors import DebateMismatchError, ModelNotReachableError
+from tasks.swarm.errors import DebateHeldError, DebateMismatchError, ModelNotReachableError
+from tasks.swarm.leases import Lease, is_held
 from tasks.warehouse import Warehouse
 from tests.fake_llm import FakeLLM, fake_llm
 
@@ -86,7 +88,8 @@ async def test_cancelled_anywhere_nothing_is_paid_twice(sqlite_warehouse: Wareho
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await asyncio.sleep(0.3)
-        paid = sum(len(one) for one in store.exchanges_of(sqlite_warehouse, "d1").values())
+        replies = [one["reply"] for some in store.exchanges_of(sqlite_warehouse, "d1").values() for one in some]
+        paid = sum(reply["trouble"] is None for reply in replies)
         sent = fake.calls
         result = await orchestrator(sqlite_warehouse, fake).orchestrate_debate(**ASKED)
         assert fake.calls - sent == TOTAL - paid
@@ -211,3 +214,56 @@ async def test_a_person_votes_before_the_closing(sqlite_warehouse: Warehouse) ->
         result = await orchestrator(sqlite_warehouse, fake, "ok", ask_person=person).orchestrate_debate(**ASKED)
     assert result["option"] == "A"  # a tie of two against two but for the person
     assert result["count"]["tally"] == {"A": 3, "B": 2}
+
+
+@pytest.mark.parametrize("place", ["tasks.swarm.llm_deliberator.prompt_for", "tasks.swarm.store.record_exchanges"])
+async def test_a_crash_ends_a_debate_failed_with_its_reason_and_it_can_be_gone_on_with(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the disk is full \ud83d")
+
+    with fake_llm(split) as fake:
+        with monkeypatch.context() as broke:
+            broke.setattr(place, broken)
+            with pytest.raises(RuntimeError, match="the disk is full"):
+                await orchestrator(warehouse, fake, "ok").orchestrate_debate(**ASKED)
+        row = store.load_debate(warehouse, "d1")
+        assert (row["status"], row["decision"]["reason"]) == ("failed", "RuntimeError: the disk is full \ufffd")
+        assert row["held_by"] is None
+        result = await orchestrator(warehouse, fake, "ok").orchestrate_debate(**ASKED)
+    assert result["status"] == "decided"
+
+
+async def test_the_same_debate_held_twice_at_once_is_paid_once(warehouse: Warehouse) -> None:
+    """Two runs in one process, as two workers would: the second waits for the first, and reads its result."""
+    with fake_llm(split) as fake:
+        held = [orchestrator(warehouse, fake, "slow:0.05").orchestrate_debate(**ASKED) for _ in range(2)]
+        first, second = await asyncio.gather(*held)
+        assert fake.calls == TOTAL
+    assert first == second
+
+
+async def test_who_cannot_wait_for_another_run_is_told_so(sqlite_warehouse: Warehouse) -> None:
+    with fake_llm(split) as fake:
+        running = asyncio.create_task(orchestrator(sqlite_warehouse, fake, "slow:1").orchestrate_debate(**ASKED))
+        while not fake.calls:
+            await asyncio.sleep(0.02)
+        hasty = orchestrator(sqlite_warehouse, fake, "slow:1", limits=Limits(debate_seconds=0.3))
+        with pytest.raises(DebateHeldError, match="held by another run"):
+            await hasty.orchestrate_debate(**ASKED)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert store.load_debate(sqlite_warehouse, "d1")["held_by"] is None
+
+
+def test_a_lease_ends_with_its_time_or_its_process() -> None:
+    later, earlier = datetime.now(UTC) + timedelta(seconds=9), datetime.now(UTC) - timedelta(seconds=1)
+    mine = Lease.of_this_process().holder
+    assert is_held(mine, later)
+    assert not is_held(mine, earlier)
+    assert not is_held(None, None)
+    host, pid, _start, name = mine.split("/")
+    assert not is_held(f"{host}/{pid}/1/{name}", later), "the number of a process that is gone, given to another"
+    assert is_held(f"elsewhere/{pid}/1/{name}", later), "another machine's processes cannot be looked for"
+    assert not is_held(f"{host}/999999999/1/{name}", later)

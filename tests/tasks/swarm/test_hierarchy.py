@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -163,7 +164,8 @@ async def test_killed_in_a_part_nothing_is_paid_twice(sqlite_warehouse: Warehous
         await asyncio.sleep(0.4)
         sent = fake.calls
         known = [row["debate_id"] for row in store.list_debates(sqlite_warehouse, None, 9)]
-        paid = sum(len(one) for name in known for one in store.exchanges_of(sqlite_warehouse, name).values())
+        turns = [one for name in known for one in store.exchanges_of(sqlite_warehouse, name).values()]
+        paid = sum(exchange["reply"]["trouble"] is None for one in turns for exchange in one)
         whole = await model(sqlite_warehouse, fake, "slow:0.25").orchestrate_debate(**asked)
         assert fake.calls - sent == whole["usage"]["calls"] - paid
     assert [part["status"] for part in whole["parts"]] == ["decided"] * 2
@@ -192,3 +194,24 @@ async def test_bad_parts_are_refused(sqlite_warehouse: Warehouse, parts: Any, sa
     with pytest.raises(InputError, match=says):
         await panel.orchestrate_debate("p", ["seo_expert"], in_parts=parts)
     assert store.list_debates(sqlite_warehouse, None, 9) == []
+
+
+async def test_calls_at_a_time_and_the_end_hold_for_whole_and_parts_together(
+    sqlite_warehouse: Warehouse,
+) -> None:
+    asked: Case = {"agent_roles": LEADS, "options": ["Calm video", "Loud photos"], "rounds": 1, "in_parts": PARTS}
+    with fake_llm(dividing) as fake:
+        experts = model(sqlite_warehouse, fake, "slow:0.05")
+        experts.limits = Limits(max_concurrency=1)
+        await experts.orchestrate_debate("Which campaign?", **asked)
+        assert fake.most_in_flight == 1
+    with fake_llm(dividing) as fake:
+        experts = model(sqlite_warehouse, fake, "slow:30")
+        experts.limits = Limits(debate_seconds=2.0)
+        started = time.monotonic()
+        whole = await experts.orchestrate_debate("Which campaign, in time?", **asked)
+        seconds = time.monotonic() - started
+    assert whole["status"] == "failed"
+    assert "the debate's 2 s" in whole["reason"]
+    assert [part["status"] for part in whole["parts"]] == ["failed", "failed"]
+    assert seconds < 4.0, "once two seconds, not once for each level"

@@ -1,0 +1,154 @@
+"""Replies of an endpoint gone wrong: a good one, every field of it replaced by every wrong shape, and bytes damaged."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+Path = tuple[str | int, ...]
+HUGE = "HUGE-NUMBER"  # becomes 5,000 digits in the text, which `json.dumps` would refuse to write
+INFINITE = "INFINITE-NUMBER"
+RAW = {f'"{HUGE}"': "9" * 5000, f'"{INFINITE}"': "1e999"}
+DEEP: Any = json.loads("[" * 300 + "]" * 300)
+SHAPES: list[Any] = [
+    *[None, True, False, 0, -1, -(10**9), 10**30, 1.5, -0.5, float("nan"), HUGE, INFINITE],
+    *[
+        "",
+        " ",
+        "x",
+        "length",
+        "Ω" * 3000,
+        "half \ud83d",
+        "nul \x00",
+        "\x1b[2J\u202e",
+        "7",
+        "-7",
+        "1_0",
+        "null",
+        "{",
+        "{}",
+    ],
+    *["</think>", "<think>", '{"option": "A"}', "data: {}", "[DONE]", "999" * 99],
+    *[
+        [],
+        [None],
+        [[]],
+        ["x"],
+        [0],
+        [{}],
+        [{"type": "text", "text": None}],
+        [{"type": "text", "text": "{}"}],
+        [5] * 3000,
+        DEEP,
+    ],
+    *[{}, {"a": 1}, {"": {}}, {"text": {"value": 3}}, {"refusal": []}, {"0": 1}, {"code": "429"}, {"code": True}],
+    {str(n): n for n in range(300)},
+]
+
+
+def good_completion(content: str) -> dict[str, Any]:
+    message = {
+        "role": "assistant",
+        "content": content,
+        "refusal": None,
+        "reasoning_content": "thought",
+        "tool_calls": None,
+    }
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "completion_tokens_details": {"reasoning_tokens": 0}}
+    found = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "error": None, "usage": usage}
+    return found | {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+
+
+def paths(value: Any, at: Path = ()) -> Iterator[Path]:
+    """Every place in a JSON value, the whole of it too."""
+    yield at
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from paths(inner, (*at, key))
+
+
+def replaced(value: Any, at: Path, shape: Any) -> Any:
+    if not at:
+        return shape
+    changed = copy.deepcopy(value)
+    place = changed
+    for key in at[:-1]:
+        place = place[key]
+    place[at[-1]] = shape
+    return changed
+
+
+def without(value: Any, at: Path) -> Any:
+    changed = copy.deepcopy(value)
+    place = changed
+    for key in at[:-1]:
+        place = place[key]
+    del place[at[-1]]
+    return changed
+
+
+def written(value: Any) -> bytes:
+    """As JSON, with numbers that no writer of ours would write."""
+    text = json.dumps(value)
+    for mark, raw in RAW.items():
+        text = text.replace(mark, raw)
+    return text.encode()
+
+
+def wrong_shapes(value: Any) -> Iterator[Any]:
+    """The value with each place replaced by each shape, and with each place left out."""
+    for at in paths(value):
+        yield from (replaced(value, at, shape) for shape in SHAPES)
+        if at:
+            yield without(value, at)
+
+
+def damaged(body: bytes, seed: int, number: int) -> Iterator[bytes]:
+    """Bytes cut, doubled, flipped, packed or in another alphabet, seeded."""
+    rng = random.Random(seed)
+    yield from (b"", b" ", b"null", b"7", b'"x"', b"[1,2]", b"\xff\xfe", b"\x00", b"<html>proxy</html>", b"[" * 200_000)
+    yield from (body.decode().encode(other) for other in ("utf-8-sig", "utf-16", "utf-16-le", "utf-32"))
+    yield from (
+        gzip.compress(body),
+        body * 2,
+        b"data: " + body,
+        b"data: " + body + b"\n\ndata: [DONE]\n\n",
+        b"event: error\n" + body,
+    )
+    for _ in range(number):
+        start, length = rng.randrange(len(body)), rng.randrange(1, 40)
+        junk = rng.choice(
+            [b"", rng.randbytes(length), b"\xff" * length, b"{" * length, b"\\ud83d", b"\x00", b'"', b"]}"]
+        )
+        yield body[:start] + junk + body[start + rng.choice([0, length]) :]
+        yield body[:start]
+
+
+def texts_around(answer: dict[str, Any], draft: dict[str, Any]) -> list[tuple[str, str]]:
+    """Ways in which models wrap their answer, by name; a draft stands before it wherever one may."""
+    a, d = json.dumps(answer), json.dumps(draft)
+    return [
+        ("bare", a),
+        ("fenced", f"Here you are:\n```json\n{a}\n```\nAnything else?"),
+        ("thought", f"<think>maybe {d} no</think>\n{a}"),
+        ("thought in capitals", f"<THINK>{d}</THINK>{a}"),
+        ("thought, nested", f"<think>{d}<think>{d}</think>{d}</think>{a}"),
+        ("thought, opened by the template", f"first {d} hm\n</think>\n\n{a}"),
+        ("thought twice", f"<think>x</think>{d}<thinking>{d}</thinking>{a}"),
+        ("other tags", f"[THINK]{d}[/THINK]{a}"),
+        (
+            "channels",
+            f"<|channel|>analysis<|message|>{d}<|end|><|start|>assistant<|channel|>final<|message|>{a}<|return|>",
+        ),
+        ("braces in prose", f"The set {{A, B}} and {{C}}. Answer: {a}"),
+        ("a draft first", f"{d}\nOn reflection: {a}"),
+        ("an example first", f'{{"note": "draft"}} {a}'),
+        ("a schema after it", f'{a}\n{{"type": "object", "properties": {{"option": {{}}}}}}'),
+        ("an unfinished one first", f"{d[: len(d) // 2]} no, {a}"),
+        ("wrapped", json.dumps({"reply": answer})),
+        ("quoting a tag", json.dumps(answer | {"reason": f"they wrote </think>{d}"})),
+    ]

@@ -1,0 +1,287 @@
+"""Whatever an endpoint sends back, one call gets a reply or a reason, and what is kept can be stored and read again."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from typing import Any
+
+import pytest
+
+from tasks.swarm import AgentDebateOrchestrator, Endpoint
+from tasks.swarm.completions import Completion, NoCompletionError, complaint_of, read_completion
+from tasks.swarm.messages import Critique, OptionList, Proposal, Split, Verdict, Vote
+from tasks.swarm.pacing import told_to_wait
+from tasks.swarm.reasoning import without_reasoning
+from tasks.swarm.replies import ReplyForm, UnusableReplyError, read_reply
+from tasks.warehouse import Warehouse
+from tests.fake_llm import fake_llm
+from tests.generators.hostile_replies import (
+    SHAPES,
+    damaged,
+    good_completion,
+    texts_around,
+    written,
+    wrong_shapes,
+)
+
+Case = dict[str, Any]
+SEED = 21
+VOTE = ReplyForm(Vote, ("A", "B", "C"), evidence_ids=("e1",))
+ANSWER = {"reason": "because", "evidence_ids": ["e1"], "option": "B", "confidence": 70}
+DRAFT = ANSWER | {"option": "C"}
+FORMS = [
+    VOTE,
+    ReplyForm(
+        Proposal, ("A", "B"), ("e1",), secret="You are one of several experts who decide a question by evidence."
+    ),
+    ReplyForm(Critique, ("A", "B"), ("e1",), targets=("P1", "P2")),
+    ReplyForm(Verdict, ("A", "B")),
+    ReplyForm(OptionList, ()),
+    ReplyForm(Split, ()),
+]
+
+
+def is_storable(text: str | None) -> bool:
+    return text is None or ("\x00" not in text and text.encode("utf-8") is not None)
+
+
+def outcome(body: bytes) -> Completion | None:
+    """The completion, or None where there is none; anything else that is raised is the fault looked for."""
+    assert is_storable(complaint_of(body))
+    found, said, status = None, "", None
+    try:
+        found = read_completion(body)
+    except NoCompletionError as problem:
+        said, status = problem.says, problem.status
+    if found is None:
+        assert is_storable(said)
+        assert status is None or 400 <= status < 600
+        return None
+    assert is_storable(found.text)
+    assert is_storable(found.refusal)
+    assert is_storable(found.finish_reason)
+    for count in (found.prompt_tokens, found.completion_tokens):
+        assert count is None or (isinstance(count, int) and 0 <= count <= 10**9)
+    return found
+
+
+def test_every_field_of_a_body_in_every_wrong_shape() -> None:
+    good = good_completion(json.dumps(ANSWER))
+    cases = [written(one) for one in wrong_shapes(good)]
+    found = [outcome(body) for body in cases]
+    assert len(cases) > 1000
+    assert sum(one is not None and one.text == json.dumps(ANSWER) for one in found) > len(cases) / 2
+    assert any(one is None for one in found)
+
+
+def test_bodies_with_damaged_bytes() -> None:
+    body = json.dumps(good_completion(json.dumps(ANSWER))).encode()
+    assert len([outcome(one) for one in damaged(body, SEED, 400)]) > 800
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.model.__name__)
+def test_every_field_of_a_reply_in_every_wrong_shape(form: ReplyForm) -> None:
+    good = {name: _good(part) for name, part in form.schema()["properties"].items()}
+    read_reply(json.dumps(good), form)
+    refused = 0
+    for value in wrong_shapes(good):
+        try:
+            message, _ = read_reply(written(value).decode(), form)
+        except UnusableReplyError:
+            refused += 1
+        else:
+            assert form.model.model_validate_json(message.model_dump_json()) == message
+    assert refused > len(SHAPES) / 2
+
+
+def _good(part: Case) -> Any:
+    if "enum" in part:
+        return part["enum"][0]
+    if part["type"] == "array":
+        return ["One", "Two"] if part.get("minItems") else []
+    return 70 if part["type"] == "integer" else "text"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), texts_around(ANSWER, DRAFT), ids=lambda one: one if " " in one or one.isalpha() else ""
+)
+def test_the_answer_is_read_however_it_is_wrapped_and_never_a_draft(name: str, text: str) -> None:
+    message, _ = read_reply(text, VOTE)
+    assert isinstance(message, Vote)
+    assert message.option == "B", name
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"<think>I lean to {json.dumps(DRAFT)}", "nothing after its reasoning"),
+        (f"{json.dumps(DRAFT)} <think>or rather", "^$"),
+        (f"{json.dumps(DRAFT)} no: {json.dumps(ANSWER | {'option': 'Z'})}", "must be one of"),
+        (json.dumps(ANSWER)[:-2], "not valid JSON"),
+        ("{" * 50_000, "not valid JSON|too deep"),
+        ('{"a":' * 20_000, "not valid JSON|too deep"),
+        ('{"option":' + "[" * 100_000, "not valid JSON|too deep"),
+        ("{'a' " * 13_000, "not valid JSON"),
+        ('{"a": "' * 9_000, "not valid JSON"),
+    ],
+)
+def test_what_is_no_answer_is_asked_for_again_and_quickly_told(text: str, says: str) -> None:
+    if says == "^$":  # what stands before an unclosed thought was said aloud, and is the answer
+        assert read_reply(text, VOTE)[0].option == "C"  # type: ignore[attr-defined]
+        return
+    started = time.process_time()
+    with pytest.raises(UnusableReplyError, match=says):
+        read_reply(text, VOTE)
+    assert time.process_time() - started < 5.0, "linear: a quadratic reader takes minutes"
+
+
+def test_reasoning_is_left_out_in_time_that_grows_with_the_text() -> None:
+    assert without_reasoning("<think>" * 100_000) == ""
+    assert without_reasoning("</think>" * 100_000 + "x") == "x"
+    assert without_reasoning("a <thinkpad> b") == "a <thinkpad> b"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "ab"),
+        (["a", {"type": "thinking", "thinking": "no"}, {"type": "output_text", "text": "b"}], "ab"),
+        ({"option": "A"}, '{"option": "A"}'),
+        ({"type": "text", "text": "a"}, "a"),
+        (5, ""),
+        (None, ""),
+    ],
+)
+def test_the_text_of_a_message_in_whatever_parts(content: Any, text: str) -> None:
+    body = good_completion("")
+    body["choices"][0]["message"]["content"] = content
+    found = outcome(json.dumps(body).encode())
+    assert found is not None
+    assert found.text == text
+
+
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        ({"prompt_tokens": 12.2, "completion_tokens": 3}, (13, 3)),
+        ({"prompt_tokens": "12", "completion_tokens": "3.0"}, (12, 3)),
+        ({"input_tokens": 12, "output_tokens": 3}, (12, 3)),
+        ({"prompt_tokens": -(10**9), "completion_tokens": 3}, (None, None)),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, (None, None)),
+        ({"prompt_tokens": 12, "completion_tokens": -3}, (12, None)),
+        ({"prompt_tokens": 10**30, "completion_tokens": 3}, (None, None)),
+        ({"prompt_tokens": True, "completion_tokens": 3}, (None, None)),
+        (None, (None, None)),
+        ("none", (None, None)),
+    ],
+)
+def test_tokens_are_counts_or_not_measured(usage: Any, counts: tuple[int | None, int | None]) -> None:
+    found = outcome(json.dumps(good_completion("x") | {"usage": usage}).encode())
+    assert found is not None
+    assert (found.prompt_tokens, found.completion_tokens) == counts
+
+
+def test_a_refusal_is_one_in_every_shape_and_a_filter_is_one_too() -> None:
+    for message in (
+        {"content": None, "refusal": "I cannot"},
+        {"content": None, "refusal": ["I", {"type": "refusal", "refusal": "cannot"}]},
+        {"content": [{"type": "refusal", "refusal": "I cannot"}]},
+        {"content": "", "refusal": {"message": "I cannot"}},
+    ):
+        body = good_completion("") | {"choices": [{"message": message}]}
+        found = outcome(json.dumps(body).encode())
+        assert found is not None
+        assert found.refusal == "I cannot", message
+    filtered = good_completion("") | {"choices": [{"message": {"content": None}, "finish_reason": "content_filter"}]}
+    assert (outcome(json.dumps(filtered).encode()) or Completion()).refusal
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        ({"message": "upstream down", "code": 429}, 429, "upstream down"),
+        ({"message": "upstream down", "code": "503"}, 503, "upstream down"),
+        ({"message": "x", "code": "invalid_key"}, None, "x"),
+        ("plain words", None, "plain words"),
+        ([{"detail": "in a list"}], None, "in a list"),
+    ],
+)
+def test_an_error_with_status_200_is_an_error(error: Any, status: int | None, says: str) -> None:
+    with pytest.raises(NoCompletionError, match=says) as problem:
+        read_completion(json.dumps({"error": error}).encode())
+    assert problem.value.status == status
+    assert problem.value.is_error
+
+
+def test_a_stream_of_events_is_one_reply() -> None:
+    text = json.dumps(ANSWER)
+    pieces = [
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": text[i : i + 7]}}]}
+        for i in range(0, len(text), 7)
+    ]
+    pieces += [{"choices": [{"index": 1, "delta": {"content": "another choice"}}]}, {"choices": "broken"}, [1]]
+    pieces += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}]
+    pieces += [{"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 4}}]
+    body = ": ping\r\n\r\n" + "".join(f"data: {json.dumps(one)}\r\n\r\n" for one in pieces) + "data: [DONE]\r\n\r\n"
+    found = outcome(body.encode())
+    assert found == Completion(text=text, finish_reason="stop", prompt_tokens=9, completion_tokens=4)
+    with pytest.raises(NoCompletionError, match="late trouble"):
+        read_completion(b'data: {"error": {"message": "late trouble"}}\n\n')
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "Sun, 29 Nov 2026 08:00:30 GMT", "date": "Sun, 29 Nov 2026 08:00:00 GMT"}, 30.0),
+        ({"retry-after": "Sun, 29 Nov 2026 07:00:00 GMT", "date": "Sun, 29 Nov 2026 08:00:00 GMT"}, 0.0),
+        ({"retry-after": "-5"}, 0.0),
+        ({"retry-after": "inf"}, float("inf")),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "Mon, 99 Foo 99999 99:99:99 GMT"}, None),
+        ({"x-ratelimit-reset-requests": "1s"}, 1.0),
+        ({"x-ratelimit-reset-requests": "120ms"}, 0.12),
+        ({"x-ratelimit-reset-requests": "6m0s"}, 30.0),
+        ({}, None),
+    ],
+)
+def test_how_long_an_endpoint_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert told_to_wait(headers) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_headers_of_random_signs_ask_for_nothing_impossible() -> None:
+    rng = random.Random(SEED)
+    signs = "0123456789.-+eE:,/ GMTSunNovms\x00\xff²٣"
+    for _ in range(3000):
+        text = "".join(rng.choice(signs) for _ in range(rng.randrange(1, 24)))
+        for name in ("retry-after", "retry-after-ms", "x-ratelimit-reset-requests"):
+            wait = told_to_wait({name: text})
+            assert wait is None or wait >= 0.0
+
+
+async def test_halves_of_signs_are_stored_by_neither_database_whoever_wrote_them(warehouse: Warehouse) -> None:
+    """In the question, its context and its options as in the replies; a NUL as well, which PostgreSQL refuses."""
+    bad = "half \ud83d nul \x00"
+    said = {"claim": bad, "reasoning": bad, "reason": bad}
+    with fake_llm(lambda phase, body, schema: said if phase in ("propose", "vote") else None) as fake:
+        experts = AgentDebateOrchestrator(warehouse=warehouse, endpoint=Endpoint("ok", fake.url, "k"))
+        result = await experts.orchestrate_debate(
+            f"Which one? {bad}",
+            ["viral_engineer", "seo_expert"],
+            2,
+            "majority_vote",
+            {"notes": [bad, {bad: bad}]},
+            options=[f"One {bad}", {"label": f"Two {bad}", "title": bad, "body": bad}],
+            stop_at_agreement=False,
+        )
+        assert fake.calls == 8
+    text = json.dumps(result, ensure_ascii=False)
+    assert is_storable(text)
+    assert "\\u0000" not in text
+    assert text.count("half � nul �") > 6
+    assert experts.replay(result["debate_id"]) == result
