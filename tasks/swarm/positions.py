@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from tasks.swarm.consensus import Ballot
-from tasks.swarm.evidence import speaks_against
+from tasks.swarm.evidence import argues_against
 from tasks.swarm.messages import Proposal, Turn, Turns, Vote, turn_key
 from tasks.swarm.records import Brief, Record
 
@@ -113,4 +113,4 @@ def _moved(brief: Brief, held: Position, turn: Turn, message: Proposal | Vote) -
 def _contradicted(brief: Brief, option: str, behind: list[Position]) -> bool:
     chosen = next(one for one in brief.options if one.id == option)
     cited = {item for one in behind for item in one.cited}
-    return any(item.id in cited and speaks_against(item, chosen) for item in brief.evidence)
+    return any(item.id in cited and argues_against(item, chosen) for item in brief.evidence)

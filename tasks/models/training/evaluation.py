@@ -188,7 +188,7 @@ def metrics(
 ) -> dict[str, float]:
     """R² for regression; accuracy, macro F1 and binary metrics for classes. An undefined one is left out.
 
-    `chosen` (n,) is the position of the label that is said of each row; nobody asks for it in regression.
+    `chosen` (n,) is the position of the label that is said of each row; regression does not use it.
     """
     if classes is None:
         total = float(target.to_numpy().var()) * len(target)
