@@ -80,7 +80,7 @@ def make_baseline(given: float | tuple[float, float] | None, kind: MetricKind | 
         return None
     if isinstance(given, tuple | list) and len(given) == 2:
         mean, deviation = (as_number(part) for part in given)
-        if mean is not None and deviation is not None and max(abs(mean), abs(deviation)) <= LARGEST:
+        if mean is not None and deviation is not None and deviation >= 0 and max(abs(mean), deviation) <= LARGEST:
             return mean, deviation**2
     if isinstance(given, int | float) and kind == MetricKind.BINARY and 0 < given < 1:
         return float(given), given * (1 - given)
@@ -180,9 +180,10 @@ class Definition:
             if mine != theirs
         ]
         if differing:
+            fix = "choose another name" if stored["status"] == DRAFT else "complete it first, or choose another name"
             raise InvalidDesignError(
                 f"experiment '{self.name}' is {stored['status']} with other {' and '.join(differing)} "
-                f"({stored['experiment_id']}); complete it first, or choose another name"
+                f"({stored['experiment_id']}); {fix}"
             )
 
 

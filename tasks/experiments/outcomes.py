@@ -23,6 +23,7 @@ from tasks.experiments.errors import (
     OutcomeOutsideWindowError,
     UnstorableTextError,
     WrongStateError,
+    start_it,
 )
 from tasks.experiments.records import MetricKind
 
@@ -83,8 +84,8 @@ class OutcomeWindow:
         """
         identifier, started, completed = (experiment[name] for name in ("experiment_id", "started_at", "completed_at"))
         if started is None:
-            fix = "call start_experiment"
-            raise WrongStateError(identifier, experiment["status"], "outcomes need a running one", fix)
+            state = experiment["status"]
+            raise WrongStateError(identifier, state, "outcomes need a running one", start_it(identifier))
         design = Design.from_dict(experiment["design"])
         if completed is not None and now > completed + timedelta(days=design.late_days):
             raise OutcomeOutsideWindowError(
