@@ -43,7 +43,12 @@ def make_metric(
     given = {"kind": known, "direction": direction}
     metric = as_defined(Metric(name, "primary", known, direction or "increase"), defined, given)
     natural: tuple[float | None, float | None] = BOUNDS.get(metric.kind, OPEN) if metric.kind else OPEN
+    if bounds is not None and (not isinstance(bounds, tuple | list) or len(bounds) != 2):
+        raise InvalidDesignError(f"bounds are the lowest and the highest value, (0, 1) or (0, None), not {bounds!r}")
     low, high = bounds or natural
+    for one in (low, high):
+        if one is not None and as_number(one) is None:
+            raise InvalidDesignError(f"a bound is a number, or None where there is none, not {one!r}")
     return replace(metric, lower=low, upper=high)
 
 

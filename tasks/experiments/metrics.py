@@ -83,6 +83,8 @@ def make_others(given: Sequence[str | Mapping[str, Any]], role: Role, defined: M
     Raises:
         InvalidDesignError: for what is no metric, or more than ten secondary ones.
     """
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise InvalidDesignError(f"{role} metrics are a list of names or dictionaries, not {given!r}")
     if role == "secondary" and len(given) > MOST_SECONDARY:
         raise InvalidDesignError(f"an experiment has at most {MOST_SECONDARY} secondary metrics, not {len(given)}")
     metrics = []

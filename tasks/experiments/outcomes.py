@@ -201,7 +201,9 @@ def _in_order_of_units(given: pl.DataFrame | Iterable[Row]) -> Iterator[Sequence
         for start in range(0, frame.height, ROWS_AT_ONCE):
             yield frame[start : start + ROWS_AT_ONCE].to_dicts()
         return
-    rows = list(given)
+    rows = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise InputError("outcomes are a data frame, or a list of dictionaries with unit_id and outcome")
     if rows:
         _require_columns({name for row in rows for name in row})
     rows.sort(key=_unit_of)
