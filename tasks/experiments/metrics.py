@@ -114,10 +114,14 @@ def require_comparable(metrics: Sequence[Metric], *, is_adaptive: bool) -> None:
     """
     for metric in metrics:
         if metric.quantile is not None and (metric.role == "primary" or is_adaptive):
-            why = "has to decide" if metric.role == "primary" else "meets weights that change"
+            name, by = metric.name, metric.quantile
+            if metric.role == "primary":
+                raise InvalidDesignError(
+                    f"metric '{name}' is compared by its {by}, which cannot decide: looks at any time are judged by "
+                    "means; let the share of units within a limit decide (binary), and name this as a guardrail"
+                )
             raise InvalidDesignError(
-                f"metric '{metric.name}' is compared by its {metric.quantile} and {why}; name it as a secondary metric "
-                "or a guardrail of an experiment with equal allocation"
+                f"metric '{name}' is compared by its {by}, which needs weights that stay; use equal allocation"
             )
 
 
