@@ -131,8 +131,12 @@ def at_most(analysis: ExperimentResult) -> str:
         return "no arm could be compared"
     largest = max(bounds)
     unit = relative_unit(analysis)
-    shown = f"{100 * largest / unit:.2g} %" if unit else f"{largest:.3g}"
+    shown = f"{_two_digits(100 * largest / unit)} %" if unit else f"{largest:.3g}"
     return f"the difference from the control is at most ± {shown}"
+
+
+def _two_digits(percent: float) -> str:
+    return f"{percent:.2g}" if percent < 100 else f"{percent:,.0f}"
 
 
 def relative_unit(analysis: ExperimentResult) -> float | None:

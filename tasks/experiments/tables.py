@@ -42,7 +42,7 @@ def _arm(arm: ArmReport) -> Row:
         "arm": arm.variant_id + (" (control)" if arm.is_control and arm.variant_id != "control" else ""),
         "units": f"{arm.n:,}",
         "mean": None if arm.mean is None else f"{arm.mean:.4g}",
-        "reported": share(arm.reporting_rate),
+        "reported": None if arm.reporting_rate is None else f"{100 * arm.reporting_rate:.4g} %",
         "best": share(arm.probability_best),
         "traffic": share(arm.weight),
     }
