@@ -140,7 +140,7 @@ def result(flow: str, ended: Any, json_wanted: bool) -> None:
         print_json(ended)
     elif isinstance(ended, list) and ended and hasattr(ended[0], "workspace_id"):
         outcomes(flow, ended)
-    elif isinstance(ended, dict) and "workspaces" in ended:
+    elif isinstance(ended, dict) and isinstance(ended.get("workspaces"), Mapping):
         summary(ended)
     elif isinstance(ended, dict) and "plan" in ended:
         plan(ended["plan"])
