@@ -65,9 +65,9 @@ def topics_in(terms: Terms, before: Sequence[Topic] = ()) -> list[Topic]:
     names = set(terms.names)
     alone = np.array([" " not in name or names.isdisjoint(name.split()) for name in terms.names], dtype=bool)
     columns = np.flatnonzero(alone & (terms.mentioned.sum(axis=0) <= MOST_SHARE * terms.known.sum()))
-    told = np.flatnonzero(terms.mentioned[:, columns].any(axis=1))
-    _, first = np.unique(terms.story[told], return_index=True)  # one story is told once
-    rows = told[np.sort(first)]
+    worded = np.flatnonzero(terms.mentioned[:, columns].any(axis=1))
+    _, first = np.unique(terms.story[worded], return_index=True)  # one story is told once
+    rows = worded[np.sort(first)]
     count = min(len(rows) // POSTS_A_TOPIC, MOST_TOPICS)
     if count < 2 or len(columns) < count * WORDS_OF_A_TOPIC:
         return []
