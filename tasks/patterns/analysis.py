@@ -87,7 +87,8 @@ def _search(posts: Posts, query: PatternQuery, statistics: dict[str, Any], befor
     together = inseparable(posts, table, bound, query.thresholds.min_sample_size)
     statistics |= {
         "selectors": len(table.conditions),
-        "dropped_features": table.dropped | posts.refused,
+        "dropped_features": table.dropped,
+        "refused": posts.refused,
         "rules_searched": sum(family.searched for family in families),
         "tested": sum(family.tested for family in families),
         "found": len(patterns),

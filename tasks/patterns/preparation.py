@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tasks.content.catalogue import ENGLISH_ONLY
+from tasks.content.words import is_english
 from tasks.errors import InputError
 from tasks.patterns.features import EncodedFeature, features_of, with_attributes, words_of
 from tasks.patterns.leakage import without_leaks
@@ -37,6 +39,7 @@ UNUSABLE = {  # why rows are left out, in the order in which they are, as a pers
     "duplicate": "measured again later",
 }
 TABLE = frozenset(Content.__table__.columns.keys())  # no attribute stands in for one of these, missing or not
+NOT_ENGLISH = "is made for English, and these texts are not"
 UNREAD = ("title", "body")  # wide, and no feature: what matters about them are columns of their own
 
 DAY_MICROSECONDS = 86_400_000_000
@@ -57,7 +60,7 @@ class Posts:
         week: (n,) weeks since 1970, the clusters.
         basis: what engagement is divided by: impressions, audience, or nothing (counts).
         dropped: how many rows were left out, by reason.
-        refused: features that are part of the outcome, with the reason.
+        refused: features that are part of the outcome, or made for another language, with the reason.
     """
 
     features: list[EncodedFeature]
@@ -102,8 +105,11 @@ def prepare(frame: pl.DataFrame, as_of: datetime, attributes: Collection[str] = 
     week = week_numbers(usable["published_at"])
     outcomes = {"engagements": engagements, "engagement rate": rate}
     features, refused = without_leaks(features_of(usable, {*attributes, *own}), outcomes, week)
+    words = words_of(frame, rows)
+    foreign = ENGLISH_ONLY if any(not is_english(one.tokens) for one in words if one.tokens is not None) else ()
+    refused |= {one.name: NOT_ENGLISH for one in features if one.name in foreign}
     return Posts(
-        features=features + words_of(frame, rows),
+        features=[one for one in features if one.name not in foreign] + words,
         published_at=usable["published_at"],
         content_id=usable["content_id"],
         log_rate=rate,
