@@ -19,7 +19,7 @@ from sqlalchemy import BindParameter, bindparam, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from tasks.models.registry.model_folder import MODEL_FILE
+from tasks.models.registry.trusted import MODEL_FILE
 from tasks.settings import get_settings
 
 VERSIONS = "SELECT name, version, source FROM model_versions WHERE name IN :names AND current_stage <> :deleted"
