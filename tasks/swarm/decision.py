@@ -6,15 +6,16 @@ import math
 from typing import Any
 
 from tasks.swarm.calibration import calibrated
-from tasks.swarm.consensus import Count, majority_vote, weighted_vote
+from tasks.swarm.consensus import Count
+from tasks.swarm.counting import counted
 from tasks.swarm.evidence import any_applies
 from tasks.swarm.fencing import looks_like_injection, texts_in
 from tasks.swarm.messages import Closing, Turns, Usage
+from tasks.swarm.order_effects import order_flags
 from tasks.swarm.panel import favorite, label_of
-from tasks.swarm.performance import PRIOR
 from tasks.swarm.positions import ballots, changes
 from tasks.swarm.posterior import Standing, standings
-from tasks.swarm.protocol import HUMAN, rounds_run, stop_reason, with_options
+from tasks.swarm.protocol import rounds_run, stop_reason, with_options
 from tasks.swarm.records import Brief, ConsensusStrategy
 
 DECIDED_FROM = 0.55
@@ -24,7 +25,8 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     """The debate's outcome.
 
     Returns:
-        `status` (`concluded`, `degraded`, `budget_exhausted`, `insufficient_evidence` or `failed`) and `reason`;
+        `status` (`concluded`, `degraded`, `budget_exhausted`, `insufficient_evidence`, `undecided` (the vote is
+        tied) or `failed`) and `reason`;
         `option` and `label`, among `options`; `confidence` (probability that the option is the best, or the nearest
         estimate of it, with `confidence_basis`) and `agreement` (share of the vote), never the same number under two
         names; `count`, `standings`, `baseline` (the evidence panel's own answer), `changes`, `dissent`, `flags`,
@@ -37,7 +39,7 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     option, extra = (
         _panel_choice(settled, pooled) if brief.engine == "evidence_panel" else _voted(settled, turns, count)
     )
-    status, reason = _status(settled, turns, option)
+    status, reason = _status(settled, turns, option, count)
     confidence, basis = _confidence(settled, option, pooled, count)
     best = favorite(settled.options, pooled) if pooled else None
     return {
@@ -59,7 +61,9 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         "baseline": best and {"engine": "evidence_panel", "option": best.option, "confidence": best.probability_best},
         "changes": [change.model_dump(mode="json") for change in changes(settled, turns)],
         "dissent": [ballot.agent for ballot in ballots(settled, turns) if ballot.option not in (None, option)],
-        "flags": sorted({flag for turn in turns.values() for flag in turn.flags} | {*extra, *_warnings(brief, turns)}),
+        "flags": sorted(
+            {flag for turn in turns.values() for flag in turn.flags} | {*extra, *_warnings(settled, turns)}
+        ),
         "usage": sum((turn.usage for turn in turns.values()), Usage()).model_dump(mode="json"),
     }
 
@@ -70,15 +74,6 @@ def pool(brief: Brief) -> list[Standing]:
     if not any_applies(known, brief.options):
         return []
     return standings(brief.options, known, brief.prior_sd)
-
-
-def counted(brief: Brief, turns: Turns) -> Count:
-    """The ballots under the debate's rule; synthesis and moderator close a weighted vote, they do not replace it."""
-    cast, menu = ballots(brief, turns), [option.id for option in brief.options]
-    if brief.strategy is ConsensusStrategy.MAJORITY_VOTE:
-        return majority_vote(cast, menu)
-    weights = {expert.agent_id: expert.weight for expert in brief.experts} | {HUMAN: PRIOR.log_odds}
-    return weighted_vote(cast, menu, weights)
 
 
 def _panel_choice(brief: Brief, pooled: list[Standing]) -> tuple[str | None, tuple[str, ...]]:
@@ -92,7 +87,7 @@ def _voted(brief: Brief, turns: Turns, count: Count) -> tuple[str | None, tuple[
     flags = tuple(
         f for f, yes in (("tie", count.outcome == "tie"), ("no_majority", count.outcome == "plurality")) if yes
     )
-    if brief.strategy is not ConsensusStrategy.MODERATOR or count.decision is None:
+    if brief.strategy is not ConsensusStrategy.MODERATOR or count.outcome == "no_quorum":
         return count.decision, flags
     verdicts = [
         turn.message.option
@@ -115,10 +110,10 @@ def _warnings(brief: Brief, turns: Turns) -> tuple[str, ...]:
     texts += [
         text for turn in turns.values() if turn.message for text in texts_in(turn.message.model_dump(mode="json"))
     ]
-    return ("suspected_injection",) if looks_like_injection(texts) else ()
+    return (*(("suspected_injection",) if looks_like_injection(texts) else ()), *order_flags(brief, turns))
 
 
-def _status(brief: Brief, turns: Turns, option: str | None) -> tuple[str, str | None]:
+def _status(brief: Brief, turns: Turns, option: str | None, count: Count) -> tuple[str, str | None]:
     flags = {flag for turn in turns.values() for flag in turn.flags}
     lost = [f"{turn.phase} of {turn.agent_id}: {turn.excuse}" for turn in turns.values() if turn.status == "failed"]
     if brief.engine == "evidence_panel":
@@ -126,14 +121,25 @@ def _status(brief: Brief, turns: Turns, option: str | None) -> tuple[str, str | 
     reasons = "; ".join(dict.fromkeys(lost)) or None
     if "budget_exhausted" in flags:
         return "budget_exhausted", reasons
+    unusable = [
+        f"{turn.phase} of {turn.agent_id}: {turn.excuse}"
+        for turn in turns.values()
+        if turn.status == "abstained" and turn.excuse
+    ]
+    if count.outcome == "tie" and option is None:
+        return "undecided", tie_between(brief, count)
     if option is None:
-        return "failed", reasons or "fewer than half of the experts cast a valid vote"
-    if lost or any(t.status == "abstained" and t.excuse for t in turns.values()):
-        unusable = [
-            f"{t.phase} of {t.agent_id}: {t.excuse}" for t in turns.values() if t.status == "abstained" and t.excuse
-        ]
+        few = "fewer than half of the experts cast a valid vote"
+        return "failed", reasons or "; ".join(dict.fromkeys([few, *unusable]))
+    if lost or unusable:
         return "degraded", "; ".join(dict.fromkeys([*lost, *unusable])) or "the synthesis was not usable"
     return "concluded", None
+
+
+def tie_between(brief: Brief, count: Count) -> str:
+    """Which options are ahead together, and what would tell them apart."""
+    tied = " and ".join(f"'{label_of(brief.options, option)}'" for option in count.tied)
+    return f"the vote is tied between {tied}: a moderator, a person's vote or an experiment between them settles it"
 
 
 def _raw(brief: Brief, option: str | None, pooled: list[Standing], count: Count) -> float | None:
@@ -162,7 +168,8 @@ def _confidence(
 
 
 def _agreement(count: Count, option: str | None) -> float:
-    return count.shares.get(option, 0.0) if option else 0.0
+    tied = count.agreement if count.outcome == "tie" else 0.0
+    return count.shares.get(option, 0.0) if option else tied
 
 
 def what_would_decide(brief: Brief) -> str:

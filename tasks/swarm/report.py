@@ -11,6 +11,7 @@ from tasks.swarm.records import EvidenceRef
 
 Result = Mapping[str, Any]
 MOST_QUOTED = 300
+FIRST_TAKER = "takes_first_option:"
 PRICES = markdown("RAPTORFLOW_LLM_PROMPT_PRICE and RAPTORFLOW_LLM_COMPLETION_PRICE")
 
 
@@ -82,7 +83,8 @@ def _minds(result: Result) -> Iterator[str]:
     lines = []
     for change in result["changes"]:
         evidence = ", ".join(code(item) for item in change["because_evidence_ids"])
-        because = f"by {evidence}" if evidence else "citing nothing new: **not counted**"
+        unheard = "by its argument" if change["because"] == "argument" else "citing nothing new: **not counted**"
+        because = f"by {evidence}" if evidence else unheard
         who = _named(result, change["agent_id"])
         lines.append(f"- {who}: {_plain(change['from_option'])} → {_plain(change['to_option'])}, {because}")
     yield "\n".join(lines)
@@ -128,11 +130,22 @@ def _decision(result: Result) -> Iterator[str]:
         yield f"Confidence {result['confidence']:.0%} ({basis}); agreement {result['agreement']:.0%} of the vote."
     if "leaning" in result["flags"]:
         yield "No option is much likelier than not to be the best: a direction to test, not a decision."
+    yield from _order(result)
     if result["dissent"]:
         yield f"Dissent: {_plain(', '.join(result['dissent']))}."
     baseline = result["baseline"]
     if baseline and result["llm_used"]:
         yield f"The evidence panel alone chooses {_plain(baseline['option'])} ({baseline['confidence']:.0%})."
+
+
+def _order(result: Result) -> Iterator[str]:
+    """Who has chosen by the order of the options."""
+    for flag in result["flags"]:
+        if flag.startswith(FIRST_TAKER):
+            who = _named(result, flag.removeprefix(FIRST_TAKER))
+            yield f"{who} named whatever stood first in its list each time: its vote says little."
+    if "choices_follow_order" in result["flags"]:
+        yield "Each expert named what stood first in its own list: the vote says little."
 
 
 def _price(result: Result) -> str:
