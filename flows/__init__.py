@@ -1,1 +1,5 @@
-"""What runs: one Prefect flow a file, order and names only."""
+"""What runs: one Prefect flow a file, the `raptorflow` command, the platform."""
+
+from flows.tracing import begin_tracing
+
+begin_tracing()

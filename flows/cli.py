@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from flows import experiment_commands
+from flows import debate_commands, experiment_commands
 from tasks.errors import InputError, RaptorflowError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 
 app.add_typer(experiment_commands.app, name="experiment")
+app.add_typer(debate_commands.app, name="debate")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 DATABASE = "Read from postgresql://user@host/database, sqlite:///file.db or duckdb: (PGPASSWORD holds a password)."
@@ -266,14 +267,6 @@ def models(workspace: Of = None, as_json: Json = False) -> None:
     from flows import console, listing
 
     console.table("models", listing.models(workspace, as_json), as_json)
-
-
-@app.command()
-def debate(workspace: Of = None, as_json: Json = False) -> None:
-    """Debates, newest first: what was asked, what was decided, and how sure that is."""
-    from flows import console, listing
-
-    console.table("debates", listing.debates(workspace), as_json, "[bold]raptorflow run debate-synthesis[/] holds one")
 
 
 @app.command()

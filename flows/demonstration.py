@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from flows import console, runtime, sample_evaluation
@@ -24,7 +25,7 @@ NEXT = (
 
 def write_sample(folder: Path | None, seed: int) -> Sample:
     """Write the simulated sample."""
-    return simulate(folder or get_settings().home / "sample", seed)
+    return simulate(folder or get_settings().home / "sample", seed, until=_yesterday())
 
 
 def run() -> None:
@@ -32,7 +33,7 @@ def run() -> None:
     started = time.perf_counter()
     console.opening("A simulated agency of 12 workspaces", ", with truths planted in it. Nothing here is real data.")
     with runtime.server_meanwhile():
-        sample = simulate(get_settings().home / "sample")
+        sample = simulate(get_settings().home / "sample", until=_yesterday())
         with console.progress("ingesting the simulated sample") as on_progress:
             for kind, path in sample.files.items():
                 report = ingest(kind, [path], mapping=sample.mappings.get(kind), on_progress=on_progress)
@@ -47,6 +48,11 @@ def run() -> None:
     example = next((row["workspace"] for row in judged.rows if row["found"]), "WORKSPACE")
     for command, what in NEXT:
         console.say(f"  .venv/bin/{command.format(workspace=example):<56} {what}")
+
+
+def _yesterday() -> date:
+    """Where the sample ends: what a year ago was true would be no example."""
+    return datetime.now(UTC).date() - timedelta(days=1)
 
 
 def _over(sample: Sample) -> list[str]:

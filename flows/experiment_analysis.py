@@ -32,7 +32,7 @@ from tasks.reporting import (
     published_rows,
 )
 from tasks.reporting.experiment_index import EVERYTHING, experiment_index, experiment_key
-from tasks.reporting.experiment_report import answers_in_words, experiment_report, experiments_report
+from tasks.reporting.experiment_report import answers_in_words, experiment_report
 from tasks.warehouse.outcomes import Outcome
 
 NAME = "experiment-analysis"
@@ -53,8 +53,6 @@ def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> l
     publish_with_index(experiment_index(list_experiments(()), outcomes, published_rows(EVERYTHING).get(EVERYTHING)))
     if options.needs_approval:
         ask_first(reports, options.approval_hours)
-    listed = list_experiments(options.workspace_ids)
-    publish_markdown(fixed_key(NAME, "summary"), experiments_report(listed), "What waits for a decision, and the rest")
     announce(f"{len(reports)} experiments looked at")
     return outcomes
 

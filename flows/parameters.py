@@ -57,6 +57,22 @@ PresetName = Annotated[
     WithJsonSchema({"type": "string", "enum": ["", *preset_names()]}),
     Field(validate_default=True),
 ]
+
+
+MENU, OR_ANOTHER = "menu", "or_another"
+
+
+def menu(name: str, or_another: str | None = None) -> Any:
+    """Marks a field for which the platform's pages offer what there is.
+
+    Args:
+        name: of a menu of `tasks.reporting.menus`.
+        or_another: title under which something that is not there yet may be written instead.
+    """
+    marks: dict[str, Any] = {MENU: name} | ({OR_ANOTHER: or_another} if or_another else {})
+    return Field(json_schema_extra=marks)
+
+
 NO_DEFAULT = Field(json_schema_extra=_without_default)
 Day = Annotated[date | None, WithJsonSchema({"type": "string", "format": "date"}), NO_DEFAULT]
 Instant = Annotated[AwareDatetime | None, WithJsonSchema({"type": "string", "format": "date-time"}), NO_DEFAULT]
@@ -123,6 +139,8 @@ ExperimentAction = Annotated[str, OneOf(_experiment_actions)]
 ExperimentTypeName = Annotated[str, OneOf(_experiment_types)]
 MetricKindName = Annotated[str, OneOf(_metric_kinds)]
 Names = Annotated[list[str], BeforeValidator(_split)]
+Workspaces = Annotated[Names, menu("workspaces")]
+Workspace = Annotated[Line, menu("workspaces")]
 ModelNames = Annotated[list[ModelName], BeforeValidator(_split)]
 
 
@@ -158,7 +176,7 @@ ON, OFF = {"const": True}, {"const": False}
 class RowSelection(Parameters):
     """Which workspaces, and which stretch of time."""
 
-    workspace_ids: Names = Field(default=[], title="Workspaces", description="Ids; empty for all.")
+    workspace_ids: Workspaces = Field(default=[], title="Workspaces", description="Ids; empty for all.")
     lookback_days: int = Field(default=365, ge=28, le=3650, title="Look back", description="Days of history.")
     as_of: Instant = Field(
         default=None,
@@ -198,13 +216,15 @@ class ContentIngestion(Parameters):
     preset: PresetName = Field(
         default="", title="Preset", description="A mapping of ours for the exports of one platform; empty for none."
     )
-    workspace_id: Line = Field(
+    workspace_id: Annotated[Line, menu("workspaces", "A new one")] = Field(
         default="", title="Workspace", description="Whose rows they are, where the files do not say."
     )
     timezone: Line = Field(
         default="", title="Timezone", description="Of the account that exported them; empty: the workspace's."
     )
-    experiment: Line = Field(default="", title="Experiment", description="Its name, where the files do not say.")
+    experiment: Annotated[Line, menu("experiments", "A new one")] = Field(
+        default="", title="Experiment", description="Its name, where the files do not say."
+    )
     control: Line = Field(default="", title="Control", description="The arm that others are compared with.")
 
     @model_validator(mode="after")
@@ -217,7 +237,7 @@ class ContentIngestion(Parameters):
 class PatternLearning(RowSelection):
     """How patterns are looked for."""
 
-    content_types: Names = Field(
+    content_types: Annotated[Names, menu("content types")] = Field(
         default=[], title="Content types", description="Such as social, blog, email; empty for all there are."
     )
 
@@ -265,7 +285,7 @@ class ModelRefresh(RowSelection):
 class ExperimentAnalysis(Parameters):
     """Which running experiments are looked at, and whether answers end them."""
 
-    workspace_ids: Names = Field(default=[], title="Workspaces", description="Ids; empty for all.")
+    workspace_ids: Workspaces = Field(default=[], title="Workspaces", description="Ids; empty for all.")
     workspaces_per_chunk: int = Field(
         default=25, ge=1, le=1000, title="Workspaces per chunk", description="How many one task works through."
     )
@@ -292,8 +312,10 @@ class ExperimentManagement(Parameters):
     action: ExperimentAction = Field(
         default="plan", title="Action", description="plan writes nothing; decide ends it with its answer."
     )
-    workspace_id: Line = Field(default="", title="Workspace", description="Whose it is.")
-    experiment: Line = Field(default="", title="Experiment", description="Its name; of one that is there, or its id.")
+    workspace_id: Workspace = Field(default="", title="Workspace", description="Whose it is.")
+    experiment: Annotated[Line, menu("experiments", "A new one")] = Field(
+        default="", title="Experiment", description="Its name; of one that is there, or its id."
+    )
     metric: Line = Field(default="", title="Metric", description="The metric that decides.")
     metric_kind: MetricKindName = Field(default="", title="Kind", description="Of the metric; empty: as defined.")
     variants: Names = Field(
@@ -331,7 +353,7 @@ class OneModel(Parameters):
         about = f"{self.workspace_id} · {self.model_type}" if self.workspace_id else "what there is"
         return f"{about}{' · dry run' if getattr(self, 'dry_run', False) else ''}"
 
-    workspace_id: str = Field(
+    workspace_id: Annotated[str, menu("workspaces")] = Field(
         default="", title="Workspace", description="Its id; empty: only list the models there are.", max_length=128
     )
     model_type: ModelName = Field(
@@ -395,7 +417,7 @@ class DebateSynthesis(Parameters):
         min_length=1,
         max_length=20_000,
     )
-    agent_roles: Names = Field(
+    agent_roles: Annotated[Names, menu("experts")] = Field(
         default=["data_storyteller", "copywriting_ninja", "psychology_specialist", "viral_engineer"],
         title="Experts",
         description="Roles, or ids of custom agents.",
@@ -407,7 +429,7 @@ class DebateSynthesis(Parameters):
         title="Options",
         description="Two to eight answers to choose from; empty: they are proposed first.",
     )
-    workspace_id: Line = Field(
+    workspace_id: Workspace = Field(
         default="", title="Workspace", description="Whose findings may be used; empty: only what is nobody else's."
     )
     rounds: int = Field(default=2, ge=1, le=5, title="Rounds", description="At most.")

@@ -8,13 +8,13 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from pydantic import ValidationError
 
 from flows.platform.environment import join_running, temporary_server
+from flows.platform.temporary_server import begin_temporary_server
 from flows.task_runners import UnreachableServerError, local_cluster
 from tasks.errors import InputError, UnknownNameError
 from tasks.private_files import private_folder
@@ -72,12 +72,16 @@ def load_flow(name: str) -> Flow[..., Any]:
     Raises:
         UnknownNameError: if there is no such flow.
     """
-    if name not in ENTRYPOINTS:
-        raise UnknownNameError("flow", name, ENTRYPOINTS)
+    _require_known(name)
     prepare()
     module, _, attribute = ENTRYPOINTS[name].rpartition(".")
     flow: Flow[..., Any] = getattr(importlib.import_module(module), attribute)
     return flow
+
+
+def _require_known(name: str) -> None:
+    if name not in ENTRYPOINTS:
+        raise UnknownNameError("flow", name, ENTRYPOINTS)
 
 
 @contextmanager
@@ -95,18 +99,11 @@ def embedded() -> Iterator[None]:
 
 @contextmanager
 def server_meanwhile() -> Iterator[None]:
-    """Have the embedded Prefect start while other work goes on: it takes ten seconds, most of them another core's."""
-    with ThreadPoolExecutor(1) as beside:
-        starting = beside.submit(_start_embedded)
-        yield
-        starting.result()
-
-
-def _start_embedded() -> None:
+    """Have Prefect's server start while other work goes on: it takes ten seconds, most of them another core's."""
     prepare()
-    from prefect.client.orchestration import get_client
-
-    get_client(sync_client=True)  # starts the server that this process has, unless PREFECT_API_URL names one
+    wait = begin_temporary_server()
+    yield
+    wait()
 
 
 def run_by_hand(name: str, pairs: list[str], task_runner: str | None = None) -> Any:
@@ -116,9 +113,13 @@ def run_by_hand(name: str, pairs: list[str], task_runner: str | None = None) -> 
         UnknownNameError: if there is no such flow, parameter or task runner.
         InputError: if a value is wrong, or a cluster is wanted without a server that it can reach.
     """
+    _require_known(name)
     with _tasks_on(task_runner or get_settings().task_runner):
+        prepare()
+        wait = begin_temporary_server()  # which comes up while the flow is loaded
         flow = load_flow(name)
         options = _options(flow, pairs)
+        wait()
         from prefect import tags
 
         with embedded(), tags("by-hand"):

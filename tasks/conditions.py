@@ -18,14 +18,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.content.catalogue import BY_NAME
+from tasks.content.words import COMMA, is_about, mentions, tokens
 
-Operator = Literal["==", ">=", "<", "between"]
+Operator = Literal["==", ">=", "<", "between", "mentions", "is_about"]
 Value = bool | int | float | str | tuple[float, float]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+_TEXTS = {"title": pl.String, "body": pl.String}
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {"==": operator.eq, ">=": operator.ge, "<": operator.lt}
 
+# What conditions on words are about. No column and no attribute has this name: it stands for two columns together.
+TITLE_AND_BODY = "title_and_body"
+OF_WORDS = ("mentions", "is_about")
+WORDS_OF_A_NAME = 3
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LABEL_WORDS = {"channel": "is on", "tone": "has the tone", "sentiment": "has the sentiment", "topic": "is about"}
 VALUE_WORDS = {
@@ -70,8 +76,10 @@ class Condition:
 
     Attributes:
         feature: a column of the content table, or the name of an attribute.
-        op: `==`, `>=`, `<`, or `between` (low inclusive, high exclusive).
-        value: what to compare with; a pair for `between`.
+        op: `==`, `>=`, `<`, `between` (low inclusive, high exclusive), or, of title and body alone, `mentions` or
+            `is_about`.
+        value: what to compare with; a pair for `between`; for `mentions` a word or two in lower case;
+            for `is_about` the words that tell a topic, divided by commas, of which a text must hold two.
         level: the part of the feature's range that is meant, such as `present` or `top_quarter`. It names the
             condition across nights, while the value follows the workspace's own quartiles. Empty for a fixed value.
     """
@@ -84,6 +92,8 @@ class Condition:
     @property
     def expression(self) -> pl.Expr:
         """True where a row of a frame meets it, false where it does not, null where that is unknown."""
+        if self.op in OF_WORDS:
+            return self.of_tokens(tokens(pl.col("title"), pl.col("body")))
         column = pl.col(self.feature)
         if isinstance(self.value, str):
             return column == self.value
@@ -92,6 +102,11 @@ class Condition:
 
     def met_by(self, row: Mapping[str, Any]) -> bool | None:
         """Whether one row, values by feature, meets it; None where that is unknown."""
+        if self.op in OF_WORDS:
+            held = {"title": row.get("title"), "body": row.get("body", row.get(TITLE_AND_BODY))}
+            texts = pl.DataFrame({name: [value] for name, value in held.items()}, _TEXTS, strict=False)
+            meets: bool | None = texts.select(self.expression).item()
+            return meets
         observed = row.get(self.feature)
         if isinstance(self.value, str):
             return observed == self.value if isinstance(observed, str) else None
@@ -112,6 +127,10 @@ class Condition:
         met: Mask = self._compared(numbers, value)
         return met
 
+    def of_tokens(self, token_texts: pl.Expr) -> pl.Expr:
+        """Whether texts, given as their tokens, mention the word or are about the topic; null where there is none."""
+        return (mentions if self.op == "mentions" else is_about)(token_texts, str(self.value))
+
     def _compared(self, values: Any, value: Any) -> Any:
         """The comparison itself, of a number, an array or an expression."""
         if self.op == "between":
@@ -121,8 +140,14 @@ class Condition:
     @property
     def words(self) -> str:
         """Completes 'content that …'."""
+        if self.op == "mentions":
+            return f"mentions “{self.value}”"
+        if self.op == "is_about":
+            return f"is about “{topic_name(str(self.value))}”"
         if self.feature == "local_hour" and isinstance(self.value, tuple):
             return f"is posted between {self.value[0]:g} and {self.value[1]:g} h"
+        if self.feature == "local_hour" and self.op == "==":
+            return f"is posted between {int(str(self.value))} and {int(str(self.value)) + 1} h"
         if self.feature == "local_weekday":
             return f"is posted on {WEEKDAYS[int(str(self.value))]}"
         if self.op == "==" and not isinstance(self.value, bool):
@@ -188,6 +213,11 @@ def known(numbers: Floats) -> Mask:
     """Posts (n,) of which conditions on a feature with these values can be answered."""
     there: Mask = ~np.isnan(numbers)
     return there
+
+
+def topic_name(words: str) -> str:
+    """The three most telling words of a topic."""
+    return COMMA.join(words.split(COMMA)[:WORDS_OF_A_NAME])
 
 
 def rule_in_words(rule: Iterable[Condition]) -> str:

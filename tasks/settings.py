@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     auth: str | None = Field(default=None, repr=False, validation_alias=AliasChoices("RAPTORFLOW_AUTH"))
     allowed_hosts: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_ALLOWED_HOSTS"))
     input_folders: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_INPUT_FOLDERS"))
+    log_format: Literal["text", "json"] = Field(default="text", validation_alias=AliasChoices("RAPTORFLOW_LOG_FORMAT"))
     task_runner: Literal["threads", "dask"] = Field(
         default="threads", validation_alias=AliasChoices("RAPTORFLOW_TASK_RUNNER")
     )

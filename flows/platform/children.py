@@ -7,17 +7,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.platform.child_log import ChildLog
 from flows.platform.errors import StartFailedError
 from tasks.private_files import private_folder
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 GRACE_SECONDS = 8.0
+SECONDS_TO_DRAIN = 2.0  # what a process printed last is on its way; something it started may hold the pipe for longer
 
 
 @dataclass(slots=True)
@@ -30,6 +33,7 @@ class Child:
         environment: all of it.
         log: file that takes what it prints.
         is_ready: whether it does its work.
+        is_json: whether its log is lines of JSON.
     """
 
     name: str
@@ -37,22 +41,35 @@ class Child:
     environment: dict[str, str]
     log: Path
     is_ready: Callable[[], bool]
+    is_json: bool = False
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _written: ChildLog = field(init=False)
+    _reader: threading.Thread | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._written = ChildLog(self.log, self.name, self.is_json)
 
     def start(self) -> None:
         """Start it; it ends by itself should this process be killed."""
         private_folder(self.log.parent)
-        with self.log.open("ab") as log:
-            # A session of its own: Ctrl-C reaches this process alone, which then ends the children in their order.
-            self.process = subprocess.Popen(
-                [sys.executable, *self.arguments],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_end_with_parent,
-            )
+        self.log.touch()  # a disk that takes no log is told of before anything runs
+        # A session of its own: Ctrl-C reaches this process alone, which then ends the children in their order.
+        self.process = subprocess.Popen(
+            [sys.executable, *self.arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )
+        assert self.process.stdout is not None
+        self._reader = self._written.follow(self.process.stdout)
+
+    def drain(self) -> None:
+        """Once it has ended: wait until all it printed is in its log."""
+        if self._reader is not None:
+            self._reader.join(SECONDS_TO_DRAIN)
 
     def wait_ready(self, seconds: float) -> None:
         """Return once it does its work.
@@ -63,6 +80,7 @@ class Child:
         until = time.monotonic() + seconds
         while not self.is_ready():
             if self.has_ended():
+                self.drain()
                 raise StartFailedError(self.name, "ended as it started", self.log)
             if time.monotonic() > until:
                 raise StartFailedError(self.name, f"did not answer within {seconds:.0f} s", self.log)
@@ -75,6 +93,7 @@ class Child:
 
 def end(children: Iterable[Child]) -> None:
     """End processes together, politely, then firmly, with everything they started."""
+    children = list(children)
     alive = [child.process for child in children if child.process is not None and child.process.poll() is None]
     below = [pid for process in alive for pid in descendants(process.pid)]
     for process in alive:
@@ -85,6 +104,8 @@ def end(children: Iterable[Child]) -> None:
             process.kill()
             process.wait()
     _kill_all(below)
+    for child in children:
+        child.drain()
 
 
 def end_orphans() -> None:

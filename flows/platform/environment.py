@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
+from flows import tracing
 from flows.platform.addresses import Addresses, answers, running
 from flows.platform.errors import OpenAddressError
+from flows.platform.log_lines import PREFECTS_LINES, in_json
 from flows.platform.login import chosen_login, login
 from tasks.settings import CHECKOUT, encoded, get_settings
 
@@ -33,6 +35,8 @@ def environment(addresses: Addresses) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MPLBACKEND": "Agg",
     }
+    if in_json():
+        tuning |= PREFECTS_LINES
     ours = {
         "RAPTORFLOW_HOME": str(home),
         "RAPTORFLOW_CHECKOUT": str(CHECKOUT),
@@ -42,6 +46,7 @@ def environment(addresses: Addresses) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": tracking_address(addresses),
     }
     chosen = {name: encoded(os.environ[name]) for name in PREFECTS_DATABASE if name in os.environ}
+    tuning |= tracing.settings()
     return tuning | dict(os.environ) | chosen | ours | _logins(addresses)
 
 

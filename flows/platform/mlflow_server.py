@@ -11,8 +11,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from logging.config import dictConfig
 
 from flows.platform.front_door import App, FrontDoor
+from flows.platform.log_lines import configuration, in_json
 from flows.platform.login import login
 from tasks.settings import get_settings, hidden, without_password
 
@@ -24,6 +26,9 @@ def serve(host: str, port: int, workers: int) -> None:
     """Serve until a signal ends it."""
     store = os.environ["MLFLOW_BACKEND_STORE_URI"]
     _allow(host, get_settings().public_names)
+    if in_json():
+        os.environ["MLFLOW_CONFIGURE_LOGGING"] = "false"  # its own handlers know no JSON
+        dictConfig(configuration())
     try:
         _prepare(store)
     except Exception as error:  # noqa: BLE001 - one line in the log, whatever it was, and no address with its password
@@ -32,7 +37,16 @@ def serve(host: str, port: int, workers: int) -> None:
     import uvicorn
 
     app = "flows.platform.mlflow_server:application"
-    uvicorn.run(app, factory=True, host=host, port=port, workers=workers, log_level="warning", access_log=False)
+    uvicorn.run(
+        app,
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        log_level="warning",
+        access_log=False,
+        log_config=configuration() if in_json() else uvicorn.config.LOGGING_CONFIG,
+    )
 
 
 def application() -> FrontDoor:

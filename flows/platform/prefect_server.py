@@ -20,10 +20,13 @@ from urllib.parse import quote
 
 from flows.platform.addresses import Addresses
 from flows.platform.front_door import App, FrontDoor
+from flows.platform.log_lines import PREFECTS_LINES, in_json
 from flows.platform.login import login
+from flows.platform.menus import FormMenus
 from flows.platform.metrics import MetricsPage
 from flows.platform.one_writer import write_one_at_a_time
-from flows.platform.sign_in import Message, Receive, Scope, Send
+from flows.platform.rewriting import rewritten
+from flows.platform.sign_in import Receive, Scope, Send
 from tasks.settings import get_settings
 
 OPEN_PATHS = ("/api/health", "/api/ready")
@@ -55,6 +58,8 @@ def serve(host: str, port: int) -> None:
     os.environ["PREFECT_SERVER_API_AUTH_STRING"] = login().text
     if not any(name in os.environ for name in FOREIGN_PAGES):
         os.environ[FOREIGN_PAGES[0]] = f"http://{host}:{port}"  # Prefect's default is every page there is
+    if in_json():
+        os.environ |= PREFECTS_LINES
     import uvicorn
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
@@ -72,6 +77,7 @@ def serve(host: str, port: int) -> None:
         ws_ping_interval=server.api.websocket_ping_interval,
         ws_ping_timeout=server.api.websocket_ping_timeout,
         log_level=server.logging_level.lower(),
+        log_config=None if in_json() else uvicorn.config.LOGGING_CONFIG,  # None: as Prefect has set up its own
     )
 
 
@@ -85,7 +91,7 @@ def behind_front_door(app: App, origins: str) -> FrontDoor:
     names = get_settings().public_names
     foreign = [origin.strip() for origin in origins.split(",")]
     return FrontDoor(
-        NewestReports(WithoutOwnLogin(app)),
+        NewestReports(FormMenus(WithoutOwnLogin(app))),
         login(),
         names=names,
         origins=foreign,
@@ -105,24 +111,11 @@ class WithoutOwnLogin:
         if scope["type"] != "http" or not scope["path"].endswith(UI_SETTINGS):
             await self._app(scope, receive, send)
             return
-        scope["headers"] = [pair for pair in scope["headers"] if pair[0].lower() != b"accept-encoding"]
-        began: list[Message] = []
-        body = b""
+        await rewritten(self._app, scope, receive, send, _without_login)
 
-        async def keeping(message: Message) -> None:
-            nonlocal body
-            if message["type"] == "http.response.start":
-                began.append(message)
-            else:
-                body += message.get("body", b"")
 
-        await self._app(scope, receive, keeping)
-        for start in began:
-            if start["status"] == 200:
-                body = json.dumps(json.loads(body) | {"auth": None}).encode()
-            kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
-            await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
-            await send({"type": "http.response.body", "body": body})
+async def _without_login(settings: bytes) -> bytes:
+    return json.dumps(json.loads(settings) | {"auth": None}).encode()
 
 
 class NewestReports:

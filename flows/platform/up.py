@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -15,6 +16,7 @@ from flows.platform.children import Child, adopt_orphans, end, end_orphans
 from flows.platform.environment import environment, mlflow_store, serves_mlflow
 from flows.platform.interrupted import mark_interrupted
 from flows.platform.janitor import Janitor
+from flows.platform.log_lines import in_json, line
 from flows.platform.login import new_link
 from flows.platform.watching import watch
 from tasks.settings import get_settings, without_password
@@ -27,6 +29,7 @@ Say = Callable[[str], None]
 def up(addresses: Addresses, say: Say, folder: Path = FOLDER) -> None:
     """Hold the platform up until a signal ends it; a child that dies is started again."""
     started = time.monotonic()
+    say = in_lines_of_json(say) if in_json() else say
     with claimed(addresses) as already:
         if already is not None:
             say(f"it already runs (process {already.pid}): Prefect {already.prefect} · MLflow {already.mlflow}")
@@ -77,12 +80,20 @@ def _servers(addresses: Addresses) -> list[Child]:
     host = ["--host", addresses.host]
     prefect = ["-m", "flows.platform.prefect_server", *host, "--port", str(addresses.prefect_port)]
     children = [
-        Child("Prefect", prefect, env, logs / "prefect.log", lambda: answers(f"{addresses.prefect_api}/health"))
+        Child(
+            "Prefect",
+            prefect,
+            env,
+            logs / "prefect.log",
+            lambda: answers(f"{addresses.prefect_api}/health"),
+            in_json(),
+        )
     ]
     if serves_mlflow():
         mlflow = ["-m", "flows.platform.mlflow_server", *host, "--port", str(addresses.mlflow_port)]
         ready = f"{addresses.mlflow}/health"
-        children.append(Child("MLflow", mlflow, env | mlflow_store(), logs / "mlflow.log", lambda: answers(ready)))
+        own = env | mlflow_store()
+        children.append(Child("MLflow", mlflow, own, logs / "mlflow.log", lambda: answers(ready), in_json()))
     return children
 
 
@@ -95,9 +106,20 @@ def _workers(addresses: Addresses) -> list[Child]:
             env,
             logs / f"worker-{pool}.log",
             _polled(pool),
+            in_json(),
         )
         for pool in POOLS
     ]
+
+
+def in_lines_of_json(say: Say) -> Say:
+    """Says the same in lines of JSON, for who collects what `up` prints along with the logs."""
+
+    def saying(words: str) -> None:
+        for words_of_line in words.splitlines():
+            say(line(words_of_line.strip(), datetime.now(UTC), level="INFO", source="raptorflow up"))
+
+    return saying
 
 
 def worker_name(pool: str) -> str:
@@ -107,8 +129,6 @@ def worker_name(pool: str) -> str:
 
 def _polled(pool: str) -> Callable[[], bool]:
     """A worker is ready when the server has heard of it since this moment."""
-    from datetime import UTC, datetime
-
     since = datetime.now(UTC)
 
     def is_ready() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["boolean", "count", "share", "score", "hour", "category"]
+Kind = Literal["boolean", "count", "share", "score", "hour", "category", "words"]
 Group = Literal["text", "timing", "media"]
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from tasks.content.words import is_about, mentions, tokens
 from tasks.errors import InputError
 
 MIN_JACCARD = 0.5
@@ -28,7 +29,7 @@ class Truth:
     Attributes:
         workspace_id: where.
         rule: selectors `{feature, op, value}` on columns of the content table, all of which must hold; `op` is one of
-            `==`, `>=`, `<`, `between` (low inclusive, high exclusive).
+            `==`, `>=`, `<`, `between` (low inclusive, high exclusive), `mentions`, `is_about`.
         words: the rule for a person.
         lift: relative change of the rate; 0.45 is +45 %.
         content_type: of the posts it holds for.
@@ -211,6 +212,9 @@ def _jaccard(one: pl.Series, other: pl.Series) -> float:
 
 
 def _holds(selector: Mapping[str, Any]) -> pl.Expr:
+    if selector["op"] in ("mentions", "is_about"):
+        held = tokens(pl.col("title"), pl.col("body"))
+        return (mentions if selector["op"] == "mentions" else is_about)(held, selector["value"])
     column, value = pl.col(selector["feature"]), selector["value"]
     if selector["op"] == "between":
         return column.is_between(value[0], value[1], closed="left")

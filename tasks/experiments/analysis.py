@@ -267,7 +267,9 @@ def _compare_scores(sums: ArmSums, known: AnalysisInput, rule: SpendingRule, n_s
     arms = len(known.names)
     contrast, error, n, mean = np.zeros((arms, arms)), np.zeros((arms, arms)), np.ones((arms, arms)), np.zeros(arms)
     for pairs, epochs in known.together:
-        scores = sums.in_epochs(epochs).augmented_scores(known.weights()[epochs])
+        scores = sums.in_epochs(epochs).augmented_scores(
+            known.weights()[epochs], is_expected=known.design.decision_rule > 2
+        )
         contrast[pairs], error[pairs], n[pairs] = scores.contrast[pairs], scores.contrast_error[pairs], float(scores.n)
         own = np.diag(pairs)
         mean[own] = scores.mean[own]

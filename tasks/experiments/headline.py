@@ -20,6 +20,15 @@ DECISIONS = {
     ExperimentStatus.NO_DIFFERENCE: "keep the control",
 }
 EITHER = "ship either"
+# Why something waits for a decision, in the words of a list.
+REASONS = {
+    ExperimentStatus.HARMED: "the leader wins on its metric and hurts a guardrail",
+    ExperimentStatus.INVALID: "units did not arrive or report in the promised shares: nothing can be read from it",
+    ExperimentStatus.CONTRADICTED: "the effect changed while it ran, so that it has no one value",
+    ExperimentStatus.WINNER: "it has a winner, and waits for somebody to end it",
+    ExperimentStatus.NO_DIFFERENCE: "no difference worth having, and it waits for somebody to end it",
+    ExperimentStatus.RUNNING: "several arms beat the control, and between them nothing is proven",
+}
 
 
 def headline(analysis: ExperimentResult) -> str:
@@ -156,6 +165,12 @@ def decision_of(row: Row) -> str | None:
     if row["found"] == ExperimentStatus.RUNNING and len(row.get("better_than_control") or ()) > 1:
         return EITHER
     return DECISIONS.get(ExperimentStatus(row["found"]))
+
+
+def need_of(row: Row) -> str | None:
+    """The decision that waits on an experiment as last looked at, and why; None where nothing waits."""
+    decision = decision_of(row)
+    return None if decision is None else f"{decision}: {REASONS[ExperimentStatus(row['found'])]}"
 
 
 ORDER = ("running", "ingested", "draft", "completed")

@@ -150,9 +150,11 @@ def _read_metric(
     origin = rows[0]["origin"] if rows else metric["origin"]
     settled = metric | {"kind": kind, "origin": origin_of(metric | {"origin": origin}, kind)}
     made = [projected(row, kind) for row in rows]
-    is_primary = metric["role"] == "primary"
-    if is_primary and design.winsorise_at is not None and rows and kind is not None and kind != MetricKind.BINARY:
-        made = _capped(store, experiment, settled, design.winsorise_at, arrivals if is_zero else None)
+    cap_at = metric["winsorise_at"]
+    if cap_at is None and metric["role"] == "primary":
+        cap_at = design.winsorise_at
+    if cap_at is not None and rows and kind is not None and kind != MetricKind.BINARY:
+        made = _capped(store, experiment, settled, cap_at, arrivals if is_zero else None)
     return settled, with_zeros(made, arrivals, settled["origin"], metric["metric_name"]) if is_zero else made
 
 

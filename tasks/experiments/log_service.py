@@ -128,7 +128,7 @@ class LogService:
         outcomes, known = store.logs.outcomes(workspace_id, name), store.logs.assigned(experiment_id)
         metrics = store.definitions.find(experiment_id)[2]
         kept, counts = logs.judged_outcomes(
-            outcomes, known.select("unit_id", "assigned_at"), crossed, metrics, design.conversion_window_days, last, now
+            outcomes, known.select("unit_id", "assigned_at"), crossed, metrics, design, last, now
         )
         key = ["unit_id", "metric_name", "key", "value"]
         new = kept.join(store.logs.recorded(experiment_id), on=key, how="anti")

@@ -16,7 +16,8 @@ from typing import Any
 
 import polars as pl
 
-from tasks.experiments.outcomes import CLOCKS_DIFFER
+from tasks.experiments.design import Design
+from tasks.experiments.outcomes import CLOCKS_DIFFER, window_days_of
 from tasks.experiments.records import MetricKind
 
 Row = Mapping[str, Any]
@@ -71,7 +72,7 @@ def judged_outcomes(
     assigned: pl.DataFrame,
     in_two_arms: set[str],
     metrics: Sequence[Row],
-    window_days: float | None,
+    design: Design,
     ends_at: datetime | None,
     now: datetime,
 ) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -80,11 +81,11 @@ def judged_outcomes(
     Args:
         assigned: `unit_id` and `assigned_at` of the experiment's units.
         metrics: the experiment's, with kind, bounds and window.
-        window_days: the experiment's conversion window, for metrics that have none of their own.
+        design: the experiment's, with the conversion window of metrics that have none of their own.
         ends_at: after which none is taken.
     """
     by_name = {str(metric["metric_name"]): metric for metric in metrics}
-    windows = {name: metric["window_days"] or window_days for name, metric in by_name.items()}
+    windows = {name: window_days_of(metric, design) for name, metric in by_name.items()}
     at, metric = pl.col("occurred_at"), pl.col("metric_name")
     rows = outcomes.join(assigned, on="unit_id", how="left").with_columns(
         (metric.replace_strict(windows, default=None, return_dtype=pl.Float64) * MICROSECONDS_A_DAY)

@@ -62,7 +62,8 @@ class OutcomeWindow:
 
     Attributes:
         started_at: of the experiment; outcomes before it, or before their unit's exposure, are none of it.
-        conversion: how long after its exposure a unit's outcomes count; None: as long as the experiment takes any.
+        conversion: how long after its exposure a unit's outcomes of the metric count; None: as long as the experiment
+            takes any.
         calendar: where a day begins, and where `has_zone` the zone of instants that come without one.
     """
 
@@ -73,8 +74,8 @@ class OutcomeWindow:
     has_zone: bool = False
 
     @classmethod
-    def of(cls, experiment: Row, now: datetime) -> OutcomeWindow:
-        """Of an experiment that takes outcomes now.
+    def of(cls, experiment: Row, metric: Row, now: datetime) -> OutcomeWindow:
+        """Of an experiment that takes outcomes now, and of one of its metrics.
 
         Raises:
             WrongStateError: before the start.
@@ -90,7 +91,7 @@ class OutcomeWindow:
                 f"experiment '{identifier}' was completed {completed:%Y-%m-%d %H:%M} and takes no more outcomes; "
                 "late_days at creation lets late ones in"
             )
-        days = design.conversion_window_days
+        days = window_days_of(metric, design)
         window = None if days is None else timedelta(days=days)
         return cls(started, now, calendar_of(design), window, has_zone=design.time_zone is not None)
 
@@ -131,6 +132,12 @@ class OutcomeWindow:
                 f"outcome of {at:%Y-%m-%d %H:%M} is later than {days:g} days after its unit was exposed, "
                 f"{exposed_at:%Y-%m-%d %H:%M}: outside the conversion window"
             )
+
+
+def window_days_of(metric: Row, design: Design) -> float | None:
+    """Days after its exposure in which a unit's outcomes of a metric count: the metric's own, else the experiment's."""
+    days = design.conversion_window_days if metric["window_days"] is None else metric["window_days"]
+    return None if days is None else float(days)
 
 
 @dataclass(slots=True)

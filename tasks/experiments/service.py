@@ -427,7 +427,7 @@ class ExperimentService:
             raise UnknownNameError("metric", metric, names)
         for variant in expected.values():
             _require_known("variant", variant, [row["variant_id"] for row in variants])
-        window = OutcomeWindow.of(experiment, datetime.now(UTC))
+        window = OutcomeWindow.of(experiment, metrics[names.index(metric)], datetime.now(UTC))
         window.require_occurred(window.instant(occurred_at))
         intake = Intake(rows, window, occurred_at, is_single=is_single)
         counts = self.store.outcomes.record(

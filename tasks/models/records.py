@@ -235,8 +235,8 @@ class DriftReport(TypedDict):
 
     Attributes:
         drift_status: `no_drift`, `warning`, `critical`, or `insufficient_data`.
-        drift_score: 0–1, relative increase of the model's loss over the loss it was registered with; without labels
-            the largest input effect, halved.
+        drift_score: 0–1, the share of the model's loss that retraining saves on the newest third of the rows since it
+            was trained; while their labels are too few, the largest shift of its outputs or inputs, halved.
         p_value: smallest Holm-adjusted p-value over all tests.
         recommendation: `continue_monitoring`, `schedule_retrain_soon`, `immediate_retrain_required`.
         reasons: one line each, the strongest first.

@@ -7,12 +7,13 @@ refresh did is found done; what it began is finished first.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tasks.models.decisions import MEASUREMENTS, Action, Decision, ModelState, decide, next_share
-from tasks.models.drift.monitor import DriftThresholds, drift_report, insufficient, measure_drift
+from tasks.models.drift.monitor import METHOD, DriftThresholds, drift_report, insufficient, measure_drift
 from tasks.models.errors import ArtifactRefusedError, PromotionConflictError
 from tasks.models.records import (
     DELETED,
@@ -231,11 +232,28 @@ class Refresh:
         if newer.n < self.thresholds.min_samples:
             return insufficient(self.key, name, newer.n, self.thresholds.min_samples), None
         outputs = self.store.outputs(self.key, name, rows.labeled.after(champion.train_to).keys.to_list())
+        digest = self._digest(len(outputs))
+        known = self.store.drift_check(self.key, name, digest)
+        if known is not None:
+            self.store.add_drift_check(self.key, known, digest, self.run.run_id)
+            return known, RetrainGain.from_dict(known["performance"].get("retrain"))
         model = self.promoter.load(self.key, champion)
         measured = measure_drift(self.spec, champion, model, rows.labeled, rows.everything, self.thresholds, outputs)
         report = drift_report(self.key, name, measured, self.thresholds.warning)
-        self.store.add_drift_check(self.key, report, rows.everything.sha256, self.run.run_id)
+        self.store.add_drift_check(self.key, report, digest, self.run.run_id)
         return report, measured.gain
+
+    def _digest(self, n_served: int) -> str:
+        """Hash of all that a drift check rests on: rows, labels, thresholds, spec, and how many rows were served."""
+        basis = (
+            METHOD,
+            self.rows.everything.sha256,
+            self.rows.labeled.sha256,
+            self.thresholds,
+            self.spec.sha256,
+            n_served,
+        )
+        return hashlib.sha256(repr(basis).encode()).hexdigest()
 
     def _train_candidate(self, champion: Version | None, gain: RetrainGain | None) -> Version:
         """Train on all labeled rows, or on the recent ones where those predicted better."""

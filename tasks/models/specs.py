@@ -19,15 +19,15 @@ FOLDER = Path(__file__).resolve().parents[2] / "mlflow" / "models"
 class Features(BaseModel):
     """Columns a model reads.
 
-    `text` is title and body as words; `text_hashes` condenses them into that many numbers; `attributes` adds every
-    attribute of the rows.
+    `text` is title and body as words; `by_value` are numbers of which each value counts for itself; `attributes` adds
+    every attribute of the rows.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     text: bool = False
-    text_hashes: int = Field(default=0, ge=0, le=1024)
+    by_value: tuple[str, ...] = ()
     attributes: bool = False
 
 
@@ -35,7 +35,7 @@ class Estimator(BaseModel):
     """Which family of estimators, and its parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    kind: Literal["gradient_boosting", "calibrated_gradient_boosting", "text_classifier"]
+    kind: Literal["level_and_residual", "calibrated_gradient_boosting", "text_classifier"]
     parameters: dict[str, float | int | str] = {}
 
 

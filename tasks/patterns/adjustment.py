@@ -1,7 +1,7 @@
 """What a rule is compared with: other posts of the same channel and season, and, as far as rules go, the same habits.
 
-A rule about content is adjusted for the hour and the weekend it was posted at; a rule about timing for what was posted;
-a rule about a channel is compared across channels, within the season. A mixed rule keeps both.
+A rule about content, words included, is adjusted for the hour and the weekend it was posted at; a rule about timing
+for what was posted; a rule about a channel is compared across channels, within the season. A mixed rule keeps both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
-TIMING, CHANNEL = "timing", "channel"
+TIMING, CHANNEL, WORDS = "timing", "channel", "words"
 MIN_SHARE_LEFT = 0.05  # less, and a rule and what it is adjusted for always come together
 ONE_PER_FEATURE = frozenset(("true", "present", "upper_half"))
 
@@ -113,8 +113,10 @@ def _designs(
     beside: Sequence[RuleCandidate] = (),
 ) -> Iterator[tuple[list[int], AdjustedOutcome, StratifiedDesign]]:
     """Candidates by what they are adjusted for, with their outcome and their design."""
-    parts = 0 if part is None else part
-    cluster = groups(posts.week[rows] * (int(np.max(parts, initial=0)) + 1) + parts).codes
+    parts = np.zeros(len(rows), dtype=np.int64) if part is None else part
+    count = int(parts.max(initial=0)) + 1
+    cluster = groups(posts.week[rows] * count + parts).codes
+    story_codes = None if table.story is None else groups(table.story[rows] * count + parts).codes
     outcomes: dict[bool, AdjustedOutcome] = {}
     for members, kind in _by_kind(table, candidates):
         across = kind == CHANNEL
@@ -127,11 +129,9 @@ def _designs(
             columns = [rule_matches(table.matches, other.members)[rows].astype(np.float64) for other in beside]
             controls = np.column_stack(columns if controls is None else [controls, *columns])
         stratum = outcomes[across].stratum
-        yield (
-            members,
-            outcomes[across],
-            stratified_design(matching, stratum, cluster, valid=known, controls=controls),
-        )
+        story = story_codes if kind == WORDS else None
+        design = stratified_design(matching, stratum, cluster, story, valid=known, controls=controls)
+        yield members, outcomes[across], design
 
 
 def rules_on(table: ConditionTable, candidates: list[RuleCandidate], rows: Rows) -> tuple[Mask, Mask | None]:
@@ -151,6 +151,8 @@ def _by_kind(table: ConditionTable, candidates: list[RuleCandidate]) -> Iterator
 def _kind(roles: set[str]) -> str:
     if roles == {CHANNEL}:
         return CHANNEL
+    if WORDS in roles:
+        return WORDS
     if roles - {CHANNEL} == {TIMING}:
         return TIMING
     return "mixed" if TIMING in roles else "content"
@@ -158,7 +160,7 @@ def _kind(roles: set[str]) -> str:
 
 def _controls(table: ConditionTable, kind: str, rows: Rows) -> Floats | None:
     """Columns (n, C) to take out of a content or a timing rule."""
-    wanted = {"content": _timing, TIMING: _content}.get(kind)
+    wanted = {"content": _timing, TIMING: _content, WORDS: _timing}.get(kind)
     if wanted is None:
         return None
     chosen = [i for i in range(len(table.conditions)) if wanted(table, i)]
@@ -172,7 +174,7 @@ def _timing(table: ConditionTable, index: int) -> bool:
 def _content(table: ConditionTable, index: int) -> bool:
     feature = table.about[index]
     one_each = feature.kind == "category" or table.conditions[index].level in ONE_PER_FEATURE
-    return feature.role not in (TIMING, CHANNEL) and one_each
+    return feature.role not in (TIMING, CHANNEL, WORDS) and one_each
 
 
 def _empty(size: int) -> Contrast:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtrit
 
-from tasks.conditions import rule_in_words
+from tasks.conditions import rule_in_words, topic_name
+from tasks.content.topics import Topic
+from tasks.content.words import COMMA
 from tasks.patterns.clusters import cluster_born
 from tasks.patterns.condition_table import ConditionTable, condition_table
 from tasks.patterns.evidence import (
@@ -19,6 +22,7 @@ from tasks.patterns.evidence import (
     Evidence,
     RuleEvidence,
     TimeThird,
+    about_words,
     across_channels,
     thirds,
     within_channels,
@@ -47,12 +51,13 @@ DECIMALS = 4
 
 
 @one_thread()
-def analyze(frame: pl.DataFrame, query: PatternQuery) -> ContentAnalysis:
+def analyze(frame: pl.DataFrame, query: PatternQuery, before: Sequence[Topic] = ()) -> ContentAnalysis:
     """Find patterns: search all rows, and pay for all that was searched.
 
     Args:
         frame: rows of `content_frame` for the query's workspace and content type.
         query: whose content, how far back, and from when a pattern is worth reporting.
+        before: topics of the analysis before, whose names live on.
 
     Returns:
         Patterns with status `patterns_found`, or none with `no_patterns`, `insufficient_data` or `no_variance`.
@@ -70,12 +75,13 @@ def analyze(frame: pl.DataFrame, query: PatternQuery) -> ContentAnalysis:
     if np.ptp(outcome.residual) < MIN_SPREAD:
         reason = f"all {len(posts.week)} posts did equally well within their channel and season"
         return ContentAnalysis(query, "no_variance", reason, statistics=statistics)
-    return _search(posts, query, statistics)
+    return _search(posts, query, statistics, before)
 
 
-def _search(posts: Posts, query: PatternQuery, statistics: dict[str, Any]) -> ContentAnalysis:
-    table = condition_table(posts)
+def _search(posts: Posts, query: PatternQuery, statistics: dict[str, Any], before: Sequence[Topic]) -> ContentAnalysis:
+    table = condition_table(posts, query.thresholds.min_sample_size, before)
     families = [find(posts, table, query.thresholds) for find in (within_channels, across_channels)]
+    families.append(about_words(posts, table, query.thresholds, families[0].found))
     patterns = _patterns(posts, table, [rule for family in families for rule in family.found], query)
     bound = [rule for family in families for rule in family.bound]
     together = inseparable(posts, table, bound, query.thresholds.min_sample_size)
@@ -85,11 +91,23 @@ def _search(posts: Posts, query: PatternQuery, statistics: dict[str, Any]) -> Co
         "rules_searched": sum(family.searched for family in families),
         "tested": sum(family.tested for family in families),
         "found": len(patterns),
+        "topics": [_topic_in_words(posts, topic) for topic in table.topics],
         "inseparable": [one.as_dict() for one in together],
     }
     status = "patterns_found" if patterns else "no_patterns"
     reason = _reason(families, patterns, together, query)
     return ContentAnalysis(query, status, reason, patterns, statistics=statistics)
+
+
+def _topic_in_words(posts: Posts, topic: Topic) -> dict[str, Any]:
+    return {
+        "topic_id": topic.topic_id,
+        "name": topic_name(COMMA.join(topic.words)),
+        "words": list(topic.words),
+        "posts": topic.texts,
+        "examples": [str(posts.content_id[i]) for i in topic.examples],
+        "history": topic.history,
+    }
 
 
 def _reason(
@@ -185,7 +203,7 @@ def _pattern(
         pattern_id="",
         pattern_key=rule_key(rule),
         pattern_type="winning" if result.effect > 0 else "losing",
-        description=describe(rule, lift, interval),
+        description=describe(rule, lift, interval, result.candidate.rows),
         rule=rule,
         features=_features(posts, membership.matching, [condition.feature for condition in rule]),
         confidence=result.confidence,
@@ -215,7 +233,8 @@ def _features(posts: Posts, matching: Mask, of_rule: list[str]) -> dict[str, flo
     """Means over matching rows: the guide's four, and the rule's own numbers and booleans."""
     features = {feature.name: feature for feature in posts.features}
     wanted = {column: name for name, column in GUIDE_FEATURES.items() if column in features}
-    wanted |= {name: f"avg_{name}" for name in of_rule if name not in wanted and not features[name].labels}
+    measured = {name for name in of_rule if not features[name].labels and features[name].kind != "words"}
+    wanted |= {name: f"avg_{name}" for name in of_rule if name in measured - set(wanted)}
     means = {}
     for column, name in wanted.items():
         values = features[column].numbers[matching & features[column].known]

@@ -12,7 +12,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.patterns.adjustment import CHANNEL
+from tasks.patterns.adjustment import CHANNEL, WORDS
 from tasks.patterns.condition_table import ConditionTable
 from tasks.patterns.features import Mask
 from tasks.patterns.search import MIN_ROWS, RuleCandidate
@@ -34,7 +34,9 @@ def cluster_born(table: ConditionTable, workspace_id: str, candidates: list[Rule
         workspace_id: the seed of the clusters.
         candidates: rules to name, strongest first.
     """
-    eligible = np.array([i for i, feature in enumerate(table.about) if feature.role != CHANNEL], dtype=np.int64)
+    eligible = np.array(
+        [i for i, feature in enumerate(table.about) if feature.role not in (CHANNEL, WORDS)], dtype=np.int64
+    )
     seed = int.from_bytes(hashlib.sha256(workspace_id.encode()).digest()[:4], "big")
     rules = _cluster_rules(table.matches.T[eligible].T, table.owner[eligible], min_rows=MIN_ROWS, seed=seed)
     described = ({int(eligible[i]) for i in rule} for rule in rules)

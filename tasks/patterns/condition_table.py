@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -10,7 +10,9 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.conditions import Condition, Membership, Rule
+from tasks.conditions import TITLE_AND_BODY, Condition, Membership, Rule
+from tasks.content.topics import Topic, topics_in
+from tasks.content.words import COMMA, terms_in
 from tasks.patterns.features import EncodedFeature, Floats, Mask
 from tasks.patterns.preparation import Posts
 from tasks.patterns.search import rule_matches
@@ -21,6 +23,9 @@ MIN_MATCHES = 20
 MAX_SHARE = 0.95
 OPPOSITE = {"false": "true", "absent": "present", "lower_half": "upper_half"}
 
+MAX_WORDS = 200
+LEAST_STORIES = 5  # of a word that topics may be made of
+LEAST_SHARE = 0.01  # of the texts, that mention a word
 MAX_LABELS = 12
 ZERO_INFLATED = 0.1
 HOURS_PER_BLOCK = 4
@@ -38,6 +43,8 @@ class ConditionTable:
         owner: (S,) index of that feature.
         matches: (n, S); a missing feature matches nothing.
         dropped: features that can tell no posts apart, with the reason.
+        story: (n,) codes of posts that tell one story in nearly the same words; None where there are no words.
+        topics: what posts are about, under the names of the analysis before.
     """
 
     conditions: list[Condition]
@@ -45,6 +52,13 @@ class ConditionTable:
     owner: NDArray[np.int64]
     matches: Mask
     dropped: dict[str, str]
+    story: NDArray[np.int64] | None = None
+    topics: Sequence[Topic] = ()
+
+    @cached_property
+    def of_words(self) -> Mask:
+        """(S,) conditions on words, which stand after all others."""
+        return np.array([feature.kind == "words" for feature in self.about], dtype=bool)
 
     @cached_property
     def alone(self) -> Mask:
@@ -83,11 +97,13 @@ class ConditionTable:
         return Membership(rule_matches(self.matches, members), both)
 
 
-def condition_table(posts: Posts) -> ConditionTable:
-    """At most 150 conditions; the outcome takes no part in where they cut."""
+def condition_table(posts: Posts, least: int = MIN_MATCHES, before: Sequence[Topic] = ()) -> ConditionTable:
+    """At most 150 conditions and as many on words; the outcome takes no part in where they cut."""
     dropped: dict[str, str] = {}
     proposed: list[tuple[Condition, int]] = []
     for index, feature in enumerate(posts.features):
+        if feature.kind == "words":
+            continue
         values = feature.numbers[feature.known]
         if not len(values) or values.min() == values.max():
             dropped[feature.name] = "constant" if len(values) else "all missing"
@@ -98,14 +114,37 @@ def condition_table(posts: Posts) -> ConditionTable:
         row[:] = posts.features[index].matching(condition)
     known = np.array([posts.features[index].known.sum() for _, index in proposed], dtype=np.int64)
     kept = _supported(bits, known)
-    owner = np.array([proposed[i][1] for i in kept], dtype=np.int64)
+    conditions, owner = [proposed[i][0] for i in kept], [proposed[i][1] for i in kept]
+    rows, story, topics = bits[kept], None, list[Topic]()
+    for index, feature in enumerate(posts.features):
+        if feature.tokens is not None:
+            terms, texts = terms_in(feature.tokens, LEAST_STORIES), feature.known.sum()
+            often = terms.stories >= max(least, ceil(LEAST_SHARE * texts))
+            words = np.flatnonzero(often & (terms.mentioned.sum(axis=0) <= texts - least))[:MAX_WORDS]
+            conditions += [_word(terms.names[i]) for i in words]
+            topics = topics_in(terms, before)
+            about = [_topic(topic) for topic in topics if least <= topic.texts <= texts - least]
+            conditions += about
+            rows = np.vstack([rows, terms.mentioned[:, words].T, *(feature.matching(one) for one in about)])
+            owner += [index] * (len(words) + len(about))
+            story = terms.story
     return ConditionTable(
-        conditions=[proposed[i][0] for i in kept],
+        conditions=conditions,
         about=[posts.features[i] for i in owner],
-        owner=owner,
-        matches=bits[kept].T,  # a condition's rows lie side by side, as the matrix products want them
+        owner=np.array(owner, dtype=np.int64),
+        matches=rows.T,  # a condition's rows lie side by side, as the matrix products want them
         dropped=dropped,
+        story=story,
+        topics=topics,
     )
+
+
+def _word(term: str) -> Condition:
+    return Condition(TITLE_AND_BODY, "mentions", term, f"mentions {term}")
+
+
+def _topic(topic: Topic) -> Condition:
+    return Condition(TITLE_AND_BODY, "is_about", COMMA.join(topic.words), f"topic {topic.topic_id}")
 
 
 def _supported(bits: Mask, known: NDArray[np.int64]) -> list[int]:

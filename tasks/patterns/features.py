@@ -15,14 +15,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.conditions import Condition, Membership, Rule, known
+from tasks.conditions import TITLE_AND_BODY, Condition, Membership, Rule, known
 from tasks.content.catalogue import CATALOGUE, Kind
+from tasks.content.words import tokens
 from tasks.warehouse.attribute_roles import AttributeRoles, is_numeric, roles_in
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-Role = str  # text, timing, media, label, channel or attribute
+Role = str  # text, timing, media, label, channel, attribute or words
 
 LABELS = ("tone", "sentiment", "topic")
 MAX_FEATURES = 40
@@ -39,10 +40,11 @@ class EncodedFeature:
 
     Attributes:
         name: the column, or the attribute.
-        kind: boolean, count, share, score, hour or category, as in tasks/content/catalogue.py.
-        role: what it is about: text, timing, media, label, channel or attribute.
+        kind: boolean, count, share, score, hour, category or words, as in tasks/content/catalogue.py.
+        role: what it is about: text, timing, media, label, channel, attribute or words.
         numbers: (n,) a number, 1 or 0 for true or false, or the index of a label; NaN where missing, never infinite.
         labels: of a feature in words, in alphabetical order; none for any other.
+        tokens: (n,) of the feature that is the words of title and body themselves, whose numbers are 0 where known.
     """
 
     name: str
@@ -50,6 +52,7 @@ class EncodedFeature:
     role: Role
     numbers: Floats
     labels: Sequence[str] = ()
+    tokens: pl.Series | None = None
 
     @cached_property
     def known(self) -> Mask:
@@ -58,6 +61,9 @@ class EncodedFeature:
 
     def matching(self, condition: Condition) -> Mask:
         """Posts (n,) that meet a condition on this feature; see `known` for those of which nothing can be said."""
+        if self.tokens is not None:
+            met = pl.select(condition.of_tokens(pl.lit(self.tokens))).to_series()
+            return met.fill_null(False).to_numpy()
         return condition.matching(self.numbers, self.labels)
 
 
@@ -86,7 +92,7 @@ def with_attributes(frame: pl.DataFrame, taken: Collection[str]) -> tuple[pl.Dat
     if texts.null_count() == len(texts):
         return frame.drop("attributes"), []
     rows, roles = [json.loads(text) if text else {} for text in texts], roles_in(frame)
-    names = sorted({name for row in rows for name in row} - set(taken))
+    names = sorted({name for row in rows for name in row} - {*taken, TITLE_AND_BODY})
     columns = [_scalar_column(name, [row.get(name) for row in rows], roles) for name in names]
     added = [column for column in columns if column is not None]
     return frame.drop("attributes").with_columns(added), [column.name for column in added]
@@ -114,6 +120,18 @@ def features_of(frame: pl.DataFrame, attributes: Collection[str]) -> list[Encode
     declared = [_declared(frame[name], kind, role) for name, kind, role in DECLARED if name in frame.columns]
     names = sorted(set(attributes) - {name for name, _, _ in DECLARED})
     return declared + [_attribute(frame[name]) for name in names[: MAX_FEATURES - len(declared)]]
+
+
+def words_of(frame: pl.DataFrame, rows: NDArray[np.int64]) -> list[EncodedFeature]:
+    """What title and body of some rows mention, as one feature; none where no post has a text."""
+    if not {"title", "body"} <= set(frame.columns):
+        return []
+    texts = frame.select(pl.col("title", "body").cast(pl.String))[rows]
+    held = texts.select(tokens(pl.col("title"), pl.col("body"))).to_series()
+    if held.null_count() == len(held):
+        return []
+    numbers = np.where(held.is_null().to_numpy(), np.nan, 0.0)
+    return [EncodedFeature(TITLE_AND_BODY, "words", "words", numbers, tokens=held)]
 
 
 def _declared(column: pl.Series, kind: Kind, role: Role) -> EncodedFeature:

@@ -120,13 +120,15 @@ def _partner(table: ConditionTable, candidate: RuleCandidate, membership: Member
 
 def _correlations(table: ConditionTable, candidate: RuleCandidate, membership: Membership) -> Floats:
     """Correlation (S,) of a rule with each condition where both are known; 0 within its own families."""
+    known, known_as = table.known
+    sides = np.column_stack([membership.matching, membership.known]).astype(np.float32)
+    rows, one = (known.T.astype(np.float32) @ sides)[known_as].astype(np.float64).T[::-1]
+    both, other = (table.matches.T.astype(np.float32) @ sides).astype(np.float64).T
+    spread = one * (rows - one) * other * (rows - other)
     own = {family(table.about[i].name) for i in candidate.members}
-    phi = np.zeros(len(table.conditions))
-    for i, about in enumerate(table.about):
-        both = membership.known & about.known
-        one, other = membership.matching[both], table.matches[both, i]
-        if family(about.name) not in own and 0 < one.sum() < len(one) and 0 < other.sum() < len(other):
-            phi[i] = np.corrcoef(one, other)[0, 1]
+    elsewhere = np.array([family(about.name) not in own for about in table.about], dtype=bool)
+    usable = elsewhere & (spread > 0)
+    phi: Floats = np.divide(rows * both - one * other, np.sqrt(spread), out=np.zeros(len(both)), where=usable)
     return phi
 
 

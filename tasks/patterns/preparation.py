@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.errors import InputError
-from tasks.patterns.features import EncodedFeature, features_of, with_attributes
+from tasks.patterns.features import EncodedFeature, features_of, with_attributes, words_of
 from tasks.patterns.leakage import without_leaks
 from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import log_rate
@@ -103,7 +103,7 @@ def prepare(frame: pl.DataFrame, as_of: datetime, attributes: Collection[str] = 
     outcomes = {"engagements": engagements, "engagement rate": rate}
     features, refused = without_leaks(features_of(usable, {*attributes, *own}), outcomes, week)
     return Posts(
-        features=features,
+        features=features + words_of(frame, rows),
         published_at=usable["published_at"],
         content_id=usable["content_id"],
         log_rate=rate,

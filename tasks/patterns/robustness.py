@@ -6,7 +6,7 @@ which they are taken out (Shapley), the rest being what other features (hours an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tasks.content.topics import Topic
 from tasks.patterns.adjustment import CHANNEL, log_rate_contrasts, outcome_of, rules_on
 from tasks.patterns.condition_table import ConditionTable, condition_table
 from tasks.patterns.features import Floats, Mask
@@ -97,7 +98,12 @@ def _is_channel(table: ConditionTable, candidate: RuleCandidate) -> bool:
 
 
 def explain(
-    frame: pl.DataFrame, query: PatternQuery, patterns: Iterable[Pattern], *, doubly_robust: bool = False
+    frame: pl.DataFrame,
+    query: PatternQuery,
+    patterns: Iterable[Pattern],
+    before: Sequence[Topic] = (),
+    *,
+    doubly_robust: bool = False,
 ) -> list[dict[str, Any]]:
     """For each pattern: raw and adjusted lift, what moved it, and on request the doubly-robust effect.
 
@@ -105,13 +111,14 @@ def explain(
         frame: the rows the patterns were found in.
         query: the one they answer.
         patterns: of `analyze`.
+        before: the topics that `analyze` was given.
         doubly_robust: takes a second or so a pattern; all other features are covariates.
     """
     chosen = list(patterns)
     if not chosen:
         return []
     posts = prepare(frame, query.as_of, query.attributes)
-    table = condition_table(posts)
+    table = condition_table(posts, query.thresholds.min_sample_size, before)
     candidates = [_candidate(table, pattern) for pattern in chosen]
     adjusted = log_rate_contrasts(posts, table, candidates, np.arange(len(posts.week))).estimate
     paths = adjustments(posts, table, candidates, adjusted)

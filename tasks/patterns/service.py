@@ -63,7 +63,8 @@ class PatternService:
         """Find patterns, keep them in the warehouse, and return them."""
         warehouse = self._open()
         inputs = self._read(workspace_id, content_type, lookback_days, min_samples, source, as_of)
-        analysis = with_tasks(analyze(inputs.frame, inputs.query), inputs.others)
+        before = store.previous_topics(warehouse, inputs.query)
+        analysis = with_tasks(analyze(inputs.frame, inputs.query, before), inputs.others)
         analysis = with_history(analysis, store.previous_patterns(warehouse, inputs.query))
         store.save(warehouse, analysis, run_id or BY_HAND)
         return analysis.as_dict()
@@ -96,8 +97,9 @@ class PatternService:
     ) -> list[dict[str, Any]]:
         """How far each pattern's raw lift survives adjustment; nothing is written."""
         inputs = self._read(workspace_id, content_type, lookback_days, min_samples, source, as_of)
-        patterns = analyze(inputs.frame, inputs.query).patterns
-        return explain(inputs.frame, inputs.query, patterns, doubly_robust=doubly_robust)
+        before = store.previous_topics(self._open(), inputs.query)
+        patterns = analyze(inputs.frame, inputs.query, before).patterns
+        return explain(inputs.frame, inputs.query, patterns, before, doubly_robust=doubly_robust)
 
     def _open(self) -> Warehouse:
         self._warehouse = open_warehouse(self._warehouse)
@@ -122,7 +124,7 @@ class PatternService:
         find_workspace(warehouse, workspace_id)
         newest = store.content_types(warehouse, workspace_id)
         _require_content_type(content_type, set(newest))
-        until = as_of or _newest(source, workspace_id, newest) or NEVER
+        until = (as_of or _newest(source, workspace_id, newest) or NEVER).astimezone(UTC)
         since = until - timedelta(days=lookback_days)
         rows = content_frame(source or warehouse, workspace_id, since=since, until=until + INSTANT)
         by_type = {str(key[0]): frame for key, frame in rows.partition_by("content_type", as_dict=True).items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
+from tasks.content.topics import Topic
 from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery
 from tasks.warehouse import Warehouse
 from tasks.warehouse.calendar_range import readable
@@ -41,15 +42,26 @@ def save(warehouse: Warehouse, analysis: ContentAnalysis, run_id: str) -> None:
 
 def previous_patterns(warehouse: Warehouse, query: PatternQuery) -> list[Pattern]:
     """Patterns of the latest earlier analysis of the same series that had data enough; none if there is none."""
+    earlier = _previous(warehouse, query)
+    return patterns_of(warehouse, earlier["analysis_id"]) if earlier else []
+
+
+def previous_topics(warehouse: Warehouse, query: PatternQuery) -> list[Topic]:
+    """Topics of the same analysis; none where there were none, or an older version made none."""
+    earlier = _previous(warehouse, query)
+    return [Topic.from_dict(topic) for topic in earlier["statistics"].get("topics", ())] if earlier else []
+
+
+def _previous(warehouse: Warehouse, query: PatternQuery) -> dict[str, Any] | None:
     earlier = (
-        select(PatternAnalysis.analysis_id)
+        select(PatternAnalysis.analysis_id, PatternAnalysis.statistics)
         .where(PatternAnalysis.series == query.series, PatternAnalysis.as_of < query.as_of)
         .where(PatternAnalysis.status != "insufficient_data")
         .order_by(PatternAnalysis.as_of.desc())
         .limit(1)
     )
     rows = warehouse.rows(earlier)
-    return patterns_of(warehouse, rows[0]["analysis_id"]) if rows else []
+    return rows[0] if rows else None
 
 
 def latest_analyses(warehouse: Warehouse, workspace_id: str) -> list[dict[str, Any]]:

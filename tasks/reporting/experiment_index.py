@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.experiments.headline import most_urgent_first, need_of
 from tasks.reporting.artifacts import fixed_key, plain_cells
 from tasks.reporting.links import report_link
 from tasks.reporting.report import BEST_SHOWN, Finding, Report
@@ -15,10 +16,6 @@ from tasks.warehouse.outcomes import FAILED, Outcome
 FLOW = "experiment-analysis"
 EVERYTHING = "experiment-analysis-all"
 IDENTITY = ("workspace", "id")
-BAD = {
-    "invalid": "units did not arrive in the promised shares: find out why before anything is read from it",
-    "harmed": "the leader wins on its metric and hurts a guardrail",
-}
 TOO_FEW = "insufficient data"
 
 
@@ -37,7 +34,7 @@ def experiment_index(
         outcomes: of this run, for those that could not be looked at.
         before: everything, as the last run left it.
     """
-    rows = [plain_cells(row) for row in [*map(_row, experiments), *_failures(outcomes)]]
+    rows = [plain_cells(row) for row in [*_failures(outcomes), *map(_row, most_urgent_first(experiments))]]
     known = ReportRows(rows, None if before is None else list(before), {row["workspace"] for row in rows})
     counts = Counter(str(row["status"]) for row in rows if row["id"])
     too_few = counts.pop(TOO_FEW, 0)
@@ -65,12 +62,12 @@ def _row(one: Mapping[str, Any]) -> Row:
     return (
         row
         | {"winner": one["winner"], "units": one["units"], "p": one["p_value"]}
-        | {"why": None, "id": one["experiment_id"]}
+        | {"decide": need_of(one), "why": None, "id": one["experiment_id"]}
     )
 
 
 def _failures(outcomes: Sequence[Outcome]) -> list[Row]:
-    empty = dict.fromkeys(("winner", "units", "p", "id"))
+    empty = dict.fromkeys(("winner", "units", "p", "decide", "id"))
     return [
         {"workspace": one.workspace_id, "experiment": "", "status": FAILED} | empty | {"why": one.reason}
         for one in outcomes
@@ -85,11 +82,7 @@ def _needs_nobody(row: Row) -> bool:
 def _need(row: Row) -> str | None:
     if row["status"] == FAILED:
         return f"an experiment could not be looked at: {row['why']}"
-    if row["status"] in BAD:
-        return BAD[row["status"]]
-    if row["status"] == "winner":
-        return "has a winner, and waits for somebody to end it"
-    return "no difference worth having, and waits for somebody to end it" if row["status"] == "no difference" else None
+    return row["decide"] or None
 
 
 def _changes(known: ReportRows) -> list[Finding]:

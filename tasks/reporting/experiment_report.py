@@ -1,12 +1,12 @@
-"""An experiment's report: first what to do, then the effects, then what they rest on; and a page of all of them."""
+"""An experiment's report: first what to do, then the effects, then what they rest on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tasks.experiments import tables
-from tasks.experiments.headline import counts_in_words, headline, most_urgent_first, plan_in_words
+from tasks.experiments.headline import headline, plan_in_words
 from tasks.plain_text import Markdown, code, markdown
 from tasks.reporting.artifacts import markdown_table, reasons
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tasks.experiments.records import ExperimentRecord, ExperimentResult
 
 Row = dict[str, Any]
-MOST_ROWS = 50  # of the page about all experiments
 
 
 def experiment_report(analysis: ExperimentResult, completed: bool) -> str:
@@ -73,29 +72,6 @@ def record_report(record: ExperimentRecord) -> str:
     ]
     lines += [f"Planned: {planned:,} units in the smallest arm."] if planned else []
     return "\n\n".join([*lines, markdown_table(arms), *(f"- {markdown(one)}" for one in record.warnings)])
-
-
-def experiments_report(rows: Sequence[Mapping[str, Any]]) -> str:
-    """All experiments in Markdown: what waits for a decision first, then what runs, counts last."""
-    ordered = most_urgent_first(rows)
-    if not ordered:
-        return "# Experiments\n\nThere are none yet."
-    waiting = [row for row in ordered if row["decision"]]
-    others = [row for row in ordered if not row["decision"]]
-    sections = ["# Experiments"]
-    nothing = "Nothing waits for a decision."
-    sections.append(f"## To decide\n\n{markdown_table(_listed(waiting))}" if waiting else nothing)
-    sections += [f"## Others\n\n{markdown_table(_listed(others[:MOST_ROWS]))}"] if others else []
-    sections += [f"… and {len(others) - MOST_ROWS:,} more."] if len(others) > MOST_ROWS else []
-    return "\n\n".join([*sections, f"{counts_in_words(ordered)}."])
-
-
-def _listed(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    return [
-        {"experiment": row["name"], "workspace": row["workspace_id"], "decide": row["decision"]}
-        | {"status": row["status"], "winner": row["winner"], "units": f"{row['units']:,}"}
-        for row in rows
-    ]
 
 
 def answers_in_words(waiting: Iterable[Mapping[str, Any]]) -> str:

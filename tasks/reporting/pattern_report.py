@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tasks.conditions import Condition, rule_in_words
 from tasks.patterns import figures
 from tasks.patterns.records import Pattern
 from tasks.patterns.wording import format_lift
@@ -184,7 +185,7 @@ def _row(pattern: Mapping[str, Any]) -> dict[str, Any]:
     interval = pattern["lift_interval_pct"]
     lift, low, high = (format_lift(value, interval, "+") for value in (pattern["lift_pct"], *interval))
     return {
-        "content that …": pattern["description"].partition(": ")[2],
+        "content that …": rule_in_words(map(Condition.from_dict, pattern["rule"])),
         "lift, 90 % interval": f"{lift} % ({low} … {high})",
         "posts": pattern["total_size"],
         "trend": pattern["trend"],

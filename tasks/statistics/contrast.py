@@ -33,7 +33,8 @@ class Contrast:
 
     Attributes:
         estimate: (K,) β, in the outcome's unit.
-        standard_error: (K,) clustered by week, at least the next: weeks whose luck happens to cancel are no precision.
+        standard_error: (K,) clustered by week, at least the next: weeks whose luck happens to cancel are no precision;
+            and at least the one that is clustered otherwise, where a second clustering is given.
         iid_standard_error: (K,) as if posts were independent; compare to see the design effect.
         degrees_of_freedom: (K,) effective weeks − 1, at least 1.
     """
@@ -51,7 +52,7 @@ class StratifiedDesign:
     centered: Floats
     comparisons: list[_Comparison]
     strata: Strata
-    cluster: Codes
+    clusters: tuple[Codes, ...]
     information: Floats
     variation: Floats
 
@@ -79,14 +80,16 @@ class StratifiedDesign:
         estimate = np.where(information > CONSTANT, sum_by(part, self.centered * y) / scale, 0.0)
         residual = y - estimate[part] * self.centered
         iid = np.sqrt(sum_by(part, residual**2) / self._freedom(part) / scale)
-        of_cluster = np.zeros(int(self.cluster.max(initial=-1)) + 1, dtype=np.int64)
-        of_cluster[self.cluster] = part
-        share = np.minimum(sum_by(self.cluster, squares) / scale[of_cluster], MAX_CLUSTER_SHARE)
-        scores = sum_by(self.cluster, self.centered * residual) ** 2 / (1.0 - share)
-        clustered = np.sqrt(_sums(of_cluster, scores, len(scale))) / scale
-        effective = 1.0 / np.maximum(_sums(of_cluster, share**2, len(scale)), 1e-12)
         iid = np.where(information > CONSTANT, iid, np.inf)
-        error, freedom = np.maximum(clustered, iid), np.maximum(effective - 1.0, 1.0)
+        error, freedom = iid, np.full_like(iid, np.inf)
+        for cluster in self.clusters:
+            of_cluster = np.zeros(int(cluster.max(initial=-1)) + 1, dtype=np.int64)
+            of_cluster[cluster] = part
+            share = np.minimum(sum_by(cluster, squares) / scale[of_cluster], MAX_CLUSTER_SHARE)
+            scores = sum_by(cluster, self.centered * residual) ** 2 / (1.0 - share)
+            error = np.maximum(error, np.sqrt(_sums(of_cluster, scores, len(scale))) / scale)
+            effective = 1.0 / np.maximum(_sums(of_cluster, share**2, len(scale)), 1e-12)
+            freedom = np.minimum(freedom, np.maximum(effective - 1.0, 1.0))
         return [Contrast(*numbers) for numbers in zip(estimate, error, iid, freedom, strict=True)]
 
     def _outcome(self, outcome: Floats) -> Floats:
@@ -111,6 +114,7 @@ def stratified_design(
     rules: NDArray[np.bool_] | Floats,
     stratum: Codes,
     cluster: Codes,
+    second: Codes | None = None,
     *,
     valid: Mask | None = None,
     controls: Floats | None = None,
@@ -121,6 +125,7 @@ def stratified_design(
         rules: (n, K) indicators; any number works, so a dose does too.
         stratum: (n,) codes 0…S−1; only differences inside a stratum count.
         cluster: (n,) codes 0…G−1, usually the week of publication.
+        second: (n,) codes of another clustering; errors are the larger and degrees of freedom the fewer of the two.
         valid: (n, K) false where a rule's features are missing: such a row says nothing about that rule.
         controls: (n, C) further columns to take out, by ridge regression with penalty 1 on standardized columns.
     """
@@ -132,7 +137,8 @@ def stratified_design(
         variation[comparison.rules] = (within**2).sum(axis=0)
         centered[:, comparison.rules] = comparison.without_controls(within)
     information = (centered**2).sum(axis=0)
-    return StratifiedDesign(centered, comparisons, Strata(stratum, valid), cluster, information, variation)
+    clusters = (cluster,) if second is None else (cluster, second)
+    return StratifiedDesign(centered, comparisons, Strata(stratum, valid), clusters, information, variation)
 
 
 def stratified_contrast(

@@ -112,6 +112,8 @@ def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed:
     if is_count and _is_count(y) and _is_bounded(x, y, clusters, seed):
         return f"never exceeds {name}, so it {FIX}"
     bound, rises = _correlation_bound(x, y, clusters)
+    if bound < MOVES_ALONG:
+        return None
     is_yes_or_no = len(np.unique(y)) <= 2
     if bound >= (DETERMINES_YES_OR_NO if is_yes_or_no else DETERMINES):
         return f"nearly determines {name} (rank correlation {bound:.2f} or more), so it {FIX}"
@@ -130,8 +132,10 @@ def _is_whole(values: Array) -> bool:
 
 def _is_chosen(values: Array | Codes) -> bool:
     """Whether whole numbers come in a few levels with gaps between them, as people choose them."""
+    if not _is_whole(values.astype(np.float64)):
+        return False
     levels, counts = np.unique(values, return_counts=True)
-    if not FEWEST_LEVELS <= len(levels) <= MOST_LEVELS or not _is_whole(values.astype(np.float64)):
+    if not FEWEST_LEVELS <= len(levels) <= MOST_LEVELS:
         return False
     near = np.abs(levels[:, None] - levels[None, :]) <= NEIGHBORS
     around = near @ counts / (2 * NEIGHBORS + 1)

@@ -33,11 +33,15 @@ LONGEST_REASON = 1_000
 
 @dataclass(slots=True)
 class DebateState:
-    """A debate as it stands: what it began with, its turns by key (new ones are added here), whether it is over."""
+    """A debate as it stands: what it began with, its turns by key (new ones are added here), whether it is over.
+
+    One that is over keeps the decision it was given, whatever rules have come since.
+    """
 
     brief: Brief
     turns: dict[str, Turn]
     is_over: bool
+    decision: dict[str, Any] | None = None
 
 
 class DebateService:
@@ -112,11 +116,22 @@ class DebateService:
 
     def conclude(self, debate: DebateState) -> dict[str, Any]:
         """The result of a debate that has no turns left to take; its decision is written where it was not over."""
-        decision = decide(debate.brief, debate.turns)
+        decision = debate.decision or decide(debate.brief, debate.turns)
         debate_id = debate.brief.debate_id
         if not debate.is_over:
             store.conclude_debate(self.warehouse(), debate_id, decision)
         return result_of(debate.brief, debate.turns, decision, self.exchanges(debate_id))
+
+    def read(self, debate_id: str) -> dict[str, Any]:
+        """The debate's result as it was decided; of one that is not over, as it stands.
+
+        Raises:
+            UnknownNameError: if there is no such debate.
+        """
+        row = store.load_debate(self.warehouse(), debate_id)
+        turns, is_over = store.turns_of(self.warehouse(), debate_id), row["status"] not in store.UNFINISHED
+        brief, decision = Brief.model_validate(row["brief"]), row["decision"] if is_over else None
+        return result_of(brief, turns, decision or decide(brief, turns), self.exchanges(debate_id))
 
     def replay(self, debate_id: str) -> dict[str, Any]:
         """The debate's result from its record alone.
@@ -171,8 +186,8 @@ class DebateService:
         return graded
 
     def _state(self, row: dict[str, Any]) -> DebateState:
-        turns = store.turns_of(self.warehouse(), row["debate_id"])
-        return DebateState(Brief.model_validate(row["brief"]), turns, row["status"] not in store.UNFINISHED)
+        turns, is_over = store.turns_of(self.warehouse(), row["debate_id"]), row["status"] not in store.UNFINISHED
+        return DebateState(Brief.model_validate(row["brief"]), turns, is_over, row["decision"] if is_over else None)
 
     def _roster(self) -> Roster:
         agents = self.registry.agents()

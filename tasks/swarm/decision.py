@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 from tasks.swarm.calibration import calibrated
 from tasks.swarm.consensus import Count
 from tasks.swarm.counting import counted
-from tasks.swarm.evidence import any_applies
+from tasks.swarm.evidence import any_applies, clarity
 from tasks.swarm.fencing import looks_like_injection, texts_in
 from tasks.swarm.messages import Closing, Turns, Usage
 from tasks.swarm.order_effects import order_flags
-from tasks.swarm.panel import favorite, label_of
+from tasks.swarm.panel import expected, favorite, label_of
 from tasks.swarm.positions import ballots, changes
 from tasks.swarm.posterior import Standing, standings
 from tasks.swarm.protocol import rounds_run, stop_reason, with_options
 from tasks.swarm.records import Brief, ConsensusStrategy
+from tasks.swarm.settling import in_words, settling_experiment
 
-DECIDED_FROM = 0.55
+OPEN = ("leaning", "undecided", "insufficient_evidence")
+FINDINGS_NAMED = 3
+# Of the confidence of the panel, and of the vote of models: from where on a debate is decided, and from where it leans.
+DECIDED_FROM, LEANING_FROM = 0.80, 0.55
 
 
 def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     """The debate's outcome.
 
     Returns:
-        `status` (`concluded`, `degraded`, `budget_exhausted`, `insufficient_evidence`, `undecided` (the vote is
-        tied) or `failed`) and `reason`;
-        `option` and `label`, among `options`; `confidence` (probability that the option is the best, or the nearest
-        estimate of it, with `confidence_basis`) and `agreement` (share of the vote), never the same number under two
+        `status` and `reason`: `decided` (confidence, or agreement of models, of 80 % and more), `leaning`, `undecided`
+        (then there is no option), `insufficient_evidence`, `degraded`, `budget_exhausted` or `failed`;
+        `option` and `label`, among `options`; `also`, what helps beside it where they do not rule each other out;
+        `experiment` that would settle what is not decided (`settling`);
+        `confidence` (probability that the option is the best, or the nearest estimate of it, with `confidence_basis`)
+        and `agreement` (share of the vote), never the same number under two
         names; `count`, `standings`, `baseline` (the evidence panel's own answer), `changes`, `dissent`, `flags`,
         `usage`.
     """
@@ -36,20 +42,23 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     settled = with_options(brief, turns)
     pooled = pool(settled)
     count = counted(settled, turns)
-    option, extra = (
-        _panel_choice(settled, pooled) if brief.engine == "evidence_panel" else _voted(settled, turns, count)
-    )
-    status, reason = _status(settled, turns, option, count)
+    best = leader(settled, pooled)
+    option, extra = _panel_choice(settled, best) if brief.engine == "evidence_panel" else _voted(settled, turns, count)
     confidence, basis = _confidence(settled, option, pooled, count)
-    best = favorite(settled.options, pooled) if pooled else None
+    experiment = settling_experiment(settled, pooled)
+    status, reason = _status(settled, turns, option, confidence, pooled, count)
+    if status in OPEN and experiment is not None:
+        reason = f"{reason}; {in_words(experiment)}"
     return {
         "status": status,
         "reason": reason,
         "option": option,
         "label": label_of(settled.options, option) if option else None,
+        "also": _also(settled, option, pooled),
         "options": [{"id": one.id, "label": one.label} for one in settled.options],
         "confidence": confidence,
         "confidence_basis": basis,
+        "experiment": experiment if status != "decided" else None,
         "raw_confidence": _raw(settled, option, pooled, count),
         "agreement": _agreement(count, option),
         "engine": brief.engine,
@@ -58,7 +67,8 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         "stop_reason": stop_reason(brief, turns),
         "count": count.model_dump(mode="json"),
         "standings": [one.model_dump(mode="json") for one in pooled],
-        "baseline": best and {"engine": "evidence_panel", "option": best.option, "confidence": best.probability_best},
+        "baseline": best
+        and {"engine": "evidence_panel", "option": best.option, "confidence": _probability(settled, best)},
         "changes": [change.model_dump(mode="json") for change in changes(settled, turns)],
         "dissent": [ballot.agent for ballot in ballots(settled, turns) if ballot.option not in (None, option)],
         "flags": sorted(
@@ -76,11 +86,33 @@ def pool(brief: Brief) -> list[Standing]:
     return standings(brief.options, known, brief.prior_sd)
 
 
-def _panel_choice(brief: Brief, pooled: list[Standing]) -> tuple[str | None, tuple[str, ...]]:
-    if not pooled:
+def leader(brief: Brief, pooled: Sequence[Standing]) -> Standing | None:
+    """The option that is worth most; None where two that rule each other out are worth as much."""
+    if brief.options_exclude:
+        return favorite(pooled)
+    return max(pooled, key=lambda one: (round(one.mean, 12), label_of(brief.options, one.option)), default=None)
+
+
+def _probability(brief: Brief, standing: Standing) -> float:
+    """That an option is right: the best of those that rule each other out, else better than what is done today."""
+    is_change = not next(one for one in brief.options if one.id == standing.option).is_status_quo
+    return standing.probability_better if is_change and not brief.options_exclude else standing.probability_best
+
+
+def _also(brief: Brief, option: str | None, pooled: Sequence[Standing]) -> list[dict[str, str]]:
+    """What else can be done beside the option and is expected to help, worth most first."""
+    if brief.options_exclude or option is None:
+        return []
+    ranked = sorted(pooled, key=lambda one: (-one.mean, one.option))
+    helping = [one.option for one in ranked if one.option != option and one.probability_better >= DECIDED_FROM]
+    return [{"id": one, "label": label_of(brief.options, one)} for one in helping]
+
+
+def _panel_choice(brief: Brief, best: Standing | None) -> tuple[str | None, tuple[str, ...]]:
+    """The option worth most, unless another is about as likely to be the best; worse than today is said."""
+    if best is None or _calibrated(brief, _probability(brief, best)) < LEANING_FROM:
         return None, ()
-    best = favorite(brief.options, pooled)
-    return best.option, () if best.probability_best >= DECIDED_FROM else ("leaning",)
+    return best.option, ("worse_than_today",) if best.mean < 0.0 else ()
 
 
 def _voted(brief: Brief, turns: Turns, count: Count) -> tuple[str | None, tuple[str, ...]]:
@@ -113,11 +145,20 @@ def _warnings(brief: Brief, turns: Turns) -> tuple[str, ...]:
     return (*(("suspected_injection",) if looks_like_injection(texts) else ()), *order_flags(brief, turns))
 
 
-def _status(brief: Brief, turns: Turns, option: str | None, count: Count) -> tuple[str, str | None]:
+def _status(
+    brief: Brief,
+    turns: Turns,
+    option: str | None,
+    confidence: float | None,
+    pooled: Sequence[Standing],
+    count: Count,
+) -> tuple[str, str | None]:
+    if brief.engine == "evidence_panel":
+        if not pooled:
+            return "insufficient_evidence", what_is_missing(brief)
+        return _how_clear(option, confidence, _worth_of_each(brief, pooled))
     flags = {flag for turn in turns.values() for flag in turn.flags}
     lost = [f"{turn.phase} of {turn.agent_id}: {turn.excuse}" for turn in turns.values() if turn.status == "failed"]
-    if brief.engine == "evidence_panel":
-        return ("concluded", None) if option else ("insufficient_evidence", what_would_decide(brief))
     reasons = "; ".join(dict.fromkeys(lost)) or None
     if "budget_exhausted" in flags:
         return "budget_exhausted", reasons
@@ -127,19 +168,38 @@ def _status(brief: Brief, turns: Turns, option: str | None, count: Count) -> tup
         if turn.status == "abstained" and turn.excuse
     ]
     if count.outcome == "tie" and option is None:
-        return "undecided", tie_between(brief, count)
+        return "undecided", "; ".join(dict.fromkeys([_tied(brief, count), *lost, *unusable]))
     if option is None:
         few = "fewer than half of the experts cast a valid vote"
         return "failed", reasons or "; ".join(dict.fromkeys([few, *unusable]))
     if lost or unusable:
         return "degraded", "; ".join(dict.fromkeys([*lost, *unusable])) or "the synthesis was not usable"
-    return "concluded", None
+    shares = ", ".join(f"{label_of(brief.options, one)} {share:.0%}" for one, share in count.shares.items())
+    return _how_clear(option, _agreement(count, option), f"of the vote: {shares}")
 
 
-def tie_between(brief: Brief, count: Count) -> str:
-    """Which options are ahead together, and what would tell them apart."""
+def _tied(brief: Brief, count: Count) -> str:
+    """Which options are ahead together, and who could tell them apart."""
     tied = " and ".join(f"'{label_of(brief.options, option)}'" for option in count.tied)
     return f"the vote is tied between {tied}: a moderator, a person's vote or an experiment between them settles it"
+
+
+def _how_clear(option: str | None, clarity: float | None, standing: str) -> tuple[str, str | None]:
+    """Decided, leaning or undecided, and where the options stand unless it is decided."""
+    if option is None or clarity is None:
+        return "undecided", f"no option is clearly ahead ({standing})"
+    return ("decided", None) if clarity >= DECIDED_FROM else ("leaning", f"short of 80 % ({standing})")
+
+
+def _worth_of_each(brief: Brief, pooled: Sequence[Standing]) -> str:
+    """What each option is expected to bring against today, and how likely it is the best, the best first."""
+    ranked = sorted(pooled, key=lambda one: (-one.mean, one.option))
+    shown = (
+        f"{label_of(brief.options, one.option)}: {expected(one)}, "
+        + (f"{one.probability_best:.0%} best" if brief.options_exclude else f"{one.probability_better:.0%} better")
+        for one in ranked
+    )
+    return "; ".join(shown)
 
 
 def _raw(brief: Brief, option: str | None, pooled: list[Standing], count: Count) -> float | None:
@@ -148,7 +208,7 @@ def _raw(brief: Brief, option: str | None, pooled: list[Standing], count: Count)
         return None
     if brief.engine == "llm":
         return _agreement(count, option)
-    return next(one.probability_best for one in pooled if one.option == option)
+    return next(_probability(brief, one) for one in pooled if one.option == option)
 
 
 def _confidence(
@@ -159,12 +219,16 @@ def _confidence(
     if raw is None:
         return None, None
     if brief.calibration:
-        return calibrated(raw, brief.calibration), "calibrated_history"
-    posterior = next((one.probability_best for one in pooled if one.option == option), None)
+        return _calibrated(brief, raw), "calibrated_history"
+    posterior = next((_probability(brief, one) for one in pooled if one.option == option), None)
     if posterior is not None:
         return posterior, "evidence_posterior"
     chance = 1.0 / len(brief.options)
     return chance + 0.5 * (max(raw, chance) - chance), "uncalibrated"
+
+
+def _calibrated(brief: Brief, raw: float) -> float:
+    return calibrated(raw, brief.calibration) if brief.calibration else raw
 
 
 def _agreement(count: Count, option: str | None) -> float:
@@ -172,22 +236,22 @@ def _agreement(count: Count, option: str | None) -> float:
     return count.shares.get(option, 0.0) if option else tied
 
 
-def what_would_decide(brief: Brief) -> str:
-    """Which data the panel is missing, and how much of it."""
+def what_is_missing(brief: Brief) -> str:
+    """Why the panel cannot answer, and what it would take."""
     if brief.scope == "shared" and not brief.evidence:
         return (
             "no workspace is named and the warehouse holds several organizations, whose findings are private: "
             "name a workspace, or publish a private release with `raptorflow run transfer-learning`"
         )
-    if not brief.options:
+    if brief.options:
+        return f"no finding is about these {len(brief.options)} options"
+    if not brief.evidence:
         return (
             "the warehouse holds no finding for these experts: run `raptorflow run pattern-learning` over ingested "
             "content, record an experiment, or name the options to choose from"
         )
-    effect = math.sqrt(2.0) * brief.prior_sd  # the typical difference between two options under the prior
-    rate = 0.05
-    per_arm = math.ceil(2.0 * (1.96 + 0.84) ** 2 * (1.0 - rate) / (rate * effect**2))
+    known = sorted(brief.evidence, key=lambda item: (-clarity(item), item.id))[:FINDINGS_NAMED]
     return (
-        f"no finding is about these {len(brief.options)} options; an experiment between them with about "
-        f"{per_arm:,} exposures an arm would see a difference of {effect:.0%} at a base rate of 5 % (power .8)"
+        "no finding is about this question; the clearest ones here are: "
+        f"{'; '.join(item.statement for item in known)}. Ask about one of them, or name the options to choose from"
     )

@@ -18,8 +18,9 @@ from typing import Any, Literal
 
 from tasks.conditions import Condition
 from tasks.errors import UnknownNameError
-from tasks.swarm.evidence import GENERIC, tags_of, words_of
+from tasks.swarm.evidence import GENERIC, tags_of
 from tasks.swarm.records import EvidenceRef
+from tasks.swarm.wording import answer_of, words_of
 from tasks.transfer.catalogue import BY_KEY
 
 Row = Mapping[str, Any]
@@ -102,6 +103,7 @@ def _patterns(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
             terms=tuple(str(s["value"]) for s in rule if len(rule) == 1 and isinstance(s["value"], str)),
             tags=tags_of(selector["feature"] for selector in rule),
             age_days=_age(row["last_seen"], now),
+            share=row["details"].get("share_of_posts"),
         )
 
 
@@ -155,22 +157,26 @@ def _experiments(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
 
 
 def _debates(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
-    """Graded debates: what turned out right is expected to beat others again, by about the prior's spread."""
+    """Graded debates: what turned out right is expected to beat others again, by about the prior's spread.
+
+    A bare yes or no is about its question: only a question in much the same words is answered by it.
+    """
     for row in rows:
         options = {option["id"]: option["label"] for option in row["decision"]["options"]}
         label = options.get(row["outcome_option"])
         if label is None:
             continue
-        spread = row["brief"]["prior_sd"]
+        spread, answer = row["brief"]["prior_sd"], answer_of(label)
         was = "and was chosen" if row["option"] == row["outcome_option"] else "but was not chosen"
+        about = f" on '{row['brief']['problem']}'" if answer is not None else ""
         yield EvidenceRef(
             id=_id("debate", row["debate_id"]),
             kind="debate",
-            statement=f"'{label}' turned out right in an earlier debate, {was}",
+            statement=f"'{label}' turned out right in an earlier debate{about}, {was}",
             metric="graded outcome",
-            effect=spread,
+            effect=-spread if answer is False else spread,
             se=spread,
-            terms=(label,),
+            terms=(label if answer is None else row["brief"]["problem"],),
             tags=tags_of([]),
             age_days=_age(row["graded_at"], now),
         )

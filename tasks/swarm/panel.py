@@ -1,22 +1,16 @@
 """The evidence panel: experts who argue from the warehouse's findings, by arithmetic. No language model is used.
 
 Each expert weighs the findings its skills earn, proposes what they favor, points at what contradicts the others, and
-adds what others raised. The experts show how the evidence divides; the decision is the pooled posterior.
+adds what others raised. The experts show how the evidence divides; the decision is the pooled posterior, the same under
+every strategy and after any number of rounds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from tasks.swarm.evidence import (
-    DIMENSIONS,
-    HALF_LIFE_DAYS,
-    SOURCE_DISCOUNT,
-    applies_to,
-    dimension_of,
-    relevance,
-)
+from tasks.swarm.evidence import DIMENSIONS, VARIANCE_FACTOR, dimension_of, relevance, speaks_against, speaks_of
 from tasks.swarm.messages import Critique, FlawKind, Message, Proposal, Split, Turn, TurnRequest, Turns, Vote
 from tasks.swarm.positions import position
 from tasks.swarm.posterior import Standing, standings
@@ -25,12 +19,23 @@ from tasks.swarm.records import Brief, EvidenceRef, Expert, Option
 from tasks.swarm.shared_context import latest_proposal, shared_evidence, shown_as
 
 NOTICE = "Statistical panel; no language model was used."
-WEIGHED = (
-    f"It gives an association {SOURCE_DISCOUNT['pattern']:.0%} of an experiment's weight, halves every weight each "
-    f"{HALF_LIFE_DAYS:.0f} days, and expects small effects until shown otherwise."
+ONE_PROCEDURE = (
+    "One procedure decided: the joint posterior of all findings, whatever the strategy and the number of rounds; the "
+    "experts show how the findings divide."
 )
+NOTHING_KNOWN = "no finding within my skills is about these options"
 STALE_DAYS = 365
 Z_90 = 1.6449
+TIE = 1e-9  # of log ratios: nearer than any finding could tell apart
+
+
+def weighed(brief: Brief) -> str:
+    """How the panel weighs what it knows, in words."""
+    return (
+        f"{ONE_PROCEDURE} An association counts {1.0 / VARIANCE_FACTOR['pattern']:.0%} as much as an experiment of the "
+        f"same precision; effects are expected to lie within ±{math.expm1(brief.prior_sd):.0%} of today two times in "
+        "three, as these findings do."
+    )
 
 
 class EvidencePanel:
@@ -102,18 +107,18 @@ def _refine(brief: Brief, turns: Turns, expert: Expert, number: int) -> Proposal
 
 def _proposal_from(brief: Brief, expert: Expert, evidence_ids: tuple[str, ...]) -> Proposal:
     known = [item for item in brief.evidence if item.id in evidence_ids]
-    relevant = [item for item in known if any(applies_to(item, option) for option in brief.options)]
-    if not relevant:
-        why = "no finding within my skills is about these options"
+    relevant = [item for item in known if any(speaks_of(item, option) for option in brief.options)]
+    best = favorite(standings(brief.options, relevant, brief.prior_sd)) if relevant else None
+    if best is None:
+        why = "what is within my skills does not tell these options apart" if relevant else NOTHING_KNOWN
         return Proposal(option=None, claim="Abstains.", abstain_reason=why)
-    best = favorite(brief.options, standings(brief.options, relevant, brief.prior_sd))
     label = label_of(brief.options, best.option)
     for_it = sorted((item for item in relevant if item.id in best.evidence_ids), key=lambda item: item.id)
     against = [item for item in relevant if item.id not in best.evidence_ids]
     weighed = sorted(for_it or against, key=lambda item: (-relevance(expert.skills, item), item.id))
     return Proposal(
         option=best.option,
-        claim=f"{label}: expected {math.expm1(best.mean):+.1%} against doing nothing.",
+        claim=f"{label}: expected {expected(best)} against what is done today.",
         reasoning=" ".join(cite(item) + "." for item in weighed[:3]),
         evidence_ids=tuple(item.id for item in relevant),
         confidence=round(100 * best.probability_best),
@@ -136,8 +141,9 @@ def _critique(brief: Brief, turns: Turns, expert: Expert, number: int) -> Critiq
 def _flaw(brief: Brief, name: str, proposal: Proposal, known: set[str], *, agrees: bool) -> tuple[float, Critique]:
     """How severe the worst computable flaw of a proposal is, and the critique that names it."""
     option = next(one for one in brief.options if one.id == proposal.option)
-    against = [i for i in brief.evidence if i.id in known and i.effect < 0 and applies_to(i, option)]
-    cited = [i for i in brief.evidence if i.id in proposal.evidence_ids and applies_to(i, option)]
+    about = [item for item in brief.evidence if speaks_of(item, option)]
+    against = [item for item in about if item.id in known and speaks_against(item, option)]
+    cited = [item for item in about if item.id in proposal.evidence_ids]
     agreement = 80 if agrees else 30
     if against:
         worst = min(against, key=lambda item: (item.effect / item.se, item.id))
@@ -167,13 +173,20 @@ def _critique_of(name: str, kind: FlawKind, item: EvidenceRef | None, weakness: 
 
 def _vote(brief: Brief, turns: Turns, expert: Expert, number: int) -> Vote:
     held = position(brief, turns, expert.agent_id, number, with_vote=False)
-    why = "keeps the position of the last round" if held.option else "no finding is about these options"
+    why = "keeps the position of the last round" if held.option else NOTHING_KNOWN
     return Vote(option=held.option, reason=why, evidence_ids=held.cited, confidence=held.confidence)
 
 
-def favorite(options: tuple[Option, ...], ranked: list[Standing]) -> Standing:
-    """The most probable option; ties by label, so that ids do not decide."""
-    return min(ranked, key=lambda one: (-round(one.probability_best, 12), label_of(options, one.option)))
+def favorite(ranked: Sequence[Standing]) -> Standing | None:
+    """The option that is worth most; None where others are worth as much, so that neither order nor names decide."""
+    best = max(ranked, key=lambda one: one.mean, default=None)
+    return None if best is None or sum(one.mean > best.mean - TIE for one in ranked) > 1 else best
+
+
+def expected(standing: Standing) -> str:
+    """What an option is worth, with its 90 % interval."""
+    low, high = standing.mean - Z_90 * standing.sd, standing.mean + Z_90 * standing.sd
+    return f"{math.expm1(standing.mean):+.0%} ({math.expm1(low):+.0%} to {math.expm1(high):+.0%})"
 
 
 def label_of(options: tuple[Option, ...], option_id: str) -> str:

@@ -1,22 +1,42 @@
-"""How good an expert has proved to be at a kind of task: a Beta posterior, shrunk to how good it is elsewhere."""
+"""How good an expert has proved to be at a kind of task: a Beta posterior, and what becomes of a declared level.
+
+A declared level is where we begin, not what we hold on to: it weighs as much as eight graded tasks. Simulated on 200
+runs of 200 decisions, regret against always asking the best one (tests/tasks/swarm/test_learning.py): equal levels
+10.8 ± 0.5, levels that say the opposite of the truth 5.0 ± 0.5, another best expert from decision 100 on 16.4 ± 0.6.
+Tried and left: Thompson sampling (12.7, 7.5, 19), no forgetting (10.3, 5.7, 17), a whole standard deviation of optimism
+(11.5, 5.3, 16.0), forgetting also what was not asked (11.8, 6.5, 16.6).
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PRIOR_RIGHT, PRIOR_WRONG = 6.0, 4.0  # as if ten tasks had been graded, six of them right
 PRIOR_WEIGHT = PRIOR_RIGHT + PRIOR_WRONG
+HALF_LIFE_TASKS = 50  # of the weight of a score: what an expert did fifty tasks ago counts half
+ELSEWHERE = 0.2  # of a score's weight, where it is of another kind of task
+OPTIMISM = 0.7  # standard deviations by which what is less tried is preferred: it gets a chance, without a coin
+# A declared level of 0 is believed to be right in 40 % of tasks, one of 1 in 80 %; as if eight had been graded.
+LEVEL_WEIGHT, RIGHT_AT_NO_LEVEL, RIGHT_PER_LEVEL = 8.0, 0.4, 0.4
+LOWEST_LEVEL = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Beta(right, wrong) over the share of tasks an expert gets right, after `graded` tasks of this kind."""
+    """Beta(right, wrong) over the share of tasks an expert gets right, after `graded` tasks of this kind.
+
+    Attributes:
+        seen_right, seen_wrong: what of it was graded in this kind of task, old scores counting less: who is asked next
+            depends on what an expert does now, what it has shown in all (`mean`) on no order.
+    """
 
     right: float
     wrong: float
     graded: int = 0
+    seen_right: float = field(default=0.0, compare=False)
+    seen_wrong: float = field(default=0.0, compare=False)
 
     @property
     def mean(self) -> float:
@@ -31,8 +51,8 @@ class Posterior:
 
     @property
     def optimistic(self) -> float:
-        """Mean plus one standard deviation, capped at 1: what is untried gets a chance, without a coin."""
-        return min(1.0, self.mean + self.sd)
+        """Mean plus 0.7 standard deviations, capped at 1."""
+        return min(1.0, self.mean + OPTIMISM * self.sd)
 
     @property
     def log_odds(self) -> float:
@@ -47,13 +67,31 @@ PRIOR = Posterior(PRIOR_RIGHT, PRIOR_WRONG)
 
 
 def posterior(scores: Mapping[str, Sequence[float]], task_type: str) -> Posterior:
-    """The posterior for one task type, from all of an agent's scores in [0, 1] by task type.
+    """The posterior for one task type, from all of an agent's scores in [0, 1] by task type, the oldest first.
 
     The prior is centered on the agent's record in its other task types, itself shrunk to Beta(6, 4), and weighs as
     much as ten graded tasks; its own record in this task type is counted once, so no score is used twice.
     """
     elsewhere = [score for kind, values in scores.items() if kind != task_type for score in values]
-    center = (PRIOR_RIGHT + sum(elsewhere)) / (PRIOR_WEIGHT + len(elsewhere))
+    center = (PRIOR_RIGHT + ELSEWHERE * math.fsum(elsewhere)) / (PRIOR_WEIGHT + ELSEWHERE * len(elsewhere))
     here = scores.get(task_type, ())
     right = center * PRIOR_WEIGHT + math.fsum(here)
-    return Posterior(right, PRIOR_WEIGHT + len(here) - right, len(here))
+    return Posterior(right, PRIOR_WEIGHT + len(here) - right, len(here), *_recent(here))
+
+
+def proven_level(level: float, record: Posterior) -> float:
+    """A declared level after what was seen: unchanged without a record, in the end what the record says.
+
+    May rise above 1 where the record is better than any level claims.
+    """
+    right = LEVEL_WEIGHT * (RIGHT_AT_NO_LEVEL + RIGHT_PER_LEVEL * min(level, 1.0))
+    declared = Posterior(right, LEVEL_WEIGHT - right)
+    seen = Posterior(right + record.seen_right, declared.wrong + record.seen_wrong)
+    return max(LOWEST_LEVEL, level + (seen.optimistic - declared.optimistic) / RIGHT_PER_LEVEL)
+
+
+def _recent(scores: Sequence[float]) -> tuple[float, float]:
+    """What was right and what was wrong, each score weighing less the more came after it."""
+    weights = [0.5 ** (later / HALF_LIFE_TASKS) for later in range(len(scores) - 1, -1, -1)]
+    right = math.fsum(weight * score for weight, score in zip(weights, scores, strict=True))
+    return right, math.fsum(weights) - right

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from tasks.swarm.consensus import Ballot
-from tasks.swarm.evidence import any_applies, applies_to
+from tasks.swarm.evidence import any_applies, speaks_against
 from tasks.swarm.messages import Proposal, Turn, Turns, Vote, turn_key
 from tasks.swarm.records import Brief, Record
 
@@ -103,8 +103,8 @@ def is_argued(brief: Brief) -> bool:
 def _moved(brief: Brief, held: Position, turn: Turn, message: Proposal | Vote) -> Position:
     known = {item.id: item for item in brief.evidence}
     cited = tuple(dict.fromkeys(item for item in message.evidence_ids if item in known))
-    said = _argument(message)
-    update: dict[str, Any] = {"cited": tuple(dict.fromkeys((*held.cited, *cited))), "said": (*held.said, said)}
+    argument = _argument(message)
+    update: dict[str, Any] = {"cited": tuple(dict.fromkeys((*held.cited, *cited))), "said": (*held.said, argument)}
     options = {option.id: option for option in brief.options}
     if message.option is None or message.option not in options:
         return held.model_copy(update=update)
@@ -113,7 +113,7 @@ def _moved(brief: Brief, held: Position, turn: Turn, message: Proposal | Vote) -
         return held.model_copy(update=update | taken)
     both = (options[str(held.option)], options[message.option])
     new = tuple(item for item in cited if item not in held.cited and any_applies([known[item]], both))
-    is_new_argument = is_argued(brief) and bool(said) and said not in held.said
+    is_new_argument = is_argued(brief) and bool(argument) and argument not in held.said
     because: Literal["evidence", "argument"] | None = "evidence" if new else "argument" if is_new_argument else None
     change = PositionChange(
         agent_id=held.agent_id,
@@ -137,4 +137,4 @@ def _argument(message: Proposal | Vote) -> str:
 def _contradicted(brief: Brief, option: str, behind: list[Position]) -> bool:
     chosen = next(one for one in brief.options if one.id == option)
     cited = {item for one in behind for item in one.cited}
-    return any(item.id in cited and item.effect < 0 and applies_to(item, chosen) for item in brief.evidence)
+    return any(item.id in cited and speaks_against(item, chosen) for item in brief.evidence)

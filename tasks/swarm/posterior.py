@@ -1,10 +1,11 @@
 """What the evidence says about the options: one pooled posterior over unique evidence.
 
-Each subject (the same conditions, or the same terms) has an unknown effect with prior N(0, prior_sd²) on the log
-scale. Evidence is normal around it, its precision discounted by source and age (power prior, Ibrahim and Chen 2000).
-An option's effect is the sum over the subjects that apply to it, and for a text what is its own; P(best) integrates
-over all of them jointly, so that what two options share cannot set them apart, and experts who cite one experiment do
-not make it two.
+Each subject (the same conditions, or the same terms) has an unknown effect with prior N(0, prior_sd²) on the log scale,
+prior_sd being learned from the findings themselves. Evidence is normal around it, an association with a larger variance
+than an experiment. What an option is worth is counted against what is done today: a subject that `share` of today's
+content has already is worth (1 − share) of its effect to who does it always, and −share of it to who avoids it. P(best)
+integrates over all of them jointly, so that what two options share cannot set them apart, and experts who cite one
+experiment do not make it two.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from tasks.conditions import Condition
-from tasks.swarm.evidence import applies_to, discount, is_named_in, subject_of
+from tasks.conditions import Condition, rule_in_words
+from tasks.swarm.evidence import exposure, is_named_in, share_today, speaks_of, subject_of, variance
 from tasks.swarm.records import EvidenceRef, Option, Record, Scalar
+from tasks.swarm.wording import is_general
 
 POINTS = 4096
 MOST_OPTIONS_DRAWN = 4
@@ -27,38 +29,40 @@ STATUS_QUO = "Keep what is done today."
 # Spread of log click rates between headlines of one story under one picture: 0.30 in the Upworthy archive, as
 # tests/tasks/swarm/test_upworthy.py computes it. Knowing every feature of a text leaves this much unknown.
 OWN_SD = 0.3
+PLANNED_SD = 0.1  # where nothing at all was found yet
+SPREADS = np.linspace(0.005, 1.0, 200)
 Array = npt.NDArray[np.float64]
 
 
 class Standing(Record):
-    """An option as the evidence sees it: posterior of its effect (log ratio), and how likely it is the best."""
+    """An option as the evidence sees it: posterior of its effect (log ratio against today), and how likely it is the
+    best of all, and better than what is done today."""
 
     option: str
     mean: float
     sd: float
     probability_best: float
+    probability_better: float = 0.5
     evidence_ids: tuple[str, ...] = ()
 
 
 def standings(options: Sequence[Option], evidence: Iterable[EvidenceRef], prior_sd: float) -> list[Standing]:
-    """Each option's posterior effect (log ratio) and probability of being the best, in order of option id.
+    """Each option's posterior effect (log ratio against today) and probability of being the best, in order of id.
 
     The same whatever the order of options and evidence, and however often an item is listed.
     """
     ordered = sorted(options, key=lambda option: (option.label, option.id))
     unique = sorted({item.id: item for item in evidence}.values(), key=lambda item: item.id)
-    subjects = sorted({subject_of(item) for item in unique})
-    used = {option.id: tuple(item.id for item in unique if applies_to(item, option)) for option in ordered}
+    by_subject: dict[str, list[EvidenceRef]] = {}
+    for item in unique:
+        by_subject.setdefault(subject_of(item), []).append(item)
+    subjects = sorted(by_subject)
     design = np.array(
-        [
-            [float(any(subject_of(i) == s and i.id in used[option.id] for i in unique)) for s in subjects]
-            for option in ordered
-        ]
+        [[_more_than_today(by_subject[subject], option) for subject in subjects] for option in ordered]
     ).reshape(len(ordered), len(subjects))
-    means, variances = _subjects(subjects, unique, prior_sd)
+    means, variances = _subjects([by_subject[subject] for subject in subjects], prior_sd)
     # An option nothing is known about is as uncertain as the prior; changing nothing is certain to change nothing.
-    own = np.array([_own_variance(option, bool(used[option.id]), prior_sd) for option in ordered])
-    design[[option.is_status_quo for option in ordered]] = 0.0
+    own = np.array([_own_variance(option, unique, prior_sd) for option in ordered])
     mean = design @ means
     covariance = (design * variances) @ design.T + np.diag(own)
     best = probability_best(mean, covariance)
@@ -68,7 +72,8 @@ def standings(options: Sequence[Option], evidence: Iterable[EvidenceRef], prior_
             mean=float(mean[row]),
             sd=math.sqrt(max(0.0, float(covariance[row, row]))),
             probability_best=float(best[row]),
-            evidence_ids=used[option.id],
+            probability_better=_probability_positive(float(mean[row]), float(covariance[row, row])),
+            evidence_ids=tuple(item.id for item in unique if speaks_of(item, option)),
         )
         for row, option in enumerate(ordered)
     ]
@@ -89,33 +94,46 @@ def probability_best(mean: Array, covariance: Array) -> Array:
     return np.asarray((largest / largest.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
-def prior_sd_of(evidence: Sequence[EvidenceRef], fallback: float = 0.1, enough: int = 20) -> float:
-    """Spread of true effects, by moments (DerSimonian and Laird 1986) where there are enough findings; else 0.1."""
-    if len(evidence) < enough:
-        return fallback
-    effects = np.array([item.effect for item in evidence])
-    noise = np.array([item.se**2 / discount(item) for item in evidence])
-    weights = 1.0 / noise
-    spread = weights @ effects**2 - len(effects)
-    return float(np.clip(math.sqrt(max(0.0, spread / weights.sum())), 0.02, 1.0))
+def prior_sd_of(evidence: Sequence[EvidenceRef]) -> float:
+    """Spread of true effects (log ratio): what the findings themselves show of it, 0.1 where there are none.
+
+    Its posterior mean on a grid under a half-normal prior, whose scale of 0.3 is the spread between headlines of one
+    story (`OWN_SD`). Findings that were reported for being clear overstate it somewhat; patterns are shrunken already.
+    """
+    if not evidence:
+        return PLANNED_SD
+    effects, noise = np.array([item.effect for item in evidence]), np.array([variance(item) for item in evidence])
+    spread = SPREADS[:, None] ** 2 + noise
+    log_density = -0.5 * (np.log(spread) + effects**2 / spread).sum(axis=1) - 0.5 * (SPREADS / OWN_SD) ** 2
+    weights = np.exp(log_density - log_density.max())
+    return float(weights @ SPREADS / weights.sum())
 
 
 def options_from(evidence: Sequence[EvidenceRef], prior_sd: float, problem: str) -> tuple[Option, ...]:
-    """Options where the caller named none: up to four subjects of the largest expected effect, and changing nothing.
+    """Options where the caller named none: up to four things to do or to avoid, worth most first, and changing nothing.
 
-    Empty without evidence. Where the problem names what findings are about, only those are drawn upon: the question is
-    about them, not about the best that could be done elsewhere.
+    Where the problem names what findings are about, only those are drawn upon. Where it asks for something else than
+    what works at all, nothing is: no finding is an answer to it.
     """
     by_subject: dict[str, list[EvidenceRef]] = {}
     for item in sorted({item.id: item for item in evidence}.values(), key=lambda item: item.id):
         by_subject.setdefault(subject_of(item), []).append(item)
     named = {subject: items for subject, items in by_subject.items() if is_named_in(problem, items[0])}
-    ranked = sorted((named or by_subject).items(), key=lambda pair: (-_expected(pair[1], prior_sd), pair[0]))
+    if not named and not is_general(problem):
+        return ()
+    of_subjects = named or by_subject
+    means, _ = _subjects(list(of_subjects.values()), prior_sd)
+    worth = {
+        subject: (_gain(mean, share_today(items)), mean)
+        for (subject, items), mean in zip(of_subjects.items(), means, strict=True)
+    }
+    ranked = sorted(worth.items(), key=lambda pair: (-pair[1][0], pair[0]))
+    ranked = [one for one in ranked if one[1][0] > 0.0] or ranked[:1]
     if not ranked:
         return ()
     chosen = [
-        _option(letter, items[0])
-        for letter, (_, items) in zip(string.ascii_uppercase, ranked[:MOST_OPTIONS_DRAWN], strict=False)
+        _drawn(letter, of_subjects[subject][0], is_winning=mean > 0.0)
+        for letter, (subject, (_, mean)) in zip(string.ascii_uppercase, ranked[:MOST_OPTIONS_DRAWN], strict=False)
     ]
     return (*chosen, status_quo(string.ascii_uppercase[len(chosen)]))
 
@@ -125,21 +143,36 @@ def status_quo(letter: str) -> Option:
     return Option(id=letter, label=STATUS_QUO, is_status_quo=True)
 
 
-def _own_variance(option: Option, is_known: bool, prior_sd: float) -> float:
+def _more_than_today(items: Sequence[EvidenceRef], option: Option) -> float:
+    """How much more of a subject the option has than today's content; 0 where it leaves it as it is."""
+    said = next((share for item in items if (share := exposure(item, option)) is not None), None)
+    return 0.0 if said is None else said - share_today(items)
+
+
+def _own_variance(option: Option, evidence: Sequence[EvidenceRef], prior_sd: float) -> float:
     if option.is_status_quo:
         return 0.0
-    return OWN_SD**2 if option.is_content else 0.0 if is_known else prior_sd**2
+    if option.is_content:
+        return OWN_SD**2
+    return 0.0 if any(speaks_of(item, option) for item in evidence) else prior_sd**2
 
 
-def _subjects(subjects: Sequence[str], evidence: Sequence[EvidenceRef], prior_sd: float) -> tuple[Array, Array]:
-    precision = np.full(len(subjects), prior_sd**-2)
-    pull = np.zeros(len(subjects))
-    place = {subject: i for i, subject in enumerate(subjects)}
-    for item in evidence:
-        weight = discount(item) / item.se**2
-        precision[place[subject_of(item)]] += weight
-        pull[place[subject_of(item)]] += weight * item.effect
+def _subjects(by_subject: Sequence[Sequence[EvidenceRef]], prior_sd: float) -> tuple[Array, Array]:
+    """Posterior means and variances of the subjects' effects."""
+    precision = np.array([prior_sd**-2 + sum(1.0 / variance(item) for item in items) for items in by_subject])
+    pull = np.array([sum(item.effect / variance(item) for item in items) for items in by_subject])
     return pull / precision, 1.0 / precision
+
+
+def _gain(mean: float, share: float) -> float:
+    """What acting on an effect is worth: having it always where it wins, never where it loses."""
+    return mean * (1.0 - share) if mean > 0.0 else -mean * share
+
+
+def _probability_positive(mean: float, variance: float) -> float:
+    if variance <= 0.0:
+        return 0.5 + 0.5 * float(np.sign(mean))
+    return _normal_cdf(mean / math.sqrt(variance))
 
 
 def _normal_cdf(z: float) -> float:
@@ -159,15 +192,16 @@ def _normal_points(dimensions: int) -> Array:
     return points
 
 
-def _expected(items: Sequence[EvidenceRef], prior_sd: float) -> float:
-    weights = [discount(item) / item.se**2 for item in items]
-    pull = sum(weight * item.effect for weight, item in zip(weights, items, strict=True))
-    return pull / (prior_sd**-2 + sum(weights))
-
-
-def _option(letter: str, item: EvidenceRef) -> Option:
-    attributes = {condition.feature: _meets(condition) for condition in item.conditions}
-    return Option(id=letter, label=f"Act on: {item.statement}", attributes=attributes)
+def _drawn(letter: str, item: EvidenceRef, *, is_winning: bool) -> Option:
+    """To do what a finding is about, or to avoid it."""
+    exposures = {subject_of(item): float(is_winning)}
+    if not item.conditions:
+        does = "Do" if is_winning else "Do without"
+        return Option(id=letter, label=f"{does}: {item.statement}", exposures=exposures)
+    words = rule_in_words(item.conditions)
+    attributes = {one.feature: _meets(one) for one in item.conditions} if is_winning else {}
+    label = f"{'Publish more' if is_winning else 'Avoid'} content that {words}"
+    return Option(id=letter, label=label, attributes=attributes, exposures=exposures)
 
 
 def _meets(condition: Condition) -> Scalar:

@@ -19,9 +19,12 @@ from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements, with_id, 
 from tasks.swarm.question import Part, Question, check_options
 from tasks.swarm.records import Brief, Engine, EvidenceRef, Expert, Option, PartPlan
 from tasks.swarm.team import team_for
+from tasks.swarm.understanding import understood
 
 TASK_TYPE = "debate"
 MOST_EVIDENCE, MOST_EXPERTS = 60, 12
+RULES = 2  # of how evidence becomes a decision: under other rules the same question is another debate
+UNASKED = {"exposures"}  # of an option: what was made of it is no part of the question
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,9 @@ def debate_brief(
     prior_sd = prior_sd_of(known)
     # The panel draws its options from the findings; divided by a lead, from what the parts make of them.
     is_open = model is not None or question.splits or question.parts
-    options = question.options or (() if is_open else options_from(known, prior_sd, question.problem))
+    drawn = () if is_open else options_from(known, prior_sd, question.problem)
+    options = understood(question.problem, question.options, known) or drawn
+    is_drawn = engine == "evidence_panel" and not question.options
     evidence = worth_showing(known, options)
     graded = _graded(findings.rows.get("debate", ()), engine)
     brief = Brief(
@@ -83,6 +88,7 @@ def debate_brief(
         splits=question.splits,
         teams=_teams(roster) if question.splits else {},
         parts=tuple(_plan(roster, place, part) for place, part in enumerate(question.parts, start=1)),
+        options_exclude=not is_drawn,
     )
     brief = brief.model_copy(update={"fingerprint": fingerprint(brief, question.options)})
     return brief.model_copy(update={"debate_id": question.debate_id or debate_id_for(brief)})
@@ -97,7 +103,9 @@ def part_brief(whole: Brief, plan: PartPlan, roster: Roster) -> Brief:
     is_side = plan.name in DIMENSIONS
     evidence = tuple(item for item in whole.evidence if not is_side or dimension_of(item) == plan.name)
     drawn = options_from(evidence, whole.prior_sd, plan.problem) if whole.engine == "evidence_panel" else ()
-    changes: dict[str, Any] = {"problem": plan.problem, "part_of": whole.debate_id, "options": plan.options or drawn}
+    options = understood(plan.problem, plan.options, evidence) or drawn
+    changes: dict[str, Any] = {"problem": plan.problem, "part_of": whole.debate_id, "options": options}
+    changes |= {"options_exclude": bool(plan.options) or whole.engine == "llm"}
     changes |= {"evidence": evidence, "experts": _experts(roster, profiles, evidence)}
     changes |= {"context": whole.context | {"the whole problem": whole.problem}, "asks_a_person": False}
     part = whole.model_copy(update=changes | {"splits": False, "teams": {}, "parts": ()})
@@ -120,7 +128,10 @@ def fingerprint(brief: Brief, options: Sequence[Option]) -> str:
     question |= {"experts": [expert.agent_id for expert in brief.experts]}
     question |= brief.model_dump(mode="json", include={"splits", "parts", "part_of"})
     question |= {"asks_a_person": brief.asks_a_person, "stop_at_agreement": brief.stop_at_agreement}
-    return _sha(question | {"options": [option.model_dump(mode="json") for option in options]})
+    return _sha(
+        question
+        | {"options": [option.model_dump(mode="json", exclude=UNASKED, exclude_none=True) for option in options]}
+    )
 
 
 def debate_id_for(brief: Brief) -> str:
@@ -128,7 +139,7 @@ def debate_id_for(brief: Brief) -> str:
     known_then = brief.model_dump(mode="json", include={"experts", "evidence", "prior_sd", "calibration"})
     for item in known_then["evidence"]:
         item.pop("age_days")  # tomorrow the same findings are a day older, and the same
-    return "debate-" + _sha({"asked": brief.fingerprint} | known_then)[:24]
+    return "debate-" + _sha({"asked": brief.fingerprint, "rules": RULES} | known_then)[:24]
 
 
 def debate_id_of_part(whole_id: str, name: str) -> str:
@@ -151,7 +162,13 @@ def _teams(roster: Roster) -> dict[str, tuple[str, ...]]:
 
 
 def _profiles(roster: Roster, roles: Sequence[Any]) -> list[ExpertAgentProfile]:
-    profiles = [_profile(roster.agents, role) for role in roles]
+    profiles: list[ExpertAgentProfile] = []
+    for role in roles:  # a role named twice means two agents of it, where there are two
+        left = [one for one in roster.agents if one not in profiles]
+        try:
+            profiles.append(_profile(left, role))
+        except UnknownNameError:
+            profiles.append(_profile(roster.agents, role))
     _check_experts(profiles)
     return profiles
 

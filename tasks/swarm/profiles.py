@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from tasks.errors import InputError, OutOfRangeError, UnknownNameError, require_between
+from tasks.plain_text import digest
 from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
 
 Name = TypeVar("Name", bound=StrEnum)
@@ -167,5 +168,7 @@ def require_text(what: str, value: Any, longest: int) -> str:
 
 
 def slug(text: str) -> str:
-    """Lower case, dashes for everything else."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unnamed"
+    """Lower case, dashes for everything else; a name that loses letters so (any but English ones) is told by a hash."""
+    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    is_whole = all(not letter.isalnum() or letter.isascii() for letter in text)
+    return plain if plain and is_whole else "-".join(part for part in (plain, digest(text)) if part)

@@ -134,7 +134,8 @@ def _question(brief: Brief, request: TurnRequest) -> dict[str, Any]:
 
 
 def _option(option: Option) -> dict[str, Any]:
-    return {"id": option.id, "label": option.label}
+    texts = {"title": option.title if option.title != option.label else None, "body": option.body}
+    return {"id": option.id, "label": option.label} | {key: text for key, text in texts.items() if text}
 
 
 def _finding(item: EvidenceRef) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from tasks.swarm.messages import (
 from tasks.swarm.positions import agreement_reached, ballots
 from tasks.swarm.posterior import options_from, status_quo
 from tasks.swarm.records import Brief, ConsensusStrategy, EvidenceRef, Option, PartPlan
+from tasks.swarm.understanding import understood
 
 EXPERT_PHASES = ("propose", "critique", "refine", "vote")
 LETTERS = string.ascii_uppercase
@@ -56,7 +57,8 @@ def options_of(brief: Brief, turns: Turns) -> tuple[Option, ...]:
     turn = turns.get(turn_key(0, "options", _lead(brief, {})))
     if turn is None or not isinstance(turn.message, OptionList):
         return ()
-    return tuple(Option(id=letter, label=label) for letter, label in zip(LETTERS, turn.message.labels, strict=False))
+    proposed = [Option(id=letter, label=label) for letter, label in zip(LETTERS, turn.message.labels, strict=False)]
+    return understood(brief.problem, proposed, brief.evidence)
 
 
 def with_options(brief: Brief, turns: Turns) -> Brief:

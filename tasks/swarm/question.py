@@ -17,6 +17,8 @@ from tasks.swarm.records import ConsensusStrategy, EvidenceRef, Option, Scalar
 LONGEST_PROBLEM = 20_000
 LONGEST_CONTEXT = 100_000
 LONGEST_LABEL = 500
+LONGEST_BODY = 20_000
+LONGEST_BEGINNING = 80
 MOST_ROUNDS, MOST_OPTIONS, MOST_PARTS = 5, 8, 6
 CONTENT_KEYS = ("title", "body", "media_type")
 
@@ -116,10 +118,25 @@ def check_options(options: Any) -> tuple[Option, ...]:
         raise InputError("options must be a list of labels or dictionaries")
     require_between("number of options", len(options), 2, MOST_OPTIONS)
     checked = tuple(_option(given, letter) for given, letter in zip(options, string.ascii_uppercase, strict=False))
+    checked = _told_apart(checked)
     for what, values in (("id", [one.id for one in checked]), ("label", [one.label for one in checked])):
         if len(set(values)) < len(values):
             raise InputError(f"two options share the {what} of another; make each different")
     return checked
+
+
+def _told_apart(options: Sequence[Option]) -> tuple[Option, ...]:
+    """Texts that share a title and differ in their bodies are called by their ids too."""
+    bodies: dict[str, set[str | None]] = {}
+    for option in options:
+        bodies.setdefault(option.label, set()).add(option.body)
+    titles = [option.label for option in options]
+    return tuple(
+        option.model_copy(update={"label": f"{option.label} ({option.id})"})
+        if titles.count(option.label) == len(bodies[option.label]) > 1
+        else option
+        for option in options
+    )
 
 
 def _parts(given: Any) -> tuple[Part, ...]:
@@ -146,14 +163,25 @@ def _option(given: Any, letter: str) -> Option:
     unknown = sorted(set(given) - {"id", "label", "attributes", "is_status_quo", *CONTENT_KEYS})
     if unknown:
         raise InputError(f"unknown key of an option: {', '.join(unknown)}; known: id, label, title, body, attributes")
-    label = require_text("option label", given.get("label") or given.get("title"), LONGEST_LABEL)
+    texts = {key: _text_of(given, key, longest) for key, longest in (("title", LONGEST_LABEL), ("body", LONGEST_BODY))}
+    said = given.get("label") or texts["title"] or _beginning(texts["body"])
+    label = require_text("option label", said, LONGEST_LABEL)
     option_id = require_text("option id", given.get("id") or letter, 32)
     attributes = _features(given) | dict(given.get("attributes") or {})
     kinds = {
         "is_status_quo": bool(given.get("is_status_quo")),
         "is_content": any(given.get(k) for k in CONTENT_KEYS[:2]),
     }
-    return Option(id=option_id, label=label, attributes=attributes, **kinds)
+    return Option(id=option_id, label=label, attributes=attributes, **kinds, **texts)
+
+
+def _text_of(given: Mapping[str, Any], key: str, longest: int) -> str | None:
+    return require_text(f"option {key}", given[key], longest) if given.get(key) else None
+
+
+def _beginning(body: str | None) -> str | None:
+    """What a text without a title is called."""
+    return body if body is None or len(body) <= LONGEST_BEGINNING else body[:LONGEST_BEGINNING].rstrip() + "…"
 
 
 def _features(given: Mapping[str, Any]) -> dict[str, Scalar]:

@@ -38,6 +38,9 @@ class Option(Record):
         attributes: features of what would be published, by column of the content table.
         is_status_quo: changes nothing, so its effect is 0 by definition.
         is_content: a text that would be published: beside what its features say, it has an effect of its own.
+        exposures: how much of the content that it asks for is what a subject of the evidence is about, 0 to 1, by
+            `evidence.subject_of`: read from its words, where its attributes do not say.
+        title, body: the text that would be published.
     """
 
     id: str
@@ -45,6 +48,9 @@ class Option(Record):
     attributes: dict[str, Scalar] = {}
     is_status_quo: bool = False
     is_content: bool = False
+    exposures: dict[str, float] = {}
+    title: str | None = None
+    body: str | None = None
 
 
 def _without_level(condition: Condition) -> dict[str, Any]:
@@ -67,6 +73,7 @@ class EvidenceRef(Record):
         terms: words of which an option's label must hold one, where it has no attributes to compare.
         tags: skills that earn it.
         age_days: days between its observation and the debate.
+        share: how much of today's content meets the conditions, 0 to 1; None where it is not known.
     """
 
     id: str
@@ -80,6 +87,7 @@ class EvidenceRef(Record):
     terms: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     age_days: float = Field(default=0.0, ge=0)
+    share: float | None = Field(default=None, ge=0, le=1)
 
 
 class Expert(Record):
@@ -124,6 +132,7 @@ class Brief(Record):
         splits: whether the lead divides the problem first; `teams` says who then debates which part.
         parts: those that the caller has named.
         part_of: the debate it is a part of.
+        options_exclude: whether one option rules the others out; several that were drawn from findings can be done.
     """
 
     debate_id: str
@@ -148,3 +157,4 @@ class Brief(Record):
     teams: dict[str, tuple[str, ...]] = {}
     parts: tuple[PartPlan, ...] = ()
     part_of: str | None = None
+    options_exclude: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 from tasks.errors import InputError, require_between
 from tasks.swarm import store
 from tasks.swarm.default_experts import default_experts
-from tasks.swarm.performance import Posterior, posterior
+from tasks.swarm.performance import PRIOR, Posterior, posterior, proven_level
 from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements, known, require_text, with_id, with_role
 from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
 from tasks.swarm.team import Team, team_for
 from tasks.warehouse import Warehouse, open_warehouse
+
+logger = logging.getLogger("raptorflow")
 
 
 class RegistryService:
@@ -61,13 +64,18 @@ class RegistryService:
         return sorted(able, key=lambda agent: (-agent.level_of(wanted), agent.agent_id))
 
     def register(self, profile: ExpertAgentProfile) -> str:
-        """Store an expert and return its id; the same role and name again replaces it.
+        """Store an expert and return its id; the same role and name again replaces it, and a warning says so.
 
         Raises:
             InputError: if the id belongs to a default expert.
         """
         if profile.is_default or profile.agent_id in {agent.agent_id for agent in default_experts()}:
             raise InputError(f"'{profile.agent_id}' is a default expert; leave `agent_id` out to add a custom one")
+        earlier = next((one for one in self.agents() if one.agent_id == profile.agent_id), None)
+        if earlier is not None and earlier != profile:
+            logger.warning(
+                "agent %s was registered before and is replaced; give it another name to keep both", earlier.agent_id
+            )
         store.save_expert(self.warehouse(), profile)
         return profile.agent_id
 
@@ -108,11 +116,14 @@ class RegistryService:
 
 def _member(agent: ExpertAgentProfile, team: Team, performance: Posterior) -> dict[str, Any]:
     covers = sorted(skill for skill, by in team.covered_by.items() if by == agent.agent_id)
-    levels = {skill.skill.value: skill.effective_level for skill in agent.skills}
+    levels = {skill.skill.value: proven_level(skill.effective_level, performance) for skill in agent.skills}
     if covers:
-        why = "best on the team at " + ", ".join(f"{skill} ({levels[skill]:.2f})" for skill in covers)
+        seen = f" after {performance.graded} graded" if performance.graded else ""
+        why = "best on the team at " + ", ".join(f"{skill} ({levels[skill]:.2f}{seen})" for skill in covers)
+    elif performance.mean > PRIOR.mean:
+        why = f"right in {performance.mean:.0%} of such tasks by its record, which is worth a place"
     else:
-        why = f"brings {', '.join(sorted(levels))} for the least team size or a better record"
+        why = "makes up the least team size"
     member = {"agent_id": agent.agent_id, "role": agent.role, "name": agent.name, "covers": covers, "why": why}
     record = {"expected": performance.mean, "sd": performance.sd, "graded": performance.graded}
     return member | {"performance": record}

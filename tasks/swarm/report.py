@@ -1,24 +1,36 @@
-"""A debate as a report people read: the question, positions, changes of mind, the decision and its price."""
+"""A debate as a report people read: the answer, what each option would bring, who argued what, and the price.
+
+As Markdown for pages, or as text for a terminal: the same sections, and what people and models wrote is quoted as the
+one or the other shows it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from tasks.plain_text import code, markdown
-from tasks.swarm.panel import measured
+from tasks.plain_text import code, markdown, visible
+from tasks.swarm.panel import ONE_PROCEDURE, Z_90, measured
 from tasks.swarm.records import EvidenceRef
 
 Result = Mapping[str, Any]
-MOST_QUOTED = 300
+Escape = Callable[[object], str]
+LONGEST_QUOTE = 600
 FIRST_TAKER = "takes_first_option:"
-PRICES = markdown("RAPTORFLOW_LLM_PROMPT_PRICE and RAPTORFLOW_LLM_COMPLETION_PRICE")
+MODERATOR = ("moderate", "moderate_reversed")
+PRICES = "RAPTORFLOW_LLM_PROMPT_PRICE and RAPTORFLOW_LLM_COMPLETION_PRICE"
 
 
 def story(result: Result) -> str:
     """The result of a debate as Markdown; what people and models wrote is quoted, never markup."""
-    sections = (_head, _parts, _positions, _minds, _critiques, _decision, _evidence)
-    return "\n\n".join([*(text for section in sections for text in section(result)), _price(result)])
+    return Story(result, markdown, code).text()
+
+
+def story_for_terminal(result: Result) -> str:
+    """The same, to be printed."""
+    return Story(result, visible, visible).text()
 
 
 def headline(result: Result) -> str:
@@ -28,149 +40,205 @@ def headline(result: Result) -> str:
     return f"{result['status'].replace('_', ' ')}: {chosen}{confidence}"
 
 
-def _head(result: Result) -> Iterator[str]:
-    brief = result["transcript"]["brief"]
-    yield "# Debate"
-    yield _quote(brief["problem"])
-    if not result["llm_used"]:
-        yield "*Evidence panel: a statistical procedure. No language model was used.*"
-    yield f"**{_plain(headline(result))}**"
-    if result["reason"]:
-        yield f"Reason: {_plain(result['reason'])}."
-    if "suspected_injection" in result["flags"]:
-        warning = "⚠ A text in this debate holds the markup of chats with models, which no reader is shown."
-        yield f"{warning} It changed no vote; please check it."
-    yield "\n".join(f"- **{_plain(option['id'])}** {_plain(option['label'])}" for option in result["options"])
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The sections of a report.
 
+    Attributes:
+        result: of a debate.
+        escape: makes a text harmless where it is shown.
+        name: the same for an id.
+    """
 
-def _parts(result: Result) -> Iterator[str]:
-    if not result["parts"]:
-        return
-    yield "## Parts"
-    yield "\n".join(
-        f"- *{_plain(part['problem'])}* {_part_answer(part)} · {code(part['debate_id'])}" for part in result["parts"]
-    )
+    result: Result
+    escape: Escape
+    name: Escape
 
+    def text(self) -> str:
+        """All sections, the answer first."""
+        answer = (self._head, self._worth, self._decision, self._settling, self._parts)
+        sections = (*answer, self._positions, self._minds, self._critiques, self._evidence, self._price)
+        return "\n\n".join(text for section in sections for text in section())
 
-def _part_answer(part: Mapping[str, Any]) -> str:
-    if part["label"] is None:
-        return f"No decision ({_plain(part['reason'] or part['status'])})"
-    return f"**{_plain(part['label']).rstrip('.')}**, confidence {part['confidence']:.0%}"
+    def _head(self) -> Iterator[str]:
+        result = self.result
+        yield "# Debate"
+        yield self._quote(result["transcript"]["brief"]["problem"])
+        if not result["llm_used"]:
+            yield "*Evidence panel: a statistical procedure. No language model was used.*"
+        yield f"**{self._plain(headline(result))}**"
+        if result["reason"]:
+            yield f"Reason: {self._plain(result['reason'])}."
+        if "worse_than_today" in result["flags"]:
+            yield "It is expected to do worse than what is done today, and the least so of these options."
+        if "suspected_injection" in result["flags"]:
+            warning = "⚠ A text in this debate holds the markup of chats with models, which no reader is shown."
+            yield f"{warning} It changed no vote; please check it."
 
+    def _worth(self) -> Iterator[str]:
+        """The options, and what each is expected to bring where anything is known."""
+        worth = {one["option"]: one for one in self.result["standings"]}
+        if self.result["options"]:
+            yield "## Options"
+            yield "\n".join(self._option(option, worth.get(option["id"])) for option in self.result["options"])
 
-def _positions(result: Result) -> Iterator[str]:
-    """Everybody's last position; those with the same option and reason are quoted once."""
-    yield "## Positions"
-    labels = {option["id"]: option["label"] for option in result["options"]}
-    latest = {proposal["agent_id"]: proposal for proposal in result["proposals"]}
-    first = {proposal["agent_id"]: proposal for proposal in reversed(result["proposals"])}
-    experts: dict[tuple[str, str], list[str]] = {}
-    for agent, proposal in latest.items():
-        began, held = first[agent]["option"], proposal["option"]
-        moved = f" (began with {_plain(began)})" if began not in (held, None) else ""
-        claim = proposal["proposal"].removeprefix(f"{labels.get(held)}: ")
-        who = experts.setdefault((held or "abstaining", f"{claim} {proposal['reasoning']}".strip()), [])
-        who.append(f"**{_plain(proposal['agent_name'])}**{moved}")
-    for (held, argued), names in experts.items():
-        yield f"{', '.join(names)} — {_plain(held)}"
-        yield _quote(argued)
+    def _option(self, option: Mapping[str, Any], worth: Mapping[str, Any] | None) -> str:
+        line = f"- **{self._plain(option['id'])}** {self._plain(option['label'])}"
+        if worth is None or not worth["sd"] > 0.0:
+            return line
+        low, high = (math.expm1(worth["mean"] + side * Z_90 * worth["sd"]) for side in (-1.0, 1.0))
+        known = "" if worth["evidence_ids"] else "; nothing is known of it"
+        return (
+            f"{line}: expected {math.expm1(worth['mean']):+.0%} against today (90 %: {low:+.0%} to {high:+.0%}){known}"
+        )
 
+    def _decision(self) -> Iterator[str]:
+        result = self.result
+        yield "## Decision"
+        if result["decision"]:
+            yield self._quote(result["decision"], longest=None)
+        if result["llm_used"]:
+            yield self._vote()
+        else:
+            yield ONE_PROCEDURE if result["option"] else "Nothing was decided."
+        if result["confidence"] is not None:
+            basis = result["confidence_basis"].replace("_", " ")
+            agreed = f"; agreement {result['agreement']:.0%} of the vote" if result["llm_used"] else ""
+            yield f"Confidence {result['confidence']:.0%} ({basis}){agreed}."
+        yield from self._order()
+        for said in self._moderator():
+            yield f"The moderator: {said}"
+        if result["dissent"]:
+            yield f"Dissent: {', '.join(self._expert(agent) for agent in result['dissent'])}."
+        baseline = result["baseline"]
+        if baseline and result["llm_used"]:
+            yield f"The evidence panel alone chooses {self._plain(baseline['option'])} ({baseline['confidence']:.0%})."
 
-def _minds(result: Result) -> Iterator[str]:
-    if not result["changes"]:
-        return
-    yield "## Changes of mind"
-    lines = []
-    for change in result["changes"]:
-        evidence = ", ".join(code(item) for item in change["because_evidence_ids"])
-        unheard = "by its argument" if change["because"] == "argument" else "citing nothing new: **not counted**"
-        because = f"by {evidence}" if evidence else unheard
-        who = _named(result, change["agent_id"])
-        lines.append(f"- {who}: {_plain(change['from_option'])} → {_plain(change['to_option'])}, {because}")
-    yield "\n".join(lines)
+    def _vote(self) -> str:
+        count = self.result["count"]
+        shares = " · ".join(f"{self._plain(option)} {share:.0%}" for option, share in count["shares"].items())
+        notes = self._plain("; ".join(count["notes"]))
+        return f"Vote ({count['method']}): {shares or 'no valid vote'} — {count['outcome'].replace('_', ' ')}. {notes}"
 
+    def _order(self) -> Iterator[str]:
+        """Who has chosen by the order of the options."""
+        for flag in self.result["flags"]:
+            if flag.startswith(FIRST_TAKER):
+                who = self._expert(flag.removeprefix(FIRST_TAKER))
+                yield f"{who} named whatever stood first in its list each time: its vote says little."
+        if "choices_follow_order" in self.result["flags"]:
+            yield "Each expert named what stood first in its own list: the vote says little."
 
-def _critiques(result: Result) -> Iterator[str]:
-    critiques = [one for one in result["critiques"] if one["weaknesses"]]
-    if not critiques:
-        return
-    yield "## Critiques"
-    yield "\n".join(
-        f"- {_plain(one['critic_name'])} on {_named(result, str(one['target_proposal_id']).rpartition(':')[2])}, "
-        f"{one['kind'].replace('_', ' ')}: {_plain(' '.join(one['weaknesses']))}"
-        for one in critiques
-    )
+    def _moderator(self) -> Iterator[str]:
+        """What the moderator gave as reasons, once where both orders gave the same."""
+        turns = (turn for turn in self.result["transcript"]["turns"] if turn["phase"] in MODERATOR)
+        texts = (turn["message"].get("text") for turn in turns if turn["message"])
+        yield from dict.fromkeys(self._plain(text) for text in texts if text)
 
+    def _settling(self) -> Iterator[str]:
+        design = self.result.get("experiment")
+        if design is None:
+            return
+        yield "## The experiment that would settle it"
+        arms = "; ".join(f"{one['name']}: {self._plain(one['description'])}" for one in design["variants"])
+        yield (
+            f"{arms}. About {design['units_per_arm']:,} exposures an arm would see a difference of "
+            f"{design['effect']:.0%} (assumed: a base rate of {design['base_rate']:.0%}; power .8). Create it:"
+        )
+        yield f"    {visible(design['command'])}"
 
-def _evidence(result: Result) -> Iterator[str]:
-    """The findings that somebody cited, by the ids they are cited with."""
-    cited = {item for message in (*result["proposals"], *result["votes"]) for item in message["evidence_ids"]}
-    known = [EvidenceRef.model_validate(one) for one in result["transcript"]["brief"]["evidence"]]
-    used = [item for item in known if item.id in cited]
-    if used:
-        yield "## Evidence cited"
-        yield "\n".join(f"- {code(item.id)} {_plain(measured(item))}" for item in used)
+    def _parts(self) -> Iterator[str]:
+        if self.result["parts"]:
+            yield "## Parts"
+            yield "\n".join(
+                f"- *{self._plain(part['problem'])}* {self._part_answer(part)} · {self.name(part['debate_id'])}"
+                for part in self.result["parts"]
+            )
 
+    def _part_answer(self, part: Mapping[str, Any]) -> str:
+        if part["label"] is None:
+            return f"No decision ({self._plain(part['reason'] or part['status'])})"
+        return f"**{self._plain(part['label']).rstrip('.')}**, confidence {part['confidence'] or 0.0:.0%}"
 
-def _named(result: Result, agent_id: str) -> str:
-    names = {one["agent_id"]: one["name"] for one in result["transcript"]["brief"]["experts"]}
-    return _plain(names.get(agent_id, agent_id))
+    def _positions(self) -> Iterator[str]:
+        """Everybody's last position; those with the same option and reason are quoted once."""
+        result = self.result
+        yield "## Positions"
+        labels = {option["id"]: option["label"] for option in result["options"]}
+        latest = {proposal["agent_id"]: proposal for proposal in result["proposals"]}
+        first = {proposal["agent_id"]: proposal for proposal in reversed(result["proposals"])}
+        experts: dict[tuple[str, str], list[str]] = {}
+        for agent, proposal in latest.items():
+            began, held = first[agent]["option"], proposal["option"]
+            moved = f" (began with {self._plain(began)})" if began not in (held, None) else ""
+            claim = proposal["proposal"].removeprefix(f"{labels.get(held)}: ")
+            who = experts.setdefault((held or "abstaining", f"{claim} {proposal['reasoning']}".strip()), [])
+            who.append(f"**{self._plain(proposal['agent_name'])}**{moved}")
+        for (held, argued), names in experts.items():
+            yield f"{', '.join(names)} — {self._plain(held)}"
+            yield self._quote(argued)
 
+    def _minds(self) -> Iterator[str]:
+        if not self.result["changes"]:
+            return
+        yield "## Changes of mind"
+        lines = []
+        for change in self.result["changes"]:
+            evidence = ", ".join(self.name(item) for item in change["because_evidence_ids"])
+            unheard = "by its argument" if change["because"] == "argument" else "citing nothing new: **not counted**"
+            because = f"by {evidence}" if evidence else unheard
+            moved = f"{self._plain(change['from_option'])} → {self._plain(change['to_option'])}"
+            lines.append(f"- {self._expert(change['agent_id'])}: {moved}, {because}")
+        yield "\n".join(lines)
 
-def _decision(result: Result) -> Iterator[str]:
-    yield "## Decision"
-    if result["decision"]:
-        yield _quote(result["decision"])
-    count = result["count"]
-    shares = " · ".join(f"{_plain(option)} {share:.0%}" for option, share in count["shares"].items()) or "no valid vote"
-    notes = _plain("; ".join(count["notes"]))
-    yield f"Vote ({count['method']}): {shares} — {count['outcome'].replace('_', ' ')}. {notes}"
-    if result["confidence"] is not None:
-        basis = result["confidence_basis"].replace("_", " ")
-        yield f"Confidence {result['confidence']:.0%} ({basis}); agreement {result['agreement']:.0%} of the vote."
-    if "leaning" in result["flags"]:
-        yield "No option is much likelier than not to be the best: a direction to test, not a decision."
-    yield from _order(result)
-    if result["dissent"]:
-        yield f"Dissent: {_plain(', '.join(result['dissent']))}."
-    baseline = result["baseline"]
-    if baseline and result["llm_used"]:
-        yield f"The evidence panel alone chooses {_plain(baseline['option'])} ({baseline['confidence']:.0%})."
+    def _critiques(self) -> Iterator[str]:
+        critiques = [one for one in self.result["critiques"] if one["weaknesses"]]
+        if critiques:
+            yield "## Critiques"
+            yield "\n".join(self._critique(one) for one in critiques)
 
+    def _critique(self, critique: Mapping[str, Any]) -> str:
+        of = self._expert(str(critique["target_proposal_id"]).rpartition(":")[2])
+        kind, said = critique["kind"].replace("_", " "), self._plain(" ".join(critique["weaknesses"]))
+        return f"- {self._plain(critique['critic_name'])} on {of}, {kind}: {said}"
 
-def _order(result: Result) -> Iterator[str]:
-    """Who has chosen by the order of the options."""
-    for flag in result["flags"]:
-        if flag.startswith(FIRST_TAKER):
-            who = _named(result, flag.removeprefix(FIRST_TAKER))
-            yield f"{who} named whatever stood first in its list each time: its vote says little."
-    if "choices_follow_order" in result["flags"]:
-        yield "Each expert named what stood first in its own list: the vote says little."
+    def _evidence(self) -> Iterator[str]:
+        """The findings that somebody cited, by the ids they are cited with."""
+        said = (*self.result["proposals"], *self.result["votes"])
+        cited = {item for message in said for item in message["evidence_ids"]}
+        known = [EvidenceRef.model_validate(one) for one in self.result["transcript"]["brief"]["evidence"]]
+        used = [item for item in known if item.id in cited]
+        if used:
+            yield "## Evidence cited"
+            yield "\n".join(f"- {self.name(item.id)} {self._plain(measured(item))}" for item in used)
 
+    def _price(self) -> Iterator[str]:
+        result, usage = self.result, self.result["usage"]
+        tokens = usage["prompt_tokens"] + usage["completion_tokens"]
+        blind = f", {usage['unmeasured_calls']} of them unmeasured" if usage["unmeasured_calls"] else ""
+        rounds = f"{result['rounds_run']} round{'s' if result['rounds_run'] != 1 else ''}"
+        ended = f"{rounds}, ended by {result['stop_reason'].replace('_', ' ')}"
+        yield "## Price"
+        calls = f"{usage['calls']} calls{blind} · {tokens:,} tokens, {self._cost(usage)}"
+        yield f"{ended} · {calls} · {self.name(result['debate_id'])}"
 
-def _price(result: Result) -> str:
-    usage = result["usage"]
-    tokens = usage["prompt_tokens"] + usage["completion_tokens"]
-    blind = f", {usage['unmeasured_calls']} of them unmeasured" if usage["unmeasured_calls"] else ""
-    rounds = f"{result['rounds_run']} round{'s' if result['rounds_run'] != 1 else ''}, ended by {result['stop_reason']}"
-    calls = f"{usage['calls']} calls{blind} · {tokens:,} tokens, {_cost(usage)}"
-    return f"## Price\n\n{rounds} · {calls} · {code(result['debate_id'])}"
+    def _cost(self, usage: Mapping[str, Any]) -> str:
+        """What the endpoint was paid, in the currency of the settings' prices."""
+        if not usage["calls"]:
+            return "no cost"
+        if usage["cost"] is None:
+            is_blind = usage["unmeasured_calls"] == usage["calls"]
+            return "cost unknown" if is_blind else f"cost unknown: set {self._plain(PRICES)}"
+        return f"cost {'at least ' if usage['unmeasured_calls'] else ''}{usage['cost']:.4f}"
 
+    def _expert(self, agent_id: str) -> str:
+        names = {one["agent_id"]: one["name"] for one in self.result["transcript"]["brief"]["experts"]}
+        return self._plain(names.get(agent_id, agent_id))
 
-def _cost(usage: Mapping[str, Any]) -> str:
-    """What the endpoint was paid, in the currency of the settings' prices."""
-    if not usage["calls"]:
-        return "no cost"
-    if usage["cost"] is None:
-        return "cost unknown" if usage["unmeasured_calls"] == usage["calls"] else f"cost unknown: set {PRICES}"
-    return f"cost {'at least ' if usage['unmeasured_calls'] else ''}{usage['cost']:.4f}"
+    def _quote(self, text: str, longest: int | None = LONGEST_QUOTE) -> str:
+        return f"> {self._plain(text, longest)}"
 
-
-def _quote(text: str) -> str:
-    return f"> {_plain(text)}"
-
-
-def _plain(text: str) -> str:
-    """On one line, escaped, and not too long."""
-    flat = " ".join(str(text).split())
-    return markdown(flat if len(flat) <= 2 * MOST_QUOTED else flat[: 2 * MOST_QUOTED] + "…")
+    def _plain(self, text: object, longest: int | None = LONGEST_QUOTE) -> str:
+        """On one line, escaped, and not too long."""
+        flat = " ".join(str(text).split())
+        return self.escape(flat if longest is None or len(flat) <= longest else flat[:longest] + "…")

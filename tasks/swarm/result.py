@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.swarm.messages import PHASES, Closing, Critique, Proposal, Turn, Turns, Vote, turn_key
-from tasks.swarm.panel import NOTICE, WEIGHED, label_of
+from tasks.swarm.panel import NOTICE, label_of, weighed
 from tasks.swarm.protocol import results_of_parts, with_options
 from tasks.swarm.records import Brief, ConsensusStrategy, Expert
 
@@ -47,7 +47,7 @@ def result_of(
 
 def reasoning(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> str:
     """Who argued what, what the evidence says, and what would change the answer."""
-    lines = [f"{NOTICE} {WEIGHED}"] if brief.engine == "evidence_panel" else []
+    lines = [f"{NOTICE} {weighed(brief)}"] if brief.engine == "evidence_panel" else []
     closing = _closing_text(turns)
     lines += [closing] if closing else []
     lines += [f"- {', '.join(names)} {argument}" for argument, names in _experts_by_argument(brief, turns).items()]
@@ -97,8 +97,13 @@ def _decision_text(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> s
     if decision["option"] is None:
         return None
     label = str(decision["label"])
-    closing = _closing_text(turns) if brief.strategy is ConsensusStrategy.SYNTHESIS else ""
-    return f"{label} — {closing}" if closing else label
+    if brief.strategy is not ConsensusStrategy.SYNTHESIS:
+        return label
+    closing = _closing_text(turns)
+    if closing:
+        return f"{label} — {closing}"
+    also = "; ".join(one["label"] for one in decision.get("also", ()))
+    return f"{label}. Beside it: {also}" if also else label
 
 
 def _closing_text(turns: Turns) -> str:

@@ -1,9 +1,10 @@
 """The best team for a task, exactly: by looking at every team where that is quick, else by integer programming.
 
 Value of a team = 3 × Σ best level of each required skill + Σ best level of each preferred skill
-                + Σ members' (optimistic performance - what an untried agent gets)
-                + 0.05 × Σ best level of each other skill, so that among equals the more diverse team wins.
-Ties go to fewer members, then to the first ids in order.
+                + Σ members' (optimistic performance − what an untried agent gets − 0.1 for taking part)
+                + 0.001 × Σ best level of each other skill, so that among equals the more diverse team wins.
+A level counts as it has proved in this kind of task; whether an agent covers a skill at all, as it was declared. A team
+is no larger than what covers the task, unless another member pays for taking part. Ties go to the first ids in order.
 """
 
 from __future__ import annotations
@@ -18,24 +19,30 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.swarm.errors import TeamInfeasibleError
-from tasks.swarm.performance import PRIOR, Posterior
+from tasks.swarm.performance import PRIOR, Posterior, proven_level
 from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements
 
 Levels = npt.NDArray[np.float64]
 
 ENUMERATE_UP_TO = 20_000
 MILP_SECONDS = 5.0
-REQUIRED_WEIGHT, PREFERRED_WEIGHT, DIVERSITY_WEIGHT = 3.0, 1.0, 0.05
+REQUIRED_WEIGHT, PREFERRED_WEIGHT, DIVERSITY_WEIGHT = 3.0, 1.0, 0.001
+COST_OF_A_MEMBER = 0.1
 TIE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class TeamCandidate:
-    """An agent as team assembly sees it: effective levels by skill, and optimistic performance, all 0 to 1."""
+    """An agent as team assembly sees it: effective levels by skill, and optimistic performance, all 0 to 1.
+
+    Attributes:
+        proven: levels after what was seen of it; those declared where it is left out.
+    """
 
     agent_id: str
     levels: dict[str, float]
     performance: float = PRIOR.optimistic
+    proven: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +77,17 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Arrays of one assembly: agents × skills, required columns first, then preferred, then all others."""
+    """Arrays of one assembly: agents × skills, required columns first, then preferred, then all others.
+
+    Attributes:
+        levels: as they count.
+        declared: as they decide whether an agent covers a skill.
+    """
 
     ids: tuple[str, ...]
     skills: tuple[str, ...]
     levels: Levels
+    declared: Levels
     weights: Levels
     bonus: Levels
     need: Need = field(repr=False)
@@ -93,14 +106,7 @@ def team_for(
     Raises:
         TeamInfeasibleError: if no allowed team covers the required skills; names them.
     """
-    candidates = [
-        TeamCandidate(
-            agent.agent_id,
-            {skill.skill.value: skill.effective_level for skill in agent.skills},
-            performance[agent.agent_id].optimistic,
-        )
-        for agent in agents
-    ]
+    candidates = [_candidate(agent, performance[agent.agent_id]) for agent in agents]
     need = Need(
         required=tuple(skill.value for skill in requirements.required_skills),
         preferred=tuple(skill.value for skill in requirements.preferred_skills),
@@ -109,6 +115,12 @@ def team_for(
         min_level=requirements.min_level.value_of_level,
     )
     return best_team(candidates, need)
+
+
+def _candidate(agent: ExpertAgentProfile, record: Posterior) -> TeamCandidate:
+    levels = {skill.skill.value: skill.effective_level for skill in agent.skills}
+    proven = {skill: proven_level(level, record) for skill, level in levels.items()}
+    return TeamCandidate(agent.agent_id, levels, record.optimistic, proven)
 
 
 def best_team(candidates: Sequence[TeamCandidate], need: Need) -> Team:
@@ -130,8 +142,7 @@ def values_of(problem: Problem, teams: npt.NDArray[np.intp]) -> Levels:
     """Value of each team (teams × size, indices of agents); minus infinity where a required skill is uncovered."""
     best = problem.levels[teams].max(axis=1)
     value: Levels = best @ problem.weights + problem.bonus[teams].sum(axis=1)
-    uncovered = (best[:, : problem.required] < problem.need.min_level - TIE) | (best[:, : problem.required] <= 0.0)
-    return np.where(uncovered.any(axis=1), -np.inf, value)
+    return np.where((best[:, : problem.required] <= 0.0).any(axis=1), -np.inf, value)
 
 
 def describe(problem: Problem, chosen: Sequence[int], method: str, gap: float = 0.0) -> Team:
@@ -154,19 +165,27 @@ def _problem(candidates: Sequence[TeamCandidate], need: Need) -> Problem:
     others = sorted({skill for one in ordered for skill in one.levels} - {*need.required, *need.preferred})
     skills = (*need.required, *need.preferred, *others)
     weights = [REQUIRED_WEIGHT] * len(need.required) + [PREFERRED_WEIGHT] * len(need.preferred)
+    declared = _levels([one.levels for one in ordered], skills)
+    levels = _levels([one.levels if one.proven is None else one.proven for one in ordered], skills)
+    levels[:, : len(need.required)][declared[:, : len(need.required)] < need.min_level - TIE] = 0.0
     return Problem(
         ids=tuple(one.agent_id for one in ordered),
         skills=skills,
-        levels=np.array([[one.levels.get(skill, 0.0) for skill in skills] for one in ordered]).reshape(-1, len(skills)),
+        levels=levels,
+        declared=declared,
         weights=np.array(weights + [DIVERSITY_WEIGHT] * len(others)),
-        bonus=np.array([one.performance - PRIOR.optimistic for one in ordered]),
+        bonus=np.array([one.performance - PRIOR.optimistic - COST_OF_A_MEMBER for one in ordered]),
         need=need,
     )
 
 
+def _levels(by_skill: Sequence[Mapping[str, float]], skills: Sequence[str]) -> Levels:
+    return np.array([[one.get(skill, 0.0) for skill in skills] for one in by_skill]).reshape(-1, len(skills))
+
+
 def _require_coverable(problem: Problem) -> None:
     need = problem.need
-    best = problem.levels.max(axis=0, initial=0.0)[: problem.required]
+    best = problem.declared.max(axis=0, initial=0.0)[: problem.required]
     missing = {
         skill: float(level)
         for skill, level in zip(need.required, best, strict=True)
@@ -219,9 +238,7 @@ def solve_milp(problem: Problem) -> tuple[list[int], float]:
 
 def _countable_pairs(problem: Problem) -> list[tuple[int, int]]:
     """Agent and skill wherever the agent may be counted for the skill."""
-    usable = problem.levels > 0.0
-    usable[:, : problem.required] &= problem.levels[:, : problem.required] >= problem.need.min_level - TIE
-    return [(int(a), int(s)) for a, s in np.argwhere(usable)]
+    return [(int(a), int(s)) for a, s in np.argwhere(problem.levels > 0.0)]
 
 
 def _constraints(

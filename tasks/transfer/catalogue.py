@@ -136,7 +136,13 @@ def _strategy() -> Iterator[CatalogueEntry]:
         yield CatalogueEntry("strategy", "mood", name, phrase, Condition("sentiment_score", op, value), "mood")
 
 
-ENTRIES: tuple[CatalogueEntry, ...] = (
+# What a release may be about: measures that all posts have. Never what posts mention: a word is somebody's secret.
+RELEASED_FEATURES = {
+    *(*LABELS, HOURS_SINCE_PREVIOUS, "local_hour", "local_weekday", "is_weekend", "has_cta", "emoji_count"),
+    *("hashtag_count", "mention_count", "link_count", "exclamation_count", "question_count", "number_count"),
+    *("capitals_share", "word_count", "title_words", "readability", "sentiment_score"),
+}
+_PROPOSED: tuple[CatalogueEntry, ...] = (
     *_timing(),
     *_labels("channel", "channel", CHANNELS, "use the {} channel", PLACE),
     *_labels("content", "media_type", MEDIA, "publish it as {}", "media"),
@@ -145,6 +151,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     *_labels("strategy", "tone", TONES, "sound {}", "tone"),
     *_strategy(),
 )
+ENTRIES = tuple(entry for entry in _PROPOSED if entry.condition.feature in RELEASED_FEATURES)
 BY_KEY = {entry.key: entry for entry in ENTRIES}
 KEYS = tuple(BY_KEY)
 INDEX = {key: i for i, key in enumerate(KEYS)}

@@ -1,9 +1,9 @@
-"""Arrow in and out of the database through ADBC: whole columns, no Python object per cell."""
+"""Many rows out of the database as columns: through ADBC from PostgreSQL, as `sqlite_file.py` says from SQLite."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -15,51 +15,46 @@ from sqlalchemy.types import TypeEngine
 
 from tasks.warehouse.calendar_range import only_readable
 from tasks.warehouse.schema import UtcDateTime
-from tasks.warehouse.sqlite_guard import BUSY_TIMEOUT_SECONDS, sqlite_guard
+from tasks.warehouse.sqlite_file import open_to_read
+from tasks.warehouse.sqlite_process import SqliteProcess
 
-# SQLite has no column types: the driver infers them from its first batch, so there must be only one.
-SQLITE_BATCH_ROWS = 1 << 30
-SQLITE_MAPPED_BYTES = 1 << 40  # all of the file: rows of one workspace lie scattered, a system call each costs as much
 SQLITE_INSTANT = "%Y-%m-%d %H:%M:%S%.f"
+SQLITE_ROWS_AT_A_TIME = 2_000
 
 
 @contextmanager
-def connection(url: str) -> Iterator[Any]:
-    """An ADBC connection to the warehouse at a SQLAlchemy address; nothing is committed by itself."""
-    address = make_url(url)
-    opened: Any
-    if address.get_backend_name() == "sqlite":
-        import adbc_driver_sqlite.dbapi
-
-        with sqlite_guard(address.database or "").using("adbc"):
-            opened = adbc_driver_sqlite.dbapi.connect(f"file:{address.database}")
-            with opened:
-                with opened.cursor() as cursor:  # another process that closes the file last locks it for a moment
-                    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
-                yield opened
-        return
+def postgresql_connection(url: str) -> Iterator[Any]:
+    """An ADBC connection to a PostgreSQL at a SQLAlchemy address; nothing is committed by itself."""
     import adbc_driver_postgresql.dbapi
 
-    opened = adbc_driver_postgresql.dbapi.connect(_libpq(address))
+    opened: Any = adbc_driver_postgresql.dbapi.connect(_libpq(make_url(url)))
     with opened:
         yield opened
 
 
 class Reader:
-    """Reads that all see the rows of one moment: one connection, one transaction. A context manager."""
+    """Reads that all see the rows of one moment: one connection, one transaction. A context manager.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._is_sqlite = make_url(url).get_backend_name() == "sqlite"
+    Args:
+        url: SQLAlchemy address.
+        many: whether hundred thousands of rows will be asked for: of SQLite they are then read by another process.
+    """
+
+    def __init__(self, url: str, *, many: bool = False) -> None:
+        self._url, self._many = url, many
+        address = make_url(url)
+        self._sqlite = (address.database or "") if address.get_backend_name() == "sqlite" else None
         self._open = ExitStack()
 
     def __enter__(self) -> Reader:
-        self._connection = self._open.enter_context(connection(self._url))
-        with self._connection.cursor() as cursor:
-            if self._is_sqlite:  # whose transactions are of one moment by themselves
-                cursor.execute(f"PRAGMA mmap_size = {SQLITE_MAPPED_BYTES}")
-            else:
+        if self._sqlite is None:
+            self._connection = self._open.enter_context(postgresql_connection(self._url))
+            with self._connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        elif self._many:
+            self._connection = self._open.enter_context(SqliteProcess(self._sqlite))
+        else:
+            self._connection = self._open.enter_context(closing(open_to_read(self._sqlite)))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,16 +62,46 @@ class Reader:
 
     def fetch(self, statement: Select[Any]) -> pl.DataFrame:
         """Run a select and return its rows as the driver gives them; `typed` makes them what they are."""
-        sql, parameters = _compile(statement, self._is_sqlite)
-        with self._connection.cursor() as cursor:
-            if self._is_sqlite:
-                cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(SQLITE_BATCH_ROWS)})
-            cursor.execute(sql, parameters or None)
-            return pl.DataFrame(pl.from_arrow(storage(cursor.fetch_arrow_table())))
+        sql, parameters = _compile(statement, self._sqlite is not None)
+        if self._sqlite is None:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql, parameters or None)
+                table = cursor.fetch_arrow_table()
+        elif self._many:
+            table = self._connection.fetch(sql, parameters)
+        else:
+            return _columns_of(self._connection.execute(sql, parameters), statement)
+        return pl.DataFrame(pl.from_arrow(storage(table)))
 
     def read(self, statement: Select[Any]) -> pl.DataFrame:
         """Run a select and return its rows with the types its columns declare."""
         return typed(self.fetch(statement), statement)
+
+
+def _columns_of(cursor: Any, statement: Select[Any]) -> pl.DataFrame:
+    """The rows of a cursor of sqlite3 as columns, some rows at a time."""
+    names = [column[0] for column in cursor.description]
+    dtypes = [_sqlite_type(column.type) for column in statement.selected_columns]
+    schema = dict(zip(names, dtypes, strict=True))
+    parts = [pl.DataFrame(schema=schema)]
+    while rows := cursor.fetchmany(SQLITE_ROWS_AT_A_TIME):
+        columns = zip(schema.items(), zip(*rows, strict=True), strict=True)
+        parts.append(pl.DataFrame([_series(name, values, dtype) for (name, dtype), values in columns]))
+    return pl.concat(parts, how="vertical_relaxed")
+
+
+def _series(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    """A column; as text where SQLite was given a value of another type, so that `typed` reads it or says what it is."""
+    try:
+        return pl.Series(name, values, dtype=dtype)
+    except TypeError:
+        return pl.Series(name, values, dtype=pl.String, strict=False)
+
+
+def _sqlite_type(declared: TypeEngine[Any]) -> pl.DataType:
+    if isinstance(declared, Integer | Boolean):
+        return pl.Int64()
+    return pl.Float64() if isinstance(declared, Float) else pl.String()
 
 
 def typed(fetched: pl.DataFrame, statement: Select[Any]) -> pl.DataFrame:

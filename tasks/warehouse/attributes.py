@@ -24,18 +24,39 @@ FIRST_VALUES = 50
 Readings = dict[str, set[pl.DataType]]
 
 
-def possible_readings(passed: pl.DataFrame) -> Readings:
-    """For each attribute that is text: the types that all of its values here can be read as."""
-    names = [name for name in passed.columns if name.startswith(ATTRIBUTE)]
+def possible_readings(passed: pl.DataFrame, known: Readings | None = None) -> Readings:
+    """For each attribute that is text: the types that all of its values here can be read as.
+
+    Args:
+        passed: rows.
+        known: what rows before them left possible; types ruled out there are not looked for again.
+    """
+    known = known or {}
+    every = {dtype for dtype, _ in READINGS}
     schema = passed.schema
-    return {name: _readings(passed[name]) if schema[name] == pl.String else set() for name in names}
+    texts = [name for name, dtype in schema.items() if name.startswith(ATTRIBUTE) and dtype == pl.String]
+    # The first values rule most types out, so that few columns are read whole.
+    likely = _fitting(passed.head(FIRST_VALUES), {name: known.get(name, every) for name in texts})
+    others: Readings = {name: set() for name in schema if name.startswith(ATTRIBUTE)}
+    return others | _fitting(passed, likely)
 
 
-def _readings(values: pl.Series) -> set[pl.DataType]:
-    """The types of a column; its first values rule most of them out, so that few columns are read whole."""
-    first = values.head(FIRST_VALUES)
-    likely = [(dtype, form) for dtype, form in READINGS if first.str.contains(form).all()]
-    return {dtype for dtype, form in likely if values.str.contains(form).all()}
+def _fitting(rows: pl.DataFrame, possible: Readings) -> Readings:
+    """Those of the possible types that all values of a column can be read as.
+
+    All columns are asked at once, one below the other: a question a column takes longer than its answer.
+    """
+    fitting: Readings = {name: set() for name in possible}
+    for dtype, form in READINGS:
+        names = [name for name, types in possible.items() if dtype in types]
+        if not names:
+            continue
+        fits = rows.select(names).unpivot()["value"].str.contains(form).fill_null(True).to_numpy()
+        by_column = list(fits.reshape(len(names), rows.height))
+        for name, column in zip(names, by_column, strict=True):
+            if column.all():
+                fitting[name].add(dtype)
+    return fitting
 
 
 def narrowed(readings: Iterable[Readings]) -> Readings:

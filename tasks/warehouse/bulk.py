@@ -1,9 +1,9 @@
-"""Many rows into a table at once: Arrow into a temporary table, then one upsert, in one transaction."""
+"""Many rows into a table at once: a batch into a temporary table, then one upsert, in one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import polars as pl
@@ -32,13 +32,16 @@ class BulkUpsert:
         self._open = ExitStack()
 
     def __enter__(self) -> BulkUpsert:
-        self._connection = self._open.enter_context(arrow.connection(self._warehouse.url))
-        self._cursor = self._open.enter_context(self._connection.cursor())
         if self._warehouse.is_sqlite:
+            connection: Any = self._open.enter_context(closing(self._warehouse.engine.raw_connection()))
+            self._connection = connection.driver_connection
+            self._cursor = self._open.enter_context(closing(self._connection.cursor()))
             self._cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._cursor.execute("PRAGMA temp_store = MEMORY")
             self._cursor.execute(self._stage)
-            self._connection.commit()
+        else:
+            self._connection = self._open.enter_context(arrow.postgresql_connection(self._warehouse.url))
+            self._cursor = self._open.enter_context(self._connection.cursor())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,31 +50,30 @@ class BulkUpsert:
     def write(self, rows: pl.DataFrame) -> int:
         """Write a batch, all of it or none; returns the number of rows that were new or different."""
         frame = rows.select(self._columns)
-        if self._warehouse.is_sqlite:
-            frame = frame.select(_as_sqlite_stores(name, dtype) for name, dtype in frame.schema.items())
         try:
-            if not self._warehouse.is_sqlite:
-                self._cursor.execute(self._stage)
-            self._cursor.adbc_ingest(STAGING, frame.to_arrow(), mode="append", temporary=True)
-            written = self._written()
-            if self._warehouse.is_sqlite:
-                self._cursor.execute(f"DELETE FROM {STAGING}")
+            written = self._into_sqlite(frame) if self._warehouse.is_sqlite else self._into_postgresql(frame)
             self._connection.commit()
         except BaseException:
             self._connection.rollback()
             raise
         return written
 
-    def _written(self) -> int:
-        if self._warehouse.is_sqlite:
-            self._cursor.execute(self._upsert)
-            return int(self._rows("SELECT changes()")[0][0])
-        return int(self._rows(f"WITH written AS ({self._upsert} RETURNING 1) SELECT count(*) FROM written")[0][0])
+    def _into_sqlite(self, frame: pl.DataFrame) -> int:
+        stored = frame.select(_as_sqlite_stores(name, dtype) for name, dtype in frame.schema.items())
+        self._cursor.execute("BEGIN")  # what is staged locks nothing; the upsert takes the write lock
+        places = ", ".join("?" * len(self._columns))
+        columns = [column.to_list() for column in stored.iter_columns()]
+        self._cursor.executemany(f"INSERT INTO {STAGING} VALUES ({places})", zip(*columns, strict=True))
+        self._cursor.execute(self._upsert)
+        written = int(self._cursor.rowcount)
+        self._cursor.execute(f"DELETE FROM {STAGING}")
+        return written
 
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
-        self._cursor.execute(sql)
-        rows: list[tuple[Any, ...]] = self._cursor.fetchall()
-        return rows
+    def _into_postgresql(self, frame: pl.DataFrame) -> int:
+        self._cursor.execute(self._stage)
+        self._cursor.adbc_ingest(STAGING, frame.to_arrow(), mode="append", temporary=True)
+        self._cursor.execute(f"WITH written AS ({self._upsert} RETURNING 1) SELECT count(*) FROM written")
+        return int(self._cursor.fetchall()[0][0])
 
 
 def _staging_statement(warehouse: Warehouse, table: type[Base], columns: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from tasks.errors import WarehouseUnreachableError
 from tasks.private_files import private_folder
 from tasks.settings import get_settings
 from tasks.warehouse import arrow
-from tasks.warehouse.sqlite_guard import BUSY_TIMEOUT_SECONDS, sqlite_guard
+from tasks.warehouse.sqlite_file import BUSY_TIMEOUT_SECONDS
 
 COUNTED = {"preserve_rowcount": True}
 
@@ -48,31 +48,26 @@ class Warehouse:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """One write transaction: all of it or none. On SQLite the write lock is taken at once."""
-        with _reachable(self.url), self._alone(), self.engine.begin() as connection:
+        with _reachable(self.url), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection to read with; takes no write lock."""
-        with _reachable(self.url), self._alone(), self.engine.connect() as connection:
+        with _reachable(self.url), self.engine.connect() as connection:
             yield connection.execution_options(raptorflow_read=True)
-
-    def _alone(self) -> AbstractContextManager[None]:
-        path = self.engine.url.database
-        return sqlite_guard(path).using("sqlite3") if self.is_sqlite and path else nullcontext()
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
         """Make many small transactions cheap, from whatever thread.
 
         The last connection to leave a SQLite file copies the write-ahead log back, which waits for the disk. One that
-        is idle keeps the log, until this ends or Arrow wants the file.
+        is idle keeps the log until this ends.
         """
-        path = self.engine.url.database
-        if not self.is_sqlite or not path:
+        if not self.is_sqlite:
             yield
             return
-        with sqlite_guard(path).leaving_open("sqlite3", lambda: self.engine.raw_connection().close):
+        with closing(self.engine.raw_connection()):
             yield
 
     def rows(self, statement: Executable, within: Connection | None = None) -> list[dict[str, Any]]:
@@ -125,7 +120,7 @@ def _engine(url: str) -> Engine:
         return create_engine(address, pool_pre_ping=True, connect_args={"prepare_threshold": None})
     if address.database and address.database != ":memory:":
         private_folder(Path(address.database).parent)
-    # No pool: a connection kept open would meet ADBC's in the same file, see sqlite_guard.py.
+    # No pool: an idle connection would keep the log of a file that is to be copied, restored or removed.
     engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

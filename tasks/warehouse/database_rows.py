@@ -1,16 +1,17 @@
 """The rows of one SELECT on somebody's database: read-only, a batch at a time, types as the database has them.
 
-PostgreSQL and SQLite through ADBC, DuckDB through its own library, which also reads Parquet and CSV files on disk
-(`SELECT … FROM 'posts/*.parquet'`). SQLite has no column types, and its driver would infer them from the first batch:
-every value comes as text, as from CSV.
+PostgreSQL through ADBC, SQLite through Python's own (see `sqlite_file.py`), DuckDB through its own library, which also
+reads Parquet and CSV files on disk (`SELECT … FROM 'posts/*.parquet'`). SQLite has no column types: every value comes
+as text, as from CSV.
 """
 
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from tasks.warehouse.errors import BadFileError, QueryError
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.sources import Source, with_our_names
 from tasks.warehouse.sql_text import READS, first_word, only_line_of, statements
-from tasks.warehouse.sqlite_guard import BUSY_TIMEOUT_SECONDS, sqlite_guard
+from tasks.warehouse.sqlite_file import BUSY_TIMEOUT_SECONDS
 from tasks.warehouse.typed_rows import frame_of
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -109,24 +110,26 @@ def _postgres(address: Address, sql: str, resources: ExitStack) -> Any:
 
 
 def _sqlite(address: Address, sql: str, resources: ExitStack) -> Any:
-    import adbc_driver_sqlite.dbapi
-
     path = Path(address.target)
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
-    resources.enter_context(sqlite_guard(str(path)).using("adbc"))
-    cursor = _cursor(adbc_driver_sqlite.dbapi.connect(f"file:{quote(str(path))}?mode=ro"), resources)
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
-    cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": "1"})
-    cursor.execute(sql)
-    names = cursor.fetch_record_batch().schema.names
+    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", timeout=BUSY_TIMEOUT_SECONDS, uri=True)
+    resources.enter_context(closing(connection))
+    names = [column[0] for column in connection.execute(sql).description or ()]
+    schema = pa.schema([(name, pa.string()) for name in names])
     if len(set(names)) < len(names):
-        return pa.RecordBatchReader.from_batches(pa.schema([(name, pa.string()) for name in names]), [])
+        return pa.RecordBatchReader.from_batches(schema, [])
     quoted = [name.replace('"', '""') for name in names]
     casts = ", ".join(f'CAST("{name}" AS TEXT) AS "{name}"' for name in quoted)
-    cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(MOST_ROWS)})
-    cursor.execute(f"SELECT {casts} FROM (\n{sql}\n)")
-    return cursor.fetch_record_batch()
+    cursor = connection.execute(f"SELECT {casts} FROM (\n{sql}\n)")
+    return pa.RecordBatchReader.from_batches(schema, _record_batches(cursor, schema))
+
+
+def _record_batches(cursor: sqlite3.Cursor, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    while rows := cursor.fetchmany(MOST_ROWS):
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(column, pa.string()) for column in zip(*rows, strict=True)], schema=schema
+        )
 
 
 def _duckdb(address: Address, sql: str, resources: ExitStack) -> Any:

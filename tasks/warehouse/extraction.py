@@ -37,6 +37,8 @@ TIMES: dict[type[Base], tuple[str, str]] = {
     Touch: ("occurred_at", "touch_id"),
 }
 
+MANY_ROWS = 10_000  # of SQLite: fewer are read sooner than another process has started
+
 Window = tuple[datetime, datetime]
 
 
@@ -123,13 +125,18 @@ class _Extraction:
         ids = tuple(_known(self.store, workspace_ids)) if workspace_ids else ()
         query = json.dumps([ids, [bound and bound.isoformat() for bound in bounds]])
         files = SnapshotFiles(folder, f"{self.table.name}-{hashlib.sha256(query.encode()).hexdigest()[:16]}")
-        with Reader(self.store.url) as reader:
+        with Reader(self.store.url, many=self.store.is_sqlite and self._are_many(ids)) as reader:
             snapshot = self._unchanged(reader, files, ids, bounds)
             if snapshot is None:
                 counts = self._counts(reader, ids, bounds)
                 window = _window(counts, bounds)
                 snapshot = files.write(self._frames(reader, counts, bounds), window, self.fingerprint)
         return snapshot
+
+    def _are_many(self, ids: tuple[str, ...]) -> bool:
+        """Whether reading the rows of these workspaces is worth the start of a process."""
+        some = select(self.table.c.workspace_id).where(self.table.c.workspace_id.in_(ids)).limit(MANY_ROWS).subquery()
+        return bool(self.store.rows(select(func.count().label("rows")).select_from(some))[0]["rows"] == MANY_ROWS)
 
     def _unchanged(self, reader: Reader, files: SnapshotFiles, ids: tuple[str, ...], bounds: Bounds) -> Snapshot | None:
         if not files.taken:

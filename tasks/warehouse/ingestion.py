@@ -290,7 +290,6 @@ class _Job:
             for file in staged:
                 before, began = written, datetime.now(UTC)
                 columns = figures_of(file.mapping) if file.source.path in self.standing else every
-                # Closed before `_record` writes through the other copy of SQLite, see sqlite_guard.py.
                 with BulkUpsert(self.store, self.contract.table, columns) as bulk:
                     for rows in prefetch(self._derived, file.batches()):
                         written += bulk.write(rows)

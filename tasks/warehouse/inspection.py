@@ -32,6 +32,7 @@ from tasks.warehouse.staging import number_columns
 
 HEAD_ROWS, SHOWN_ROWS = 200, 5
 DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+INSTANTS = ("published_at", "occurred_at", "started_at")
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ def _seen(
         columns=len(columns),
         preset=preset,
         why=_why(preset, fits),
-        zone=_zone(mapping, bound, timezone),
+        zone=_zone(contract, mapping, bound, timezone),
         rows=read,
         uses=list(_uses(contract, bound, columns)),
         left_out=left_out,
@@ -261,7 +262,7 @@ def _as_read(
         for column, reason, count, value in reasons.iter_rows()
         if column in bound.columns or column in rows.columns
     ]
-    passed = checked.passed if bound.grain is None else summed(checked.passed, contract)
+    passed = summed(checked.passed, contract) if bound.grain == "day" else checked.passed
     shown = passed.head(SHOWN_ROWS)
     canonical = [name for name in contract.columns if shown[name].null_count() < len(shown) and name != "workspace_id"]
     shown = shown.select(*canonical, *([DAY_ONLY] if DAY_ONLY in shown.columns else []))
@@ -323,13 +324,18 @@ def _why(preset: str | None, fits: Sequence[Fit]) -> list[str]:
     return [f"{one.preset.name}: {one.difference}" for one in nearest(fits)]
 
 
-def _zone(mapping: Mapping, bound: Mapping, timezone: str | None) -> str:
-    origin = bound.columns.get("published_at") or bound.columns.get("occurred_at")
+def _zone(contract: Contract, mapping: Mapping, bound: Mapping, timezone: str | None) -> str:
+    """By which clock the instants that matter for a kind are written."""
+    name = next((one for one in INSTANTS if one in contract.columns), INSTANTS[0])
+    origin = bound.columns.get(name)
     if origin is None and mapping.is_preset:
-        return "the report names a period, and no instants of publication"
+        is_content = contract.hours_of is not None
+        return (
+            "the report names a period, and no instants of publication" if is_content else "its rows have no instants"
+        )
     if origin is not None and origin.instant_from_id is not None:
         return "instants come from the ids, which hold them in UTC"
-    clock = bound.clock_of("published_at")
+    clock = bound.clock_of(name)
     if clock.day_only:
         return "days without an hour: no feature of the hour is made of them"
     if mapping.needs_workspace_zone:

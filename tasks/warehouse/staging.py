@@ -159,7 +159,9 @@ class Inspector:
         staged.read += batch.rows.height + len(batch.broken)
         staged.tally.add(checked.rejects)
         rejects.add(staged.source.path, checked.rejects)
-        staged.readings = attributes.narrowed([staged.readings, attributes.possible_readings(checked.passed)])
+        staged.readings = attributes.narrowed(
+            [staged.readings, attributes.possible_readings(checked.passed, staged.readings)]
+        )
         return checked.passed
 
     def _refuse_shortened_keys(self, staged: Staged, passed: pl.DataFrame) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.special import stdtr, stdtrit
 
-from tasks.experiments import ExperimentEngine
+from tasks.experiments import ExperimentEngine, ExperimentService
 from tasks.experiments.assignment import AssignmentPlan
 from tasks.experiments.hashing import cumulative, keyed_blake2b
 from tasks.experiments.inference.arm_statistics import Moments
@@ -113,3 +115,30 @@ async def test_analysis_costs_the_same_whatever_the_number_of_outcomes(sqlite_wa
             seconds[n].append(time.perf_counter() - started)
     ratio = min(seconds[40_000]) / min(seconds[2_000])
     print(f"\nBAR analysis at 40,000 outcomes over analysis at 2,000: {ratio:.2f} (bar 1, independent of their number)")
+
+
+def test_a_winsorized_look_and_the_memory_of_a_million_units(sqlite_warehouse: Warehouse) -> None:
+    """At 200,000 units, and what recording and looking at a million costs over an idle process."""
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    service, rng = ExperimentService(warehouse=sqlite_warehouse), np.random.default_rng(3)
+    arms = [{"name": "a"}, {"name": "b"}]
+    idle, total, part = peak_mb(), 1_000_000, 100_000
+    made = service.create_experiment("size", "acme", arms, "spent", metric_kind="continuous", winsorise_at=0.99)
+    service.start_experiment(made.experiment_id)
+    for first in range(0, total, part):
+        units = [f"u{i}" for i in range(first, first + part)]
+        service.assign_variants(made.experiment_id, units)
+        values = rng.lognormal(0, 1.5, part) * (rng.random(part) < 0.1)
+        service.record_outcomes(made.experiment_id, pl.DataFrame({"unit_id": units, "outcome": values}))
+        if first + part == 200_000:
+            seconds = fastest(lambda: service.analyze_experiment(made.experiment_id), 5, time.process_time)
+            print(f"\nBAR winsorized look at 200,000 units, CPU time: {seconds:.3f} s (bar 0.2)")
+    started = time.perf_counter()
+    service.analyze_experiment(made.experiment_id)
+    print(f"\nBAR winsorized look at 1,000,000 units: {time.perf_counter() - started:.2f} s (bar none)")
+    print(f"\nBAR peak memory of 1,000,000 units over idle: {peak_mb() - idle:.0f} MB (bar 600)")
+
+
+def peak_mb() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024

@@ -188,7 +188,7 @@ def test_a_problem_is_debated(files: dict[str, Path]) -> None:
         )
 
     debate = follow("(c) a problem through a panel's debate", "swarm", work)
-    assert (debate["engine"], debate["status"]) == ("evidence_panel", "concluded")
+    assert (debate["engine"], debate["status"]) == ("evidence_panel", "decided")
 
 
 def test_a_model_type_is_refreshed(files: dict[str, Path]) -> None:

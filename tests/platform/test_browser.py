@@ -65,6 +65,14 @@ def open_form(platform: RunningPlatform, page: Page, deployment: str) -> None:
     page.get_by_text("Validate parameters").wait_for()
 
 
+def choose(page: Page, what: str, menu: int = 0) -> None:
+    """Open one of the form's menus, from the top, and pick a choice."""
+    page.locator(".p-select-button").nth(menu).click()
+    page.keyboard.press("ArrowDown")
+    page.locator(".p-select-option__text", has_text=what).click()
+    page.keyboard.press("Escape")
+
+
 def submit(page: Page, platform: RunningPlatform) -> str:
     """Press Submit, open the run, wait until its page says Completed; gives the run's id."""
     run_id: str = pressed(page, "/create_flow_run")["id"]
@@ -105,8 +113,7 @@ def champion(platform: RunningPlatform) -> str:
 
 def test_the_form_of_pattern_learning_leads_to_a_report_with_the_pattern(learned: RunningPlatform, page: Page) -> None:
     open_form(learned, page, "pattern-learning")
-    page.get_by_role("button", name="Add item").first.click()
-    page.locator("textarea").first.fill(WORKSPACE)
+    choose(page, WORKSPACE)  # ingested after the form was deployed
     picture(page, "form-of-pattern-learning")
     run_id = submit(page, learned)
     with at_home(learned.home):
@@ -151,10 +158,8 @@ def test_mlflow_shows_the_champions_plots(learned: RunningPlatform, page: Page) 
 def test_a_rollback_from_the_form_moves_the_alias(learned: RunningPlatform, page: Page) -> None:
     before = champion(learned)
     open_form(learned, page, "model-rollback")
-    page.locator("textarea").first.fill(WORKSPACE)
-    page.locator(".p-select-button").first.click()
-    page.keyboard.press("ArrowDown")
-    page.locator(".p-select-option__text", has_text="ENGAGEMENT_PREDICTOR").click()
+    choose(page, WORKSPACE)
+    choose(page, "ENGAGEMENT_PREDICTOR", menu=1)
     picture(page, "form-of-model-rollback")
     submit(page, learned)
     assert champion(learned) == "1" != before

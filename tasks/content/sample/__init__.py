@@ -16,7 +16,7 @@ from tasks.content.features import with_features
 from tasks.content.sample.agency import AGENCY, SimulatedWorkspace
 from tasks.content.sample.experiments import EXPERIMENTS, experiments
 from tasks.content.sample.outcomes import channel_levels, outcomes
-from tasks.content.sample.posts import PIECES, first_day, flip, last_day, posts
+from tasks.content.sample.posts import PIECES, first_day, flip, posts
 from tasks.content.sample.touches import ROLES, touches
 from tasks.content.sample.writing import texts
 
@@ -56,7 +56,7 @@ def simulate(folder: Path, seed: int = 2026, *, until: date | None = None) -> Sa
     Args:
         folder: where to write; made if it is not there.
         seed: another seed, another simulation; the same seed, the same rows.
-        until: last day of content, moved back to a Sunday; by default a fixed day.
+        until: last day of content; by default a fixed day.
     """
     until = until or UNTIL
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def simulate(folder: Path, seed: int = 2026, *, until: date | None = None) -> Sa
         levels[workspace.workspace_id] = channel_levels(workspace, random)
         content.append(_content(workspace, until, levels[workspace.workspace_id], random))
         contacts.append(touches(workspace, content[-1], random))
-    started_at = datetime.combine(last_day(until), datetime.min.time(), UTC) - timedelta(days=42)
+    started_at = datetime.combine(until, datetime.min.time(), UTC) - timedelta(days=42)
     frames = {
         "workspaces": pl.DataFrame([workspace.row() for workspace in AGENCY]),
         "content": pl.concat(content),
@@ -101,7 +101,7 @@ def _planted(seed: int, until: date, levels: Mapping[str, Mapping[str, float]]) 
     return {
         "simulated": True,
         "seed": seed,
-        **{"from": first_day(until).isoformat(), "until": last_day(until).isoformat()},
+        **{"from": first_day(until).isoformat(), "until": until.isoformat()},
         "workspaces": {
             workspace.workspace_id: {
                 "null": not workspace.effects,

@@ -39,7 +39,7 @@ HOUR_WEIGHTS = np.repeat((1.0, 3.0, 2.0, 2.5, 2.0), (2, 3, 5, 4, 2))  # 6 to 22 
 def posts(workspace: SimulatedWorkspace, until: date, random: Generator) -> pl.DataFrame:
     """One row a post: when, where, and which pieces it holds (booleans named as in `PIECES`)."""
     n = workspace.posts
-    day = np.sort(_days(n, random))
+    day = np.sort(_days(n, until, random))
     season = day / DAYS
     kind = random.choice(len(CONTENT_TYPES), n, p=TYPE_SHARES)
     channel = _channels(kind, season, random)
@@ -59,10 +59,11 @@ def posts(workspace: SimulatedWorkspace, until: date, random: Generator) -> pl.D
     return pl.DataFrame(columns).with_columns(published.dt.convert_time_zone("UTC"), pl.Series("season", season))
 
 
-def _days(n: int, random: Generator) -> Ints:
+def _days(n: int, until: date, random: Generator) -> Ints:
     """Days since the start: more towards the end, fewer at weekends."""
     day = np.arange(DAYS)
-    weight = (0.8 + 0.4 * day / DAYS) * np.where(day % 7 >= 5, 0.8, 1.0)
+    is_weekend = (day + first_day(until).weekday()) % 7 >= 5
+    weight = (0.8 + 0.4 * day / DAYS) * np.where(is_weekend, 0.8, 1.0)
     return random.choice(DAYS, n, p=weight / weight.sum())
 
 
@@ -73,14 +74,9 @@ def _local_times(day: Ints, until: date, random: Generator) -> NDArray[np.dateti
     return np.asarray(start + day.astype("timedelta64[D]") + second.astype("timedelta64[s]"))
 
 
-def last_day(until: date) -> date:
-    """The Sunday on or before `until`."""
-    return until - timedelta(days=(until.weekday() + 1) % 7)
-
-
 def first_day(until: date) -> date:
-    """A Monday."""
-    return last_day(until) - timedelta(days=DAYS - 1)
+    """Of the sample that ends on a day."""
+    return until - timedelta(days=DAYS - 1)
 
 
 def flip(until: date) -> datetime:

@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tasks.experiments.inference.adaptive_inference import Scores, augmented_ratio_scores, augmented_scores
+from tasks.experiments.inference.adaptive_inference import (
+    Scores,
+    augmented_ratio_scores,
+    augmented_scores,
+    pooled_variance,
+)
 from tasks.experiments.outcomes import SUMS
 from tasks.experiments.records import MetricKind
 from tasks.experiments.segments import labels_of
@@ -187,13 +192,23 @@ class ArmSums:
         """Units of each arm (K,)."""
         return self.total("n")
 
-    def augmented_scores(self, propensity: Array) -> Scores:
-        """Of values as they were handed in, origin included, by the probability (B, K) of each arm in each epoch."""
+    def augmented_scores(self, propensity: Array, *, is_expected: bool = True) -> Scores:
+        """Of values as they were handed in, origin included, by the probability (B, K) of each arm in each epoch.
+
+        Args:
+            is_expected: whether errors follow from the arms' variances; False: from the scores' own spread, as rule 2
+                had it.
+        """
         n, y, yy = (self.sums[name] for name in ("n", "y", "yy"))
         if self.kind == MetricKind.RATIO:
             d, dd, yd = (self.sums[name] for name in ("d", "dd", "yd"))
-            return augmented_ratio_scores(n, y, yy, d, dd, yd, propensity)
-        return augmented_scores(n, y + n * self.origin, yy + 2 * self.origin * y + n * self.origin**2, propensity)
+            return augmented_ratio_scores(n, y, yy, d, dd, yd, propensity, is_expected=is_expected)
+        values, squares = y + n * self.origin, yy + 2 * self.origin * y + n * self.origin**2
+        if not is_expected:
+            return augmented_scores(n, values, squares, propensity)
+        is_coin = self.kind == MetricKind.BINARY
+        variance = self.moments().variance if is_coin else pooled_variance(n, y, yy)
+        return augmented_scores(n, values, squares, propensity, variance)
 
     def moments(self) -> Moments:
         """Of each arm (K,), as its kind wants them."""

@@ -13,9 +13,10 @@ from math import ceil, floor, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 Array = NDArray[np.float64]
-Z = 1.96
+Z = float(ndtri(0.975))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,27 +22,31 @@ def predictions(model: FittedModel, rows: Examples, version_name: str) -> list[P
     """One prediction a row, in time order, with the hash of the inputs it was made from."""
     if not rows.n:
         return []
-    predicted = model.predict(rows.features)
+    predicted = model.predict_rows(rows)
     inputs = rows.features.select([name for name in model.columns if name in rows.features.columns]).to_dicts()
     return [
         Prediction(
             row_id=key,
             model_version=version_name,
             inputs_sha256=_sha256(given),
-            output={"expected": value} if model.classes is None else _label(model.classes, value),
+            output=output,
         )
-        for key, given, value in zip(rows.keys.to_list(), inputs, predicted.tolist(), strict=True)
+        for key, given, output in zip(rows.keys.to_list(), inputs, outputs(model, predicted), strict=True)
     ]
+
+
+def outputs(model: FittedModel, predicted: Floats) -> list[dict[str, Any]]:
+    """Predictions as `FittedModel.predict` gives them, one a row, in the words of `Prediction.output`."""
+    if model.classes is None:
+        return [{"expected": value} for value in predicted.tolist()]
+    said = [model.classes[place] for place in model.chosen(predicted)]
+    both = zip(said, predicted.tolist(), strict=True)
+    return [{"label": label, "probabilities": dict(zip(model.classes, row, strict=True))} for label, row in both]
 
 
 def _sha256(inputs: Mapping[str, Any]) -> str:
     text = json.dumps(inputs, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _label(classes: tuple[str, ...], probabilities: list[float]) -> dict[str, object]:
-    by_label = dict(zip(classes, probabilities, strict=True))
-    return {"label": max(by_label, key=by_label.__getitem__), "probabilities": by_label}
 
 
 @dataclass(frozen=True, slots=True)

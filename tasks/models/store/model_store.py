@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from sqlalchemy import Connection, Select, delete, select, update
@@ -39,7 +39,7 @@ ROWS_PER_QUERY = 5_000
 PENDING, DONE, ABANDONED = "pending", "done", "abandoned"
 
 
-OfModel = ModelVersion | ModelDeployment | ModelPrediction | ModelRollout | ModelServing
+OfModel = DriftCheck | ModelVersion | ModelDeployment | ModelPrediction | ModelRollout | ModelServing
 
 
 class ModelStore:
@@ -199,6 +199,16 @@ class ModelStore:
         with self.warehouse.begin() as connection:
             row = dict(schedule) | {"recorded_at": datetime.now(UTC)}
             self.warehouse.upsert(connection, ModelSchedule, [row])
+
+    def drift_check(self, key: ModelKey, version_name: str, data_sha256: str) -> DriftReport | None:
+        """The report of a check that was made of this version on this data."""
+        statement = _of(key, select(DriftCheck.__table__), DriftCheck).where(
+            DriftCheck.version_name == version_name, DriftCheck.data_sha256 == data_sha256
+        )
+        for row in self.warehouse.rows(statement):
+            found = {name: value for name, value in row.items() if name in DriftReport.__annotations__}
+            return cast("DriftReport", found | {"model_version": version_name, "samples_needed": 0})
+        return None
 
     def add_drift_check(self, key: ModelKey, report: DriftReport, data_sha256: str, run_id: str) -> None:
         """Store one drift check; the same version on the same data again is the same row."""

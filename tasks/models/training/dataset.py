@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.models.specs import ModelSpec
+from tasks.models.training.text_columns import PIECES_ROWS, TextCounts, count
 from tasks.statistics.outcome_parts import parts_of_outcome
 from tasks.warehouse.attribute_roles import is_numeric, roles_in
 
@@ -50,7 +51,10 @@ class Examples:
     def slice(self, start: int, stop: int) -> Examples:
         """Rows start…stop, in time order."""
         rows = slice(start, max(stop, start))
-        return Examples(self.features[rows], self.target[rows], self.keys[rows], self.times[rows])
+        part = Examples(self.features[rows], self.target[rows], self.keys[rows], self.times[rows])
+        if "counts" in self.__dict__:
+            part.__dict__["counts"] = self.counts[rows]
+        return part
 
     def split(self, instant: datetime) -> tuple[Examples, Examples]:
         """Rows up to and including an instant, and rows later than it."""
@@ -71,6 +75,15 @@ class Examples:
     def has_one_class(self) -> bool:
         """Whether a classifier would have nothing to tell apart."""
         return self.target.dtype == pl.String and self.target.n_unique() < 2
+
+    @cached_property
+    def counts(self) -> TextCounts:
+        """Words of the texts, counted once; slices made after that have theirs from here."""
+        return count(self.features[TEXT].to_list(), pieces=self.n <= PIECES_ROWS)
+
+    def count_words(self) -> None:
+        """Count them now, where several slices will need them."""
+        _ = self.counts
 
     @cached_property
     def sha256(self) -> str:
@@ -185,7 +198,7 @@ def features(frame: pl.DataFrame, spec: ModelSpec) -> pl.DataFrame:
         numbers, labels = numbers + more_numbers, labels + more_labels
     columns = [pl.col(name).cast(pl.Float64) for name in numbers]
     columns += [pl.col(name).cast(pl.String).fill_null("") for name in labels]
-    if spec.features.text or spec.features.text_hashes:
+    if spec.features.text:
         words = pl.concat_str(pl.col("title").fill_null(""), pl.col("body").fill_null(""), separator=" ")
         columns.append(words.str.strip_chars().alias(TEXT))
     return frame.select(columns)

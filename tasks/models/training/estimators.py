@@ -1,11 +1,14 @@
-"""scikit-learn estimators for each kind a spec may name. All of them survive skops with the types we trust."""
+"""Fit a model as its spec says, and predict with it; each family stands in a module of its own.
+
+All of them survive skops with the types we trust, and so do the pipelines of scikit-learn that earlier releases saved.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +17,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.models.specs import ModelSpec
+from tasks.models.training.conversion_model import ConversionPart, fit_conversion_model
 from tasks.models.training.dataset import TEXT, Examples
+from tasks.models.training.level_model import LevelPart, fit_level_model
+from tasks.models.training.text_columns import TextCounts, count
+from tasks.models.training.text_model import TextPart, fit_text_model
 from tasks.statistics.one_thread import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEED = 20260101
 ONE_THREAD_ROWS = 20_000  # below this, a second thread costs more than it brings
-HASHING_ROWS = 100_000
-CALIBRATION_SHARE = 0.2
-MIN_CALIBRATION_ROWS = 10  # of each class
 PROBABILITY_FLOOR = 1e-4
 Floats = NDArray[np.float64]
 _TURN = RLock()
@@ -52,18 +55,36 @@ class FittedModel:
     @classmethod
     def of(cls, estimator: Any) -> FittedModel:
         """From an estimator, fitted or loaded: it knows its own columns and classes."""
-        inner = estimator
+        classes = getattr(estimator, "classes_", None)
+        named = None if classes is None else tuple(str(name) for name in classes)
+        if hasattr(estimator, "inputs"):
+            inputs = estimator.inputs
+            return cls(estimator, tuple(inputs["numbers"]), tuple(inputs["labels"]), bool(inputs.get("text")), named)
+        inner = estimator  # of an earlier release
         while hasattr(inner, "estimator"):  # calibration around a frozen pipeline
             inner = inner.estimator
         columns = {name: names for name, _, names in inner.named_steps["columns"].transformers_}
-        classes = getattr(estimator, "classes_", None)
-        return cls(
-            estimator,
-            tuple(columns.get("numbers", ())),
-            tuple(columns.get("labels", ())),
-            "words" in columns,
-            None if classes is None else tuple(str(name) for name in classes),
-        )
+        numbers, labels = tuple(columns.get("numbers", ())), tuple(columns.get("labels", ()))
+        return cls(estimator, numbers, labels, "words" in columns, named)
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether it is a pipeline of an earlier release, which counts words itself."""
+        return not hasattr(self.estimator, "inputs")
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What was chosen when it was fitted, for people."""
+        return dict(getattr(self.estimator, "recipe", {}))
+
+    @property
+    def half_width(self) -> float | None:
+        """Half width of the 90 % interval around an expected value; None where there is none."""
+        return getattr(self.estimator, "half_width", None)
+
+    def chosen(self, probabilities: Floats) -> NDArray[np.int64]:
+        """(n,) position of the label that is said: the likeliest, but for a rare one that is nearly as likely."""
+        return np.asarray((probabilities * getattr(self.estimator, "label_weights", 1.0)).argmax(axis=1), np.int64)
 
     def frame(self, features: pl.DataFrame) -> pd.DataFrame:
         """The input as the estimator reads it; a column the rows lack is missing everywhere."""
@@ -82,17 +103,36 @@ class FittedModel:
             }
         )
 
-    def predict(self, features: pl.DataFrame) -> Floats:
-        """(n,) expected values for regression, (n, classes) probabilities for classification."""
-        table = self.frame(features)
+    def predict(self, features: pl.DataFrame, counts: TextCounts | None = None) -> Floats:
+        """(n,) expected values for regression, (n, classes) probabilities for classification.
+
+        Args:
+            features: (n, …) the columns read; further ones are left alone.
+            counts: of the texts, where they were counted before; counting takes longest.
+        """
+        return self.predict_table(self.frame(features), counts)
+
+    def predict_table(self, table: pd.DataFrame, counts: TextCounts | None = None) -> Floats:
+        """Likewise, from the input as the estimator reads it."""
         with sklearn_turn(len(table)):
-            if self.classes is None:
-                return np.asarray(self.estimator.predict(table), dtype=np.float64)
-            return np.asarray(self.estimator.predict_proba(table), dtype=np.float64)
+            given: list[Any] = [table] if self.columns != [TEXT] or self.is_earlier else []
+            given += [self._counts(table, counts)] if self.text and not self.is_earlier else []
+            predict = self.estimator.predict if self.classes is None else self.estimator.predict_proba
+            return np.asarray(predict(*given), dtype=np.float64)
+
+    def _counts(self, table: pd.DataFrame, counts: TextCounts | None) -> TextCounts:
+        has_pieces = self.estimator.words.pieces is not None
+        if counts is not None and (counts.pieces is not None or not has_pieces):
+            return counts
+        return count(table[TEXT].tolist(), pieces=has_pieces)
+
+    def predict_rows(self, examples: Examples) -> Floats:
+        """Predictions of examples, whose texts are counted once however many models predict them."""
+        return self.predict(examples.features, examples.counts if self.text and not self.is_earlier else None)
 
     def losses(self, examples: Examples) -> Floats:
         """(n,) squared errors for regression, negative log probabilities of the true class for classification."""
-        return losses(self.predict(examples.features), examples.target, self.classes)
+        return losses(self.predict_rows(examples), examples.target, self.classes)
 
 
 def losses(predicted: Floats, target: pl.Series, classes: Sequence[str] | None) -> Floats:
@@ -107,109 +147,74 @@ def losses(predicted: Floats, target: pl.Series, classes: Sequence[str] | None) 
     return result
 
 
+class Parts:
+    """What models learn from so many of the first rows of examples, each part made once.
+
+    A model is tuned on its latest rows by what was learned from those before; the same part is the model whose held-out
+    loss is reported.
+    """
+
+    def __init__(self, spec: ModelSpec, examples: Examples) -> None:
+        self.spec, self._examples = spec, examples
+        self._made: dict[int, Any] = {}
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """All rows as estimators read them."""
+        inputs = self._inputs
+        return FittedModel(None, tuple(inputs["numbers"]), tuple(inputs["labels"]), False, None).frame(
+            self._examples.features
+        )
+
+    @cached_property
+    def target(self) -> NDArray[Any]:
+        """(n,) numbers for regression, labels for classification."""
+        values = self._examples.target.to_numpy()
+        return values if self.spec.task == "regression" else values.astype(str)
+
+    @property
+    def counts(self) -> TextCounts | None:
+        """Of the texts; None where the spec reads none."""
+        return self._examples.counts if self._inputs["text"] else None
+
+    @cached_property
+    def _inputs(self) -> dict[str, Any]:
+        schema = self._examples.features.schema
+        numbers = [name for name, kind in schema.items() if kind == pl.Float64]
+        labels = [name for name in schema if name not in numbers and name != TEXT]
+        return {"numbers": numbers, "labels": labels, "text": TEXT in schema}
+
+    def fitted(self, n: int) -> FittedModel:
+        """The model of the first n rows."""
+        table, target, counts = self.table.iloc[:n], self.target[:n], self.counts
+        counts = None if counts is None else counts[slice(0, n)]
+        with sklearn_turn(n):
+            if self.spec.estimator.kind == "level_and_residual":
+                return FittedModel.of(fit_level_model(self._part, table, target, counts))
+            if self.spec.estimator.kind == "text_classifier":
+                assert counts is not None, "a classifier of texts reads them"
+                return FittedModel.of(fit_text_model(self._part, counts, target))
+            return FittedModel.of(fit_conversion_model(self._part, table, target))
+
+    def _part(self, n: int) -> Any:
+        if n not in self._made:
+            self._made[n] = self._learned_from(n)
+        return self._made[n]
+
+    def _learned_from(self, n: int) -> LevelPart | TextPart | ConversionPart:
+        table, target, counts = self.table.iloc[:n], self.target[:n], self.counts
+        counts = None if counts is None else counts[slice(0, n)]
+        if self.spec.estimator.kind == "level_and_residual":
+            return LevelPart(self.spec, table, target, counts, self._inputs)
+        if self.spec.estimator.kind == "text_classifier":
+            assert counts is not None, "a classifier of texts reads them"
+            return TextPart(counts, target)
+        return ConversionPart(self.spec, table, target, self._inputs)
+
+
 def fit(spec: ModelSpec, examples: Examples) -> FittedModel:
     """Fit the spec's estimator on examples in time order."""
-    names = examples.features.columns
-    numeric = [name for name in names if examples.features.schema[name] == pl.Float64]
-    # Boosting cannot split a column of which it sees no value; a classifier is fitted on the rows before calibration.
-    seen = examples.features if spec.task == "regression" else examples.features.head(_calibration_start(examples.n))
-    numbers = tuple(name for name in numeric if seen[name].is_not_nan().any())
-    text = TEXT in names
-    labels = tuple(name for name in names if name not in numeric and name != TEXT)
-    blank = FittedModel(None, numbers, labels, text, None)
-    table, target = blank.frame(examples.features), examples.target.to_numpy()
-    with sklearn_turn(len(table)):
-        if spec.task == "regression":
-            return FittedModel.of(_regressor(spec, blank).fit(table, target))
-        return FittedModel.of(_classifier(spec, blank, table, target.astype(str)))
-
-
-def _regressor(spec: ModelSpec, columns: FittedModel) -> Any:
-    from sklearn.ensemble import HistGradientBoostingRegressor
-    from sklearn.pipeline import Pipeline
-
-    boosting = HistGradientBoostingRegressor(random_state=SEED, **spec.estimator.parameters)
-    return Pipeline([("columns", _columns(spec, columns)), ("model", boosting)])
-
-
-def _classifier(spec: ModelSpec, columns: FittedModel, table: pd.DataFrame, target: NDArray[Any]) -> Any:
-    if spec.estimator.kind == "text_classifier":
-        return _with_plain_numbers(_text_classifier(spec, table[TEXT]).fit(table, target))
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.pipeline import Pipeline
-
-    boosting = HistGradientBoostingClassifier(random_state=SEED, **spec.estimator.parameters)
-    pipeline = Pipeline([("columns", _columns(spec, columns)), ("model", boosting)])
-    return _calibrated(pipeline, table, target)
-
-
-def _calibrated(pipeline: Any, table: pd.DataFrame, target: NDArray[Any]) -> Any:
-    """Fit on the earlier rows and calibrate on the latest, whose base rate is tomorrow's best guess."""
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.frozen import FrozenEstimator
-
-    cut = _calibration_start(len(target))
-    _, early = np.unique(target[:cut], return_counts=True)
-    _, late = np.unique(target[cut:], return_counts=True)
-    if len(early) < 2 or len(late) < len(early) or late.min() < MIN_CALIBRATION_ROWS:
-        return pipeline.fit(table, target)
-    fitted = pipeline.fit(table.iloc[:cut], target[:cut])
-    return CalibratedClassifierCV(FrozenEstimator(fitted), method="sigmoid").fit(table.iloc[cut:], target[cut:])
-
-
-def _calibration_start(n: int) -> int:
-    """The first of n rows that calibration takes."""
-    return int(n * (1 - CALIBRATION_SHARE))
-
-
-def _columns(spec: ModelSpec, columns: FittedModel) -> Any:
-    from sklearn.compose import ColumnTransformer
-    from sklearn.feature_extraction.text import HashingVectorizer
-    from sklearn.preprocessing import OrdinalEncoder
-
-    parts: list[Any] = [("numbers", "passthrough", list(columns.numbers))]
-    if columns.labels:
-        codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-        parts.append(("labels", codes, list(columns.labels)))
-    if columns.text:
-        words = HashingVectorizer(n_features=spec.features.text_hashes, alternate_sign=False, norm=None)
-        parts.append(("words", words, TEXT))
-    return ColumnTransformer(parts, sparse_threshold=0.0)
-
-
-def _text_classifier(spec: ModelSpec, texts: pd.Series[str]) -> Any:
-    from sklearn.compose import ColumnTransformer
-    from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression, SGDClassifier
-    from sklearn.pipeline import Pipeline
-
-    hashed: Any = HashingVectorizer(n_features=2**18, ngram_range=(1, 2), alternate_sign=False)
-    if len(texts) > HASHING_ROWS:
-        model: Any = SGDClassifier(loss="log_loss", alpha=1e-6, random_state=SEED)
-        return Pipeline([("columns", ColumnTransformer([("words", hashed, TEXT)])), ("model", model)])
-    least = 2 if len(texts) >= 1000 else 1
-    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=least, max_features=50_000)
-    model = LogisticRegression(max_iter=300, **spec.estimator.parameters)
-    chosen = words if _has_vocabulary(words, texts, least) else hashed  # without any word the first raises
-    return Pipeline([("columns", ColumnTransformer([("words", chosen, TEXT)])), ("model", model)])
-
-
-def _has_vocabulary(words: Any, texts: pd.Series[str], least: int) -> bool:
-    """Whether any word stands in so many of the texts; most often the first few tell."""
-    analyze, counts = words.build_analyzer(), Counter[str]()
-    for text in texts:
-        counts.update(set(analyze(text)))
-        if counts and counts.most_common(1)[0][1] >= least:
-            return True
-    return False
-
-
-def _with_plain_numbers(fitted: Any) -> Any:
-    """The places of words as Python's integers: skops writes each of NumPy's to a file of its own."""
-    words = fitted.named_steps["columns"].named_transformers_["words"]
-    if hasattr(words, "vocabulary_"):
-        words.vocabulary_ = {word: int(place) for word, place in words.vocabulary_.items()}
-    return fitted
+    return Parts(spec, examples).fitted(examples.n)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -13,15 +13,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.models.drift.shifts import OutputSummary, summarize_outputs
+from tasks.models.drift.shifts import OutputSummary, expected_losses, summarize_outputs
 from tasks.models.specs import ModelSpec
 from tasks.models.training.dataset import RECENT_ROWS, Examples
-from tasks.models.training.estimators import FittedModel, Floats, fit, losses
+from tasks.models.training.estimators import FittedModel, Floats, Parts, fit, losses
+from tasks.models.training.origins import edges
 from tasks.statistics.paired_bound import paired_lower_bound
 
-FOLD_EDGES = (0.5, 0.75, 1.0)  # train on the first half, score the third quarter; train on that too, score the last
-MANY_ROWS, LAST_THIRD = 1_000, (2 / 3, 1.0)  # so many rows need no first fold: their last third suffices
 HELD_OUT_ROWS = 1_000
+CHANCE = 0.1  # that retraining is proposed for a champion that fits; what it proposes has to pass the gate anyway
 REFERENCE_ROWS = 3
 REFERENCE_TEXT_CHARACTERS = 500
 
@@ -44,6 +44,13 @@ class HeldOut:
     baseline_losses: Floats
     classes: tuple[str, ...] | None
 
+    @property
+    def chosen(self) -> NDArray[np.int64]:
+        """(n,) position of the label that is said of each row; zeros for regression."""
+        if self.model is None or self.classes is None:
+            return np.zeros(self.rows.n, dtype=np.int64)
+        return self.model.chosen(self.predicted)
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -55,6 +62,7 @@ class Evaluation:
         gain: mean paired difference baseline − model; `gain_lower` its one-sided bound.
         metrics: r2, auc, brier, accuracy, macro_f1 … of the latest fold, where defined.
         outputs: the latest fold's predictions, against which later ones are compared.
+        overconfidence: mean over all folds, see `overconfidence`, with the variance of the rows.
     """
 
     loss: float
@@ -66,6 +74,8 @@ class Evaluation:
     p_value: float
     metrics: dict[str, float]
     outputs: OutputSummary
+    overconfidence: float
+    overconfidence_variance: float
 
     @property
     def beats_baseline(self) -> bool:
@@ -92,14 +102,19 @@ class TrainedModel:
     held_out: HeldOut
 
 
-def train(spec: ModelSpec, examples: Examples) -> TrainedModel:
-    """Evaluate the spec on later rows, then fit it on all of them."""
-    shares = FOLD_EDGES if examples.n < MANY_ROWS else LAST_THIRD
-    edges = [int(examples.n * share) for share in shares]
-    folds = [_held_out(spec, examples, start, stop) for start, stop in pairwise(edges)]
-    model = fit(spec, examples)
-    evaluation = evaluate(folds, spec.gate.confidence)
+def train(spec: ModelSpec, examples: Examples, confidence: float | None = None) -> TrainedModel:
+    """Evaluate the spec on later rows, at its gate's confidence or another one, then fit it on all of them."""
+    parts = Parts(spec, examples)
+    folds = [_held_out(parts, examples, start, stop) for start, stop in pairwise(edges(examples.n))]
+    model = parts.fitted(examples.n)
+    evaluation = evaluate(folds, confidence or spec.gate.confidence)
     return TrainedModel(model, evaluation, reference_predictions(model, examples), folds[-1])
+
+
+def latest_fold(spec: ModelSpec, examples: Examples) -> HeldOut:
+    """The latest fold of the evaluation that `train` makes, once more."""
+    start, stop = edges(examples.n)[-2:]
+    return _held_out(Parts(spec, examples), examples, start, stop)
 
 
 def evaluate(folds: Sequence[HeldOut], confidence: float) -> Evaluation:
@@ -107,6 +122,7 @@ def evaluate(folds: Sequence[HeldOut], confidence: float) -> Evaluation:
     lost = np.concatenate([fold.losses for fold in folds])
     baseline = np.concatenate([fold.baseline_losses for fold in folds])
     bound = paired_lower_bound(baseline - lost, confidence)
+    too_sure = np.concatenate([overconfidence(fold.predicted, fold.rows.target, fold.classes) for fold in folds])
     latest = folds[-1]
     return Evaluation(
         loss=float(lost.mean()),
@@ -116,21 +132,37 @@ def evaluate(folds: Sequence[HeldOut], confidence: float) -> Evaluation:
         gain=bound.mean,
         gain_lower=bound.lower,
         p_value=bound.p_value,
-        metrics=metrics(latest.predicted, latest.rows.target, latest.classes),
+        metrics=metrics(latest.predicted, latest.rows.target, latest.classes, latest.chosen),
         outputs=summarize_outputs(latest.predicted),
+        overconfidence=float(too_sure.mean()),
+        overconfidence_variance=float(too_sure.var(ddof=1)) if len(lost) > 1 else 0.0,
     )
 
 
-def _held_out(spec: ModelSpec, examples: Examples, start: int, stop: int) -> HeldOut:
-    """Rows start…stop, predicted by a model trained on the rows before."""
+def _held_out(parts: Parts, examples: Examples, start: int, stop: int) -> HeldOut:
+    """Rows start…stop of examples, predicted by a model trained on the rows before."""
     past, future = examples.slice(0, start), examples.slice(start, stop)
     baseline = baseline_losses(past.target, future.target)
-    model = _fitted(spec, past)
-    if model is None:
+    if past.has_one_class:
         return HeldOut(future, None, np.ones((future.n, 1)), baseline, baseline, (str(past.target[0]),))
-    predicted = model.predict(future.features)
+    model = parts.fitted(start)
+    predicted = model.predict_rows(future)
     lost = losses(predicted, future.target, model.classes)
     return HeldOut(future, model, predicted, lost, baseline, model.classes)
+
+
+def overconfidence(predicted: Floats, target: pl.Series, classes: Sequence[str] | None) -> Floats:
+    """(n,) how much surer the model was than it was right; its mean is zero where differences it predicts come true.
+
+    Of classes the loss above the one that its own probabilities promise; for regression 1 − the slope of outcomes on
+    predictions, row by row. Both are the score of a model's scale, and both stay zero where only the inputs move.
+    """
+    if classes is not None:
+        return losses(predicted, target, classes) - expected_losses(predicted)
+    centered = predicted - predicted.mean()
+    errors = target.to_numpy() - predicted
+    variance = float((centered**2).mean())
+    return -(errors - errors.mean()) * centered / variance if variance > 0 else np.zeros(len(predicted))
 
 
 def baseline_losses(past: pl.Series, future: pl.Series) -> Floats:
@@ -151,15 +183,20 @@ def _constant_losses(past: pl.Series, future: pl.Series) -> Floats:
     return losses(np.tile(counts / counts.sum(), (len(future), 1)), future, classes)
 
 
-def metrics(predicted: Floats, target: pl.Series, classes: tuple[str, ...] | None) -> dict[str, float]:
-    """R² for regression; accuracy, macro F1 and binary metrics for classes. An undefined one is left out."""
+def metrics(
+    predicted: Floats, target: pl.Series, classes: tuple[str, ...] | None, chosen: NDArray[np.int64]
+) -> dict[str, float]:
+    """R² for regression; accuracy, macro F1 and binary metrics for classes. An undefined one is left out.
+
+    `chosen` (n,) is the position of the label that is said of each row; nobody asks for it in regression.
+    """
     if classes is None:
         total = float(target.to_numpy().var()) * len(target)
         return {"r2": 1.0 - float(((predicted - target.to_numpy()) ** 2).sum()) / total} if total > 0 else {}
     from sklearn.metrics import f1_score
 
     truth = target.to_numpy().astype(str)
-    labels = np.array(classes)[predicted.argmax(axis=1)]
+    labels = np.array(classes)[chosen]
     shares = {"accuracy": float((labels == truth).mean())}
     shares["macro_f1"] = float(f1_score(truth, labels, average="macro", zero_division=0.0))
     return shares | (_binary_metrics(predicted[:, 1], truth == classes[1]) if len(classes) == 2 else {})
@@ -213,6 +250,14 @@ class RetrainGain:
     window: str
     champion_loss: float
 
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any] | None) -> RetrainGain | None:
+        """What `as_dict` gave; None where nothing was measured."""
+        if stored is None:
+            return None
+        known = {name: stored[name] for name in ("gain", "gain_lower", "p_value", "n", "window", "champion_loss")}
+        return cls(**known | {"gain_lower": -math.inf if known["gain_lower"] is None else known["gain_lower"]})
+
     @property
     def helps(self) -> bool:
         """Whether the whole bound lies above zero."""
@@ -225,34 +270,57 @@ class RetrainGain:
         """
         return self.p_value <= (1.0 - confidence) / 2
 
-    def is_worthwhile(self, share: float) -> bool:
-        """Whether it helps, and saves at least this share of the champion's loss.
+    @property
+    def share(self) -> float:
+        """The share of the champion's loss that retraining saves, 0–1."""
+        return min(max(self.gain / self.champion_loss, 0.0), 1.0) if self.champion_loss > 0 else 0.0
+
+    def is_worthwhile(self, share: float, *, drifted: bool) -> bool:
+        """Whether it saves at least this share of the champion's loss, and not by chance alone.
 
         More data alone brings a few per cent, drift or not: no reason to disturb those who rely on the champion.
+        A champion that drifted needs no further proof; another one does, at a level of .1.
         """
-        return self.helps and self.gain >= share * self.champion_loss
+        return self.share >= share and (drifted or self.p_value <= CHANCE)
 
     def as_dict(self) -> dict[str, Any]:
         """For the warehouse; a bound that says nothing is None."""
         bound = self.gain_lower if math.isfinite(self.gain_lower) else None
-        return asdict(self) | {"gain_lower": bound, "helps": self.helps}
+        return asdict(self) | {"gain_lower": bound, "helps": self.helps, "share": self.share}
 
 
-def retrain_gain(spec: ModelSpec, rows: Examples, champion: FittedModel, champion_to: datetime) -> RetrainGain:
+def retrain_gain(
+    spec: ModelSpec, rows: Examples, champion: FittedModel, champion_to: datetime, worth: float = 0.0
+) -> RetrainGain:
     """Bound what retraining gains over the champion on the last third of the rows newer than it, at most 1,000.
 
     So many suffice, and what lies further back is of another time: after a rollback, the rows newer than the champion
     may be years of them. The training window is chosen on as many rows before: the last are used once.
+
+    Args:
+        spec: the champion's spec.
+        rows: labeled, in time order.
+        champion: the model.
+        champion_to: the time of the latest row it learned from.
+        worth: where training on all rows saves a smaller share of the loss, no window is chosen, which takes two fits.
     """
     first_new = rows.n - rows.after(champion_to).n
     third = min((rows.n - first_new) // 3, HELD_OUT_ROWS)
     middle, last = rows.n - 2 * third, rows.n - third
-    window = choose_window(spec, rows, first_new, middle, last)
-    retrained = _train(spec, rows, first_new if window == "recent" else 0, last)
     held_out = rows.slice(last, rows.n)
+    lost = champion.losses(held_out)
+    on_all = _gain(spec, rows, 0, last, lost)
+    if on_all.share < worth or choose_window(spec, rows, first_new, middle, last) == "all":
+        return on_all
+    return _gain(spec, rows, first_new, last, lost)
+
+
+def _gain(spec: ModelSpec, rows: Examples, start: int, last: int, lost: Floats) -> RetrainGain:
+    """What training on rows start…last gains over a champion that lost so much on the rows that follow."""
+    window, held_out = "recent" if start else "all", rows.slice(last, rows.n)
+    retrained = _train(spec, rows, start, last)
     if retrained is None:
         return RetrainGain(0.0, -math.inf, 1.0, held_out.n, window, 0.0)
-    lost = champion.losses(held_out)
     bound = paired_lower_bound(lost - retrained.losses(held_out), spec.gate.confidence)
     return RetrainGain(bound.mean, bound.lower, bound.p_value, bound.n, window, float(lost.mean()))
 

@@ -129,7 +129,7 @@ def _of_what(target: str, held_out: HeldOut) -> str:
 
 def _labels(held_out: HeldOut) -> tuple[NDArray[Any], NDArray[Any]]:
     """(n,) true and chosen labels."""
-    return held_out.rows.target.to_numpy().astype(str), np.array(held_out.classes)[held_out.predicted.argmax(axis=1)]
+    return held_out.rows.target.to_numpy().astype(str), np.array(held_out.classes)[held_out.chosen]
 
 
 def _short(name: str) -> str:

@@ -43,10 +43,10 @@ def save_scores(warehouse: Warehouse, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def scores_by_agent(warehouse: Warehouse) -> dict[str, dict[str, list[float]]]:
-    """Scores by agent and task type."""
+    """Scores by agent and task type, the oldest first."""
     scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     table = AgentScore.__table__
-    for row in warehouse.rows(select(table).order_by(AgentScore.agent_id, AgentScore.task_type, AgentScore.about)):
+    for row in warehouse.rows(select(table).order_by(AgentScore.recorded_at, AgentScore.about, AgentScore.agent_id)):
         scores[row["agent_id"]][row["task_type"]].append(row["score"])
     return {agent: dict(kinds) for agent, kinds in scores.items()}
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-NUMBER_LIKE = r"^[+\-−]?[$€£¥]? ?\d[\d.,'’ ]*( ?%| ?[kKmM])?$"
 SPACES = r"[\s\u{00A0}\u{2007}\u{202F}\u{2009}]"
 SUFFIXES: dict[str, int] = {
     **dict.fromkeys(("k", "tsd.", "tsd", "tys.", "тыс.", "тыс", "mil", "b", "rb", "ezer", "천", "千"), 1_000),
@@ -23,6 +22,8 @@ SUFFIXES: dict[str, int] = {
     **dict.fromkeys(("bn", "mrd.", "mrd", "md"), 1_000_000_000),
 }
 SUFFIXES["b"] = 1_000_000_000
+_WORDS = "|".join(re.escape(word) for word in sorted(SUFFIXES, key=len, reverse=True))
+NUMBER_LIKE = rf"^[+\-−]?[$€£¥]? ?\d[\d.,'’ ]*( ?%| ?(?i:{_WORDS}))?$"
 GROUPS = (",", ".", "'", "’", " ")
 
 
@@ -105,7 +106,13 @@ def settle(values: pl.Series, rule: NumberRule) -> NumberRule:
     `1.234` beside `2.345` can only be whole numbers with a dot for thousands; `12.000` alone is not settled by that.
     """
     text = values.drop_nulls().str.replace_all(SPACES, " ").str.strip_chars()
-    bare, _ = _without_marks(text, rule)
+    bare, factor = _without_marks(text, rule)
+    if factor is not None:
+        # A fraction of a thousand says which mark stands before fractions: `1,2 Tsd.` is no English number.
+        comma = bare.filter((factor != 1) & bare.str.contains(r"^[+\-−]?\d{1,3},\d{1,2}$"))
+        german = NumberRule(".", ",", rule.percent, rule.suffixes, settled=False)
+        if len(comma) and not read_numbers(values, german).other_ways.any():
+            return german
     for mark in GROUPS:
         other = "." if mark == "," else ","
         grouped = bare.str.contains(rf"^[+\-−]?\d{{1,3}}({re.escape(mark)}\d{{2,3}})*{re.escape(mark)}\d{{3}}"

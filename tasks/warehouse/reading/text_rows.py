@@ -98,7 +98,7 @@ class _Piece:
                     column_types=dict.fromkeys(columns, pa.string()),
                     null_values=[""],
                     strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
+                    quoted_strings_can_be_null=True,
                 ),
             )
         except pa.ArrowInvalid as error:

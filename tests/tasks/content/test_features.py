@@ -120,7 +120,13 @@ def test_rows_of_many_zones_keep_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "normal"), [("Image", "photo"), (" REEL ", "video"), ("Hologram", "hologram"), ("", None)]
+    ("given", "normal"),
+    [
+        *[("Image", "photo"), (" REEL ", "video"), ("Hologram", "hologram"), ("", None)],
+        *[("IG image", "photo"), ("Imagen de IG", "photo"), ("IG-Bild", "photo"), ("Carrousel IG", "carousel")],
+        *[("Fotos", "photo"), ("写真", "photo"), ("動画", "video"), ("Vidéo", "video"), ("Liens", "link")],
+        *[("Reel de Instagram", "video"), ("IG", "ig"), ("Видео", "video"), ("Video's", "video")],
+    ],
 )
 def test_media_types_get_one_name(given: str, normal: str | None) -> None:
     frame = pl.DataFrame([{"workspace_id": "acme", "media_type": given, "published_at": NOON}], schema=SCHEMA)

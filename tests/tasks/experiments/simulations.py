@@ -20,6 +20,7 @@ from tasks.experiments.inference.power import TrafficSplit
 from tasks.experiments.inference.right_winner import TUNED_SHARE
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
 from tasks.experiments.inference.winner_boundary import WIDE_SHARE, Mixture
+from tasks.experiments.records import VariantAllocation
 
 Array = NDArray[np.float64]
 ALPHA = 0.05
@@ -144,10 +145,10 @@ class Bandits:
     def scores(self, epochs: int | None = None) -> Scores:
         """Weighted scores after some epochs."""
         n, y, e = (np.stack(part[:epochs], axis=1) for part in (self.n, self.y, self.propensity))
-        return augmented_scores(n, y, y, e)
+        return augmented_scores(n, y, y, e, Moments.from_smoothed_counts(n.sum(axis=1), y.sum(axis=1)).variance)
 
 
-def thompson(
+def bandits(
     rates: list[float],
     horizon: int,
     runs: int,
@@ -155,8 +156,9 @@ def thompson(
     seed: int,
     *,
     first: int = 100,
+    by: VariantAllocation = VariantAllocation.THOMPSON,
 ) -> Bandits:
-    """Batched Thompson sampling with exact weights, in the engine's batches, after `first` units with equal weights.
+    """Thompson sampling or KL-UCB with the engine's weights, in its batches, after `first` units with equal weights.
 
     Args:
         floor: of every arm; or what gives it from the number of arms and of outcomes so far.
@@ -175,7 +177,10 @@ def thompson(
         made.y.append(won.astype(float))
         made.propensity.append(weights)
         made.regret += drawn @ gaps
-        best, _ = BetaPosterior.from_counts(n, y).best_and_loss()
+        if by == VariantAllocation.UCB:
+            best = bandit_allocation.kl_ucb_weights(y / np.maximum(n, 1), n, bandit_allocation.UCB_STEPS)
+        else:
+            best, _ = BetaPosterior.from_counts(n, y).best_and_loss()
         least = floor(arms, float(used)) if callable(floor) else floor
         weights = np.stack([bandit_allocation.with_floor(row, least) for row in best])
         weights = weights / weights.sum(axis=1, keepdims=True)
@@ -183,14 +188,14 @@ def thompson(
 
 
 def kl_ucb(rates: list[float], horizon: int, runs: int, seed: int) -> Array:
-    """Pseudo-regret of KL-UCB, one unit at a time."""
+    """Pseudo-regret of KL-UCB⁺, one unit at a time."""
     rng, arms = np.random.default_rng(seed), len(rates)
     truth = np.array(rates)
     n, y, regret = np.ones((runs, arms)), (rng.random((runs, arms)) < truth).astype(float), np.zeros(runs)
     regret += (truth.max() - truth).sum()
     rows = np.arange(runs)
     for step in range(arms, horizon):
-        chosen = bandit_allocation.kl_ucb_index(y / n, n, step).argmax(axis=1)
+        chosen = bandit_allocation.kl_ucb_index(y / n, n, step / n).argmax(axis=1)
         n[rows, chosen] += 1
         y[rows, chosen] += rng.random(runs) < truth[chosen]
         regret += truth.max() - truth[chosen]

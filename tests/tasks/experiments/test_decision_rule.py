@@ -185,9 +185,9 @@ def test_floors_fall_and_ten_arms_do_not_take_half_of_the_traffic(service: Exper
     identifier, regret = run(service, TEN_ARMS, 6000, 34)
     weights = [arm.weight for arm in service.analyze_experiment(identifier).variants]
     _, before = run(service, TEN_ARMS, 6000, 34, allocation_floor=0.05)
-    print(f"\nBAR regret of a bandit, 10 arms, T = 6,000 (5 % each: {before:.0f}): {regret:.0f} (bar ≤ 160)")
+    print(f"\nBAR regret of a bandit, 10 arms, T = 6,000 (5 % each: {before:.0f}): {regret:.0f} (bar ≤ 140)")
     assert sum(sorted(weights)[:-1]) < 0.2
-    assert regret <= min(160.0, 0.75 * before)
+    assert regret <= min(140.0, 0.6 * before)
 
 
 @pytest.mark.slow
@@ -196,13 +196,19 @@ def test_regret_of_a_bandit_at_its_defaults_at_full_size(
     service: ExperimentService, strategy: VariantAllocation
 ) -> None:
     _, regret = run(service, TEN_ARMS, 20_000, 35, allocation_strategy=strategy)
-    print(f"\nBAR regret of {strategy} at its defaults, 10 arms, T = 20,000 (rule 1: 687): {regret:.0f} (bar ≤ 300)")
-    assert regret <= 300
+    print(f"\nBAR regret of {strategy} at its defaults, 10 arms, T = 20,000 (rule 1: 687): {regret:.0f} (bar ≤ 140)")
+    assert regret <= 140
 
 
 def test_a_best_arm_that_changes_midway_is_noticed(service: ExperimentService) -> None:
-    for seed, (rates, later) in enumerate((([0.3, 0.1, 0.1], [0.1, 0.1, 0.3]), ([0.3, 0.1], [0.3, 0.5]))):
-        identifier, _ = run(service, rates, 5000, 40 + seed, later=later)
+    changes = (
+        ([0.3, 0.1, 0.1], [0.1, 0.1, 0.3], VariantAllocation.THOMPSON),
+        ([0.3, 0.1], [0.3, 0.5], VariantAllocation.THOMPSON),
+        ([0.3, 0.1, 0.1], [0.1, 0.1, 0.3], VariantAllocation.UCB),
+        ([0.3, 0.1], [0.3, 0.5], VariantAllocation.UCB),
+    )
+    for seed, (rates, later, by) in enumerate(changes):
+        identifier, _ = run(service, rates, 5000, 40 + seed, later=later, allocation_strategy=by)
         found = service.analyze_experiment(identifier)
         assert (found.status, found.winner) == ("running", None)
         assert any("rewards changed" in warning for warning in found.warnings)

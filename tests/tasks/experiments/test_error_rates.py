@@ -22,6 +22,7 @@ from tasks.experiments.inference.arm_statistics import Moments
 from tasks.experiments.inference.comparisons import difference_of
 from tasks.experiments.inference.power import units_for_proportions
 from tasks.experiments.inference.winner_boundary import Mixture
+from tasks.experiments.records import VariantAllocation
 
 PLACE = Path(__file__).with_name("simulations.py")
 TEN_ARMS = [0.1] + [0.05] * 3 + [0.02] * 3 + [0.01] * 3
@@ -285,7 +286,7 @@ def test_false_winner_at_full_size(arms: int, rate: float) -> None:
 
 
 def test_thompson_regret_is_small() -> None:
-    regret = simulations.thompson(TEN_ARMS, 20_000, 10, 0.0, seed=8).regret
+    regret = simulations.bandits(TEN_ARMS, 20_000, 10, 0.0, seed=8).regret
     bar("regret of batched Thompson, 10 arms, T = 20,000", float(regret.mean()), "≤ 100")
     assert regret.mean() <= 100
 
@@ -309,21 +310,43 @@ def coverage(made: Any, truth: list[float]) -> float:
     return float((z < 1.959964).mean())
 
 
-def test_intervals_hold_after_thompson() -> None:
-    made = simulations.thompson([0.1] * 4, 4000, 300, Design().floor, seed=11)
-    ever = simulations.ever_rejects(made, 100)
+STRATEGIES = (VariantAllocation.THOMPSON, VariantAllocation.UCB)
+
+
+@pytest.mark.parametrize("by", STRATEGIES)
+def test_regret_at_the_default_floors_is_small(by: VariantAllocation) -> None:
+    regret = simulations.bandits(TEN_ARMS, 20_000, 10, Design().floor, seed=43, first=160, by=by).regret
+    error = float(regret.std() / math.sqrt(10))
+    bar(f"regret of {by} at its default floors, 10 arms, T = 20,000, ± {error:.0f}", float(regret.mean()), "≤ 140")
+    assert regret.mean() <= 140
+
+
+@pytest.mark.parametrize("by", STRATEGIES)
+def test_intervals_hold_after_a_bandit(by: VariantAllocation) -> None:
+    made = simulations.bandits([0.1] * 4, 4000, 150, Design().floor, seed=11, by=by)
     assert coverage(made, [0.1] * 4) >= 0.94
-    assert ever <= 0.06
+    assert simulations.ever_rejects(made, 100) <= 0.06
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("truth", [[0.1] * 4, [0.1, 0.1, 0.1, 0.12]], ids=["null", "one better"])
-def test_intervals_after_thompson_at_full_size(truth: list[float]) -> None:
-    made = simulations.thompson(truth, 10_000, 2000, Design().floor, seed=12)
+@pytest.mark.parametrize("by", STRATEGIES)
+@pytest.mark.parametrize(
+    ("truth", "horizon"),
+    [([0.1] * 4, 10_000), ([0.1, 0.1, 0.1, 0.12], 10_000), ([0.12, 0.1, 0.1, 0.1], 10_000), (TEN_ARMS, 20_000)],
+    ids=["null", "one better", "control best", "ten arms"],
+)
+def test_regret_and_intervals_of_bandits_at_full_size(by: VariantAllocation, truth: list[float], horizon: int) -> None:
+    """Coverage of one interval at the end, and of the truth ever being rejected over all looks."""
+    runs = 2000 if len(truth) < 10 else 300
+    made = simulations.bandits(truth, horizon, runs, Design().floor, seed=12, first=160, by=by)
     covered = coverage(made, truth)
-    bar(f"coverage after Thompson, floors that fall, {truth}", covered, "≥ 0.94")
+    bar(f"coverage after {by}, {truth}, ± {math.sqrt(0.05 * 0.95 / runs):.4f}", covered, "≥ 0.94")
     assert covered >= 0.94
+    if len(truth) == 10:
+        error = float(made.regret.std() / math.sqrt(runs))
+        bar(f"regret of {by} at its default floors, 10 arms, ± {error:.1f}", float(made.regret.mean()), "≤ 140")
+        assert made.regret.mean() <= 140
     if len(set(truth)) == 1:
         ever = simulations.ever_rejects(made, 100)
-        bar("ever-reject over all looks after Thompson, null", ever, "≤ 0.06")
+        bar(f"ever-reject over all looks after {by}, null, ± {math.sqrt(0.06 * 0.94 / runs):.4f}", ever, "≤ 0.06")
         assert ever <= 0.06

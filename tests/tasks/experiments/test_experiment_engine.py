@@ -11,6 +11,7 @@ import pytest
 
 from tasks.errors import InputError, UnknownNameError
 from tasks.experiments import ExperimentEngine, ExperimentRecord, ExperimentType, VariantAllocation
+from tasks.experiments.design import Design
 from tasks.experiments.errors import (
     InvalidDesignError,
     InvalidOutcomeError,
@@ -166,7 +167,7 @@ async def test_guide_usage_with_thompson_is_analyzed_by_propensity(engine: Exper
     assert "inverse-propensity" in found.method
     weights = {arm.variant_id: arm.weight for arm in found.variants}
     assert weights["bold"] > 0.8
-    assert min(weights.values()) >= 0.05 - 1e-12
+    assert min(weights.values()) >= Design().floor(4, 3000) - 1e-12
     assert (found.status, found.winner) == ("winner", "bold")
     assert not found.sample_ratio.is_alarm
     effect = next(effect for effect in found.effects if effect.variant_id == "bold")

@@ -17,7 +17,8 @@ from tasks.experiments.records import (
     SampleRatio,
 )
 from tasks.experiments.tables import checks, effect_rows
-from tasks.reporting.experiment_report import experiment_report, experiments_report
+from tasks.reporting.experiment_index import experiment_index
+from tasks.reporting.experiment_report import experiment_report
 
 S = ExperimentStatus
 
@@ -125,9 +126,10 @@ def test_a_list_begins_with_what_waits_for_a_decision_and_ends_with_counts(n: in
              row(n + 3, "running", "running", better_than_control=["a", "b"])] * (n > 0)  # fmt: skip
     ordered = most_urgent_first(rows)
     assert len(ordered) == n
-    page = experiments_report(rows)
+    index = experiment_index(rows, [], None)
+    page = index.as_markdown()
     if not n:
-        assert page == "# Experiments\n\nThere are none yet."
+        assert "## Needs a person\n\nNothing." in page
         return
     assert [one["decision"] for one in ordered[:5]] == [
         "look into it",
@@ -138,8 +140,8 @@ def test_a_list_begins_with_what_waits_for_a_decision_and_ends_with_counts(n: in
     ]
     assert [one["status"] for one in ordered[4:6]] == ["running", "running"]
     assert ordered[-1]["status"] == "completed"
-    last = page.splitlines()[-1]
-    assert last == f"{counts_in_words(ordered)}."
-    assert last.startswith(f"{n} experiments: 4 wait for a decision, ")
-    assert page.count("\n| e") <= 50 + 4 + 2, "a page of 300 is no longer than one can read"
-    assert page.index("look into it") < page.index("## Others")
+    assert counts_in_words(ordered).startswith(f"{n} experiments: 4 wait for a decision, ")
+    assert [finding.what.split(":")[0] for finding in index.needs] == [one["decision"] for one in ordered[:4]]
+    assert f"**{n:,}** experiments" in page
+    assert page.count("\n- ") <= 30, "a page of 300 is no longer than one can read"
+    assert page.index("look into it") < page.index("## Counts")

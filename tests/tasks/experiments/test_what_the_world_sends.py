@@ -351,6 +351,30 @@ def test_a_novelty_that_is_gone_does_not_win(service: ExperimentService) -> None
     assert {one.winner for one in found} == {None}
 
 
+def test_what_every_newcomer_likes_and_leaves_does_not_win(service: ExperimentService) -> None:
+    """Every day has as many newcomers as the one before, so that by the calendar the effect never ends."""
+    rng, days, begin = np.random.default_rng(12), 10, datetime.now(UTC) - timedelta(days=12)
+    identifier = started(service, days_ago=12, metric_kind="continuous", baseline=(10.0, 4.0), min_effect_size=0.02)
+    arms: dict[str, str] = {}
+    age_of: dict[str, int] = {}
+    for day in range(days):
+        at = begin + timedelta(days=day, hours=1)
+        new = assign(service, identifier, 400, 400 * day, assigned_at=at)
+        arms |= new
+        age_of |= dict.fromkeys(new, day)
+        ages = {unit: day - first for unit, first in age_of.items()}
+        lift = {unit: (0.9 * np.exp(-age / 0.7) - 0.1) * (arms[unit] == "bold") for unit, age in ages.items()}
+        rows = [
+            {"unit_id": unit, "outcome": float(1 + gain + 0.5 * rng.standard_normal()), "key": f"d{day}"}
+            for unit, gain in lift.items()
+        ]
+        service.record_outcomes(identifier, rows, occurred_at=at + timedelta(minutes=5))
+        found = service.analyze_experiment(identifier)
+    assert (found.status, found.winner) == ("contradicted", None)
+    assert found.effects[0].effect > 0
+    assert [row["effect"] > 0 for row in found.days] == [True] * 2 + [False] * (len(found.days) - 2)
+
+
 def test_an_effect_that_turns_is_contradicted_and_no_winner(service: ExperimentService) -> None:
     """+50 % for 4,000 units, then −8 %: the intervals of the first looks are none of the last."""
     rng = np.random.default_rng(9)

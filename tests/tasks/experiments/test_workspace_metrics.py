@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tasks.errors import InputError
+from tasks.experiments import interim_analysis
 from tasks.experiments.design import Design
-from tasks.experiments.errors import InvalidDesignError
+from tasks.experiments.errors import InvalidDesignError, OutcomeOutsideWindowError
 from tasks.experiments.inference.quantile_estimates import QuantileEstimates
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse
@@ -167,3 +169,55 @@ def test_a_quantiles_standard_error_is_that_of_repetition(q: float, n: int) -> N
     few = QuantileEstimates.of([rng.exponential(1, 300)], 0.99)
     assert few.standard_error[0] == 0, "below 384 units the p99 cannot be told"
     assert QuantileEstimates.of([np.zeros(0)], 0.5).n[0] == 0
+
+
+def test_a_metrics_window_holds_wherever_its_outcomes_come_from(service: ExperimentService) -> None:
+    """The experiment's five days are for metrics that have none of their own."""
+    service.define_metric("acme", "orders", kind="count", window_days=2)
+    made = service.create_experiment(
+        "window", "acme", TWO, "clicked", secondary=["orders"], conversion_window_days=5, metric_kind="binary"
+    )
+    began = datetime.now(UTC) - timedelta(days=9)
+    service.start_experiment(made.experiment_id, began)
+    service.assign_variants(made.experiment_id, ["u1", "u2"], assigned_at=began)
+    times = {"in time": began + timedelta(days=1.99), "late": began + timedelta(days=2.01)}
+    rows = [
+        {"unit_id": "u1", "outcome": 1, "key": key, "occurred_at": occurred_at} for key, occurred_at in times.items()
+    ]
+    told = service.record_outcomes(made.experiment_id, rows, metric_name="orders")
+    assert (told.recorded, len(told.refused)) == (1, 1)
+    assert "later than 2 days after its unit was exposed" in told.refused[0]["reason"]
+    with pytest.raises(OutcomeOutsideWindowError, match="later than 2 days"):
+        service.record_outcome(
+            made.experiment_id, unit_id="u2", outcome=1, metric_name="orders", occurred_at=times["late"]
+        )
+    assert service.record_outcomes(made.experiment_id, rows, metric_name="clicked").recorded == 2
+
+
+@pytest.mark.parametrize("role", ["primary", "secondary", "guardrails"])
+def test_a_metrics_cap_holds_in_every_role(service: ExperimentService, role: str) -> None:
+    """Of 0 … 99 in one arm, 5 … 104 in the other, and one of 1,000: no unit counts for more than the p99 of all."""
+    service.define_metric("acme", "spent", kind="continuous", winsorise_at=0.99)
+    about: dict[str, Any] = (
+        {"metric_name": "spent"} if role == "primary" else {"metric_name": "clicked", role: ["spent"]}
+    )
+    made = service.create_experiment("cap", "acme", TWO, **about)
+    service.start_experiment(made.experiment_id)
+    by_arm: dict[str, list[str]] = {"control": [], "bold": []}
+    units = [f"u{i}" for i in range(600)]
+    for unit, arm in zip(units, service.assign_variants(made.experiment_id, units), strict=True):
+        by_arm[str(arm)].append(unit)
+    rows = [
+        {"unit_id": unit, "outcome": 1000.0 if (arm, value) == ("control", 99) else float(value + shift)}
+        for arm, shift in (("control", 0), ("bold", 5))
+        for value, unit in enumerate(by_arm[arm][:100])
+    ]
+    service.record_outcomes(made.experiment_id, rows, metric_name="spent")
+    known = interim_analysis.read_input(service.store, service.store.definitions.find(made.experiment_id), None)
+    (metric,) = (one for one in known.metrics if one["metric_name"] == "spent")
+    shown = np.array([row["outcome"] for row in rows])
+    capped = np.minimum(shown, np.quantile(shown, 0.99, method="higher")).reshape(2, 100)
+    moments = known.sums(metric).moments()
+    assert moments.mean == pytest.approx(capped.mean(axis=1))
+    assert moments.variance == pytest.approx(capped.var(axis=1, ddof=1))
+    assert moments.mean[0] == pytest.approx(49.55), "the sum of 0 … 98, and 104 for 1,000"

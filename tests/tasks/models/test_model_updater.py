@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tasks.errors import OutOfRangeError, UnknownNameError
-from tasks.models import ModelType, ModelUpdater
+from tasks.models import ModelType, ModelUpdater, refresh
 from tasks.models.store import ModelStore
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelVersion
@@ -34,6 +34,23 @@ async def test_first_model_that_beats_its_baseline_becomes_champion_once(warehou
     again = await updater.check_and_update_models("acme", [ENGAGEMENT, ModelType.TONE_CLASSIFIER])
     assert [found["status"] for found in again.values()] == ["unchanged", "unchanged"]
     assert counts(warehouse) == before == [2, 4, 0]
+
+
+async def test_second_look_at_the_same_rows_measures_nothing_again(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_content(warehouse, posts(300))
+    updater = ModelUpdater(warehouse=warehouse)
+    await updater.check_and_update_models("acme", [ENGAGEMENT], git_commit="abc")
+    store_content(warehouse, posts(80, start=300, video=-1.5))
+    first = await updater.detect_drift("acme", ENGAGEMENT)
+    assert first["performance"]["retrain"]["n"] == 26
+    with monkeypatch.context() as nothing:
+        nothing.setattr(refresh, "measure_drift", None)
+        again = await updater.detect_drift("acme", ENGAGEMENT)
+        assert again == first
+    store_content(warehouse, posts(1, start=380))
+    assert (await updater.detect_drift("acme", ENGAGEMENT))["samples"] == 81
 
 
 async def test_all_model_types_learn_what_is_there_and_say_what_is_missing(sqlite_warehouse: Warehouse) -> None:

@@ -18,7 +18,7 @@ from tasks.models.training.evaluation import TrainedModel, train
 from tasks.models.training.importance import Importance, importance, word_weights
 from tasks.models.training.model_card import describe
 from tests.factories import START
-from tests.tasks.models.model_rows import calls, posts
+from tests.tasks.models.model_rows import TONES, calls, posts
 from tests.tasks.models.worlds import rows
 
 TAGS = {"train_from": "2026-01-05T09:00", "train_to": "2026-02-05T09:00", "n_train": "600", "git_commit": "c0ffee"}
@@ -73,35 +73,16 @@ def test_only_the_column_that_was_planted_is_important() -> None:
     assert (found.values[1:] < 0.1 * found.values[0]).all()
 
 
-def test_words_of_a_model_that_hashes_are_those_of_the_model_that_does_not() -> None:
+def test_words_that_tell_a_label_are_named_with_it() -> None:
     known, trained = trained_on(ModelType.TONE_CLASSIFIER)
-    texts = known.features["text"].to_list()
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    pipeline = trained.model.estimator
-    vectorizer = pipeline.named_steps["columns"].named_transformers_["words"]
-    hashing = HashingVectorizer(n_features=2**18, ngram_range=(1, 2), alternate_sign=False)
-    coefficients = np.zeros((1, 2**18))
-    single = hashing.set_params(ngram_range=(1, 1)).transform(["happy", "table"])
-    coefficients[0, single[0].indices], coefficients[0, single[1].indices] = 5.0, -5.0
-
-    class Pipeline:
-        steps = (("columns", _Columns(hashing)), ("model", _Linear(coefficients)))
-
-    found = word_weights(type(trained.model)(Pipeline(), (), (), True, trained.model.classes), texts)
-    assert set(found.names[:2]) == {"happy → warm", "table → dry"}
-    assert {"happy", "table"} <= set(vectorizer.vocabulary_)
-    assert (found.values[2:] < 1e-9).all()
-
-
-class _Columns:
-    def __init__(self, vectorizer: object) -> None:
-        self.named_transformers_ = {"words": vectorizer}
-
-
-class _Linear:
-    def __init__(self, coefficients: np.ndarray) -> None:
-        self.coef_ = coefficients
+    found = word_weights(trained.model, known)
+    said = dict(name.split(" → ") for name in found.names)
+    telling = {word: label for label, words in TONES.items() for word in words.split()}
+    assert {word: said[word] for word in said if word in telling} == {
+        word: label for word, label in telling.items() if word in said
+    }
+    assert len(set(said) & set(telling)) >= 8
+    assert (np.diff(found.values) <= 0).all()
 
 
 def test_nothing_to_tell_apart_has_no_importance_and_no_such_figure() -> None:

@@ -5,30 +5,23 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from tasks.content.features import with_features
 from tasks.models.records import ModelKey, ModelType, Run
 from tasks.models.service import ModelService
 from tasks.models.specs import ModelSpec, load_spec
-from tasks.models.training.dataset import KEYS, ModelRows, examples
+from tasks.models.training.dataset import KEYS, Examples, ModelRows, examples
 from tasks.models.training.estimators import FittedModel, fit
 from tasks.models.training.evaluation import metrics
 from tasks.warehouse import Warehouse
+from tests.tasks.models.drift_looks import bank_touches, pages
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow, pytest.mark.usefixtures("mlflow_store")]
-START = datetime(2008, 5, 1, tzinfo=UTC)
-LABELS = ["job", "marital", "education", "default", "housing", "loan", "day_of_week", "poutcome"]
-NUMBERS = ["age", "campaign", "pdays", "previous", "emp.var.rate", "cons.price.idx", "cons.conf.idx", "euribor3m"]
-NUMBERS += ["nr.employed"]  # never `duration`: it is known only after the call
 MIN_MONTH_ROWS = 100
 
 
@@ -48,27 +41,22 @@ def refreshed(
     return (None if champion is None else service.promoter.load(key, champion)), found["status"]
 
 
-def bank(shared_data: Path) -> tuple[pl.DataFrame, list[int]]:
-    """Calls in order as touches, and the row each month begins with."""
+def months_of_bank(shared_data: Path) -> list[int]:
+    """The row that each month of the bank's calls begins with."""
     frame = pl.read_parquet(shared_data / "bank_marketing" / "bank_additional_full.parquet").sort("seq")
-    numbers = [pl.col(name).cast(pl.Float64) for name in NUMBERS]
-    attributes = pl.struct(*numbers, *(pl.col(name).cast(pl.String) for name in LABELS)).struct.json_encode()
     month = frame["year"].cast(pl.String) + frame["month"]
-    begins = np.flatnonzero((month != month.shift(1)).fill_null(True).to_numpy()).tolist()
-    touches = frame.select(
-        touch_id=pl.col("seq").cast(pl.String).str.zfill(6),
-        occurred_at=pl.lit(START) + pl.duration(hours=pl.col("seq").cast(pl.Int64)),
-        channel=pl.col("contact").cast(pl.String),
-        attributes=attributes,
-        attribute_roles=pl.lit(json.dumps(dict.fromkeys(NUMBERS, "feature") | dict.fromkeys(LABELS, "label"))),
-        converted=pl.col("y") == "yes",
-    )
-    return touches, begins
+    return np.flatnonzero((month != month.shift(1)).fill_null(True).to_numpy()).tolist()
+
+
+def measured(model: FittedModel, rows: Examples) -> dict[str, float]:
+    """Metrics of a classifier on rows."""
+    predicted = model.predict_rows(rows)
+    return metrics(predicted, rows.target, model.classes, model.chosen(predicted))
 
 
 def test_bank_marketing_refreshed_monthly_beats_the_frozen_model(shared_data: Path, service: ModelService) -> None:
     spec = load_spec(ModelType.CONVERSION_PREDICTOR).model_copy(update={"maximum_rows": 10_000})
-    touches, begins = bank(shared_data)
+    touches, begins = bank_touches(shared_data), months_of_bank(shared_data)
     rows = examples(touches, spec.model_copy(update={"maximum_rows": len(touches)}))
     first = next(i for i in begins if i >= 27_690)  # the first month of 2009
     frozen = fit(spec, rows.slice(first - spec.maximum_rows, first))
@@ -79,7 +67,7 @@ def test_bank_marketing_refreshed_monthly_beats_the_frozen_model(shared_data: Pa
         champion, status = refreshed(service, key, spec, touches[:start])
         month, serving = rows.slice(start, stop), champion or frozen  # before anything was good enough: what was there
         came.append(status)
-        both = [metrics(model.predict(month.features), month.target, model.classes) for model in (frozen, serving)]
+        both = [measured(model, month) for model in (frozen, serving)]
         found.append([both[0]["auc"], both[1]["auc"], both[0]["calibration_error"], both[1]["calibration_error"]])
     old_auc, new_auc, old_error, new_error = np.array(found).mean(axis=0)
     print(f"\n{dict(Counter(came))}")
@@ -87,26 +75,6 @@ def test_bank_marketing_refreshed_monthly_beats_the_frozen_model(shared_data: Pa
     print(f"BAR bank calibration error, refreshed / frozen: {new_error / old_error:.2f} (bar 0.5)")
     assert new_auc - old_auc >= 0.08
     assert new_error / old_error <= 0.5
-
-
-def pages(shared_data: Path, every: int) -> Iterator[pl.DataFrame]:
-    """Posts of every n-th Facebook page, with their features."""
-    posts = pl.read_parquet(shared_data / "facebook_pages_2016" / "posts.parquet")
-    engagements = pl.sum_horizontal("num_reactions", "num_comments", "num_shares").cast(pl.Int64)
-    frame = posts.select(
-        workspace_id="page",
-        content_id=pl.col("status_id").cast(pl.String),
-        content_type=pl.lit("social"),
-        channel=pl.lit("facebook"),
-        published_at=pl.col("status_published").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
-        title="link_name",
-        body="status_message",
-        media_type="status_type",
-        impressions=pl.lit(None, pl.Int64),
-        engagements=engagements,
-    )
-    for name in sorted(frame["workspace_id"].unique())[::every]:
-        yield with_features(frame.filter(pl.col("workspace_id") == name), {name: "UTC"})
 
 
 @pytest.mark.parametrize("every", [4])

@@ -20,7 +20,7 @@ SPEC = ModelSpec(
     target="engagement",
     task="regression",
     features=Features(numeric=tuple(COLUMNS)),
-    estimator=Estimator(kind="gradient_boosting", parameters={"max_iter": 25, "max_leaf_nodes": 8}),
+    estimator=Estimator(kind="level_and_residual", parameters={"max_iter": 25, "max_leaf_nodes": 8}),
     minimum_rows=100,
     maximum_rows=100_000,
 )

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.conditions import Condition
+from tasks.conditions import TITLE_AND_BODY, Condition
 from tasks.patterns.analysis import analyze
 from tasks.patterns.condition_table import condition_table
 from tasks.patterns.preparation import prepare, week_numbers
@@ -127,10 +127,18 @@ def test_words_are_a_persons() -> None:
 def test_a_lift_claims_no_digit_that_its_interval_does_not_bear() -> None:
     rule = (EMOJI, Condition("has_cta", "==", True, "true"))
     guide = "Content performs 45.2% better when: includes emojis, has a clear call to action"
-    assert describe(rule, 45.2, (38.0, 53.0)) == guide
-    assert describe(rule, 45.2, (20.0, 74.0)) == guide.replace("45.2", "45")
-    assert describe(rule, 599.1, (447.0, 862.0)) == guide.replace("45.2", "600")
-    assert describe(rule, -31.9, (-42.0, -22.0)) == guide.replace("45.2", "32").replace("better", "worse")
+    assert describe(rule, 45.2, (38.0, 53.0), 61) == guide
+    assert describe(rule, 45.2, (20.0, 74.0), 61) == guide.replace("45.2", "45")
+    assert describe(rule, 599.1, (447.0, 862.0), 61) == guide.replace("45.2", "600")
+    assert describe(rule, -31.9, (-42.0, -22.0), 61) == guide.replace("45.2", "32").replace("better", "worse")
+    curry = (Condition(TITLE_AND_BODY, "mentions", "curry"),)
+    assert (
+        describe(curry, 375.0, (210.0, 590.0), 61)
+        == "Posts that mention “curry” do 380 % better (210 … 590 %), 61 posts"
+    )
+    assert (
+        describe(curry, -32.0, (-42.0, -22.0), 61) == "Posts that mention “curry” do 32 % worse (22 … 42 %), 61 posts"
+    )
 
 
 def test_missing_values_and_constants_are_dropped_and_listed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -61,6 +62,15 @@ async def test_asking_twice_writes_once_and_says_the_same(warehouse: Warehouse) 
     again = await analyzer.analyze_patterns("acme", "social", lookback_days=365, run_id="b")
     assert once == again
     assert [[{**row, "run_id": "a"} for row in table] for table in _stored(warehouse)] == rows
+
+
+async def test_an_instant_is_the_same_question_in_every_zone(warehouse: Warehouse) -> None:
+    store_content(warehouse, posts())
+    analyzer, until = PerformanceAnalyzer(warehouse=warehouse), START + timedelta(days=231)
+    elsewhere = [until, until.astimezone(ZoneInfo("Asia/Kolkata")), until.astimezone(ZoneInfo("America/Lima"))]
+    found = [await analyzer.analyze_patterns("acme", "social", lookback_days=365, as_of=at) for at in elsewhere]
+    assert len({one["analysis_id"] for one in found}) == 1
+    assert found[0] == found[1] == found[2]
 
 
 async def test_history_says_new_then_holding_then_gone(warehouse: Warehouse) -> None:

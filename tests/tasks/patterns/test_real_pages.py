@@ -70,10 +70,10 @@ def verdicts(page_id: str, frame: pl.DataFrame, thresholds: SearchThresholds) ->
     cut = first + TRAINING_SHARE * (last - first)
     past, later = frame.filter(pl.col("published_at") <= cut), frame.filter(pl.col("published_at") > cut)
     found = analyze(past, PatternQuery(page_id, "social", cut, 365, thresholds)).patterns
-    return _judged(found, prepare(past, cut), prepare(later, last), page_id) if found else []
+    return judged(found, prepare(past, cut), prepare(later, last), page_id) if found else []
 
 
-def _judged(found: tuple[Pattern, ...], past: Posts, later: Posts, page_id: str) -> list[Verdict]:
+def judged(found: tuple[Pattern, ...], past: Posts, later: Posts, page_id: str) -> list[Verdict]:
     """Patterns that at least 30 later posts match and 30 do not."""
     table = condition_table(past)
     known = {feature.name: feature for feature in later.features}

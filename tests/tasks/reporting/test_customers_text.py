@@ -43,7 +43,14 @@ RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def pattern(text: str) -> dict[str, Any]:
-    row = {"description": f"content: {text}", "lift_pct": 12.0, "lift_interval_pct": [3.0, 20.0], "trend": "stable"}
+    rule = [{"feature": "theme", "op": "==", "value": text, "level": text}]
+    row = {
+        "rule": rule,
+        "description": f"content: {text}",
+        "lift_pct": 12.0,
+        "lift_interval_pct": [3.0, 20.0],
+        "trend": "stable",
+    }
     return row | {"total_size": 40, "effect_size": 0.2, "confidence": 0.9}
 
 
@@ -95,7 +102,7 @@ def release(text: str) -> str:
 
 
 def debates(text: str) -> str:
-    row = {"workspace_id": text, "problem": text, "status": "concluded", "label": text, "confidence": 0.5}
+    row = {"workspace_id": text, "problem": text, "status": "decided", "label": text, "confidence": 0.5}
     rows = [row | {"debate_id": "dbt_1"}, row | {"debate_id": "dbt_2", "label": None, "status": "failed"}]
     return page_and_index(debate_index.debate_index(rows, []))
 

@@ -110,7 +110,7 @@ async def test_a_score_elsewhere_moves_only_the_shared_prior(sqlite_warehouse: W
     await registry.update_performance("seo_expert", "x", 1.0)
     after = registry.performance(["seo_expert"], "y")["seo_expert"]
     assert after.graded == before.graded == 0
-    assert after.mean == pytest.approx(7 / 11)
+    assert after.mean == pytest.approx(6.2 / 10.2), "a fifth of a score: what is learned elsewhere says little here"
     assert after.right + after.wrong == before.right + before.wrong
 
 

@@ -98,7 +98,7 @@ async def test_cancelled_anywhere_nothing_is_paid_twice(sqlite_warehouse: Wareho
         sent = fake.calls
         result = await orchestrator(sqlite_warehouse, fake).orchestrate_debate(**ASKED)
         assert fake.calls - sent == TOTAL - paid
-    assert result["status"] == "concluded"
+    assert result["status"] in ("decided", "leaning")
 
 
 async def test_a_reply_without_its_turn_is_read_again_not_paid_again(sqlite_warehouse: Warehouse) -> None:
@@ -133,7 +133,7 @@ async def test_a_failed_debate_asks_again_only_those_who_did_not_answer(sqlite_w
         answered = sum(bool(e["reply"]["text"]) for t in failed["transcript"]["turns"] for e in t["exchanges"])
         sent = fake.calls
         result = await orchestrator(sqlite_warehouse, fake, "http500*3", limits=quick).orchestrate_debate(**ASKED)
-        assert result["status"] == "concluded"
+        assert result["status"] in ("decided", "leaning")
         assert fake.calls - sent == TOTAL - answered
 
 
@@ -237,7 +237,7 @@ async def test_a_crash_ends_a_debate_failed_with_its_reason_and_it_can_be_gone_o
         assert (row["status"], row["decision"]["reason"]) == ("failed", "RuntimeError: the disk is full \ufffd")
         assert row["held_by"] is None
         result = await orchestrator(warehouse, fake, "ok").orchestrate_debate(**ASKED)
-    assert result["status"] == "concluded"
+    assert result["status"] in ("decided", "leaning")
 
 
 async def test_the_same_debate_held_twice_at_once_is_paid_once(warehouse: Warehouse) -> None:

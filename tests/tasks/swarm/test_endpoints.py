@@ -107,7 +107,7 @@ async def test_what_an_endpoint_refuses_is_done_without(sqlite_warehouse: Wareho
         fake.special = special
         url = fake.url.removesuffix("/v1") if "v1" in name else fake.url
         result = await ask(sqlite_warehouse, fake, url)
-    assert result["status"] == "concluded", result["reason"]
+    assert result["status"] == "decided", result["reason"]
     assert fake.calls == calls
     system = "You are one of several experts"
     assert system in fake.bodies[-1]["messages"][0]["content"], "the rules are sent under whatever role"
@@ -181,7 +181,7 @@ async def test_a_redirect_within_the_origin_is_followed(sqlite_warehouse: Wareho
     with fake_llm() as fake:
         fake.special = lambda head, body: (307, {"location": "/v2/chat"}, b"") if "/v1/" in head.split()[1] else None
         result = await ask(sqlite_warehouse, fake)
-        assert result["status"] == "concluded"
+        assert result["status"] == "decided"
         fake.special = lambda head, body: (307, {"location": "/v1/chat/completions"}, b"")
         result = await ask(sqlite_warehouse, fake, debate_id="circle", limits=Limits(attempts=1))
     assert "redirects in a circle" in result["reason"]
@@ -239,7 +239,7 @@ async def test_a_model_that_thinks_first_gets_room_for_both(sqlite_warehouse: Wa
         fake.special = thinking
         result = await ask(sqlite_warehouse, fake)
     assert [body["max_tokens"] for body in fake.bodies] == [700, 11_200]
-    assert result["status"] == "concluded"
+    assert result["status"] == "decided"
 
 
 @pytest.mark.parametrize("code", [429, "503", None])
@@ -248,7 +248,7 @@ async def test_an_error_with_status_200_is_tried_again(sqlite_warehouse: Warehou
         failing = {"error": {"message": "upstream is down", "code": code}}
         fake.special = lambda head, body: (200, {}, json.dumps(failing).encode()) if fake.calls == 1 else None
         result = await ask(sqlite_warehouse, fake)
-    assert (result["status"], fake.calls) == ("concluded", 2)
+    assert (result["status"], fake.calls) == ("decided", 2)
 
 
 @pytest.mark.parametrize(
@@ -272,12 +272,12 @@ async def test_hostile_replies_cost_one_expert_its_turn_and_never_the_debate(war
     bodies = [written(one) for one in kinds] + list(damaged(json.dumps(good).encode(), 5, 40))
     sample = bodies[:: len(bodies) // 24]
     limits = Limits(call_seconds=2, debate_seconds=10, attempts=1, repairs=1)
-    with fake_llm() as fake:
+    with fake_llm(lambda phase, body, schema: {"option": "A"}) as fake:
         for number, hostile in enumerate(sample):
             fake.special = lambda head, body, h=hostile: (200, {}, h) if "Viral" in _system(body) else None  # type: ignore[misc]
             asked: Case = {"agent_roles": ROLES, "debate_id": f"d{number}", "limits": limits}
             result = await ask(warehouse, fake, **asked)
-            assert result["status"] in ("concluded", "degraded"), hostile[:200]
+            assert result["status"] in ("decided", "degraded"), hostile[:200]
             assert result["count"]["valid"] >= 2
             assert AgentDebateOrchestrator(warehouse=warehouse).replay(f"d{number}") == result
 

@@ -158,7 +158,7 @@ async def test_without_options_the_findings_propose_them(sqlite_warehouse: Wareh
     pattern(sqlite_warehouse, "acme")
     orchestrator = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
     result = await orchestrator.orchestrate_debate("What next?", ["viral_engineer"], workspace_id="acme")
-    assert result["decision"].startswith("Act on: Content performs better when it comes as video")
+    assert result["decision"] == "Publish more content that is a video"
     assert result["options"][-1]["label"] == "Keep what is done today."
     assert "90 % interval" in result["reasoning"]
     assert result["reasoning"].startswith("Statistical panel; no language model was used.")
@@ -178,13 +178,13 @@ async def test_a_question_that_names_a_finding_is_answered_and_not_another(sqlit
     }
     labels = [[option["label"] for option in options] for options in told.values()]
     quo = "Keep what is done today."
-    video, question = "Act on: Content performs better when it comes as video", "Act on: Better when: asks a question"
+    video, question = "Publish more content that is a video", "Publish more content that asks a question"
     assert labels == [[question, quo], [video, quo], [video, question, quo]]
 
 
 async def test_graded_debates_are_evidence_in_the_next(sqlite_warehouse: Warehouse) -> None:
     workspaces(sqlite_warehouse, "acme")
-    pattern(sqlite_warehouse, "acme", lift_pct=2.0, lift_low_pct=-20.0, lift_high_pct=30.0)
+    pattern(sqlite_warehouse, "acme", lift_pct=12.0, lift_low_pct=-10.0, lift_high_pct=40.0)
     orchestrator = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
     asked: dict[str, Any] = {"agent_roles": ["data_storyteller"], "workspace_id": "acme"}
     asked |= {"options": ["Publish video", "Publish photos"]}
@@ -194,5 +194,6 @@ async def test_graded_debates_are_evidence_in_the_next(sqlite_warehouse: Warehou
     second = await orchestrator.orchestrate_debate("Which medium now?", **asked)
     kinds = {item["kind"] for item in second["transcript"]["brief"]["evidence"]}
     assert kinds == {"pattern", "debate"}
-    assert second["confidence"] < first["confidence"] or second["decision"] == "Publish photos"
+    video = {result["debate_id"]: result["standings"][0]["probability_best"] for result in (first, second)}
+    assert video[second["debate_id"]] < video[first["debate_id"]]
     assert second["transcript"]["brief"]["experts"][0]["graded"] == 1

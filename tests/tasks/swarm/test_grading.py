@@ -74,7 +74,7 @@ async def test_history_says_how_a_stated_confidence_is_to_be_read(sqlite_warehou
     panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
     sure = await panel.orchestrate_debate(**ASKED)
     assert sure["confidence_basis"] == "evidence_posterior"
-    assert sure["confidence"] > 0.7
+    assert sure["confidence"] > 0.6
     (row,) = sqlite_warehouse.rows(select(Debate.__table__))
     past = [
         row | {"debate_id": f"past-{i}", "outcome_option": "AB"[i % 2], "graded_at": row["created_at"]}
@@ -82,9 +82,7 @@ async def test_history_says_how_a_stated_confidence_is_to_be_read(sqlite_warehou
     ]
     store(sqlite_warehouse, Debate, past)
     told = await panel.orchestrate_debate(**ASKED | {"problem": "Which medium now?"})
-    assert told["confidence_basis"] == "calibrated_history"
-    assert told["confidence"] == pytest.approx(0.5, abs=0.02)
-    assert told["agreement"] == 1.0
+    assert (told["status"], told["option"]) == ("undecided", None), "as right as a coin: nobody may rely on it"
 
 
 async def test_an_outcome_must_be_one_of_the_options(sqlite_warehouse: Warehouse) -> None:

@@ -61,7 +61,7 @@ async def test_decisions_of_the_callers_parts_reach_every_lead(sqlite_warehouse:
     assert len({whole["debate_id"], *(part["debate_id"] for part in whole["parts"])}) == 3
 
 
-@pytest.mark.parametrize(("tokens", "status"), [(6_000, "budget_exhausted"), (30_000, "concluded")])
+@pytest.mark.parametrize(("tokens", "status"), [(6_000, "budget_exhausted"), (30_000, "decided")])
 async def test_the_whole_and_its_parts_spend_one_budget(sqlite_warehouse: Warehouse, tokens: int, status: str) -> None:
     """6,000 tokens are enough for any of the three debates alone, and 2,000 for none."""
     with fake_llm(dividing) as fake:
@@ -71,7 +71,7 @@ async def test_the_whole_and_its_parts_spend_one_budget(sqlite_warehouse: Wareho
         whole = await experts.orchestrate_debate(
             "Which campaign?", LEADS, options=["Calm video", "Loud photos"], rounds=1, in_parts=PARTS
         )
-    assert alone["status"] == "concluded"
+    assert alone["status"] == "decided"
     assert whole["status"] == status, whole["reason"]
 
 
@@ -89,13 +89,17 @@ async def test_the_panels_lead_divides_by_what_the_findings_are_about(sqlite_war
     panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
     whole = await panel.orchestrate_debate("What first?", LEADS, extra_evidence=FINDINGS, in_parts=True)
     assert {part["name"]: part["label"] for part in whole["parts"]} == {
-        "timing": "Act on: local_hour 20",
-        "channel": "Act on: media_type video",
+        "timing": "Publish more content that is posted between 20 and 21 h",
+        "channel": "Publish more content that is a video",
     }
     labels = [option["label"] for option in whole["options"]]
-    assert labels == ["Act on: media_type video", "Act on: local_hour 20", "Keep what is done today."]
-    assert whole["label"] == "Act on: media_type video"
-    assert "*When should it be published?* **Act on: local\\_hour 20**" in story(whole)
+    assert labels == [
+        "Publish more content that is a video",
+        "Publish more content that is posted between 20 and 21 h",
+        "Keep what is done today.",
+    ]
+    assert whole["label"] == "Publish more content that is a video"
+    assert "*When should it be published?* **Publish more content that is posted between 20 and 21 h**" in story(whole)
     assert panel.replay(whole["debate_id"]) == whole
 
 
@@ -116,7 +120,7 @@ async def test_findings_about_one_side_are_not_divided(sqlite_warehouse: Warehou
     panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
     whole = await panel.orchestrate_debate("What first?", LEADS, extra_evidence=known, in_parts=True)
     assert whole["parts"] == []
-    assert whole["label"] == ("Act on: local_hour 20" if known else None)
+    assert whole["label"] == ("Publish more content that is posted between 20 and 21 h" if known else None)
 
 
 async def test_a_models_lead_divides_and_each_team_sees_its_own_findings(sqlite_warehouse: Warehouse) -> None:
@@ -127,12 +131,12 @@ async def test_a_models_lead_divides_and_each_team_sees_its_own_findings(sqlite_
         assert len(fake.prompts("split")) == 1
         of_timing = [body["messages"][1]["content"] for body in fake.bodies if '"At what hour?"' in str(body)]
     assert [(part["problem"], part["status"]) for part in whole["parts"]] == [
-        ("In which form?", "concluded"), ("At what hour?", "concluded")
+        ("In which form?", "decided"), ("At what hour?", "decided")
     ]  # fmt: skip
     assert any("local_hour 20" in text for text in of_timing)
     assert not any("media_type video" in text for text in of_timing)
     assert whole["usage"]["calls"] == fake.calls
-    assert whole["status"] == "concluded"
+    assert whole["status"] == "decided"
 
 
 async def test_a_model_may_leave_the_problem_whole(sqlite_warehouse: Warehouse) -> None:
@@ -145,7 +149,7 @@ async def test_a_model_may_leave_the_problem_whole(sqlite_warehouse: Warehouse) 
             "What first?", LEADS, rounds=1, options=["One", "Two"], in_parts=True
         )
     assert whole["parts"] == []
-    assert whole["status"] == "concluded"
+    assert whole["status"] == "decided"
 
 
 @pytest.mark.parametrize("after", [0.3, 0.9])
@@ -164,7 +168,7 @@ async def test_killed_in_a_part_nothing_is_paid_twice(sqlite_warehouse: Warehous
         paid = sum(exchange["reply"]["trouble"] is None for one in turns for exchange in one)
         whole = await model(sqlite_warehouse, fake, "slow:0.25").orchestrate_debate(**asked)
         assert fake.calls - sent == whole["usage"]["calls"] - paid
-    assert [part["status"] for part in whole["parts"]] == ["concluded"] * 2
+    assert [part["status"] for part in whole["parts"]] == ["decided"] * 2
     assert AgentDebateOrchestrator(warehouse=sqlite_warehouse).replay("whole") == whole
 
 
@@ -176,7 +180,7 @@ async def test_a_part_that_failed_is_asked_again(sqlite_warehouse: Warehouse) ->
         assert first["status"] == "failed"
         again = await model(sqlite_warehouse, fake, "http401*0").orchestrate_debate(**asked | {"debate_id": "other"})
     assert [part["status"] for part in first["parts"]] == ["failed"]
-    assert [part["status"] for part in again["parts"]] == ["concluded"]
+    assert [part["status"] for part in again["parts"]] == ["decided"]
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ async def test_who_has_evidence_owes_a_choice_and_who_has_none_may_decline(sqlit
     assert held["brand_guardian"]["message"]["option"] is None
     assert held["brand_guardian"]["status"] == "valid"
     assert result["count"]["tally"] == {"B": 3}
-    assert result["status"] == "concluded"
+    assert result["status"] == "decided"
 
 
 async def test_who_abstains_unasked_is_taken_at_its_word(sqlite_warehouse: Warehouse) -> None:
@@ -203,7 +203,7 @@ async def test_options_are_proposed_first_where_none_are_given(sqlite_warehouse:
         result = await debate(sqlite_warehouse, fake, options=None)
     assert [option["label"] for option in result["options"]] == ["First answer", "Second answer"]
     assert result["decision"].startswith("First answer")
-    assert result["status"] == "concluded"
+    assert result["status"] == "decided"
 
 
 async def test_synthesis_writes_for_the_voted_option_and_cannot_change_it(sqlite_warehouse: Warehouse) -> None:

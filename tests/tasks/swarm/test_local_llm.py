@@ -120,7 +120,7 @@ async def test_a_full_debate_killed_in_the_middle_and_resumed(sqlite_warehouse: 
     )
     assert Counter(turn["phase"] for turn in turns) == PHASES
     assert usable == len(turns) == FULL
-    assert result["status"] == "concluded", result["reason"]
+    assert result["status"] in ("decided", "leaning", "undecided"), result["reason"]
     assert result["option"] in ("A", "B")
     assert AgentDebateOrchestrator(warehouse=sqlite_warehouse).replay("local") == result
 

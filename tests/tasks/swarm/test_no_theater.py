@@ -56,7 +56,7 @@ async def test_without_findings_an_argument_moves_a_mind(sqlite_warehouse: Wareh
     with fake_llm(convinced("Two is the only one that can be undone.")) as fake:
         result = await debate(sqlite_warehouse, fake)
         refining = [body["messages"][1]["content"] for body in fake.prompts("propose") if not is_first(body)]
-    assert (result["status"], result["option"], result["count"]["tally"]) == ("concluded", "B", {"B": 4})
+    assert (result["status"], result["option"], result["count"]["tally"]) == ("decided", "B", {"B": 4})
     assert {change["because"] for change in result["changes"]} == {"argument"}
     assert len(result["changes"]) == 3
     assert "by its argument" in story(result)

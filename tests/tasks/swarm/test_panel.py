@@ -12,7 +12,7 @@ import pytest
 
 from tasks.conditions import Condition
 from tasks.swarm.decision import decide, pool
-from tasks.swarm.evidence import SOURCE_DISCOUNT, discount, slice_for
+from tasks.swarm.evidence import VARIANCE_FACTOR, slice_for, variance
 from tasks.swarm.messages import Turn
 from tasks.swarm.panel import answer
 from tasks.swarm.performance import PRIOR
@@ -55,7 +55,7 @@ def run(brief: Brief) -> tuple[dict[str, Turn], dict[str, Any]]:
 
 def test_the_best_supported_option_wins_and_its_reasons_cite_numbers() -> None:
     turns, decision = run(brief_of([finding("e1", "video", 0.25), finding("e2", "photo", 0.02)]))
-    assert (decision["status"], decision["option"]) == ("concluded", "A")
+    assert (decision["status"], decision["option"]) == ("decided", "A")
     assert decision["llm_used"] is False
     assert decision["engine"] == "evidence_panel"
     said = turns["1:propose:seo"].message.reasoning  # type: ignore[union-attr]
@@ -132,10 +132,13 @@ def test_a_contradicted_proposal_is_criticized_with_the_finding() -> None:
     assert decision["option"] != "A"
 
 
-def test_sources_and_age_discount_precision() -> None:
-    fresh = {kind: discount(finding("e", "video", 0.1, kind=kind)) for kind in SOURCE_DISCOUNT}
-    assert fresh["experiment"] > fresh["transfer"] > fresh["pattern"]
-    assert discount(finding("e", "video", 0.1, age_days=180)) == pytest.approx(0.5)
+def test_an_association_weighs_a_third_of_an_experiment_and_age_lets_effects_move() -> None:
+    fresh = {kind: variance(finding("e", "video", 0.1, kind=kind)) for kind in VARIANCE_FACTOR}
+    assert fresh["pattern"] == pytest.approx(3.1 * 0.05**2)
+    assert fresh["experiment"] == pytest.approx(0.05**2)
+    assert fresh["experiment"] < fresh["transfer"] <= fresh["debate"]
+    old = [variance(finding("e", "video", 0.4, age_days=days)) for days in (0, 365, 3650)]
+    assert old == pytest.approx([0.05**2, *[0.05**2 + (0.29 * 0.4) ** 2] * 2])
 
 
 def test_changing_nothing_wins_where_all_findings_are_bad() -> None:
@@ -179,8 +182,8 @@ def synthetic(rng: np.random.Generator, number: int, prior_sd: float) -> tuple[B
         kind = ["experiment", "transfer", "pattern"][int(rng.integers(3))]
         item = finding(f"e{number}-{i}", one, 0.0, kind=kind, se=float(rng.uniform(0.02, 0.2)))
         item = item.model_copy(update={"age_days": float(rng.uniform(0, 360))})
-        noise = item.se / math.sqrt(discount(item))
-        evidence.append(item.model_copy(update={"effect": float(rng.normal(truth[one], noise))}))
+        drawn = item.model_copy(update={"effect": truth[one]})
+        evidence.append(item.model_copy(update={"effect": float(rng.normal(truth[one], math.sqrt(variance(drawn))))}))
     best = max(truth, key=lambda one: truth[one])
     return brief_of(evidence, options, prior_sd=prior_sd), "ABCDE"[media.index(best)]
 
@@ -209,4 +212,6 @@ def test_the_spread_of_effects_is_learned_from_enough_findings() -> None:
         item = finding(f"e{i}", f"m{i}", 0.0, se=0.05)
         items.append(item.model_copy(update={"effect": float(rng.normal(0, 0.04) + rng.normal(0, 0.05))}))
     assert prior_sd_of(items) == pytest.approx(0.04, abs=0.012)
-    assert prior_sd_of(items[:10]) == 0.1
+    assert prior_sd_of([]) == 0.1
+    strong = [finding("e", "video", 0.45, se=0.12, kind="pattern")]
+    assert 0.2 < prior_sd_of(strong) < 0.4

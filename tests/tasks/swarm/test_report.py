@@ -36,7 +36,7 @@ def test_the_story_has_question_positions_changes_decision_and_price(result: dic
     assert "**Data Storyteller** (began with A)" in text
     assert "- `e2` photos win (clicks +64.9%, 90 % interval +51.9% to +79.0%, n = 900)" in text
     assert "0 calls · 0 tokens" in text
-    assert headline(result).startswith("concluded: Publish photos, confidence")
+    assert headline(result).startswith("decided: Publish photos, confidence")
 
 
 def test_what_others_wrote_is_not_markup(result: dict[str, Any]) -> None:

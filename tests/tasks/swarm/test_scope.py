@@ -57,8 +57,8 @@ def organizations(warehouse: Warehouse, **owner_of: str | None) -> None:
 async def test_the_only_workspace_is_meant(sqlite_warehouse: Warehouse) -> None:
     organizations(sqlite_warehouse, acme=None)
     result = await AgentDebateOrchestrator(warehouse=sqlite_warehouse).orchestrate_debate(**ASKED)
-    assert (result["scope"], result["workspace_id"], result["status"]) == ("workspace", "acme", "concluded")
-    assert "Acme's posts" in result["decision"]
+    assert (result["scope"], result["workspace_id"]) == ("workspace", "acme")
+    assert "Acme's posts" in result["reasoning"]
 
 
 async def test_workspaces_of_one_organization_share_what_is_theirs(sqlite_warehouse: Warehouse) -> None:

@@ -128,7 +128,7 @@ def test_the_panel_beats_a_coin_on_headlines_of_other_tests_and_is_calibrated(sh
     all_pairs = []
     for held_out in range(4):  # each test is judged once, by patterns of the other three parts
         evidence = learned(rows.filter(pl.col("part") != held_out))
-        pairs = judged(rows.filter(pl.col("part") == held_out), evidence, prior_sd_of(evidence, fallback=0.1, enough=8))
+        pairs = judged(rows.filter(pl.col("part") == held_out), evidence, prior_sd_of(evidence))
         all_pairs.append(pairs)
     pairs = pl.concat(all_pairs)
     stated, right = pairs["stated"].to_list(), pairs["won"].to_list()

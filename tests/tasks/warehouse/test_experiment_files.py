@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from tasks.errors import InputError
 from tasks.warehouse import Warehouse
 from tasks.warehouse.ingestion import ingest
-from tasks.warehouse.inspection import matching_preset
+from tasks.warehouse.inspection import inspect_file, matching_preset
 from tasks.warehouse.records import IngestionReport
 from tasks.warehouse.schema import ExperimentArm, IngestionRun, Workspace
 from tests.factories import store, workspace_row
@@ -112,6 +112,19 @@ EXPORTS = {
         ),
         [("Hero", "Big", "purchases", 6, 6.0, False), ("Hero", "Original", "purchases", 6, 6.0, True)],
     ),
+    "growthbook-units": (  # the names that GrowthBook's queries of assignments give
+        "user_id,timestamp,experiment_id,variation_id,variation_name,signed_up,items\n"
+        + "".join(
+            f"u{i},2026-05-01,Hero,{i % 2},{'Big' if i % 2 else 'Original'},{str(i % 3 == 0).lower()},{i}\n"
+            for i in range(12)
+        ),
+        [
+            ("Hero", "Big", "items", 6, 36.0, False),
+            ("Hero", "Big", "signed_up", 6, 2.0, False),
+            ("Hero", "Original", "items", 6, 30.0, True),
+            ("Hero", "Original", "signed_up", 6, 2.0, True),
+        ],
+    ),
 }
 
 
@@ -133,6 +146,18 @@ def test_presets_made_from_documentation_read_what_it_describes(
     )
     columns = ("experiment_name", "variant_name", "metric_name", "n", "sum", "is_control")
     assert [tuple(row[name] for name in columns) for row in arms(sqlite_warehouse)] == expected
+
+
+def test_a_look_at_a_file_of_units_shows_its_first_units(tmp_path: Path) -> None:
+    (tmp_path / "export.csv").write_text(EXPORTS["growthbook-units"][0])
+    seen = inspect_file(tmp_path / "export.csv", "experiments")
+    assert seen.preset == "growthbook-units"
+    assert [row["unit_id"] for row in seen.rows] == ["u0", "u1", "u2", "u3", "u4"]
+    assert seen.zone == "times are written by the clock of UTC"
+    (tmp_path / "arms.csv").write_text(EXPORTS["vwo"][0])
+    assert inspect_file(tmp_path / "arms.csv", "experiments").zone == "its rows have no instants"
+    (tmp_path / "goals.csv").write_text("Campaign,Variation,Metric,Visitors,Conversions\nHero,Big,Orders,10,2\n")
+    assert inspect_file(tmp_path / "goals.csv", "experiments").preset is None
 
 
 def test_kinds_directions_and_shares_are_kept(acme: Warehouse, tmp_path: Path) -> None:

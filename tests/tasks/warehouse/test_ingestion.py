@@ -209,6 +209,23 @@ def test_values_of_every_parquet_type_are_kept_or_read(acme: Warehouse, write: W
     }
 
 
+def test_a_further_column_has_the_type_that_all_of_its_values_allow(acme: Warehouse, tmp_path: Path) -> None:
+    kinds = {"whole": "7", "rarely": "", "flag": "true", "late decimal": "7", "late word": "7", "word then number": "x"}
+    rows = [kinds | {"content_id": f"c{i}"} for i in range(300)]
+    rows[299] |= {"rarely": "2.5", "late decimal": "7.5", "late word": "seven", "word then number": "7"}
+    keys = {"workspace_id": "acme", "content_type": "social", "channel": "x", "published_at": "2026-03-01T10:00:00Z"}
+    pl.DataFrame([keys | row for row in rows]).write_csv(tmp_path / "rows.csv")
+    with patch("tasks.warehouse.batches.BATCH_BYTES", 5_000):
+        report = ingest("content", [tmp_path / "rows.csv"], warehouse=acme)
+    frame = content_frame(acme, "acme").sort("content_id")
+    first, last = (json.loads(frame.filter(content_id=name)["attributes"][0]) for name in ("c0", "c299"))
+    assert report.written == 300
+    assert first == {
+        **{"whole": 7, "rarely": None, "flag": True, "late decimal": 7.0, "late word": "7", "word then number": "x"}
+    }
+    assert last == first | {"rarely": 2.5, "late decimal": 7.5, "late word": "seven", "word then number": "7"}
+
+
 def test_half_an_emoji_rejects_its_line(acme: Warehouse, write: Write, tmp_path: Path) -> None:
     lines = write([post(i) for i in range(9)], "rows.jsonl").read_text()
     (tmp_path / "rows.jsonl").write_text(lines + json.dumps(post(9, body="\ud83d")))

@@ -85,6 +85,18 @@ def test_suffixes_multiply_and_are_marked_as_rounded() -> None:
     assert read.rounded.to_list() == [True, True, False, True, False]
 
 
+def test_a_fraction_of_a_thousand_says_which_mark_divides_fractions() -> None:
+    rule = NumberRule(suffixes=SUFFIXES, settled=False)
+    german, english = pl.Series(["45,6 Tsd.", "9999", "1,2 Mio."]), pl.Series(["45.6K", "9999", "1,234"])
+    assert read_numbers(german, settle(german, rule)).numbers.to_list() == [45_600.0, 9999.0, 1_200_000.0]
+    assert read_numbers(english, settle(english, rule)).numbers.to_list() == [45_600.0, 9999.0, 1234.0]
+
+
+@pytest.mark.parametrize("value", ["45,6 Tsd.", "2 Mio.", "1,2 тыс.", "3.4K", "2万"])
+def test_a_number_with_a_word_that_no_rule_reads_is_another_way_and_no_row_to_refuse(value: str) -> None:
+    assert read_numbers(pl.Series([value, "7"]), PLAIN).other_ways.to_list() == [True, False]
+
+
 def test_percent_signs_and_bounds_are_taken_off_where_declared() -> None:
     column = pl.Series(["1.16%", "6,5 %", "< 10%", "7"])
     assert read_numbers(column, NumberRule(percent=True)).numbers.to_list() == [1.16, None, 10.0, 7.0]

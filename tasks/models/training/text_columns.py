@@ -1,0 +1,129 @@
+"""Texts as numbers: words, pairs of words and pieces of words, hashed and weighed by how rare they are. Pure.
+
+Hashing keeps no vocabulary, so the counts of all rows are made once, whichever of them a model then learns from; only
+the weights (inverse document frequencies, Spärck Jones 1972) are learned, from the training rows alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Sparse = Any  # scipy.sparse.csr_matrix, which has no types
+WORD_COLUMNS, PIECE_COLUMNS = 2**18, 2**18
+PIECES = (2, 4)  # characters within one word
+PIECES_ROWS = 100_000  # beyond, words alone
+PIECE_CHARACTERS = 500  # of each text: in a long one words say enough, and pieces take seconds
+COMMON_WORDS = 2_000
+
+
+@dataclass(frozen=True)
+class TextCounts:
+    """How often each word and each piece of a word stands in each of n texts.
+
+    Attributes:
+        words: (n, 2**18); `pieces` likewise, or None where there are too many texts.
+    """
+
+    words: Sparse
+    pieces: Sparse | None
+
+    def __getitem__(self, rows: slice | Sequence[int] | NDArray[Any]) -> TextCounts:
+        return TextCounts(self.words[rows], None if self.pieces is None else self.pieces[rows])
+
+    def repeated(self, orders: Sequence[NDArray[np.int64]]) -> TextCounts:
+        """One copy after another, each in its order of rows."""
+        return self[np.concatenate(list(orders))]
+
+
+def count(texts: Sequence[str], *, pieces: bool) -> TextCounts:
+    """Counts of texts (n,), and those of pieces of words where asked for, which take four times as long."""
+    starts = [text[:PIECE_CHARACTERS] for text in texts] if pieces else []
+    return TextCounts(_word_hasher().transform(texts), _piece_hasher().transform(starts) if pieces else None)
+
+
+def _word_hasher() -> Any:
+    return _hasher(n_features=WORD_COLUMNS, ngram_range=(1, 2))
+
+
+def _piece_hasher() -> Any:
+    return _hasher(n_features=PIECE_COLUMNS, ngram_range=PIECES, analyzer="char_wb")
+
+
+def _hasher(**how: Any) -> Any:
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    return HashingVectorizer(alternate_sign=False, norm=None, **how)
+
+
+@dataclass
+class BlockWeights:
+    """Columns of one block of counts that are used (k,), and their weights (k,)."""
+
+    places: NDArray[np.int32]
+    weights: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, counts: Sparse) -> BlockWeights:
+        """Of training counts (n, columns); what stands in one text of a thousand or more is no help."""
+        n = counts.shape[0]
+        seen = np.bincount(counts.indices, minlength=counts.shape[1])
+        least = 2 if n >= 50 else 1
+        places = np.flatnonzero(seen >= least).astype(np.int32)
+        if not len(places):  # texts without any word: one column of zeros, as no model fits on none
+            places = np.zeros(1, dtype=np.int32)
+        return cls(places, np.log((1.0 + n) / (1.0 + seen[places])) + 1.0)
+
+    def weighed(self, counts: Sparse) -> Sparse:
+        """(n, k) with rows of length one: 1 + log of each count, times its weight."""
+        from sklearn.preprocessing import normalize
+
+        chosen = counts[:, self.places].astype(np.float64)
+        chosen.data = (1.0 + np.log(chosen.data)) * self.weights[chosen.indices]
+        return normalize(chosen, copy=False)
+
+
+@dataclass
+class TextWeights:
+    """What is learned of words and pieces before a model learns from them."""
+
+    words: BlockWeights
+    pieces: BlockWeights | None
+
+    @classmethod
+    def of(cls, counts: TextCounts) -> TextWeights:
+        """Of training counts."""
+        return cls(BlockWeights.of(counts.words), None if counts.pieces is None else BlockWeights.of(counts.pieces))
+
+    def weighed(self, counts: TextCounts) -> Sparse:
+        """(n, k) words, then pieces."""
+        from scipy.sparse import hstack
+
+        blocks = [self.words.weighed(counts.words)]
+        if self.pieces is not None:
+            assert counts.pieces is not None, "pieces are counted for as many rows as they are learned from"
+            blocks.append(self.pieces.weighed(counts.pieces))
+        return hstack(blocks, format="csr")
+
+
+def common_words(texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """The most common words and pairs of texts (n,), and the columns they are hashed to."""
+    analyze = _word_hasher().build_analyzer()
+    counted = Counter[str]()
+    for text in texts:
+        counted.update(analyze(text))
+    words = [word for word, _ in sorted(counted.items(), key=_most_common_first)[:COMMON_WORDS]]
+    from sklearn.feature_extraction import FeatureHasher
+
+    hasher = FeatureHasher(WORD_COLUMNS, input_type="string", alternate_sign=False)
+    places = hasher.transform([[word] for word in words]).indices if words else []
+    return words, np.asarray(places, dtype=np.int64)
+
+
+def _most_common_first(counted: tuple[str, int]) -> tuple[int, str]:
+    return -counted[1], counted[0]

@@ -1,0 +1,91 @@
+"""The experiment that would settle a debate: its arms, how many it takes, and the command that creates it."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from tasks.swarm.posterior import Standing
+from tasks.swarm.records import Brief, Option
+
+BASE_RATE = 0.05  # of a click or a purchase, where nobody has said
+Z_LEVEL, Z_POWER = 1.96, 0.84  # a two-sided level of 5 % and a power of 80 %
+SMALLEST_EFFECT = 0.02  # smaller ones take more units than most teams ever have
+LONGEST_NAME = 48
+LONGEST_DESCRIPTION = 200
+
+
+def settling_experiment(brief: Brief, ranked: Sequence[Standing]) -> dict[str, Any] | None:
+    """An experiment between the two options that are worth most, or between the first two; None with fewer.
+
+    Returns:
+        `name`, `hypothesis`, `variants` (`name`, `option`, `description`; the control first), `metric`, `base_rate`
+        (an assumption), `effect` (relative, that it would see with a power of .8), `units_per_arm`, and `command`, to
+        which the workspace is added where the debate had none.
+    """
+    pair = _pair(brief, ranked)
+    if pair is None:
+        return None
+    better, control = pair
+    effect = _effect(brief, ranked, pair)
+    variance = 2.0 * (1.0 - BASE_RATE) / BASE_RATE
+    units = math.ceil(variance * ((Z_LEVEL + Z_POWER) / math.log1p(effect)) ** 2)
+    design: dict[str, Any] = {
+        "name": _name(brief.problem),
+        "hypothesis": f"'{_short(better.label)}' does better than '{_short(control.label)}'",
+        "variants": [
+            {"name": "control", "option": control.id, "description": control.label},
+            {"name": "treatment", "option": better.id, "description": better.label},
+        ],
+        "metric": "clicked",
+        "base_rate": BASE_RATE,
+        "effect": round(effect, 4),
+        "units_per_arm": units,
+    }
+    return design | {"command": _command(brief, design)}
+
+
+def in_words(design: dict[str, Any]) -> str:
+    """How large the experiment is, and what it would see."""
+    return (
+        f"an experiment between them with about {design['units_per_arm']:,} exposures an arm would see a difference of "
+        f"{design['effect']:.0%} at a base rate of {design['base_rate']:.0%} (power .8)"
+    )
+
+
+def _pair(brief: Brief, ranked: Sequence[Standing]) -> tuple[Option, Option] | None:
+    """The option worth most and what it is tried against: changing nothing where that is an option, else the next."""
+    options = {option.id: option for option in brief.options}
+    if len(options) < 2:
+        return None
+    best = sorted(ranked, key=lambda one: (-round(one.mean, 12), options[one.option].label))
+    ordered = [options[one.option] for one in best] or list(brief.options)
+    quo = next((option for option in ordered if option.is_status_quo), None)
+    better = next(option for option in ordered if option is not quo)
+    return better, quo or next(option for option in ordered if option is not better)
+
+
+def _effect(brief: Brief, ranked: Sequence[Standing], pair: tuple[Option, Option]) -> float:
+    """The difference that is expected between the two; without findings the usual one."""
+    worth = {one.option: one.mean for one in ranked}
+    expected = abs(worth[pair[0].id] - worth[pair[1].id]) if worth else 0.0
+    return max(math.expm1(expected or math.sqrt(2.0) * brief.prior_sd), SMALLEST_EFFECT)
+
+
+def _command(brief: Brief, design: dict[str, Any]) -> str:
+    words = ["raptorflow", "experiment", "create", design["name"], "--workspace", brief.workspace_id or "WORKSPACE"]
+    words += ["--metric", design["metric"], "--kind", "binary", "--baseline", f"{design['base_rate']:g}"]
+    words += ["--variant", "control", "--variant", "treatment", "--effect", f"{design['effect']:g}"]
+    return shlex.join([*words, "--hypothesis", design["hypothesis"]])
+
+
+def _name(problem: str) -> str:
+    name = "-".join(re.findall(r"[a-z0-9]+", problem.lower()))[:LONGEST_NAME].strip("-")
+    return name or "debated-question"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_DESCRIPTION else text[: LONGEST_DESCRIPTION - 1] + "…"

@@ -1,0 +1,209 @@
+"""The panel answers the question that was asked: what loses is avoided, yes and no are understood, none is guessed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from tasks.conditions import Condition
+from tasks.errors import InputError
+from tasks.swarm import AgentDebateOrchestrator
+from tasks.swarm.records import EvidenceRef
+from tasks.warehouse import Warehouse
+from tests.factories import store as write
+from tests.tasks.swarm.test_findings import arm, pattern, workspaces
+from tests.tasks.swarm.test_panel import brief_of, finding, run
+
+EMOJIS = {"feature": "emoji_count", "op": ">=", "value": 1, "level": "present"}
+SATURDAY = {"feature": "local_weekday", "op": "==", "value": "5", "level": "5"}
+ASKS = {"feature": "question_count", "op": ">=", "value": 1, "level": "present"}
+QUO = "Keep what is done today."
+
+
+def found(warehouse: Warehouse, rule: dict[str, Any], lift: tuple[float, float, float], share: float = 0.3) -> None:
+    """One pattern of acme: its lift and the ends of its 90 % interval, in per cent."""
+    pct = dict(zip(("lift_pct", "lift_low_pct", "lift_high_pct"), lift, strict=True))
+    details = {"rule": [rule], "share_of_posts": share}
+    pattern(warehouse, "acme", rule["feature"], pattern_key=rule["feature"], details=details, **pct)
+
+
+async def asked(warehouse: Warehouse, problem: str, options: list[Any] | None = None, **more: Any) -> dict[str, Any]:
+    panel = AgentDebateOrchestrator(warehouse=warehouse)
+    given: dict[str, Any] = {"agent_roles": ["data_storyteller", "viral_engineer"], "workspace_id": "acme"}
+    return await panel.orchestrate_debate(problem, options=options, **(given | more))
+
+
+@pytest.fixture
+def acme(sqlite_warehouse: Warehouse) -> Warehouse:
+    workspaces(sqlite_warehouse, "acme")
+    return sqlite_warehouse
+
+
+async def test_what_loses_is_avoided(acme: Warehouse) -> None:
+    found(acme, SATURDAY, (-28.0, -36.0, -19.0), share=0.2)
+    result = await asked(acme, "When should we publish, weekday or weekend?")
+    assert [one["label"] for one in result["options"]] == ["Avoid content that is posted on Saturday", QUO]
+    assert (result["decision"], result["status"]) == ("Avoid content that is posted on Saturday", "decided")
+    gain = math.expm1(result["standings"][0]["mean"])
+    assert 0.02 < gain < 0.07, "a fifth of the posts stop losing a quarter, at most"
+    named = await asked(acme, "When should we publish?", ["Weekday", "Weekend"])
+    assert named["decision"] == "Weekday"
+
+
+async def test_a_strong_association_is_not_shrunk_to_nothing(acme: Warehouse) -> None:
+    found(acme, EMOJIS, (57.0, 28.0, 92.0), share=0.0)
+    result = await asked(acme, "What should we do next?")
+    assert result["decision"] == "Publish more content that includes emojis"
+    assert 0.25 < math.expm1(result["standings"][0]["mean"]) < 0.57
+    assert "expected +29% (-4% to +73%)" in result["proposals"][0]["proposal"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "options", "right"),
+    [
+        ("Should our posts include emojis?", ["Yes", "No"], "Yes"),
+        ("Should we stop using emojis?", ["Yes", "No"], "No"),
+        ("Emojis or not?", ["Use emojis", "No emojis"], "Use emojis"),
+        ("How should we write?", ["With emoji", "Without any emojis"], "With emoji"),
+    ],
+)
+async def test_yes_and_no_are_answers_to_the_question(
+    acme: Warehouse, problem: str, options: list[str], right: str
+) -> None:
+    found(acme, EMOJIS, (63.0, 40.0, 90.0))
+    result = await asked(acme, problem, options)
+    assert (result["status"], result["decision"]) == ("decided", right)
+
+
+@pytest.mark.parametrize("problem", ["What is the weather?", "Who won the cup final?", "Is our server down?"])
+async def test_a_question_about_something_else_is_not_answered(acme: Warehouse, problem: str) -> None:
+    found(acme, EMOJIS, (63.0, 40.0, 90.0))
+    arms = [arm("photo", 1000, 100, is_control=True), arm("video", 1000, 130)]
+    write_arms(acme, arms)
+    result = await asked(acme, problem)
+    assert (result["status"], result["decision"], result["options"]) == ("insufficient_evidence", None, [])
+    assert "no finding is about this question" in result["reason"]
+    assert "video" in result["reason"], "what could be asked about is said"
+
+
+async def test_options_of_which_nothing_is_known_do_not_win_by_chance(acme: Warehouse) -> None:
+    found(acme, EMOJIS, (63.0, 40.0, 90.0))
+    result = await asked(acme, "Which color should the button have?", ["Red", "Green", "Blue"])
+    assert (result["status"], result["decision"]) == ("insufficient_evidence", None)
+    design = result["experiment"]
+    assert f"{design['units_per_arm']:,} exposures an arm" in result["reason"]
+    assert design["command"].startswith("raptorflow experiment create which-color-should-the-button-have")
+
+
+async def test_a_graded_yes_answers_its_own_question_and_no_other(acme: Warehouse) -> None:
+    found(acme, EMOJIS, (63.0, 40.0, 90.0))
+    for problem in ("Should we sponsor the marathon?", "Is the blue logo right?", "Shall we hire a photographer?"):
+        earlier = await asked(acme, problem, ["Yes", "No"])
+        panel = AgentDebateOrchestrator(warehouse=acme)
+        await panel.grade_debate(earlier["debate_id"], "A", "asked the board")
+    other = await asked(acme, "Should we open a shop in Rome?", ["Yes", "No"])
+    assert (other["status"], other["decision"]) == ("insufficient_evidence", None)
+    again = await asked(acme, "Should we sponsor the city marathon?", ["Yes", "No"])
+    assert (again["decision"], again["status"]) == ("Yes", "leaning"), "one graded answer is no proof"
+
+
+def test_the_option_worth_most_is_chosen_not_the_one_most_often_best() -> None:
+    """P(best) of a vague finding is high where it is wide; what counts is what is expected of it."""
+    sure = [finding(f"s{i}", media, 0.2, se=0.01) for i, media in enumerate(("video", "photo"))]
+    vague = finding("v", "link", 0.1, se=0.3)
+    _, decision = run(brief_of([*sure, vague], prior_sd=1.0))
+    assert decision["option"] is None, "two are worth the same"
+    assert decision["status"] == "undecided"
+    better = sure[0].model_copy(update={"effect": 0.21})
+    _, decision = run(brief_of([better, sure[1], vague], prior_sd=1.0))
+    assert decision["option"] in ("A", None)
+    assert max(decision["standings"], key=lambda one: one["mean"])["option"] == "A"
+
+
+def test_short_of_eighty_per_cent_is_no_decision() -> None:
+    _, decision = run(brief_of([finding("a", "video", 0.06, se=0.06), finding("b", "photo", 0.02, se=0.06)]))
+    assert decision["status"] in ("leaning", "undecided")
+    assert "an experiment between them" in decision["reason"]
+    assert decision["experiment"]["variants"][1]["option"] == "A"
+
+
+async def test_an_experiment_is_matched_by_what_is_said_of_it(acme: Warehouse) -> None:
+    write_arms(
+        acme,
+        [
+            arm("control", 5000, 500, is_control=True, experiment_name="emoji in subject lines"),
+            arm("treatment", 5000, 650, experiment_name="emoji in subject lines"),
+        ],
+    )
+    result = await asked(acme, "Should we put emojis in subject lines?", ["Yes", "No"])
+    assert (result["status"], result["decision"]) == ("decided", "Yes")
+
+
+def write_arms(warehouse: Warehouse, rows: list[dict[str, Any]]) -> None:
+    from tasks.warehouse.schema import ExperimentArm
+
+    write(warehouse, ExperimentArm, rows)
+
+
+def test_a_finding_on_several_conditions_is_about_an_option_that_states_them_all() -> None:
+    from tasks.swarm.evidence import exposure
+    from tasks.swarm.question import check_options
+    from tasks.swarm.understanding import understood
+
+    both = (Condition("media_type", "==", "video"), Condition("is_weekend", "==", True))
+    item = EvidenceRef(id="e", kind="pattern", statement="s", metric="m", effect=0.2, se=0.1, conditions=both)
+    told = understood("Which?", check_options(["Videos on weekends", "Videos", "Photos on weekends"]), [item])
+    assert [exposure(item, option) for option in told] == [1.0, None, 0.0]
+
+
+def test_two_bodies_under_one_title_are_two_options_and_another_body_is_another_question(acme: Warehouse) -> None:
+    from tasks.swarm.question import check_options
+
+    def texts(*bodies: str) -> list[dict[str, str]]:
+        return [{"title": "Spring sale", "body": body} for body in bodies]
+
+    options = check_options(texts("All shoes half price.", "All boots half price."))
+    assert [one.label for one in options] == ["Spring sale (A)", "Spring sale (B)"]
+    assert [one.body for one in options] == ["All shoes half price.", "All boots half price."]
+    assert options[0].attributes == options[1].attributes, "their features alone do not tell them apart"
+    with pytest.raises(InputError, match="two options share the label"):
+        check_options(texts("All shoes half price.", "All shoes half price."))
+    (untitled, _) = check_options([{"body": "Half price. " * 20}, {"label": "Nothing"}])
+    assert untitled.label.startswith("Half price. Half price.")
+    assert len(untitled.label) == 81 - len(untitled.label[:80]) + len(untitled.label[:80].rstrip())
+
+
+async def test_other_bodies_with_equal_features_are_another_debate(acme: Warehouse) -> None:
+    first = await asked(acme, "Which text?", [{"title": "Sale", "body": "All shoes."}, {"title": "Offer"}])
+    other = await asked(acme, "Which text?", [{"title": "Sale", "body": "All boots."}, {"title": "Offer"}])
+    again = await asked(acme, "Which text?", [{"title": "Sale", "body": "All shoes."}, {"title": "Offer"}])
+    assert first["debate_id"] == again["debate_id"] != other["debate_id"]
+
+
+async def test_what_does_not_exclude_each_other_is_done_together(acme: Warehouse) -> None:
+    rules = [EMOJIS, ASKS]
+    for rule, lift in zip(rules, ((63.0, 40.0, 90.0), (60.0, 38.0, 85.0)), strict=True):
+        details = {"rule": [rule], "share_of_posts": 0.2}
+        pct = dict(zip(("lift_pct", "lift_low_pct", "lift_high_pct"), lift, strict=True))
+        pattern_of_one_analysis(acme, str(rule["feature"]), details, pct, is_first=rule is EMOJIS)
+    result = await asked(acme, "What should we do next?", consensus_strategy="synthesis")
+    assert result["status"] == "decided", "each beats today; that either is the best is no question"
+    assert result["label"] == "Publish more content that includes emojis"
+    assert [one["label"] for one in result["also"]] == ["Publish more content that asks a question"]
+    assert result["decision"].endswith("Beside it: Publish more content that asks a question")
+
+
+def pattern_of_one_analysis(
+    warehouse: Warehouse, key: str, details: dict[str, Any], pct: dict[str, float], *, is_first: bool
+) -> None:
+    if is_first:
+        pattern(warehouse, "acme", "one", pattern_key=key, details=details, **pct)
+        return
+    from sqlalchemy import select
+
+    from tasks.warehouse.schema import PatternFinding
+
+    (row,) = warehouse.rows(select(PatternFinding.__table__))
+    write(warehouse, PatternFinding, [row | {"pattern_key": key, "details": details} | pct])
