@@ -17,7 +17,7 @@ from pydantic import Field
 from tasks.errors import OutOfRangeError
 from tasks.swarm.records import Record
 
-TIE_RULE = "tie broken by option id, first in order"
+TIE_RULE = "a tie decides nothing"
 TIE = 1e-12
 
 
@@ -34,7 +34,9 @@ class Count(Record):
 
     Attributes:
         outcome: `majority`, `plurality`, `tie`, `no_quorum`.
-        agreement: share of valid ballots (or of weight) for the decision; not a probability of being right.
+        decision: None where there is no quorum, and where two options are ahead of the others together.
+        agreement: share of valid ballots (or of weight) for the decision, or for each that is tied; not a probability
+            of being right.
         notes: rules applied, such as how a tie was broken.
     """
 
@@ -146,23 +148,23 @@ def _conclude(
         return Count(**known, decision=None, outcome="no_quorum", notes=(*notes, missing))
     most = max(shares.values())
     tied = tuple(sorted(option for option, share in shares.items() if share >= most - TIE))
-    known |= {"decision": tied[0], "agreement": shares[tied[0]]}
-    winner, has_cycle, ranked_notes = _ranked(counted, tied[0])
-    known |= {"condorcet_winner": winner, "has_cycle": has_cycle}
-    if len(tied) > 1:
+    decision = tied[0] if len(tied) == 1 else None
+    winner, has_cycle, ranked_notes = _ranked(counted, decision)
+    known |= {"decision": decision, "agreement": most, "condorcet_winner": winner, "has_cycle": has_cycle}
+    if decision is None:
         return Count(**known, outcome="tie", tied=tied, notes=(*notes, TIE_RULE, *ranked_notes))
     outcome = "majority" if most > 0.5 + TIE else "plurality"
     return Count(**known, outcome=outcome, notes=(*notes, *ranked_notes))
 
 
-def _ranked(counted: _Sifted, decision: str) -> tuple[str | None, bool, tuple[str, ...]]:
+def _ranked(counted: _Sifted, decision: str | None) -> tuple[str | None, bool, tuple[str, ...]]:
     """What full rankings add, where every counted expert gave one."""
     if not counted.rankings or len(counted.rankings) < len(counted.choices):
         return None, False, ()
     winner, beats, has_cycle = condorcet(list(counted.rankings.values()), counted.options)
     if has_cycle:
         return winner, True, ("the rankings form a cycle: every option loses to another",)
-    if winner is None or winner == decision:
+    if winner is None or decision is None or winner == decision:
         return winner, False, ()
     wins, losses = beats[f"{winner}>{decision}"], beats[f"{decision}>{winner}"]
     return winner, False, (f"in pairs {winner} beats {decision} {wins}-{losses}",)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from tasks.errors import UnknownNameError
+from tasks.swarm.counting import HUMAN
 from tasks.swarm.debate_service import DebateService, DebateState
 from tasks.swarm.endpoint_http import open_client
 from tasks.swarm.errors import DebateHeldError
@@ -20,7 +21,7 @@ from tasks.swarm.llm import Endpoint, LanguageModel
 from tasks.swarm.llm_deliberator import Exchange, LLMDeliberator
 from tasks.swarm.messages import Turn, TurnRequest, Turns, Vote
 from tasks.swarm.panel import EvidencePanel
-from tasks.swarm.protocol import HUMAN, due, plans_of, turn_of_part, with_options
+from tasks.swarm.protocol import due, plans_of, turn_of_part, with_options
 from tasks.swarm.question import Question
 from tasks.swarm.records import Brief
 from tasks.warehouse import Warehouse
@@ -141,10 +142,7 @@ class DebateRunner:
             renewing = asyncio.create_task(self._renew(brief.debate_id, lease))
             yield
         finally:
-            if renewing is not None:
-                renewing.cancel()
-                await asyncio.gather(renewing, return_exceptions=True)
-            await _to_its_end(in_thread(self.service.end_lease, brief.debate_id, lease))
+            await _to_its_end(self._let_go(brief.debate_id, lease, renewing))
 
     async def _take_lease(self, debate_id: str, lease: Lease, allowance: Allowance) -> LeaseAnswer:
         look = FIRST_LOOK_SECONDS
@@ -154,6 +152,12 @@ class DebateRunner:
             await asyncio.sleep(look)
             look = min(2.0 * look, LONGEST_LOOK_SECONDS)
         return answer
+
+    async def _let_go(self, debate_id: str, lease: Lease, renewing: asyncio.Task[None] | None) -> None:
+        if renewing is not None:
+            renewing.cancel()
+            await asyncio.wait([renewing])
+        await in_thread(self.service.end_lease, debate_id, lease)
 
     async def _renew(self, debate_id: str, lease: Lease) -> None:
         while True:

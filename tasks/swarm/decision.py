@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from tasks.swarm.calibration import calibrated
-from tasks.swarm.consensus import Count, majority_vote, weighted_vote
+from tasks.swarm.consensus import Count
+from tasks.swarm.counting import counted
 from tasks.swarm.evidence import any_applies, clarity
 from tasks.swarm.fencing import looks_like_injection, texts_in
 from tasks.swarm.messages import Closing, Turns, Usage
+from tasks.swarm.order_effects import order_flags
 from tasks.swarm.panel import expected, favorite, label_of
-from tasks.swarm.performance import PRIOR
 from tasks.swarm.positions import ballots, changes
 from tasks.swarm.posterior import Standing, standings
-from tasks.swarm.protocol import HUMAN, rounds_run, stop_reason, with_options
+from tasks.swarm.protocol import rounds_run, stop_reason, with_options
 from tasks.swarm.records import Brief, ConsensusStrategy
 from tasks.swarm.settling import in_words, settling_experiment
 
@@ -70,7 +71,9 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         and {"engine": "evidence_panel", "option": best.option, "confidence": _probability(settled, best)},
         "changes": [change.model_dump(mode="json") for change in changes(settled, turns)],
         "dissent": [ballot.agent for ballot in ballots(settled, turns) if ballot.option not in (None, option)],
-        "flags": sorted({flag for turn in turns.values() for flag in turn.flags} | {*extra, *_warnings(brief, turns)}),
+        "flags": sorted(
+            {flag for turn in turns.values() for flag in turn.flags} | {*extra, *_warnings(settled, turns)}
+        ),
         "usage": sum((turn.usage for turn in turns.values()), Usage()).model_dump(mode="json"),
     }
 
@@ -81,15 +84,6 @@ def pool(brief: Brief) -> list[Standing]:
     if not any_applies(known, brief.options):
         return []
     return standings(brief.options, known, brief.prior_sd)
-
-
-def counted(brief: Brief, turns: Turns) -> Count:
-    """The ballots under the debate's rule; synthesis and moderator close a weighted vote, they do not replace it."""
-    cast, menu = ballots(brief, turns), [option.id for option in brief.options]
-    if brief.strategy is ConsensusStrategy.MAJORITY_VOTE:
-        return majority_vote(cast, menu)
-    weights = {expert.agent_id: expert.weight for expert in brief.experts} | {HUMAN: PRIOR.log_odds}
-    return weighted_vote(cast, menu, weights)
 
 
 def leader(brief: Brief, pooled: Sequence[Standing]) -> Standing | None:
@@ -125,7 +119,7 @@ def _voted(brief: Brief, turns: Turns, count: Count) -> tuple[str | None, tuple[
     flags = tuple(
         f for f, yes in (("tie", count.outcome == "tie"), ("no_majority", count.outcome == "plurality")) if yes
     )
-    if brief.strategy is not ConsensusStrategy.MODERATOR or count.decision is None:
+    if brief.strategy is not ConsensusStrategy.MODERATOR or count.outcome == "no_quorum":
         return count.decision, flags
     verdicts = [
         turn.message.option
@@ -148,7 +142,7 @@ def _warnings(brief: Brief, turns: Turns) -> tuple[str, ...]:
     texts += [
         text for turn in turns.values() if turn.message for text in texts_in(turn.message.model_dump(mode="json"))
     ]
-    return ("suspected_injection",) if looks_like_injection(texts) else ()
+    return (*(("suspected_injection",) if looks_like_injection(texts) else ()), *order_flags(brief, turns))
 
 
 def _status(
@@ -168,15 +162,26 @@ def _status(
     reasons = "; ".join(dict.fromkeys(lost)) or None
     if "budget_exhausted" in flags:
         return "budget_exhausted", reasons
-    if option is None and count.outcome != "tie":
-        return "failed", reasons or "fewer than half of the experts cast a valid vote"
-    if lost or any(t.status == "abstained" and t.excuse for t in turns.values()):
-        unusable = [
-            f"{t.phase} of {t.agent_id}: {t.excuse}" for t in turns.values() if t.status == "abstained" and t.excuse
-        ]
+    unusable = [
+        f"{turn.phase} of {turn.agent_id}: {turn.excuse}"
+        for turn in turns.values()
+        if turn.status == "abstained" and turn.excuse
+    ]
+    if count.outcome == "tie" and option is None:
+        return "undecided", "; ".join(dict.fromkeys([_tied(brief, count), *lost, *unusable]))
+    if option is None:
+        few = "fewer than half of the experts cast a valid vote"
+        return "failed", reasons or "; ".join(dict.fromkeys([few, *unusable]))
+    if lost or unusable:
         return "degraded", "; ".join(dict.fromkeys([*lost, *unusable])) or "the synthesis was not usable"
     shares = ", ".join(f"{label_of(brief.options, one)} {share:.0%}" for one, share in count.shares.items())
     return _how_clear(option, _agreement(count, option), f"of the vote: {shares}")
+
+
+def _tied(brief: Brief, count: Count) -> str:
+    """Which options are ahead together, and who could tell them apart."""
+    tied = " and ".join(f"'{label_of(brief.options, option)}'" for option in count.tied)
+    return f"the vote is tied between {tied}: a moderator, a person's vote or an experiment between them settles it"
 
 
 def _how_clear(option: str | None, clarity: float | None, standing: str) -> tuple[str, str | None]:
@@ -227,7 +232,8 @@ def _calibrated(brief: Brief, raw: float) -> float:
 
 
 def _agreement(count: Count, option: str | None) -> float:
-    return count.shares.get(option, 0.0) if option else 0.0
+    tied = count.agreement if count.outcome == "tie" else 0.0
+    return count.shares.get(option, 0.0) if option else tied
 
 
 def what_is_missing(brief: Brief) -> str:

@@ -1,17 +1,19 @@
 """What each expert holds at each point, and when a change of mind counts.
 
 Experts drift towards the crowd whether or not it is right (Wynn 2025; Choi 2025), so a changed option counts only if
-it cites evidence that this expert had not cited before; otherwise the earlier option stands and the flip is recorded.
+it cites evidence about the option left or the option taken that this expert had not cited before; otherwise the earlier
+option stands and the flip is recorded. Where no finding is about the options, that would make all rounds but the first
+theater: there a change counts that gives a reason which this expert had not given before.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from tasks.swarm.consensus import Ballot
-from tasks.swarm.evidence import argues_against
+from tasks.swarm.evidence import any_applies, argues_against
 from tasks.swarm.messages import Proposal, Turn, Turns, Vote, turn_key
 from tasks.swarm.records import Brief, Record
 
@@ -19,7 +21,11 @@ ENOUGH_HEADS, ENOUGH_WEIGHT = 0.75, 0.8
 
 
 class PositionChange(Record):
-    """A change of mind: what from, what to, and the evidence that carried it (none: it did not count)."""
+    """A change of mind: what from, what to, and what carried it.
+
+    Attributes:
+        because: `evidence`, `argument`, or None: it did not count.
+    """
 
     agent_id: str
     round: int
@@ -27,14 +33,16 @@ class PositionChange(Record):
     from_option: str
     to_option: str
     because_evidence_ids: tuple[str, ...]
+    because: Literal["evidence", "argument"] | None = None
 
 
 class Position(Record):
-    """What an expert holds, what it has cited so far, and how it came there."""
+    """What an expert holds, what it has cited and said for it so far, and how it came there."""
 
     agent_id: str
     option: str | None = None
     cited: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
     confidence: int | None = None
     changes: tuple[PositionChange, ...] = Field(default=())
 
@@ -87,15 +95,26 @@ def agreement_reached(brief: Brief, turns: Turns, number: int) -> bool:
     return False
 
 
+def is_argued(brief: Brief) -> bool:
+    """Whether arguments alone can change a mind, since no finding is about any of the options."""
+    return not any_applies(brief.evidence, brief.options)
+
+
 def _moved(brief: Brief, held: Position, turn: Turn, message: Proposal | Vote) -> Position:
-    known = {item.id for item in brief.evidence}
+    known = {item.id: item for item in brief.evidence}
     cited = tuple(dict.fromkeys(item for item in message.evidence_ids if item in known))
-    update: dict[str, Any] = {"cited": tuple(dict.fromkeys((*held.cited, *cited)))}
-    if message.option is None or message.option not in {option.id for option in brief.options}:
+    argument = _argument(message)
+    update: dict[str, Any] = {"cited": tuple(dict.fromkeys((*held.cited, *cited))), "said": (*held.said, argument)}
+    options = {option.id: option for option in brief.options}
+    if message.option is None or message.option not in options:
         return held.model_copy(update=update)
+    taken = {"option": message.option, "confidence": message.confidence}
     if held.option in (None, message.option):
-        return held.model_copy(update=update | {"option": message.option, "confidence": message.confidence})
-    new = tuple(item for item in cited if item not in held.cited)
+        return held.model_copy(update=update | taken)
+    both = (options[str(held.option)], options[message.option])
+    new = tuple(item for item in cited if item not in held.cited and any_applies([known[item]], both))
+    is_new_argument = is_argued(brief) and bool(argument) and argument not in held.said
+    because: Literal["evidence", "argument"] | None = "evidence" if new else "argument" if is_new_argument else None
     change = PositionChange(
         agent_id=held.agent_id,
         round=turn.round,
@@ -103,11 +122,16 @@ def _moved(brief: Brief, held: Position, turn: Turn, message: Proposal | Vote) -
         from_option=str(held.option),
         to_option=message.option,
         because_evidence_ids=new,
+        because=because,
     )
     update["changes"] = (*held.changes, change)
-    if new:
-        return held.model_copy(update=update | {"option": message.option, "confidence": message.confidence})
-    return held.model_copy(update=update)
+    return held.model_copy(update=update | (taken if because else {}))
+
+
+def _argument(message: Proposal | Vote) -> str:
+    """What an expert says for its option, so that the same words again are the same argument."""
+    words = message.reason if isinstance(message, Vote) else f"{message.claim} {message.reasoning}"
+    return " ".join(words.lower().split())
 
 
 def _contradicted(brief: Brief, option: str, behind: list[Position]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.swarm.decision import counted
+from tasks.swarm.counting import counted
 from tasks.swarm.evidence import DIMENSIONS, any_applies
 from tasks.swarm.fencing import anonymous, fence
 from tasks.swarm.messages import (
@@ -23,7 +23,8 @@ from tasks.swarm.messages import (
     Verdict,
     Vote,
 )
-from tasks.swarm.positions import position
+from tasks.swarm.order_effects import listed
+from tasks.swarm.positions import is_argued, position
 from tasks.swarm.records import Brief, EvidenceRef, Expert, Option, Record
 from tasks.swarm.replies import ReplyForm
 from tasks.swarm.shared_context import latest_proposal, shared_evidence, shown_as
@@ -64,6 +65,7 @@ class PhasePrompt:
     Attributes:
         model: the message it asks for; the schema in the prompt and the reading of the reply follow from it.
         task: the request in words.
+        argued: the same where no finding is about the options, so that arguments alone can change a mind.
         shown: what it is shown beside the question and its evidence; None where the others have not answered yet.
         is_ballot: whether the reply names an option that is counted.
     """
@@ -72,6 +74,7 @@ class PhasePrompt:
     task: str
     shown: Shown | None = None
     is_ballot: bool = False
+    argued: str = ""
 
 
 def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: int) -> Prompt:
@@ -93,7 +96,9 @@ def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: in
     )
     data = _question(brief, request) | {"evidence": [_finding(item) for item in evidence]}
     data |= phase.shown(brief, turns, request, names) if phase.shown else {}
-    task = phase.task + (_CHOICE[can_choose] if phase.is_ballot else "")
+    task = (phase.argued if phase.argued and is_argued(brief) else phase.task) + (
+        _CHOICE[can_choose] if phase.is_ballot else ""
+    )
     text = (
         f"{fence(data, brief.debate_id)}\n\n{task}\n"
         f"JSON schema of the reply: {json.dumps(form.schema(), separators=(',', ':'))}"
@@ -111,8 +116,7 @@ def repair(problem: str, reply: str) -> list[dict[str, str]]:
 def _menu(brief: Brief, turns: Turns, request: TurnRequest) -> tuple[str, ...]:
     if request.phase == "synthesis":
         return (str(counted(brief, turns).decision),)
-    ids = tuple(option.id for option in brief.options)
-    return ids[::-1] if request.phase == "moderate_reversed" else ids
+    return tuple(option.id for option in listed(brief, request))
 
 
 def _evidence_of(brief: Brief, turns: Turns, expert: Expert, request: TurnRequest) -> list[EvidenceRef]:
@@ -124,7 +128,7 @@ def _evidence_of(brief: Brief, turns: Turns, expert: Expert, request: TurnReques
 
 
 def _question(brief: Brief, request: TurnRequest) -> dict[str, Any]:
-    options = brief.options[::-1] if request.phase == "moderate_reversed" else brief.options
+    options = listed(brief, request)
     shown = {"problem": brief.problem, "context": brief.context, "options": [_option(one) for one in options]}
     return shown if options else {key: shown[key] for key in ("problem", "context")}
 
@@ -219,6 +223,9 @@ PHASE_PROMPTS: dict[Phase, PhasePrompt] = {
         "evidence that you had not cited or show an error in yours, and then cite that evidence; otherwise repeat it.",
         shown=_for_refinement,
         is_ballot=True,
+        argued="Here are the critiques of your proposal and the others' proposals. No finding is about these options: "
+        "change your option only if an argument convinces you, and say in your own words which and why; agreeing with "
+        "the others is no argument. Otherwise repeat it.",
     ),
     "vote": PhasePrompt(
         Vote,
@@ -226,6 +233,8 @@ PHASE_PROMPTS: dict[Phase, PhasePrompt] = {
         "only if it cites evidence you had not cited before.",
         shown=_for_vote,
         is_ballot=True,
+        argued="Vote for one option, whoever proposed it. No finding is about these options: a vote for another option "
+        "than your own counts only if you say which argument convinced you.",
     ),
     "synthesis": PhasePrompt(
         Closing,

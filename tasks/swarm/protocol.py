@@ -17,6 +17,7 @@ import string
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tasks.swarm.counting import HUMAN, counted
 from tasks.swarm.messages import (
     OptionList,
     PartResult,
@@ -33,7 +34,6 @@ from tasks.swarm.posterior import options_from, status_quo
 from tasks.swarm.records import Brief, ConsensusStrategy, EvidenceRef, Option, PartPlan
 from tasks.swarm.understanding import understood
 
-HUMAN = "human"
 EXPERT_PHASES = ("propose", "critique", "refine", "vote")
 LETTERS = string.ascii_uppercase
 FEWEST_PARTS = 2
@@ -162,8 +162,13 @@ def _stages(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
     yield from _rounds(settled, turns)
     if brief.asks_a_person:
         yield [TurnRequest(round=brief.rounds, phase="human", agent_id=HUMAN)]
-    if brief.engine == "llm" and _is_worth_going_on(settled, turns):
+    if brief.engine == "llm" and _is_worth_going_on(settled, turns) and _is_closed_by_someone(settled, turns):
         yield _closing(brief, _lead(brief, turns))
+
+
+def _is_closed_by_someone(brief: Brief, turns: Turns) -> bool:
+    """Whether a closing is due: a moderator's in any case, a synthesis of what was decided only."""
+    return brief.strategy is not ConsensusStrategy.SYNTHESIS or counted(brief, turns).decision is not None
 
 
 def _rounds(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:

@@ -18,6 +18,7 @@ from tasks.swarm.records import EvidenceRef
 Result = Mapping[str, Any]
 Escape = Callable[[object], str]
 LONGEST_QUOTE = 600
+FIRST_TAKER = "takes_first_option:"
 MODERATOR = ("moderate", "moderate_reversed")
 PRICES = "RAPTORFLOW_LLM_PROMPT_PRICE and RAPTORFLOW_LLM_COMPLETION_PRICE"
 
@@ -104,6 +105,7 @@ class Story:
             basis = result["confidence_basis"].replace("_", " ")
             agreed = f"; agreement {result['agreement']:.0%} of the vote" if result["llm_used"] else ""
             yield f"Confidence {result['confidence']:.0%} ({basis}){agreed}."
+        yield from self._order()
         for reason in self._moderator():
             yield f"The moderator: {reason}"
         if result["dissent"]:
@@ -117,6 +119,15 @@ class Story:
         shares = " · ".join(f"{self._plain(option)} {share:.0%}" for option, share in count["shares"].items())
         notes = self._plain("; ".join(count["notes"]))
         return f"Vote ({count['method']}): {shares or 'no valid vote'} — {count['outcome'].replace('_', ' ')}. {notes}"
+
+    def _order(self) -> Iterator[str]:
+        """Who has chosen by the order of the options."""
+        for flag in self.result["flags"]:
+            if flag.startswith(FIRST_TAKER):
+                who = self._expert(flag.removeprefix(FIRST_TAKER))
+                yield f"{who} named whatever stood first in its list each time: its vote says little."
+        if "choices_follow_order" in self.result["flags"]:
+            yield "Each expert named what stood first in its own list: the vote says little."
 
     def _moderator(self) -> Iterator[str]:
         """What the moderator gave as reasons, once where both orders gave the same."""
@@ -174,7 +185,8 @@ class Story:
         lines = []
         for change in self.result["changes"]:
             evidence = ", ".join(self.name(item) for item in change["because_evidence_ids"])
-            because = f"by {evidence}" if evidence else "citing nothing new: **not counted**"
+            unheard = "by its argument" if change["because"] == "argument" else "citing nothing new: **not counted**"
+            because = f"by {evidence}" if evidence else unheard
             moved = f"{self._plain(change['from_option'])} → {self._plain(change['to_option'])}"
             lines.append(f"- {self._expert(change['agent_id'])}: {moved}, {because}")
         yield "\n".join(lines)

@@ -42,7 +42,12 @@ asyncio.run(orchestrator.orchestrate_debate(**asked, rounds=2, debate_id="d1"))
 def split(phase: str, body: Case, schema: Case) -> Case | None:
     place = [i for i, who in enumerate(("Viral", "Conversion", "Behavioral", "Search"))
              if f"are {who}" in body["messages"][0]["content"]]  # fmt: skip
-    return {"option": "ABBA"[place[0]]} if phase in ("propose", "vote") else None
+    return {"option": "ABBB"[place[0]]} if phase in ("propose", "vote") else None
+
+
+def tied(phase: str, body: Case, schema: Case) -> Case | None:
+    said = split(phase, body, schema)
+    return said and {"option": "A" if "are Search" in body["messages"][0]["content"] else said["option"]}
 
 
 def orchestrator(
@@ -210,7 +215,7 @@ async def test_a_person_votes_before_the_closing(sqlite_warehouse: Warehouse) ->
         assert any(turn.phase == "propose" for turn in turns.values())
         return "A"
 
-    with fake_llm(split) as fake:
+    with fake_llm(tied) as fake:
         result = await orchestrator(sqlite_warehouse, fake, "ok", ask_person=person).orchestrate_debate(**ASKED)
     assert result["option"] == "A"  # a tie of two against two but for the person
     assert result["count"]["tally"] == {"A": 3, "B": 2}

@@ -272,7 +272,7 @@ async def test_hostile_replies_cost_one_expert_its_turn_and_never_the_debate(war
     bodies = [written(one) for one in kinds] + list(damaged(json.dumps(good).encode(), 5, 40))
     sample = bodies[:: len(bodies) // 24]
     limits = Limits(call_seconds=2, debate_seconds=10, attempts=1, repairs=1)
-    with fake_llm() as fake:
+    with fake_llm(lambda phase, body, schema: {"option": "A"}) as fake:
         for number, hostile in enumerate(sample):
             fake.special = lambda head, body, h=hostile: (200, {}, h) if "Viral" in _system(body) else None  # type: ignore[misc]
             asked: Case = {"agent_roles": ROLES, "debate_id": f"d{number}", "limits": limits}

@@ -33,7 +33,11 @@ def names(body: Case) -> str:
 
 def stubborn(phase: str, body: Case, schema: Case) -> Case | None:
     place = [i for i, who in enumerate(("Viral", "Conversion", "Behavioral", "Search")) if f"are {who}" in names(body)]
-    return {"option": "ABBA"[place[0]]} if phase in ("propose", "vote") else None
+    return {"option": "BABB"[place[0]]} if phase in ("propose", "vote") else None
+
+
+def unanimous(phase: str, body: Case, schema: Case) -> Case | None:
+    return {"option": "A"} if phase in ("propose", "vote") else None
 
 
 async def debate(warehouse: Warehouse, fake: FakeLLM, model: str, **changes: Any) -> Case:
@@ -249,10 +253,9 @@ async def test_a09_the_budget_is_never_passed_and_the_best_so_far_returned(
 ) -> None:
     tokens = debate_cases["A09"]["given"]["max_total_tokens"]
     limits = Limits(max_total_tokens=tokens, max_completion_tokens=20)
-    with fake_llm(stubborn) as fake:
-        result = await debate(
-            sqlite_warehouse, fake, "ok", limits=limits, agent_roles=ROLES[:2], consensus_strategy="majority_vote"
-        )
+    asked: Case = {"agent_roles": ROLES[:2], "consensus_strategy": "majority_vote", "stop_at_agreement": False}
+    with fake_llm(unanimous) as fake:
+        result = await debate(sqlite_warehouse, fake, "ok", limits=limits, **asked)
         used = result["usage"]
         assert used["prompt_tokens"] + used["completion_tokens"] == 120 * fake.calls <= tokens
     assert result["status"] == result["stop_reason"] == "budget_exhausted"
@@ -262,10 +265,9 @@ async def test_a09_the_budget_is_never_passed_and_the_best_so_far_returned(
 
 async def test_the_budget_in_money_is_never_passed_either(sqlite_warehouse: Warehouse) -> None:
     limits = Limits(max_cost=0.0015, prompt_price=1.0, completion_price=1.0, max_completion_tokens=20)
-    with fake_llm(stubborn) as fake:
-        result = await debate(
-            sqlite_warehouse, fake, "ok", limits=limits, agent_roles=ROLES[:2], consensus_strategy="majority_vote"
-        )
+    asked: Case = {"agent_roles": ROLES[:2], "consensus_strategy": "majority_vote", "stop_at_agreement": False}
+    with fake_llm(unanimous) as fake:
+        result = await debate(sqlite_warehouse, fake, "ok", limits=limits, **asked)
         assert result["usage"]["cost"] == pytest.approx(120e-6 * fake.calls)
         assert result["usage"]["cost"] <= 0.0015
     assert result["status"] == "budget_exhausted"

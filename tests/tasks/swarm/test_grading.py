@@ -56,7 +56,7 @@ async def test_options_that_a_model_proposed_are_graded_and_remembered_too(sqlit
     store(sqlite_warehouse, Workspace, [workspace_row()])
 
     def script(phase: str, body: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:
-        return {"options": OPTIONS} if phase == "options" else None
+        return {"options": OPTIONS} if phase == "options" else {"option": "A"} if phase in ("propose", "vote") else None
 
     with fake_llm(script) as fake:
         experts = AgentDebateOrchestrator(warehouse=sqlite_warehouse, endpoint=Endpoint("ok", fake.url, "sk-x"))

@@ -51,7 +51,7 @@ def unsaid(left: float) -> dict[str, str]:
 
 
 async def held(warehouse: Warehouse, meter: Metered, limits: Limits, rounds: int = 1) -> tuple[Case, float, int]:
-    with fake_llm() as fake:
+    with fake_llm(lambda phase, body, schema: {"option": "A"} if phase in ("propose", "vote") else None) as fake:
         fake.special = meter
         experts = AgentDebateOrchestrator(warehouse=warehouse, endpoint=Endpoint("ok", fake.url, "k"), limits=limits)
         started = time.monotonic()
