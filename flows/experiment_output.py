@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,16 @@ from typing import Any
 from flows import console
 from tasks.errors import InputError
 from tasks.experiments.figures import effects_over_time, power_by_size
-from tasks.experiments.headline import counts_in_words, decision_of, headline, most_urgent_first, plan_in_words
+from tasks.experiments.headline import (
+    counts_in_words,
+    headline,
+    how_to_decide,
+    most_urgent_first,
+    plan_in_words,
+)
 from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.ramp import RampStep
-from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentResult, ExperimentStatus
+from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentResult
 from tasks.experiments.service import ExperimentService
 from tasks.experiments.tables import (
     arm_rows,
@@ -189,19 +194,9 @@ def look(made: ExperimentRecord, analysis: ExperimentResult) -> None:
             console.table(title, rows)
     for line in checks(analysis):
         console.say(f"  {line}")
-    known = {"status": made.status, "found": analysis.status.value}
-    if decision_of(known | {"better_than_control": analysis.better_than_control}):
-        console.say(f"next: {_how_to_decide(made.experiment_id, analysis)}")
-
-
-def _how_to_decide(experiment_id: str, analysis: ExperimentResult) -> str:
-    """With its answer, with the arm that a person names, or without any."""
-    if analysis.is_answered:
-        return f"raptorflow experiment decide {experiment_id}"
-    if analysis.status == ExperimentStatus.RUNNING:
-        arms = " or ".join(shlex.quote(name) for name in analysis.better_than_control)
-        return f"raptorflow experiment decide {experiment_id} --winner {arms}"
-    return f"raptorflow experiment stop {experiment_id} ends it without a winner"
+    how = how_to_decide(analysis) if made.completed_at is None else None
+    if how is not None:
+        console.say(f"next: {how}")
 
 
 def write_picture(path: Path, picture: bytes) -> None:

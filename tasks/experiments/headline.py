@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from math import ceil
@@ -175,6 +176,19 @@ def need_of(row: Row) -> str | None:
     """The decision that waits on an experiment as last looked at, and why; None where nothing waits."""
     decision = decision_of(row)
     return None if decision is None else f"{decision}: {REASONS[ExperimentStatus(row['found'])]}"
+
+
+def how_to_decide(analysis: ExperimentResult) -> str | None:
+    """The command that ends a running experiment: with its answer, an arm that a person names, or without any."""
+    known = {"status": "running", "found": analysis.status, "better_than_control": analysis.better_than_control}
+    if decision_of(known) is None:
+        return None
+    if analysis.is_answered:
+        return f"raptorflow experiment decide {analysis.experiment_id}"
+    if analysis.status == ExperimentStatus.RUNNING:
+        arms = " or ".join(shlex.quote(name) for name in analysis.better_than_control)
+        return f"raptorflow experiment decide {analysis.experiment_id} --winner {arms}"
+    return f"raptorflow experiment stop {analysis.experiment_id} (it ends without a winner)"
 
 
 ORDER = ("running", "ingested", "draft", "completed")

@@ -606,7 +606,7 @@ class ExperimentService:
                 experiment_id,
                 analysis.status.value,
                 "there is no answer to decide by",
-                "name the arm to ship with --winner, or end it without any with `raptorflow experiment stop`",
+                "name the arm to ship (--winner, in the form Winner), or stop it without any",
             )
         return self.complete_experiment(experiment_id, analysis.winner)
 

@@ -132,13 +132,3 @@ def test_a_draft_says_how_it_is_started_and_under_which_name_another_is_made(exp
         status, _, complaint = experiment(*arguments)
         assert (status, len(complaint.strip().splitlines())) == (2, 1)
         assert says in complaint
-
-
-def test_the_next_command_is_one_that_works() -> None:
-    from flows.experiment_output import _how_to_decide
-    from tests.tasks.experiments.test_headlines import S, look
-
-    either = look(S.RUNNING, better_than_control=("new red", "blue"))
-    assert _how_to_decide("exp_1", either) == "raptorflow experiment decide exp_1 --winner 'new red' or blue"
-    assert _how_to_decide("exp_1", look(S.WINNER)) == "raptorflow experiment decide exp_1"
-    assert _how_to_decide("exp_1", look(S.INVALID)).startswith("raptorflow experiment stop exp_1")
