@@ -61,5 +61,4 @@ def test_raw_and_adjusted_differ_by_the_named_confounder() -> None:
 def test_figures_are_pictures() -> None:
     found = analyze(workspace(), QUESTION).patterns
     assert figures.forest(found).startswith(PNG)
-    assert figures.over_time(found[0]).startswith(PNG)
     assert figures.forest([]).startswith(PNG)
