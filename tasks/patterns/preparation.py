@@ -18,7 +18,7 @@ from tasks.errors import InputError
 from tasks.patterns.features import EncodedFeature, features_of, with_attributes, words_of
 from tasks.patterns.leakage import without_leaks
 from tasks.statistics.group_codes import groups
-from tasks.statistics.outcome import log_rate
+from tasks.statistics.outcome import adjusted_outcome, log_rate
 from tasks.warehouse.schema import Content
 
 Codes = NDArray[np.int64]
@@ -40,6 +40,7 @@ UNUSABLE = {  # why rows are left out, in the order in which they are, as a pers
 }
 TABLE = frozenset(Content.__table__.columns.keys())  # no attribute stands in for one of these, missing or not
 NOT_ENGLISH = "is made for English, and these texts are not"
+EXCERPT = 80  # characters
 UNREAD = ("title", "body")  # wide, and no feature: what matters about them are columns of their own
 
 DAY_MICROSECONDS = 86_400_000_000
@@ -54,6 +55,7 @@ class Posts:
     Attributes:
         features: what rules may be about.
         published_at: (n,) instants.
+        excerpt: (n,) how title or body begins; null where there is neither.
         content_id: (n,) names.
         log_rate: (n,) ℓ.
         channel: (n,) codes.
@@ -66,6 +68,7 @@ class Posts:
     features: list[EncodedFeature]
     published_at: pl.Series
     content_id: pl.Series
+    excerpt: pl.Series
     log_rate: NDArray[np.float64]
     channel: Codes
     week: Codes
@@ -77,6 +80,11 @@ class Posts:
     def weeks(self) -> int:
         """How many weeks have posts."""
         return len(groups(self.week).numbers)
+
+    @cached_property
+    def within(self) -> NDArray[np.float64]:
+        """(n,) ℓ above that of the typical post of the same channel and season."""
+        return adjusted_outcome(self.log_rate, self.channel, self.period).within
 
     @cached_property
     def period(self) -> Codes:
@@ -112,6 +120,7 @@ def prepare(frame: pl.DataFrame, as_of: datetime, attributes: Collection[str] = 
         features=[one for one in features if one.name not in foreign] + words,
         published_at=usable["published_at"],
         content_id=usable["content_id"],
+        excerpt=_excerpt(frame)[rows],
         log_rate=rate,
         channel=features[0].numbers.astype(np.int64),
         week=week,
@@ -119,6 +128,15 @@ def prepare(frame: pl.DataFrame, as_of: datetime, attributes: Collection[str] = 
         dropped={reason: count for reason, count in dropped.items() if count},
         refused=refused,
     )
+
+
+def _excerpt(frame: pl.DataFrame) -> pl.Series:
+    """How a post's text begins, on one line: its title, unless other posts have the same."""
+    if not set(UNREAD) <= set(frame.columns):
+        return pl.Series("excerpt", [None], dtype=pl.String).new_from_index(0, frame.height)
+    title, body = (pl.col(name).cast(pl.String) for name in UNREAD)
+    own = pl.when(title.is_duplicated()).then(pl.coalesce(body, title)).otherwise(pl.coalesce(title, body))
+    return frame.select(own.str.slice(0, EXCERPT).str.replace_all(r"\s+", " ").alias("excerpt")).to_series()
 
 
 @dataclass(frozen=True, slots=True)
