@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 import pyarrow as pa
@@ -32,7 +33,7 @@ def connection(url: str) -> Iterator[Any]:
         import adbc_driver_sqlite.dbapi
 
         with sqlite_guard(address.database or "").using("adbc"):
-            opened = adbc_driver_sqlite.dbapi.connect(f"file:{address.database}")
+            opened = adbc_driver_sqlite.dbapi.connect(f"file:{quote(address.database or '', safe='/:')}")
             with opened:
                 with opened.cursor() as cursor:  # another process that closes the file last locks it for a moment
                     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
