@@ -45,8 +45,11 @@ def opening(bold: str, rest: str) -> None:
     out.print(f"[bold]{_plain(bold)}[/]{_plain(rest)}")
 
 
-def names(title: str, items: Iterable[str]) -> None:
+def names(title: str, items: Iterable[str], json_wanted: bool = False) -> None:
     """A short list."""
+    if json_wanted:
+        print_json(list(items))
+        return
     out.print(f"[bold]{title}[/]: {_plain(', '.join(items))}")
 
 
