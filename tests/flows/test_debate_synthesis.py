@@ -88,7 +88,7 @@ def run(environment: dict[str, str], delay: float, mode: str) -> dict[str, Any]:
 
 def test_a_retry_of_the_run_repeats_no_turn(chain_environment: dict[str, str]) -> None:
     found = run(chain_environment, 0.01, "retry")
-    assert found["status"] in ("decided", "leaning")
+    assert found["status"] in ("decided", "leaning", "undecided")
     assert found["calls"] == 17
     assert found["proposals"] == 4, "a task a turn, under the turn's name; none again in the retry"
 

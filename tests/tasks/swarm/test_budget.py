@@ -91,7 +91,7 @@ async def test_a_budget_holds_over_resumes(
             await asyncio.gather(running, return_exceptions=True)
         result = await experts(sqlite_warehouse, fake, limits).orchestrate_debate(**ASKED)
     assert result["status"] == "budget_exhausted"
-    assert MOST / 4 < counting.tokens <= MOST
+    assert MOST / 8 < counting.tokens <= MOST, "what was asked and not heard counts at its worst"
 
 
 def test_the_worst_case_is_one_for_every_kind_of_sign() -> None:
