@@ -27,6 +27,7 @@ WORTH = (
 )
 PATTERNS_WITH_POSTS = 5
 POST_TEXT = 48
+TEN_TIMES = 10
 REPORT, EVERYTHING, NEWS = "pattern-learning-report", "pattern-learning-all", "pattern-learning-news"
 CLIENTS = "raptorflow-clients"
 FIGURES_SHOWN = 25  # drawing takes a third of a second each; the other pages have the same table without pictures
@@ -204,7 +205,8 @@ def _posts_behind(patterns: Sequence[Pattern]) -> Iterator[str]:
 def _post(post: Mapping[str, Any]) -> str:
     text = post["text"] or ""
     shown = f"{text[: POST_TEXT - 1]}…" if len(text) > POST_TEXT else text
-    return f"{markdown(shown or post['content_id'])} ({post['times_typical']:.2g}×)"
+    times = f"{post['times_typical']:,.0f}" if post["times_typical"] >= TEN_TIMES else f"{post['times_typical']:.2g}"
+    return f"{markdown(shown or post['content_id'])} ({times}×)"
 
 
 def _not_told_apart(analysis: Mapping[str, Any], patterns: Sequence[Pattern]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -17,14 +18,18 @@ POSTS = 900
 WORDS = ("garden", "river", "market", "window", "coffee", "bread", "autumn", "street")
 
 
-def found_in(effect: np.ndarray, words: np.ndarray) -> tuple[Pattern, ...]:
-    """Patterns where posts of so many words (n,) have such an effect (n,), in log units."""
+def found_in(effect: np.ndarray, words: np.ndarray, media: Sequence[str] | None = None) -> tuple[Pattern, ...]:
+    """Patterns where posts of so many words (n,) and such media (n,) have such an effect (n,), in log units."""
     g = np.random.default_rng(11)
     at = [START + timedelta(hours=10 * i) for i in range(POSTS)]
     frame = pl.DataFrame(
         {"workspace_id": "w", "content_id": [f"c{i}" for i in range(POSTS)], "content_type": "social"}
         | {"channel": "facebook", "published_at": pl.Series(at, dtype=pl.Datetime("us", "UTC")), "title": None}
-        | {"body": [" ".join(g.choice(WORDS, n)) for n in words], "media_type": "photo", "impressions": 1000}
+        | {
+            "body": [" ".join(g.choice(WORDS, n)) for n in words],
+            "media_type": media or ["photo"] * POSTS,
+            "impressions": 1000,
+        }
         | {"engagements": g.poisson(50 * np.exp(effect) * g.gamma(4, 1 / 4, POSTS)), "audience_size": None}
     )
     rows = with_features(frame.with_columns(measured_at=pl.col("published_at") + timedelta(days=8)), {"w": "UTC"})
@@ -45,3 +50,11 @@ def test_two_sizes_of_one_act_that_add_to_each_other_are_two_findings() -> None:
     found = found_in(np.select([words < 20, words < 34], [-0.8, 0.8]), words)
     of_length = [p for p in found if {family(c.feature) for c in p.rule} == {"length"}]
     assert {p.pattern_type for p in of_length} == {"winning", "losing"}
+
+
+def test_short_photos_are_one_finding_in_words_or_in_characters() -> None:
+    g = np.random.default_rng(4)
+    words, photo = g.integers(5, 60, POSTS), g.random(POSTS) < 0.5
+    found = found_in(0.9 * (photo & (words < 19)), words, np.where(photo, "photo", "video").tolist())
+    assert len([p for p in found if "length" in {family(c.feature) for c in p.rule}]) == 1
+    assert found[0].same_act
