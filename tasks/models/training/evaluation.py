@@ -22,7 +22,7 @@ from tasks.models.training.origins import edges
 from tasks.statistics.paired_bound import paired_lower_bound
 
 HELD_OUT_ROWS = 1_000
-CHANCE = 0.1  # that retraining is proposed for a champion that fits; what it proposes has to pass the gate anyway
+CHANCE = 0.2  # that retraining is proposed for a champion that fits; what it proposes has to pass the gate anyway
 REFERENCE_ROWS = 3
 REFERENCE_TEXT_CHARACTERS = 500
 
@@ -277,7 +277,7 @@ class RetrainGain:
         """Whether it saves at least this share of the champion's loss, and not by chance alone.
 
         More data alone brings a few per cent, drift or not: no reason to disturb those who rely on the champion.
-        A champion that drifted needs no further proof; another one does, at a level of .1.
+        A champion that drifted needs no further proof; another one does, at a level of .2.
         """
         return self.share >= share and (drifted or self.p_value <= CHANCE)
 
