@@ -11,7 +11,10 @@ STARTS := prefect sqlalchemy pydantic pydantic_settings polars pandas pyarrow nu
 IMPORTS := flows.meta_learning, flows.model_promotion, flows.doctor, flows.experiment_analysis, prefect.engine, \
 	prefect.cli.worker, prefect.server.api.server, flows.platform.prefect_server, mlflow.server.fastapi_app, mlflow.sklearn, \
 	mlflow.server.handlers, tasks.models.registry.mlflow_registry, tasks.models.training, tasks.models.serving, \
-	tasks.warehouse.ingestion, tasks.warehouse.migrations, asyncpg, aiosqlite, matplotlib.pyplot, psycopg
+	tasks.warehouse.ingestion, tasks.warehouse.migrations, asyncpg, aiosqlite, matplotlib.pyplot, psycopg, \
+	mlflow.server.auth, sklearn.ensemble, sklearn.pipeline, sklearn.feature_extraction.text, skops.io, scipy.stats, duckdb, \
+	prefect_dask, vaderSentiment.vaderSentiment, rich.markdown, pytest, hypothesis, playwright.sync_api, xdist.plugin, \
+	pytest_asyncio.plugin, _pytest.junitxml, _pytest.fixtures
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export MLFLOW_DISABLE_TELEMETRY = true
 

@@ -172,7 +172,7 @@ def run(
     from flows.home import require_home
 
     if flow == "list":
-        console.names("flows", runtime.ENTRYPOINTS)
+        console.names("flows", runtime.ENTRYPOINTS, as_json)
         return
     require_home()
     with console.watching(flow):

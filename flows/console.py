@@ -45,8 +45,11 @@ def opening(bold: str, rest: str) -> None:
     out.print(f"[bold]{_plain(bold)}[/]{_plain(rest)}")
 
 
-def names(title: str, items: Iterable[str]) -> None:
+def names(title: str, items: Iterable[str], json_wanted: bool = False) -> None:
     """A short list."""
+    if json_wanted:
+        print_json(list(items))
+        return
     out.print(f"[bold]{title}[/]: {_plain(', '.join(items))}")
 
 
@@ -140,7 +143,7 @@ def result(flow: str, ended: Any, json_wanted: bool) -> None:
         print_json(ended)
     elif isinstance(ended, list) and ended and hasattr(ended[0], "workspace_id"):
         outcomes(flow, ended)
-    elif isinstance(ended, dict) and "workspaces" in ended:
+    elif isinstance(ended, dict) and isinstance(ended.get("workspaces"), Mapping):
         summary(ended)
     elif isinstance(ended, dict) and "plan" in ended:
         plan(ended["plan"])

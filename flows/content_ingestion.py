@@ -8,12 +8,14 @@ from prefect import flow
 from prefect.runtime import deployment, flow_run
 
 from flows.parameters import ContentIngestion
+from flows.readiness import readiness
 from tasks.experiments.steps import take_in_logs
 from tasks.reporting import announce, publish_facts
 from tasks.warehouse.records import LOGS
 from tasks.warehouse.steps import ingest_files
 
 COUNTS = ("read", "written", "unchanged", "rejected")
+SHOWN_WORKSPACES = 20  # in the log; the report has all
 
 
 @flow(name="content-ingestion", flow_run_name="content-ingestion · {options.kind}")
@@ -25,7 +27,12 @@ def content_ingestion(options: ContentIngestion = ContentIngestion()) -> dict[st
     report = ingest_files(options.kind, options.files, how, str(flow_run.id), is_from_form)
     if options.kind in LOGS and report.get("workspaces"):
         report["notes"] = [*report["notes"], *take_in_logs(report["workspaces"])]
+    ready = [str(one) for one in readiness(options.kind, report.get("workspaces", []))]
+    if ready:
+        report["readiness"] = ready
     publish_facts("content-ingestion-report", report, "Rows read, written, unchanged and rejected")
     counts = " · ".join(f"{report[name]:,} {name}" for name in COUNTS if name in report)
     announce(f"{options.kind}: {report.get('status') or counts}")
+    for line in [*report.get("notes", []), *ready[:SHOWN_WORKSPACES]]:
+        announce(line)
     return report

@@ -17,6 +17,7 @@ MODEL_TYPES = "ENGAGEMENT_PREDICTOR,TONE_CLASSIFIER"  # two of five: the demo is
 NEXT = (
     ("raptorflow patterns -w {workspace}", "what wins and loses, with intervals"),
     ("raptorflow insights -w {workspace}", "what similar workspaces know"),
+    ('raptorflow debate "What should we do next?" -w {workspace}', "an answer with its reasons"),
     ("raptorflow drift", "which models still fit, once newer posts have come in"),
     ("raptorflow models", "what is registered, and what serves"),
     ("raptorflow ingest content FILE --mapping MAP.yaml", "your own data"),
@@ -47,7 +48,7 @@ def run() -> None:
     console.say(f"\nThe demo took {time.perf_counter() - started:.0f} s. Next, on the same simulated data:")
     example = next((row["workspace"] for row in judged.rows if row["found"]), "WORKSPACE")
     for command, what in NEXT:
-        console.say(f"  .venv/bin/{command.format(workspace=example):<56} {what}")
+        console.say(f"  .venv/bin/{command.format(workspace=example):<72} {what}")
 
 
 def _yesterday() -> date:

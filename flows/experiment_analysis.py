@@ -79,7 +79,7 @@ def publish(report: dict[str, Any]) -> None:
     parts = [experiment_report(analysis, ended is not None)]
     parts += [f"Ramp: {markdown(report['ramp'].in_words())}."] if report["ramp"] else []
     parts += [figure(picture, f"Effects of {analysis.name} over time")] if picture else []
-    about = f"{analysis.name}: {analysis.status.value}"
+    about = f"{analysis.name}: {analysis.status.value.replace('_', ' ')}"
     publish_markdown(experiment_key(analysis.experiment_id), "\n\n".join(parts), about)
     if ended is not None:
         payload = {name: getattr(ended, name) for name in ("name", "conclusion", "winner")}

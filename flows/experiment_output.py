@@ -9,7 +9,13 @@ from typing import Any
 from flows import console
 from tasks.errors import InputError
 from tasks.experiments.figures import effects_over_time, power_by_size
-from tasks.experiments.headline import counts_in_words, decision_of, headline, most_urgent_first, plan_in_words
+from tasks.experiments.headline import (
+    counts_in_words,
+    headline,
+    how_to_decide,
+    most_urgent_first,
+    plan_in_words,
+)
 from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.ramp import RampStep
 from tasks.experiments.records import Assignment, ExperimentRecord, ExperimentResult
@@ -188,9 +194,9 @@ def look(made: ExperimentRecord, analysis: ExperimentResult) -> None:
             console.table(title, rows)
     for line in checks(analysis):
         console.say(f"  {line}")
-    known = {"status": made.status, "found": analysis.status.value}
-    if decision_of(known | {"better_than_control": analysis.better_than_control}):
-        console.say(f"next: raptorflow experiment decide {made.experiment_id}")
+    how = how_to_decide(analysis) if made.completed_at is None else None
+    if how is not None:
+        console.say(f"next: {how}")
 
 
 def write_picture(path: Path, picture: bytes) -> None:

@@ -69,21 +69,44 @@ def insights(workspace_id: str | None, for_machines: bool = False) -> Rows:
 
 
 def drift(workspace_id: str | None) -> Rows:
-    """The newest drift check of every model."""
+    """The newest drift check of every model, and why it says so."""
     names = ("workspace_id", "model_type", "drift_status", "drift_score", "p_value", "recommendation", "checked_at")
-    return [{name: row[name] for name in names} for row in list_drift_checks(_known(workspace_id), workspace_id)]
+    return [
+        {name: row[name] for name in names} | {"why": "; ".join(row["reasons"]) or None}
+        for row in list_drift_checks(_known(workspace_id), workspace_id)
+    ]
 
 
 def models(workspace_id: str | None, for_machines: bool = False) -> Rows:
-    """Registered models and rejected attempts, newest first, and what share of the predictions each gives."""
-    names = ("workspace_id", "model_type", "version_name", "status", "serves", "n_rows", "loss", "baseline_loss")
+    """Registered models and rejected attempts, newest first: what part each has, how good, how old, and its drift."""
     rows = list_models(_known(workspace_id), workspace_id)
     if for_machines:
-        return [{name: row[name] for name in (*names, "share_percent")} for row in rows]
+        names = ("workspace_id", "model_type", "version_name", "status", "serves", "n_rows", "loss", "baseline_loss")
+        more = ("share_percent", "role", "metric", "value", "baseline", "age_days", "drift_status", "drift_score")
+        return [{name: row[name] for name in (*names, *more)} for row in rows]
+    return models_shown(rows)
+
+
+def models_shown(rows: Rows) -> Rows:
+    """Rows of `list_models` as people read them."""
     return [
-        {name: row[name] for name in names} | {"serves": f"{row['share_percent']} %" if row["serves"] else None}
+        {name: row[name] for name in ("workspace_id", "model_type", "version_name")}
+        | {"status": row["role"] or row["status"], "serves": f"{row['share_percent']} %" if row["serves"] else None}
+        | {"held out": _own_figure(row), "rows": row["n_rows"], "age": f"{row['age_days']:.0f} d", "drift": _drift(row)}
         for row in rows
     ]
+
+
+def _own_figure(row: Mapping[str, Any]) -> str | None:
+    """Such as: mae_log 0.327, naive 0.477."""
+    if row["metric"] is None:
+        return None
+    naive = "" if row["baseline"] is None else f", naive {row['baseline']:.3g}"
+    return f"{row['metric']} {row['value']:.3g}{naive}"
+
+
+def _drift(row: Mapping[str, Any]) -> str | None:
+    return None if row["drift_status"] is None else f"{row['drift_status'].replace('_', ' ')}, {row['drift_score']:.2f}"
 
 
 def debates(workspace_id: str | None) -> Rows:

@@ -83,7 +83,7 @@ def _content(workspace_id: str, rows: pl.DataFrame, models: Sequence[dict[str, A
 def _held(rows: pl.DataFrame) -> str:
     weeks, known = _weeks(rows), _known(rows)
     without = "" if known == len(rows) else f" ({known:,} with engagements)"
-    return f"{len(rows):,} posts over {weeks} week{'s' if weeks > 1 else ''}{without}"
+    return f"{len(rows):,} post{'s' if len(rows) > 1 else ''} over {weeks} week{'s' if weeks > 1 else ''}{without}"
 
 
 def _weeks(rows: pl.DataFrame) -> int:

@@ -7,6 +7,7 @@ RaptorflowError                    the work failed                        exit s
 │   ├── SchemaOutdatedError        the schema is older than this code expects
 │   └── SchemaNewerError           the schema is newer than this code knows
 └── InputError (ValueError)        what was asked or given is wrong       exit status 2
+    ├── HomeNameError              the home's path holds ? or #
     ├── UnknownNameError           a name that is not among those known, with the nearest one
     └── OutOfRangeError            a number outside its bounds
 
@@ -73,6 +74,13 @@ class InputError(RaptorflowError, ValueError):
     """Raised when an argument, a file or a parameter is wrong; nothing was written."""
 
     exit_status: ClassVar[int] = 2
+
+
+class HomeNameError(InputError):
+    """Raised where the home's path holds a sign that ends the path in a database's address."""
+
+    def __init__(self, home: object) -> None:
+        super().__init__(f"the home {home} cannot be used: no address of a database in it may hold ? or #; rename it")
 
 
 class UnknownNameError(InputError):

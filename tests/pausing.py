@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any
+from unittest.mock import patch
 
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateName
 from prefect.exceptions import ObjectNotFound
 
+from flows import approvals
 from tests.running_platform import eventually
 
 
@@ -20,14 +23,45 @@ def answered(flow: Flow[..., Any], options: Any, meanwhile: Callable[[Any], None
     """Start a flow that asks first, answer its form, give what the flow returned.
 
     `meanwhile` looks at the world while the run waits; it is given the form: its description and its schema.
+
+    A run that nobody answers waits for days. Whatever fails here fails at once: nobody waits for its thread, and one
+    that an earlier test left waiting on the shared server is not taken for this one.
     """
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(copy_context().run, flow, options)
-        run = eventually(_paused)[0]
-        meanwhile(eventually(lambda: _form(run)))
-        with get_client(sync_client=True) as client:
-            client.resume_flow_run(run.id, run_input=answer)
-        return running.result(timeout=120)
+    earlier = {run.id for run in _paused()}
+    with patch.object(approvals, "SECONDS_BETWEEN_LOOKS", 1):
+        return _answered(flow, options, meanwhile, answer, earlier)
+
+
+def _answered(
+    flow: Flow[..., Any], options: Any, meanwhile: Callable[[Any], None], answer: dict[str, Any], earlier: set[Any]
+) -> Any:
+    running = _started(flow, options)
+
+    def waiting() -> list[Any]:
+        if running.done():  # it did not ask: what it returned instead is no answer, what it raised is the reason
+            raise AssertionError(f"the run ended without asking: {running.result()}")
+        return [run for run in _paused() if run.id not in earlier]
+
+    run = eventually(waiting)[0]
+    meanwhile(eventually(lambda: _form(run)))
+    with get_client(sync_client=True) as client:
+        resumed = client.resume_flow_run(run.id, run_input=answer)
+    assert resumed.status.value == "ACCEPT", resumed
+    return running.result(timeout=120)
+
+
+def _started(flow: Flow[..., Any], options: Any) -> Future[Any]:
+    """The flow's end; its thread is a daemon, which neither a failed test nor the interpreter's end waits for."""
+    ended: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            ended.set_result(flow(options))
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+            ended.set_exception(error)
+
+    threading.Thread(target=copy_context().run, args=(run,), name=f"asks: {flow.name}", daemon=True).start()
+    return ended
 
 
 def _form(run: Any) -> tuple[str, dict[str, Any]] | None:

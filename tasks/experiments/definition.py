@@ -43,7 +43,12 @@ def make_metric(
     given = {"kind": known, "direction": direction}
     metric = as_defined(Metric(name, "primary", known, direction or "increase"), defined, given)
     natural: tuple[float | None, float | None] = BOUNDS.get(metric.kind, OPEN) if metric.kind else OPEN
+    if bounds is not None and (not isinstance(bounds, tuple | list) or len(bounds) != 2):
+        raise InvalidDesignError(f"bounds are the lowest and the highest value, (0, 1) or (0, None), not {bounds!r}")
     low, high = bounds or natural
+    for one in (low, high):
+        if one is not None and as_number(one) is None:
+            raise InvalidDesignError(f"a bound is a number, or None where there is none, not {one!r}")
     return replace(metric, lower=low, upper=high)
 
 
@@ -80,7 +85,7 @@ def make_baseline(given: float | tuple[float, float] | None, kind: MetricKind | 
         return None
     if isinstance(given, tuple | list) and len(given) == 2:
         mean, deviation = (as_number(part) for part in given)
-        if mean is not None and deviation is not None and max(abs(mean), abs(deviation)) <= LARGEST:
+        if mean is not None and deviation is not None and deviation >= 0 and max(abs(mean), deviation) <= LARGEST:
             return mean, deviation**2
     if isinstance(given, int | float) and kind == MetricKind.BINARY and 0 < given < 1:
         return float(given), given * (1 - given)
@@ -180,9 +185,10 @@ class Definition:
             if mine != theirs
         ]
         if differing:
+            fix = "choose another name" if stored["status"] == DRAFT else "complete it first, or choose another name"
             raise InvalidDesignError(
                 f"experiment '{self.name}' is {stored['status']} with other {' and '.join(differing)} "
-                f"({stored['experiment_id']}); complete it first, or choose another name"
+                f"({stored['experiment_id']}); {fix}"
             )
 
 

@@ -31,6 +31,7 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 LARGEST = 1e70  # of a number: its fourth power, which errors of variances are made of, is still one
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 LONGEST_DAYS = 3650.0
+MOST_UNITS = 10**12
 CYCLE_DAYS = 7.0  # people's days differ by the week
 
 
@@ -271,7 +272,8 @@ def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
     Raises:
         InvalidDesignError: for fewer than two, blank or repeated names, several controls, or weights off 1.
     """
-    names = [str(one.get("name", "")).strip() if isinstance(one, Mapping) else "" for one in given]
+    _require_described(given)
+    names = [str(one.get("name", "")).strip() for one in given]
     if len(names) < 2:
         raise InvalidDesignError(f"an experiment compares at least two variants, not {len(names)}")
     for name in names:
@@ -290,6 +292,15 @@ def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
         Variant(name, one.get("description"), weight, name == control, dict(one.get("levels") or {}))
         for name, one, weight in zip(names, given, weights, strict=True)
     ]
+
+
+def _require_described(given: object) -> None:
+    """Raise unless arms are a list of dictionaries."""
+    if not isinstance(given, Sequence) or not all(isinstance(one, Mapping) for one in given):
+        raise InvalidDesignError(f"variants are a list of dictionaries with a name each, not {given!r}")
+    for one in given:
+        if not isinstance(one.get("levels") or {}, Mapping):
+            raise InvalidDesignError(f"levels are a dictionary of factors and their levels, not {one['levels']!r}")
 
 
 def require_weights(weights: Sequence[Any]) -> list[float]:
@@ -311,7 +322,9 @@ def require_text(what: str, value: object, longest: int) -> str:
 
 
 def require_storable(what: str, text: str) -> str:
-    """The text; raise if both databases would not keep it alike."""
+    """The text; raise if it is none, or both databases would not keep it alike."""
+    if not isinstance(text, str):
+        raise InvalidDesignError(f"{what} is a text, not {text!r}")
     if not is_storable(text):
         raise UnstorableTextError(what, text)
     return text
@@ -338,9 +351,11 @@ def require_time_zone(name: object) -> None:
 
 
 def require_whole(name: str, value: object, least: int) -> None:
-    """Raise unless the value is a whole number of at least `least`."""
+    """Raise unless the value is a whole number of at least `least`, and of a size that databases keep."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise OutOfRangeError(name, value, f"a whole number of at least {least}")
+    if value > MOST_UNITS:
+        raise OutOfRangeError(name, value, f"a whole number of at most {MOST_UNITS:,}")
 
 
 def require_positive(name: str, value: object) -> None:

@@ -72,6 +72,11 @@ class OutcomeConflictError(InputError):
         )
 
 
+def start_it(experiment_id: str) -> str:
+    """How an experiment that is a draft is started, in Python or on the command line."""
+    return f"call start_experiment, or `raptorflow experiment start {experiment_id}`"
+
+
 def unknown_experiment(experiment_id: object) -> UnknownNameError:
     """Name no other experiment: it may be another tenant's."""
     return UnknownNameError("experiment", experiment_id, fix="list yours with `raptorflow experiment`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from math import ceil
@@ -131,8 +132,12 @@ def at_most(analysis: ExperimentResult) -> str:
         return "no arm could be compared"
     largest = max(bounds)
     unit = relative_unit(analysis)
-    shown = f"{100 * largest / unit:.2g} %" if unit else f"{largest:.3g}"
+    shown = f"{_two_digits(100 * largest / unit)} %" if unit else f"{largest:.3g}"
     return f"the difference from the control is at most ± {shown}"
+
+
+def _two_digits(percent: float) -> str:
+    return f"{percent:.2g}" if percent < 100 else f"{percent:,.0f}"
 
 
 def relative_unit(analysis: ExperimentResult) -> float | None:
@@ -171,6 +176,19 @@ def need_of(row: Row) -> str | None:
     """The decision that waits on an experiment as last looked at, and why; None where nothing waits."""
     decision = decision_of(row)
     return None if decision is None else f"{decision}: {REASONS[ExperimentStatus(row['found'])]}"
+
+
+def how_to_decide(analysis: ExperimentResult) -> str | None:
+    """The command that ends a running experiment: with its answer, an arm that a person names, or without any."""
+    known = {"status": "running", "found": analysis.status, "better_than_control": analysis.better_than_control}
+    if decision_of(known) is None:
+        return None
+    if analysis.is_answered:
+        return f"raptorflow experiment decide {analysis.experiment_id}"
+    if analysis.status == ExperimentStatus.RUNNING:
+        arms = " or ".join(shlex.quote(name) for name in analysis.better_than_control)
+        return f"raptorflow experiment decide {analysis.experiment_id} --winner {arms}"
+    return f"raptorflow experiment stop {analysis.experiment_id} (it ends without a winner)"
 
 
 ORDER = ("running", "ingested", "draft", "completed")

@@ -13,7 +13,7 @@ import numpy as np
 from tasks.experiments.analysis import AnalysisInput, InterimResult, take_look
 from tasks.experiments.definition import DRAFT
 from tasks.experiments.design import QUANTILES, Design
-from tasks.experiments.errors import WrongStateError
+from tasks.experiments.errors import WrongStateError, start_it
 from tasks.experiments.forecast import forecast, pace_of
 from tasks.experiments.headline import headline
 from tasks.experiments.inference.quantile_estimates import QuantileEstimates
@@ -41,7 +41,7 @@ def analyze(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
     stored, last = store.definitions.find(experiment_id), store.log.last_look(experiment_id)
     experiment = stored[0]
     if experiment["status"] == DRAFT:
-        raise WrongStateError(experiment_id, DRAFT, "there is nothing to analyze", "call start_experiment")
+        raise WrongStateError(experiment_id, DRAFT, "there is nothing to analyze", start_it(experiment_id))
     known = read_input(store, stored, last)
     digest = hashlib.sha256(json.dumps(list(known.statistics), sort_keys=True).encode()).hexdigest()
     is_new = last is None or last["statistics_sha256"] != digest

@@ -83,6 +83,8 @@ def make_others(given: Sequence[str | Mapping[str, Any]], role: Role, defined: M
     Raises:
         InvalidDesignError: for what is no metric, or more than ten secondary ones.
     """
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise InvalidDesignError(f"{role} metrics are a list of names or dictionaries, not {given!r}")
     if role == "secondary" and len(given) > MOST_SECONDARY:
         raise InvalidDesignError(f"an experiment has at most {MOST_SECONDARY} secondary metrics, not {len(given)}")
     metrics = []
@@ -112,10 +114,14 @@ def require_comparable(metrics: Sequence[Metric], *, is_adaptive: bool) -> None:
     """
     for metric in metrics:
         if metric.quantile is not None and (metric.role == "primary" or is_adaptive):
-            why = "has to decide" if metric.role == "primary" else "meets weights that change"
+            name, by = metric.name, metric.quantile
+            if metric.role == "primary":
+                raise InvalidDesignError(
+                    f"metric '{name}' is compared by its {by}, which cannot decide: looks at any time are judged by "
+                    "means; let the share of units within a limit decide (binary), and name this as a guardrail"
+                )
             raise InvalidDesignError(
-                f"metric '{metric.name}' is compared by its {metric.quantile} and {why}; name it as a secondary metric "
-                "or a guardrail of an experiment with equal allocation"
+                f"metric '{name}' is compared by its {by}, which needs weights that stay; use equal allocation"
             )
 
 

@@ -23,6 +23,7 @@ from tasks.experiments.errors import (
     OutcomeOutsideWindowError,
     UnstorableTextError,
     WrongStateError,
+    start_it,
 )
 from tasks.experiments.records import MetricKind
 
@@ -83,8 +84,8 @@ class OutcomeWindow:
         """
         identifier, started, completed = (experiment[name] for name in ("experiment_id", "started_at", "completed_at"))
         if started is None:
-            fix = "call start_experiment"
-            raise WrongStateError(identifier, experiment["status"], "outcomes need a running one", fix)
+            state = experiment["status"]
+            raise WrongStateError(identifier, state, "outcomes need a running one", start_it(identifier))
         design = Design.from_dict(experiment["design"])
         if completed is not None and now > completed + timedelta(days=design.late_days):
             raise OutcomeOutsideWindowError(
@@ -200,7 +201,9 @@ def _in_order_of_units(given: pl.DataFrame | Iterable[Row]) -> Iterator[Sequence
         for start in range(0, frame.height, ROWS_AT_ONCE):
             yield frame[start : start + ROWS_AT_ONCE].to_dicts()
         return
-    rows = list(given)
+    rows = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(row, Mapping) for row in rows):
+        raise InputError("outcomes are a data frame, or a list of dictionaries with unit_id and outcome")
     if rows:
         _require_columns({name for row in rows for name in row})
     rows.sort(key=_unit_of)

@@ -106,7 +106,7 @@ def report(
         segments=beside.segments,
         contrasts=secondary_analyses.factor_contrasts(known, seen),
         n=int(seen.moments.n.sum()),
-        planned_units_per_arm=seen.planned,
+        planned_units_per_arm=None if known.design.reweights_itself else seen.planned,
         looks=looks,
         hypothesis=experiment["hypothesis"],
         method=method(known, seen),
@@ -473,7 +473,7 @@ def _while_running(known: AnalysisInput, seen: InterimResult, beside: Beside, go
         return "keep it running: the effect of the first days is not seen on the later ones, so it may be a novelty"
     if good and not seen.evidence.is_doubtful and not beside.is_reporting_broken:
         return f"{_good_arms(good)}; or go on" + (f": {_more(known, seen)}" if seen.planned else "")
-    if not seen.planned:
+    if not seen.planned or known.design.reweights_itself:
         return NEXT_STEPS[ExperimentStatus.RUNNING]
     if seen.evidence.is_final_done:
         more = _more(known, seen)

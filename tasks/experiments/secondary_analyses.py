@@ -84,8 +84,11 @@ def has_conversions_only(known: AnalysisInput, reporting: SampleRatio | None) ->
 def effects_by_day(known: AnalysisInput) -> list[dict[str, Any]]:
     """Effect of each arm by whole days since a unit's exposure, of outcomes that say when they occurred.
 
-    Intervals are right for one day at one look. A novelty shows as an effect that falls from the first day on.
+    Intervals are right for one day at one look. A novelty shows as an effect that falls from the first day on. None
+    where weights follow the outcomes: units of one age had other shares of the arms on other days.
     """
+    if known.design.reweights_itself:
+        return []
     rows = [row for row in known.days if row["metric_name"] == known.metrics[0]["metric_name"]]
     made = []
     for day in sorted({row["day"] for row in rows}):

@@ -39,7 +39,7 @@ from tasks.experiments.design import (
     require_weights,
     require_whole,
 )
-from tasks.experiments.errors import InvalidDesignError, WrongStateError, unknown_experiment
+from tasks.experiments.errors import InvalidDesignError, WrongStateError, start_it, unknown_experiment
 from tasks.experiments.inference import bandit_allocation, power
 from tasks.experiments.metrics import WorkspaceMetric, make_others, newest, require_comparable, require_different
 from tasks.experiments.outcomes import Intake, OutcomeWindow, make_outcome
@@ -362,7 +362,8 @@ class ExperimentService:
             return kept[1]
         experiment, variants, _ = self.store.definitions.find(experiment_id)
         if experiment["status"] != RUNNING:
-            fix = "call start_experiment" if experiment["status"] == DRAFT else "serve its winner, or create another"
+            is_draft = experiment["status"] == DRAFT
+            fix = start_it(experiment_id) if is_draft else "serve its winner, or create another"
             raise WrongStateError(experiment_id, experiment["status"], "units are assigned while it runs", fix)
         if experiment["design"].get("assigned_elsewhere"):
             fix = "ingest them with `raptorflow ingest exposures FILE`"
@@ -540,9 +541,9 @@ class ExperimentService:
         if experiment["status"] == COMPLETED and winner in (None, experiment["winner"]):
             return as_record(experiment, variants, metrics)
         if experiment["status"] != RUNNING:
-            raise WrongStateError(
-                experiment_id, experiment["status"], "only a running one is completed", "see its record"
-            )
+            is_draft = experiment["status"] == DRAFT
+            fix = "a draft costs nothing and needs no end" if is_draft else "see its record"
+            raise WrongStateError(experiment_id, experiment["status"], "only a running one is completed", fix)
         analysis = self.analyze_experiment(experiment_id)
         chosen = analysis.winner if winner is None else str(winner)
         now, columns = datetime.now(UTC), {"winner": chosen, "conclusion": definition.conclusion(analysis, chosen)}
@@ -605,7 +606,7 @@ class ExperimentService:
                 experiment_id,
                 analysis.status.value,
                 "there is no answer to decide by",
-                "name the arm to ship with --winner, or end it without any with `raptorflow experiment stop`",
+                "name the arm to ship (--winner, in the form Winner), or stop it without any",
             )
         return self.complete_experiment(experiment_id, analysis.winner)
 

@@ -42,7 +42,7 @@ def _arm(arm: ArmReport) -> Row:
         "arm": arm.variant_id + (" (control)" if arm.is_control and arm.variant_id != "control" else ""),
         "units": f"{arm.n:,}",
         "mean": None if arm.mean is None else f"{arm.mean:.4g}",
-        "reported": share(arm.reporting_rate),
+        "reported": None if arm.reporting_rate is None else f"{100 * arm.reporting_rate:.4g} %",
         "best": share(arm.probability_best),
         "traffic": share(arm.weight),
     }
@@ -90,8 +90,13 @@ def _segment(row: Mapping[str, Any]) -> Row:
 
 
 def day_rows(analysis: ExperimentResult) -> list[Row]:
-    """Effects by whole days since a unit's exposure, the first days and the last: a novelty falls from day 0 on."""
+    """Effects by whole days since a unit's exposure, the first days and the last: a novelty falls from day 0 on.
+
+    None where there is one day, which says what the whole effect says.
+    """
     days = sorted({row["day"] for row in analysis.days})
+    if len(days) < 2:
+        return []
     shown = {*days[:MOST_DAYS], *days[-1:]}
     return [_day(row) for row in analysis.days if row["day"] in shown]
 
@@ -145,7 +150,7 @@ def share(value: float | None) -> str | None:
     """Never a bare 0 or 100 %: a probability that is shown as certain would be read as a proof."""
     if value is None:
         return None
-    return "< 0.1 %" if value < 0.001 else "> 99.9 %" if value > 0.999 else f"{100 * value:.1f} %"
+    return "under 0.1 %" if value < 0.001 else "over 99.9 %" if value > 0.999 else f"{100 * value:.1f} %"
 
 
 def size_rows(curve: PowerCurve) -> list[Row]:

@@ -104,12 +104,20 @@ class Version:
     n_rows: int
 
 
+def _nothing_known() -> dict[str, Any]:
+    return {"timezone": "UTC", "is_rate": False, "level": None}
+
+
 @dataclass(frozen=True, slots=True)
 class ModelArtifacts:
     """What lies beside a registered model for people to look at.
 
     Attributes:
         figures: PNG bytes by their path among the run's artifacts, such as `figures/calibration.png`.
+        tables: JSON bytes in the form of pandas' "split", likewise, such as `evaluation/segments.json`.
+        params: recipe and hyper-parameters, by name.
+        about: what raw rows are read with: the workspace's `timezone`, whether its engagement `is_rate`, and the
+            `level` of the posts before the end of training, None where there is none.
         example: a few inputs, one dictionary a row.
         data: `name`, `digest` (sha256 of all rows), `source_type`, `source`, `schema` and `profile` of the training
             data; None leaves it out.
@@ -118,6 +126,9 @@ class ModelArtifacts:
     figures: Mapping[str, bytes] = field(default_factory=dict)
     example: Sequence[Mapping[str, Any]] = ()
     data: Mapping[str, str] | None = None
+    tables: Mapping[str, bytes] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=_nothing_known)
 
 
 NO_ARTIFACTS = ModelArtifacts()

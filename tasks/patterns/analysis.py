@@ -48,6 +48,7 @@ GUIDE_FEATURES = {
 }
 GUIDE_SHARES = ("emoji_usage", "cta_inclusion")  # of posts that have any, rather than how many
 DECIMALS = 4
+TEN = 10  # posts of either end that a pattern rests on
 
 
 @one_thread()
@@ -87,7 +88,8 @@ def _search(posts: Posts, query: PatternQuery, statistics: dict[str, Any], befor
     together = inseparable(posts, table, bound, query.thresholds.min_sample_size)
     statistics |= {
         "selectors": len(table.conditions),
-        "dropped_features": table.dropped | posts.refused,
+        "dropped_features": table.dropped,
+        "refused": posts.refused,
         "rules_searched": sum(family.searched for family in families),
         "tested": sum(family.tested for family in families),
         "found": len(patterns),
@@ -224,6 +226,8 @@ def _pattern(
         share_of_posts=round(result.candidate.rows / int(membership.known.sum()), DECIMALS),
         example_post=_newest(posts, membership.matching),
         other_post=_newest(posts, membership.others),
+        best_posts=_ten(posts, membership.matching, -1),
+        worst_posts=_ten(posts, membership.matching, 1),
         same_act=tuple(rule_in_words(table.rule(one.members)) for one in result.folded),
         inseparable_from=tuple(condition.words for condition in nearly_the_same(table, result.candidate)),
     )
@@ -245,6 +249,21 @@ def _features(posts: Posts, matching: Mask, of_rule: list[str]) -> dict[str, flo
 
 def _newest(posts: Posts, chosen: Mask) -> str:
     return str(posts.content_id[int(np.flatnonzero(chosen)[-1])])
+
+
+def _ten(posts: Posts, chosen: Mask, order: int) -> tuple[dict[str, Any], ...]:
+    """The ten chosen posts with the lowest (order 1) or highest (−1) engagement within their channel and season."""
+    within = posts.within
+    rows = np.flatnonzero(chosen)
+    rows = rows[np.argsort(order * within[rows], kind="stable")[:TEN]]
+    return tuple(
+        {
+            "content_id": str(posts.content_id[int(i)]),
+            "text": posts.excerpt[int(i)],
+            "times_typical": round(float(np.exp(min(within[i], MAX_LOG))), DECIMALS),
+        }
+        for i in rows
+    )
 
 
 def _baseline(posts: Posts, others: Mask) -> float:

@@ -1,10 +1,10 @@
-"""Pictures of patterns as PNG bytes: all lifts with their intervals, and one lift over time."""
+"""A picture of patterns as PNG bytes: all lifts with their intervals, and how each went over time."""
 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
-from datetime import datetime
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -19,37 +19,41 @@ DPI = 110
 MAX_PATTERNS = 12
 TITLE_WIDTH = 85  # characters that fit beside the names of rules
 LABEL_WIDTH = 45
+THIRDS = 3
+FULL_COLOR = math.log(2)  # a lift of twice or half
 
 
 def forest(patterns: Sequence[Pattern]) -> bytes:
-    """Lift and 90 % interval of up to twelve patterns, strongest on top; the hollow mark is the raw lift."""
+    """Lift and 90 % interval of up to twelve patterns, in the given order, and beside each its lift over time.
+
+    The hollow mark is the raw lift; the cells are thirds of the time, the oldest on the left.
+    """
     from matplotlib.figure import Figure
 
     shown = list(patterns)[:MAX_PATTERNS][::-1]
-    figure = Figure(figsize=(8, 1.2 + 0.42 * max(len(shown), 1)), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(9, 1.4 + 0.46 * max(len(shown), 1)), layout="constrained")
+    axes, strips = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1.1])
     for y, pattern in enumerate(shown):
         _bar(axes, y, pattern.lift_interval_pct, pattern.lift_pct)
         axes.plot(pattern.raw_lift_pct, y, "o", markerfacecolor="none", color=QUIET, markersize=7)
+        _strip(strips, y, pattern)
     axes.set_yticks(range(len(shown)), [_label(pattern) for pattern in shown], fontsize=8)
     _finish(axes, "against comparable posts, adjusted (filled) and raw (hollow), 90 % interval")
+    strips.set_xticks(range(THIRDS), ["first", "second", "last"], fontsize=8)
+    strips.set_xlim(-0.5, THIRDS - 0.5)
+    strips.set_xlabel("lift in thirds of the time, %", fontsize=8)
+    strips.tick_params(length=0)
+    strips.spines[["top", "right", "left", "bottom"]].set_visible(False)
     return _png(figure)
 
 
-def over_time(pattern: Pattern) -> bytes:
-    """One pattern's lift in thirds of the weeks that confirmed it, and the whole as a line."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 2.6), layout="constrained")
-    axes = figure.subplots()
-    axes.axvline(pattern.lift_pct, color=QUIET, linestyle="--", linewidth=1)
-    parts = pattern.over_time[::-1]
-    for y, part in enumerate(parts):
-        _bar(axes, y, part.lift_interval_pct, part.lift_pct)
-    axes.set_yticks(range(len(parts)), [f"{_day(part.first)} to {_day(part.last)}" for part in parts], fontsize=8)
-    axes.set_title(fill(picture_label(pattern.description), TITLE_WIDTH), fontsize=9, loc="left")
-    _finish(axes, "in each part of the weeks that confirmed it, 90 % interval; dashed: the whole, shrunken")
-    return _png(figure)
+def _strip(axes: Any, y: int, pattern: Pattern) -> None:
+    """A cell for each third of the time: its lift, and the more color the larger it is."""
+    for x, part in enumerate(pattern.over_time):
+        strength = min(abs(math.log1p(part.lift_pct / 100)) / FULL_COLOR, 1.0)
+        color = WINNING if part.lift_pct >= 0 else LOSING
+        axes.bar(x, 0.7, width=0.94, bottom=y - 0.35, color=color, alpha=0.12 + 0.6 * strength)
+        axes.text(x, y, f"{part.lift_pct:+.0f}", ha="center", va="center", fontsize=8)
 
 
 def _bar(axes: Any, y: int, interval: tuple[float, float], middle: float) -> None:
@@ -68,10 +72,6 @@ def _finish(axes: Any, caption: str) -> None:
 
 def _label(pattern: Pattern) -> str:
     return ",\n".join(fill(picture_label(condition.words), LABEL_WIDTH) for condition in pattern.rule)
-
-
-def _day(instant: datetime) -> str:
-    return instant.date().isoformat()
 
 
 def _png(figure: Figure) -> bytes:

@@ -12,11 +12,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tasks.content.catalogue import ENGLISH_ONLY
+from tasks.content.words import is_english
 from tasks.errors import InputError
 from tasks.patterns.features import EncodedFeature, features_of, with_attributes, words_of
 from tasks.patterns.leakage import without_leaks
 from tasks.statistics.group_codes import groups
-from tasks.statistics.outcome import log_rate
+from tasks.statistics.outcome import adjusted_outcome, log_rate
 from tasks.warehouse.schema import Content
 
 Codes = NDArray[np.int64]
@@ -37,6 +39,8 @@ UNUSABLE = {  # why rows are left out, in the order in which they are, as a pers
     "duplicate": "measured again later",
 }
 TABLE = frozenset(Content.__table__.columns.keys())  # no attribute stands in for one of these, missing or not
+NOT_ENGLISH = "is made for English, and these texts are not"
+EXCERPT = 80  # characters
 UNREAD = ("title", "body")  # wide, and no feature: what matters about them are columns of their own
 
 DAY_MICROSECONDS = 86_400_000_000
@@ -51,18 +55,20 @@ class Posts:
     Attributes:
         features: what rules may be about.
         published_at: (n,) instants.
+        excerpt: (n,) how title or body begins; null where there is neither.
         content_id: (n,) names.
         log_rate: (n,) ℓ.
         channel: (n,) codes.
         week: (n,) weeks since 1970, the clusters.
         basis: what engagement is divided by: impressions, audience, or nothing (counts).
         dropped: how many rows were left out, by reason.
-        refused: features that are part of the outcome, with the reason.
+        refused: features that are part of the outcome, or made for another language, with the reason.
     """
 
     features: list[EncodedFeature]
     published_at: pl.Series
     content_id: pl.Series
+    excerpt: pl.Series
     log_rate: NDArray[np.float64]
     channel: Codes
     week: Codes
@@ -74,6 +80,11 @@ class Posts:
     def weeks(self) -> int:
         """How many weeks have posts."""
         return len(groups(self.week).numbers)
+
+    @cached_property
+    def within(self) -> NDArray[np.float64]:
+        """(n,) ℓ above that of the typical post of the same channel and season."""
+        return adjusted_outcome(self.log_rate, self.channel, self.period).within
 
     @cached_property
     def period(self) -> Codes:
@@ -102,10 +113,14 @@ def prepare(frame: pl.DataFrame, as_of: datetime, attributes: Collection[str] = 
     week = week_numbers(usable["published_at"])
     outcomes = {"engagements": engagements, "engagement rate": rate}
     features, refused = without_leaks(features_of(usable, {*attributes, *own}), outcomes, week)
+    words = words_of(frame, rows)
+    foreign = ENGLISH_ONLY if any(not is_english(one.tokens) for one in words if one.tokens is not None) else ()
+    refused |= {one.name: NOT_ENGLISH for one in features if one.name in foreign}
     return Posts(
-        features=features + words_of(frame, rows),
+        features=[one for one in features if one.name not in foreign] + words,
         published_at=usable["published_at"],
         content_id=usable["content_id"],
+        excerpt=_excerpt(frame)[rows],
         log_rate=rate,
         channel=features[0].numbers.astype(np.int64),
         week=week,
@@ -113,6 +128,15 @@ def prepare(frame: pl.DataFrame, as_of: datetime, attributes: Collection[str] = 
         dropped={reason: count for reason, count in dropped.items() if count},
         refused=refused,
     )
+
+
+def _excerpt(frame: pl.DataFrame) -> pl.Series:
+    """How a post's text begins, on one line: its title, unless other posts have the same."""
+    if not set(UNREAD) <= set(frame.columns):
+        return pl.Series("excerpt", [None], dtype=pl.String).new_from_index(0, frame.height)
+    title, body = (pl.col(name).cast(pl.String) for name in UNREAD)
+    own = pl.when(title.is_duplicated()).then(pl.coalesce(body, title)).otherwise(pl.coalesce(title, body))
+    return frame.select(own.str.slice(0, EXCERPT).str.replace_all(r"\s+", " ").alias("excerpt")).to_series()
 
 
 @dataclass(frozen=True, slots=True)

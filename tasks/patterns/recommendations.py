@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tasks.conditions import rule_in_words
+from tasks.conditions import OF_WORDS, rule_in_words
 from tasks.patterns.applicability import TASK_TYPES
 from tasks.patterns.history import FADING, GONE
 from tasks.patterns.records import CAVEAT, Pattern
@@ -60,22 +60,34 @@ def score(pattern: Pattern) -> float:
     return pattern.confidence * abs(pattern.effect_size) * recency
 
 
-def _worth(pattern: Pattern) -> dict[str, Any]:
-    """What following it would bring a workspace that does so in some of its posts already, and a post of either kind.
+def worth(pattern: Pattern) -> float:
+    """What the typical post would gain, in per cent, were all posts of the better kind; 0 where that is not known.
 
-    Were all posts of the better kind, log engagement would rise by the log lift times the share that is not yet.
+    Log engagement would rise by the log lift times the share of posts that are not of it yet. Of a word that wins: were
+    twice as many posts to mention it, for not all posts can.
     """
+    if pattern.share_of_posts is None:
+        return 0.0
+    share = pattern.share_of_posts
+    left = 1.0 - share if pattern.pattern_type == "winning" and not _is_of_words(pattern) else share
+    return per_cent(abs(math.log1p(pattern.lift_pct / 100)) * left)
+
+
+def _is_of_words(pattern: Pattern) -> bool:
+    return any(condition.op in OF_WORDS for condition in pattern.rule)
+
+
+def _worth(pattern: Pattern) -> dict[str, Any]:
+    """What following it would bring a workspace that does so in some of its posts already; a post of either kind."""
     if pattern.share_of_posts is None:
         return {}
     wins, share = pattern.pattern_type == "winning", pattern.share_of_posts
-    gain = per_cent(abs(math.log1p(pattern.lift_pct / 100)) * (1.0 - share if wins else share))
+    gain = worth(pattern)
+    many = "none" if not wins else "twice as many" if _is_of_words(pattern) else "all"
     better, worse = (pattern.example_post, pattern.other_post) if wins else (pattern.other_post, pattern.example_post)
     return {
         "gain_pct": gain,
-        "gain": (
-            f"{share:.0%} of your posts do today; if {'all' if wins else 'none'} did, the typical post would get "
-            f"{gain:.0f} % more"
-        ),
+        "gain": (f"{share:.0%} of your posts do today; if {many} did, the typical post would get {gain:.0f} % more"),
         "better_post": better,
         "worse_post": worse,
     }

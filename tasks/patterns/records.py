@@ -15,7 +15,7 @@ CAVEAT = "association, not cause: adjusted for channel, season and timing, not r
 TEST_ONE = "These are associations adjusted for channel, season and timing, not causes; test one to be sure"
 
 
-TUPLES = ("applicable_tasks", "untested_for", "inseparable_from", "same_act")
+TUPLES = ("applicable_tasks", "untested_for", "inseparable_from", "same_act", "best_posts", "worst_posts")
 
 
 def rule_key(rule: Sequence[Condition]) -> str:
@@ -130,6 +130,8 @@ class Pattern:
         same_act: weaker rules about the same act, such as its length in words and in characters, that add nothing.
         share_of_posts: matching posts among those of which it is known; None in what older versions wrote.
         example_post, other_post: `content_id` of the newest post that matches, and of the newest that does not.
+        best_posts, worst_posts: the ten matching posts that did best and worst: `content_id`, `text` as it begins, and
+            `times_typical`, their engagement over that of a typical post of their channel and season.
     """
 
     pattern_id: str
@@ -163,6 +165,8 @@ class Pattern:
     share_of_posts: float | None = None
     example_post: str | None = None
     other_post: str | None = None
+    best_posts: tuple[dict[str, Any], ...] = ()
+    worst_posts: tuple[dict[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The guide's keys and ours, ready for JSON but for instants."""

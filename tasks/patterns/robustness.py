@@ -22,10 +22,13 @@ from tasks.patterns.preparation import Posts, prepare
 from tasks.patterns.records import CAVEAT, Pattern, PatternQuery
 from tasks.patterns.search import RuleCandidate
 from tasks.patterns.wording import per_cent
-from tasks.statistics.contrast import stratified_design
+from tasks.statistics.contrast import CONSTANT, Strata, stratified_design
 from tasks.statistics.doubly_robust import DoublyRobustEffect, doubly_robust_effect
 from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import robust, strata, within_strata
+from tasks.statistics.sensitivity import left_beside, robustness_value
+
+Codes = NDArray[np.int64]
 
 NOTABLE = 0.05  # log units: less than 5 % of lift is no confounding worth a word
 
@@ -105,7 +108,7 @@ def explain(
     *,
     doubly_robust: bool = False,
 ) -> list[dict[str, Any]]:
-    """For each pattern: raw and adjusted lift, what moved it, and on request the doubly-robust effect.
+    """For each pattern: raw and adjusted lift, what moved it, how robust it is, and on request a doubly-robust effect.
 
     Args:
         frame: the rows the patterns were found in.
@@ -120,15 +123,60 @@ def explain(
     posts = prepare(frame, query.as_of, query.attributes)
     table = condition_table(posts, query.thresholds.min_sample_size, before)
     candidates = [_candidate(table, pattern) for pattern in chosen]
-    adjusted = log_rate_contrasts(posts, table, candidates, np.arange(len(posts.week))).estimate
-    paths = adjustments(posts, table, candidates, adjusted)
+    contrast = log_rate_contrasts(posts, table, candidates, np.arange(len(posts.week)))
+    paths = adjustments(posts, table, candidates, contrast.estimate)
     return [
         {"pattern_id": pattern.pattern_id, "pattern_key": pattern.pattern_key, "description": pattern.description}
         | path.as_dict()
+        | {"robustness": _robustness(posts, table, candidate, path, float(contrast.iid_standard_error[k]))}
         | ({"doubly_robust": _doubly_robust(posts, table, candidate)} if doubly_robust else {})
         | {"caveat": CAVEAT}
-        for pattern, candidate, path in zip(chosen, candidates, paths, strict=True)
+        for k, (pattern, candidate, path) in enumerate(zip(chosen, candidates, paths, strict=True))
     ]
+
+
+def _robustness(
+    posts: Posts, table: ConditionTable, candidate: RuleCandidate, path: Adjustment, error: float
+) -> dict[str, Any]:
+    """How strong a cause that nobody measured would have to be, and what one as strong as channel or season leaves."""
+    membership = table.membership(candidate.members)
+    rows = np.flatnonzero(membership.known)
+    of_rule = membership.matching[rows].astype(np.float64)
+    nothing = np.zeros(len(rows), dtype=np.int64)
+    channel = nothing if table.roles(candidate.members) == {CHANNEL} else posts.channel[rows]
+    both = strata(channel, posts.period[rows])
+    freedom = float(max(len(rows) - both.max(initial=0) - 2, 1))
+    value = robustness_value(path.adjusted, error, freedom)
+    words = (
+        f"a hidden cause would have to explain {value:.0%} of what is left unexplained, both of which posts do this and"
+        " of how posts fare, to take the whole lift away"
+    )
+    beside = {}
+    for name, without in (("channel", strata(nothing, posts.period[rows])), ("season", strata(channel, nothing))):
+        shares = _explained(of_rule, posts.log_rate[rows], both, without)
+        if shares is not None:
+            of_treatment, of_outcome = shares
+            left = left_beside(path.adjusted, error, freedom, of_treatment=of_treatment, of_outcome=of_outcome)
+            beside[name] = None if left is None else per_cent(left)
+            left_in_words = "nothing to compare" if left is None else f"{per_cent(left):+.0f} %"
+            words += f"; one as strong as {name} would leave {left_in_words}"
+    return {"value": value, "lift_pct_beside_one_as_strong_as": beside, "words": words}
+
+
+def _explained(rule: Floats, log_rate: Floats, both: Codes, without: Codes) -> tuple[float, float] | None:
+    """What a cause explains of a rule and of the outcome beside it, as shares of what its absence leaves unexplained.
+
+    None where posts do not differ in it, or where it settles the rule.
+    """
+    left = []
+    for stratum in (both, without):
+        columns = Strata(stratum).center(np.column_stack([rule, log_rate]))
+        squares, product = (columns**2).sum(axis=0), float(columns[:, 0] @ columns[:, 1])
+        left.append((float(squares[0]), float(squares[1]) - product**2 / max(float(squares[0]), CONSTANT)))
+    (rule_left, outcome_left), (rule_before, outcome_before) = left
+    if np.array_equal(both, without) or min(rule_left, outcome_left) <= CONSTANT:
+        return None
+    return max(1.0 - rule_left / rule_before, 0.0), max(1.0 - outcome_left / outcome_before, 0.0)
 
 
 def _candidate(table: ConditionTable, pattern: Pattern) -> RuleCandidate:

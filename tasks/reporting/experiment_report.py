@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tasks.experiments import tables
-from tasks.experiments.headline import headline, plan_in_words
+from tasks.experiments.headline import headline, how_to_decide, plan_in_words
 from tasks.plain_text import Markdown, code, markdown
 from tasks.reporting.artifacts import markdown_table, reasons
 
@@ -46,7 +46,10 @@ def in_words(analysis: ExperimentResult, completed: bool) -> str:
         f"{analysis.status.value.replace('_', ' ')} · {markdown(analysis.metric_name)}{kind} · "
         f"{analysis.n:,} units · look {analysis.looks}.{done}",
     ]
-    lines += [f"What to do: {markdown(analysis.next_step)}."] if not completed else []
+    if not completed:
+        lines.append(f"What to do: {markdown(analysis.next_step)}.")
+        how = how_to_decide(analysis)
+        lines += [f"Here: Deployments → experiment-management. On the command line: {code(how)}"] if how else []
     return "\n\n".join(lines)
 
 

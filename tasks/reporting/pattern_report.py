@@ -7,10 +7,11 @@ from typing import Any
 
 from tasks.conditions import Condition, rule_in_words
 from tasks.patterns import figures
+from tasks.patterns.recommendations import worth
 from tasks.patterns.records import Pattern
 from tasks.patterns.wording import format_lift
-from tasks.plain_text import markdown, visible
-from tasks.reporting.artifacts import artifact_key, figure, markdown_table, plain_cells
+from tasks.plain_text import Markdown, markdown, visible
+from tasks.reporting.artifacts import artifact_key, figure, markdown_table, plain_cells, reasons, strong
 from tasks.reporting.links import report_link
 from tasks.reporting.report import BEST_SHOWN, Finding, Report
 from tasks.reporting.report_rows import ReportRows, Row
@@ -20,6 +21,12 @@ CAVEAT = (
     "Associations, not causes: adjusted for channel, season and timing, and held to a false discovery rate over all "
     "rules that were searched. Lift compares with other posts of the same channel and season; intervals are 90 %."
 )
+WORTH = (
+    "Worth: what the typical post would gain, were all posts of the better kind; of words that win, were twice as many "
+    "posts to mention them. What is worth most comes first."
+)
+PATTERNS_WITH_POSTS = 5
+POST_TEXT = 48
 REPORT, EVERYTHING, NEWS = "pattern-learning-report", "pattern-learning-all", "pattern-learning-news"
 CLIENTS = "raptorflow-clients"
 FIGURES_SHOWN = 25  # drawing takes a third of a second each; the other pages have the same table without pictures
@@ -168,13 +175,48 @@ def _page(workspace_id: str, analyses: Sequence[Mapping[str, Any]], *, with_figu
     yield f"# What works for {markdown(workspace_id)}"
     yield CAVEAT
     for analysis in analyses:
-        patterns = sorted(map(Pattern.from_dict, _patterns(analysis)), key=lambda p: -abs(p.effect_size) * p.confidence)
+        patterns = sorted(map(Pattern.from_dict, _patterns(analysis)), key=_least_worth_last)
         yield f"## {markdown(analysis['content_type'])}"
-        yield markdown_table([_row(pattern.as_dict()) for pattern in patterns])
-        if not with_figures:
-            continue
-        yield figure(figures.forest(patterns), f"Lifts of {analysis['content_type']} patterns with 90 % intervals")
-        yield figure(figures.over_time(patterns[0]), f"Over time: {patterns[0].description}")
+        yield WORTH
+        yield markdown_table([_row(pattern.as_dict()) | {"worth": f"+{worth(pattern):.0f} %"} for pattern in patterns])
+        if with_figures:
+            what = f"Lifts of {analysis['content_type']} patterns with 90 % intervals, and over time"
+            yield figure(figures.forest(patterns), what)
+        yield from _posts_behind(patterns)
+        yield from _not_told_apart(analysis, patterns)
+
+
+def _least_worth_last(pattern: Pattern) -> tuple[float, str]:
+    return -worth(pattern), pattern.pattern_key
+
+
+def _posts_behind(patterns: Sequence[Pattern]) -> Iterator[str]:
+    """The posts that the patterns worth most rest on, as people remember them."""
+    shown = [pattern for pattern in patterns[:PATTERNS_WITH_POSTS] if pattern.best_posts]
+    if shown:
+        yield "### Posts behind it, against a typical post of their channel and season"
+    for pattern in shown:
+        yield strong(f"Content that {rule_in_words(pattern.rule)}")
+        best, worst = (", ".join(map(_post, posts)) for posts in (pattern.best_posts, pattern.worst_posts))
+        yield reasons([("best", Markdown(best)), ("worst", Markdown(worst))])
+
+
+def _post(post: Mapping[str, Any]) -> str:
+    text = post["text"] or ""
+    shown = f"{text[: POST_TEXT - 1]}…" if len(text) > POST_TEXT else text
+    return f"{markdown(shown or post['content_id'])} ({post['times_typical']:.2g}×)"
+
+
+def _not_told_apart(analysis: Mapping[str, Any], patterns: Sequence[Pattern]) -> Iterator[str]:
+    together = [("always together", one["words"]) for one in analysis.get("statistics", {}).get("inseparable", ())]
+    together += [
+        (rule_in_words(pattern.rule), f"nearly the same posts: {', '.join(pattern.inseparable_from)}")
+        for pattern in patterns
+        if pattern.inseparable_from
+    ]
+    if together:
+        yield "### What cannot be told apart"
+        yield reasons(together)
 
 
 def _patterns(analysis: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -115,8 +115,8 @@ def exposure(item: EvidenceRef, option: Option) -> float | None:
         shown = option.attributes | ({"title": option.title, "body": option.body} if option.is_content else {})
         met = [condition.met_by(shown) for condition in item.conditions]
         return 0.0 if False in met else None if None in met else 1.0
-    said = [says(option.label, words) for words in map(words_of, item.terms) if set(words) - MEANINGLESS]
-    return 1.0 if True in said else 0.0 if False in said else None
+    in_label = [says(option.label, words) for words in map(words_of, item.terms) if set(words) - MEANINGLESS]
+    return 1.0 if True in in_label else 0.0 if False in in_label else None
 
 
 def _is_shown(condition: Condition, option: Option) -> bool:
@@ -129,19 +129,19 @@ def applies_to(item: EvidenceRef, option: Option) -> bool:
     return (exposure(item, option) or 0.0) > 0.0
 
 
-def speaks_of(item: EvidenceRef, option: Option) -> bool:
+def informs(item: EvidenceRef, option: Option) -> bool:
     """Whether the finding says anything of the option: it does what the finding is about, or is said not to."""
     return applies_to(item, option) or (not option.is_status_quo and subject_of(item) in option.exposures)
 
 
-def speaks_against(item: EvidenceRef, option: Option) -> bool:
+def argues_against(item: EvidenceRef, option: Option) -> bool:
     """Whether the finding expects less of the option than of the opposite."""
-    return speaks_of(item, option) and (item.effect < 0) == applies_to(item, option) and item.effect != 0
+    return informs(item, option) and (item.effect < 0) == applies_to(item, option) and item.effect != 0
 
 
 def any_applies(evidence: Iterable[EvidenceRef], options: Sequence[Option]) -> bool:
     """Whether any of the findings says anything of any of the options."""
-    return any(speaks_of(item, option) for item in evidence for option in options)
+    return any(informs(item, option) for item in evidence for option in options)
 
 
 def answered_by(options: Sequence[Option], experiment: Mapping[str, Any]) -> str | None:

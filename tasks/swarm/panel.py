@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from tasks.swarm.evidence import DIMENSIONS, VARIANCE_FACTOR, dimension_of, relevance, speaks_against, speaks_of
+from tasks.swarm.evidence import DIMENSIONS, VARIANCE_FACTOR, argues_against, dimension_of, informs, relevance
 from tasks.swarm.messages import Critique, FlawKind, Message, Proposal, Split, Turn, TurnRequest, Turns, Vote
 from tasks.swarm.positions import position
 from tasks.swarm.posterior import Standing, standings
@@ -107,7 +107,7 @@ def _refine(brief: Brief, turns: Turns, expert: Expert, number: int) -> Proposal
 
 def _proposal_from(brief: Brief, expert: Expert, evidence_ids: tuple[str, ...]) -> Proposal:
     known = [item for item in brief.evidence if item.id in evidence_ids]
-    relevant = [item for item in known if any(speaks_of(item, option) for option in brief.options)]
+    relevant = [item for item in known if any(informs(item, option) for option in brief.options)]
     best = favorite(standings(brief.options, relevant, brief.prior_sd)) if relevant else None
     if best is None:
         why = "what is within my skills does not tell these options apart" if relevant else NOTHING_KNOWN
@@ -141,8 +141,8 @@ def _critique(brief: Brief, turns: Turns, expert: Expert, number: int) -> Critiq
 def _flaw(brief: Brief, name: str, proposal: Proposal, known: set[str], *, agrees: bool) -> tuple[float, Critique]:
     """How severe the worst computable flaw of a proposal is, and the critique that names it."""
     option = next(one for one in brief.options if one.id == proposal.option)
-    about = [item for item in brief.evidence if speaks_of(item, option)]
-    against = [item for item in about if item.id in known and speaks_against(item, option)]
+    about = [item for item in brief.evidence if informs(item, option)]
+    against = [item for item in about if item.id in known and argues_against(item, option)]
     cited = [item for item in about if item.id in proposal.evidence_ids]
     agreement = 80 if agrees else 30
     if against:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from tasks.swarm.consensus import Ballot
-from tasks.swarm.evidence import any_applies, speaks_against
+from tasks.swarm.evidence import any_applies, argues_against
 from tasks.swarm.messages import Proposal, Turn, Turns, Vote, turn_key
 from tasks.swarm.records import Brief, Record
 
@@ -137,4 +137,4 @@ def _argument(message: Proposal | Vote) -> str:
 def _contradicted(brief: Brief, option: str, behind: list[Position]) -> bool:
     chosen = next(one for one in brief.options if one.id == option)
     cited = {item for one in behind for item in one.cited}
-    return any(item.id in cited and speaks_against(item, chosen) for item in brief.evidence)
+    return any(item.id in cited and argues_against(item, chosen) for item in brief.evidence)

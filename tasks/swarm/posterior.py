@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.conditions import Condition, rule_in_words
-from tasks.swarm.evidence import exposure, is_named_in, share_today, speaks_of, subject_of, variance
+from tasks.swarm.evidence import exposure, informs, is_named_in, share_today, subject_of, variance
 from tasks.swarm.records import EvidenceRef, Option, Record, Scalar
 from tasks.swarm.wording import is_general
 
@@ -73,7 +73,7 @@ def standings(options: Sequence[Option], evidence: Iterable[EvidenceRef], prior_
             sd=math.sqrt(max(0.0, float(covariance[row, row]))),
             probability_best=float(best[row]),
             probability_better=_probability_positive(float(mean[row]), float(covariance[row, row])),
-            evidence_ids=tuple(item.id for item in unique if speaks_of(item, option)),
+            evidence_ids=tuple(item.id for item in unique if informs(item, option)),
         )
         for row, option in enumerate(ordered)
     ]
@@ -145,8 +145,8 @@ def status_quo(letter: str) -> Option:
 
 def _more_than_today(items: Sequence[EvidenceRef], option: Option) -> float:
     """How much more of a subject the option has than today's content; 0 where it leaves it as it is."""
-    said = next((share for item in items if (share := exposure(item, option)) is not None), None)
-    return 0.0 if said is None else said - share_today(items)
+    share_of_option = next((share for item in items if (share := exposure(item, option)) is not None), None)
+    return 0.0 if share_of_option is None else share_of_option - share_today(items)
 
 
 def _own_variance(option: Option, evidence: Sequence[EvidenceRef], prior_sd: float) -> float:
@@ -154,7 +154,7 @@ def _own_variance(option: Option, evidence: Sequence[EvidenceRef], prior_sd: flo
         return 0.0
     if option.is_content:
         return OWN_SD**2
-    return 0.0 if any(speaks_of(item, option) for item in evidence) else prior_sd**2
+    return 0.0 if any(informs(item, option) for item in evidence) else prior_sd**2
 
 
 def _subjects(by_subject: Sequence[Sequence[EvidenceRef]], prior_sd: float) -> tuple[Array, Array]:

@@ -164,8 +164,8 @@ def _option(given: Any, letter: str) -> Option:
     if unknown:
         raise InputError(f"unknown key of an option: {', '.join(unknown)}; known: id, label, title, body, attributes")
     texts = {key: _text_of(given, key, longest) for key, longest in (("title", LONGEST_LABEL), ("body", LONGEST_BODY))}
-    said = given.get("label") or texts["title"] or _beginning(texts["body"])
-    label = require_text("option label", said, LONGEST_LABEL)
+    heading = given.get("label") or texts["title"] or _beginning(texts["body"])
+    label = require_text("option label", heading, LONGEST_LABEL)
     option_id = require_text("option id", given.get("id") or letter, 32)
     attributes = _features(given) | dict(given.get("attributes") or {})
     kinds = {

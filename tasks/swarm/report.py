@@ -106,8 +106,8 @@ class Story:
             agreed = f"; agreement {result['agreement']:.0%} of the vote" if result["llm_used"] else ""
             yield f"Confidence {result['confidence']:.0%} ({basis}){agreed}."
         yield from self._order()
-        for said in self._moderator():
-            yield f"The moderator: {said}"
+        for reason in self._moderator():
+            yield f"The moderator: {reason}"
         if result["dissent"]:
             yield f"Dissent: {', '.join(self._expert(agent) for agent in result['dissent'])}."
         baseline = result["baseline"]
@@ -199,13 +199,13 @@ class Story:
 
     def _critique(self, critique: Mapping[str, Any]) -> str:
         of = self._expert(str(critique["target_proposal_id"]).rpartition(":")[2])
-        kind, said = critique["kind"].replace("_", " "), self._plain(" ".join(critique["weaknesses"]))
-        return f"- {self._plain(critique['critic_name'])} on {of}, {kind}: {said}"
+        kind, weaknesses = critique["kind"].replace("_", " "), self._plain(" ".join(critique["weaknesses"]))
+        return f"- {self._plain(critique['critic_name'])} on {of}, {kind}: {weaknesses}"
 
     def _evidence(self) -> Iterator[str]:
         """The findings that somebody cited, by the ids they are cited with."""
-        said = (*self.result["proposals"], *self.result["votes"])
-        cited = {item for message in said for item in message["evidence_ids"]}
+        messages = (*self.result["proposals"], *self.result["votes"])
+        cited = {item for message in messages for item in message["evidence_ids"]}
         known = [EvidenceRef.model_validate(one) for one in self.result["transcript"]["brief"]["evidence"]]
         used = [item for item in known if item.id in cited]
         if used:

@@ -25,8 +25,10 @@ def understood(problem: str, options: Sequence[Option], evidence: Iterable[Evide
     """The options with the exposures that their words state."""
     known = [item for item in evidence if item.kind != "part"]
     by_words = _alike(problem, options, [item for item in known if not item.conditions and item.effect != 0.0])
-    said = {one.id: _said(problem, one, known) | by_words.get(one.id, {}) | one.exposures for one in options}
-    return tuple(one if one.is_status_quo else one.model_copy(update={"exposures": said[one.id]}) for one in options)
+    exposures = {one.id: _said(problem, one, known) | by_words.get(one.id, {}) | one.exposures for one in options}
+    return tuple(
+        one if one.is_status_quo else one.model_copy(update={"exposures": exposures[one.id]}) for one in options
+    )
 
 
 def _said(problem: str, option: Option, evidence: Iterable[EvidenceRef]) -> dict[str, float]:
@@ -34,14 +36,14 @@ def _said(problem: str, option: Option, evidence: Iterable[EvidenceRef]) -> dict
     if option.is_content:  # a title says what the story is about, not when or how it is published
         return {}
     answer = answer_of(option.label)
-    found: dict[str, float] = {}
+    exposures: dict[str, float] = {}
     for item in evidence:
         if item.conditions and not all(one.feature in option.attributes for one in item.conditions):
             text = option.label if answer is None else problem
             share = _product([share_meeting(text, one) for one in item.conditions])
             if share is not None:
-                found[subject_of(item)] = 1.0 - share if answer is False else share
-    return found
+                exposures[subject_of(item)] = 1.0 - share if answer is False else share
+    return exposures
 
 
 def _product(shares: Sequence[float | None]) -> float | None:
@@ -56,20 +58,20 @@ def _alike(problem: str, options: Sequence[Option], evidence: Sequence[EvidenceR
     A control arm, whose effect is none, is left out: a question names what is tried, not what it is tried against.
     """
     answers = {one.id: answer_of(one.label) for one in options}
-    asked = {one.id: problem if answers[one.id] else one.label for one in options if not one.is_status_quo}
-    labels = {name: Counter(subject_words(text)) for name, text in asked.items() if answers[name] is not False}
+    texts = {one.id: problem if answers[one.id] else one.label for one in options if not one.is_status_quo}
+    labels = {name: Counter(subject_words(text)) for name, text in texts.items() if answers[name] is not False}
     about = {item.id: Counter(subject_words(" ".join(item.terms) or item.statement) - GENERIC) for item in evidence}
     weights = _rarity([*labels.values(), *about.values()])
-    found: dict[str, dict[str, float]] = {}
+    exposures: dict[str, dict[str, float]] = {}
     for option_id, label in labels.items():
         ranked = sorted(((_cosine(label, about[item.id], weights), item.id, item) for item in evidence), reverse=True)
         if not ranked or ranked[0][0] < LEAST_LIKE:
             continue
         rivals = [likeness for likeness, _, item in ranked if subject_of(item) != subject_of(ranked[0][2])]
         if ranked[0][0] - max(rivals, default=0.0) >= CLEARER_BY:
-            found[option_id] = {subject_of(ranked[0][2]): 1.0}
-    affirmed = {subject for name, subjects in found.items() if answers[name] for subject in subjects}
-    return found | {name: dict.fromkeys(affirmed, 0.0) for name, answer in answers.items() if answer is False}
+            exposures[option_id] = {subject_of(ranked[0][2]): 1.0}
+    affirmed = {subject for name, subjects in exposures.items() if answers[name] for subject in subjects}
+    return exposures | {name: dict.fromkeys(affirmed, 0.0) for name, answer in answers.items() if answer is False}
 
 
 def _rarity(documents: Sequence[Words]) -> dict[str, float]:

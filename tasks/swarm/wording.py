@@ -114,8 +114,8 @@ def answer_of(label: str) -> bool | None:
 
 def is_general(problem: str) -> bool:
     """Whether a question asks what works at all, and about nothing else; for whom ('for a bakery') does not matter."""
-    asked = re.split(r"\bfor\b", problem, maxsplit=1)[0] or problem
-    return subject_words(asked) <= GENERAL_WORDS
+    question = re.split(r"\bfor\b", problem, maxsplit=1)[0] or problem
+    return subject_words(question) <= GENERAL_WORDS
 
 
 def subject_words(text: str) -> set[str]:
@@ -147,10 +147,10 @@ def share_meeting(text: str, condition: Condition) -> float | None:
 
 def says(text: str, words: Collection[str]) -> bool | None:
     """Whether a text asks for what these stems name, all of them; False where it denies it, None where it does not."""
-    said = dict(_said(text))
-    if not words or not all(word in said for word in words):
+    denials = dict(_said(text))
+    if not words or not all(word in denials for word in words):
         return None
-    return not any(said[word] for word in words)
+    return not any(denials[word] for word in words)
 
 
 def names(text: str, condition: Condition) -> bool:
@@ -178,20 +178,20 @@ def _name_words(feature: str) -> set[str]:
 @lru_cache(maxsize=1024)
 def _said(text: str) -> tuple[tuple[str, bool], ...]:
     """Stems, each with whether its clause denies it."""
-    said: list[tuple[str, bool]] = []
+    stems: list[tuple[str, bool]] = []
     for clause in CLAUSE_END.split(text.lower()):
         is_denied = False
         for word in words_of(clause):
             is_denied = is_denied or word in DENIALS
-            said.append((word, is_denied))
-    return tuple(said)
+            stems.append((word, is_denied))
+    return tuple(stems)
 
 
 def _direction(text: str, feature: str) -> bool | None:
     """Whether a text asks for much of a feature, or for little or none of it; None where it does not say, or both."""
-    said = _said(text)
+    stems = _said(text)
     if feature in LENGTHS:
-        is_of_title = bool({word for word, _ in said} & TITLES)
+        is_of_title = bool({word for word, _ in stems} & TITLES)
         if is_of_title != (feature == "title_words"):
             return None
         high, low = LONG, SHORT
@@ -199,10 +199,10 @@ def _direction(text: str, feature: str) -> bool | None:
         high, low = HIGH.get(feature, set()), LOW.get(feature, set())
     if feature not in BY_NAME and not high:
         name = _name_words(feature)
-        found = {is_denied for word, is_denied in said if word in name}
-        return not found.pop() if len(found) == 1 and name <= {word for word, _ in said} else None
-    answers = {not is_denied for word, is_denied in said if word in high}
-    answers |= {is_denied for word, is_denied in said if word in low}
+        denials = {is_denied for word, is_denied in stems if word in name}
+        return not denials.pop() if len(denials) == 1 and name <= {word for word, _ in stems} else None
+    answers = {not is_denied for word, is_denied in stems if word in high}
+    answers |= {is_denied for word, is_denied in stems if word in low}
     return answers.pop() if len(answers) == 1 else None
 
 
@@ -238,9 +238,9 @@ def _hours(text: str) -> frozenset[int]:
 
 def _times(text: str, called: dict[str, frozenset[int]], every: Iterable[int]) -> frozenset[int]:
     """What is named and not denied; where times are only denied, all the others; empty where none is named."""
-    said = [(called[word], is_denied) for word, is_denied in _said(text) if word in called]
-    wanted: frozenset[int] = frozenset().union(*(times for times, is_denied in said if not is_denied))
-    denied: frozenset[int] = frozenset().union(*(times for times, is_denied in said if is_denied))
+    named = [(called[word], is_denied) for word, is_denied in _said(text) if word in called]
+    wanted: frozenset[int] = frozenset().union(*(times for times, is_denied in named if not is_denied))
+    denied: frozenset[int] = frozenset().union(*(times for times, is_denied in named if is_denied))
     return (wanted or (frozenset(every) if denied else wanted)) - denied
 
 

@@ -28,6 +28,7 @@ FORMATS_IN_WORDS = {
     ISO: "ISO 8601",
 }
 TRUE, FALSE = ("true", "1", "yes", "t", "y"), ("false", "0", "no", "f", "n")
+NO_ZONE = "has no zone, expected 2026-03-01T12:00:00Z or `timezone:` in a mapping file, or --timezone Europe/Berlin"
 LARGEST_EXACT = float(1 << 53)  # above it a float no longer says which whole number it meant
 
 
@@ -116,7 +117,7 @@ def _instant(values: pl.Series, clock: Clock) -> tuple[pl.Series, str, pl.Series
     if read.naive.null_count() == len(read.naive):
         return clamped(read.zoned), f"expected {_expected(clock)}", read.days
     if clock.timezone is None:
-        return read.zoned, "has no zone, expected 2026-03-01T12:00:00Z or `timezone:` in a mapping file", read.days
+        return read.zoned, NO_ZONE, read.days
     local = clamped(read.naive).dt.replace_time_zone(clock.timezone, ambiguous="earliest", non_existent="null")
     whole_days = read.naive.dt.truncate("1d").dt.replace_time_zone("UTC").cast(INSTANT)
     local = local.cast(INSTANT).zip_with(~read.days, whole_days)

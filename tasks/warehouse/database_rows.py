@@ -113,7 +113,9 @@ def _sqlite(address: Address, sql: str, resources: ExitStack) -> Any:
     path = Path(address.target)
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
-    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", timeout=BUSY_TIMEOUT_SECONDS, uri=True)
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=ro", timeout=BUSY_TIMEOUT_SECONDS, uri=True, check_same_thread=False
+    )
     resources.enter_context(closing(connection))
     names = [column[0] for column in connection.execute(sql).description or ()]
     schema = pa.schema([(name, pa.string()) for name in names])

@@ -57,6 +57,18 @@ class BadFileError(InputError):
         return cls(path, f"a row is longer than {most_bytes >> 20} MiB; no post is, look for a quote")
 
 
+class InboxError(InputError):
+    """Raised when some folders of the inbox could not be taken in; the others were, and are left alone next time."""
+
+    def __init__(self, taken: int, problems: Sequence[Exception]) -> None:
+        self.taken, self.problems = taken, [*problems]
+        others = "the others were" if taken else "nothing was written"
+        super().__init__(
+            f"{len(self.problems)} of the inbox's {taken + len(self.problems)} folders were not taken in, {others}: "
+            + "; ".join(str(problem) for problem in self.problems)
+        )
+
+
 class ColumnError(InputError):
     """Raised when a file lacks a column, or has one that means nothing."""
 

@@ -150,6 +150,7 @@ class _Wanted:
 
     def bound(self, mapping: Mapping, source: Source, zones: Dictionary[str, str]) -> Mapping:
         """The mapping for one file: its columns, its text above the table, its workspace and that one's clock."""
+        mapping = mapping.in_zone(self.timezone)
         zone = self.timezone or (zones.get(self.workspace) if self.workspace else None)
         if zone is None and mapping.needs_workspace_zone:
             raise InputError(

@@ -215,6 +215,7 @@ def _seen(
         rows = next(with_pages(iter([Batch(rows)]), located.table, mapping.pages)).rows
     columns = [name for name in rows.columns if name != ROW]
     preamble = "\n".join(header.preamble) if header is not None else ""
+    mapping = mapping.in_zone(timezone)
     bound = mapping.with_constants(workspace_id="(your workspace)").bound(columns, timezone or "UTC", preamble)
     if mapping.metrics:
         design = design_of(mapping) or settled(bound, rows)

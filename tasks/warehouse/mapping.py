@@ -279,6 +279,11 @@ class Mapping(BaseModel):
         added = {name: Origin(constant=value) for name, value in constants.items() if name not in self.columns}
         return self.model_copy(update={"columns": self.columns | added})
 
+    def in_zone(self, zone: str | None) -> Mapping:
+        """The same, with the zone that a person names where it names none; a preset without one needs none."""
+        is_open = zone is not None and self.timezone is None and not self.is_preset
+        return self.model_copy(update={"timezone": zone}) if is_open else self
+
     @property
     def needs_workspace_zone(self) -> bool:
         """Whether instants are written by the clock of the workspace, which the file does not name."""
@@ -392,6 +397,10 @@ def parsed(path: Path) -> tuple[Mapping, YamlText]:
         place = [part for part in first["loc"] if part not in ("function-before", "list[str]")]
         where = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            keys = [field.alias or name for name, field in Mapping.model_fields.items()]
+            message = str(UnknownNameError("key", where, keys))
+            raise MappingError(path, f"{_place(text, place)}{message}") from error
         raise MappingError(path, f"{_place(text, place)}{where}: {message}") from error
 
 

@@ -93,7 +93,9 @@ def open_source(path: Path, mapping: Mapping | None = None) -> Source:
     if first is None:
         raise BadFileError(path, _empty(located))
     if first.rows.width == 1:  # nothing but the row number
-        raise BadFileError(path, f"line {first.broken[0].row} is {first.broken[0].reason}")
+        line = first.broken[0]
+        array = ", but the beginning of a list; write one object a line" if line.text.startswith("[") else ""
+        raise BadFileError(path, f"line {line.row} is {line.reason}{array}")
     columns = [name for name in first.rows.columns if name != ROW]
     if mapping.pages in columns and has_pages(located.table):
         batches_read = with_pages(chain([first], guarded), located.table, mapping.pages)

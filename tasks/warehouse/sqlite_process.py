@@ -1,6 +1,6 @@
 """Many rows of a SQLite file as Arrow, three times as fast as through Python's sqlite3: ADBC in a process of its own.
 
-It has the file's locks for itself, see `sqlite_file.py`. It starts in a fifth of a second and waits for the next who
+It has the file's locks for itself, see `sqlite_file.py`. It starts in a tenth of a second and waits for the next who
 asks, with no file open; its standard input ends with this process, and so does it.
 """
 

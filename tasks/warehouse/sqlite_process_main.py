@@ -1,7 +1,7 @@
 """The program of `sqlite_process.py`: a line of JSON asks, a line of JSON (`error`) answers, rows follow as Arrow.
 
 It imports nothing of ours, and as little as it can: ADBC's DB-API brings two libraries of frames, and so does turning
-a list into Arrow; either takes longer than the rest.
+a list into Arrow; either takes longer than the rest. Arrow itself can do without what is kept from it below.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import sys
 from typing import Any
 from urllib.parse import quote
 
-import adbc_driver_sqlite
-import pyarrow as pa
-from adbc_driver_manager import AdbcConnection, AdbcDatabase, AdbcStatement
-from adbc_driver_manager import Error as AdbcError
+sys.modules.update(dict.fromkeys(("numpy", "cloudpickle")))  # type: ignore[arg-type]  # None: not to be imported
+
+import adbc_driver_sqlite  # noqa: E402
+import pyarrow as pa  # noqa: E402
+from adbc_driver_manager import AdbcConnection, AdbcDatabase, AdbcStatement  # noqa: E402
+from adbc_driver_manager import Error as AdbcError  # noqa: E402
 
 # SQLite has no column types: the driver infers them from its first batch, so there must be only one.
 BATCH_ROWS = 1 << 30

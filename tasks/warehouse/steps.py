@@ -14,8 +14,10 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.errors import InputError
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, open_warehouse
+from tasks.warehouse.errors import InboxError
 from tasks.warehouse.extraction import Window, freeze, row_fingerprints, workspace_chunks
 from tasks.warehouse.frames import count_rows, newest_instant
 from tasks.warehouse.freshness import note_told, stopped_inputs
@@ -23,7 +25,7 @@ from tasks.warehouse.inbox import inbox, waiting
 from tasks.warehouse.input_folders import declared
 from tasks.warehouse.outcomes import DONE, Outcome, each_workspace, outcomes_of
 from tasks.warehouse.pruning import prune
-from tasks.warehouse.records import joined
+from tasks.warehouse.records import IngestionReport, joined
 from tasks.warehouse.snapshots import ChunkSnapshot
 from tasks.warehouse.standing import StepQuestion, standing_answers
 
@@ -44,6 +46,9 @@ def ingest_files(
         run_id: written into the rows.
         is_from_form: filled in by whoever may open the page, and read with the worker's rights: it names files of the
             inbox and of declared folders alone.
+
+    Raises:
+        InputError: if files are wrong; an `InboxError` names those of all folders, and the other folders were taken in.
     """
     from tasks.warehouse.ingestion import ingest  # brings the machinery: no other flow's process need wait for it
 
@@ -56,12 +61,21 @@ def ingest_files(
         mapping = declared(mapping) if mapping else None
     if not batches:
         return {"kind": kind, "read": 0, "status": f"no file named, none in {folder}"}
-    reports = [
-        ingest(kind, batch.files, mapping=mapping if batch.preset is None else None, preset=batch.preset,
-               workspace=batch.workspace, timezone=how.get("timezone"), experiment=how.get("experiment"),
-               control=how.get("control"), run_id=run_id)
-        for batch in batches
-    ]  # fmt: skip
+    reports: list[IngestionReport] = []
+    problems: list[InputError] = []
+    for batch in batches:
+        try:
+            reports.append(
+                ingest(kind, batch.files, mapping=mapping if batch.preset is None else None, preset=batch.preset,
+                       workspace=batch.workspace, timezone=how.get("timezone"), experiment=how.get("experiment"),
+                       control=how.get("control"), run_id=run_id)
+            )  # fmt: skip
+        except InputError as problem:
+            if len(batches) == 1:
+                raise
+            problems.append(problem)
+    if problems:
+        raise InboxError(len(reports), problems)
     return asdict(joined(reports))
 
 

@@ -24,7 +24,8 @@ def _notes(file: Staged) -> Iterator[str]:
         yield f"times are those of {zone}"
     yield from _numbers(file)
     if file.left_out:
-        yield f"{file.left_out:,} rows were left out as the mapping says (sums, drafts, explanations)"
+        were = "rows were" if file.left_out > 1 else "row was"
+        yield f"{file.left_out:,} {were} left out as the mapping says (sums, drafts, explanations)"
     if file.days > file.read:
         yield f"{file.days:,} rows were summed to {file.read:,} posts"
     names = [name.removeprefix(ATTRIBUTE) for name in file.readings]
@@ -32,7 +33,8 @@ def _notes(file: Staged) -> Iterator[str]:
     silent = [name for name in names if name not in roles]
     if silent:
         listed = ", ".join(silent[:5]) + (", …" if len(silent) > 5 else "")
-        yield f"{len(silent)} further columns are kept and are no features: {listed}"
+        several = "columns are kept and are no features" if len(silent) > 1 else "column is kept and is no feature"
+        yield f"{len(silent)} further {several}: {listed}"
 
 
 def _place(file: Staged) -> Iterator[str]:

@@ -10,6 +10,7 @@ import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,13 +23,17 @@ from tasks.models.records import ModelKey, ModelType
 from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.service import ModelService
 from tasks.models.store.artifact_addresses import moved_addresses, relocate
+from tasks.models.store.state import model_state
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, open_warehouse
+from tasks.warehouse.extraction import freeze
 from tasks.warehouse.migration import current_revision
 from tasks.warehouse.schema import Content, TransferCharge
 from tests.chain_homes import at_home
 from tests.factories import content_row, store, store_content
 
+# Signs that addresses write in their own way: of files for MLflow, of databases for SQLite and ADBC.
+ODD = "hö me %41 @x&y=1"
 TYPE = ModelType.ENGAGEMENT_PREDICTOR
 Members = dict[str, tuple[tarfile.TarInfo, bytes]]
 
@@ -44,7 +49,7 @@ def posts(n: int) -> list[dict[str, Any]]:
 def backed_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     """A backup of a home with a model and a charge of privacy, whose home is gone, and what the model predicted."""
     folder = tmp_path_factory.mktemp("backup")
-    with at_home(folder / "first" / "home"):
+    with at_home(folder / "first" / ODD):
         warehouse = open_warehouse()
         rows = posts(160)
         store_content(warehouse, rows)
@@ -67,8 +72,11 @@ def restored(archive: Path, home: Path) -> Iterator[None]:
 
 def test_what_was_restored_elsewhere_predicts_the_same(backed_up: tuple[Path, list[Any]], tmp_path: Path) -> None:
     archive, predicted = backed_up
-    home = tmp_path / "second" / "home"
+    home = tmp_path / "second" / f"another {ODD}"
     with restored(archive, home):
+        assert model_state(Warehouse(), ["acme"])["acme"] is not None, "its model is where MLflow says, and stands"
+        everything = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        assert freeze(Warehouse(), ["acme"], everything, home / "snapshots").content.rows == 160
         assert [row["output"] for row in ModelService().predict("acme", TYPE, ["c0", "c1"])] == predicted
         assert [row["rho"] for row in Warehouse().rows(TransferCharge.__table__.select())] == [0.5]
         assert moved_addresses(get_settings().mlflow_tracking_uri, home / "mlflow-artifacts") == 0

@@ -15,6 +15,9 @@ import pytest
 from rich.console import Console
 
 from flows.cli import main
+from flows.home import require_home
+from tasks.errors import HomeNameError
+from tasks.settings import get_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -177,3 +180,15 @@ def test_at_a_terminal_the_one_preset_that_fits_is_asked_about(
     status, printed, complaint = in_process(["ingest", "content", str(file), *new], monkeypatch, capsys)
     assert status == (0 if agreed else 2)
     assert "times are those of America/Los_Angeles" in printed if agreed else "nothing was read" in complaint
+
+
+@pytest.mark.parametrize("sign", "?#")
+def test_a_home_whose_path_would_end_early_in_an_address_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign: str
+) -> None:
+    monkeypatch.setenv("RAPTORFLOW_HOME", str(tmp_path / f"a{sign}b"))
+    get_settings.cache_clear()
+    with pytest.raises(HomeNameError, match="rename it") as refused:
+        require_home()
+    assert refused.value.exit_status == 2
+    assert list(tmp_path.iterdir()) == []

@@ -36,3 +36,8 @@ def test_no_text_is_markup_or_an_escape_code(printed: Console) -> None:
 def test_numbers_stand_to_the_right_as_before(printed: Console) -> None:
     console.table("things", [{"thing": "a", "count": 5}, {"thing": "b", "count": 1234}])
     assert printed.export_text().splitlines()[2:] == ["a          5", "b       1234"]
+
+
+def test_a_flow_that_took_files_in_ends_in_words(printed: Console) -> None:
+    console.result("content-ingestion", {"kind": "content", "read": 2, "written": 2, "workspaces": ["acme"]}, False)
+    assert printed.export_text() == "content-ingestion: done\n"

@@ -93,6 +93,7 @@ def test_from_creation_to_the_decision(experiment: Command, tmp_path: Path) -> N
     [
         (("plan", "--baseline", "2"), "baseline is (mean, standard deviation)"),
         (("plan", "--baseline", "nan", "--deviation", "1"), "baseline"),
+        (("plan", "--baseline", "5", "--deviation", "-1"), "baseline is (mean, standard deviation)"),
         (("plan", "--baseline", "0.1", "--weights", "a,b"), "--weights takes numbers"),
         (("plan", "--baseline", "0.1", "--set", "powr=0.9"), "unknown argument 'powr'"),
         (("plan", "--baseline", "0.1", "--set", "power"), "--set takes key=value"),
@@ -119,3 +120,15 @@ def test_a_mistake_is_one_line_and_writes_nothing(experiment: Command, arguments
     assert len(complaint.strip().splitlines()) == 1
     assert printed == ""
     assert json.loads(experiment("--json")[1]) == []
+
+
+def test_a_draft_says_how_it_is_started_and_under_which_name_another_is_made(experiment: Command) -> None:
+    assert experiment(*CREATE)[0] == 0
+    for arguments, says in (
+        (("assign", "checkout", "u1"), "raptorflow experiment start exp_"),
+        (("stop", "checkout"), "needs no end"),
+        ((*CREATE, "--effect", "0.3"), "; choose another name"),
+    ):
+        status, _, complaint = experiment(*arguments)
+        assert (status, len(complaint.strip().splitlines())) == (2, 1)
+        assert says in complaint

@@ -154,6 +154,7 @@ FILLED = {"patterns", "models", "experiment", "debate", "insights"}
 
 
 def test_every_flow_prints_json(full_home: Path, at_prefect_api: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(full_home, ["run", "list"], capsys) == list(runtime.ENTRYPOINTS)
     assert set(runtime.ENTRYPOINTS) - NOT_BY_THEMSELVES == set(FLOWS)
     require_plain(printed(full_home, ["ingest", "experiments", str(full_home / "arms.csv")], capsys), "ingest")
     for flow in FLOWS:

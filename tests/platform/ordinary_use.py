@@ -1,7 +1,9 @@
 """What a few people and a chain ask of a Prefect server, pressed into minutes; events are numbered, so none is missed.
 
 As a program: `python -m tests.platform.ordinary_use HOME MINUTES PEOPLE PROGRAMS PAUSE`, where HOME is that of a
-platform that runs.
+platform that runs; the two hours of one person and one program, beside `raptorflow up`:
+
+    .venv/bin/python -m tests.platform.ordinary_use .raptorflow 120 1 1 20
 """
 
 from __future__ import annotations

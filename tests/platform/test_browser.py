@@ -170,7 +170,7 @@ def test_a_rollback_from_the_form_moves_the_alias(learned: RunningPlatform, page
 def test_a_paused_promotion_goes_on_from_its_form(learned: RunningPlatform, page: Page) -> None:
     before = champion(learned)
     with at_home(learned.home):
-        shown = listing.models(WORKSPACE)
+        shown = listing.models(WORKSPACE, for_machines=True)
     other = next(row["version_name"] for row in shown if row["status"] == "registered" and not row["serves"])
     asked = {"workspace_id": WORKSPACE, "model_type": "ENGAGEMENT_PREDICTOR", "version": other, "needs_approval": True}
     run_id = learned.start("model-promotion/model-promotion", {"options": asked})

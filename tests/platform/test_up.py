@@ -33,8 +33,9 @@ def test_a_port_in_use_says_which_and_how_to_choose_another(tmp_path: Path) -> N
 
 
 def test_other_machines_are_let_in_only_with_a_password(tmp_path: Path) -> None:
+    ports = ["--prefect-port", str(free_port()), "--mlflow-port", str(free_port())]  # others use the usual ones, too
     for auth in ({}, {"RAPTORFLOW_AUTH": "admin:short"}):
-        ran = up(tmp_path, "--host", "0.0.0.0", **auth)
+        ran = up(tmp_path, "--host", "0.0.0.0", *ports, **auth)
         assert ran.returncode == 2
         assert "RAPTORFLOW_AUTH=user:password" in ran.stderr
 

@@ -68,10 +68,7 @@ def compare(control: Moments, treatment: Moments, *, alpha: Real, n_star: Real) 
         n_star: units of both arms where it is narrowest.
     """
     difference, n = difference_of(control, treatment), control.n + treatment.n
-    plain = _plain_difference(control, treatment)
-    # Sequences are normal; many units make them so, but not where few of them hold the metric.
-    before, after = (stdtrit(one.degrees_of_freedom, np.asarray(alpha) / 2) for one in (plain, difference))
-    error = difference.standard_error * (after / before)
+    error = difference.standard_error * _quantile_ratio(_plain_difference(control, treatment), difference, alpha)
     return Comparison(
         difference.estimate,
         difference.standard_error,
@@ -80,6 +77,22 @@ def compare(control: Moments, treatment: Moments, *, alpha: Real, n_star: Real) 
         confidence_sequences.p_value(z_scores(difference.estimate, error), n, alpha, n_star),
         confidence_sequences.half_width(error, n, alpha, n_star),
     )
+
+
+def _quantile_ratio(plain: MeanDifference, difference: MeanDifference, alpha: Real) -> Array:
+    """Sequences are normal; many units make them so, but not where few of them hold the metric."""
+    before, after = (stdtrit(one.degrees_of_freedom, np.asarray(alpha) / 2) for one in (plain, difference))
+    return np.asarray(after / before, dtype=np.float64)
+
+
+def tail_factor(control: Moments, treatment: Moments, alpha: Real) -> Array:
+    """How much wider an interval is where few units hold most of a metric; 1 for others, and for proportions."""
+    plain, difference = _plain_difference(control, treatment), difference_of(control, treatment)
+    if control.is_coin or control.kurtosis is None:
+        return np.ones_like(plain.standard_error)
+    is_known = plain.standard_error > 0
+    wider = difference.standard_error / np.where(is_known, plain.standard_error, 1.0)
+    return np.where(is_known, wider * _quantile_ratio(plain, difference, alpha), 1.0)
 
 
 def compare_relative(control: Moments, treatment: Moments, *, alpha: Real, n_star: Real) -> Comparison:

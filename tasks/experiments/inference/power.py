@@ -18,7 +18,6 @@ from tasks.experiments.design import Design
 from tasks.experiments.inference import right_winner
 from tasks.experiments.inference.alpha_spending import SpendingRule
 from tasks.experiments.inference.arm_statistics import Moments
-from tasks.experiments.inference.right_winner import TUNED_SHARE
 from tasks.experiments.records import MetricKind, Plan
 from tasks.statistics import confidence_sequences
 
@@ -165,7 +164,9 @@ def from_first_outcomes(
 
 def tuned_to(design: Design, arms: int, planned: int | None) -> float:
     """Units where a comparison's interval is narrowest: of its two arms, or of all under adaptive allocation."""
-    return (arms if design.is_adaptive else 2) * TUNED_SHARE * nominal_units(design, planned)
+    is_weighted = design.is_adaptive and planned is not None
+    share = right_winner.tuned_share(is_weighted=is_weighted, version=design.decision_rule)
+    return (arms if design.is_adaptive else 2) * share * nominal_units(design, planned)
 
 
 def nominal_units(design: Design, planned: int | None) -> float:

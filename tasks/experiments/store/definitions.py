@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Update, case, select, update
 
+from tasks.experiments.design import is_storable
 from tasks.experiments.errors import unknown_experiment
 from tasks.experiments.store.log import DecisionLog
 from tasks.experiments.store.rows import Row, rows_within
@@ -36,6 +37,8 @@ class Definitions:
         Raises:
             UnknownNameError: if there is no such experiment.
         """
+        if not isinstance(experiment_id, str) or not is_storable(experiment_id):
+            raise unknown_experiment(experiment_id)
         with self.warehouse.connect() as connection:
             experiments = rows_within(connection, Experiment, experiment_id)
             if not experiments:

@@ -60,7 +60,7 @@ from tasks.statistics.paired_bound import Bound, paired_lower_bound
 from tasks.statistics.welch import MeanChange, mean_change
 
 METHOD = 2  # another one measures again what was measured before
-LABELED_LEVEL, LEVEL = 0.01, 0.005  # of a look's tests with labels, and of all those without
+LABELED_LEVEL, LEVEL = 0.006, 0.003  # of a look's tests with labels, and of all those without
 REFERENCE_ROWS = 50_000
 
 

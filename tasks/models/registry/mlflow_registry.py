@@ -7,6 +7,7 @@ two warehouses in one process, would share.
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import sqlite3
@@ -23,7 +24,8 @@ from typing import Any
 from tasks.errors import WarehouseUnreachableError
 from tasks.models.errors import ArtifactRefusedError, RegistryRefusedError, RegistryUnreachableError
 from tasks.models.records import NO_ARTIFACTS, ModelArtifacts, ModelKey
-from tasks.models.registry.model_folder import MODEL_FILE, TRUSTED_TYPES, file_sha256, write_model_folder
+from tasks.models.registry.model_folder import file_sha256, write_model_folder
+from tasks.models.registry.trusted import MODEL_FILE, TRUSTED_TYPES
 from tasks.models.training.estimators import FittedModel
 from tasks.private_files import private_folder
 from tasks.settings import get_settings
@@ -34,6 +36,8 @@ logger = logging.getLogger("raptorflow")
 
 CREATED_BY = "ModelUpdater"
 DIGEST_CHARACTERS = 36  # what MLflow keeps of a data set's hash; the whole one stands in its profile and in the tags
+PARAM_CHARACTERS = 500  # MLflow's limit is 6,000; its page shows a line
+LOGGED_TABLES = "mlflow.loggedArtifacts"  # the tag by which its page finds tables to show
 MODEL_ID = "model_id"  # a tag of our own: the SQL store forgets which logged model a version is of
 FIRST_USE = "mlflow-first-use"
 # Codes under which MLflow refuses what was asked; under every other, it could not answer.
@@ -123,7 +127,7 @@ class Registry:
         """
         with self._answering(), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
-            sha256 = write_model_folder(model, path, artifacts.example)
+            sha256 = write_model_folder(model, path, artifacts.example, artifacts.about)
             run_tags = {
                 "workspace": key.workspace_id,
                 "model_type": key.model_type.value,
@@ -198,8 +202,8 @@ class Registry:
         artifacts: ModelArtifacts,
         folder: Path,
     ) -> None:
-        """Figures, metrics and the data set on the run's page; the model's page shows the metrics too."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric
+        """Figures, tables, metrics, parameters and data set on the run's page; the model's shows the metrics too."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
 
         if artifacts.data is not None:
             data = Dataset(**dict(artifacts.data) | {"digest": artifacts.data["digest"][:DIGEST_CHARACTERS]})
@@ -212,12 +216,15 @@ class Registry:
             for step, version in enumerate(metrics, start=1)
             for name, value in version.items()
         ]
-        self._client.log_batch(run_id, metrics=points)
-        if artifacts.figures:
-            for name, png in artifacts.figures.items():
+        params = [Param(name, value[:PARAM_CHARACTERS]) for name, value in artifacts.params.items()]
+        shown = [RunTag(LOGGED_TABLES, json.dumps([{"path": path, "type": "table"} for path in artifacts.tables]))]
+        self._client.log_batch(run_id, metrics=points, params=params, tags=shown if artifacts.tables else [])
+        files = {**artifacts.figures, **artifacts.tables}
+        if files:
+            for name, content in files.items():
                 path = folder / "artifacts" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(png)
+                path.write_bytes(content)
             self._client.log_artifacts(run_id, str(folder / "artifacts"))
 
     def load(self, key: ModelKey, version: int, sha256: str) -> Any:

@@ -19,37 +19,39 @@ from zipfile import ZipFile
 
 import yaml
 
+from tasks.models.registry.trusted import MODEL_FILE
+from tasks.models.serving.raw_rows import ABOUT_FILE, output_columns, raw_columns
+from tasks.models.training.dataset import TEXT
 from tasks.models.training.estimators import FittedModel
 
-MODEL_FILE = "model.skops"
 EXAMPLE_FILE = "input_example.json"
+NOTHING_KNOWN = {"timezone": "UTC", "is_rate": False, "level": None}
 REQUIRED = ("mlflow", "scikit-learn", "skops", "pandas", "numpy")
-# Ours, fixed: the list inside an artifact is written by whoever wrote the artifact.
-TRUSTED_TYPES = [
-    "tasks.models.training.calibration.Calibration",
-    "tasks.models.training.conversion_model.ConversionModel",
-    "tasks.models.training.level_model.FeatureColumns",
-    "tasks.models.training.level_model.LevelModel",
-    "tasks.models.training.text_columns.BlockWeights",
-    "tasks.models.training.text_columns.TextWeights",
-    "tasks.models.training.text_model.TextModel",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    # of earlier releases:
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.frozen._frozen.FrozenEstimator",
-]
 
 
-def write_model_folder(model: FittedModel, folder: Path, example: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Write a model, its signature, its requirements and an input example; returns the sha256 of the model file."""
+def write_model_folder(
+    model: FittedModel,
+    folder: Path,
+    example: Sequence[Mapping[str, Any]] = (),
+    about: Mapping[str, Any] = NOTHING_KNOWN,
+) -> str:
+    """Write a model, its signature, its requirements and an input example; returns the sha256 of the model file.
+
+    Args:
+        model: the model.
+        folder: where to; it must not exist.
+        example: a few rows of its inputs.
+        about: what raw rows are read with: `timezone`, `is_rate` and `level`, see `serving.raw_rows`.
+    """
     folder.mkdir(parents=True)
     _dump(model.estimator, folder / MODEL_FILE)
-    described = _flavors(model) | {"signature": _signature(model), "mlflow_version": _versions()["mlflow"]}
+    (folder / ABOUT_FILE).write_text(json.dumps(dict(about)), encoding="utf-8")
+    signature = _signature(model, is_rate=bool(about["is_rate"]))
+    described = _flavors() | {"signature": signature, "mlflow_version": _versions()["mlflow"]}
     described["utc_time_created"] = datetime.now(UTC).isoformat(sep=" ")
     described["model_size_bytes"] = (folder / MODEL_FILE).stat().st_size
     if example:
-        rows = {"columns": model.columns, "data": [[row[name] for name in model.columns] for row in example]}
+        rows = _raw_example(model, example)
         (folder / EXAMPLE_FILE).write_text(json.dumps(rows), encoding="utf-8")
         info = {"artifact_path": EXAMPLE_FILE, "type": "dataframe", "pandas_orient": "split"}
         described["saved_input_example_info"] = info
@@ -79,28 +81,30 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _flavors(model: FittedModel) -> dict[str, Any]:
-    """How MLflow's own loaders find and call the model."""
+def _raw_example(model: FittedModel, example: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Rows of inputs as a caller would give them: the text as the body, and no time, which features do not keep."""
+    columns = [name for name in raw_columns(model) if name in model.columns or (name == "body" and model.text)]
+    return {
+        "columns": columns,
+        "data": [[row[TEXT if name == "body" else name] for name in columns] for row in example],
+    }
+
+
+def _flavors() -> dict[str, Any]:
+    """How MLflow finds and calls the model: by a loader of ours, which trusts the types of our list alone."""
     function = {
         "env": {"virtualenv": "python_env.yaml"},
-        "loader_module": "mlflow.sklearn",
-        "model_path": MODEL_FILE,
-        "predict_fn": "predict" if model.classes is None else "predict_proba",
+        "loader_module": "tasks.models.serving.raw_rows",
         "python_version": platform.python_version(),
     }
-    sklearn = {
-        "pickled_model": MODEL_FILE,  # the key's name, not the format
-        "serialization_format": "skops",
-        "skops_trusted_types": list(TRUSTED_TYPES),
-        "sklearn_version": _versions()["scikit-learn"],
-        "code": None,
-    }
-    return {"flavors": {"python_function": function, "sklearn": sklearn}}
+    return {"flavors": {"python_function": function}}
 
 
-def _signature(model: FittedModel) -> dict[str, str]:
-    inputs = [_column(name, "double" if name in model.numbers else "string") for name in model.columns]
-    outputs = [_column(name, "double") for name in (model.classes or ("expected",))]
+def _signature(model: FittedModel, *, is_rate: bool) -> dict[str, str]:
+    inputs = [_column(name, kind) | {"required": False} for name, kind in raw_columns(model).items()]
+    outputs = [
+        _column(name, "string" if name == "label" else "double") for name in output_columns(model, is_rate=is_rate)
+    ]
     return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs)}
 
 

@@ -39,8 +39,8 @@ def outputs(model: FittedModel, predicted: Floats) -> list[dict[str, Any]]:
     """Predictions as `FittedModel.predict` gives them, one a row, in the words of `Prediction.output`."""
     if model.classes is None:
         return [{"expected": value} for value in predicted.tolist()]
-    said = [model.classes[place] for place in model.chosen(predicted)]
-    both = zip(said, predicted.tolist(), strict=True)
+    labels = [model.classes[place] for place in model.chosen(predicted)]
+    both = zip(labels, predicted.tolist(), strict=True)
     return [{"label": label, "probabilities": dict(zip(model.classes, row, strict=True))} for label, row in both]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 from sqlalchemy import Connection, Engine, bindparam, create_engine, text
 from sqlalchemy.pool import NullPool
@@ -16,6 +17,11 @@ ADDRESSES = (
     ("model_versions", "storage_location"),
 )
 FOLDER = "mlflow-artifacts"
+
+
+def file_path(address: str) -> Path:
+    """The file at an address: one with a scheme writes blanks, umlauts and percent signs of a path in its own way."""
+    return Path(unquote(address.removeprefix("file://"))) if address.startswith("file://") else Path(address)
 
 
 def moved_addresses(url: str, folder: Path) -> int:
@@ -51,10 +57,10 @@ def _elsewhere(connection: Connection, table: str, column: str, folder: Path) ->
 def _beneath(address: str, folder: Path) -> str | None:
     """The same file's address beneath a folder of artifacts; None for what lies in none, or on another machine."""
     scheme = "file://" if address.startswith("file://") else ""
-    path = address.removeprefix("file://")
-    if not path.startswith("/"):
+    path = file_path(address)
+    if not path.is_absolute():
         return None
-    parts = Path(path).parts
+    parts = path.parts
     if FOLDER not in parts:
         return None
     last = len(parts) - 1 - parts[::-1].index(FOLDER)

@@ -206,8 +206,8 @@ class ModelStore:
             DriftCheck.version_name == version_name, DriftCheck.data_sha256 == data_sha256
         )
         for row in self.warehouse.rows(statement):
-            found = {name: value for name, value in row.items() if name in DriftReport.__annotations__}
-            return cast("DriftReport", found | {"model_version": version_name, "samples_needed": 0})
+            report = {name: value for name, value in row.items() if name in DriftReport.__annotations__}
+            return cast("DriftReport", report | {"model_version": version_name, "samples_needed": 0})
         return None
 
     def add_drift_check(self, key: ModelKey, report: DriftReport, data_sha256: str, run_id: str) -> None:

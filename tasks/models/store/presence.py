@@ -19,7 +19,8 @@ from sqlalchemy import BindParameter, bindparam, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from tasks.models.registry.model_folder import MODEL_FILE
+from tasks.models.registry.trusted import MODEL_FILE
+from tasks.models.store.artifact_addresses import file_path
 from tasks.settings import get_settings
 
 VERSIONS = "SELECT name, version, source FROM model_versions WHERE name IN :names AND current_stage <> :deleted"
@@ -73,7 +74,7 @@ def _file(source: str) -> str:
     if "://" in source and not source.startswith("file://"):
         return "elsewhere"
     try:
-        state = (Path(source.removeprefix("file://")) / MODEL_FILE).stat()
+        state = (file_path(source) / MODEL_FILE).stat()
     except OSError:
         return MISSING
     return f"{state.st_size} {state.st_mtime_ns}"

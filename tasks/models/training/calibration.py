@@ -39,11 +39,11 @@ def calibrated(decisions: Floats, classes: NDArray[np.int64], known: NDArray[np.
     """
     from scipy.optimize import minimize
 
-    told = known[classes]
+    usable = known[classes]
     offsets = np.zeros(len(known))
-    if told.sum() < LEAST_ROWS or known.sum() < 2:
+    if usable.sum() < LEAST_ROWS or known.sum() < 2:
         return Calibration(FIRST_SLOPE, offsets)
-    values, truth = decisions[told][:, known], (np.cumsum(known) - 1)[classes[told]]
+    values, truth = decisions[usable][:, known], (np.cumsum(known) - 1)[classes[usable]]
     n, count = len(truth), values.shape[1]
     short = 1.0 / (np.bincount(truth, minlength=count) + 2.0)[truth]
     wanted = np.repeat((short / (count - 1))[:, None], count, axis=1)
@@ -58,9 +58,9 @@ def calibrated(decisions: Floats, classes: NDArray[np.int64], known: NDArray[np.
 
     start = np.concatenate([[FIRST_SLOPE], np.zeros(count)])
     bounds = [(0.0, None), *[(None, None)] * count]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    offsets[known] = found[1:]
-    return Calibration(float(found[0]), offsets)
+    fitted = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    offsets[known] = fitted[1:]
+    return Calibration(float(fitted[0]), offsets)
 
 
 def softmax(values: Floats) -> Floats:

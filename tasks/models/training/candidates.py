@@ -14,6 +14,7 @@ from tasks.models.store import ModelStore, free_name
 from tasks.models.training.dataset import Examples
 from tasks.models.training.evaluation import RetrainGain, TrainedModel, train
 from tasks.models.training.model_card import describe
+from tasks.warehouse.frames import find_workspace
 
 LEAST_NEWEST = 1_000
 VERSIONS_SHOWN = 20  # of the metrics over versions on a run's page
@@ -41,6 +42,8 @@ def train_candidate(
     decision = judge_candidate(evaluation["beats_baseline"], gain, spec.gate.confidence, has_champion=has_champion)
     known = store.versions(key)
     tags = {"data_sha256": data_sha256, "spec_sha256": spec.sha256} | _tags(known, rows, run)
+    tags["timezone"] = str(find_workspace(store.warehouse, key.workspace_id)["timezone"])
+    tags |= _gate_tags(evaluation, gain, decision)
     number, artifact_sha256 = None, None
     if decision != REJECT:
         evaluations = [one.evaluation for one in known if one.status == REGISTERED]
@@ -118,7 +121,16 @@ def _tags(known: Collection[Version], rows: Examples, run: Run) -> dict[str, str
     return tags | ({"snapshot_sha256": run.snapshot_sha256} if run.snapshot_sha256 else {})
 
 
+def _gate_tags(evaluation: Mapping[str, Any], gain: RetrainGain | None, decision: str) -> dict[str, str]:
+    """What decided about a version, as tags: statistics of a test are no figure to draw over versions."""
+    tags = {"decision": decision, "gate.loss": f"{evaluation['loss']:.6g}"}
+    tags |= {f"gate.{name}": f"{evaluation[name]:.6g}" for name in ("baseline_loss", "gain", "gain_lower", "p_value")}
+    if gain is None:
+        return tags
+    over = {"gain": gain.gain, "gain_lower": gain.gain_lower, "p_value": gain.p_value, "share": gain.share}
+    return tags | {f"gate.over_champion.{name}": f"{value:.6g}" for name, value in over.items()}
+
+
 def _metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    """Every figure of an evaluation, by name."""
-    figures = dict(evaluation) | evaluation["metrics"]
-    return {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
+    """The figures of the newest held-out block, by the field's names."""
+    return {name: float(value) for name, value in evaluation["metrics"].items()}

@@ -34,6 +34,7 @@ class Examples:
         keys: (n,) id of the row.
         times: (n,) when it happened, ascending.
         n: how many they are.
+        is_rate: whether the target is the log of engagements per impression rather than of engagements.
     """
 
     features: pl.DataFrame
@@ -41,6 +42,7 @@ class Examples:
     keys: pl.Series
     times: pl.Series
     n: int = field(init=False)
+    is_rate: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", len(self.target))
@@ -51,7 +53,7 @@ class Examples:
     def slice(self, start: int, stop: int) -> Examples:
         """Rows start…stop, in time order."""
         rows = slice(start, max(stop, start))
-        part = Examples(self.features[rows], self.target[rows], self.keys[rows], self.times[rows])
+        part = Examples(self.features[rows], self.target[rows], self.keys[rows], self.times[rows], self.is_rate)
         if "counts" in self.__dict__:
             part.__dict__["counts"] = self.counts[rows]
         return part
@@ -69,7 +71,7 @@ class Examples:
         """Rows with these keys, in time order; keys not among them are left out."""
         chosen = self.keys.is_in(list(keys))
         parts = (self.target.filter(chosen), self.keys.filter(chosen), self.times.filter(chosen))
-        return Examples(self.features.filter(chosen), *parts)
+        return Examples(self.features.filter(chosen), *parts, self.is_rate)
 
     @property
     def has_one_class(self) -> bool:
@@ -137,7 +139,8 @@ def examples(frame: pl.DataFrame, spec: ModelSpec) -> Examples:
         labeled = labeled.with_columns(recent_level=recent_level())
     labeled = labeled.tail(spec.maximum_rows)
     known = _without_parts_of_target(features(labeled, spec), labeled["_target"], labeled[time])
-    return Examples(known, labeled["_target"], labeled[key], labeled[time])
+    is_rate = spec.target == "engagement" and bool(frame.select(_counted()).item() or False)
+    return Examples(known, labeled["_target"], labeled[key], labeled[time], is_rate)
 
 
 def _without_parts_of_target(columns: pl.DataFrame, values: pl.Series, times: pl.Series) -> pl.DataFrame:
@@ -174,14 +177,19 @@ def target(spec: ModelSpec) -> pl.Expr:
         exposure = pl.when(pl.col("impressions") > 0).then((pl.col("impressions") + 1).log()).otherwise(0.0)
         rate = (pl.col("engagements") + 0.5).log() - exposure
         # Rates and counts never mix within one workspace: the kind most rows have decides.
-        exposed = pl.col("impressions").fill_null(0) > 0
-        counted = exposed.filter(pl.col("engagements").is_not_null()).mean().fill_null(0.0) >= 0.5
+        exposed, counted = pl.col("impressions").fill_null(0) > 0, _counted()
         usable = pl.col("engagements").is_not_null() & (exposed | ~counted)
         value = pl.when(counted).then(rate).otherwise((pl.col("engagements") + 0.5).log())
         return pl.when(usable).then(value).otherwise(None).alias("_target")
     if spec.target == "converted":
         return pl.col("converted").cast(pl.Int8).cast(pl.String).alias("_target")
     return pl.col(spec.target).cast(pl.String).alias("_target")
+
+
+def _counted() -> pl.Expr:
+    """Whether impressions were counted for half of the posts with engagements, or more."""
+    exposed = pl.col("impressions").fill_null(0) > 0
+    return exposed.filter(pl.col("engagements").is_not_null()).mean().fill_null(0.0) >= 0.5
 
 
 def recent_level() -> pl.Expr:

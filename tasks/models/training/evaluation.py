@@ -17,6 +17,7 @@ from tasks.models.drift.shifts import OutputSummary, expected_losses, summarize_
 from tasks.models.specs import ModelSpec
 from tasks.models.training.dataset import RECENT_ROWS, Examples
 from tasks.models.training.estimators import FittedModel, Floats, Parts, fit, losses
+from tasks.models.training.metrics import intervals_of, metrics
 from tasks.models.training.origins import edges
 from tasks.statistics.paired_bound import paired_lower_bound
 
@@ -35,6 +36,7 @@ class HeldOut:
         predicted: (n,) expected values, or (n, classes) probabilities.
         losses: (n,) of the model; `baseline_losses` (n,) of the better of two baselines.
         classes: labels of the probability columns; None for regression.
+        past_mode: the most frequent label of the rows before; None for regression.
     """
 
     rows: Examples
@@ -43,6 +45,7 @@ class HeldOut:
     losses: Floats
     baseline_losses: Floats
     classes: tuple[str, ...] | None
+    past_mode: str | None = None
 
     @property
     def chosen(self) -> NDArray[np.int64]:
@@ -60,7 +63,10 @@ class Evaluation:
         loss: mean loss of the model; `loss_variance` and `n` belong to it.
         baseline_loss: mean loss of the better of two baselines, see `baseline_losses`.
         gain: mean paired difference baseline − model; `gain_lower` its one-sided bound.
-        metrics: r2, auc, brier, accuracy, macro_f1 … of the latest fold, where defined.
+        metrics: of the latest fold, which no choice was made on, where defined: mae_log, r2, coverage_90, log_loss,
+            accuracy, macro_f1, auc, brier …, and the baseline's as `baseline_…`.
+        intervals: 90 % interval of each of them but the baseline's, `(low, high)`.
+        block: `n` rows of the latest fold, `from` and `to` when.
         outputs: the latest fold's predictions, against which later ones are compared.
         overconfidence: mean over all folds, see `overconfidence`, with the variance of the rows.
     """
@@ -73,6 +79,8 @@ class Evaluation:
     gain_lower: float
     p_value: float
     metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    block: dict[str, Any]
     outputs: OutputSummary
     overconfidence: float
     overconfidence_variance: float
@@ -124,6 +132,8 @@ def evaluate(folds: Sequence[HeldOut], confidence: float) -> Evaluation:
     bound = paired_lower_bound(baseline - lost, confidence)
     too_sure = np.concatenate([overconfidence(fold.predicted, fold.rows.target, fold.classes) for fold in folds])
     latest = folds[-1]
+    half_width = latest.model.half_width if latest.model is not None else None
+    figures = metrics(latest.predicted, latest.rows.target, latest.classes, latest.chosen, half_width)
     return Evaluation(
         loss=float(lost.mean()),
         loss_variance=float(lost.var(ddof=1)) if len(lost) > 1 else 0.0,
@@ -132,7 +142,9 @@ def evaluate(folds: Sequence[HeldOut], confidence: float) -> Evaluation:
         gain=bound.mean,
         gain_lower=bound.lower,
         p_value=bound.p_value,
-        metrics=metrics(latest.predicted, latest.rows.target, latest.classes, latest.chosen),
+        metrics=figures | baseline_figures(latest),
+        intervals=bootstrap_intervals(latest),
+        block={"n": latest.rows.n, "from": latest.rows.times[0].isoformat(), "to": latest.rows.times[-1].isoformat()},
         outputs=summarize_outputs(latest.predicted),
         overconfidence=float(too_sure.mean()),
         overconfidence_variance=float(too_sure.var(ddof=1)) if len(lost) > 1 else 0.0,
@@ -144,11 +156,33 @@ def _held_out(parts: Parts, examples: Examples, start: int, stop: int) -> HeldOu
     past, future = examples.slice(0, start), examples.slice(start, stop)
     baseline = baseline_losses(past.target, future.target)
     if past.has_one_class:
-        return HeldOut(future, None, np.ones((future.n, 1)), baseline, baseline, (str(past.target[0]),))
+        return HeldOut(
+            future, None, np.ones((future.n, 1)), baseline, baseline, (str(past.target[0]),), str(past.target[0])
+        )
     model = parts.fitted(start)
     predicted = model.predict_rows(future)
     lost = losses(predicted, future.target, model.classes)
-    return HeldOut(future, model, predicted, lost, baseline, model.classes)
+    mode = None if model.classes is None else str(past.target.mode().sort()[0])
+    return HeldOut(future, model, predicted, lost, baseline, model.classes, mode)
+
+
+def baseline_figures(fold: HeldOut) -> dict[str, float]:
+    """The better constant's figures on the fold, named `baseline_…`; of classes it says the most frequent one."""
+    if fold.classes is None:
+        return {"baseline_mae_log": float(np.sqrt(fold.baseline_losses).mean())}
+    truth = fold.rows.target.to_numpy().astype(str)
+    most = fold.past_mode or fold.classes[0]
+    share = float((truth == most).mean())
+    labels = len(np.unique(truth))
+    figures = {"baseline_accuracy": share, "baseline_macro_f1": 2 * share / (1 + share) / labels}
+    figures["baseline_log_loss"] = float(fold.baseline_losses.mean())
+    return figures | ({"baseline_auc": 0.5} if len(fold.classes) == 2 else {})
+
+
+def bootstrap_intervals(fold: HeldOut, seed: int = 20260101) -> dict[str, tuple[float, float]]:
+    """90 % percentile intervals of the fold's figures, over rows drawn with replacement."""
+    half_width = None if fold.model is None else fold.model.half_width
+    return intervals_of(fold.predicted, fold.rows.target, fold.classes, fold.chosen, half_width, seed)
 
 
 def overconfidence(predicted: Floats, target: pl.Series, classes: Sequence[str] | None) -> Floats:
@@ -181,42 +215,6 @@ def _constant_losses(past: pl.Series, future: pl.Series) -> Floats:
     classes = sorted(set(past.to_list()) | set(future.to_list()))
     counts = np.array([(past == name).sum() for name in classes]) + 0.5
     return losses(np.tile(counts / counts.sum(), (len(future), 1)), future, classes)
-
-
-def metrics(
-    predicted: Floats, target: pl.Series, classes: tuple[str, ...] | None, chosen: NDArray[np.int64]
-) -> dict[str, float]:
-    """R² for regression; accuracy, macro F1 and binary metrics for classes. An undefined one is left out.
-
-    `chosen` (n,) is the position of the label that is said of each row; nobody asks for it in regression.
-    """
-    if classes is None:
-        total = float(target.to_numpy().var()) * len(target)
-        return {"r2": 1.0 - float(((predicted - target.to_numpy()) ** 2).sum()) / total} if total > 0 else {}
-    from sklearn.metrics import f1_score
-
-    truth = target.to_numpy().astype(str)
-    labels = np.array(classes)[chosen]
-    shares = {"accuracy": float((labels == truth).mean())}
-    shares["macro_f1"] = float(f1_score(truth, labels, average="macro", zero_division=0.0))
-    return shares | (_binary_metrics(predicted[:, 1], truth == classes[1]) if len(classes) == 2 else {})
-
-
-def _binary_metrics(probability: Floats, happened: NDArray[np.bool_]) -> dict[str, float]:
-    from sklearn.metrics import roc_auc_score
-
-    errors = {
-        "brier": float(((probability - happened) ** 2).mean()),
-        "calibration_error": calibration(probability, happened),
-    }
-    return errors | ({"auc": float(roc_auc_score(happened, probability))} if 0 < happened.sum() < len(happened) else {})
-
-
-def calibration(probability: Floats, happened: NDArray[np.bool_], bins: int = 10) -> float:
-    """Expected calibration error: mean |predicted − observed| over `bins` groups of equal size."""
-    groups = np.array_split(np.argsort(probability, kind="stable"), min(bins, max(len(probability), 1)))
-    gaps = [len(rows) * abs(float(probability[rows].mean() - happened[rows].mean())) for rows in groups if len(rows)]
-    return sum(gaps) / max(len(probability), 1)
 
 
 def reference_predictions(model: FittedModel, examples: Examples) -> dict[str, Any]:

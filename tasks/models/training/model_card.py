@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
+
+import numpy as np
+import polars as pl
 
 from tasks.models.records import ModelArtifacts, ModelKey
 from tasks.models.specs import ModelSpec
-from tasks.models.training.dataset import Examples
-from tasks.models.training.evaluation import Evaluation, TrainedModel
+from tasks.models.training.dataset import RECENT_ROWS, Examples
+from tasks.models.training.evaluation import Evaluation, HeldOut, TrainedModel
 from tasks.models.training.figures import figures_of
 from tasks.models.training.importance import Importance, importance
+from tasks.models.training.metrics import metrics
 from tasks.plain_text import code, markdown
 
 MAX_CHARACTERS = 5_000  # MLflow's limit
@@ -20,6 +25,18 @@ TARGETS = {
 }
 LOSSES = {"regression": "mean squared error (log scale)", "classification": "mean log loss"}
 MOST_IMPORTANT = 5
+TITLES = {
+    "mae_log": "MAE (log)",
+    "r2": "R²",
+    "coverage_90": "coverage of the 90 % interval",
+    "auc": "AUC",
+    "macro_f1": "macro F1",
+    "accuracy": "accuracy",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+}
+SEGMENTS = ("channel", "media_type", "content_type")
+MOST_SEGMENTS, LEAST_SEGMENT, TABLE_ROWS = 12, 20, 1_000
 
 
 def describe(
@@ -29,7 +46,22 @@ def describe(
     inputs = importance(trained.held_out)
     card = model_card(key, spec, trained.evaluation, inputs, tags)
     figures = figures_of(spec.target, trained.held_out, inputs)
-    return card, ModelArtifacts(figures, trained.reference["inputs"], _data(key, spec, rows, trained, tags))
+    data = _data(key, spec, rows, trained, tags)
+    tables, params = evaluation_tables(trained.held_out), _params(spec, trained)
+    return card, ModelArtifacts(figures, trained.reference["inputs"], data, tables, params, _about(rows, tags))
+
+
+def _about(rows: Examples, tags: dict[str, str]) -> dict[str, Any]:
+    """What raw rows are read with."""
+    level = float(rows.target.tail(RECENT_ROWS).to_numpy().mean()) if rows.target.dtype == pl.Float64 else None
+    return {"timezone": tags.get("timezone", "UTC"), "is_rate": rows.is_rate, "level": level}
+
+
+def _params(spec: ModelSpec, trained: TrainedModel) -> dict[str, str]:
+    """Recipe and hyper-parameters: those of the spec, and those that were chosen."""
+    chosen = {"kind": spec.estimator.kind, "target": spec.target, **spec.estimator.parameters, **trained.model.recipe}
+    params = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in chosen.items()}
+    return params | {"features": ", ".join(trained.model.columns)}
 
 
 def model_card(
@@ -41,9 +73,10 @@ def model_card(
     loss = LOSSES[spec.task]
     parts = [
         f"**{key.model_type.value} of {markdown(key.workspace_id)}** predicts {what}. {training}",
-        f"**Held-out performance.** On {evaluation.n} rows later than the training rows: {loss} {evaluation.loss:.4g}, "
-        f"of the better of two baselines {evaluation.baseline_loss:.4g} (one-sided 95 % bound of the gain: "
-        f"{evaluation.gain_lower:.2g}). On the latest of them: {_metrics(evaluation)}.",
+        f"**Held-out performance.** {_metrics(evaluation)}; {evaluation.block['n']} rows from "
+        f"{evaluation.block['from'][:10]} to {evaluation.block['to'][:10]}, which no choice was made on. On all "
+        f"{evaluation.n} rows that it was tried on: {loss} {evaluation.loss:.4g}, of the better of two baselines "
+        f"{evaluation.baseline_loss:.4g} (one-sided 95 % bound of the gain: {evaluation.gain_lower:.2g}).",
         _most_important(inputs),
         "**Limits.** Associations in this workspace's past, not causes; rows unlike its training rows are guesses. "
         "`detect_drift` reports when it no longer fits.",
@@ -53,8 +86,54 @@ def model_card(
 
 
 def _metrics(evaluation: Evaluation) -> str:
-    defined = {name: value for name, value in evaluation.metrics.items() if math.isfinite(value)}
-    return ", ".join(f"{name} {value:.3g}" for name, value in defined.items()) or "no metric is defined"
+    """Such as: Held-out MAE (log) .327 (90 % interval .31 to .35), naive .477."""
+    parts = []
+    for name, title in TITLES.items():
+        if name in evaluation.metrics and math.isfinite(evaluation.metrics[name]):
+            low, high = evaluation.intervals.get(name, (math.nan, math.nan))
+            inner = f" (90 % interval {low:.3g} to {high:.3g})" if math.isfinite(low) else ""
+            naive = evaluation.metrics.get(f"baseline_{name}")
+            parts.append(f"{title} {evaluation.metrics[name]:.3g}{inner}" + (f", naive {naive:.3g}" if naive else ""))
+    return "Held-out " + "; ".join(parts) if parts else "no metric is defined"
+
+
+def evaluation_tables(held_out: HeldOut) -> dict[str, bytes]:
+    """The newest held-out rows with their predictions, and the figures of each segment of them, for MLflow's page."""
+    n = min(held_out.rows.n, TABLE_ROWS)
+    latest = slice(held_out.rows.n - n, held_out.rows.n)
+    rows = held_out.rows
+    shown = {"id": rows.keys[latest], "time": rows.times[latest].cast(pl.String), "actual": rows.target[latest]}
+    if held_out.classes is None:
+        shown["expected"] = pl.Series(held_out.predicted[latest])
+    else:
+        names = pl.Series(held_out.classes, dtype=pl.String)
+        shown["label"] = names.gather(held_out.chosen[latest])
+        shown["probability"] = pl.Series(held_out.predicted[latest].max(axis=1))
+    shown["loss"] = pl.Series(held_out.losses[latest])
+    tables = {"evaluation/held_out_rows.json": _split(pl.DataFrame(shown))}
+    segments = _segments(held_out)
+    return tables | ({"evaluation/segments.json": _split(segments)} if len(segments) else {})
+
+
+def _segments(held_out: HeldOut) -> pl.DataFrame:
+    """Figures of the held-out rows of each month and of each value of a label, if they are 20 or more."""
+    rows, segments = held_out.rows, []
+    groups = {"month": rows.times.dt.strftime("%Y-%m")}
+    groups |= {name: rows.features[name] for name in SEGMENTS if name in rows.features.columns}
+    half_width = None if held_out.model is None else held_out.model.half_width
+    for what, values in groups.items():
+        for value in values.value_counts(sort=True)[values.name][:MOST_SEGMENTS].to_list():
+            places = np.flatnonzero((values == value).to_numpy())
+            if len(places) >= LEAST_SEGMENT:
+                part = (held_out.predicted[places], rows.target[places.tolist()], held_out.classes)
+                figures = metrics(*part, held_out.chosen[places], half_width)
+                segments.append({"segment": what, "value": value, "rows": len(places)} | figures)
+    return pl.DataFrame(segments, infer_schema_length=None)
+
+
+def _split(table: pl.DataFrame) -> bytes:
+    """As pandas writes it with `orient="split"`, which MLflow's page reads as a table."""
+    return json.dumps({"columns": table.columns, "data": [list(row) for row in table.rows()]}).encode()
 
 
 def _most_important(inputs: Importance | None) -> str:

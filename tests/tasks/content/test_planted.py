@@ -59,7 +59,7 @@ def test_too_little_overlap_or_the_wrong_direction_is_no_match(frame: pl.DataFra
     assert match(found, [truth()], frame)[0].pattern is None
 
 
-def test_what_covers_the_same_posts_but_speaks_of_something_else_is_no_match(frame: pl.DataFrame) -> None:
+def test_what_covers_the_same_posts_but_is_about_something_else_is_no_match(frame: pl.DataFrame) -> None:
     by_chance = frame.with_columns(
         channel=pl.when(pl.col("emoji_count") > 0).then(pl.lit("instagram")).otherwise("channel")
     )

@@ -190,6 +190,13 @@ def test_floors_fall_and_ten_arms_do_not_take_half_of_the_traffic(service: Exper
     assert regret <= min(140.0, 0.6 * before)
 
 
+def test_a_bandit_has_its_answer_long_before_a_size_that_finds_five_percent(service: ExperimentService) -> None:
+    identifier, _ = run(service, [0.05, 0.05, 0.2], 2000, 39)
+    found = service.analyze_experiment(identifier)
+    assert (found.status, found.winner) == ("winner", "a2")
+    assert (found.planned_units_per_arm, found.days) == (None, ()), "neither is of weights that follow the outcomes"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", [VariantAllocation.THOMPSON, VariantAllocation.UCB])
 def test_regret_of_a_bandit_at_its_defaults_at_full_size(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tasks.experiments.headline import counts_in_words, headline, most_urgent_first
+from tasks.experiments.headline import counts_in_words, headline, how_to_decide, most_urgent_first
 from tasks.experiments.records import (
     ArmReport,
     EffectReport,
@@ -16,7 +16,7 @@ from tasks.experiments.records import (
     Forecast,
     SampleRatio,
 )
-from tasks.experiments.tables import checks, effect_rows
+from tasks.experiments.tables import checks, day_rows, effect_rows, share
 from tasks.reporting.experiment_index import experiment_index
 from tasks.reporting.experiment_report import experiment_report
 
@@ -145,3 +145,21 @@ def test_a_list_begins_with_what_waits_for_a_decision_and_ends_with_counts(n: in
     assert f"**{n:,}** experiments" in page
     assert page.count("\n- ") <= 30, "a page of 300 is no longer than one can read"
     assert page.index("look into it") < page.index("## Counts")
+
+
+def test_the_next_command_is_one_that_works() -> None:
+    either = look(S.RUNNING, better_than_control=("new red", "blue"))
+    made = either.experiment_id
+    assert how_to_decide(either) == f"raptorflow experiment decide {made} --winner 'new red' or blue"
+    assert how_to_decide(look(S.WINNER)) == f"raptorflow experiment decide {made}"
+    assert str(how_to_decide(look(S.INVALID))).startswith(f"raptorflow experiment stop {made}")
+    assert how_to_decide(look(S.RUNNING)) is None
+    assert f"raptorflow experiment decide {made}" in experiment_report(look(S.WINNER), completed=False)
+    assert "raptorflow experiment" not in experiment_report(look(S.WINNER), completed=True)
+
+
+def test_a_table_says_how_sure_in_words_and_has_no_day_that_says_it_again() -> None:
+    assert (share(0.0), share(1.0), share(0.5)) == ("under 0.1 %", "over 99.9 %", "50.0 %")
+    day = {"day": 0, "variant_id": "bold", "n": 9, "effect": 0.1, "interval": (0.0, 0.2)}
+    assert day_rows(look(S.WINNER, days=(day,))) == []
+    assert len(day_rows(look(S.WINNER, days=(day, day | {"day": 1})))) == 2

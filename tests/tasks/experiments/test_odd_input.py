@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.errors import InputError
+from tasks.errors import InputError, UnknownNameError
 from tasks.experiments import ExperimentEngine, ExperimentRecord, ExperimentService
 from tasks.experiments.errors import InvalidDesignError, InvalidOutcomeError, WrongStateError
 from tasks.experiments.inference import bandit_allocation
@@ -156,3 +156,44 @@ def test_top_two_weights_are_those_of_drawing_until_a_second_arm_leads() -> None
     drawn = np.where(rng.random(20_000) < 0.5, first, other)
     # 20,000 draws: three standard errors are 0.011.
     assert bandit_allocation.top_two(best) == pytest.approx(np.bincount(drawn) / len(drawn), abs=0.011)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"bounds": (1,)}, "bounds are the lowest and the highest value"),
+        ({"bounds": "ab"}, "bounds are"),
+        ({"bounds": ("a", 1)}, "a bound is a number"),
+        ({"hypothesis": 5}, "hypothesis is a text, not 5"),
+        ({"salt": 5}, "salt is a text, not 5"),
+        ({"planned_units_per_arm": 10**30}, "at most 1,000,000,000,000"),
+        ({"min_sample_size": 10**30}, "at most 1,000,000,000,000"),
+        ({"secondary": "clicked"}, "secondary metrics are a list"),
+        ({"variants": None}, "variants are a list of dictionaries"),
+        ({"variants": ["a", "b"]}, "variants are a list of dictionaries"),
+        ({"variants": [{"name": "a", "levels": 5}, {"name": "b"}]}, "levels are a dictionary"),
+    ],
+)
+def test_every_shape_of_a_design_is_one_typed_error_on_both_stores(
+    warehouse: Warehouse, wrong: dict[str, Any], says: str
+) -> None:
+    store(warehouse, Workspace, [workspace_row()])
+    service = ExperimentService(warehouse=warehouse)
+    arms = [{"name": "a"}, {"name": "b"}]
+    with pytest.raises(InputError, match=says) as refused:
+        service.create_experiment("odd", "acme", **({"variants": arms, "metric_name": "m"} | wrong))
+    assert len(str(refused.value).splitlines()) == 1
+    assert service.list_experiments() == []
+
+
+def test_ids_and_rows_of_any_shape_are_typed_errors_on_both_stores(warehouse: Warehouse) -> None:
+    store(warehouse, Workspace, [workspace_row()])
+    service = ExperimentService(warehouse=warehouse)
+    for odd in (5, None, "nul\x00", [], {}):
+        with pytest.raises(UnknownNameError, match="unknown experiment"):
+            service.get_experiment(odd)  # type: ignore[arg-type]
+    made = service.create_experiment("odd", "acme", [{"name": "a"}, {"name": "b"}], "m")
+    service.start_experiment(made.experiment_id)
+    for rows in (5, [5], ["abc"], [None], "abc"):
+        with pytest.raises(InputError, match="a list of dictionaries with unit_id and outcome"):
+            service.record_outcomes(made.experiment_id, rows)  # type: ignore[arg-type]

@@ -14,7 +14,8 @@ import pytest
 import skops.io
 
 from tasks.models import ModelType
-from tasks.models.registry.model_folder import MODEL_FILE, TRUSTED_TYPES, write_model_folder
+from tasks.models.registry.model_folder import write_model_folder
+from tasks.models.registry.trusted import MODEL_FILE, TRUSTED_TYPES
 from tasks.models.specs import load_spec
 from tasks.models.training import dataset, estimators, text_model
 from tasks.models.training.calibration import calibrated, softmax

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from flows import listing
 from tasks.errors import OutOfRangeError, UnknownNameError
-from tasks.models import ModelType, ModelUpdater, refresh
+from tasks.models import ModelType, ModelUpdater, list_models, refresh
 from tasks.models.store import ModelStore
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelVersion
@@ -45,6 +46,12 @@ async def test_second_look_at_the_same_rows_measures_nothing_again(
     store_content(warehouse, posts(80, start=300, video=-1.5))
     first = await updater.detect_drift("acme", ENGAGEMENT)
     assert first["performance"]["retrain"]["n"] == 26
+    (listed,) = list_models(warehouse, "acme")
+    assert (listed["role"], listed["metric"], listed["drift_status"]) == ("champion", "mae_log", first["drift_status"])
+    assert 0.25 < listed["value"] < listed["baseline"] < 0.7
+    (row,) = listing.models_shown([listed])
+    assert row["held out"].startswith("mae_log 0.3")
+    assert row["drift"] == f"{first['drift_status']}, {first['drift_score']:.2f}"
     with monkeypatch.context() as nothing:
         nothing.setattr(refresh, "measure_drift", None)
         again = await updater.detect_drift("acme", ENGAGEMENT)

@@ -11,8 +11,8 @@ from tasks.models import ModelType, ModelUpdater
 from tasks.models.errors import ArtifactRefusedError, NoChampionError
 from tasks.models.records import ModelKey
 from tasks.models.registry.mlflow_registry import Registry
-from tasks.models.registry.model_folder import MODEL_FILE
 from tasks.models.registry.promotion import LatestModels
+from tasks.models.registry.trusted import MODEL_FILE
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ModelPrediction
 from tests.factories import store_content

@@ -17,7 +17,7 @@ from tasks.models.service import ModelService
 from tasks.models.specs import ModelSpec, load_spec
 from tasks.models.training.dataset import KEYS, Examples, ModelRows, examples
 from tasks.models.training.estimators import FittedModel, fit
-from tasks.models.training.evaluation import metrics
+from tasks.models.training.metrics import metrics
 from tasks.warehouse import Warehouse
 from tests.tasks.models.drift_looks import bank_touches, pages
 

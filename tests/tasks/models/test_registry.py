@@ -12,19 +12,23 @@ from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
+import mlflow.artifacts
 import mlflow.pyfunc
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from sklearn.neighbors import KNeighborsRegressor
 from sqlalchemy import select
 
-from tasks.errors import UnknownNameError
+from tasks.errors import InputError, UnknownNameError
 from tasks.models import ModelType, ModelUpdater
 from tasks.models.errors import ArtifactRefusedError, RegistryUnreachableError
 from tasks.models.records import ModelArtifacts, ModelKey
 from tasks.models.registry.mlflow_registry import Registry
-from tasks.models.registry.model_folder import MODEL_FILE, file_sha256
+from tasks.models.registry.model_folder import file_sha256
+from tasks.models.registry.trusted import MODEL_FILE
+from tasks.models.serving.raw_rows import _load_pyfunc
 from tasks.models.store import ModelStore
 from tasks.models.training.evaluation import repeats_reference
 from tasks.models.training.model_card import describe
@@ -78,7 +82,57 @@ def test_people_and_mlflow_s_own_loaders_find_all_of_a_version(registry: Registr
     assert registry._client.get_logged_model(version.tags["model_id"]).metrics[0].value == 1.0
     loaded = mlflow.pyfunc.load_model(version.source)
     assert loaded.metadata.get_input_schema().input_names() == trained.model.columns
-    assert np.allclose(loaded.predict(loaded.input_example), trained.reference["outputs"])
+    assert np.allclose(loaded.predict(loaded.input_example)["expected_log"], trained.reference["outputs"])
+
+
+async def test_raw_rows_get_named_outputs_on_the_natural_scale(sqlite_warehouse: Warehouse, registry: Registry) -> None:
+    store_content(sqlite_warehouse, posts(300))
+    updater = ModelUpdater(warehouse=sqlite_warehouse)
+    await updater.check_and_update_models("acme", [ENGAGEMENT, ModelType.TONE_CLASSIFIER])
+    uri = {
+        one: registry._client.get_model_version(ModelKey("acme", one).registered_name, "1")
+        for one in ModelType
+        if one in (ENGAGEMENT, ModelType.TONE_CLASSIFIER)
+    }
+    run = registry._client.get_run(uri[ENGAGEMENT].run_id)
+    assert {"mae_log", "baseline_mae_log", "r2", "coverage_90"} == set(run.data.metrics)
+    assert {"kind", "ridge_penalty", "tree_share", "shrinkage", "max_iter"} <= set(run.data.params)
+    assert run.data.tags["decision"] == "first_champion"
+    assert {"gate.gain", "gate.p_value", "mlflow.loggedArtifacts"} <= set(run.data.tags)
+    tables = [one.path for one in registry._client.list_artifacts(run.info.run_id, "evaluation")]
+    assert tables == ["evaluation/held_out_rows.json", "evaluation/segments.json"]
+    assert "Held-out MAE (log)" in uri[ENGAGEMENT].description
+
+    raw = pd.DataFrame({"title": ["", None, "A day"], "body": ["lovely friends", "report margin", None]})
+    given = raw.assign(media_type=["video", "photo", "video"], channel="facebook")
+    predictor = mlflow.pyfunc.load_model(uri[ENGAGEMENT].source)
+    found = predictor.predict(given.assign(published_at=pd.to_datetime(["2026-03-01T09:00:00"] * 3)))
+    assert list(found) == ["expected_engagements", "lower_90_engagements", "upper_90_engagements", "expected_log"]
+    assert (found["lower_90_engagements"] < found["expected_engagements"]).all()
+    assert (found["expected_engagements"] < found["upper_90_engagements"]).all()
+    assert found["expected_engagements"][0] > 1.5 * found["expected_engagements"][1]
+    assert 10 < found["expected_engagements"][1] < 60
+    higher = (
+        predictor.predict(given.assign(recent_level=5.0))["expected_log"] - predictor.predict(given)["expected_log"]
+    )
+    assert (higher > 1.0).all()
+    assert len(predictor.predict(raw[["body"]])) == 3
+    told = mlflow.pyfunc.load_model(uri[ModelType.TONE_CLASSIFIER].source).predict(raw)
+    assert told["label"].tolist()[:2] == ["warm", "dry"]
+    assert np.allclose(told["probability_dry"] + told["probability_warm"], 1.0)
+
+
+async def test_rows_without_a_time_that_can_be_read_are_refused_in_a_line(
+    sqlite_warehouse: Warehouse, registry: Registry
+) -> None:
+    store_content(sqlite_warehouse, posts(300))
+    await ModelUpdater(warehouse=sqlite_warehouse).check_and_update_models("acme", [ENGAGEMENT])
+    source = registry._client.get_model_version(KEY.registered_name, "1").source
+    model = _load_pyfunc(str(mlflow.artifacts.download_artifacts(source)))
+    for bad, said in (("soon", "is no time"), (None, "is missing in some rows")):
+        rows = pd.DataFrame({"body": ["a", "b"], "published_at": ["2026-03-01T09:00:00Z", bad]})
+        with pytest.raises(InputError, match=said):
+            model.predict(rows)
 
 
 def test_changed_file_is_refused(registry: Registry, home: Path) -> None:

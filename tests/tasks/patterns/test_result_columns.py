@@ -89,7 +89,7 @@ async def test_counts_that_older_rows_brought_or_somebody_called_features_are_no
     store_content(sqlite_warehouse, rows)
     found = await PerformanceAnalyzer(warehouse=sqlite_warehouse).analyze_patterns("acme", "social", 730)
     assert not features_of([*found["winning_patterns"], *found["losing_patterns"]]) & COUNTED
-    refused = {name: why for name, why in found["statistics"]["dropped_features"].items() if "results" in why}
+    refused = {name: why for name, why in found["statistics"]["refused"].items() if "results" in why}
     assert set(refused) == ({"likes", "seconds_watched"} if roles else set())
 
 

@@ -48,6 +48,11 @@ def test_raw_and_adjusted_differ_by_the_named_confounder() -> None:
     moved = sum(explained["log_contributions"].values())
     raw, adjusted = (np.log1p(explained[name] / 100) for name in ("raw_lift_pct", "adjusted_lift_pct"))
     assert raw + moved == pytest.approx(adjusted)
+    said = explained["robustness"]
+    assert 0.1 < said["value"] < 0.5
+    assert f"explain {said['value']:.0%} of what is left" in said["words"]
+    beside = said["lift_pct_beside_one_as_strong_as"]
+    assert beside["channel"] < beside["season"] <= explained["adjusted_lift_pct"]
     robust = explained["doubly_robust"]
     assert robust["status"] == "ok"
     assert robust["lift_interval_pct"][0] < 60 < robust["lift_interval_pct"][1] + 10
@@ -56,5 +61,4 @@ def test_raw_and_adjusted_differ_by_the_named_confounder() -> None:
 def test_figures_are_pictures() -> None:
     found = analyze(workspace(), QUESTION).patterns
     assert figures.forest(found).startswith(PNG)
-    assert figures.over_time(found[0]).startswith(PNG)
     assert figures.forest([]).startswith(PNG)

@@ -46,7 +46,7 @@ def everyone_count(warehouse: Warehouse) -> int:
     return sum(numbers[0] for numbers in warehouse.rows(newest)[0]["sums"].values()) // SCALE
 
 
-async def test_a_release_speaks_of_every_segment_and_pattern_also_where_nobody_is(warehouse: Warehouse) -> None:
+async def test_a_release_holds_every_segment_and_pattern_also_where_nobody_is(warehouse: Warehouse) -> None:
     store_crowd(warehouse, crowd(2))
     released = await publisher(warehouse).release(run_id="r1")
     (sums,) = rows_of(warehouse, TransferSum)

@@ -78,7 +78,12 @@ def refusal(warehouse: Warehouse, path: Path, kind: str = "content", mapping: st
         ("twice.csv", b"a,a\n1,2\n", "column 'a' stands twice in the header"),
         ("broken.parquet", b"PAR1....", "is not a Parquet file, or was cut short"),
         ("empty.jsonl", b"\n\n", "holds no rows"),
-        ("array.jsonl", b"[1]\n[2]\n", "line 1 is not a JSON object"),
+        (
+            "array.jsonl",
+            b"[1]\n[2]\n",
+            "line 1 is not a JSON object, but the beginning of a list; write one object a line",
+        ),
+        ("array.json", b"[]", "of JSON one object a line, as .jsonl"),
     ],
 )
 def test_files_that_are_no_rows(
@@ -118,7 +123,7 @@ def test_a_column_nobody_knows_is_an_error_where_no_attributes_are_kept(
     [
         ("a: [b", "is not YAML (line"),
         ("just text", "expected `columns:` and below it"),
-        ("colums: {}", "colums: Extra inputs are not permitted"),
+        ("colums: {}", "unknown key 'colums'; did you mean 'columns'?"),
         ("columns: {contnt_id: id}", "unknown column of content 'contnt_id'; did you mean 'content_id'?"),
         ("columns: {body: txt}", "unknown column of {path} 'txt'; known: "),
         ("columns: {body: {sum: [channel], concat: [channel]}}", "expected exactly one of column, sum, concat"),

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from sqlalchemy import select
 
+from tasks.errors import InputError
 from tasks.warehouse import Warehouse
 from tasks.warehouse.frames import content_frame
 from tasks.warehouse.ingestion import ingest
@@ -207,6 +208,27 @@ def test_values_of_every_parquet_type_are_kept_or_read(acme: Warehouse, write: W
         **{"when": "2026-01-01", "lasted": 60.0, "raw": "/w==", "tags": '["a"]', "cost": "3.25"},
         **{"share": None, "long_id": "1234567890123456789", "nul": "x\0y"},
     }
+
+
+def test_a_zone_that_is_named_on_the_command_line_is_that_of_instants_without_one(
+    acme: Warehouse, tmp_path: Path
+) -> None:
+    lines = [
+        "acme,a,blog,site,2026-02-14 08:00",
+        "acme,b,blog,site,2026-02-14",
+        "acme,c,blog,site,2026-02-14T08:00:00Z",
+    ]
+    (tmp_path / "rows.csv").write_text("workspace_id,content_id,content_type,channel,published_at\n" + "\n".join(lines))
+    with pytest.raises(InputError, match="--timezone Europe/Berlin"):
+        ingest("content", [tmp_path / "rows.csv"], warehouse=acme)
+    ingest("content", [tmp_path / "rows.csv"], timezone="America/New_York", warehouse=acme)
+    frame = content_frame(acme, "acme").sort("content_id")
+    assert frame["published_at"].to_list() == [
+        datetime(2026, 2, 14, 13, tzinfo=UTC),
+        datetime(2026, 2, 14, tzinfo=UTC),  # a day, its hour is not known
+        datetime(2026, 2, 14, 8, tzinfo=UTC),
+    ]
+    assert frame["local_hour"].is_null().to_list() == [False, True, False]
 
 
 def test_a_further_column_has_the_type_that_all_of_its_values_allow(acme: Warehouse, tmp_path: Path) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tasks.settings import get_settings
-from tasks.warehouse.errors import BadFileError, UndeclaredFileError
+from tasks.warehouse import Warehouse
+from tasks.warehouse.errors import BadFileError, InboxError, UndeclaredFileError
+from tasks.warehouse.schema import Content, Workspace
 from tasks.warehouse.steps import ingest_files
+from tests.factories import store, workspace_row
 
 WORKSPACES = "workspace_id,name,industry,size\nacme,Acme,retail,smb\n"
 
@@ -79,3 +83,27 @@ def test_by_hand_a_person_reads_what_the_person_can(tmp_path: Path) -> None:
     assert ingest_files.fn("workspaces", [str(tmp_path / "rows.csv")], {}, "run")["read"] == 1
     with pytest.raises(BadFileError, match="unknown suffix"):
         ingest_files.fn("workspaces", ["/etc/passwd"], {}, "run")
+
+
+def test_a_folder_that_cannot_be_taken_in_keeps_none_of_the_others_back(
+    sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAPTORFLOW_DATABASE_URL", sqlite_warehouse.url)
+    get_settings.cache_clear()
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    folder = get_settings().inbox / "content"
+    export = "Subject,Send Date,Successful Deliveries,Unique Opens,Unique Clicks,Unique Id\n"
+    export += '"Hi","Feb 14, 2026 09:00 am",1000,250,25,abc1\n'
+    for place, text in (("acme/mailchimp", export), ("acme/ga4", "<!DOCTYPE html>"), ("nobody/mailchimp", export)):
+        (folder / place).mkdir(parents=True)
+        (folder / place / "export.csv").write_text(text)
+    with pytest.raises(InboxError) as raised:
+        ingest_files.fn("content", [], {}, "run", True)
+    said = str(raised.value)
+    assert "\n" not in said
+    assert said.startswith("2 of the inbox's 3 folders were not taken in, the others were: ")
+    assert "is a web page" in said
+    assert "unknown workspace 'nobody'" in said
+    assert sqlite_warehouse.rows(select(Content.content_id, Content.impressions)) == [
+        {"content_id": "abc1", "impressions": 250}
+    ]

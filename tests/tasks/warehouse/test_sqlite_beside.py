@@ -34,6 +34,7 @@ def visitor(path: str, stop: Event, written: list[int], problems: list[str]) -> 
                 connection.execute("SELECT count(*) FROM content").fetchall()
                 connection.execute("INSERT INTO note VALUES (?)", (len(written),))
             written.append(len(written))
+            stop.wait(0.005)
     except sqlite3.Error as error:
         problems.append(str(error))
 

@@ -15,7 +15,7 @@ from sqlalchemy import delete, update
 
 from tasks.errors import OutOfRangeError
 from tasks.models.records import ModelKey, ModelType
-from tasks.models.registry.model_folder import MODEL_FILE
+from tasks.models.registry.trusted import MODEL_FILE
 from tasks.models.store.state import model_state
 from tasks.patterns.steps import learn_patterns, patterns_question
 from tasks.settings import get_settings
