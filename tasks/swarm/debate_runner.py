@@ -24,6 +24,7 @@ from tasks.swarm.panel import EvidencePanel
 from tasks.swarm.protocol import due, plans_of, turn_of_part, with_options
 from tasks.swarm.question import Question
 from tasks.swarm.records import Brief
+from tasks.swarm.tracing import trace_debate
 from tasks.warehouse import Warehouse
 
 Take = Callable[[], Awaitable[Turn]]
@@ -121,10 +122,12 @@ class DebateRunner:
             parts = len(debate.brief.parts) or len(debate.brief.teams)
             try:
                 await self._take_turns(debate, limits.shared_by(1 + parts), allowance)
-                return await in_thread(self.service.conclude, debate)
+                result = await in_thread(self.service.conclude, debate)
             except Exception as crash:
                 await in_thread(self.service.fail, debate, crash)
                 raise
+        await in_thread(trace_debate, result)
+        return result
 
     @asynccontextmanager
     async def _alone(self, brief: Brief, allowance: Allowance) -> AsyncIterator[None]:

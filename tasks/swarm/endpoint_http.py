@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urljoin, urlsplit
 
 import httpx
 
@@ -141,7 +141,7 @@ def _azure(address: SplitResult, path: str, model: str, api_version: str | None)
     if not any(name == "api-version" for name, _ in query):
         query = [*query, ("api-version", api_version or AZURE_VERSION)]
     if "/deployments/" not in path:
-        path = f"{path.removesuffix('/openai')}/openai/deployments/{model}"
+        path = f"{path.removesuffix('/openai')}/openai/deployments/{quote(model, safe='')}"
     path = path if path.endswith(CALL) else path + CALL
     return address._replace(path=path, query=urlencode(query)).geturl()
 

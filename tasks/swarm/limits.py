@@ -64,7 +64,8 @@ class Limits:
         for name in ("prompt_price", "completion_price"):
             require_between(name, getattr(self, name), 0.0, 1e6)
         if self.max_cost is not None and self.prompt_price + self.completion_price <= 0:
-            raise OutOfRangeError("prompt_price and completion_price", 0, "above 0 where max_cost is set")
+            prices = "prompt_price and completion_price (RAPTORFLOW_LLM_PROMPT_PRICE, RAPTORFLOW_LLM_COMPLETION_PRICE)"
+            raise OutOfRangeError(prices, 0, "above 0 where max_cost is set")
         require_between("max_completion_tokens", self.max_completion_tokens, 16, 100_000)
         require_between("max_concurrency", self.max_concurrency, 1, 256)
         require_between("repairs", self.repairs, 0, 5)

@@ -96,6 +96,7 @@ class Reply(Record):
         reasoned: whether the model thought before it answered.
         tries: requests sent for this one reply.
         seconds: under way, waits for the endpoint's pace and for a free slot left out.
+        ended_at: seconds since 1970; None in records of earlier versions, and where no request was sent.
     """
 
     text: str = ""
@@ -109,6 +110,7 @@ class Reply(Record):
     error: str | None = None
     tries: int = 0
     seconds: float = 0.0
+    ended_at: float | None = None
 
 
 class _Trouble(Exception):  # noqa: N818 - never leaves this module
@@ -165,7 +167,8 @@ class LanguageModel:
         except TimeoutError:
             error = f"no whole reply within the debate's {self._allowance.seconds:g} s"
             reply = Reply(trouble="deadline", error=error)
-        update = {"tries": call.tries, "seconds": round(call.active_seconds, 3)}
+        ended_at = round(time.time(), 3) if call.tries else None
+        update = {"tries": call.tries, "seconds": round(call.active_seconds, 3), "ended_at": ended_at}
         return reply.model_copy(update=update | {"error": self._redacted(reply.error)})
 
     async def _until_answered(self, call: Call) -> Reply:

@@ -21,6 +21,7 @@ FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 2.0, 60.0
 PROBE_SECONDS = 30.0  # after which one that looks is taken for lost
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 WIDEST_FIRST_GAP, NARROWEST_GAP, WIDEST_GAP = 1.0, 0.02, 30.0
+LONGEST_BLOCK_SECONDS = 600.0  # whatever an endpoint asks: it may have been a mistake, and is asked again then
 MOST_REFUSALS_IN_A_ROW = 10
 LOOK_AGAIN_SECONDS = 0.05
 JITTER = 0.1
@@ -88,6 +89,7 @@ class EndpointPace:
         """
         self._why = why
         now = self._clock()
+        told = None if told is None else min(told, LONGEST_BLOCK_SECONDS)
         self._failures, self._probe_until = 0, float("-inf")
         if left_at >= self._refused_at:
             self._refused_at = now

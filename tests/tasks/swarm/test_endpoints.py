@@ -270,7 +270,7 @@ async def test_hostile_replies_cost_one_expert_its_turn_and_never_the_debate(war
         *({"choices": [{"message": {"content": one}}]} for one in wrong_shapes({"option": "A"})),
     ]
     bodies = [written(one) for one in kinds] + list(damaged(json.dumps(good).encode(), 5, 40))
-    sample = bodies[:: len(bodies) // 24]
+    sample = bodies[:: len(bodies) // 14]
     limits = Limits(call_seconds=2, debate_seconds=10, attempts=1, repairs=1)
     with fake_llm(lambda phase, body, schema: {"option": "A"}) as fake:
         for number, hostile in enumerate(sample):

@@ -158,6 +158,9 @@ async def test_what_asks_for_more_patience_than_there_is_gets_no_request() -> No
     pace = EndpointPace(clock)
     pace.refused(0.0, 121.0, "HTTP 429: slow down")
     assert "asks to wait 12" in str(await pace.may_leave(1e9, 30))
-    pace = EndpointPace(clock)
+    pace.refused(0.0, float("inf"), "HTTP 429: slow down")
+    clock.now += 700.0
+    assert await pace.may_leave(1e9, 30) is None, "nobody is kept out for ever by one header"
+    pace, clock.now = EndpointPace(clock), 0.0
     pace.refused(0.0, 5.0, "HTTP 429: slow down")
     assert "the debate ends before" in str(await pace.may_leave(3.0, 30))
