@@ -89,18 +89,18 @@ class EndpointPace:
         """
         self._why = why
         now = self._clock()
-        told = None if told is None else min(told, LONGEST_BLOCK_SECONDS)
+        asked_wait = None if told is None else min(told, LONGEST_BLOCK_SECONDS)
         self._failures, self._probe_until = 0, float("-inf")
         if left_at >= self._refused_at:
             self._refused_at = now
             self._refusals += 1
             if self._gap > 0.0:
                 self._refused_gap = min(max(self._refused_gap, self._spacing), WIDEST_GAP / 2)
-            first = min(told or FIRST_WAIT_SECONDS, WIDEST_FIRST_GAP)
+            first = min(asked_wait or FIRST_WAIT_SECONDS, WIDEST_FIRST_GAP)
             self._gap = min(max(1.5 * self._gap, first), WIDEST_GAP)
         usual = min(FIRST_WAIT_SECONDS * 2.0 ** (self._refusals - 1), LONGEST_WAIT_SECONDS)
         least = (usual - FIRST_WAIT_SECONDS) / 2.0  # also where it says "at once", and refuses again and again
-        wait = jittered(usual) if told is None else max(told * (1.0 + 0.02 * random.random()), least)
+        wait = jittered(usual) if asked_wait is None else max(asked_wait * (1.0 + 0.02 * random.random()), least)
         self._blocked_until = max(self._blocked_until, now + wait)
         if self._refusals >= MOST_REFUSALS_IN_A_ROW:
             self._refusals = 0
