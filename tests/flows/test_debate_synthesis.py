@@ -90,7 +90,7 @@ def run(environment: dict[str, str], delay: float, mode: str) -> dict[str, Any]:
 def test_a_retry_of_the_run_repeats_no_turn(chain_environment: dict[str, str]) -> None:
     found = run(chain_environment, 0.01, "retry")
     assert found["status"] in ("decided", "leaning", "undecided")
-    assert found["calls"] == 16, "who takes the first of a list of its own ties with others: nothing is closed"
+    assert found["calls"] == 17
     assert found["proposals"] == 4, "a task a turn, under the turn's name; none again in the retry"
 
 
@@ -104,7 +104,7 @@ def test_a_person_votes_in_the_prefect_form(chain_environment: dict[str, str]) -
 @pytest.mark.benchmark
 def test_what_prefect_costs(chain_environment: dict[str, str]) -> None:
     found = run(chain_environment, 0.2, "speed")
-    assert found["calls"] == 6 * 16
+    assert found["calls"] == 6 * 17
     seconds = found["seconds"][1:]  # the first one imports
     print(
         f"BAR 4 agents x 2 rounds at 200 ms, inside Prefect: median {median(seconds):.3f}, least {min(seconds):.3f} "
