@@ -15,7 +15,7 @@ from typing import Any
 from tasks.plain_text import visible
 from tasks.settings import get_settings, hidden
 
-EXPERIMENT = "raptorflow-debates"
+EXPERIMENT = "AgentDebateOrchestrator/debates"
 USAGE = "mlflow.chat.tokenUsage"  # where MLflow's pages look for tokens
 SERVERS = ("http://", "https://")
 Result = Mapping[str, Any]
