@@ -51,7 +51,13 @@ def analysis(workspace_id: str, found: list[dict[str, Any]]) -> dict[str, Any]:
 
 def pattern(what: str, rng: np.random.Generator) -> dict[str, Any]:
     lift = float(rng.normal(20, 8))
-    row = {"description": f"social content: {what}", "lift_pct": lift, "lift_interval_pct": [lift - 9, lift + 9]}
+    rule = [{"feature": "media_type", "op": "==", "value": what, "level": what}]
+    row = {
+        "description": f"social content: {what}",
+        "rule": rule,
+        "lift_pct": lift,
+        "lift_interval_pct": [lift - 9, lift + 9],
+    }
     return row | {"trend": "new", "total_size": 140, "effect_size": lift / 40, "confidence": 0.97}
 
 

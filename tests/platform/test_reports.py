@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,9 +75,8 @@ def shown(platform: RunningPlatform, page: Page, key: str) -> float:
 def test_a_report_of_any_number_of_workspaces_stays_under_three_screens(
     count: int, platform: RunningPlatform, page: Page
 ) -> None:
-    publishing = Thread(target=publish, args=(platform, count))  # Playwright has a loop in this one, and Prefect asks
-    publishing.start()
-    publishing.join()
+    with ThreadPoolExecutor(1) as other:  # Playwright has a loop in this thread, and Prefect asks
+        other.submit(publish, platform, count).result()
     for key in ("raptorflow", "meta-learning-summary", "pattern-learning-report", "model-refresh-report"):
         screens = shown(platform, page, key)
         picture(page, f"report-{key}-{count}")
