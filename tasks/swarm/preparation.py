@@ -23,7 +23,7 @@ from tasks.swarm.understanding import understood
 
 TASK_TYPE = "debate"
 MOST_EVIDENCE, MOST_EXPERTS = 60, 12
-RULES = 2  # of how evidence becomes a decision: under other rules the same question is another debate
+RULES = 2  # of how the panel decides: under other rules the same question is another debate
 UNASKED = {"exposures"}  # of an option: what was made of it is no part of the question
 
 
@@ -139,7 +139,8 @@ def debate_id_for(brief: Brief) -> str:
     known_then = brief.model_dump(mode="json", include={"experts", "evidence", "prior_sd", "calibration"})
     for item in known_then["evidence"]:
         item.pop("age_days")  # tomorrow the same findings are a day older, and the same
-    return "debate-" + _sha({"asked": brief.fingerprint, "rules": RULES} | known_then)[:24]
+    rules = {"rules": RULES} if brief.engine == "evidence_panel" else {}  # models' replies are paid: they stay found
+    return "debate-" + _sha({"asked": brief.fingerprint} | rules | known_then)[:24]
 
 
 def debate_id_of_part(whole_id: str, name: str) -> str:
