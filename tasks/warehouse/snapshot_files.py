@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -97,7 +97,8 @@ def _writer(file: IO[bytes], schema: pa.Schema) -> pyarrow.parquet.ParquetWriter
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what a killed process left unfinished long ago."""
+    """Remove what a killed process left unfinished long ago; others finish theirs meanwhile, and rename them."""
     for path in folder.glob(f".*{UNFINISHED}"):
-        if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                path.unlink()

@@ -107,6 +107,13 @@ def test_an_interrupted_write_leaves_no_file(
     assert list(tmp_path.glob(".*.part")) == []
 
 
+def test_what_another_one_has_just_finished_is_no_fault(sqlite_warehouse: Warehouse, tmp_path: Path) -> None:
+    """Chunks write side by side: a file of another one is renamed between being listed and being looked at."""
+    store_content(sqlite_warehouse, rows())
+    (tmp_path / ".renamed.part").symlink_to(tmp_path / "gone")
+    assert extract_content(sqlite_warehouse, IDS, tmp_path).rows == 30
+
+
 def test_chunks_hold_every_workspace_once(warehouse: Warehouse) -> None:
     store(warehouse, extraction.Workspace, [workspace_row(workspace_id=f"w{i}") for i in range(7)])
     assert workspace_chunks(warehouse, 3) == [["w0", "w1", "w2"], ["w3", "w4", "w5"], ["w6"]]
