@@ -199,10 +199,10 @@ async def test_every_round_is_heard_where_agreement_does_not_end_it(sqlite_wareh
 
 
 async def test_options_are_proposed_first_where_none_are_given(sqlite_warehouse: Warehouse) -> None:
-    with fake_llm() as fake:
+    with fake_llm(agreeing) as fake:
         result = await debate(sqlite_warehouse, fake, options=None)
     assert [option["label"] for option in result["options"]] == ["First answer", "Second answer"]
-    assert result["decision"].startswith("First answer")
+    assert result["decision"].startswith("Second answer")
     assert result["status"] == "decided"
 
 
