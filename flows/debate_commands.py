@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from tasks.warehouse import Warehouse
 
 ASK = "ask"
-EXPERTS = ("data_storyteller", "copywriting_ninja", "psychology_specialist", "viral_engineer")
 WORKSPACES_NAMED = 12
 
 
@@ -71,6 +70,7 @@ def ask(
     import asyncio
 
     from flows import console
+    from flows.parameters import DEBATERS
     from tasks.swarm import AgentDebateOrchestrator
     from tasks.swarm.question import MOST_ROUNDS
     from tasks.warehouse import open_warehouse
@@ -82,7 +82,7 @@ def ask(
         console.say(others)
     panel = AgentDebateOrchestrator(max_rounds=MOST_ROUNDS, warehouse=warehouse)
     held = panel.orchestrate_debate(
-        question, list(experts or EXPERTS), rounds, strategy, options=options or None, workspace_id=workspace
+        question, list(experts or DEBATERS), rounds, strategy, options=options or None, workspace_id=workspace
     )
     _show(asyncio.run(held), as_json)
 

@@ -399,6 +399,9 @@ class Housekeeping(Parameters):
         return "dry run" if self.dry_run else f"older than {self.older_than_days} d"
 
 
+DEBATERS = ("data_storyteller", "copywriting_ninja", "psychology_specialist", "viral_engineer")
+
+
 class DebateSynthesis(Parameters):
     """A question, who debates it, and what it may cost."""
 
@@ -418,7 +421,7 @@ class DebateSynthesis(Parameters):
         max_length=20_000,
     )
     agent_roles: Annotated[Names, menu("experts")] = Field(
-        default=["data_storyteller", "copywriting_ninja", "psychology_specialist", "viral_engineer"],
+        default=[*DEBATERS],
         title="Experts",
         description="Roles, or ids of custom agents.",
         min_length=1,

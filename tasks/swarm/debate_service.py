@@ -117,10 +117,9 @@ class DebateService:
     def conclude(self, debate: DebateState) -> dict[str, Any]:
         """The result of a debate that has no turns left to take; its decision is written where it was not over."""
         decision = debate.decision or decide(debate.brief, debate.turns)
-        debate_id = debate.brief.debate_id
         if not debate.is_over:
-            store.conclude_debate(self.warehouse(), debate_id, decision)
-        return result_of(debate.brief, debate.turns, decision, self.exchanges(debate_id))
+            store.conclude_debate(self.warehouse(), debate.brief.debate_id, decision)
+        return self._result(debate, decision)
 
     def read(self, debate_id: str) -> dict[str, Any]:
         """The debate's result as it was decided; of one that is not over, as it stands.
@@ -128,10 +127,8 @@ class DebateService:
         Raises:
             UnknownNameError: if there is no such debate.
         """
-        row = store.load_debate(self.warehouse(), debate_id)
-        turns, is_over = store.turns_of(self.warehouse(), debate_id), row["status"] not in store.UNFINISHED
-        brief, decision = Brief.model_validate(row["brief"]), row["decision"] if is_over else None
-        return result_of(brief, turns, decision or decide(brief, turns), self.exchanges(debate_id))
+        debate = self._state(store.load_debate(self.warehouse(), debate_id))
+        return self._result(debate, debate.decision or decide(debate.brief, debate.turns))
 
     def replay(self, debate_id: str) -> dict[str, Any]:
         """The debate's result from its record alone.
@@ -184,6 +181,9 @@ class DebateService:
             if option is not None:
                 graded[row["debate_id"]] = self.grade(row["debate_id"], option, f"experiment {experiment_id}")
         return graded
+
+    def _result(self, debate: DebateState, decision: dict[str, Any]) -> dict[str, Any]:
+        return result_of(debate.brief, debate.turns, decision, self.exchanges(debate.brief.debate_id))
 
     def _state(self, row: dict[str, Any]) -> DebateState:
         turns, is_over = store.turns_of(self.warehouse(), row["debate_id"]), row["status"] not in store.UNFINISHED

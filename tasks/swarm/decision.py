@@ -45,8 +45,8 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     best = leader(settled, pooled)
     option, extra = _panel_choice(settled, best) if brief.engine == "evidence_panel" else _voted(settled, turns, count)
     confidence, basis = _confidence(settled, option, pooled, count)
-    experiment = settling_experiment(settled, pooled)
     status, reason = _status(settled, turns, option, confidence, pooled, count)
+    experiment = None if status == "decided" else settling_experiment(settled, pooled)
     if status in OPEN and experiment is not None:
         reason = f"{reason}; {in_words(experiment)}"
     return {
@@ -58,7 +58,7 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         "options": [{"id": one.id, "label": one.label} for one in settled.options],
         "confidence": confidence,
         "confidence_basis": basis,
-        "experiment": experiment if status != "decided" else None,
+        "experiment": experiment,
         "raw_confidence": _raw(settled, option, pooled, count),
         "agreement": _agreement(count, option),
         "engine": brief.engine,
@@ -110,7 +110,7 @@ def _also(brief: Brief, option: str | None, pooled: Sequence[Standing]) -> list[
 
 def _panel_choice(brief: Brief, best: Standing | None) -> tuple[str | None, tuple[str, ...]]:
     """The option worth most, unless another is about as likely to be the best; worse than today is said."""
-    if best is None or _calibrated(brief, _probability(brief, best)) < LEANING_FROM:
+    if best is None or calibrated(_probability(brief, best), brief.calibration) < LEANING_FROM:
         return None, ()
     return best.option, ("worse_than_today",) if best.mean < 0.0 else ()
 
@@ -219,16 +219,12 @@ def _confidence(
     if raw is None:
         return None, None
     if brief.calibration:
-        return _calibrated(brief, raw), "calibrated_history"
+        return calibrated(raw, brief.calibration), "calibrated_history"
     posterior = next((_probability(brief, one) for one in pooled if one.option == option), None)
     if posterior is not None:
         return posterior, "evidence_posterior"
     chance = 1.0 / len(brief.options)
     return chance + 0.5 * (max(raw, chance) - chance), "uncalibrated"
-
-
-def _calibrated(brief: Brief, raw: float) -> float:
-    return calibrated(raw, brief.calibration) if brief.calibration else raw
 
 
 def _agreement(count: Count, option: str | None) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from tasks.errors import InputError, OutOfRangeError, UnknownNameError, require_between
-from tasks.plain_text import digest
+from tasks.plain_text import digest, slug
 from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
 
 Name = TypeVar("Name", bound=StrEnum)
@@ -74,7 +73,7 @@ class ExpertAgentProfile:
             raise InputError(f"agent '{self.name}' has no skills; give at least one AgentSkill")
         if len({skill.skill for skill in self.skills}) < len(self.skills):
             raise InputError(f"agent '{self.name}' names a skill twice; keep one AgentSkill for each")
-        object.__setattr__(self, "agent_id", self.agent_id or f"{self.role}-{slug(self.name)}")
+        object.__setattr__(self, "agent_id", self.agent_id or f"{self.role}-{id_part(self.name)}")
         require_text("agent_id", self.agent_id, LONGEST_NAME + 28)
 
     def level_of(self, skills: Iterable[SkillTag]) -> float:
@@ -167,8 +166,8 @@ def require_text(what: str, value: Any, longest: int) -> str:
     return value
 
 
-def slug(text: str) -> str:
-    """Lower case, dashes for everything else; a name that loses letters so (any but English ones) is told by a hash."""
-    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+def id_part(text: str) -> str:
+    """The text as a part of an id; one that loses letters so (any but English ones) is told by a hash."""
+    plain = slug(text)
     is_whole = all(not letter.isalnum() or letter.isascii() for letter in text)
     return plain if plain and is_whole else "-".join(part for part in (plain, digest(text)) if part)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from tasks.plain_text import slug
 from tasks.swarm.posterior import Standing
 from tasks.swarm.records import Brief, Option
 
@@ -83,8 +83,7 @@ def _command(brief: Brief, design: dict[str, Any]) -> str:
 
 
 def _name(problem: str) -> str:
-    name = "-".join(re.findall(r"[a-z0-9]+", problem.lower()))[:LONGEST_NAME].strip("-")
-    return name or "debated-question"
+    return slug(problem)[:LONGEST_NAME].strip("-") or "debated-question"
 
 
 def _short(text: str) -> str:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.cli import main
 from tests.running_platform import PATIENCE
+
+Command = Callable[..., tuple[int, str, str]]
 
 # The platform's server without its front door: these tests are about flows, and their clients carry no login.
 WITHOUT_DOOR = "import flows.platform.prefect_server as s; s.collect_beside(); import prefect.cli as p; p.app()"
@@ -86,3 +92,22 @@ def at_prefect_api(prefect_api: str) -> Iterator[None]:
     """Flows that a test calls run on that server: `pytestmark = pytest.mark.usefixtures("at_prefect_api")`."""
     with temporary_settings({PREFECT_API_URL: prefect_api}):
         yield
+
+
+@pytest.fixture
+def raptorflow(
+    sqlite_template: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """`raptorflow …` in this process, over an empty warehouse: exit status, standard output, standard error."""
+    os.umask(0o077)  # as the command line sets it; the fixture of the home puts it back
+    home.mkdir()
+    shutil.copy(sqlite_template, home / "warehouse.db")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["raptorflow", *arguments])
+        with patch.dict(os.environ), pytest.raises(SystemExit) as ended:
+            main()
+        status: Any = ended.value.code
+        return status, *capsys.readouterr()
+
+    return run

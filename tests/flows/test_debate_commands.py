@@ -3,48 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-from unittest.mock import patch
+from functools import partial
 
 import pytest
 
-from flows.cli import main
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
+from tests.flows.conftest import Command
 from tests.tasks.swarm.test_findings import pattern
 
-Command = Callable[..., tuple[int, str, str]]
 EMOJIS = {"rule": [{"feature": "emoji_count", "op": ">=", "value": 1, "level": "present"}], "share_of_posts": 0.3}
 QUESTION = "Should our posts include emojis?"
 ASKED = (QUESTION, "-o", "Yes", "-o", "No", "-w", "acme")
 
 
 @pytest.fixture
-def debate(
-    sqlite_template: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """`raptorflow debate …` in this process: exit status, standard output, standard error."""
-    os.umask(0o077)  # as the command line sets it; the fixture of the home puts it back
-    home.mkdir()
-    shutil.copy(sqlite_template, home / "warehouse.db")
+def debate(raptorflow: Command) -> Command:
+    """`raptorflow debate …`: exit status, standard output, standard error."""
     warehouse = Warehouse()
     store(warehouse, Workspace, [workspace_row(), workspace_row(workspace_id="zenith", name="Zenith")])
     pattern(warehouse, "acme", lift_pct=63.0, lift_low_pct=40.0, lift_high_pct=90.0, details=EMOJIS)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["raptorflow", "debate", *arguments])
-        with patch.dict(os.environ), pytest.raises(SystemExit) as ended:
-            main()
-        status: Any = ended.value.code
-        return status, *capsys.readouterr()
-
-    return run
+    return partial(raptorflow, "debate")
 
 
 def test_a_question_is_answered_read_again_and_graded(debate: Command) -> None:

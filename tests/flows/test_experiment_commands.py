@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import pytest
 
-from flows.cli import main
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
+from tests.flows.conftest import Command
 
-Command = Callable[..., tuple[int, str, str]]
 CREATE = ("create", "checkout", "-w", "acme", "--metric", "clicked", "-v", "control", "-v", "bold", "--kind", "binary")
 
 
 @pytest.fixture
-def experiment(
-    sqlite_template: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """`raptorflow experiment …` in this process: exit status, standard output, standard error."""
-    os.umask(0o077)  # as the command line sets it; the fixture of the home puts it back
-    home.mkdir()
-    shutil.copy(sqlite_template, home / "warehouse.db")
+def experiment(raptorflow: Command) -> Command:
+    """`raptorflow experiment …`: exit status, standard output, standard error."""
     store(Warehouse(), Workspace, [workspace_row()])
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["raptorflow", "experiment", *arguments])
-        with patch.dict(os.environ), pytest.raises(SystemExit) as ended:
-            main()
-        status: Any = ended.value.code
-        return status, *capsys.readouterr()
-
-    return run
+    return partial(raptorflow, "experiment")
 
 
 def test_a_plan_is_a_sentence_a_curve_and_a_picture(experiment: Command, tmp_path: Path) -> None:
