@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import yaml
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
+from flows.platform.addresses import free_port
 from flows.platform.catalogue import FOLDER
 from flows.platform.children import descendants
 from flows.platform.login import USER, Login
@@ -31,13 +31,6 @@ SECONDS_OF_SILENCE = 60  # after which a run counts as crashed; two of its signs
 
 # On a machine that does much else, everything here takes longer: waits are multiplied by this.
 PATIENCE = float(os.environ.get("RAPTORFLOW_TEST_PATIENCE", "1"))
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-    return port
 
 
 @dataclass(frozen=True)

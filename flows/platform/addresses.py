@@ -85,6 +85,14 @@ def answers(url: str, seconds: float = 2.0) -> bool:
         return False
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+    return port
+
+
 @contextmanager
 def claimed(addresses: Addresses) -> Iterator[Addresses | None]:
     """Hold this home's platform; gives the addresses of one that already runs, or None once it is ours.

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
 import sys
 from collections.abc import Callable
 
-from flows.platform.addresses import answers
+from flows.platform.addresses import answers, free_port
 from flows.platform.children import Child, end
 from tasks.settings import get_settings
 
@@ -29,7 +28,7 @@ def begin_temporary_server() -> Callable[[], None]:
     """
     if "PREFECT_API_URL" in os.environ or "prefect" in sys.modules:
         return _nothing_to_wait_for
-    port = _free_port()
+    port = free_port()
     api = f"http://127.0.0.1:{port}/api"
     serving = ["-m", "uvicorn", "--factory", APP, "--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
     log = get_settings().home.resolve() / "logs" / "temporary-server.log"
@@ -44,10 +43,3 @@ def begin_temporary_server() -> Callable[[], None]:
 
 def _nothing_to_wait_for() -> None:
     """Another server is there already, or Prefect starts its own."""
-
-
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-    return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.cli import main
+from flows.platform.addresses import free_port
 from tests.running_platform import PATIENCE
 
 Command = Callable[..., tuple[int, str, str]]
@@ -25,13 +25,6 @@ Command = Callable[..., tuple[int, str, str]]
 # The platform's server without its front door: these tests are about flows, and their clients carry no login.
 WITHOUT_DOOR = "import flows.platform.prefect_server as s; s.collect_beside(); import prefect.cli as p; p.app()"
 START_SECONDS = 180 * int(PATIENCE)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:

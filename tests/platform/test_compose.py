@@ -22,10 +22,11 @@ import yaml
 from prefect.client.orchestration import SyncPrefectClient
 from sqlalchemy import make_url
 
+from flows.platform.addresses import free_port
 from flows.platform.catalogue import FOLDER
 from flows.platform.children import Child, end
 from tests.conftest import POSTGRES_URL, postgres_database
-from tests.running_platform import ROOT, eventually, free_port
+from tests.running_platform import ROOT, eventually
 
 SECRETS = {
     "RAPTORFLOW_AUTH": "admin:a-long-password",

@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.running_platform import PATIENCE, ROOT, RunningPlatform, free_port
+from flows.platform.addresses import free_port
+from tests.running_platform import PATIENCE, ROOT, RunningPlatform
 
 
 def up(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -12,11 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-LASTING = (
-    1.0,
-    2.0,
-    4.0,
-)  # days in which a novelty falls to 37 %; a slower one is hardly told from a level in two weeks
+# Days in which a novelty falls to 37 %; a slower one is hardly told from a level in two weeks.
+LASTING = (1.0, 2.0, 4.0)
 LEAST_DAYS = 4
 
 

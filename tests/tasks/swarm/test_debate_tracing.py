@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from flows.platform.addresses import free_port
 from tasks.settings import get_settings
 from tasks.swarm import AgentDebateOrchestrator, Endpoint, Limits
 from tasks.swarm.tracing import EXPERIMENT, USAGE, spans_of, trace_debate
@@ -94,9 +94,7 @@ def test_a_debate_without_a_server_does_not_import_mlflow(sqlite_warehouse: Ware
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     store = ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db", "--default-artifact-root", str(tmp_path / "a")]
     process = subprocess.Popen(
