@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from flows.experiment_options import context as context_of
 from flows.experiment_options import given, labels, numbers, other_metric, settled, variant
 from tasks.errors import InputError
 
@@ -94,9 +95,12 @@ def create(
         list[str] | None, typer.Option("--guardrail", help="NAME, NAME:decrease or NAME:decrease:0.05 (margin).")
     ] = None,
     kind_of_experiment: Annotated[
-        str, typer.Option("--type", help="ab_test, multivariate, multi_armed_bandit or sequential.")
+        str, typer.Option("--type", help="ab_test, multivariate, multi_armed_bandit, sequential or contextual.")
     ] = "ab_test",
     allocation: Annotated[str | None, typer.Option(help="equal, thompson, ucb or staged.")] = None,
+    context: Annotated[
+        str | None, typer.Option(help="Of a contextual experiment: what is known of a unit before, device,hour.")
+    ] = None,
     effect: Effect = None,
     baseline: Baseline = None,
     deviation: Deviation = None,
@@ -118,6 +122,7 @@ def create(
 
     traffic = given(layer=layer, layer_share=layer_share, ramp=None if ramp is None else numbers("--ramp", ramp))
     traffic |= {"assigned_elsewhere": True} if assigned_elsewhere else {}
+    traffic |= {} if context is None else {"context": [name.strip() for name in context.split(",")]}
     made = ExperimentService().create_experiment(
         name,
         workspace,
@@ -201,6 +206,9 @@ def assign(
     segments: Annotated[
         list[str] | None, typer.Option("--segment", help="A label known before; several as country=DE, device=ios.")
     ] = None,
+    context: Annotated[
+        list[str] | None, typer.Option("--context", help="NAME=VALUE that is known of the units, once for each.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The arm of each unit: the same unit always gets the same one."""
@@ -208,7 +216,12 @@ def assign(
     from tasks.experiments.service import ExperimentService
 
     service = ExperimentService()
-    arms = service.assign_variants(service.identify(which, workspace), units, [labels(segments)] * len(units))
+    arms = service.assign_variants(
+        service.identify(which, workspace),
+        units,
+        [labels(segments)] * len(units),
+        contexts=[context_of(context)] * len(units),
+    )
     experiment_output.arms(units, arms, as_json)
 
 

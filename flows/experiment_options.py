@@ -14,13 +14,13 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def settled(pairs: Sequence[str] | None) -> dict[str, Any]:
+def settled(pairs: Sequence[str] | None, option: str = "--set") -> dict[str, Any]:
     """Fields of a design from `key=value`; each value is JSON where it parses as such, else text."""
     design: dict[str, Any] = {}
     for pair in pairs or ():
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise InputError(f"--set takes key=value, not '{pair}'")
+            raise InputError(f"{option} takes key=value, not '{pair}'")
         try:
             design[key] = json.loads(text)
         except json.JSONDecodeError:
@@ -38,6 +38,15 @@ def labels(pairs: Sequence[str] | None) -> str | dict[str, str] | None:
     if len(named) < len(pairs):
         raise InputError(f"several segments are NAME=VALUE, each name once, not {', '.join(pairs)}")
     return named
+
+
+def context(pairs: Sequence[str] | None) -> dict[str, Any] | None:
+    """What is known of a unit from NAME=VALUE; a value that is a number or true or false counts as one."""
+    known = settled(pairs, "--context")
+    for name, value in known.items():
+        if isinstance(value, list | dict):
+            raise InputError(f"--context takes a text or a number, not {name}={json.dumps(value)}")
+    return known or None
 
 
 def numbers(option: str, text: str) -> list[float]:

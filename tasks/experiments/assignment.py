@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,10 @@ from datetime import datetime
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
+from tasks.experiments.contextual.context import Context, require_context
+from tasks.experiments.contextual.policy import LinearPolicy
 from tasks.experiments.design import LARGEST, Design, as_number, is_storable, require_storable
 from tasks.experiments.errors import InvalidDesignError, UnstorableTextError
 from tasks.experiments.hashing import COVERED_RANGES, HASHES, Position, covered_ranges, cumulative, keyed_blake2b
@@ -36,6 +41,8 @@ class AssignmentPlan:
         ranges: of the layer, that this experiment holds.
         holdout: by the workspace's salt, so that every experiment leaves out the same units; None: none is left out.
         covered: of each arm's range the part that takes part, where another platform cuts it there; None: all of it.
+        context: columns of a unit's context; None: the experiment has none.
+        policy: that follows the context; None: the weights are in force.
     """
 
     experiment_id: str
@@ -52,6 +59,8 @@ class AssignmentPlan:
     layer: Position | None = None
     ranges: Ranges = ()
     covered: tuple[tuple[float, float], ...] | None = None
+    context: tuple[str, ...] | None = None
+    policy: LinearPolicy | None = None
 
     @classmethod
     def of(
@@ -60,8 +69,9 @@ class AssignmentPlan:
         variants: Sequence[Mapping[str, Any]],
         epoch: Mapping[str, Any],
         ranges: Ranges = (),
+        policy: Mapping[str, Any] | None = None,
     ) -> AssignmentPlan:
-        """From rows of the warehouse; the epoch is the newest."""
+        """From rows of the warehouse; the epoch is the newest, and the policy is its, if it has one."""
         design = Design.from_dict(experiment["design"])
         names, weights = tuple(row["variant_id"] for row in variants), tuple(epoch["weights"])
         is_cut = design.traffic_share < 1 and design.bucketing in COVERED_RANGES
@@ -80,6 +90,8 @@ class AssignmentPlan:
             position_in(experiment["workspace_id"], design.layer) if design.layer is not None else None,
             ranges,
             tuple(covered_ranges(weights, design.traffic_share)) if is_cut else None,
+            None if design.context is None else tuple(design.context),
+            None if policy is None else LinearPolicy.from_dict(policy),
         )
 
     def require_begun(self, at: datetime) -> None:
@@ -87,28 +99,53 @@ class AssignmentPlan:
         if self.started_at is not None and at < self.started_at:
             raise InvalidDesignError(f"assigned_at {at} is before the start {self.started_at}; start it earlier")
 
-    def choose(self, unit_id: str) -> int | None:
-        """Index of the unit's arm; None if it takes no part."""
+    def takes_part(self, unit_id: str) -> bool:
+        """Whether the unit is among those that get an arm."""
         if self.enrolment is not None and self.enrolment(unit_id) >= self.traffic_share:
-            return None
+            return False
         if self.holdout is not None and self.holdout(unit_id) < self.holdout_share:
-            return None
-        if self.layer is not None and not is_within(self.ranges, self.layer(unit_id)):
+            return False
+        return self.layer is None or is_within(self.ranges, self.layer(unit_id))
+
+    def choose(self, unit_id: str, shares: tuple[float, ...] | None = None) -> int | None:
+        """Index of the unit's arm, by the weights or by shares of its own; None if it takes no part."""
+        if not self.takes_part(unit_id):
             return None
         position = self.position(unit_id)
-        arm = bisect_right(self.ends, position)
+        arm = bisect_right(self.ends if shares is None else cumulative(shares), position)
         return arm if self.covered is None or position < self.covered[arm][1] else None
 
+    def shares(self, context: Context) -> tuple[float, ...]:
+        """Probability of each arm for a unit with this context."""
+        if self.policy is None:
+            return self.weights
+        is_on = np.array(self.weights) > 0
+        return tuple(float(share) for share in self.policy.probabilities([context], is_on)[0])
+
+    def best(self, context: Context) -> str:
+        """The arm that is expected to do best in a context; by the weights where there is no policy."""
+        if self.policy is None:
+            return self.variants[max(range(len(self.weights)), key=self.weights.__getitem__)]
+        return self.variants[int(self.policy.best([context])[0])]
+
     def row(
-        self, unit_id: str, now: datetime, segment: str = "", covariate: float | None = None
+        self,
+        unit_id: str,
+        now: datetime,
+        segment: str = "",
+        covariate: float | None = None,
+        context: Context | None = None,
     ) -> dict[str, Any] | None:
         """The assignment to store; None if the unit takes no part."""
-        arm = self.choose(unit_id)
+        shares = self.weights if self.context is None else self.shares(context or {})
+        arm = self.choose(unit_id, None if self.context is None else shares)
         if arm is None:
             return None
         about = {"experiment_id": self.experiment_id, "unit_id": unit_id, "variant_id": self.variants[arm]}
-        known = {"segment": segment, "covariate": covariate, "assigned_at": now}
-        return about | {"epoch": self.epoch, "propensity": self.weights[arm]} | known
+        known: dict[str, Any] = {"segment": segment, "covariate": covariate, "assigned_at": now}
+        if self.context is not None:
+            known["context"] = json.dumps(context or {}, sort_keys=True, ensure_ascii=False)
+        return about | {"epoch": self.epoch, "propensity": shares[arm]} | known
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +159,40 @@ class Arrivals:
     units: list[str | None]
     segments: list[str]
     covariates: list[float | None]
+    contexts: Sequence[object] | None = None
 
     @classmethod
     def of(
-        cls, unit_ids: Sequence[object], segments: Sequence[object] | None, covariates: Sequence[object] | None
+        cls,
+        unit_ids: Sequence[object],
+        segments: Sequence[object] | None,
+        covariates: Sequence[object] | None,
+        contexts: Sequence[object] | None = None,
     ) -> Arrivals:
-        """Checked, before any is assigned."""
+        """Checked, before any is assigned; contexts are checked by the plan, which knows their columns."""
         units = [_storable_unit(unit) for unit in unit_ids]
         labels, numbers = require_segments(segments, len(units)), require_covariates(covariates, len(units))
         if segments is not None:
             units = [unit if is_storable(label) else None for unit, label in zip(units, labels, strict=True)]
-        return cls(units, labels, numbers)
+        if contexts is not None and len(contexts) != len(units):
+            raise InvalidDesignError(f"{len(units)} units need as many contexts, not {len(contexts)}")
+        return cls(units, labels, numbers, contexts)
+
+    def _context_at(self, place: int, plan: AssignmentPlan) -> Context | None:
+        """As the experiment's columns have it.
+
+        Raises:
+            InvalidDesignError: for a context where the experiment has none, or one that is no context.
+        """
+        given = None if self.contexts is None else self.contexts[place]
+        if plan.context is not None:
+            return require_context(given, plan.context)
+        if given:
+            raise InvalidDesignError(
+                "only a contextual experiment takes a context; create it with experiment_type='contextual' and "
+                "context=['device', …], or use segment="
+            )
+        return None
 
     def batches(self) -> Iterator[list[int]]:
         """Places of the units, some at a time, in the order of their ids: requests that share units never deadlock."""
@@ -147,8 +207,8 @@ class Arrivals:
         """Assignments to store; of a unit that comes twice, the last."""
         chosen = {}
         for k in places:
-            unit = self._id_at(k)
-            chosen[unit] = plan.row(unit, now, self.segments[k], self.covariates[k])
+            unit, context = self._id_at(k), self._context_at(k, plan)
+            chosen[unit] = plan.row(unit, now, self.segments[k], self.covariates[k], context)
         return [row for row in chosen.values() if row is not None]
 
 

@@ -25,6 +25,12 @@ from tasks.experiments.records import (
 Row = dict[str, Any]
 DRAFT, RUNNING, COMPLETED = "draft", "running", "completed"
 OPEN = (None, None)
+ENDINGS = (
+    ExperimentStatus.NO_DIFFERENCE,
+    ExperimentStatus.INVALID,
+    ExperimentStatus.CONTRADICTED,
+    ExperimentStatus.POLICY,
+)
 BOUNDS: dict[MetricKind, tuple[float | None, float | None]] = {
     MetricKind.BINARY: (0.0, 1.0),
     MetricKind.RATE: (0.0, 1.0),
@@ -98,6 +104,23 @@ def require_addable(design: Design, primary: Metric) -> None:
         raise InvalidDesignError(
             f"missing_outcomes='zero' is for metrics that count or add up, not for a {primary.kind}: who has none "
             "has no rate; declare metric_kind 'binary' or 'count', or use 'exclude'"
+        )
+
+
+def require_one_metric(wanted: Definition) -> None:
+    """Raise where a contextual experiment is to judge what a policy cannot be learned from."""
+    if wanted.design.context is None:
+        return
+    if len(wanted.metrics) > 1:
+        raise InvalidDesignError(
+            "a contextual experiment judges its one metric: leave out secondary metrics and guardrails, and watch them "
+            "in an A/B test of the policy"
+        )
+    primary = wanted.metrics[0]
+    if primary.kind == MetricKind.RATIO or primary.quantile or primary.winsorise_at:
+        raise InvalidDesignError(
+            f"a policy is learned from each unit's own value, and metric '{primary.name}' is compared by "
+            "ratio, quantile or capped values; name one that adds up"
         )
 
 
@@ -196,11 +219,7 @@ def conclusion(analysis: ExperimentResult, chosen: str | None) -> str:
     """How an experiment ended: `winner` if proven, `chosen` if a person decided otherwise, or why there is none."""
     if chosen is not None:
         return "winner" if chosen == analysis.winner else "chosen"
-    return (
-        analysis.status.value
-        if analysis.status in (ExperimentStatus.NO_DIFFERENCE, ExperimentStatus.INVALID, ExperimentStatus.CONTRADICTED)
-        else "inconclusive"
-    )
+    return analysis.status.value if analysis.status in ENDINGS else "inconclusive"
 
 
 def experiment_id_of(workspace_id: str, name: str, before: int) -> str:

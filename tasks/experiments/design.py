@@ -32,6 +32,7 @@ LARGEST = 1e70  # of a number: its fourth power, which errors of variances are m
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 LONGEST_DAYS = 3650.0
 MOST_UNITS = 10**12
+MOST_COLUMNS = 20  # of a context
 CYCLE_DAYS = 7.0  # people's days differ by the week
 
 
@@ -125,6 +126,7 @@ class Design:
         ramp: shares of the traffic, rising, that it goes through (.01, .1, .5, 1) unless a guardrail is harmed.
         ramp_days: least days of each stage.
         is_holdout: whether it compares the workspace's holdout group with everybody else.
+        context: of a contextual experiment, columns that are known of a unit before it gets an arm.
         decision_rule: which rule declares a winner; an experiment keeps the one it was created under.
     """
 
@@ -155,6 +157,7 @@ class Design:
     ramp: list[float] | None = None
     ramp_days: float = 1.0
     is_holdout: bool = False
+    context: list[str] | None = None
     decision_rule: int = CURRENT_RULE
 
     def __post_init__(self) -> None:
@@ -176,6 +179,7 @@ class Design:
         self._require_times()
         self._require_missing_outcomes()
         self._require_traffic()
+        self._require_context()
         if self.bucketing not in HASHES:
             raise InvalidDesignError(f"bucketing is one of {', '.join(HASHES)}, not {self.bucketing!r}")
         require_between("decision_rule", self.decision_rule, 1, CURRENT_RULE)
@@ -198,6 +202,24 @@ class Design:
             raise InvalidDesignError(
                 "units that are assigned elsewhere have no layer, ramp, traffic_share or adaptive weights here"
             )
+
+    def _require_context(self) -> None:
+        is_contextual = self.experiment_type == ExperimentType.CONTEXTUAL
+        if is_contextual != (self.context is not None):
+            raise InvalidDesignError(
+                "a contextual experiment names the columns of its context, such as context=['device', 'hour'], and no "
+                "other type has any"
+            )
+        if not is_contextual:
+            return
+        require_columns(self.context)
+        if self.allocation_strategy != VariantAllocation.THOMPSON:
+            raise InvalidDesignError(
+                f"a contextual experiment allocates by thompson, not {self.allocation_strategy.value}: leave it out"
+            )
+        for name in ("assigned_elsewhere", "ramp", "winsorise_at", "allocation_floor", "scheduled_looks"):
+            if getattr(self, name):
+                raise InvalidDesignError(f"a contextual experiment has no {name}; leave it out")
 
     def _require_times(self) -> None:
         if self.conversion_window_days is not None:
@@ -255,6 +277,23 @@ class Design:
         kinds = {"experiment_type": ExperimentType(stored["experiment_type"])}
         strategy = VariantAllocation(stored["allocation_strategy"])
         return cls(**{**stored, **kinds, "allocation_strategy": strategy})
+
+
+def require_columns(names: object) -> list[str]:
+    """Names of a context's columns.
+
+    Raises:
+        InvalidDesignError: unless they are one to twenty different texts.
+    """
+    if not isinstance(names, list | tuple) or not 1 <= len(names) <= MOST_COLUMNS:
+        raise InvalidDesignError(
+            f"context names 1 to {MOST_COLUMNS} columns that are known before an arm is given, such as "
+            f"['device', 'hour'], not {names!r}"
+        )
+    columns = [require_text("a column of the context", name, 64) for name in names]
+    if len(set(columns)) < len(columns):
+        raise InvalidDesignError(f"columns of the context must differ: {', '.join(columns)}")
+    return columns
 
 
 def _require_ramp(shares: object) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import polars as pl
 
 from tasks.experiments.aggregated import AggregatedAnalysis
+from tasks.experiments.contextual.logged_policies import PolicyEvaluation, evaluate_log
 from tasks.experiments.ramp import RampStep
 from tasks.experiments.records import (
     Assignment,
@@ -170,6 +171,7 @@ class ExperimentEngine:
         *,
         segment: str | Mapping[str, Any] | None = None,
         covariate: float | None = None,
+        context: Mapping[str, Any] | None = None,
         assigned_at: datetime | None = None,
     ) -> Assignment | None:
         """The unit's arm: the same id always gets the same one, in every process, also after the experiment's end.
@@ -178,6 +180,7 @@ class ExperimentEngine:
             unit_id: a user, a post, whatever is randomized; a fresh one is made, and returned, for None.
             segment: a label known before the experiment, or several by name, to report effects by.
             covariate: the metric's value of this unit from before the experiment, to reduce variance by.
+            context: of a contextual experiment, what is known of the unit, by the columns that it was created with.
             assigned_at: when it was exposed first, where that was before now.
 
         Returns:
@@ -189,8 +192,30 @@ class ExperimentEngine:
             unit_id,
             segment=segment,
             covariate=covariate,
+            context=context,
             assigned_at=assigned_at,
         )
+
+    async def recommend_variant(self, experiment_id: str, context: Mapping[str, Any] | None = None) -> str:
+        """The arm that the proven policy of a completed contextual experiment serves in a context; stores nothing.
+
+        Raises:
+            WrongStateError: unless it was completed with a policy that is proven; names what to serve instead.
+        """
+        return await asyncio.to_thread(self._service.recommend_variant, experiment_id, context)
+
+    async def evaluate_policy(self, log: Any, **columns: Any) -> PolicyEvaluation:
+        """What another policy would have earned on the units of a log, without serving it.
+
+        Args:
+            log: polars or pandas frame, or rows; one row a unit.
+            columns: arguments of `tasks.experiments.contextual.logged_policies.evaluate_log`: names of the columns
+                that hold outcome, logged probability and the other policy's probability of the arm that was given.
+
+        Raises:
+            InputError: for columns that are missing, or probabilities that are none.
+        """
+        return await asyncio.to_thread(evaluate_log, log, **columns)
 
     async def assign_variants(
         self,
@@ -199,6 +224,7 @@ class ExperimentEngine:
         segments: Sequence[str | Mapping[str, Any] | None] | None = None,
         covariates: Sequence[float | None] | None = None,
         *,
+        contexts: Sequence[Mapping[str, Any] | None] | None = None,
         assigned_at: datetime | None = None,
     ) -> list[Assignment | None]:
         """Arms of many units, in their order, in one transaction.
@@ -207,7 +233,13 @@ class ExperimentEngine:
         surrogate pair), and after the experiment's end one that has no arm.
         """
         return await asyncio.to_thread(
-            self._service.assign_variants, experiment_id, unit_ids, segments, covariates, assigned_at=assigned_at
+            self._service.assign_variants,
+            experiment_id,
+            unit_ids,
+            segments,
+            covariates,
+            contexts=contexts,
+            assigned_at=assigned_at,
         )
 
     async def assigned_variants(self, experiment_id: str, unit_ids: Sequence[str]) -> list[Assignment | None]:

@@ -19,6 +19,7 @@ DECISIONS = {
     ExperimentStatus.CONTRADICTED: "look into it",
     ExperimentStatus.WINNER: "ship it",
     ExperimentStatus.NO_DIFFERENCE: "keep the control",
+    ExperimentStatus.POLICY: "serve the policy",
 }
 EITHER = "ship either"
 # Why something waits for a decision, in the words of a list.
@@ -28,6 +29,7 @@ REASONS = {
     ExperimentStatus.CONTRADICTED: "the effect changed while it ran, so that it has no one value",
     ExperimentStatus.WINNER: "it has a winner, and waits for somebody to end it",
     ExperimentStatus.NO_DIFFERENCE: "no difference worth having, and it waits for somebody to end it",
+    ExperimentStatus.POLICY: "its policy is proven, and it waits for somebody to end it",
     ExperimentStatus.RUNNING: "several arms beat the control, and between them nothing is proven",
 }
 
@@ -43,6 +45,7 @@ def headline(analysis: ExperimentResult) -> str:
         ExperimentStatus.INSUFFICIENT_DATA: _too_few,
         ExperimentStatus.RUNNING: _running,
         ExperimentStatus.INCONCLUSIVE: _inconclusive,
+        ExperimentStatus.POLICY: _policy,
     }
     return sentences[analysis.status](analysis)
 
@@ -103,6 +106,10 @@ def _running(analysis: ExperimentResult) -> str:
     if analysis.planned_units_per_arm and smallest >= analysis.planned_units_per_arm:
         return f"Keep {control}, or go on: nothing is proven at the planned size; {at_most(analysis)}"
     return f"Keep it running: nothing is proven yet; {at_most(analysis)}"
+
+
+def _policy(analysis: ExperimentResult) -> str:
+    return f"Give each unit the arm that its context recommends: {(analysis.policy or {}).get('in_words', '')}"
 
 
 def _inconclusive(analysis: ExperimentResult) -> str:

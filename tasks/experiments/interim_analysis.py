@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from tasks.experiments.analysis import AnalysisInput, InterimResult, take_look
+from tasks.experiments.analysis import AnalysisInput, take_look
 from tasks.experiments.definition import DRAFT
 from tasks.experiments.design import QUANTILES, Design
 from tasks.experiments.errors import WrongStateError, start_it
@@ -43,33 +43,41 @@ def analyze(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
     if experiment["status"] == DRAFT:
         raise WrongStateError(experiment_id, DRAFT, "there is nothing to analyze", start_it(experiment_id))
     known = read_input(store, stored, last)
-    digest = hashlib.sha256(json.dumps(list(known.statistics), sort_keys=True).encode()).hexdigest()
-    is_new = last is None or last["statistics_sha256"] != digest
-    number = (0 if last is None else last["look"]) + (1 if is_new else 0)
-    known = replace(known, looks=number, days=store.outcomes.by_day(experiment_id), elapsed_days=_elapsed(experiment))
+    digest, number, is_new = look_number(known, last)
+    known = replace(
+        known, looks=number, days=store.outcomes.by_day(experiment_id), elapsed_days=elapsed_days(experiment)
+    )
     seen = take_look(known)
     if seen.planned is not None and known.planned is None:
         evidence = {"planned_units_per_arm": seen.planned, "n": int(seen.moments.n.sum())}
         store.definitions.change(
             experiment_id, "planned", datetime.now(UTC), evidence, planned_units_per_arm=seen.planned
         )
-    _keep_kinds(store, stored, known)
+    keep_kinds(store, stored, known)
     now = datetime.now(UTC)
     pace = pace_of(experiment, store.log.counts(experiment_id), int(seen.moments.n.sum()), now)
     expected = forecast(known, seen, pace, now, now + timedelta(days=missing_days(known)))
     left_out = in_words(store.logs.counts(experiment_id))
     analysis = report(experiment, known, seen, number, expected, left_out)
     if is_new:
-        _keep_look(store, digest, analysis, seen)
+        keep_look(store, digest, analysis, seen.evidence.as_dict())
     return analysis
 
 
-def _elapsed(experiment: Row) -> float:
+def elapsed_days(experiment: Row) -> float:
     """Days since the start, up to the end."""
     return float(((experiment["completed_at"] or datetime.now(UTC)) - experiment["started_at"]) / timedelta(days=1))
 
 
-def _keep_kinds(store: ExperimentStore, stored: tuple[Row, Sequence[Row], Sequence[Row]], known: AnalysisInput) -> None:
+def look_number(known: AnalysisInput, last: Row | None) -> tuple[str, int, bool]:
+    """The data's digest, the number of this look, and whether its data are new."""
+    digest = hashlib.sha256(json.dumps(list(known.statistics), sort_keys=True).encode()).hexdigest()
+    is_new = last is None or last["statistics_sha256"] != digest
+    return digest, (0 if last is None else last["look"]) + (1 if is_new else 0), is_new
+
+
+def keep_kinds(store: ExperimentStore, stored: tuple[Row, Sequence[Row], Sequence[Row]], known: AnalysisInput) -> None:
+    """Remember the kinds that outcomes turned out to have."""
     before = {metric["metric_name"]: metric["kind"] for metric in stored[2]}
     changed = {
         metric["metric_name"]: MetricKind(metric["kind"]).value
@@ -179,8 +187,9 @@ def _capped(
     return [projected(about | as_columns(*item), kind) for item in cells.items()]
 
 
-def _keep_look(store: ExperimentStore, digest: str, analysis: ExperimentResult, seen: InterimResult) -> None:
-    result: Row = {"evidence": seen.evidence.as_dict(), "status": analysis.status.value, "winner": analysis.winner}
+def keep_look(store: ExperimentStore, digest: str, analysis: ExperimentResult, evidence: Row | None) -> None:
+    """Keep what a look came to; `evidence` is what later looks of the same kind begin with."""
+    result: Row = {"evidence": evidence, "status": analysis.status.value, "winner": analysis.winner}
     result |= {"headline": headline(analysis), "better_than_control": list(analysis.better_than_control)}
     result |= {"p_value": analysis.p_value, "effects": [effect.as_dict() for effect in analysis.effects]}
     look = {"experiment_id": analysis.experiment_id, "statistics_sha256": digest, "look": analysis.looks}

@@ -16,6 +16,7 @@ class ExperimentType(StrEnum):
     MULTIVARIATE = "multivariate"
     MULTI_ARMED_BANDIT = "multi_armed_bandit"
     SEQUENTIAL = "sequential"
+    CONTEXTUAL = "contextual"
 
 
 class VariantAllocation(StrEnum):
@@ -52,7 +53,8 @@ class ExperimentStatus(StrEnum):
     difference there is, is smaller than the smallest worth having · `invalid`: units did not arrive, or report, in the
     promised shares · `contradicted`: the effect changed while it ran, so that it has no one value · `harmed`: whatever
     leads, or every arm but the control, hurts a guardrail · `inconclusive`: of those that ran elsewhere, ended and
-    proven nothing by its one test.
+    proven nothing by its one test · `policy`: no one arm is best for everybody, and giving each unit the arm that suits
+    its context beats what was served.
     """
 
     INSUFFICIENT_DATA = "insufficient_data"
@@ -63,6 +65,7 @@ class ExperimentStatus(StrEnum):
     CONTRADICTED = "contradicted"
     HARMED = "harmed"
     INCONCLUSIVE = "inconclusive"
+    POLICY = "policy"
 
 
 class MappingRecord(Mapping[str, Any]):
@@ -270,6 +273,7 @@ class ExperimentResult(MappingRecord):
         reporting: whether the units with an outcome are as many of the assigned ones in every arm.
         better_than_control: arms that are proven better than the control, whether or not one of them wins.
         days: effect of each arm by whole days since a unit's exposure, where outcomes say when they occurred.
+        policy: of a contextual experiment, what following the context is worth; None of any other.
     """
 
     experiment_id: str
@@ -305,11 +309,12 @@ class ExperimentResult(MappingRecord):
     reporting: SampleRatio | None = None
     better_than_control: tuple[str, ...] = ()
     days: tuple[dict[str, Any], ...] = ()
+    policy: dict[str, Any] | None = None
 
     @property
     def is_answered(self) -> bool:
         """Whether its question has an answer, so that it may end."""
-        return self.status in (ExperimentStatus.WINNER, ExperimentStatus.NO_DIFFERENCE)
+        return self.status in (ExperimentStatus.WINNER, ExperimentStatus.NO_DIFFERENCE, ExperimentStatus.POLICY)
 
 
 def _plain(value: Any) -> Any:

@@ -20,6 +20,7 @@ import polars as pl
 from tasks.errors import InputError, UnknownNameError, require_between
 from tasks.experiments import definition, interim_analysis
 from tasks.experiments.aggregated import AggregatedAnalysis, FinishedPlan, analyze_arms
+from tasks.experiments.analysis import AnalysisInput
 from tasks.experiments.assignment import (
     HELD_OUT,
     Arrivals,
@@ -29,6 +30,8 @@ from tasks.experiments.assignment import (
     require_past,
     require_unit,
 )
+from tasks.experiments.contextual import analysis as contextual_analysis
+from tasks.experiments.contextual.context import require_context
 from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING, Definition, as_record, parse_enum
 from tasks.experiments.design import (
     Design,
@@ -49,6 +52,7 @@ from tasks.experiments.records import (
     Assignment,
     ExperimentRecord,
     ExperimentResult,
+    ExperimentStatus,
     ExperimentType,
     MetricKind,
     Plan,
@@ -105,7 +109,7 @@ class ExperimentService:
     ) -> ExperimentRecord:
         """Write a new experiment, or return the one that is described again."""
         kind = parse_enum(ExperimentType, "experiment_type", experiment_type)
-        is_bandit = kind == ExperimentType.MULTI_ARMED_BANDIT
+        is_bandit = kind in (ExperimentType.MULTI_ARMED_BANDIT, ExperimentType.CONTEXTUAL)
         usual = VariantAllocation.THOMPSON if is_bandit else VariantAllocation.EQUAL
         strategy = parse_enum(VariantAllocation, "allocation_strategy", allocation_strategy or usual)
         name = require_text("name", name, 128)
@@ -133,6 +137,7 @@ class ExperimentService:
             baseline=definition.make_baseline(baseline, primary.kind),
         )
         definition.require_addable(wanted.design, primary)
+        definition.require_one_metric(wanted)
         return self._write(wanted, None if salt is None else require_storable("salt", salt))
 
     def _write(self, wanted: Definition, salt: str | None) -> ExperimentRecord:
@@ -246,11 +251,15 @@ class ExperimentService:
         *,
         segment: str | Mapping[str, Any] | None = None,
         covariate: float | None = None,
+        context: Mapping[str, Any] | None = None,
         assigned_at: datetime | None = None,
     ) -> Assignment | None:
         """The unit's arm; None for a unit that takes no part."""
         unit, label = require_unit(unit_id), require_storable("a segment", as_text(segment))
-        return self.assign_variants(experiment_id, [unit], [label], [covariate], assigned_at=assigned_at)[0]
+        contexts = None if context is None else [context]
+        return self.assign_variants(
+            experiment_id, [unit], [label], [covariate], contexts=contexts, assigned_at=assigned_at
+        )[0]
 
     def assign_variants(
         self,
@@ -259,10 +268,11 @@ class ExperimentService:
         segments: Sequence[str | Mapping[str, Any] | None] | None = None,
         covariates: Sequence[float | None] | None = None,
         *,
+        contexts: Sequence[Mapping[str, Any] | None] | None = None,
         assigned_at: datetime | None = None,
     ) -> list[Assignment | None]:
         """Arms of many units, in their order, in one transaction; what is stored wins."""
-        arrivals = Arrivals.of(unit_ids, segments, covariates)
+        arrivals = Arrivals.of(unit_ids, segments, covariates, contexts)
         if self._takes_nobody_new(experiment_id):
             return self._known_only(experiment_id, arrivals)
         plan, now = self._plan(experiment_id), datetime.now(UTC)
@@ -276,7 +286,7 @@ class ExperimentService:
             for place in batch:
                 arms[place] = assignment_of(arrivals.units[place], stored)
         if plan.holdout is not None:
-            self._enroll_in_holdout(experiment_id, arrivals, places, at)
+            self._enroll_in_holdout(experiment_id, replace(arrivals, contexts=None), places, at)
         return arms
 
     def _enroll_in_holdout(self, experiment_id: str, arrivals: Arrivals, places: list[list[int]], at: datetime) -> None:
@@ -369,7 +379,8 @@ class ExperimentService:
             fix = "ingest them with `raptorflow ingest exposures FILE`"
             raise WrongStateError(experiment_id, "assigned elsewhere", "its units come with their arms", fix)
         epoch, ranges = self.store.assignments.epochs(experiment_id)[-1], self.store.layers.ranges(experiment_id)
-        plan = AssignmentPlan.of(experiment, variants, epoch, ranges)
+        policy = self.store.policies.of_epoch(experiment_id, epoch["epoch"])
+        plan = AssignmentPlan.of(experiment, variants, epoch, ranges, policy)
         self._plans[experiment_id] = (time.monotonic() + PLAN_SECONDS, plan)
         return plan
 
@@ -447,10 +458,39 @@ class ExperimentService:
         outcomes, smallest = int(sums.n.sum()), int(sums.n.min())
         if not bandit_allocation.is_due(outcomes, last["outcomes_before"], smallest):
             return
+        if known.design.context is not None:
+            self._learn_policy(experiment_id, known, outcomes)
+            return
         weights = np.zeros(len(is_on))
         weights[is_on] = bandit_allocation.new_weights(sums, metric, known.design)
         why = f"{known.design.allocation_strategy} after {outcomes} outcomes"
         self._begin_epoch(last, [float(weight) for weight in weights], why, outcomes)
+
+    def _learn_policy(self, experiment_id: str, known: AnalysisInput, outcomes: int) -> None:
+        """Begin an epoch with a policy from all units that reported; the weights say which arms are on."""
+        policy = contextual_analysis.learn(self.store, experiment_id, known)
+        last, reason = known.epochs[-1], f"policy after {outcomes} outcomes"
+        self._begin_epoch(last, list(last["weights"]), reason, outcomes, policy.as_dict())
+
+    def recommend_variant(self, experiment_id: str, context: Mapping[str, Any] | None = None) -> str:
+        """The arm that the policy of a completed contextual experiment serves in a context; stores nothing.
+
+        Raises:
+            WrongStateError: unless it was completed with a policy that is proven; names what to serve instead.
+        """
+        experiment, variants, _ = self.store.definitions.find(experiment_id)
+        if experiment["conclusion"] != ExperimentStatus.POLICY.value:
+            served = experiment["winner"] or next(row["variant_id"] for row in variants if row["is_control"])
+            raise WrongStateError(
+                experiment_id,
+                experiment["conclusion"] or experiment["status"],
+                "only a policy that is proven better than what was served is served",
+                f"serve {served}, or go on and look again",
+            )
+        epoch = self.store.assignments.epochs(experiment_id)[-1]
+        policy = self.store.policies.of_epoch(experiment_id, epoch["epoch"])
+        plan = AssignmentPlan.of(experiment, variants, epoch, policy=policy)
+        return plan.best(require_context(context, plan.context or ()))
 
     def set_weights(self, experiment_id: str, weights: Mapping[str, float], reason: str) -> ExperimentRecord:
         """Begin a new epoch with these weights, unless they are in force already."""
@@ -517,14 +557,18 @@ class ExperimentService:
         known = interim_analysis.read_input(self.store, self.store.definitions.find(last["experiment_id"]), None)
         self._begin_epoch(last, weights, reason, int(known.sums(known.metrics[0]).n.sum()))
 
-    def _begin_epoch(self, last: Mapping[str, Any], weights: list[float], reason: str, outcomes: int) -> None:
+    def _begin_epoch(
+        self, last: Mapping[str, Any], weights: list[float], reason: str, outcomes: int, policy: Row | None = None
+    ) -> None:
         epoch = {"experiment_id": last["experiment_id"], "epoch": last["epoch"] + 1, "weights": weights}
-        now = datetime.now(UTC)
-        self.store.assignments.add_epoch(epoch | {"reason": reason, "outcomes_before": outcomes, "started_at": now})
+        epoch |= {"reason": reason, "outcomes_before": outcomes, "started_at": datetime.now(UTC)}
+        self.store.assignments.add_epoch(epoch, policy)
         self._plans.pop(last["experiment_id"], None)
 
     def analyze_experiment(self, experiment_id: str) -> ExperimentResult:
         """Look at the data and keep the look."""
+        if self.store.definitions.find(experiment_id)[0]["experiment_type"] == ExperimentType.CONTEXTUAL.value:
+            return contextual_analysis.analyze(self.store, experiment_id)
         return interim_analysis.analyze(self.store, experiment_id)
 
     def check_significance(self, experiment_id: str) -> tuple[bool, str | None]:

@@ -108,6 +108,8 @@ def _day(row: Mapping[str, Any]) -> Row:
 
 def checks(analysis: ExperimentResult) -> Iterator[str]:
     """What the answer rests on, a sentence each: shares, what is better, how it was judged, what weakens it."""
+    if analysis.policy is not None:
+        yield str(analysis.policy["in_words"])
     ratio = analysis.sample_ratio
     if ratio is not None:
         shares = "NOT as promised" if ratio.is_alarm else "as promised"

@@ -543,6 +543,16 @@ class ExperimentAssignment(Base):
     segment: Mapped[str] = mapped_column(Key)
     covariate: Mapped[float | None]
     assigned_at: Mapped[datetime]
+    context: Mapped[str | None] = mapped_column(Text)
+
+
+class ExperimentPolicy(Base):
+    """Which arm suits which context, as a contextual experiment believed from an epoch on; its propensities follow."""
+
+    __tablename__ = "experiment_policy"
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    policy: Mapped[dict[str, Any]]
 
 
 class ExperimentArrival(Base):

@@ -58,6 +58,8 @@ PUBLIC: dict[str, str] = {
     "ExperimentEngine.check_significance": GUIDE,
     "ExperimentEngine.complete_experiment": GUIDE,
     "ExperimentEngine.plan_experiment": "the guide's practice: calculate the required sample size before starting",
+    "ExperimentEngine.recommend_variant": "what a web site serves once a contextual experiment has a proven policy",
+    "ExperimentEngine.evaluate_policy": "what another policy would have earned on somebody's own log, before it serves",
     "ExperimentEngine.assign_variants": "assign_variant for many units at once",
     "ExperimentEngine.assigned_variants": "which variant units have, without assigning any",
     "ExperimentEngine.record_outcomes": "record_outcome for many units at once",

@@ -135,4 +135,9 @@ def from_estimates(estimate: Array, error: Array, n: Real, *, alpha: Real, n_sta
 
 def lift_is_defined(control: Moments) -> NDArray[np.bool_]:
     """Whether the control's mean is far enough from zero (3 standard errors) for a relative lift to mean anything."""
-    return np.abs(control.mean) > 3 * control.standard_error
+    return is_far_from_zero(control.mean, control.standard_error)
+
+
+def is_far_from_zero(mean: Array, standard_error: Array) -> NDArray[np.bool_]:
+    """Whether means are more than 3 standard errors away from zero."""
+    return np.abs(mean) > 3 * standard_error

@@ -7,6 +7,7 @@ from tasks.experiments.store.log import DecisionLog, sealed
 from tasks.experiments.store.logs import Logs
 from tasks.experiments.store.metrics import Metrics
 from tasks.experiments.store.outcomes import Outcomes
+from tasks.experiments.store.policies import Policies
 from tasks.experiments.store.rows import Row
 from tasks.warehouse import Warehouse
 
@@ -23,6 +24,7 @@ class ExperimentStore:
         metrics: what workspaces measure, as they defined it.
         layers: which units of a layer are whose.
         logs: what was ingested of exposures and outcomes.
+        policies: what contextual experiments believed, epoch by epoch.
         log: what was seen when, and what was decided on it.
     """
 
@@ -35,3 +37,4 @@ class ExperimentStore:
         self.assignments = Assignments(warehouse, self.log)
         self.outcomes = Outcomes(warehouse, self.assignments)
         self.logs = Logs(warehouse, self.assignments)
+        self.policies = Policies(warehouse)

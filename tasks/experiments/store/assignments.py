@@ -11,7 +11,13 @@ from sqlalchemy.dialects import postgresql
 from tasks.experiments.store.log import DecisionLog
 from tasks.experiments.store.rows import Row, add_to_sums, insert_into, rows_of
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import Experiment, ExperimentArrival, ExperimentAssignment, ExperimentEpoch
+from tasks.warehouse.schema import (
+    Experiment,
+    ExperimentArrival,
+    ExperimentAssignment,
+    ExperimentEpoch,
+    ExperimentPolicy,
+)
 
 UNITS_PER_QUERY = 5000
 
@@ -26,10 +32,13 @@ class Assignments:
         """Weights over time."""
         return rows_of(self.warehouse, ExperimentEpoch, experiment_id, ExperimentEpoch.epoch)
 
-    def add_epoch(self, epoch: Row) -> bool:
-        """Put new weights in force; False when another process was first."""
+    def add_epoch(self, epoch: Row, policy: Row | None = None) -> bool:
+        """Put new weights in force, or a policy; False when another process was first."""
         with self.warehouse.begin() as connection:
             added = self.warehouse.upsert(connection, ExperimentEpoch, [epoch], keep_existing=True) > 0
+            if added and policy is not None:
+                row = {name: epoch[name] for name in ("experiment_id", "epoch")} | {"policy": policy}
+                self.warehouse.upsert(connection, ExperimentPolicy, [row])
             if added and epoch["epoch"]:
                 evidence = {name: epoch[name] for name in ("epoch", "weights", "reason", "outcomes_before")}
                 self.log.append(connection, epoch["experiment_id"], "reweighted", epoch["started_at"], evidence)
