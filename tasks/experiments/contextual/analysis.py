@@ -79,9 +79,11 @@ def analyze(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
     days = store.outcomes.by_day(experiment_id)
     known = replace(known, looks=number, days=days, elapsed_days=elapsed_days(experiment))
     keep_kinds(store, stored, known)
-    analysis = _report(experiment, known, _arrived(store, experiment_id, known), _policies(store, experiment_id, known))
+    earlier = 1.0 if last is None else float(last["result"]["evidence"]["context_p_value"])
+    arrived, policies = _arrived(store, experiment_id, known), _policies(store, experiment_id, known)
+    analysis = _report(experiment, known, arrived, policies, earlier)
     if is_new:
-        keep_look(store, digest, analysis, None)
+        keep_look(store, digest, analysis, {"context_p_value": analysis.p_value})
     return analysis
 
 
@@ -118,19 +120,26 @@ def _contexts(frame: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _report(
-    experiment: Row, known: AnalysisInput, arrived: Arrived, policies: Sequence[LinearPolicy | None]
+    experiment: Row,
+    known: AnalysisInput,
+    arrived: Arrived,
+    policies: Sequence[LinearPolicy | None],
+    earlier: float,
 ) -> ExperimentResult:
+    """One look; what an earlier look has shown of the context (its p-value) stays shown."""
     units, metric, alpha = arrived.units, known.metrics[0], known.design.alpha
     weights = [epoch["weights"] for epoch in known.epochs]
     scored = score_units(units, policies, weights) if len(units.value) > 1 else None
     value = None if scored is None else policy_value(scored, sign_of(metric), alpha)
+    if value is not None:
+        value = replace(value, context_p_value=min(earlier, value.context_p_value))
     effects = [] if scored is None else _effects(scored, known)
     arms = _arms(scored, known, arrived, policies[-1])
     ratio = _sample_ratio(scored, known)
     leader = _leader(arms, sign_of(metric))
     status = _status(known, arms, ratio, value, effects, scored)
     good = tuple(effect.variant_id for effect in effects if effect.is_significant and effect.effect > 0)
-    p = 1.0 if value is None else value.context_p_value
+    p = earlier if value is None else value.context_p_value
     return ExperimentResult(
         experiment_id=experiment["experiment_id"],
         name=experiment["name"],

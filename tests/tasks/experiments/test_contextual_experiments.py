@@ -25,7 +25,15 @@ def created(warehouse: Warehouse, **design: Any) -> tuple[ExperimentService, str
     store_content(warehouse, posts(1))
     service = ExperimentService(warehouse=warehouse)
     made = service.create_experiment(
-        "teaser", "acme", ARMS, "clicked", ExperimentType.CONTEXTUAL, metric_kind="binary", context=CONTEXT, **design
+        "teaser",
+        "acme",
+        ARMS,
+        "clicked",
+        ExperimentType.CONTEXTUAL,
+        metric_kind="binary",
+        context=CONTEXT,
+        salt="of the tests",
+        **design,
     )
     service.start_experiment(made.experiment_id)
     return service, made.experiment_id
@@ -64,7 +72,7 @@ def serve(service: ExperimentService, identifier: str, batches: int, seed: int =
 
 def test_the_arm_follows_the_context_and_the_policy_is_served(warehouse: Warehouse) -> None:
     service, identifier = created(warehouse)
-    better = serve(service, identifier, 6)
+    better = serve(service, identifier, 10)
     assert better > 0.85, "of two arms half are right by chance"
     found = service.analyze_experiment(identifier)
     assert found.status == ExperimentStatus.POLICY
