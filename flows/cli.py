@@ -291,6 +291,22 @@ def up(
 
 
 @app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Listen here; beyond this machine RAPTORFLOW_AUTH must be set and a key exist.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="RAPTORFLOW_SERVICE_PORT")] = 4300,
+) -> None:
+    """Serve the HTTP API and its pages alone; Ctrl-C stops it. `raptorflow up` starts it too."""
+    from flows import console
+    from flows.home import require_home
+    from flows.platform.service_server import serve_by_hand
+
+    require_home()
+    serve_by_hand(host, port, console.say)
+
+
+@app.command()
 def deploy(
     folder: Annotated[Path | None, typer.Option(help="Another deployments/.")] = None, as_json: Json = False
 ) -> None:

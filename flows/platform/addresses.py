@@ -33,7 +33,7 @@ class Addresses:
     @property
     def reached_at(self) -> str:
         """The name this machine itself uses: a server that listens everywhere is still called locally."""
-        return "127.0.0.1" if self.host in ANYWHERE else self.host
+        return reached_at(self.host)
 
     @property
     def prefect(self) -> str:
@@ -53,12 +53,7 @@ class Addresses:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_local(self.host)
 
     def require_free(self) -> None:
         """Raise `PortInUseError` if a port is taken."""
@@ -66,12 +61,34 @@ class Addresses:
             ("the Prefect server", self.prefect_port, "--prefect-port"),
             ("the MLflow server", self.mlflow_port, "--mlflow-port"),
         ):
-            with socket.socket() as trial:
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    trial.bind((self.host, port))
-                except OSError as error:
-                    raise PortInUseError(what, port, option) from error
+            require_free_port(self.host, what, port, option)
+
+
+def reached_at(host: str) -> str:
+    """The name under which this machine reaches a server of its own."""
+    if host in ANYWHERE:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_free_port(host: str, what: str, port: int, option: str) -> None:
+    """Raise `PortInUseError` if a port is taken."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            raise PortInUseError(what, port, option) from error
 
 
 def answers(url: str, seconds: float = 2.0) -> bool:

@@ -1,0 +1,30 @@
+"""The application: middleware, problems, the API's routes and the pages."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from service import pages, problems
+from service.security_headers import SecurityHeaders
+from service.warehouse_access import WarehouseAccess
+from tasks.warehouse import Warehouse
+
+
+def create_app(warehouse: Warehouse | None = None) -> FastAPI:
+    """The service over one warehouse. It checks no Host and asks no browser who it is: the front door does.
+
+    Args:
+        warehouse: the warehouse; None takes the settings' one.
+    """
+    app = FastAPI(title="RaptorFlow", version="1", openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+    app.state.warehouse = WarehouseAccess(warehouse)
+    app.add_middleware(SecurityHeaders)
+    problems.install(app)
+    app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)
+    app.include_router(pages.router)
+    return app
+
+
+async def health() -> dict[str, str]:
+    """Whether the service answers; it asks nobody else."""
+    return {"status": "ok"}

@@ -1,0 +1,125 @@
+"""What went wrong, as problem details (RFC 9457): one object with status, title, detail and, for input, each field.
+
+No answer holds a traceback, an address with its password, or a word of another workspace: what is not one of the
+house's own errors is told as "internal error", and its reason goes to the log alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from tasks.errors import InputError, RaptorflowError, UnknownNameError, WarehouseError
+from tasks.warehouse.database import UNAVAILABLE
+
+KIND = "application/problem+json"
+RETRY_SECONDS = 2
+MOST_FIELDS = 20
+logger = logging.getLogger("raptorflow.service")
+
+
+class ProblemError(Exception):
+    """An answer that is a problem.
+
+    Args:
+        status: HTTP status.
+        detail: one sentence that says what to do.
+        errors: per field, where it is (`body.title`) and what it should be.
+        headers: of the answer, such as `Retry-After`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        errors: Iterable[dict[str, str]] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.status, self.detail, self.errors, self.headers = status, detail, list(errors), headers or {}
+        super().__init__(detail)
+
+    def response(self) -> JSONResponse:
+        """The answer that says so."""
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = self.errors
+        return JSONResponse(body, self.status, self.headers, KIND)
+
+
+def not_found(what: str) -> ProblemError:
+    """The one answer to an id that is not there and to one of another workspace."""
+    return ProblemError(404, f"no such {what}, or not one that this key may read")
+
+
+def unavailable(detail: str) -> ProblemError:
+    """The warehouse is locked or away; the same request may be sent again."""
+    return ProblemError(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error with a problem."""
+    app.add_exception_handler(ProblemError, _of_problem)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RaptorflowError, _of_house)
+    for kind in UNAVAILABLE:
+        app.add_exception_handler(kind, _of_database)
+    app.add_exception_handler(Exception, _of_anything)
+
+
+async def _of_problem(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ProblemError)
+    return error.response()
+
+
+async def _of_validation(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [{"field": _place(one["loc"]), "problem": str(one["msg"])} for one in error.errors()[:MOST_FIELDS]]
+    first = f"{errors[0]['field']}: {errors[0]['problem']}" if errors else "the request cannot be read"
+    return ProblemError(422, first, errors=errors).response()
+
+
+async def _of_http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return ProblemError(error.status_code, str(error.detail), headers=dict(error.headers or {})).response()
+
+
+async def _of_house(_request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, WarehouseError):
+        logger.warning("%s", error)
+        return unavailable(
+            "the warehouse cannot be used now; its operator sees why with `raptorflow doctor`"
+        ).response()
+    if isinstance(error, UnknownNameError):
+        return ProblemError(404, str(error)).response()
+    if isinstance(error, InputError):
+        return ProblemError(422, str(error)).response()
+    logger.warning("%s", error)
+    return ProblemError(409, str(error)).response()
+
+
+async def _of_database(_request: Request, error: Exception) -> JSONResponse:
+    logger.warning("the warehouse: %s", type(error).__name__)
+    return unavailable("the warehouse is busy or away; send the same request again").response()
+
+
+async def _of_anything(_request: Request, error: Exception) -> JSONResponse:
+    logger.error("internal error", exc_info=error)
+    return ProblemError(500, "internal error; the service's log holds the reason").response()
+
+
+def _place(where: Iterable[Any]) -> str:
+    return ".".join(str(part) for part in where)
