@@ -5,6 +5,11 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from service import pages, problems
+from service.assignment_queue import AssignmentQueue
+from service.callers import DECLARED
+from service.gate import Gate
+from service.rooms import Rooms
+from service.routes import experiments
 from service.security_headers import SecurityHeaders
 from service.warehouse_access import WarehouseAccess
 from tasks.warehouse import Warehouse
@@ -17,10 +22,13 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
         warehouse: the warehouse; None takes the settings' one.
     """
     app = FastAPI(title="RaptorFlow", version="1", openapi_url="/openapi.json", docs_url=None, redoc_url=None)
-    app.state.warehouse = WarehouseAccess(warehouse)
+    access = WarehouseAccess(warehouse)
+    app.state.warehouse, app.state.gate, app.state.rooms = access, Gate(access), Rooms(access)
+    app.state.assignments = AssignmentQueue(app.state.rooms)
     app.add_middleware(SecurityHeaders)
     problems.install(app)
     app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)
+    app.include_router(experiments.router, dependencies=DECLARED)
     app.include_router(pages.router)
     return app
 

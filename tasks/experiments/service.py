@@ -629,6 +629,19 @@ class ExperimentService:
         still_open = [row for row in rows if row["status"] != COMPLETED]
         return str((still_open or rows)[0]["experiment_id"])
 
+    def owner_among(self, experiment_id: str, workspace_ids: Collection[str]) -> str | None:
+        """The workspace of an experiment if it is one of these; None also where there is no such experiment."""
+        return self.store.definitions.owner_among(experiment_id, workspace_ids)
+
+    def last_result(self, experiment_id: str) -> dict[str, Any]:
+        """What the newest look showed, and when; takes none of its own. `result` is None before the first one."""
+        record, look = self.get_experiment(experiment_id), self.store.log.last_look(experiment_id)
+        about = {"experiment_id": experiment_id, "status": record.status, "winner": record.winner}
+        if look is None:
+            return about | {"looks": 0, "n": 0, "looked_at": None, "result": None}
+        shown = {name: value for name, value in look["result"].items() if name != "evidence"}
+        return about | {"looks": look["look"], "n": look["n"], "looked_at": look["looked_at"], "result": shown}
+
     def get_experiment(self, experiment_id: str) -> ExperimentRecord:
         """The experiment as it stands."""
         return as_record(*self.store.definitions.find(experiment_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +47,12 @@ class Definitions:
             is_other = case((ExperimentMetric.role == "primary", 0), else_=1)
             order = (is_other, ExperimentMetric.role.desc(), ExperimentMetric.metric_name)
             return experiments[0], variants, rows_within(connection, ExperimentMetric, experiment_id, *order)
+
+    def owner_among(self, experiment_id: str, workspace_ids: Collection[str]) -> str | None:
+        """The experiment's workspace if it is one of these: one query, whatever it finds."""
+        mine = (Experiment.experiment_id == experiment_id) & Experiment.workspace_id.in_(sorted(workspace_ids))
+        rows = self.warehouse.rows(select(Experiment.workspace_id).where(mine)) if is_storable(experiment_id) else []
+        return rows[0]["workspace_id"] if rows else None
 
     def named(self, workspace_id: str, name: str) -> list[Row]:
         """Experiments of a workspace by this name, oldest first."""
