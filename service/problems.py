@@ -16,12 +16,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from tasks.errors import InputError, RaptorflowError, UnknownNameError, WarehouseError
+from tasks.errors import InputError, RaptorflowError, UnknownNameError, WarehouseError, WrongTimeError
 from tasks.warehouse.database import UNAVAILABLE
 
 KIND = "application/problem+json"
 RETRY_SECONDS = 2
 MOST_FIELDS = 20
+ASKED_FOR = ("workspace", "experiment", "debate", "key")  # what stands in an address; other names are input
 logger = logging.getLogger("raptorflow.service")
 
 
@@ -103,9 +104,9 @@ async def _of_house(_request: Request, error: Exception) -> JSONResponse:
         return unavailable(
             "the warehouse cannot be used now; its operator sees why with `raptorflow doctor`"
         ).response()
-    if isinstance(error, UnknownNameError):
-        return ProblemError(404, str(error)).response()
-    if isinstance(error, InputError):
+    if isinstance(error, UnknownNameError) and error.what in ASKED_FOR:
+        return not_found(error.what).response()
+    if isinstance(error, InputError) and not isinstance(error, WrongTimeError):
         return ProblemError(422, str(error)).response()
     logger.warning("%s", error)
     return ProblemError(409, str(error)).response()
