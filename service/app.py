@@ -7,9 +7,10 @@ from fastapi import FastAPI
 from service import pages, problems
 from service.assignment_queue import AssignmentQueue
 from service.callers import DECLARED
+from service.flags import Flags
 from service.gate import Gate
 from service.rooms import Rooms
-from service.routes import experiments
+from service.routes import experiments, flags
 from service.security_headers import SecurityHeaders
 from service.warehouse_access import WarehouseAccess
 from tasks.warehouse import Warehouse
@@ -25,10 +26,12 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
     access = WarehouseAccess(warehouse)
     app.state.warehouse, app.state.gate, app.state.rooms = access, Gate(access), Rooms(access)
     app.state.assignments = AssignmentQueue(app.state.rooms)
+    app.state.flags = Flags(app.state.rooms, app.state.assignments)
     app.add_middleware(SecurityHeaders)
     problems.install(app)
     app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)
-    app.include_router(experiments.router, dependencies=DECLARED)
+    for routes in (experiments, flags):
+        app.include_router(routes.router, dependencies=DECLARED)
     app.include_router(pages.router)
     return app
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from flows.platform.addresses import free_port
+from flows.platform.front_door import App
 from service.app import create_app
-from tasks.access import AccessService
+from tasks.access import AccessService, secret_texts
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
 
+SECONDS_TO_START = 60
 ADDRESS = "http://127.0.0.1:4300"
 ARMS = [{"name": "control", "is_control": True}, {"name": "short"}]
 
@@ -43,6 +50,28 @@ class Served:
         if start:
             assert self.client.post(f"/v1/experiments/{identifier}/start", headers=key).status_code == 200
         return identifier
+
+
+@pytest.fixture(autouse=True)
+def _fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that take no 40 ms each; what they cost is none of these tests' business."""
+    monkeypatch.setattr(secret_texts, "COST", 2**4)
+
+
+@contextmanager
+def listening(app: App) -> Iterator[str]:
+    """The application at an address of its own, for clients that speak HTTP."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=free_port(), log_level="warning", proxy_headers=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until = time.monotonic() + SECONDS_TO_START
+    while not server.started:
+        assert time.monotonic() < until, "the service did not start"
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{config.port}"
+    server.should_exit = True
+    thread.join(SECONDS_TO_START)
 
 
 def serve_customers(warehouse: Warehouse) -> Iterator[Served]:
