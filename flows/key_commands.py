@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -48,7 +48,7 @@ def list_keys(workspace: Of = None, as_json: Json = False) -> None:
     from tasks.access import AccessService
 
     keys = AccessService().list_keys(workspace)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"key": key.key_id, "name": key.name, "opens": key.workspace_id or f"all of {key.organisation_id}"}
         | {"scopes": ", ".join(key.scopes), "last used": key.last_used_at, "revoked": key.revoked_at}
         for key in keys

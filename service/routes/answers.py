@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
@@ -44,21 +45,54 @@ def page(rows: Sequence[Any], limit: int, cursor: str | None) -> dict[str, Any]:
     """Some of the rows, and where the next page begins; rows keep their order between two pages."""
     start = _place(cursor)
     end = start + limit
-    return {"items": rows[start:end], "total": len(rows), "next": _cursor(end) if end < len(rows) else None}
+    return {"items": rows[start:end], "total": len(rows), "next": cursor_of(str(end)) if end < len(rows) else None}
 
 
-def _cursor(place: int) -> str:
-    return base64.urlsafe_b64encode(f"at:{place}".encode()).decode()
+def cursor_of(*parts: str) -> str:
+    """A place in a list as a word that is sent back as it came."""
+    return base64.urlsafe_b64encode("\n".join(parts).encode()).decode()
+
+
+def parts_of_cursor(cursor: str, how_many: int) -> list[str]:
+    """What `cursor_of` was given.
+
+    Raises:
+        ProblemError: for a word that is none of ours.
+    """
+    try:
+        parts = base64.urlsafe_b64decode(cursor.encode()).decode().split("\n")
+    except (binascii.Error, UnicodeError):
+        parts = []
+    if len(parts) != how_many:
+        raise _strange_cursor()
+    return parts
+
+
+def instant_and_id(cursor: str) -> tuple[datetime, str]:
+    """A place in a list that is in order of time.
+
+    Raises:
+        ProblemError: for a word that is none of ours.
+    """
+    at, identifier = parts_of_cursor(cursor, 2)
+    try:
+        instant = datetime.fromisoformat(at)
+    except ValueError as error:
+        raise _strange_cursor() from error
+    if instant.tzinfo is None or not identifier.isalnum():
+        raise _strange_cursor()
+    return instant, identifier
 
 
 def _place(cursor: str | None) -> int:
     if cursor is None:
         return 0
-    try:
-        kind, _, place = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
-    except (binascii.Error, UnicodeError):
-        kind, place = "", ""
-    if kind != "at" or not place.isascii() or not place.isdecimal() or len(place) > 9:
-        problem = {"field": "query.cursor", "problem": "is `next` of the page before, as it came"}
-        raise ProblemError(422, "cursor is `next` of the page before, as it came", errors=[problem])
+    (place,) = parts_of_cursor(cursor, 1)
+    if not place.isascii() or not place.isdecimal() or len(place) > 9:
+        raise _strange_cursor()
     return int(place)
+
+
+def _strange_cursor() -> ProblemError:
+    problem = "cursor is `next` of the page before, as it came"
+    return ProblemError(422, problem, errors=[{"field": "query.cursor", "problem": problem}])
