@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from flows.platform.addresses import free_port
 from flows.platform.front_door import App
+from service import scoring
 from service.app import create_app
 from tasks.access import AccessService, secret_texts
 from tasks.warehouse import Warehouse
@@ -93,3 +94,21 @@ def served(sqlite_warehouse: Warehouse) -> Iterator[Served]:
 def served_twice(warehouse: Warehouse) -> Iterator[Served]:
     """On each database."""
     yield from serve_customers(warehouse)
+
+
+@pytest.fixture
+def scored_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring in this process; one slow test starts the one beside it."""
+
+    class Here:
+        def submit(self, work: Any, *given: Any) -> Any:
+            answer = work(*given)
+
+            class Done:
+                @staticmethod
+                def result(_seconds: float) -> Any:
+                    return answer
+
+            return Done()
+
+    monkeypatch.setattr(scoring.Scoring, "_started", lambda _self: Here())

@@ -11,7 +11,6 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from service import scoring
 from service.draft_score import score_draft
 from tasks.conditions import Condition
 from tasks.models.service import ModelService
@@ -48,24 +47,6 @@ def learned(warehouse: Warehouse, workspace: str = "acme") -> None:
     loses = a_pattern("losing", Condition("word_count", ">=", 8.0, "top_quarter"), -20.0)
     query = PatternQuery(workspace, "social", START, 365, SearchThresholds())
     save(warehouse, ContentAnalysis(query, "patterns_found", "two", (wins, loses)), "test")
-
-
-@pytest.fixture
-def scored_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scoring in this process; one slow test starts the one beside it."""
-
-    class Here:
-        def submit(self, work: Any, *given: Any) -> Any:
-            answer = work(*given)
-
-            class Done:
-                @staticmethod
-                def result(_seconds: float) -> Any:
-                    return answer
-
-            return Done()
-
-    monkeypatch.setattr(scoring.Scoring, "_started", lambda _self: Here())
 
 
 def test_patterns_and_recommendations_are_the_workspaces_own(served_twice: Served) -> None:
