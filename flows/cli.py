@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from flows import debate_commands, experiment_commands
+from flows import debate_commands, experiment_commands, key_commands
 from tasks.errors import InputError, RaptorflowError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 
 app.add_typer(experiment_commands.app, name="experiment")
 app.add_typer(debate_commands.app, name="debate")
+app.add_typer(key_commands.app, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 DATABASE = "Read from postgresql://user@host/database, sqlite:///file.db or duckdb: (PGPASSWORD holds a password)."
@@ -276,9 +277,10 @@ def up(
     ] = "127.0.0.1",
     prefect_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_PREFECT_PORT")] = 4200,
     mlflow_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_MLFLOW_PORT")] = 5000,
+    service_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_SERVICE_PORT")] = 4300,
     folder: Annotated[Path | None, typer.Option(help="Another deployments/.")] = None,
 ) -> None:
-    """Start Prefect and MLflow with their UIs, workers and every deployment; Ctrl-C stops all of it."""
+    """Start Prefect, MLflow and the service, workers and every deployment; Ctrl-C stops all of it."""
     from flows import console, runtime
     from flows.home import require_home
     from flows.platform.addresses import Addresses
@@ -287,7 +289,23 @@ def up(
 
     require_home()
     runtime.prepare(quiet=False)
-    start_platform(Addresses(host, prefect_port, mlflow_port), console.say, folder or FOLDER)
+    start_platform(Addresses(host, prefect_port, mlflow_port, service_port), console.say, folder or FOLDER)
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Listen here; beyond this machine RAPTORFLOW_AUTH must be set and a key exist.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="RAPTORFLOW_SERVICE_PORT")] = 4300,
+) -> None:
+    """Serve the HTTP API and its pages alone; Ctrl-C stops it. `raptorflow up` starts it too."""
+    from flows import console
+    from flows.home import require_home
+    from flows.platform.service_server import serve_by_hand
+
+    require_home()
+    serve_by_hand(host, port, console.say)
 
 
 @app.command()

@@ -28,12 +28,13 @@ class Addresses:
     host: str = "127.0.0.1"
     prefect_port: int = 4200
     mlflow_port: int = 5000
+    service_port: int = 4300
     pid: int = 0
 
     @property
     def reached_at(self) -> str:
         """The name this machine itself uses: a server that listens everywhere is still called locally."""
-        return "127.0.0.1" if self.host in ANYWHERE else self.host
+        return reached_at(self.host)
 
     @property
     def prefect(self) -> str:
@@ -51,27 +52,50 @@ class Addresses:
         return f"http://{self.reached_at}:{self.mlflow_port}"
 
     @property
+    def service(self) -> str:
+        """The HTTP API and its pages."""
+        return f"http://{self.reached_at}:{self.service_port}"
+
+    @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_local(self.host)
 
     def require_free(self) -> None:
         """Raise `PortInUseError` if a port is taken."""
         for what, port, option in (
             ("the Prefect server", self.prefect_port, "--prefect-port"),
             ("the MLflow server", self.mlflow_port, "--mlflow-port"),
+            ("the service", self.service_port, "--service-port"),
         ):
-            with socket.socket() as trial:
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    trial.bind((self.host, port))
-                except OSError as error:
-                    raise PortInUseError(what, port, option) from error
+            require_free_port(self.host, what, port, option)
+
+
+def reached_at(host: str) -> str:
+    """The name under which this machine reaches a server of its own."""
+    if host in ANYWHERE:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_free_port(host: str, what: str, port: int, option: str) -> None:
+    """Raise `PortInUseError` if a port is taken."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            raise PortInUseError(what, port, option) from error
 
 
 def answers(url: str, seconds: float = 2.0) -> bool:

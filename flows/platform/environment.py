@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from flows import tracing
-from flows.platform.addresses import Addresses, answers, running
+from flows.platform.addresses import Addresses, answers, is_local, running
 from flows.platform.errors import OpenAddressError
 from flows.platform.log_lines import PREFECTS_LINES, in_json
 from flows.platform.login import chosen_login, login
@@ -61,6 +61,14 @@ def join_running() -> None:
         get_settings.cache_clear()
 
 
+def require_strong_login(host: str) -> None:
+    """Raise `OpenAddressError` where others may ask and no person has chosen a login that is worth the name."""
+    chosen = chosen_login()
+    is_strong = chosen is not None and bool(chosen.user) and len(chosen.password) >= MINIMUM_PASSWORD
+    if not is_strong and (get_settings().auth or not is_local(host)):
+        raise OpenAddressError(host)
+
+
 def serves_mlflow() -> bool:
     """Whether the MLflow store is a database of ours to serve, not somebody else's server."""
     return not get_settings().mlflow_tracking_uri.startswith(("http://", "https://"))
@@ -91,10 +99,7 @@ def _logins(addresses: Addresses) -> dict[str, str]:
 
     An MLflow server that is not ours, or has users of its own, is not told it.
     """
-    chosen = chosen_login()
-    is_strong = chosen is not None and bool(chosen.user) and len(chosen.password) >= MINIMUM_PASSWORD
-    if not is_strong and (get_settings().auth or not addresses.is_local):
-        raise OpenAddressError(addresses.host)
+    require_strong_login(addresses.host)
     known = login()
     both = {"RAPTORFLOW_AUTH": known.text} if get_settings().auth else {}
     both |= {"PREFECT_SERVER_API_AUTH_STRING": known.text, "PREFECT_API_AUTH_STRING": known.text}

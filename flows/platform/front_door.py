@@ -85,6 +85,7 @@ class FrontDoor:
         origins: foreign pages that may ask, if they bring the login themselves; `*` for all.
         open_paths: what anybody may read, such as `/health`.
         sockets_ask: whether the server's web sockets ask for the login themselves.
+        with_keys: beginnings of paths that ask for a key themselves; a browser's session is nothing to them.
     """
 
     def __init__(
@@ -96,8 +97,10 @@ class FrontDoor:
         origins: Iterable[str] = (),
         open_paths: Iterable[str] = (),
         sockets_ask: bool = False,
+        with_keys: Iterable[str] = (),
     ) -> None:
         self._app, self._login, self._sockets_ask = app, login, sockets_ask
+        self._with_keys = tuple(with_keys)
         self._names = frozenset(name.lower() for name in names)
         self._origins, self._open_paths = frozenset(origins), frozenset(open_paths)
 
@@ -134,6 +137,8 @@ class FrontDoor:
         if self._login is None or (scope["type"] == "websocket" and self._sockets_ask):
             return True
         if request.method in SAFE_METHODS and request.path in self._open_paths:
+            return True
+        if request.path.startswith(self._with_keys):
             return True
         if self._login.opens(request.header("authorization") or ""):
             return True

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import polars as pl
 from sqlalchemy import Connection, Dialect, Engine, Executable, Select, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
 
 from tasks.errors import WarehouseUnreachableError
 from tasks.private_files import private_folder
 from tasks.settings import get_settings
-from tasks.warehouse import arrow
 from tasks.warehouse.sqlite_file import BUSY_TIMEOUT_SECONDS
 
+if TYPE_CHECKING:
+    import polars as pl
+
 COUNTED = {"preserve_rowcount": True}
+UNAVAILABLE = (OperationalError, DisconnectionError, NoConnectionError)  # locked or away: the same may go well later
 
 
 class Warehouse:
@@ -29,11 +32,12 @@ class Warehouse:
 
     Args:
         url: SQLAlchemy address, `sqlite:///…` or `postgresql+psycopg://…`; None takes the settings'.
+        patience: seconds to wait where somebody else writes; what a person waits for asks for fewer.
     """
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, patience: float = BUSY_TIMEOUT_SECONDS) -> None:
         self.url = url or get_settings().database_url
-        self.engine = _engine(self.url)
+        self.engine = _engine(self.url, patience)
 
     @property
     def address(self) -> str:
@@ -77,6 +81,8 @@ class Warehouse:
 
     def read(self, statement: Select[Any]) -> pl.DataFrame:
         """Many rows as a frame, through Arrow; column types are those of the schema."""
+        from tasks.warehouse import arrow  # half a second of imports, for those who read frames
+
         with _reachable(self.url):
             return arrow.read(self.url, statement)
 
@@ -112,19 +118,26 @@ def _upsert(dialect: Dialect, table: type[DeclarativeBase], names: tuple[str, ..
 
 
 @lru_cache(maxsize=32)
-def _engine(url: str) -> Engine:
-    """One engine an address and process: pools are worth sharing."""
+def _engine(url: str, patience: float) -> Engine:
+    """One engine an address, patience and process: pools are worth sharing."""
     address = make_url(url)
     if address.get_backend_name() != "sqlite":
         # Behind a pooler the next transaction may have another session, which knows nothing of prepared statements.
-        return create_engine(address, pool_pre_ping=True, connect_args={"prepare_threshold": None})
+        engine = create_engine(address, pool_pre_ping=True, connect_args={"prepare_threshold": None})
+        if patience < BUSY_TIMEOUT_SECONDS:
+            event.listen(engine, "begin", partial(_limit_wait, f"SET LOCAL lock_timeout = {int(1000 * patience)}"))
+        return engine
     if address.database and address.database != ":memory:":
         private_folder(Path(address.database).parent)
     # No pool: an idle connection would keep the log of a file that is to be copied, restored or removed.
-    engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": patience})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _limit_wait(statement: str, connection: Connection) -> None:
+    connection.exec_driver_sql(statement)  # of this transaction alone: a pooler hands the session on
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

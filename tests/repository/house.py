@@ -27,7 +27,7 @@ SILENT_BASES |= {"Generic", "RuntimeError", "KeyError", "Mapping", "dict", "Type
 
 @dataclass(frozen=True)
 class Module:
-    """One Python file under tasks/ or flows/."""
+    """One Python file under tasks/, service/ or flows/."""
 
     name: str
     path: Path
@@ -40,7 +40,8 @@ class Module:
 
     @property
     def room(self) -> str:
-        return ".".join(self.name.split(".")[:2]) if self.name.startswith("tasks.") else "flows"
+        top, _, below = self.name.partition(".")
+        return ".".join(self.name.split(".")[:2]) if top == "tasks" and below else top
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ class Unused:
 
 
 class House:
-    """All modules under tasks/ and flows/ of a checkout."""
+    """All modules under tasks/, service/ and flows/ of a checkout."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._bound: dict[str, set[str]] = {}
-        files = sorted(path for top in ("flows", "tasks") for path in (root / top).rglob("*.py"))
+        files = sorted(path for top in ("flows", "service", "tasks") for path in (root / top).rglob("*.py"))
         self.modules = {module.name: module for module in map(self._read, files)}
 
     def _read(self, path: Path) -> Module:

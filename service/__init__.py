@@ -1,0 +1,1 @@
+"""The platform's own door for programs and people: an HTTP API under `/v1`, OpenFeature's protocol, and pages."""
