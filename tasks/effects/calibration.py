@@ -109,7 +109,8 @@ class _Mixture:
             middle = (low + high) / 2.0
             is_low = self.below(middle) < probability
             low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
-        return (low + high) / 2.0
+        middle_of_ends: Floats = (low + high) / 2.0
+        return middle_of_ends
 
 
 @one_thread()
