@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, and_, case, delete, func, literal, or_, select
 
+from tasks.effects.programme_summary import StoredExperiment
 from tasks.effects.records import Association, CalibratingPair
 from tasks.warehouse import Warehouse
 from tasks.warehouse.calendar_range import readable_or_null
@@ -42,7 +44,7 @@ def own_arms() -> Select[Any]:
     columns += [m.metric_name.label("metric"), m.kind, v.is_control, m.direction]
     is_plain = m.has_all_sums & m.kind.in_(("binary", "rate"))
     columns += [case((is_plain, 0.0), else_=m.origin).label("origin")]
-    columns += [func.coalesce(e.completed_at, e.started_at, e.created_at).label("observed_at")]
+    columns += _times()
     is_binary, is_rate = m.has_all_sums & (m.kind == "binary"), m.has_all_sums & (m.kind == "rate")
     values = {
         "y": case((is_binary, s.b), (is_rate, s.m), else_=s.y),
@@ -93,6 +95,61 @@ def shown_arms(warehouse: Warehouse, workspace_id: str) -> list[Row]:
         if row["experiment"] in of_shown:
             rows.append(arm_of(row) | shows.get((row["experiment"], row["variant"]), nothing))
     return rows
+
+
+def experiments_of(warehouse: Warehouse, workspace_id: str) -> list[StoredExperiment]:
+    """All randomized experiments of a workspace that have outcomes, oldest first; of several metrics the commonest."""
+    e, arm = Experiment, ExperimentArm
+    known = select(e.name, e.status, e.conclusion, e.winner, e.design, *_times())
+    about = {
+        (row["name"], row["observed_at"]): row for row in warehouse.rows(known.where(e.workspace_id == workspace_id))
+    }
+    own = own_arms().where(e.workspace_id == workspace_id, e.allocation_strategy == "equal")
+    rows = [arm_of(row) | {"changes": None, "own": True} for row in warehouse.rows(own)]
+    ingested = warehouse.rows(ingested_arms().where(arm.workspace_id == workspace_id))
+    rows += [arm_of(row) | {"changes": row["changes"], "own": False} for row in ingested]
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        started = row["observed_at"] if row["own"] else None
+        groups.setdefault((row["own"], row["experiment"], started, row["metric"]), []).append(row)
+    common = Counter(metric for _, _, _, metric in groups)
+    ranked = sorted(groups, key=lambda key: (-common[key[3]], key[3]))
+    chosen: dict[tuple[Any, ...], list[Row]] = {}
+    for key in ranked:
+        chosen.setdefault(key[:3], groups[key])
+    made = [_stored(key, arms, about.get((key[1], key[2]), {})) for key, arms in chosen.items()]
+    return sorted(made, key=_by_end)
+
+
+def organisation_of(warehouse: Warehouse, workspace_id: str) -> list[str]:
+    """The organization's other workspaces; none where a workspace belongs to none."""
+    mine = select(Workspace.organisation_id).where(Workspace.workspace_id == workspace_id).scalar_subquery()
+    names = select(Workspace.workspace_id).where(Workspace.organisation_id == mine)
+    names = names.where(Workspace.workspace_id != workspace_id).order_by(Workspace.workspace_id)
+    return [row["workspace_id"] for row in warehouse.rows(names)]
+
+
+def _times() -> list[Any]:
+    e = Experiment
+    return [func.coalesce(e.completed_at, e.started_at, e.created_at).label("observed_at")]
+
+
+def _stored(key: tuple[Any, ...], arms: list[Row], about: Mapping[str, Any]) -> StoredExperiment:
+    instants = [arm["observed_at"] for arm in arms if arm["observed_at"] is not None]
+    return StoredExperiment(
+        name=key[1],
+        status=about.get("status"),
+        conclusion=about.get("conclusion"),
+        winner=about.get("winner"),
+        is_holdout=bool((about.get("design") or {}).get("is_holdout", False)),
+        ended_at=max(instants, default=None),
+        arms=tuple(arms),
+    )
+
+
+def _by_end(one: StoredExperiment) -> tuple[bool, str, str]:
+    """Those of which nothing is known in time come first."""
+    return one.ended_at is not None, one.ended_at.isoformat() if one.ended_at else "", one.name
 
 
 def save_pairs(
