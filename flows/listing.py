@@ -13,7 +13,7 @@ from tasks.models import list_drift_checks, list_models
 from tasks.patterns.records import Pattern
 from tasks.patterns.service import PatternService
 from tasks.patterns.store import latest_analyses
-from tasks.patterns.wording import format_lift, format_probability
+from tasks.patterns.wording import format_effect, format_lift, format_probability
 from tasks.swarm.debate_service import DebateService
 from tasks.swarm.registry_service import RegistryService
 from tasks.transfer.service import TransferService
@@ -123,6 +123,7 @@ def _pattern(pattern: Pattern) -> dict[str, Any]:
         "content that …": rule_in_words(pattern.rule),
         "lift": lift(pattern),
         "90 % interval": interval(pattern),
+        "if you do it": format_effect(pattern.effect),
         "sure of sign": format_probability(pattern.confidence),
         "posts": pattern.total_size,
         "trend": pattern.trend,

@@ -306,6 +306,19 @@ class ExperimentAnalysis(Parameters):
         return named(self.workspace_ids)
 
 
+class ProgrammeReport(Parameters):
+    """Whose programme of experiments is reported."""
+
+    workspace_ids: Workspaces = Field(default=[], title="Workspaces", description="Ids; empty for all.")
+    workspaces_per_chunk: int = Field(
+        default=25, ge=1, le=1000, title="Workspaces per chunk", description="How many one task works through."
+    )
+
+    def __str__(self) -> str:
+        """Name a run: for whom."""
+        return named(self.workspace_ids)
+
+
 class ExperimentManagement(Parameters):
     """What to do with an experiment: plan it, create it, start it, look at it, raise its traffic, end it."""
 

@@ -17,6 +17,7 @@ from tasks.reporting.pattern_report import (
     client_key,
     client_pages,
     clients_page,
+    controls_of,
     counted,
     pattern_report,
 )
@@ -46,4 +47,4 @@ def publish(outcomes: list[Outcome], *, everyone: bool) -> None:
     for workspace_id, page in client_pages(outcomes, known):
         publish_markdown(client_key(workspace_id), page, f"What works for {workspace_id}")
     publish_markdown(CLIENTS, clients_page(known.rows), "Pages that can be shown to clients")
-    publish_with_index(pattern_report(known))
+    publish_with_index(pattern_report(known, controls_of(outcomes)))

@@ -24,6 +24,7 @@ from tasks.experiments.records import (
 
 Row = dict[str, Any]
 DRAFT, RUNNING, COMPLETED = "draft", "running", "completed"
+SHOWN = ("title", "body", "changes")
 OPEN = (None, None)
 ENDINGS = (
     ExperimentStatus.NO_DIFFERENCE,
@@ -173,6 +174,7 @@ class Definition:
         return [
             {"variant_id": v.variant_id, "position": k, "description": v.description, "weight": v.weight}
             | {"is_control": v.is_control, "levels": v.levels or None}
+            | {"title": v.title, "body": v.body, "changes": v.changes or None}
             for k, v in enumerate(self.variants)
         ]
 
@@ -248,7 +250,7 @@ def as_record(experiment: Row, variants: Sequence[Row], metrics: Sequence[Row]) 
         metric_kind=metrics[0]["kind"],
         variants=[
             {"variant_id": row["variant_id"], "name": row["variant_id"]}
-            | {name: row[name] for name in ("description", "weight", "is_control", "levels")}
+            | {name: row[name] for name in ("description", "weight", "is_control", "levels", *SHOWN) if name in row}
             for row in variants
         ],
         status=experiment["status"],

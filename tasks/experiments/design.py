@@ -96,6 +96,9 @@ class Variant:
     weight: float
     is_control: bool
     levels: dict[str, str] = field(default_factory=dict)
+    title: str | None = None
+    body: str | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +309,8 @@ def _require_ramp(shares: object) -> None:
 
 
 def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
-    """Arms from dictionaries with `name` and, if wanted, `description`, `weight`, `is_control`, `levels`.
+    """Arms from dictionaries with `name` and, if wanted, `description`, `weight`, `is_control`, `levels`, and what they
+    show: `title`, `body`, and `changes`, the features of content that they set, by name.
 
     Raises:
         InvalidDesignError: for fewer than two, blank or repeated names, several controls, or weights off 1.
@@ -327,10 +331,37 @@ def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
     for one in given:
         for text in (one.get("description"), *dict(one.get("levels") or {}).items()):
             require_storable("a variant's description or level", str(text))
+        _require_shown(one)
     return [
-        Variant(name, one.get("description"), weight, name == control, dict(one.get("levels") or {}))
+        Variant(
+            name,
+            one.get("description"),
+            weight,
+            name == control,
+            dict(one.get("levels") or {}),
+            title=one.get("title"),
+            body=one.get("body"),
+            changes=dict(one.get("changes") or {}),
+        )
         for name, one, weight in zip(names, given, weights, strict=True)
     ]
+
+
+def _require_shown(one: Mapping[str, Any]) -> None:
+    """Raise unless an arm's texts are texts, and what it changes is a feature's plain value each."""
+    for part in ("title", "body"):
+        if one.get(part) is not None:
+            require_storable(f"a variant's {part}", one[part])
+    changes = one.get("changes") or {}
+    if not isinstance(changes, Mapping):
+        raise InvalidDesignError(f"changes are a dictionary of features and their values, not {changes!r}")
+    for name, value in changes.items():
+        if not isinstance(name, str) or not isinstance(value, bool | int | float | str) or value != value:
+            raise InvalidDesignError(
+                f"a change is a feature of content and its value, such as {{'media_type': 'video'}}, not {name!r}: "
+                f"{value!r}"
+            )
+        require_storable("a variant's change", f"{name} {value}")
 
 
 def _require_described(given: object) -> None:

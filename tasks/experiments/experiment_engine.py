@@ -67,7 +67,8 @@ class ExperimentEngine:
 
         Args:
             variants: dictionaries with `name` and, if wanted, `description`, `weight`, `is_control`, `levels` (factor
-                to level, for main effects and interactions of a multivariate experiment).
+                to level, for main effects and interactions of a multivariate experiment), and what they show: `title`,
+                `body`, `changes` (features of content that they set), from which associations are calibrated.
             allocation_strategy: EQUAL, or THOMPSON for a bandit, unless given.
             min_sample_size: units every arm needs before anything is declared.
             metric_kind: binary, rate, continuous, count or ratio; decided at each look by all outcomes unless given.

@@ -16,6 +16,7 @@ from tasks.content.topics import Topic
 from tasks.content.words import COMMA
 from tasks.patterns.clusters import cluster_born
 from tasks.patterns.condition_table import ConditionTable, condition_table
+from tasks.patterns.doing import associations_seen
 from tasks.patterns.evidence import (
     INTERVAL_LEVEL,
     MAX_LOG,
@@ -52,13 +53,16 @@ TEN = 10  # posts of either end that a pattern rests on
 
 
 @one_thread()
-def analyze(frame: pl.DataFrame, query: PatternQuery, before: Sequence[Topic] = ()) -> ContentAnalysis:
+def analyze(
+    frame: pl.DataFrame, query: PatternQuery, before: Sequence[Topic] = (), *, with_comparable: bool = False
+) -> ContentAnalysis:
     """Find patterns: search all rows, and pay for all that was searched.
 
     Args:
         frame: rows of `content_frame` for the query's workspace and content type.
         query: whose content, how far back, and from when a pattern is worth reporting.
         before: topics of the analysis before, whose names live on.
+        with_comparable: whether there are experiments that single conditions are to be held against.
 
     Returns:
         Patterns with status `patterns_found`, or none with `no_patterns`, `insufficient_data` or `no_variance`.
@@ -76,10 +80,17 @@ def analyze(frame: pl.DataFrame, query: PatternQuery, before: Sequence[Topic] = 
     if np.ptp(outcome.residual) < MIN_SPREAD:
         reason = f"all {len(posts.week)} posts did equally well within their channel and season"
         return ContentAnalysis(query, "no_variance", reason, statistics=statistics)
-    return _search(posts, query, statistics, before)
+    return _search(posts, query, statistics, before, with_comparable=with_comparable)
 
 
-def _search(posts: Posts, query: PatternQuery, statistics: dict[str, Any], before: Sequence[Topic]) -> ContentAnalysis:
+def _search(
+    posts: Posts,
+    query: PatternQuery,
+    statistics: dict[str, Any],
+    before: Sequence[Topic],
+    *,
+    with_comparable: bool,
+) -> ContentAnalysis:
     table = condition_table(posts, query.thresholds.min_sample_size, before)
     families = [find(posts, table, query.thresholds) for find in (within_channels, across_channels)]
     families.append(about_words(posts, table, query.thresholds, families[0].found))
@@ -98,7 +109,9 @@ def _search(posts: Posts, query: PatternQuery, statistics: dict[str, Any], befor
     }
     status = "patterns_found" if patterns else "no_patterns"
     reason = _reason(families, patterns, together, query)
-    return ContentAnalysis(query, status, reason, patterns, statistics=statistics)
+    chosen = [rule.candidate for family in families for rule in family.found]
+    seen = associations_seen(posts, table, chosen, with_comparable=with_comparable)
+    return ContentAnalysis(query, status, reason, patterns, statistics=statistics, seen=seen)
 
 
 def _topic_in_words(posts: Posts, topic: Topic) -> dict[str, Any]:

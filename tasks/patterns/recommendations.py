@@ -31,8 +31,12 @@ class Recommendations(list[dict[str, Any]]):
 
 
 def recommend(patterns: Sequence[tuple[str, Pattern]], task_type: str, top_k: int) -> list[dict[str, Any]]:
-    """The best `top_k` of (content type, pattern) for a task type, by confidence × |effect| × recency."""
+    """The best `top_k` of (content type, pattern) for a task type, by what doing it is expected to bring.
+
+    Left out is what experiments expect to harm, however well the posts that do it did.
+    """
     fitting = [one for one in patterns if task_type in one[1].applicable_tasks and one[1].trend != GONE]
+    fitting = [one for one in fitting if score(one[1]) > 0.0]
     chosen: list[tuple[str, Pattern]] = []
     for content_type, pattern in sorted(fitting, key=lambda one: (-score(one[1]), one[1].pattern_key)):
         if len(chosen) < top_k and all(_shared(pattern, other) <= MAX_SHARED for _, other in chosen):
@@ -55,9 +59,17 @@ def why(analyses: Sequence[Mapping[str, Any]], task_type: str, count: int) -> tu
 
 
 def score(pattern: Pattern) -> float:
-    """confidence × |effect size| × recency; a fading pattern counts for 0.3 of a holding one."""
+    """Expected gain × recency; a fading pattern counts for 0.3 of a holding one.
+
+    The gain is in log units: of having what wins, or of leaving out what loses, as experiments calibrate it. Where none
+    are there yet, it is confidence × |effect size|, in standard deviations: the two never stand in one list, because
+    experiments calibrate all patterns of a workspace's content type or none.
+    """
     recency = FADING_WEIGHT if pattern.fading or pattern.trend == FADING else 1.0
-    return pattern.confidence * abs(pattern.effect_size) * recency
+    if pattern.effect is None or pattern.effect["source"] != "experiments":
+        return pattern.confidence * abs(pattern.effect_size) * recency
+    gain = float(pattern.effect["log_estimate"])
+    return (gain if pattern.pattern_type == "winning" else -gain) * recency
 
 
 def worth(pattern: Pattern) -> float:

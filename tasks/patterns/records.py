@@ -7,9 +7,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.conditions import Condition, Rule
+
+if TYPE_CHECKING:
+    from tasks.patterns.doing import SeenAssociations
 
 CAVEAT = "association, not cause: adjusted for channel, season and timing, not randomized"
 TEST_ONE = "These are associations adjusted for channel, season and timing, not causes; test one to be sure"
@@ -132,6 +135,8 @@ class Pattern:
         example_post, other_post: `content_id` of the newest post that matches, and of the newest that does not.
         best_posts, worst_posts: the ten matching posts that did best and worst: `content_id`, `text` as it begins, and
             `times_typical`, their engagement over that of a typical post of their channel and season.
+        effect: what doing it is expected to bring, see `tasks.effects.wording.as_effect`; None in what older versions
+            wrote, and of a pattern that is gone.
     """
 
     pattern_id: str
@@ -167,6 +172,7 @@ class Pattern:
     other_post: str | None = None
     best_posts: tuple[dict[str, Any], ...] = ()
     worst_posts: tuple[dict[str, Any], ...] = ()
+    effect: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The guide's keys and ours, ready for JSON but for instants."""
@@ -203,6 +209,7 @@ class ContentAnalysis:
         patterns: those found, strongest first.
         gone: patterns of the previous analysis that no longer stand out.
         statistics: counts and choices behind the result.
+        seen: associations that what doing it brings is learned from; not stored.
     """
 
     query: PatternQuery
@@ -211,6 +218,7 @@ class ContentAnalysis:
     patterns: tuple[Pattern, ...] = ()
     gone: tuple[Pattern, ...] = ()
     statistics: dict[str, Any] = field(default_factory=dict)
+    seen: SeenAssociations | None = None
 
     @property
     def insights(self) -> list[str]:

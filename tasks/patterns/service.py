@@ -8,10 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from tasks.effects.service import EffectService
 from tasks.errors import OutOfRangeError, UnknownNameError, require_between
 from tasks.patterns import store
 from tasks.patterns.analysis import analyze
 from tasks.patterns.applicability import known_content_types, require_task_type, with_tasks
+from tasks.patterns.doing import with_effects
 from tasks.patterns.history import GONE, with_history
 from tasks.patterns.recommendations import Recommendations, recommend, why
 from tasks.patterns.records import Pattern, PatternQuery, SearchThresholds
@@ -64,9 +66,12 @@ class PatternService:
         warehouse = self._open()
         inputs = self._read(workspace_id, content_type, lookback_days, min_samples, source, as_of)
         before = store.previous_topics(warehouse, inputs.query)
-        analysis = with_tasks(analyze(inputs.frame, inputs.query, before), inputs.others)
+        effects, run = EffectService(warehouse), run_id or BY_HAND
+        arms = effects.arms(workspace_id)
+        analysis = analyze(inputs.frame, inputs.query, before, with_comparable=arms is not None)
+        analysis = with_effects(with_tasks(analysis, inputs.others), effects, arms, run)
         analysis = with_history(analysis, store.previous_patterns(warehouse, inputs.query))
-        store.save(warehouse, analysis, run_id or BY_HAND)
+        store.save(warehouse, analysis, run)
         return analysis.as_dict()
 
     def get_pattern_recommendations(self, workspace_id: str, task_type: str, top_k: int = 3) -> Recommendations:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from tasks.conditions import OF_WORDS, Rule, rule_in_words
 
@@ -34,6 +36,16 @@ def format_lift(lift_pct: float, interval_pct: tuple[float, float], sign: str = 
     if reach < 10:
         return f"{lift_pct:{sign}.1f}"
     return f"{lift_pct if reach < 100 else 10 * round(lift_pct / 10):{sign},.0f}"
+
+
+def format_effect(effect: Mapping[str, Any] | None) -> str:
+    """'+9 % (−2 … +21)': what doing it is expected to bring; where no experiment says so, that it does not."""
+    if effect is None or effect["status"] != "calibrated":
+        return "not enough experiments"
+    estimate, low, high = (
+        format_lift(value, effect["interval_pct"], "+") for value in (effect["estimate_pct"], *effect["interval_pct"])
+    )
+    return f"{estimate} % ({low} … {high})"
 
 
 def format_probability(confidence: float) -> str:

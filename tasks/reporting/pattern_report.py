@@ -7,9 +7,10 @@ from typing import Any
 
 from tasks.conditions import Condition, rule_in_words
 from tasks.patterns import figures
+from tasks.patterns.negative_controls import Controls
 from tasks.patterns.recommendations import worth
 from tasks.patterns.records import Pattern
-from tasks.patterns.wording import format_lift
+from tasks.patterns.wording import format_effect, format_lift
 from tasks.plain_text import Markdown, markdown, visible
 from tasks.reporting.artifacts import artifact_key, figure, markdown_table, plain_cells, reasons, strong
 from tasks.reporting.links import report_link
@@ -25,19 +26,28 @@ WORTH = (
     "Worth: what the typical post would gain, were all posts of the better kind; of words that win, were twice as many "
     "posts to mention them. What is worth most comes first."
 )
+DOING_CAVEAT = (
+    "If you do it: what doing it is expected to bring, learned from randomized experiments of the workspace and its "
+    "organization on the same conditions; 90 % interval."
+)
 PATTERNS_WITH_POSTS = 5
 POST_TEXT = 48
 TEN_TIMES = 10
 REPORT, EVERYTHING, NEWS = "pattern-learning-report", "pattern-learning-all", "pattern-learning-news"
 CLIENTS = "raptorflow-clients"
 FIGURES_SHOWN = 25  # drawing takes a third of a second each; the other pages have the same table without pictures
-CONTENT, LIFT = "content that …", "lift, 90 % interval"
+CONTENT, LIFT, DOING = "content that …", "lift, 90 % interval", "if you do it"
 IDENTITY = ("workspace", "type", CONTENT)
 SHORT = ("insufficient_data", "no_variance")
 
 
-def pattern_report(known: ReportRows) -> Report:
-    """What needs a person, patterns that are new or gone, the strongest, and how many there are."""
+def pattern_report(known: ReportRows, controls: Controls | None = None) -> Report:
+    """What needs a person, patterns that are new or gone, the strongest, and how many there are.
+
+    Args:
+        known: every pattern, of this run and of the report before.
+        controls: conditions that cannot matter, of this run.
+    """
     rows = sorted(known.rows, key=_strength, reverse=True)
     patterns = [row for row in rows if row[CONTENT]]
     failed = [row for row in rows if row["status"] == FAILED]
@@ -49,13 +59,16 @@ def pattern_report(known: ReportRows) -> Report:
         news=NEWS,
         title="Patterns",
         command="raptorflow patterns",
-        needs=[Finding(row["workspace"], f"patterns could not be learned: {row['why']}") for row in failed],
+        needs=[
+            *([Finding("negative controls", controls.words)] if controls is not None and controls.is_alarm else []),
+            *(Finding(row["workspace"], f"patterns could not be learned: {row['why']}") for row in failed),
+        ],
         changes=None if known.before is None else _changes(known),
         best=[_best(row) for row in patterns[:BEST_SHOWN]],
         links=[report_link(row["page"], row["workspace"]) for row in patterns[:BEST_SHOWN]],
         counts={"patterns": len(patterns), "workspaces with patterns": with_patterns, "failed": len(failed)},
         too_few=len(short),
-        notes=[*_clients_line(known.rows), CAVEAT],
+        notes=[*_clients_line(known.rows), CAVEAT, DOING_CAVEAT, *([controls.words] if controls is not None else [])],
         rows=rows,
     )
 
@@ -86,7 +99,7 @@ def _best(row: Row) -> Finding:
 
 
 def _nothing(workspace_id: str, content_type: str, status: str, why: str | None) -> Row:
-    empty = dict.fromkeys((CONTENT, LIFT, "posts", "trend"))
+    empty = dict.fromkeys((CONTENT, LIFT, DOING, "posts", "trend"))
     about = {"workspace": workspace_id, "type": content_type}
     return about | empty | {"strength": 0.0, "status": status, "why": why, "page": None}
 
@@ -154,6 +167,14 @@ def why_nothing(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     ]
 
 
+def controls_of(outcomes: Sequence[Outcome]) -> Controls:
+    """What conditions that cannot matter came to in all analyses of a run."""
+    counts = [analysis.get("statistics", {}).get("negative_controls", {}) for analysis in _analyses(outcomes)]
+    return Controls(
+        *(sum(one.get(name, 0) for one in counts) for name in ("tried", "claimed_by_association", "claimed_by_effect"))
+    )
+
+
 def _analyses(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     return [analysis for outcome in outcomes for analysis in outcome.result.get("analyses", ())]
 
@@ -175,6 +196,7 @@ def client_pages(outcomes: Sequence[Outcome], known: ReportRows) -> Iterator[tup
 def _page(workspace_id: str, analyses: Sequence[Mapping[str, Any]], *, with_figures: bool) -> Iterator[str]:
     yield f"# What works for {markdown(workspace_id)}"
     yield CAVEAT
+    yield DOING_CAVEAT
     for analysis in analyses:
         patterns = sorted(map(Pattern.from_dict, _patterns(analysis)), key=_least_worth_last)
         yield f"## {markdown(analysis['content_type'])}"
@@ -183,12 +205,21 @@ def _page(workspace_id: str, analyses: Sequence[Mapping[str, Any]], *, with_figu
         if with_figures:
             what = f"Lifts of {analysis['content_type']} patterns with 90 % intervals, and over time"
             yield figure(figures.forest(patterns), what)
+        yield from _doing(patterns)
         yield from _posts_behind(patterns)
         yield from _not_told_apart(analysis, patterns)
 
 
 def _least_worth_last(pattern: Pattern) -> tuple[float, str]:
     return -worth(pattern), pattern.pattern_key
+
+
+def _doing(patterns: Sequence[Pattern]) -> Iterator[str]:
+    """What was seen and what doing it brings, in words."""
+    effects = [pattern.effect["words"] for pattern in patterns[:PATTERNS_WITH_POSTS] if pattern.effect is not None]
+    if effects:
+        yield "### What was seen, and what doing it would bring"
+        yield "\n".join(f"- {markdown(words)}" for words in effects)
 
 
 def _posts_behind(patterns: Sequence[Pattern]) -> Iterator[str]:
@@ -231,6 +262,7 @@ def _row(pattern: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "content that …": rule_in_words(map(Condition.from_dict, pattern["rule"])),
         "lift, 90 % interval": f"{lift} % ({low} … {high})",
+        DOING: format_effect(pattern.get("effect")),
         "posts": pattern["total_size"],
         "trend": pattern["trend"],
     }

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from tasks.conditions import Condition
 from tasks.errors import UnknownNameError
-from tasks.swarm.evidence import GENERIC, tags_of
+from tasks.swarm.evidence import GENERIC, UNCALIBRATED, tags_of
 from tasks.swarm.records import EvidenceRef
 from tasks.swarm.wording import answer_of, words_of
 from tasks.transfer.catalogue import BY_KEY
@@ -85,9 +85,9 @@ def findings_from(rows: Rows, now: datetime) -> list[EvidenceRef]:
 
 
 def _patterns(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
-    """Rows of `pattern_finding`; lifts in per cent with 90 % intervals become log ratios."""
+    """Rows of `pattern_finding`, as what doing it would bring, not as what was seen."""
     for row in rows:
-        log_ratio = _log_ratio(row["lift_pct"] / 100.0, row["lift_low_pct"] / 100.0, row["lift_high_pct"] / 100.0)
+        log_ratio = _effect_of(row)
         rule = row["details"].get("rule", [])
         if log_ratio is None or row["trend"] == "gone" or not rule:
             continue
@@ -95,7 +95,7 @@ def _patterns(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
             id=_id("pattern", row["workspace_id"], row["content_type"], row["pattern_key"]),
             kind="pattern",
             statement=row["description"],
-            metric=f"{row['content_type']} engagement, association",
+            metric=f"{row['content_type']} engagement, calibrated association",
             effect=log_ratio[0],
             se=log_ratio[1],
             n=row["sample_size"],
@@ -105,6 +105,16 @@ def _patterns(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
             age_days=_age(row["last_seen"], now),
             share=row["details"].get("share_of_posts"),
         )
+
+
+def _effect_of(row: Row) -> tuple[float, float] | None:
+    """The log effect and its error; of rows that older versions wrote, the association with a wider error."""
+    effect = row["details"].get("effect")
+    if effect is not None:
+        low, high = effect["log_interval"]
+        return float(effect["log_estimate"]), max(LEAST_SE, (high - low) / (2.0 * Z_90))
+    seen = _log_ratio(row["lift_pct"] / 100.0, row["lift_low_pct"] / 100.0, row["lift_high_pct"] / 100.0)
+    return None if seen is None else (seen[0], math.sqrt(UNCALIBRATED) * seen[1])
 
 
 def _transfer(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:

@@ -32,8 +32,9 @@ TIE = 1e-9  # of log ratios: nearer than any finding could tell apart
 def weighed(brief: Brief) -> str:
     """How the panel weighs what it knows, in words."""
     return (
-        f"{ONE_PROCEDURE} An association counts {1.0 / VARIANCE_FACTOR['pattern']:.0%} as much as an experiment of the "
-        f"same precision; effects are expected to lie within ±{math.expm1(brief.prior_sd):.0%} of today two times in "
+        f"{ONE_PROCEDURE} A pattern counts as the effect that experiments calibrated it to, a release "
+        f"{1.0 / VARIANCE_FACTOR['transfer']:.0%} as much as an experiment of the same precision; effects are expected "
+        f"to lie within ±{math.expm1(brief.prior_sd):.0%} of today two times in "
         "three, as these findings do."
     )
 

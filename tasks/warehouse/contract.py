@@ -152,6 +152,10 @@ STORABLE = (
     Check(lambda value: value.str.len_bytes() <= LONGEST_TEXT_BYTES, "longer than 1 MiB"),
     Check(lambda value: ~value.str.contains("\x00", literal=True), "holds a NUL character"),
 )
+DECLARED = Check(
+    lambda value: value.str.contains(r"^\s*\w+\s*=\s*[^;=]+(;\s*\w+\s*=\s*[^;=]+)*;?\s*$"),
+    "expected what the arm changes, such as 'media_type=video; emoji_count=1'",
+)
 ZONE = Check(
     lambda value: value.is_in(sorted(available_timezones())), "unknown timezone, expected an IANA name (Europe/Berlin)"
 )
@@ -245,6 +249,9 @@ EXPERIMENTS = Contract(
         "started_at": MEASURED,
         "direction": Column(TEXT, checks=(_one_of("increase", "decrease"),), trimmed=True, default="increase"),
         "share": Column(NUMBER, checks=(SHARE,)),
+        "title": WORDS,
+        "body": WORDS,
+        "changes": Column(TEXT, checks=(*STORABLE, DECLARED)),
     },
     row_rules=(
         RowRule("sum", (_KIND == "binary") & ((_SUM > _N) | (_SUM < 0)), "binary: expected 0 ≤ sum ≤ n"),

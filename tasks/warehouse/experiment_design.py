@@ -15,6 +15,7 @@ from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.origins import Origin
 
 ARM = ["workspace_id", "experiment_name", "variant_name"]
+SHOWN = ("title", "body", "changes")  # what an arm shows, where its row says so
 AS_NUMBERS = {"true": "1", "yes": "1", "t": "1", "y": "1", "false": "0", "no": "0", "f": "0", "n": "0"}
 NUMBER_LIKE = r"^(-?[0-9.,]+|(?i:true|false|yes|no))$"
 NO_METRIC = re.compile(r"(^|[_ ])(id|ids|key|hash|row|index|timestamp|date|time)$", re.IGNORECASE)
@@ -83,7 +84,8 @@ def contract_for(design: ArmsDesign) -> Contract:
         numbers = {name: COUNTED if name.endswith(": n") else Column(NUMBER) for name in design.origins()}
         own_n = all(metric.n for metric in design.metrics.values())
         others = {"n": replace(COUNTED, required=not own_n), "is_control": replace(YES_NO, required=False)}
-        columns = names | {"variant_name": ID, "started_at": MEASURED} | others | numbers
+        shown = {name: EXPERIMENTS.columns[name] for name in SHOWN}
+        columns = names | {"variant_name": ID, "started_at": MEASURED} | others | shown | numbers
     return Contract(EXPERIMENTS.kind, EXPERIMENTS.table_name, ARM, columns)
 
 

@@ -21,7 +21,7 @@ from tasks.warehouse.bulk import BulkUpsert
 from tasks.warehouse.checking import check
 from tasks.warehouse.contract import EXPERIMENTS, NUMBER, TEXT
 from tasks.warehouse.errors import ColumnError, TooManyRejectedError
-from tasks.warehouse.experiment_design import ARM, ArmsDesign, contract_for
+from tasks.warehouse.experiment_design import ARM, SHOWN, ArmsDesign, contract_for
 from tasks.warehouse.experiment_metrics import METRIC, MetricColumns
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.reading.number_columns import NumberColumns
@@ -37,7 +37,7 @@ from tasks.warehouse.unit_aggregation import EXPERIMENT, Units
 
 CONTROL = "control"
 REFUSED_SHOWN = 100_000
-SHOWN = 12
+NAMES_SHOWN = 12
 
 
 @dataclass
@@ -214,6 +214,7 @@ class ExperimentReader:
                     "sum_of_squares"
                 ),
                 pl.coalesce("is_control", self._control()),
+                *SHOWN,
             )
             for name, metric in self.design.metrics.items()
         ]
@@ -246,11 +247,12 @@ class ExperimentReader:
             pl.col("started_at").min().over(EXPERIMENT),
             pl.col("metric_name").replace_strict(directions, return_dtype=TEXT).alias("direction"),
             (pl.lit(None, NUMBER) if share is None else share).alias("share"),
+            *(pl.col(name) if name in rows.columns else pl.lit(None, TEXT).alias(name) for name in SHOWN),
         ).sort(*ARM, "metric_name")
 
     def _require_comparable(self, experiment: str, arms: pl.DataFrame) -> None:
         names = arms["variant_name"].unique().sort().to_list()
-        listed = ", ".join(f"'{name}'" for name in names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+        listed = ", ".join(f"'{name}'" for name in names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
         if len(names) < 2:
             raise InputError(f"experiment '{experiment}' has one arm, {listed}; nothing to compare it with")
         controls = arms.filter(pl.col("is_control"))["variant_name"].n_unique()

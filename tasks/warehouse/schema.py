@@ -145,6 +145,9 @@ class ExperimentArm(Base):
     started_at: Mapped[datetime | None]
     direction: Mapped[str] = mapped_column(Label, default="increase", server_default="increase")
     share: Mapped[float | None]
+    title: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[str | None] = mapped_column(Text)
+    changes: Mapped[str | None] = mapped_column(Text)
     run_id: Mapped[str] = mapped_column(Key)
 
 
@@ -244,6 +247,28 @@ class PatternFinding(Base):
     first_seen: Mapped[datetime]
     last_seen: Mapped[datetime]
     details: Mapped[dict[str, Any]]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+# ── effects ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+class EffectPair(Base):
+    """One condition of one workspace's content: what posts show of it, and what randomized experiments do.
+
+    The workspace's secret: read for itself and for its own organization; by nothing else.
+    """
+
+    __tablename__ = "effect_pair"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    content_type: Mapped[str] = mapped_column(Label, primary_key=True)
+    condition_key: Mapped[str] = mapped_column(Key, primary_key=True)
+    outcome: Mapped[str] = mapped_column(Label)
+    family: Mapped[str] = mapped_column(Label)
+    log_lift: Mapped[float]
+    standard_error: Mapped[float]
+    effect: Mapped[float]
+    effect_error: Mapped[float]
+    experiments: Mapped[int]
+    of_experiments: Mapped[int]
     run_id: Mapped[str] = mapped_column(Key)
 
 
@@ -482,7 +507,10 @@ class DefinedMetric(Base):
 
 
 class ExperimentVariant(Base):
-    """One arm; the first is the control unless another is declared so."""
+    """One arm; the first is the control unless another is declared so.
+
+    `title` and `body` are the texts it shows, `changes` the features of content that it sets, by name.
+    """
 
     __tablename__ = "experiment_variant"
     experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
@@ -492,6 +520,9 @@ class ExperimentVariant(Base):
     weight: Mapped[float]
     is_control: Mapped[bool]
     levels: Mapped[dict[str, Any] | None]
+    title: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[str | None] = mapped_column(Text)
+    changes: Mapped[dict[str, Any] | None]
 
 
 class ExperimentMetric(Base):

@@ -132,10 +132,10 @@ def test_a_contradicted_proposal_is_criticized_with_the_finding() -> None:
     assert decision["option"] != "A"
 
 
-def test_an_association_weighs_a_third_of_an_experiment_and_age_lets_effects_move() -> None:
+def test_a_release_weighs_a_third_of_an_experiment_and_age_lets_effects_move() -> None:
     fresh = {kind: variance(finding("e", "video", 0.1, kind=kind)) for kind in VARIANCE_FACTOR}
-    assert fresh["pattern"] == pytest.approx(3.1 * 0.05**2)
-    assert fresh["experiment"] == pytest.approx(0.05**2)
+    assert fresh["transfer"] == pytest.approx(3.1 * 0.05**2)
+    assert fresh["experiment"] == fresh["pattern"] == pytest.approx(0.05**2)
     assert fresh["experiment"] < fresh["transfer"] <= fresh["debate"]
     old = [variance(finding("e", "video", 0.4, age_days=days)) for days in (0, 365, 3650)]
     assert old == pytest.approx([0.05**2, *[0.05**2 + (0.29 * 0.4) ** 2] * 2])

@@ -1,0 +1,47 @@
+"""A picture of a programme as PNG bytes: what winners claimed, one upon the other, and what is expected to hold."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+
+from tasks.effects.programme import Z
+from tasks.effects.programme_summary import ProgrammeSummary
+
+CLAIMED, EXPECTED = "#6b7280", "#1b7f5c"
+DPI = 110
+
+
+def cumulative(summary: ProgrammeSummary) -> bytes:
+    """Gains of winners in the order in which they ended, in per cent, with the 90 % band of what is expected."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    winners = [one for one in summary.experiments if one.ending == "winner"]
+    claimed, expected, low = (
+        np.array([0.0, *(math.log1p(value / 100.0) for value in values)])
+        for values in (
+            [one.claimed_pct for one in winners],
+            [one.expected_pct for one in winners],
+            [one.interval_pct[0] for one in winners],
+        )
+    )
+    deviation = np.sqrt(np.cumsum(((expected - low) / Z) ** 2))
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = figure.subplots()
+    steps, middle = np.arange(len(winners) + 1), np.cumsum(expected)
+    axes.step(steps, 100 * np.expm1(np.cumsum(claimed)), where="post", color=CLAIMED, linestyle="--", label="claimed")
+    axes.step(steps, 100 * np.expm1(middle), where="post", color=EXPECTED, label="expected to hold, 90 %")
+    lower, upper = (100 * np.expm1(middle + side * Z * deviation) for side in (-1.0, 1.0))
+    axes.fill_between(steps, lower, upper, step="post", color=EXPECTED, alpha=0.18, linewidth=0)
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xlabel("experiments with a winner, in the order in which they ended")
+    axes.set_ylabel("gain, %")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="upper left")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    return buffer.getvalue()

@@ -1,0 +1,165 @@
+"""What doing it would bring: patterns' associations, handed to where experiments say what associations are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from tasks.conditions import rule_in_words
+from tasks.effects.arms import ShownArms
+from tasks.effects.families import family_of
+from tasks.effects.records import Association, CalibratedEffect
+from tasks.effects.service import EffectService, RuleAssociation
+from tasks.effects.wording import SeenPattern, as_effect
+from tasks.patterns.adjustment import ONE_PER_FEATURE, log_rate_contrasts
+from tasks.patterns.condition_table import ConditionTable
+from tasks.patterns.negative_controls import negative_controls
+from tasks.patterns.preparation import Posts
+from tasks.patterns.records import ContentAnalysis, Pattern, rule_key
+from tasks.patterns.search import RuleCandidate
+from tasks.statistics.contrast import Contrast
+from tasks.statistics.group_codes import groups
+from tasks.statistics.sensitivity import robustness_value
+from tasks.statistics.shrinkage import prior_variance, shrink
+
+LEVEL = 0.9
+Z = float(ndtri(0.5 + LEVEL / 2))
+LEAST_VARIANCE = 0.05**2  # of log lifts
+NOTHING = "negative_control"
+LEAST_ERROR = 1e-4
+DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAssociations:
+    """What an analysis hands on beside its patterns.
+
+    Attributes:
+        robustness: by key of a pattern's rule, see `tasks.statistics.sensitivity.robustness_value`.
+        comparable: every condition that an experiment may have compared, whether it stands out or not.
+        controls: conditions that cannot matter.
+        claimed: of the controls, whose association alone would be called one: its 90 % interval leaves out nothing.
+        spread: standard deviation of log engagement within channel and season.
+    """
+
+    robustness: dict[str, float]
+    comparable: tuple[RuleAssociation, ...]
+    controls: tuple[Association, ...]
+    claimed: int
+    spread: float
+
+
+def associations_seen(
+    posts: Posts, table: ConditionTable, chosen: Sequence[RuleCandidate], *, with_comparable: bool
+) -> SeenAssociations:
+    """Associations of one analysis: of its patterns' rules, of single conditions, and of what cannot matter.
+
+    Args:
+        posts: usable ones.
+        table: their conditions.
+        chosen: rules of the patterns.
+        with_comparable: whether there are experiments that conditions can be held against.
+    """
+    controls = negative_controls(posts)
+    known = np.isfinite(controls.standard_error)
+    reach = stdtrit(controls.degrees_of_freedom, 0.5 + LEVEL / 2) * controls.standard_error
+    placebo = _associations([f"control_{k}" for k in range(len(known))], [NOTHING] * len(known), controls)
+    return SeenAssociations(
+        robustness=_robustness(posts, table, list(chosen)),
+        comparable=_comparable(posts, table) if with_comparable else (),
+        controls=tuple(one for one, is_known in zip(placebo, known, strict=True) if is_known),
+        claimed=int((np.abs(controls.estimate[known]) > reach[known]).sum()),
+        spread=float(np.std(posts.within)),
+    )
+
+
+def with_effects(
+    analysis: ContentAnalysis, effects: EffectService, arms: ShownArms | None, run_id: str
+) -> ContentAnalysis:
+    """The analysis with an `effect` for each pattern, and with what its negative controls came to."""
+    seen = analysis.seen
+    if seen is None:
+        return analysis
+    asked = [RuleAssociation(pattern.rule, _association(pattern)) for pattern in analysis.patterns]
+    nothing = [RuleAssociation((), one) for one in seen.controls]
+    query = analysis.query
+    calibration = effects.calibrate(
+        query.workspace_id, query.content_type, [*asked, *nothing], arms, seen.comparable, run_id
+    )
+    of_patterns, of_nothing = calibration.effects[: len(asked)], calibration.effects[len(asked) :]
+    patterns = tuple(
+        replace(pattern, effect=_effect(pattern, effect, calibration.outcome, seen))
+        for pattern, effect in zip(analysis.patterns, of_patterns, strict=True)
+    )
+    counts = {
+        "tried": len(nothing),
+        "claimed_by_association": seen.claimed,
+        "claimed_by_effect": sum(effect.is_claim for effect in of_nothing),
+    }
+    return replace(analysis, patterns=patterns, statistics=analysis.statistics | {"negative_controls": counts})
+
+
+def _effect(pattern: Pattern, effect: CalibratedEffect, outcome: str, seen: SeenAssociations) -> dict[str, Any]:
+    about = SeenPattern(
+        words=rule_in_words(pattern.rule),
+        lift_pct=pattern.lift_pct,
+        wins=pattern.pattern_type == "winning",
+        baseline=pattern.baseline_rate,
+        posts_spread=seen.spread,
+    )
+    return as_effect(effect, about, outcome, round(seen.robustness.get(pattern.pattern_key, 0.0), DECIMALS))
+
+
+def _association(pattern: Pattern) -> Association:
+    """From the shrunken lift and its interval, both in per cent."""
+    middle, low, high = np.log1p(np.maximum([pattern.lift_pct, *pattern.lift_interval_pct], -99.99) / 100.0)
+    error = max(float(high - low) / (2.0 * Z), LEAST_ERROR)
+    return Association(pattern.pattern_key, family_of(pattern.rule), float(middle), error)
+
+
+def _comparable(posts: Posts, table: ConditionTable) -> tuple[RuleAssociation, ...]:
+    """One condition for each yes or no and each number, each label, and each word."""
+    chosen = [i for i in range(len(table.conditions)) if _is_comparable(table, i)]
+    candidates = [RuleCandidate((i,), 0.0, 0) for i in chosen]
+    if not candidates:
+        return ()
+    rules = [table.rule(candidate.members) for candidate in candidates]
+    contrast = log_rate_contrasts(posts, table, candidates, np.arange(len(posts.week)))
+    made = _associations([rule_key(rule) for rule in rules], [family_of(rule) for rule in rules], contrast)
+    known = np.isfinite(contrast.standard_error)
+    return tuple(RuleAssociation(rule, one) for rule, one, is_known in zip(rules, made, known, strict=True) if is_known)
+
+
+def _is_comparable(table: ConditionTable, index: int) -> bool:
+    return (
+        bool(table.of_words[index])
+        or table.about[index].kind == "category"
+        or table.conditions[index].level in ONE_PER_FEATURE
+    )
+
+
+def _associations(keys: Sequence[str], families: Sequence[str], contrast: Contrast) -> list[Association]:
+    """Shrunken towards zero, as patterns' lifts are."""
+    error = contrast.standard_error
+    variance = prior_variance(contrast.estimate, error, minimum=LEAST_VARIANCE)
+    shrunken = shrink(contrast.estimate, error, variance)
+    return [
+        Association(key, family, float(shrunken.mean[k]), max(float(shrunken.standard_deviation[k]), LEAST_ERROR))
+        for k, (key, family) in enumerate(zip(keys, families, strict=True))
+    ]
+
+
+def _robustness(posts: Posts, table: ConditionTable, chosen: list[RuleCandidate]) -> dict[str, float]:
+    if not chosen:
+        return {}
+    contrast = log_rate_contrasts(posts, table, chosen, np.arange(len(posts.week)))
+    strata = len(groups(posts.channel * (posts.period.max() + 1) + posts.period).numbers)
+    freedom = float(max(len(posts.week) - strata - 2, 1))
+    return {
+        rule_key(table.rule(candidate.members)): robustness_value(float(estimate), float(error), freedom)
+        for candidate, estimate, error in zip(chosen, contrast.estimate, contrast.iid_standard_error, strict=True)
+    }
