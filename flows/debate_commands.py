@@ -132,10 +132,9 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
 
 def _workspaces_to_name(warehouse: Warehouse) -> str | None:
     """Which workspaces can be asked, where none is named and no one finding is for all of them."""
-    from tasks.swarm import store
-    from tasks.swarm.findings import scope_of
+    from tasks.warehouse.scope import scope_of, workspace_owners
 
-    known = store.workspaces(warehouse)
+    known = workspace_owners(warehouse)
     if not known:
         raise InputError("no workspace yet; start with `raptorflow ingest content FILE --workspace ID`")
     if scope_of(known, None).kind != "shared":

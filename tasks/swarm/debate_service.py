@@ -16,7 +16,6 @@ from tasks.swarm.decision import decide
 from tasks.swarm.errors import DebateMismatchError
 from tasks.swarm.evidence import answered_by
 from tasks.swarm.fencing import storable
-from tasks.swarm.findings import scope_of
 from tasks.swarm.leases import Lease, LeaseAnswer
 from tasks.swarm.messages import Turn
 from tasks.swarm.positions import position
@@ -27,6 +26,7 @@ from tasks.swarm.records import Brief, PartPlan
 from tasks.swarm.registry_service import RegistryService
 from tasks.swarm.result import result_of
 from tasks.warehouse import Warehouse
+from tasks.warehouse.scope import scope_of, workspace_owners
 
 LONGEST_REASON = 1_000
 
@@ -61,7 +61,7 @@ class DebateService:
             InputError: if a role, an agent or the workspace is not known, or an agent is named twice.
         """
         warehouse = self.warehouse()
-        scope = scope_of(store.workspaces(warehouse), question.workspace_id)
+        scope = scope_of(workspace_owners(warehouse), question.workspace_id)
         findings = Findings(scope, store.result_rows(warehouse, scope), datetime.now(UTC))
         return debate_brief(question, roles, self._roster(), findings, model)
 

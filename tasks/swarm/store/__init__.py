@@ -18,7 +18,7 @@ from tasks.swarm.store.debates import (
     ungraded_debates,
 )
 from tasks.swarm.store.experts import experts, save_expert, save_scores, scores_by_agent, seed_experts
-from tasks.swarm.store.findings import result_rows, workspaces
+from tasks.swarm.store.findings import result_rows
 
 __all__ = [
     "UNFINISHED",
@@ -42,5 +42,4 @@ __all__ = [
     "take_lease",
     "turns_of",
     "ungraded_debates",
-    "workspaces",
 ]

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, case, func, literal, select
 
-from tasks.swarm.findings import EvidenceScope
 from tasks.swarm.store.debates import graded_debates
 from tasks.warehouse import Warehouse
 from tasks.warehouse.calendar_range import readable_or_null
@@ -20,14 +19,8 @@ from tasks.warehouse.schema import (
     PatternFinding,
     TransferRelease,
     TransferSum,
-    Workspace,
 )
-
-
-def workspaces(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """Who has data here: `workspace_id` and `organisation_id`, by id."""
-    columns = (Workspace.workspace_id, Workspace.organisation_id)
-    return warehouse.rows(select(*columns).order_by(Workspace.workspace_id))
+from tasks.warehouse.scope import EvidenceScope
 
 
 def result_rows(warehouse: Warehouse, scope: EvidenceScope) -> dict[str, list[dict[str, Any]]]:
