@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from tasks.errors import UnknownNameError
 from tasks.warehouse.database import Warehouse
@@ -53,7 +53,11 @@ def scope_of(workspaces: Sequence[Mapping[str, Any]], workspace_id: str | None) 
     return EvidenceScope("organisation", known) if len(owners) <= 1 else EvidenceScope("shared")
 
 
-def workspace_owners(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """Who has data here: `workspace_id` and `organisation_id`, by id."""
-    columns = (Workspace.workspace_id, Workspace.organisation_id)
-    return warehouse.rows(select(*columns).order_by(Workspace.workspace_id))
+def workspace_owners(
+    warehouse: Warehouse, workspace_id: str | None = None, within: Connection | None = None
+) -> list[dict[str, Any]]:
+    """Who has data here: `workspace_id` and `organisation_id`, by id; of one workspace where it is named."""
+    statement = select(Workspace.workspace_id, Workspace.organisation_id).order_by(Workspace.workspace_id)
+    if workspace_id is not None:
+        statement = statement.where(Workspace.workspace_id == workspace_id)
+    return warehouse.rows(statement, within)
