@@ -149,7 +149,7 @@ def test_one_organization_recalls_over_its_workspaces(warehouse: Warehouse) -> N
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("tries", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [150, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_no_row_is_out_of_scope(sqlite_warehouse: Warehouse, tries: int) -> None:
     names = [f"w{i}" for i in range(8)]
     for place, name in enumerate(names):
