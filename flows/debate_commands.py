@@ -83,6 +83,19 @@ def ask(
 
 
 @app.command()
+def experts(as_json: Json = False) -> None:
+    """List experts with their skills: what was declared, what graded work has made of it, and why."""
+    from flows import console
+    from tasks.swarm.registry_service import RegistryService
+    from tasks.warehouse import open_warehouse
+
+    rows = RegistryService(open_warehouse()).skills_of_all()
+    names = ("agent", "skill", "task_type", "declared", "level", "why")
+    shown = rows if as_json else [{name: row[name] or None for name in names} for row in rows]
+    console.table("experts", shown, as_json)
+
+
+@app.command()
 def show(debate_id: Which, as_json: Json = False) -> None:
     """Read a debate again."""
     from tasks.swarm.debate_service import DebateService

@@ -220,10 +220,11 @@ def _debate(row: Row) -> LearnedFact:
 
 def _decided(row: Row) -> str:
     """How it ended, and how sure that was."""
+    status = str(row["status"]).replace("_", " ")
     if row["option"] is None:
-        return row["status"].replace("_", " ")
+        return status
     sure = "" if row["confidence"] is None else f", confidence {row['confidence']:.0%}"
-    return f"{row['status'].replace('_', ' ')} '{row['decision'].get('label')}'{sure}"
+    return f"{status} '{row['decision'].get('label')}'{sure}"
 
 
 def _model_changes(rows: Sequence[Row]) -> Iterator[LearnedFact]:

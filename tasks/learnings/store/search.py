@@ -47,19 +47,6 @@ def index_rows(warehouse: Warehouse, connection: Connection, rows: Sequence[Mapp
     connection.execute(text(upsert), values)
 
 
-def unindex_rows(warehouse: Warehouse, connection: Connection, learning_ids: Sequence[str]) -> None:
-    """Take learnings out of the index."""
-    if not learning_ids:
-        return
-    if warehouse.is_sqlite:
-        places = [{"place": _place(name)} for name in learning_ids]
-        connection.execute(text("DELETE FROM learning_index WHERE rowid = :place"), places)
-        return
-    connection.execute(
-        text("DELETE FROM learning_index WHERE learning_id = :id"), [{"id": name} for name in learning_ids]
-    )
-
-
 def matching(
     warehouse: Warehouse, connection: Connection, scope: str | None, alternatives: Iterable[Alternative], limit: int
 ) -> dict[str, frozenset[str]]:

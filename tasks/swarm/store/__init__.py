@@ -17,7 +17,7 @@ from tasks.swarm.store.debates import (
     turns_of,
     ungraded_debates,
 )
-from tasks.swarm.store.experts import experts, save_expert, save_scores, scores_by_agent, seed_experts
+from tasks.swarm.store.experts import experts, grades_by_agent, save_expert, save_scores, scores_by_agent, seed_experts
 from tasks.swarm.store.findings import result_rows
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "exchanges_of",
     "experts",
     "grade_debate",
+    "grades_by_agent",
     "list_debates",
     "load_debate",
     "record_exchanges",
