@@ -271,6 +271,22 @@ def models(workspace: Of = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def recall(
+    words: Annotated[str, typer.Argument(help="What you want to know, in your own words.")],
+    workspace: Of = None,
+    limit: Annotated[int, typer.Option(help="At most so many, 1 to 100.", min=1, max=100)] = 5,
+    as_json: Json = False,
+) -> None:
+    """What patterns, experiments, debates and changes of models have taught, and whether it still holds."""
+    from flows import console, recalling
+
+    learnings = recalling.recall(words, workspace, limit)
+    none = "nothing that was learned is about this; [bold]raptorflow patterns[/] and [bold]experiment[/] list it all"
+    rows = [one.as_dict() for one in learnings] if as_json else recalling.as_rows(learnings)
+    console.table("learnings", rows, as_json, none)
+
+
+@app.command()
 def up(
     host: Annotated[
         str, typer.Option(help="Listen here; beyond this machine RAPTORFLOW_AUTH must be set.")

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from tasks.errors import InputError
-
-if TYPE_CHECKING:
-    from tasks.warehouse import Warehouse
-
 ASK = "ask"
-WORKSPACES_NAMED = 12
 
 
 class QuestionOrCommand(TyperGroup):
@@ -71,6 +65,7 @@ def ask(
 
     from flows import console
     from flows.parameters import DEBATERS
+    from flows.workspace_names import workspaces_to_name
     from tasks.swarm import AgentDebateOrchestrator
     from tasks.swarm.question import MOST_ROUNDS
     from tasks.warehouse import open_warehouse
@@ -78,13 +73,26 @@ def ask(
     above = context.parent.params if context.parent else {}
     workspace, as_json = workspace or above.get("workspace"), as_json or bool(above.get("as_json"))
     warehouse = open_warehouse()
-    if workspace is None and not as_json and (others := _workspaces_to_name(warehouse)):
-        console.say(others)
+    if workspace is None and not as_json and (others := workspaces_to_name(warehouse)):
+        console.say(f"Name one with --workspace: {others}. Without one only shared findings count.\n")
     panel = AgentDebateOrchestrator(max_rounds=MOST_ROUNDS, warehouse=warehouse)
     held = panel.orchestrate_debate(
         question, list(experts or DEBATERS), rounds, strategy, options=options or None, workspace_id=workspace
     )
     _show(asyncio.run(held), as_json)
+
+
+@app.command()
+def experts(as_json: Json = False) -> None:
+    """List experts with their skills: what was declared, what graded work has made of it, and why."""
+    from flows import console
+    from tasks.swarm.registry_service import RegistryService
+    from tasks.warehouse import open_warehouse
+
+    rows = RegistryService(open_warehouse()).skills_of_all()
+    names = ("agent", "skill", "task_type", "declared", "level", "why")
+    shown = rows if as_json else [{name: row[name] or None for name in names} for row in rows]
+    console.table("experts", shown, as_json)
 
 
 @app.command()
@@ -128,19 +136,3 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
         console.say(story_for_terminal(result))
     if result["status"] == "failed":
         raise typer.Exit(1)
-
-
-def _workspaces_to_name(warehouse: Warehouse) -> str | None:
-    """Which workspaces can be asked, where none is named and no one finding is for all of them."""
-    from tasks.swarm import store
-    from tasks.swarm.findings import scope_of
-
-    known = store.workspaces(warehouse)
-    if not known:
-        raise InputError("no workspace yet; start with `raptorflow ingest content FILE --workspace ID`")
-    if scope_of(known, None).kind != "shared":
-        return None
-    names = [row["workspace_id"] for row in known]
-    more = f" and {len(names) - WORKSPACES_NAMED} more" if len(names) > WORKSPACES_NAMED else ""
-    named = ", ".join(names[:WORKSPACES_NAMED])
-    return f"Name one with --workspace: {named}{more}. Without one only shared findings count.\n"

@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 
 from flows.approvals import ABSTAIN, PersonsVote, ask_async, with_menu
 from flows.parameters import DebateSynthesis
+from tasks.learnings.steps import remember_after
 from tasks.plain_text import markdown
 from tasks.reporting import Event, announce, emit, publish_markdown, publish_with_index, published_rows, strong
 from tasks.reporting.debate_index import EVERYTHING, debate_index, debate_key
@@ -36,6 +37,7 @@ def debate_synthesis(options: DebateSynthesis = DebateSynthesis()) -> dict[str, 
     limits = configured_limits(max_total_tokens=options.max_total_tokens, debate_seconds=options.minutes * 60.0, **own)
     person = partial(persons_vote, hours=options.vote_hours) if options.ask_a_person else None
     result = asyncio.run(hold_debate(request, options.agent_roles, str(flow_run.id), limits, person))
+    remember_after(result["workspace_id"], str(flow_run.id))
     publish_markdown(debate_key(result["debate_id"]), story(result), headline(result))
     publish_with_index(debate_index(recent_debates(), published_rows(EVERYTHING).get(EVERYTHING)))
     emit(Event.DEBATE_CONCLUDED, f"debate.{result['debate_id']}", {name: result[name] for name in PAYLOAD})

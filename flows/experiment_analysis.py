@@ -19,6 +19,7 @@ from tasks.experiments.steps import (
     reports_of,
     running_experiments,
 )
+from tasks.learnings.steps import remember_learnings
 from tasks.plain_text import markdown
 from tasks.reporting import (
     Event,
@@ -53,6 +54,7 @@ def experiment_analysis(options: ExperimentAnalysis = ExperimentAnalysis()) -> l
     publish_with_index(experiment_index(list_experiments(()), outcomes, published_rows(EVERYTHING).get(EVERYTHING)))
     if options.needs_approval:
         ask_first(reports, options.approval_hours)
+    outcomes_of_chunks(remember_learnings, [list(chunk) for chunk in chunks], str(flow_run.id))
     announce(f"{len(reports)} experiments looked at")
     return outcomes
 

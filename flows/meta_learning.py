@@ -9,6 +9,7 @@ from prefect import State, flow
 from prefect.states import Completed
 
 from flows.backfill import form_of_night, plan_rows, planned_nights
+from flows.chunks import outcomes_of_chunks
 from flows.dry_run import show_plan
 from flows.extraction import extract
 from flows.model_refresh import model_refresh, question_of
@@ -16,6 +17,7 @@ from flows.parameters import MetaLearning, ModelRefresh, PatternLearning, Transf
 from flows.pattern_learning import pattern_learning
 from flows.task_runners import task_runner
 from flows.transfer_learning import transfer_learning
+from tasks.learnings.steps import remember_learnings
 from tasks.patterns.steps import patterns_question
 from tasks.reporting import Event, announce, emit, publish_table, publish_with_index, published_rows, step
 from tasks.reporting.pattern_report import best_of
@@ -57,6 +59,8 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | St
             transfer_learning(options.for_step(TransferLearning), chain)
     with step("models", seconds):
         model_refresh(options.for_step(ModelRefresh), chain)
+    with step("learnings", seconds):
+        outcomes_of_chunks(remember_learnings, [chunk.workspace_ids for chunk in chain.chunks], chain.run_id)
     summary = summarize(read_outcomes(chain.run_id), seconds)
     before = published_rows(EVERYTHING).get(EVERYTHING)
     everyone = not options.workspace_ids

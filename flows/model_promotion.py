@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
+from prefect.runtime import flow_run
 
 from flows.approvals import Approval, ask
 from flows.dry_run import show_choices, show_plan
 from flows.parameters import ModelPromotion
+from tasks.learnings.steps import remember_after
 from tasks.models.records import MoveResult
 from tasks.models.steps import promote_model, registered_models, waiting_challenger
 from tasks.reporting import Event, announce, emit, model_link, model_name, publish_moved, publish_table
@@ -37,6 +39,7 @@ def model_promotion(options: ModelPromotion = ModelPromotion()) -> MoveResult | 
             return None
         reason, actor = answer.reason, answer.actor
     done = promote_model(seen, reason, actor)
+    remember_after(options.workspace_id, str(flow_run.id))
     emit(Event.MODEL_PROMOTED, f"model.{seen['model']}", {"version": done["model_version"], "reason": reason})
     publish_moved("model-promotion", done, reason, actor)
     announce(f"{seen['model']}: {done['status']}, {done['model_version']} serves")

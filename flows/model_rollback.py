@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
+from prefect.runtime import flow_run
 
 from flows.dry_run import show_choices, show_plan
 from flows.parameters import ModelRollback
+from tasks.learnings.steps import remember_after
 from tasks.models.records import MoveResult
 from tasks.models.steps import registered_models, rollback_model, rollback_target
 from tasks.reporting import Event, announce, emit, publish_moved
@@ -28,6 +30,7 @@ def model_rollback(options: ModelRollback = ModelRollback()) -> MoveResult | dic
     done = rollback_model(
         options.workspace_id, options.model_type, options.target_version, options.reason, options.actor
     )
+    remember_after(options.workspace_id, str(flow_run.id))
     about = f"model.{done['workspace_id']}.{done['model_type']}"
     emit(Event.MODEL_ROLLED_BACK, about, {"version": done["model_version"], "reason": options.reason})
     publish_moved("model-rollback", done, options.reason, options.actor)

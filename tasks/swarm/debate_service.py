@@ -11,24 +11,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.errors import UnknownNameError
+from tasks.learnings import LearningService
 from tasks.swarm import store
 from tasks.swarm.decision import decide
 from tasks.swarm.errors import DebateMismatchError
 from tasks.swarm.evidence import answered_by
 from tasks.swarm.fencing import storable
-from tasks.swarm.findings import scope_of
 from tasks.swarm.leases import Lease, LeaseAnswer
 from tasks.swarm.messages import Turn
 from tasks.swarm.positions import position
 from tasks.swarm.preparation import TASK_TYPE, Findings, Roster, debate_brief, part_brief
 from tasks.swarm.protocol import with_options
 from tasks.swarm.question import Question
-from tasks.swarm.records import Brief, PartPlan
+from tasks.swarm.records import Brief, PartPlan, Recollection
 from tasks.swarm.registry_service import RegistryService
 from tasks.swarm.result import result_of
 from tasks.warehouse import Warehouse
+from tasks.warehouse.scope import EvidenceScope, scope_of, workspace_owners
 
 LONGEST_REASON = 1_000
+MOST_RECALLED = 5
 
 
 @dataclass(slots=True)
@@ -61,9 +63,10 @@ class DebateService:
             InputError: if a role, an agent or the workspace is not known, or an agent is named twice.
         """
         warehouse = self.warehouse()
-        scope = scope_of(store.workspaces(warehouse), question.workspace_id)
+        scope = scope_of(workspace_owners(warehouse), question.workspace_id)
         findings = Findings(scope, store.result_rows(warehouse, scope), datetime.now(UTC))
-        return debate_brief(question, roles, self._roster(), findings, model)
+        brief = debate_brief(question, roles, self._roster(), findings, model)
+        return brief.model_copy(update={"recalled": self._recalled(question.problem, scope)})
 
     def prepare_part(self, whole: Brief, plan: PartPlan) -> Brief:
         """The brief of a part's debate, from the whole's."""
@@ -193,6 +196,14 @@ class DebateService:
             if option is not None:
                 graded[row["debate_id"]] = self.grade(row["debate_id"], option, f"experiment {experiment_id}")
         return graded
+
+    def _recalled(self, problem: str, scope: EvidenceScope) -> tuple[Recollection, ...]:
+        """What was learned before about the problem; shown, and counted nowhere."""
+        if scope.kind == "shared":
+            return ()
+        learnings = LearningService(self.warehouse()).recall(problem, scope.workspace_id, MOST_RECALLED)
+        names = ("kind", "statement", "basis", "still_true", "standing")
+        return tuple(Recollection(**{name: getattr(one, name) for name in names}) for one in learnings)
 
     def _result(self, debate: DebateState, decision: dict[str, Any]) -> dict[str, Any]:
         return result_of(debate.brief, debate.turns, decision, self.exchanges(debate.brief.debate_id))

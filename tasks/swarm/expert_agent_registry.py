@@ -72,6 +72,19 @@ class ExpertAgentRegistry:
         """How good each agent has proved at a task type."""
         return self.service.performance(agent_ids, task_type)
 
+    def skill_history(self, agent_id: str) -> dict[str, Any]:
+        """How the levels of an agent's skills moved; they move by graded work alone, and not by grades like a coin's.
+
+        Returns:
+            `agent_id`, `name`, `declared` (levels by skill) and `skills`, one dictionary a skill and kind of graded
+            task: `skill`, `task_type`, `declared`, `level` now, `graded`, `right` (share) with its `interval`, `moves`
+            (`from`, `to`, `at`, `graded`, `right`, `interval`), `why`.
+
+        Raises:
+            UnknownNameError: if there is no such agent.
+        """
+        return self.service.skill_history(agent_id)
+
     async def assemble_team(self, requirements: TaskRequirements) -> dict[str, Any]:
         """The best team for a task, proved optimal, with what each member is there for.
 

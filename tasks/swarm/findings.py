@@ -1,9 +1,6 @@
-"""Rows of other capabilities' result tables as findings, one function a table, and whose a debate may use.
+"""Rows of other capabilities' result tables as findings, one function a table.
 
-No finding names a workspace. A workspace's findings are private, so a debate that names none may not use them all.
-`workspace`: those of one workspace, named, or the only one there is. `organisation`: nobody named a workspace, and all
-there are belong to one organization, whose own they are. `shared`: nobody named one and the warehouse holds several
-organizations, so only what may cross them: the private release, and what the caller brings.
+No finding names a workspace; whose rows a debate may use says `tasks.warehouse.scope`.
 """
 
 from __future__ import annotations
@@ -11,13 +8,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 from tasks.conditions import Condition
-from tasks.errors import UnknownNameError
 from tasks.swarm.evidence import GENERIC, UNCALIBRATED, tags_of
 from tasks.swarm.records import EvidenceRef
 from tasks.swarm.wording import answer_of, words_of
@@ -25,7 +20,6 @@ from tasks.transfer.catalogue import BY_KEY
 
 Row = Mapping[str, Any]
 Rows = Mapping[str, Sequence[Row]]
-Kind = Literal["workspace", "organisation", "shared"]
 
 Z_90 = 1.6449
 LEAST_SE = 1e-4
@@ -44,39 +38,6 @@ SHOWN_BY_OPTIONS = {
     *("emoji_count", "hashtag_count", "mention_count", "link_count", "exclamation_count", "question_count"),
     *("number_count", "has_cta", "word_count", "title_words", "readability"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceScope:
-    """The workspaces whose findings may be used; none of them where `kind` is `shared`."""
-
-    kind: Kind
-    workspace_ids: tuple[str, ...] = ()
-
-    @property
-    def workspace_id(self) -> str | None:
-        """The one workspace it is about."""
-        return self.workspace_ids[0] if self.kind == "workspace" else None
-
-
-def scope_of(workspaces: Sequence[Mapping[str, Any]], workspace_id: str | None) -> EvidenceScope:
-    """The widest scope that holds no other organization's findings.
-
-    Args:
-        workspaces: `workspace_id` and `organisation_id` (None: its own organization) of every workspace there is.
-
-    Raises:
-        UnknownNameError: if the named workspace is not among them.
-    """
-    known = tuple(row["workspace_id"] for row in workspaces)
-    if workspace_id is not None:
-        if workspace_id not in known:
-            raise UnknownNameError.for_workspace(workspace_id)
-        return EvidenceScope("workspace", (workspace_id,))
-    if len(known) == 1:
-        return EvidenceScope("workspace", known)
-    owners = {(row["organisation_id"], None if row["organisation_id"] else row["workspace_id"]) for row in workspaces}
-    return EvidenceScope("organisation", known) if len(owners) <= 1 else EvidenceScope("shared")
 
 
 def findings_from(rows: Rows, now: datetime) -> list[EvidenceRef]:

@@ -12,7 +12,7 @@ from typing import Any
 from tasks.errors import InputError, UnknownNameError, require_between
 from tasks.swarm.calibration import calibration_curve
 from tasks.swarm.evidence import DIMENSIONS, any_applies, dimension_of, slice_for
-from tasks.swarm.findings import EvidenceScope, Rows, findings_from
+from tasks.swarm.findings import Rows, findings_from
 from tasks.swarm.performance import Posterior
 from tasks.swarm.posterior import options_from, prior_sd_of
 from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements, with_id, with_role
@@ -20,6 +20,7 @@ from tasks.swarm.question import Part, Question, check_options
 from tasks.swarm.records import Brief, Engine, EvidenceRef, Expert, Option, PartPlan
 from tasks.swarm.team import team_for
 from tasks.swarm.understanding import understood
+from tasks.warehouse.scope import EvidenceScope
 
 TASK_TYPE = "debate"
 MOST_EVIDENCE, MOST_EXPERTS = 60, 12

@@ -94,7 +94,7 @@ def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: in
         text_length=text_length,
         secret=system,
     )
-    data = _question(brief, request) | {"evidence": [_finding(item) for item in evidence]}
+    data = _question(brief, request) | {"evidence": [_finding(item) for item in evidence]} | _remembered(brief)
     data |= phase.shown(brief, turns, request, names) if phase.shown else {}
     task = (phase.argued if phase.argued and is_argued(brief) else phase.task) + (
         _CHOICE[can_choose] if phase.is_ballot else ""
@@ -131,6 +131,14 @@ def _question(brief: Brief, request: TurnRequest) -> dict[str, Any]:
     options = listed(brief, request)
     shown = {"problem": brief.problem, "context": brief.context, "options": [_option(one) for one in options]}
     return shown if options else {key: shown[key] for key in ("problem", "context")}
+
+
+def _remembered(brief: Brief) -> dict[str, Any]:
+    """What was learned before, said to be no evidence: what of it counts stands among the evidence already."""
+    if not brief.recalled:
+        return {}
+    known = [one.model_dump(include={"kind", "statement", "basis", "still_true"}) for one in brief.recalled]
+    return {"learned_before": {"note": "known already; no new evidence, not to be cited", "learnings": known}}
 
 
 def _option(option: Option) -> dict[str, Any]:

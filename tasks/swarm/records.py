@@ -90,6 +90,16 @@ class EvidenceRef(Record):
     share: float | None = Field(default=None, ge=0, le=1)
 
 
+class Recollection(Record):
+    """Something that was learned before, as a debate is reminded of it: never evidence, and never counted."""
+
+    kind: str
+    statement: str
+    basis: str
+    still_true: str
+    standing: str
+
+
 class Expert(Record):
     """An expert as this debate knows it: frozen when the debate begins.
 
@@ -132,6 +142,7 @@ class Brief(Record):
         splits: whether the lead divides the problem first; `teams` says who then debates which part.
         parts: those that the caller has named.
         part_of: the debate it is a part of.
+        recalled: what the platform's memory holds about the problem, within the scope.
         options_exclude: whether one option rules the others out; several that were drawn from findings can be done.
     """
 
@@ -158,3 +169,4 @@ class Brief(Record):
     parts: tuple[PartPlan, ...] = ()
     part_of: str | None = None
     options_exclude: bool = True
+    recalled: tuple[Recollection, ...] = ()

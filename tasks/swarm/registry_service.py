@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,7 +12,16 @@ from tasks.errors import InputError, require_between
 from tasks.swarm import store
 from tasks.swarm.default_experts import default_experts
 from tasks.swarm.performance import PRIOR, Posterior, posterior, proven_level
-from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements, known, require_text, with_id, with_role
+from tasks.swarm.profiles import (
+    AgentSkill,
+    ExpertAgentProfile,
+    TaskRequirements,
+    known,
+    require_text,
+    with_id,
+    with_role,
+)
+from tasks.swarm.skill_levels import COIN, Grade, LevelMove, interval, level_after, moves_of
 from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
 from tasks.swarm.team import Team, team_for
 from tasks.warehouse import Warehouse, open_warehouse
@@ -79,6 +89,18 @@ class RegistryService:
         store.save_expert(self.warehouse(), profile)
         return profile.agent_id
 
+    def _levels_at(self, agents: Iterable[ExpertAgentProfile], task_type: str) -> dict[str, dict[str, float]]:
+        """Effective levels by agent and skill, where graded work of this kind has moved them."""
+        grades = {name: kinds.get(task_type, []) for name, kinds in store.grades_by_agent(self.warehouse()).items()}
+        return {
+            agent.agent_id: {
+                skill.skill.value: level_after(skill, grades[agent.agent_id]).value_of_level * skill.confidence
+                for skill in agent.skills
+            }
+            for agent in agents
+            if grades.get(agent.agent_id)
+        }
+
     def performance(self, agent_ids: Iterable[str], task_type: str) -> dict[str, Posterior]:
         """How good each agent has proved at a task type."""
         scores = store.scores_by_agent(self.warehouse())
@@ -99,6 +121,28 @@ class RegistryService:
         expected = {"agent_id": agent_id, "task_type": task_type, "expected_performance": now.mean}
         return expected | {"sd": now.sd, "graded": now.graded}
 
+    def skill_history(self, agent_id: str) -> dict[str, Any]:
+        """How the levels of an agent's skills moved by graded work, by kind of task.
+
+        Raises:
+            UnknownNameError: if there is no such agent.
+        """
+        agent = with_id(self.agents(), agent_id)
+        by_task = store.grades_by_agent(self.warehouse(), agent_id).get(agent_id, {})
+        rows = [_history(skill, kind, grades) for kind, grades in by_task.items() for skill in agent.skills]
+        declared = {skill.skill.value: skill.level.value for skill in agent.skills}
+        return {"agent_id": agent_id, "name": agent.name, "declared": declared, "skills": rows}
+
+    def skills_of_all(self) -> list[dict[str, Any]]:
+        """Every skill of every agent, one row a kind of graded task, or one that says that none was graded."""
+        by_agent = store.grades_by_agent(self.warehouse())
+        return [
+            {"agent": agent.agent_id} | _history(skill, kind, grades)
+            for agent in self.agents()
+            for kind, grades in (by_agent.get(agent.agent_id) or {"": []}).items()
+            for skill in agent.skills
+        ]
+
     def assemble(self, requirements: TaskRequirements) -> dict[str, Any]:
         """The best team for a task, as `ExpertAgentRegistry.assemble_team` returns it.
 
@@ -107,11 +151,32 @@ class RegistryService:
         """
         agents = {agent.agent_id: agent for agent in self.agents()}
         performance = self.performance(agents, requirements.task_type)
-        team = team_for(requirements, list(agents.values()), performance)
+        levels = self._levels_at(agents.values(), requirements.task_type)
+        team = team_for(requirements, list(agents.values()), performance, levels)
         members = [_member(agents[agent_id], team, performance[agent_id]) for agent_id in team.members]
         assembled = {"team": members, "task_type": requirements.task_type, "value": team.value}
         assembled |= {"coverage_value": team.coverage_value, "covered_by": team.covered_by, "method": team.method}
         return assembled | {"optimality_gap": team.gap}
+
+
+def _history(skill: AgentSkill, task_type: str, grades: Sequence[Grade]) -> dict[str, Any]:
+    """One skill at one kind of task: what was declared, what it is now, and how it came to be."""
+    moves = moves_of(skill.level, grades)
+    right = math.fsum(grade.score for grade in grades)
+    low, high = interval(right, len(grades))
+    row = {"skill": skill.skill.value, "task_type": task_type, "declared": skill.level.value}
+    row |= {"level": (moves[-1].after if moves else skill.level).value, "graded": len(grades)}
+    row |= {"right": right / len(grades) if grades else None, "interval": [low, high] if grades else None}
+    return row | {"moves": [move.as_dict() for move in moves], "why": _why_level(moves, low, high, len(grades))}
+
+
+def _why_level(moves: Sequence[LevelMove], low: float, high: float, graded: int) -> str:
+    if not graded:
+        return "as declared: nothing of it was graded yet"
+    seen = f"right in {low:.0%} to {high:.0%} of {graded} graded tasks"
+    if moves:
+        return f"moved {len(moves)} time{'s' if len(moves) > 1 else ''}, last after {moves[-1].graded} grades: {seen}"
+    return f"as declared: {seen}" + (", which a coin could be" if low <= COIN <= high else "")
 
 
 def _member(agent: ExpertAgentProfile, team: Team, performance: Posterior) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Story:
     def text(self) -> str:
         """All sections, the answer first."""
         answer = (self._head, self._worth, self._decision, self._settling, self._parts)
-        sections = (*answer, self._positions, self._minds, self._critiques, self._evidence, self._price)
+        sections = (*answer, self._positions, self._minds, self._critiques, self._evidence, self._memory, self._price)
         return "\n\n".join(text for section in sections for text in section())
 
     def _head(self) -> Iterator[str]:
@@ -211,6 +211,16 @@ class Story:
         if used:
             yield "## Evidence cited"
             yield "\n".join(f"- {self.name(item.id)} {self._plain(measured(item))}" for item in used)
+
+    def _memory(self) -> Iterator[str]:
+        """What was learned before about the question, and whether it still holds."""
+        recalled = self.result["transcript"]["brief"].get("recalled") or ()
+        if recalled:
+            yield "## Learned before"
+            yield "Shown to the experts, counted by nobody: what of it is evidence stands above."
+            yield "\n".join(
+                f"- {self._plain(one['statement'])} — still true? {self._plain(one['still_true'])}" for one in recalled
+            )
 
     def _price(self) -> Iterator[str]:
         result, usage = self.result, self.result["usage"]

@@ -3,8 +3,9 @@
 Value of a team = 3 × Σ best level of each required skill + Σ best level of each preferred skill
                 + Σ members' (optimistic performance − what an untried agent gets − 0.1 for taking part)
                 + 0.001 × Σ best level of each other skill, so that among equals the more diverse team wins.
-A level counts as it has proved in this kind of task; whether an agent covers a skill at all, as it was declared. A team
-is no larger than what covers the task, unless another member pays for taking part. Ties go to the first ids in order.
+A level counts as it has proved in this kind of task; whether an agent covers a skill at all, as it was declared, or has
+moved by graded work (`skill_levels`). A team is no larger than what covers the task, unless another member pays for
+taking part. Ties go to the first ids in order.
 """
 
 from __future__ import annotations
@@ -99,14 +100,22 @@ class Problem:
 
 
 def team_for(
-    requirements: TaskRequirements, agents: Sequence[ExpertAgentProfile], performance: Mapping[str, Posterior]
+    requirements: TaskRequirements,
+    agents: Sequence[ExpertAgentProfile],
+    performance: Mapping[str, Posterior],
+    levels: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Team:
     """The best team of agents for a task, from their skills and how good each has proved at it.
+
+    Args:
+        levels: effective levels by agent and skill where they have moved since they were declared; they decide what an
+            agent covers. How much it is worth there follows from its record alone, which has moved them.
 
     Raises:
         TeamInfeasibleError: if no allowed team covers the required skills; names them.
     """
-    candidates = [_candidate(agent, performance[agent.agent_id]) for agent in agents]
+    moved = levels or {}
+    candidates = [_candidate(agent, performance[agent.agent_id], moved.get(agent.agent_id, {})) for agent in agents]
     need = Need(
         required=tuple(skill.value for skill in requirements.required_skills),
         preferred=tuple(skill.value for skill in requirements.preferred_skills),
@@ -117,10 +126,10 @@ def team_for(
     return best_team(candidates, need)
 
 
-def _candidate(agent: ExpertAgentProfile, record: Posterior) -> TeamCandidate:
-    levels = {skill.skill.value: skill.effective_level for skill in agent.skills}
-    proven = {skill: proven_level(level, record) for skill, level in levels.items()}
-    return TeamCandidate(agent.agent_id, levels, record.optimistic, proven)
+def _candidate(agent: ExpertAgentProfile, record: Posterior, moved: Mapping[str, float]) -> TeamCandidate:
+    declared = {skill.skill.value: skill.effective_level for skill in agent.skills}
+    proven = {skill: proven_level(level, record) for skill, level in declared.items()}
+    return TeamCandidate(agent.agent_id, declared | moved, record.optimistic, proven)
 
 
 def best_team(candidates: Sequence[TeamCandidate], need: Need) -> Team:

@@ -816,6 +816,47 @@ class DebateExchange(Base):
     recorded_at: Mapped[datetime]
 
 
+# ── learnings ────────────────────────────────────────────────────────────────────────────────────────────────────────
+class Learning(Base):
+    """What was learned once: a pattern, an experiment, a debate, a change of model; and whether it still holds.
+
+    `subject` is what it is about: of two learnings with one subject the later one stands. `words` are those it is found
+    by, and stand in `learning_index`, which no class describes: an FTS5 table on SQLite, a tsvector on PostgreSQL.
+    Effects are relative changes, such as .12.
+    """
+
+    __tablename__ = "learning"
+    __table_args__ = (Index("learning_by_workspace", "workspace_id", "kind"),)
+    learning_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    workspace_id: Mapped[str | None] = mapped_column(Key)
+    kind: Mapped[str] = mapped_column(Label)
+    subject: Mapped[str] = mapped_column(Key)
+    statement: Mapped[str] = mapped_column(Text)
+    words: Mapped[str] = mapped_column(Text)
+    basis: Mapped[str] = mapped_column(Label)
+    metric: Mapped[str | None] = mapped_column(Key)
+    effect: Mapped[float | None]
+    effect_low: Mapped[float | None]
+    effect_high: Mapped[float | None]
+    interval_level: Mapped[float | None]
+    learned_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime]
+    standing: Mapped[str] = mapped_column(Label)
+    standing_reason: Mapped[str] = mapped_column(Text)
+    replications: Mapped[int]
+    source_id: Mapped[str] = mapped_column(Key)
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class LearningWord(Base):
+    """How many learnings of a scope hold a word: what is rare there tells more."""
+
+    __tablename__ = "learning_word"
+    word: Mapped[str] = mapped_column(Key, primary_key=True)
+    scope: Mapped[str] = mapped_column(Key, primary_key=True)
+    learnings: Mapped[int]
+
+
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 class StepOutcome(Base):
     """How one step of a run ended for one workspace; the closing summary is read from here."""

@@ -79,6 +79,7 @@ PUBLIC: dict[str, str] = {
     "ExpertAgentRegistry.assemble_team": GUIDE,
     "ExpertAgentRegistry.update_performance": GUIDE,
     "ExpertAgentRegistry.register_agent": GUIDE,
+    "ExpertAgentRegistry.skill_history": "what graded work has made of an agent's declared levels, and when",
     "ExpertAgentRegistry.list_agents": "the agents that there are",
     "ExpertAgentRegistry.performance": "what update_performance has made of an agent",
     "ExpertAgentProfile": GUIDE,

@@ -18,8 +18,8 @@ from tasks.swarm.store.debates import (
     turns_of,
     ungraded_debates,
 )
-from tasks.swarm.store.experts import experts, save_expert, save_scores, scores_by_agent, seed_experts
-from tasks.swarm.store.findings import result_rows, workspaces
+from tasks.swarm.store.experts import experts, grades_by_agent, save_expert, save_scores, scores_by_agent, seed_experts
+from tasks.swarm.store.findings import result_rows
 
 __all__ = [
     "UNFINISHED",
@@ -30,6 +30,7 @@ __all__ = [
     "exchanges_of",
     "experts",
     "grade_debate",
+    "grades_by_agent",
     "is_of",
     "list_debates",
     "load_debate",
@@ -44,5 +45,4 @@ __all__ = [
     "take_lease",
     "turns_of",
     "ungraded_debates",
-    "workspaces",
 ]

@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
 
 from tasks.errors import UnknownNameError
-from tasks.swarm.findings import EvidenceScope
 from tasks.swarm.leases import Lease, LeaseAnswer, is_held
 from tasks.swarm.messages import Turn
 from tasks.swarm.records import Brief
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Debate, DebateExchange, DebateTurn, Experiment, ExperimentVariant
+from tasks.warehouse.scope import EvidenceScope
 
 Exchange = tuple[str, int, dict[str, Any]]  # turn key, number within the turn, request and reply
 

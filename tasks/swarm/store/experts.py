@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from tasks.swarm.profiles import AgentSkill, ExpertAgentProfile
+from tasks.swarm.skill_levels import Grade
 from tasks.swarm.skills import AgentRole, ExpertiseLevel, SkillTag
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import AgentScore, ExpertAgent
@@ -44,11 +45,22 @@ def save_scores(warehouse: Warehouse, rows: Sequence[dict[str, Any]]) -> None:
 
 def scores_by_agent(warehouse: Warehouse) -> dict[str, dict[str, list[float]]]:
     """Scores by agent and task type, the oldest first."""
-    scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    table = AgentScore.__table__
-    for row in warehouse.rows(select(table).order_by(AgentScore.recorded_at, AgentScore.about, AgentScore.agent_id)):
-        scores[row["agent_id"]][row["task_type"]].append(row["score"])
-    return {agent: dict(kinds) for agent, kinds in scores.items()}
+    return {
+        agent: {kind: [grade.score for grade in grades] for kind, grades in kinds.items()}
+        for agent, kinds in grades_by_agent(warehouse).items()
+    }
+
+
+def grades_by_agent(warehouse: Warehouse, agent_id: str | None = None) -> dict[str, dict[str, list[Grade]]]:
+    """Grades by agent and task type, the oldest first; of one agent where it is named."""
+    table = AgentScore
+    columns = select(table.agent_id, table.task_type, table.score, table.recorded_at)
+    ordered = columns.order_by(table.recorded_at, table.about, table.agent_id)
+    named = ordered if agent_id is None else ordered.where(table.agent_id == agent_id)
+    grades: dict[str, dict[str, list[Grade]]] = defaultdict(lambda: defaultdict(list))
+    for row in warehouse.rows(named):
+        grades[row["agent_id"]][row["task_type"]].append(Grade(row["score"], row["recorded_at"]))
+    return {agent: dict(kinds) for agent, kinds in grades.items()}
 
 
 def _write_experts(warehouse: Warehouse, profiles: Iterable[ExpertAgentProfile], *, keep_existing: bool) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from tasks.effects.store import arm_of, ingested_arms, own_arms
-from tasks.swarm.findings import EvidenceScope
 from tasks.swarm.store.debates import graded_debates
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
@@ -17,14 +16,8 @@ from tasks.warehouse.schema import (
     PatternFinding,
     TransferRelease,
     TransferSum,
-    Workspace,
 )
-
-
-def workspaces(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """Who has data here: `workspace_id` and `organisation_id`, by id."""
-    columns = (Workspace.workspace_id, Workspace.organisation_id)
-    return warehouse.rows(select(*columns).order_by(Workspace.workspace_id))
+from tasks.warehouse.scope import EvidenceScope
 
 
 def result_rows(warehouse: Warehouse, scope: EvidenceScope) -> dict[str, list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.swarm import AgentDebateOrchestrator, store
-from tasks.swarm.findings import findings_from, scope_of
+from tasks.swarm.findings import findings_from
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
     Experiment,
@@ -24,6 +24,7 @@ from tasks.warehouse.schema import (
     TransferSum,
     Workspace,
 )
+from tasks.warehouse.scope import scope_of, workspace_owners
 from tests.factories import store as write
 from tests.factories import workspace_row
 
@@ -56,7 +57,7 @@ def arm(variant: str, n: int, total: float, **changes: Any) -> dict[str, Any]:
 
 
 def found(warehouse: Warehouse, workspace_id: str | None = "acme") -> list[Any]:
-    scope = scope_of(store.workspaces(warehouse), workspace_id)
+    scope = scope_of(workspace_owners(warehouse), workspace_id)
     return findings_from(store.result_rows(warehouse, scope), NOW + timedelta(days=10))
 
 

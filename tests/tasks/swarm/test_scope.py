@@ -9,9 +9,9 @@ import pytest
 
 from tasks.errors import UnknownNameError
 from tasks.swarm import AgentDebateOrchestrator, Endpoint
-from tasks.swarm.findings import EvidenceScope, scope_of
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import TransferRelease, TransferSum, Workspace
+from tasks.warehouse.scope import EvidenceScope, scope_of
 from tests.factories import store as write
 from tests.factories import workspace_row
 from tests.fake_llm import fake_llm

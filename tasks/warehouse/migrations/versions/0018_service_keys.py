@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0018_service_keys"
-down_revision = "0016_calibrated_effects"
+down_revision = "0017_learnings"
 
 
 def upgrade() -> None:

@@ -1,0 +1,86 @@
+"""Learnings and their words in the warehouse; every read is within a scope."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, or_, select, text, update
+
+from tasks.learnings.search_words import scope_key
+from tasks.learnings.store.search import change_counts, index_rows
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import Learning, Workspace
+from tasks.warehouse.scope import EvidenceScope
+
+AT_A_TIME = 500
+Row = dict[str, Any]
+
+
+def save_learnings(warehouse: Warehouse, workspace_id: str | None, rows: Sequence[Row]) -> int:
+    """Write the learnings of one workspace that are new or say something else now; returns how many those are.
+
+    The same learning is one row however often it is learned, and the index follows in the same transaction.
+    """
+    written = 0
+    with warehouse.begin() as connection:
+        _wait_for_others(connection, workspace_id)
+        for start in range(0, len(rows), AT_A_TIME):
+            written += _save_some(warehouse, connection, workspace_id, rows[start : start + AT_A_TIME])
+    return written
+
+
+def _save_some(warehouse: Warehouse, connection: Connection, workspace_id: str | None, rows: Sequence[Row]) -> int:
+    table = Learning
+    ids = [row["learning_id"] for row in rows]
+    stored = warehouse.rows(select(table.__table__).where(table.learning_id.in_(ids)), connection)
+    known = {row["learning_id"]: row for row in stored}
+    changed = [row for row in rows if _says_otherwise(known.get(row["learning_id"]), row)]
+    other_words = [row for row in changed if known.get(row["learning_id"], {}).get("words") != row["words"]]
+    scope = scope_key(workspace_id)
+    before = [known[row["learning_id"]]["words"] for row in other_words if row["learning_id"] in known]
+    change_counts(warehouse, connection, scope, before, [row["words"] for row in other_words])
+    index_rows(warehouse, connection, [row | {"scope": scope} for row in other_words])
+    warehouse.upsert(connection, table, changed)
+    return len(changed)
+
+
+def _says_otherwise(stored: Row | None, row: Row) -> bool:
+    return stored is None or any(stored[name] != value for name, value in row.items() if name != "run_id")
+
+
+def _wait_for_others(connection: Connection, workspace_id: str | None) -> None:
+    """Two that write one workspace's learnings count its words one after the other."""
+    if workspace_id is None:
+        if connection.dialect.name != "sqlite":
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('raptorflow learnings'))"))
+        return
+    connection.execute(select(Workspace.name).where(Workspace.workspace_id == workspace_id).with_for_update())
+
+
+def mark_not_seen(warehouse: Warehouse, workspace_id: str, kind: str, seen: Sequence[str], reason: str) -> None:
+    """Say of a workspace's learnings of a kind that its newest answers no longer hold them."""
+    table = Learning
+    mine = (table.workspace_id == workspace_id, table.kind == kind, table.standing == "current")
+    with warehouse.begin() as connection:
+        held = {row[0] for row in connection.execute(select(table.learning_id).where(*mine))}
+        gone = sorted(held - set(seen))
+        for start in range(0, len(gone), AT_A_TIME):
+            some = table.learning_id.in_(gone[start : start + AT_A_TIME])
+            values = {"standing": "not_seen_again", "standing_reason": reason}
+            connection.execute(update(table).where(*mine, some).values(**values))
+
+
+def learnings_of(
+    warehouse: Warehouse, connection: Connection, scope: EvidenceScope, learning_ids: Sequence[str]
+) -> dict[str, Row]:
+    """Those of the ids that the scope may read, by id."""
+    named = Learning.learning_id.in_(learning_ids)
+    rows = warehouse.rows(select(Learning.__table__).where(named, _within(scope)), connection)
+    return {row["learning_id"]: row for row in rows}
+
+
+def _within(scope: EvidenceScope) -> ColumnElement[bool]:
+    """Of the scope's workspaces, and where one organization is alone here also what belongs to none of them."""
+    own = Learning.workspace_id.in_(scope.workspace_ids)
+    return or_(own, Learning.workspace_id.is_(None)) if scope.kind == "organisation" else own
