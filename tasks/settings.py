@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     auth: str | None = Field(default=None, repr=False, validation_alias=AliasChoices("RAPTORFLOW_AUTH"))
     allowed_hosts: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_ALLOWED_HOSTS"))
     input_folders: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_INPUT_FOLDERS"))
+    trusted_releases: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_TRUSTED_RELEASES"))
     log_format: Literal["text", "json"] = Field(default="text", validation_alias=AliasChoices("RAPTORFLOW_LOG_FORMAT"))
     task_runner: Literal["threads", "dask"] = Field(
         default="threads", validation_alias=AliasChoices("RAPTORFLOW_TASK_RUNNER")
@@ -78,6 +79,11 @@ class Settings(BaseSettings):
     def public_names(self) -> list[str]:
         """Names under which the servers are reached through a proxy."""
         return [name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip()]
+
+    @property
+    def trusted_fingerprints(self) -> list[str]:
+        """Fingerprints of the installations whose releases are taken in, as they are set, in lower case."""
+        return [one.strip().lower() for one in self.trusted_releases.split(",") if one.strip()]
 
     @property
     def readable_folders(self) -> list[Path]:

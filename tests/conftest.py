@@ -38,6 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "RAPTORFLOW_AUTH",
         "RAPTORFLOW_ALLOWED_HOSTS",
         "RAPTORFLOW_INPUT_FOLDERS",
+        "RAPTORFLOW_TRUSTED_RELEASES",
         "PREFECT_SERVER_API_AUTH_STRING",
         "PREFECT_API_AUTH_STRING",
     ):
