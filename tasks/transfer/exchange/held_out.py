@@ -22,6 +22,7 @@ LEAST_HELD_OUT = 20  # fewer tell gains of ±.1 from nothing no better than a co
 LEAST_OF_A_KIND = 5
 Z95_ONE_SIDED = 1.645
 LEAST_ERROR = 1e-4
+LEAST_FORETELLING_ERROR = 0.03  # a pool that is wrong about a workspace foretells a gain for it, too, and surely
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class MeasuredGain:
         if foretold is None:
             return self.gain < 0.0
         error = max(self.standard_error, LEAST_ERROR) ** 2
-        weight = foretold.deviation**2 / (foretold.deviation**2 + error)
+        variance = max(foretold.deviation, LEAST_FORETELLING_ERROR) ** 2
+        weight = variance / (variance + error)
         return weight * self.gain + (1.0 - weight) * foretold.expected < 0.0
 
     @property

@@ -37,10 +37,8 @@ def measure(
         rows.append(_row(name, gain, number, gain.shows_harm))
     left = without(every, {row["fingerprint"] for row in rows if row["refused"]})
     together = posts.gain(left, [], gates)
-    return [
-        *rows,
-        _row(TOGETHER, together, number, together.expects_loss(posts.foretold(left, gates) if left else None)),
-    ]
+    harms = together.expects_loss(posts.foretold(left, gates) if left else None)
+    return [*(row | {"refused": row["refused"] or harms} for row in rows), _row(TOGETHER, together, number, harms)]
 
 
 def _row(fingerprint: str, gain: MeasuredGain | None, held_out_posts: int, refused: bool) -> dict[str, Any]:
