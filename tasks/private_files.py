@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ NOBODY_ELSE = 0o077
 # What we put into a home. A home may be a folder that holds more, and the rest is not ours to change.
 OURS = (
     "warehouse.db*", "mlflow.db*", "mlflow-auth*", "mlflow-artifacts", "prefect", "snapshots", "rejects", "inbox",
-    "sample", "logs", ".backup-*", ".restore-*", "platform.*", "secret", "tickets", "spill*",
+    "sample", "logs", ".backup-*", ".restore-*", "platform.*", "secret", "tickets", "spill*", "releases.key"
 )  # fmt: skip
 
 
@@ -23,6 +24,26 @@ def private_folder(folder: Path) -> Path:
         if not missing.exists():
             missing.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def write_once(path: Path, content: bytes) -> bool:
+    """Write a file that is there whole or not at all, for its owner alone; false where there was one already.
+
+    Of two processes that begin at once, the first one's stays.
+    """
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # unlike a rename, it takes nobody's place
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    return True
 
 
 def tighten(home: Path) -> int:

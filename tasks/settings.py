@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_TRUSTED_PROXIES"))
     allowed_origins: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_ALLOWED_ORIGINS"))
     input_folders: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_INPUT_FOLDERS"))
+    trusted_releases: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_TRUSTED_RELEASES"))
     log_format: Literal["text", "json"] = Field(default="text", validation_alias=AliasChoices("RAPTORFLOW_LOG_FORMAT"))
     task_runner: Literal["threads", "dask"] = Field(
         default="threads", validation_alias=AliasChoices("RAPTORFLOW_TASK_RUNNER")
@@ -100,6 +101,11 @@ class Settings(BaseSettings):
     def foreign_pages(self) -> list[str]:
         """Origins of pages, such as a shop's, whose scripts may ask the service if they bring a key."""
         return [origin.strip() for origin in self.allowed_origins.split(",") if origin.strip()]
+
+    @property
+    def trusted_fingerprints(self) -> list[str]:
+        """Fingerprints of the installations whose releases are taken in, as they are set, in lower case."""
+        return [one.strip().lower() for one in self.trusted_releases.split(",") if one.strip()]
 
     @property
     def readable_folders(self) -> list[Path]:

@@ -40,6 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "RAPTORFLOW_INPUT_FOLDERS",
         "RAPTORFLOW_TRUSTED_PROXIES",
         "RAPTORFLOW_ALLOWED_ORIGINS",
+        "RAPTORFLOW_TRUSTED_RELEASES",
         "PREFECT_SERVER_API_AUTH_STRING",
         "PREFECT_API_AUTH_STRING",
     ):

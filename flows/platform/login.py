@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.platform.errors import EmptySecretError
-from tasks.private_files import private_folder
+from tasks.private_files import private_folder, write_once
 from tasks.settings import get_settings
 
 USER = "raptorflow"
@@ -97,7 +97,7 @@ def login() -> Login:
     secret = _read(path)
     if secret is None:
         private_folder(path.parent)
-        _write_once(path, secrets.token_urlsafe(32))
+        write_once(path, f"{secrets.token_urlsafe(32)}\n".encode())
         secret = _read(path)
     if not secret:
         raise EmptySecretError(path)
@@ -152,17 +152,3 @@ def _read(secret: Path) -> str | None:
         return secret.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
-
-
-def _write_once(path: Path, secret: str) -> None:
-    """Two commands that start at once agree: the file appears whole, and the first one stays."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(secret + "\n")
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return
-    finally:
-        draft.unlink()

@@ -14,6 +14,8 @@ from tasks.transfer import store
 from tasks.transfer.catalogue import CATALOGUE_VERSION, INSIGHT_TYPES
 from tasks.transfer.errors import BudgetSpentError, NobodySharesError
 from tasks.transfer.estimates import known_until, only_finite, workspace_estimates
+from tasks.transfer.exchange.pooling import InstallationSums, PoolGates, pooled
+from tasks.transfer.exchange.reading import KnownReleases, harmless, known_releases
 from tasks.transfer.insights import InsightEvidence, KnowledgeSource, answer, describe, merged
 from tasks.transfer.pools import (
     Estimates,
@@ -144,6 +146,9 @@ class TransferService:
     def _of_release(
         self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
     ) -> KnowledgeSource | None:
+        exchanged = known_releases(warehouse, as_of)
+        if exchanged is not None and (installations := harmless(warehouse, target["workspace_id"], exchanged)):
+            return self._of_installations(target, own, exchanged, installations, as_of)
         release = store.latest_release(warehouse, as_of)
         if release is None:
             return None
@@ -158,6 +163,21 @@ class TransferService:
         evidence = _evidence(pool, own, usable, target)
         workspaces = float(pool.sources[usable].max()) if usable.any() else 0.0
         return KnowledgeSource(evidence, workspaces, release["as_of"], release["period"] != period_of(as_of))
+
+    def _of_installations(
+        self,
+        target: dict[str, Any],
+        own: Estimates,
+        known: KnownReleases,
+        installations: Sequence[InstallationSums],
+        as_of: datetime,
+    ) -> KnowledgeSource:
+        gates = PoolGates(self.min_source_workspaces, self.similarity_threshold)
+        pool, usable = pooled(own, installations, gates)
+        workspaces = float(pool.sources[usable].max()) if usable.any() else 0.0
+        return KnowledgeSource(
+            _evidence(pool, own, usable, target), workspaces, known.newest, known.period != period_of(as_of)
+        )
 
 
 def _own(warehouse: Warehouse, row: dict[str, Any]) -> Estimates:

@@ -330,6 +330,56 @@ class TransferSum(Base):
     sums: Mapped[dict[str, Any]]
 
 
+class ReleaseExport(Base):
+    """One release as it was handed to other installations; handing it out again is the same row and costs nothing."""
+
+    __tablename__ = "release_export"
+    period: Mapped[str] = mapped_column(Label, primary_key=True)
+    file_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sums_sha256: Mapped[str] = mapped_column(String(64))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    exported_at: Mapped[datetime]
+
+
+class ReleaseImport(Base):
+    """One release of another installation, by the key that signed it. Forgotten, its sums are gone, its name stays."""
+
+    __tablename__ = "release_import"
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    period: Mapped[str] = mapped_column(Label, primary_key=True)
+    sums_sha256: Mapped[str] = mapped_column(String(64))
+    file_sha256: Mapped[str] = mapped_column(String(64))
+    catalogue_version: Mapped[int]
+    epsilon: Mapped[float]
+    delta: Mapped[float]
+    rho: Mapped[float]
+    noise_scale: Mapped[float]
+    contributors_at_least: Mapped[int]
+    releases_so_far: Mapped[int]
+    rho_so_far: Mapped[float]
+    code_version: Mapped[str] = mapped_column(String(64))
+    as_of: Mapped[datetime]
+    imported_at: Mapped[datetime]
+    forgotten_at: Mapped[datetime | None]
+    sums: Mapped[dict[str, Any]]
+
+
+class ReleaseBenefit(Base):
+    """What the releases of one installation brought one workspace on posts of its own that were held out.
+
+    The workspace's own: it says what works for it. `gain` is null where it has too few posts.
+    """
+
+    __tablename__ = "release_benefit"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    gain: Mapped[float | None]
+    standard_error: Mapped[float | None]
+    held_out_posts: Mapped[int]
+    refused: Mapped[bool]
+    measured_at: Mapped[datetime]
+
+
 # ── models ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 class ModelVersion(Base):
     """One attempt to learn from one state of the data: registered in MLflow, or rejected and why."""

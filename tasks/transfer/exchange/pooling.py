@@ -1,0 +1,117 @@
+"""Several installations' releases as one pool: their noise is known, and how far they differ is estimated.
+
+Sums add up, whosever they are and whatever period they are of, and so do the variances of their noise. Averages of
+ratios would not do: a small installation's release is mostly noise, and dividing by a noisy count makes it worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tasks.transfer.pools import Z95, Estimates, pool_for
+from tasks.transfer.records import Floats, Integers, Mask, Pool
+from tasks.transfer.release import CLIP, SCALE, sums_from_rows
+from tasks.transfer.similarity import EVERYONE, SEGMENT_INDEX
+
+LEAST_INSTALLATIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PoolGates:
+    """What a learner asks of a pool: workspaces behind a pattern, and likeness of a segment, as for its own release."""
+
+    min_sources: int = 3
+    threshold: float = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationSums:
+    """All that one installation has released, added up.
+
+    Attributes:
+        fingerprint: of the key that signed it; empty for this installation.
+        sums: (S, K, 3) noisy sums in fixed point, over its releases.
+        noise_variance: of each of them, in workspaces squared.
+        periods: how many releases.
+    """
+
+    fingerprint: str
+    sums: Integers
+    noise_variance: float
+    periods: int
+
+
+def added_up(fingerprint: str, releases: Sequence[tuple[Integers, float]]) -> InstallationSums:
+    """One installation's releases: sums, and the standard deviation of their noise in workspaces."""
+    sums: Integers = np.sum([sums for sums, _ in releases], axis=0)
+    return InstallationSums(fingerprint, sums, sum(scale**2 for _, scale in releases), len(releases))
+
+
+def from_imports(rows: Sequence[Mapping[str, Any]]) -> list[InstallationSums]:
+    """Stored imports, ordered by installation, as one set of sums each."""
+    releases: dict[str, list[tuple[Integers, float]]] = {}
+    for row in rows:
+        sums = sums_from_rows({"segment": name, "sums": numbers} for name, numbers in row["sums"].items())
+        releases.setdefault(row["fingerprint"], []).append((sums, row["noise_scale"]))
+    return [added_up(name, own) for name, own in releases.items()]
+
+
+def pooled(target: Estimates, installations: Sequence[InstallationSums], gates: PoolGates) -> tuple[Pool, Mask]:
+    """The releases as they bear on one target, and which patterns may be repeated.
+
+    Args:
+        target: one workspace.
+        installations: one or more.
+        gates: what may be repeated.
+
+    Returns:
+        Means over all installations. Their errors, and what a newcomer's own effect may differ by, include the variance
+        between installations.
+    """
+    sums: Integers = np.sum([one.sums for one in installations], axis=0)
+    noise_scale = float(np.sqrt(sum(one.noise_variance for one in installations)))
+    pool, usable = pool_for(target, sums, noise_scale, min_sources=gates.min_sources, threshold=gates.threshold)
+    between = between_installations(installations)
+    if between == 0.0:
+        return pool, usable
+    error = np.sqrt(pool.standard_error**2 + between * _concentration(installations))
+    interval = np.stack([pool.mean - Z95 * error, pool.mean + Z95 * error], axis=1)
+    differs = pool.heterogeneity + between
+    return replace(pool, standard_error=error, heterogeneity=differs, interval=interval), usable
+
+
+def between_installations(installations: Sequence[InstallationSums]) -> float:
+    """Variance of a pattern's mean effect between installations, one for all patterns, in log-lift squared.
+
+    By moments, from what is linear in the sums: an installation's sum less its count times the mean of all. Its square
+    is expected to be count² · variance + noise + sampling, and the last is taken at its worst, so that a few
+    installations that agree are not told apart by their noise.
+    """
+    if len(installations) < LEAST_INSTALLATIONS:
+        return 0.0
+    everyone = SEGMENT_INDEX[EVERYONE]
+    counts, totals = (np.stack([one.sums[everyone, :, i] / SCALE for one in installations]) for i in (0, 1))
+    noise = np.array([[one.noise_variance] for one in installations])
+    known = counts.sum(axis=0) >= 2.0 * np.sqrt(noise.sum())
+    counts, totals = counts[:, known], totals[:, known]
+    if not known.any():
+        return 0.0
+    mean = np.clip(totals.sum(axis=0) / counts.sum(axis=0), -1.0, 1.0)
+    apart = totals - counts * mean
+    chance = noise * (1.0 + mean**2) + np.maximum(counts, 0.0)
+    squared = np.maximum((counts**2 - noise).sum(axis=0), 1.0)
+    degrees = 1.0 - 1.0 / len(installations)
+    variance = float(((apart**2).sum(axis=0) - degrees * chance.sum(axis=0)).sum() / (degrees * squared.sum()))
+    return max(variance, 0.0) * CLIP**2
+
+
+def _concentration(installations: Sequence[InstallationSums]) -> Floats:
+    """How much of the variance between installations is left in their mean (K,): 1 for one, 1/J for J alike."""
+    everyone = SEGMENT_INDEX[EVERYONE]
+    counts = np.stack([np.maximum(one.sums[everyone, :, 0], 0) / SCALE for one in installations])
+    total = counts.sum(axis=0)
+    return np.where(total > 0, (counts**2).sum(axis=0) / np.where(total > 0, total, 1.0) ** 2, 1.0)
