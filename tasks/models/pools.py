@@ -13,7 +13,7 @@ from functools import partial
 from threading import Lock
 
 from tasks.models.specs import ModelSpec
-from tasks.models.store.state import pool_basis
+from tasks.models.store.state import pool_basis, pool_counts
 from tasks.models.training.dataset import Examples, examples
 from tasks.models.training.pool import Pool, Siblings, rows_of_a_member
 from tasks.warehouse import Warehouse
@@ -42,8 +42,8 @@ class Pools:
         known = sharing_siblings(self.warehouse, workspace_id)
         if len(known) < 2:
             return None
-        basis = pool_basis(self.warehouse, known)
-        name = (tuple(known), spec.sha256, window)
+        counts = pool_counts(self.warehouse, known)
+        name = (tuple(known), spec.sha256, window, counts)
         with self._turn:
             if name not in self._pools:
                 read = partial(_labeled_rows, self.warehouse, known, spec, window)
@@ -51,7 +51,7 @@ class Pools:
             self._pools.move_to_end(name)
             while len(self._pools) > KEPT:
                 self._pools.popitem(last=False)
-            return Siblings(self._pools[name], workspace_id, basis)
+            return Siblings(self._pools[name], workspace_id, pool_basis(known, counts))
 
 
 def _labeled_rows(

@@ -120,7 +120,7 @@ class Refresh:
             shortage=self.rows.shortage,
             champion=champion,
             previous=registered.get(history.previous or ""),
-            waiting=None if waiting is None or self.promoter.fault(self.key, waiting) else waiting,
+            waiting=None if waiting is None or self._fault(waiting) else waiting,
             candidate=self._candidate(versions, champion) if self.rows.shortage is None and step is None else None,
             settled=settled,
             was_rolled_back=history.was_rolled_back,
@@ -171,18 +171,22 @@ class Refresh:
 
     def _check_champion(self, champion: Version, previous: Version | None) -> dict[str, Any]:
         """Whether it can be read, and why it must not go on serving; then also what would serve in its place."""
-        unreadable = self.promoter.fault(self.key, champion) or self._departed(champion)
+        unreadable = self._fault(champion)
         fault = unreadable or (None if previous is None else self._champion_fault(champion, previous))
         if fault is None:
             return {}
         fallback = self.promoter.fallback(self.key, self._departed)
         return {"champion_fault": fault, "is_readable": unreadable is None, "previous": fallback}
 
+    def _fault(self, version: Version) -> str | None:
+        """Why a version cannot serve, or must not; None where it may."""
+        return self.promoter.fault(self.key, version) or self._departed(version)
+
     def _departed(self, version: Version) -> str | None:
         """Why it must not serve: it learned from a workspace that its own may learn from no longer. None where not."""
-        pool = version.evaluation.get("pool")
-        siblings = self.rows.siblings
-        gone = sorted(set(pool["workspaces"] if pool else ()) - set(siblings.pool.workspace_ids if siblings else ()))
+        pool, siblings = version.evaluation.get("pool"), self.rows.siblings
+        taught = set(pool["workspaces"] if pool else ()) - {self.key.workspace_id}
+        gone = sorted(taught - set(siblings.pool.workspace_ids if siblings else ()))
         if not gone:
             return None
         others = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
@@ -209,7 +213,7 @@ class Refresh:
         return breached_limit(batches, self.spec.serving)
 
     def _measure_rollout(self, champion: Version, challenger: Version, state: ModelState) -> dict[str, Any]:
-        unreadable = self.promoter.fault(self.key, challenger)
+        unreadable = self._fault(challenger)
         breach = self._limit_breach(challenger) if unreadable is None else unreadable
         if breach is not None:
             return {"limit_breach": breach}

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import InstrumentedAttribute
 
 from tasks.models.records import REGISTERED, ROLLOUT_SHARES, ModelKey, ModelType
 from tasks.models.store.model_store import CLOSED, OPENED
@@ -69,22 +68,20 @@ def pool_bases(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, 
     for known in members.values():
         asked = set(known) & set(workspace_ids) if len(known) > 1 else set[str]()
         if asked:
-            bases |= dict.fromkeys(asked, pool_basis(warehouse, known))
+            bases |= dict.fromkeys(asked, pool_basis(known, pool_counts(warehouse, known)))
     return bases
 
 
-def pool_basis(warehouse: Warehouse, members: Sequence[str]) -> str:
-    """The members, and how many posts and touches they have, to the next power of two.
-
-    So a pool that grows by a few rows a night is the same pool.
-    """
-    sizes = [_count(warehouse, owner, members).bit_length() for owner in (Content.workspace_id, Touch.workspace_id)]
-    return f"{list(members)} {sizes}"
+def pool_counts(warehouse: Warehouse, members: Sequence[str]) -> tuple[int, ...]:
+    """How many posts and touches the workspaces have."""
+    owners = (Content.workspace_id, Touch.workspace_id)
+    counted = [select(func.count().label("n")).where(owner.in_(members)) for owner in owners]
+    return tuple(int(warehouse.rows(statement)[0]["n"]) for statement in counted)
 
 
-def _count(warehouse: Warehouse, owner: InstrumentedAttribute[str], workspace_ids: Sequence[str]) -> int:
-    counted = warehouse.rows(select(func.count().label("n")).where(owner.in_(workspace_ids)))
-    return int(counted[0]["n"])
+def pool_basis(members: Sequence[str], counts: Sequence[int]) -> str:
+    """The members and their counts to the next power of two: a pool that grows by a few rows a night is the same."""
+    return f"{list(members)} {[count.bit_length() for count in counts]}"
 
 
 def _files(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, dict[str, str]] | None:

@@ -58,13 +58,14 @@ class BlendedClassifier:
 
     def predict_proba(self, given: Any) -> Floats:
         """(n, classes) probabilities of a table of touches, or of the counts of texts."""
-        mixed = np.zeros((1, len(self.classes_)))
+        mixed: Floats = np.zeros((1, len(self.classes_)))
         if self.own is not None:
             mixed = (1 - self.pooled_share) * spread(self.own.predict_proba(given), self.own.classes_, self.classes_)
         if self.pooled is not None:
             pooled = pooled_probabilities(self.pooled, self.workspace, given, self.classes_, self.shift)
             mixed = mixed + self.pooled_share * pooled
-        return mixed / mixed.sum(axis=1, keepdims=True)
+        probabilities: Floats = mixed / mixed.sum(axis=1, keepdims=True)
+        return probabilities
 
     def word_contributions(self, texts: list[str], counts: TextCounts) -> tuple[list[str], Floats]:
         """Words of texts and what they contribute to each label's score, by the model with the larger share."""

@@ -85,8 +85,9 @@ def _trained(spec: ModelSpec, rows: Examples) -> tuple[TrainedModel, Examples]:
 
 def _learned_to(rows: Examples) -> datetime:
     """The time of the latest row that the model learned from, of its own or of its organization's."""
+    own: datetime = rows.times[-1]
     newest = None if rows.siblings is None else rows.siblings.pool.newest
-    return rows.times[-1] if newest is None else max(rows.times[-1], newest)
+    return own if newest is None else max(own, newest)
 
 
 def _pool_of(trained: TrainedModel, rows: Examples) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tasks.models.specs import ModelSpec
 from tasks.models.training.blended_classifier import blended_classifier
-from tasks.models.training.blending import blended_level_model as blend
+from tasks.models.training.blending import blended_level_model
 from tasks.models.training.conversion_model import ConversionPart, fit_conversion_model
 from tasks.models.training.dataset import TEXT, Examples
 from tasks.models.training.level_model import LevelPart, fit_level_model
@@ -194,20 +194,22 @@ class Parts:
         table, target, counts = self.table.iloc[:n], self.target[:n], self.counts
         counts = None if counts is None else counts[slice(0, n)]
         siblings = self._siblings(n, to_serve=to_serve)
-        own: Any
-        given: Any
         with sklearn_turn(n):
-            if self.spec.estimator.kind == "level_and_residual":
-                given = (self._part, table, target, counts)
-                return FittedModel.of(fit_level_model(*given) if siblings is None else blend(*given, siblings))
-            if self.spec.estimator.kind == "text_classifier":
-                assert counts is not None, "a classifier of texts reads them"
-                own, given = fit_text_model(self._part, counts, target), counts
-            else:
-                own, given = fit_conversion_model(self._part, table, target), table
+            if self.spec.estimator.kind != "level_and_residual":
+                return FittedModel.of(self._classifier(table, target, counts, siblings))
             if siblings is None:
-                return FittedModel.of(own)
-            return FittedModel.of(blended_classifier(own, self._part, given, target, siblings))
+                return FittedModel.of(fit_level_model(self._part, table, target, counts))
+            return FittedModel.of(blended_level_model(self._part, table, target, counts, siblings))
+
+    def _classifier(
+        self, table: pd.DataFrame, target: NDArray[Any], counts: TextCounts | None, siblings: PooledModels | None
+    ) -> Any:
+        if self.spec.estimator.kind == "text_classifier":
+            assert counts is not None, "a classifier of texts reads them"
+            of_texts = fit_text_model(self._part, counts, target)
+            return of_texts if siblings is None else blended_classifier(of_texts, self._part, counts, target, siblings)
+        of_touches = fit_conversion_model(self._part, table, target)
+        return of_touches if siblings is None else blended_classifier(of_touches, self._part, table, target, siblings)
 
     def _siblings(self, n: int, *, to_serve: bool) -> PooledModels | None:
         """What the organization's rows before the latest third or quarter of the first n teach, and those before n."""
