@@ -41,6 +41,7 @@ from tasks.models.training.candidates import train_candidate
 from tasks.models.training.dataset import Examples, ModelRows
 from tasks.models.training.estimators import Floats
 from tasks.models.training.evaluation import RetrainGain, retrain_gain
+from tasks.plain_text import visible
 
 ACTOR = "check_and_update_models"
 TRIES_AFTER_OTHERS = 2
@@ -90,7 +91,7 @@ class Refresh:
                 state = self._read_state(force=force, promote=promote)
             decision = decide(state, self.spec.gate)
         self._apply(decision, state)
-        samples, needed = self.rows.labeled.n, self.spec.minimum_rows
+        samples, needed = self.rows.labeled.n, self.rows.needed
         return refresh_result(self.key, decision, state, repairs, samples=samples, samples_needed=needed)
 
     def _withdraw(self, decision: Decision) -> str:
@@ -119,7 +120,7 @@ class Refresh:
             shortage=self.rows.shortage,
             champion=champion,
             previous=registered.get(history.previous or ""),
-            waiting=None if waiting is None or self.promoter.fault(self.key, waiting) else waiting,
+            waiting=None if waiting is None or self._fault(waiting) else waiting,
             candidate=self._candidate(versions, champion) if self.rows.shortage is None and step is None else None,
             settled=settled,
             was_rolled_back=history.was_rolled_back,
@@ -139,7 +140,7 @@ class Refresh:
         return None if made.status == DELETED or self.promoter.fault(self.key, made) else made
 
     def _made_of_these_rows(self, versions: list[Version]) -> Version | None:
-        data = (self.rows.labeled.sha256, self.spec.sha256)
+        data = (self.rows.sha256, self.spec.sha256)
         return next((one for one in versions if (one.data_sha256, one.spec_sha256) == data), None)
 
     def _has_traffic(self, champion: Version) -> bool:
@@ -170,12 +171,26 @@ class Refresh:
 
     def _check_champion(self, champion: Version, previous: Version | None) -> dict[str, Any]:
         """Whether it can be read, and why it must not go on serving; then also what would serve in its place."""
-        unreadable = self.promoter.fault(self.key, champion)
+        unreadable = self._fault(champion)
         fault = unreadable or (None if previous is None else self._champion_fault(champion, previous))
         if fault is None:
             return {}
-        fallback = self.promoter.fallback(self.key)
+        fallback = self.promoter.fallback(self.key, self._departed)
         return {"champion_fault": fault, "is_readable": unreadable is None, "previous": fallback}
+
+    def _fault(self, version: Version) -> str | None:
+        """Why a version cannot serve, or must not; None where it may."""
+        return self.promoter.fault(self.key, version) or self._departed(version)
+
+    def _departed(self, version: Version) -> str | None:
+        """Why it must not serve: it learned from a workspace that its own may learn from no longer. None where not."""
+        pool, siblings = version.evaluation.get("pool"), self.rows.siblings
+        taught = set(pool["workspaces"] if pool else ()) - {self.key.workspace_id}
+        gone = sorted(taught - set(siblings.pool.workspace_ids if siblings else ()))
+        if not gone:
+            return None
+        others = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        return f"it learned from {visible(gone[0])}{others}, which left the organization, shares no more or is deleted"
 
     def _champion_fault(self, champion: Version, previous: Version) -> str | None:
         """Why a readable champion must not go on serving: its batches, or its loss beside the previous one's."""
@@ -198,7 +213,7 @@ class Refresh:
         return breached_limit(batches, self.spec.serving)
 
     def _measure_rollout(self, champion: Version, challenger: Version, state: ModelState) -> dict[str, Any]:
-        unreadable = self.promoter.fault(self.key, challenger)
+        unreadable = self._fault(challenger)
         breach = self._limit_breach(challenger) if unreadable is None else unreadable
         if breach is not None:
             return {"limit_breach": breach}
@@ -248,7 +263,7 @@ class Refresh:
         basis = (
             METHOD,
             self.rows.everything.sha256,
-            self.rows.labeled.sha256,
+            self.rows.sha256,
             self.thresholds,
             self.spec.sha256,
             n_served,
@@ -268,7 +283,7 @@ class Refresh:
             self.key,
             self.spec,
             rows,
-            self.rows.labeled.sha256,
+            self.rows.sha256,
             gain,
             self.run,
             has_champion=has_champion,

@@ -14,6 +14,7 @@ from polars.exceptions import PanicException
 from tasks.errors import InputError, RaptorflowError, require_between
 from tasks.models.drift.monitor import DriftThresholds, insufficient
 from tasks.models.errors import NoChampionError, RegistryUnreachableError
+from tasks.models.pools import Pools
 from tasks.models.records import (
     PROMOTION,
     ROLLBACK,
@@ -79,6 +80,11 @@ class ModelService:
         return Promoter(self.store, self.registry)
 
     @cached_property
+    def pools(self) -> Pools:
+        """What the workspaces of organizations teach each other."""
+        return Pools(self.store.warehouse)
+
+    @cached_property
     def rollouts(self) -> Rollouts:
         """What gives challengers their share of the predictions."""
         return Rollouts(self.store, self.registry)
@@ -103,7 +109,7 @@ class ModelService:
 
     def _update(self, source: Source | None, run: Run, force: bool, promote: bool, key: ModelKey) -> UpdateResult:
         spec = load_spec(key.model_type)
-        rows = ModelRows(self._frame(spec, key.workspace_id, source, run.as_of), spec)
+        rows = self._rows(spec, key.workspace_id, source, run.as_of)
         return self.refresh(key, spec, rows, run).update(force=force, promote=promote)
 
     def check_drift(
@@ -137,7 +143,7 @@ class ModelService:
         key, run = ModelKey(workspace_id, ModelType.parse(model_type)), _run(source, as_of, run_id)
         spec = load_spec(key.model_type)
         find_workspace(self.store.warehouse, workspace_id)
-        rows = ModelRows(self._frame(spec, workspace_id, source, as_of), spec)
+        rows = self._rows(spec, workspace_id, source, as_of)
         champion = self._champion(key)
         if champion is None:
             return insufficient(key, None, 0, spec.minimum_rows)
@@ -262,6 +268,14 @@ class ModelService:
 
     def _beside_champion(self, key: ModelKey, version: Version) -> dict[str, Any]:
         return beside_champion(key, version, self.promoter.champion(key), self.promoter.generation(key))
+
+    def _rows(self, spec: ModelSpec, workspace_id: str, source: Source | None, as_of: datetime | None) -> ModelRows:
+        """A workspace's rows before an instant, with what its organization's rows of the same window teach."""
+        frozen = source.content if isinstance(source, ChunkSnapshot) else source
+        since, until = frozen.window if isinstance(frozen, Snapshot) else (None, None)
+        until = min((instant for instant in (until, as_of) if instant is not None), default=None)
+        siblings = self.pools.siblings(workspace_id, spec, (since, until))
+        return ModelRows(self._frame(spec, workspace_id, source, as_of), spec, siblings)
 
     def _frame(self, spec: ModelSpec, workspace_id: str, source: Source | None, as_of: datetime | None) -> pl.DataFrame:
         """A workspace's content or touches before an instant: of a snapshot, or of the warehouse as it is."""

@@ -71,7 +71,12 @@ class ModelSpec(BaseModel):
     gate: Gate = Gate()
     serving: ServingLimits = ServingLimits()
     minimum_rows: int = Field(ge=20)
+    minimum_pooled_rows: int = Field(default=40, ge=20, description="Where the organization's workspaces have more.")
     maximum_rows: int = Field(ge=100)
+
+    def least_rows(self, *, pooled: bool) -> int:
+        """How many labeled rows a model needs, alone or beside its organization's."""
+        return min(self.minimum_rows, self.minimum_pooled_rows) if pooled else self.minimum_rows
 
     @property
     def sha256(self) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.models.training.metrics import main_figure
 from tasks.plain_text import Markdown, picture_label
 from tasks.reporting.artifacts import artifact_key, figure, publish_facts, publish_link
 from tasks.reporting.links import model_address, model_link, model_name, report_link
@@ -20,6 +21,8 @@ PICTURES_SHOWN, COLUMNS_SHOWN = 20, 12
 SURE, QUIET = "#b3413a", "#9ca3af"
 DRIFTED = ("critical", "warning")
 IDENTITY = ("workspace", "model")
+MEASURED = ("gain", "figure")  # of a champion, when it is trained
+WORST_SHOWN = 5
 LACKING = "insufficient data"
 # What a refresh ended with, that a person has to know of until it is another.
 ASKS = {
@@ -47,7 +50,8 @@ def model_report(known: ReportRows) -> Report:
         command="raptorflow models",
         needs=[need for row in rows for need in _needs(row)],
         changes=None if known.before is None else _changes(known),
-        best=[_best(row) for row in serving[:BEST_SHOWN]],
+        best=[_how_good(row) for row in serving[:BEST_SHOWN]],
+        worst=[_how_good(row) for row in serving[BEST_SHOWN:][: -WORST_SHOWN - 1 : -1]],
         links=[_linked(row) for row in serving[:BEST_SHOWN]],
         counts={"serve": sum(bool(row["champion"]) for row in models)} | dict(counts.most_common()),
         too_few=sum(row["status"] == LACKING for row in models),
@@ -81,10 +85,13 @@ def drift_page(outcomes: Sequence[Outcome]) -> str | None:
 
 
 def _with_known_gains(known: ReportRows) -> list[Row]:
-    """A champion keeps the gain it was made champion with; a night that trains nothing measures none."""
-    measured = {(row["workspace"], row["model"], row["champion"]): row["gain"] for row in known.before or []}
-    gains = [measured.get((row["workspace"], row["model"], row["champion"])) for row in known.rows]
-    return [row | {"gain": gain} if not row["gain"] else row for row, gain in zip(known.rows, gains, strict=True)]
+    """A champion keeps what was measured when it was made champion; a night that trains nothing measures none."""
+    before = {_champion(row): {name: row.get(name) for name in MEASURED} for row in known.before or []}
+    return [row if row["gain"] else row | before.get(_champion(row), {}) for row in known.rows]
+
+
+def _champion(row: Row) -> tuple[Any, ...]:
+    return row["workspace"], row["model"], row["champion"]
 
 
 def _needs(row: Row) -> list[Finding]:
@@ -99,14 +106,21 @@ def _needs(row: Row) -> list[Finding]:
 
 def _changes(known: ReportRows) -> list[Finding]:
     moved = [row for row in known.added(*IDENTITY) if row["status"] in MOVES]
-    moved += [row for _, row in known.changed(IDENTITY, ("status", "champion")) if row["status"] in MOVES]
     changes = [Finding(_about(row), row["status"]) for row in moved]
+    replaced = [pair for pair in known.changed(IDENTITY, ("status", "champion")) if pair[1]["status"] in MOVES]
+    changes += [Finding(_about(row), row["status"] + _then_and_now(old, row)) for old, row in replaced]
     pairs = known.changed(IDENTITY, ("drift",))
     drifted = [(_level(old), _level(new), new) for old, new in pairs if _level(old) != _level(new)]
     return changes + [
         Finding(_about(row), f"drift: {before or 'not looked at'} before, {now or 'not looked at'} now")
         for before, now, row in drifted
     ]
+
+
+def _then_and_now(old: Row, new: Row) -> str:
+    """How good the champion before was and the one now is, each on the newest rows of its time."""
+    then, now = old.get("figure"), new.get("figure")
+    return f": {now} (before: {then})" if now and then and _champion(old) != _champion(new) else ""
 
 
 def _about(row: Row) -> str:
@@ -121,8 +135,9 @@ def _gain(row: Row) -> float:
     return float(row["gain"])
 
 
-def _best(row: Row) -> Finding:
-    return Finding(_about(row), f"{100 * row['gain']:.0f} % better than its baseline, {row['champion']}")
+def _how_good(row: Row) -> Finding:
+    figure = f": {row['figure']}" if row.get("figure") else ""
+    return Finding(_about(row), f"{100 * row['gain']:.0f} % better than its baseline{figure}; {row['champion']}")
 
 
 def _linked(row: Row) -> Markdown:
@@ -155,7 +170,7 @@ def _severity(row: Row) -> tuple[bool, int, str, str]:
 
 
 def _failed(outcome: Outcome) -> Row:
-    empty = dict.fromkeys(("drift", "champion", "gain"))
+    empty = dict.fromkeys(("drift", "champion", *MEASURED))
     return {"workspace": outcome.workspace_id, "model": "", "status": FAILED} | empty | {"why": outcome.reason}
 
 
@@ -167,17 +182,34 @@ def _row(model: Mapping[str, Any]) -> Row:
         "drift": _drift(model),
         "champion": model["model_version"],
         "gain": _over_baseline(model),
+        "figure": _figure(model),
     }
     return about | known | {"why": model["reason"]}
 
 
 def _over_baseline(model: Mapping[str, Any]) -> float | None:
     """By what share the champion's held-out loss is below that of the trivial baseline, where it was just trained."""
-    evaluation = model.get("evaluation") or {}
-    if not model["model_version"] or model.get("candidate_version") != model["model_version"]:
-        return None
+    evaluation = _of_champion(model)
     loss, baseline = evaluation.get("loss"), evaluation.get("baseline_loss")
     return None if loss is None or not baseline else 1.0 - loss / baseline
+
+
+def _figure(model: Mapping[str, Any]) -> str | None:
+    """The champion's own figure on its newest held-out rows, beside the naive one, and whose rows made it."""
+    evaluation = _of_champion(model)
+    main = main_figure(evaluation.get("metrics") or {})
+    if main is None:
+        return None
+    name, value, naive = main
+    pool = evaluation.get("pool")
+    by = f", {'a blend with' if pool['serves'] == 'blend' else 'by'} its organization's model" if pool else ""
+    return f"{name} {value:.3g}" + ("" if naive is None else f", naive {naive:.3g}") + by
+
+
+def _of_champion(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The evaluation of a champion that was just trained; empty where another version was, or none."""
+    is_new = model["model_version"] and model.get("candidate_version") == model["model_version"]
+    return (model.get("evaluation") or {}) if is_new else {}
 
 
 def _drift(model: Mapping[str, Any]) -> str | None:

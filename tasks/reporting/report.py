@@ -40,7 +40,7 @@ class Report:
         command: prints the same where no Prefect server runs.
         needs: what a person has to look at, the worst first.
         changes: what is different from the last run; None for the first run.
-        best: the best first.
+        best: the best first; `worst` of what is no best, the worst first.
         links: ways to what the best are about, in the same order; none where there is nothing to lead to.
         counts: how many of what, in order.
         too_few: workspaces or models that lack data: a line, whatever their number.
@@ -58,6 +58,7 @@ class Report:
     best: Sequence[Finding]
     counts: Mapping[str, int]
     links: Sequence[Markdown] = ()
+    worst: Sequence[Finding] = ()
     too_few: int = 0
     notes: Sequence[str] = ()
     rows: Sequence[Row] = field(default=(), repr=False)
@@ -72,6 +73,8 @@ class Report:
             parts.append(self._list(self.changes, "Nothing."))
         if self.best:
             parts += ["## Best", self._best()]
+        if self.worst:
+            parts += ["## Worst that serve", self._list(self.worst, "")]
         return "\n\n".join(part for part in [*parts, "## Counts", self._counted(), *self.notes] if part)
 
     def as_news(self) -> list[Row]:

@@ -53,6 +53,20 @@ def find_workspace(warehouse: Warehouse, workspace_id: str) -> dict[str, Any]:
     return rows[0]
 
 
+def sharing_siblings(warehouse: Warehouse, workspace_id: str) -> list[str]:
+    """The workspaces of an organization that share their insights with each other, by id; none unless this one does.
+
+    Raises:
+        UnknownNameError: if there is no such workspace.
+    """
+    row = find_workspace(warehouse, workspace_id)
+    if row["organisation_id"] is None or not row["shares_insights"]:
+        return []
+    statement = select(Workspace.workspace_id).where(Workspace.organisation_id == row["organisation_id"])
+    rows = warehouse.rows(statement.where(Workspace.shares_insights).order_by(Workspace.workspace_id))
+    return [row["workspace_id"] for row in rows]
+
+
 def workspace_frame(warehouse: Warehouse) -> pl.DataFrame:
     """All workspaces, by id."""
     return warehouse.read(select(Workspace.__table__).order_by(Workspace.workspace_id))

@@ -133,7 +133,8 @@ def measure_drift(
     verdict = _verdict(change, then, predicted, inputs, thresholds)
     learned = labeled.split(champion.train_to)[0]
     learned = learned.slice(max(learned.n - champion.n_rows, 0), learned.n)
-    if verdict.status != NO_DRIFT and verdict.is_of_the_model and learned.n >= spec.minimum_rows:
+    least = spec.least_rows(pooled=labeled.siblings is not None)
+    if verdict.status != NO_DRIFT and verdict.is_of_the_model and learned.n >= least:
         fold = latest_fold(spec, learned)
         if fold.model is not None:
             then = evaluate([fold], spec.gate.confidence).as_dict()

@@ -16,7 +16,7 @@ the others, after which nothing serves.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
@@ -278,11 +278,13 @@ class Promoter:
             raise NoPreviousChampionError(key.registered_name, champion)
         return previous
 
-    def fallback(self, key: ModelKey) -> Version | None:
-        """The last champion before this one that can still be read; None where there is none."""
+    def fallback(self, key: ModelKey, refused: Callable[[Version], str | None] | None = None) -> Version | None:
+        """The last champion before this one that can still be read, and is not refused; None where there is none."""
         for name in lineage(self.store.deployments(key))[:-1][::-1]:
             version = self.store.version(key, name)
-            if version is not None and self.fault(key, version) is None:
+            if version is None or (refused is not None and refused(version)):
+                continue
+            if self.fault(key, version) is None:
                 return version
         return None
 

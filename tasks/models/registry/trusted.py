@@ -5,6 +5,8 @@ from __future__ import annotations
 MODEL_FILE = "model.skops"
 # Ours, fixed: the list inside an artifact is written by whoever wrote the artifact.
 TRUSTED_TYPES = [
+    "tasks.models.training.blended_classifier.BlendedClassifier",
+    "tasks.models.training.blending.BlendedLevelModel",
     "tasks.models.training.calibration.Calibration",
     "tasks.models.training.conversion_model.ConversionModel",
     "tasks.models.training.level_model.FeatureColumns",

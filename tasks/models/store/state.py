@@ -12,14 +12,22 @@ from tasks.models.records import REGISTERED, ROLLOUT_SHARES, ModelKey, ModelType
 from tasks.models.store.model_store import CLOSED, OPENED
 from tasks.models.store.presence import MISSING, present_models
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import ModelDeployment, ModelRollout, ModelServing, ModelVersion
+from tasks.warehouse.schema import (
+    Content,
+    ModelDeployment,
+    ModelRollout,
+    ModelServing,
+    ModelVersion,
+    Touch,
+    Workspace,
+)
 from tasks.warehouse.standing import stored_state
 
 TRAFFIC_DAYS = 30  # a model that was asked within them has traffic
 
 
 def model_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str | None]:
-    """Versions, changes of champion, rollouts and traffic of each workspace, and its models and aliases in MLflow.
+    """Versions, changes of champion, rollouts, traffic and pool of each workspace, its models and aliases in MLflow.
 
     None where a challenger is rolled out (its stages go by age), where a change of champion was begun and not ended,
     where a registered model is missing, and for all where MLflow does not answer: the refresh says so itself.
@@ -40,8 +48,40 @@ def model_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str,
         return dict.fromkeys(workspace_ids)
     moving = _unfinished(warehouse, workspace_ids)
     settled = [name for name in workspace_ids if name not in moving and MISSING not in files[name].values()]
-    known: dict[str, str | None] = {name: f"{state[name]} {sorted(files[name].items())}" for name in settled}
+    pools = pool_bases(warehouse, settled)
+    known: dict[str, str | None] = {
+        name: f"{state[name]} {sorted(files[name].items())} {pools[name]}" for name in settled
+    }
     return dict.fromkeys(workspace_ids) | known
+
+
+def pool_bases(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str]:
+    """What the pool of each workspace's organization is made of; empty where it has none to learn from."""
+    space = Workspace
+    statement = select(space.workspace_id, space.organisation_id).where(
+        space.organisation_id.is_not(None), space.shares_insights
+    )
+    members: dict[str, list[str]] = defaultdict(list)
+    for row in warehouse.rows(statement.order_by(space.workspace_id)):
+        members[row["organisation_id"]].append(row["workspace_id"])
+    bases = dict.fromkeys(workspace_ids, "")
+    for known in members.values():
+        asked = set(known) & set(workspace_ids) if len(known) > 1 else set[str]()
+        if asked:
+            bases |= dict.fromkeys(asked, pool_basis(known, pool_counts(warehouse, known)))
+    return bases
+
+
+def pool_counts(warehouse: Warehouse, members: Sequence[str]) -> tuple[int, ...]:
+    """How many posts and touches the workspaces have."""
+    owners = (Content.workspace_id, Touch.workspace_id)
+    counted = [select(func.count().label("n")).where(owner.in_(members)) for owner in owners]
+    return tuple(int(warehouse.rows(statement)[0]["n"]) for statement in counted)
+
+
+def pool_basis(members: Sequence[str], counts: Sequence[int]) -> str:
+    """The members and their counts to the next power of two: a pool that grows by a few rows a night is the same."""
+    return f"{list(members)} {[count.bit_length() for count in counts]}"
 
 
 def _files(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, dict[str, str]] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from tasks.models.decisions import judge_candidate
@@ -11,6 +11,7 @@ from tasks.models.records import REGISTERED, REJECT, REJECTED, ModelKey, Run, Ve
 from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.specs import ModelSpec
 from tasks.models.store import ModelStore, free_name
+from tasks.models.training.blending import OWN
 from tasks.models.training.dataset import Examples
 from tasks.models.training.evaluation import RetrainGain, TrainedModel, train
 from tasks.models.training.model_card import describe
@@ -38,7 +39,7 @@ def train_candidate(
     `replaces` names the version that was trained on the same data before and can no longer be read.
     """
     trained, rows = _trained(spec, rows)
-    evaluation = trained.evaluation.as_dict()
+    evaluation = trained.evaluation.as_dict() | {"pool": _pool_of(trained, rows)}
     decision = judge_candidate(evaluation["beats_baseline"], gain, spec.gate.confidence, has_champion=has_champion)
     known = store.versions(key)
     tags = {"data_sha256": data_sha256, "spec_sha256": spec.sha256} | _tags(known, rows, run)
@@ -59,7 +60,7 @@ def train_candidate(
         golden=trained.reference,
         evaluation=evaluation,
         decision=decision,
-        train_to=rows.times[-1],
+        train_to=_learned_to(rows),
         n_rows=rows.n,
     )
     more = {"gate": None if gain is None else gain.as_dict(), "train_from": rows.times[0]}
@@ -80,6 +81,22 @@ def _trained(spec: ModelSpec, rows: Examples) -> tuple[TrainedModel, Examples]:
         return trained, rows
     again = train(spec, newest, 1.0 - (1.0 - spec.gate.confidence) / 2)
     return (again, newest) if again.evaluation.beats_baseline else (trained, rows)
+
+
+def _learned_to(rows: Examples) -> datetime:
+    """The time of the latest row that the model learned from, of its own or of its organization's."""
+    own: datetime = rows.times[-1]
+    newest = None if rows.siblings is None else rows.siblings.pool.newest
+    return own if newest is None else max(own, newest)
+
+
+def _pool_of(trained: TrainedModel, rows: Examples) -> dict[str, Any] | None:
+    """Whose rows a model learned from beside its own; None where from nobody's."""
+    serves = trained.model.recipe.get("serves", OWN)
+    if rows.siblings is None or serves == OWN:
+        return None
+    pool = rows.siblings.pool
+    return {"serves": serves, "workspaces": list(pool.workspace_ids), "rows": pool.rows.n, "sha256": pool.sha256}
 
 
 def _follow(registry: Registry, key: ModelKey, number: int, name: str, stands: Version) -> None:

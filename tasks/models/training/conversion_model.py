@@ -78,6 +78,12 @@ class ConversionPart:
         return [_as_columns(stage) for stage in stages[STEP - 1 :: STEP]]
 
 
+def decisions_after(part: ConversionPart, table: pd.DataFrame, trees: int | None) -> Floats:
+    """(m, classes) on other rows after so many trees; None for as many as the spec says."""
+    stages = part.staged_decisions(table)
+    return stages[-1 if trees is None else trees // STEP - 1]
+
+
 def _order(labels: NDArray[Any], happened: NDArray[np.bool_]) -> list[str]:
     """Values of a label (n,), those with the smallest share of what happened (n,) first; rare ones near the middle."""
     values, places = np.unique(labels.astype(str), return_inverse=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,9 @@ from tasks.models.specs import ModelSpec
 from tasks.models.training.text_columns import PIECES_ROWS, TextCounts, count
 from tasks.statistics.outcome_parts import parts_of_outcome
 from tasks.warehouse.attribute_roles import is_numeric, roles_in
+
+if TYPE_CHECKING:
+    from tasks.models.training.pool import Siblings
 
 RECENT_ROWS = 30
 ATTRIBUTE = "attribute."
@@ -35,6 +39,7 @@ class Examples:
         times: (n,) when it happened, ascending.
         n: how many they are.
         is_rate: whether the target is the log of engagements per impression rather than of engagements.
+        siblings: what the organization's rows teach; None where the workspace has none, or nobody asks.
     """
 
     features: pl.DataFrame
@@ -43,6 +48,7 @@ class Examples:
     times: pl.Series
     n: int = field(init=False)
     is_rate: bool = False
+    siblings: Siblings | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", len(self.target))
@@ -53,7 +59,8 @@ class Examples:
     def slice(self, start: int, stop: int) -> Examples:
         """Rows start…stop, in time order."""
         rows = slice(start, max(stop, start))
-        part = Examples(self.features[rows], self.target[rows], self.keys[rows], self.times[rows], self.is_rate)
+        columns = (self.features[rows], self.target[rows], self.keys[rows], self.times[rows])
+        part = Examples(*columns, self.is_rate, self.siblings)
         if "counts" in self.__dict__:
             part.__dict__["counts"] = self.counts[rows]
         return part
@@ -71,7 +78,7 @@ class Examples:
         """Rows with these keys, in time order; keys not among them are left out."""
         chosen = self.keys.is_in(list(keys))
         parts = (self.target.filter(chosen), self.keys.filter(chosen), self.times.filter(chosen))
-        return Examples(self.features.filter(chosen), *parts, self.is_rate)
+        return Examples(self.features.filter(chosen), *parts, self.is_rate, self.siblings)
 
     @property
     def has_one_class(self) -> bool:
@@ -98,15 +105,20 @@ class Examples:
 
 @dataclass(frozen=True)
 class ModelRows:
-    """The rows of one model, each form of them made when it is first needed, and once."""
+    """The rows of one model, each form of them made when it is first needed, and once.
+
+    Attributes:
+        siblings: what the workspace's organization teaches; None where it is alone.
+    """
 
     frame: pl.DataFrame
     spec: ModelSpec
+    siblings: Siblings | None = None
 
     @cached_property
     def labeled(self) -> Examples:
         """Those whose target is known, at most the latest `spec.maximum_rows`."""
-        return examples(self.frame, self.spec)
+        return replace(examples(self.frame, self.spec), siblings=self.siblings)
 
     @cached_property
     def everything(self) -> Examples:
@@ -120,12 +132,27 @@ class ModelRows:
             return len(self.frame)
         return int((self.frame[KEYS[self.spec.rows][1]] > self.labeled.times[-1]).sum())
 
+    @cached_property
+    def needed(self) -> int:
+        """How many labeled rows are needed: fewer where the workspace's organization teaches something."""
+        spec, n = self.spec, self.labeled.n
+        if self.siblings is None or not spec.least_rows(pooled=True) <= n < spec.minimum_rows:
+            return spec.minimum_rows  # whether the pool is large enough need not be known
+        return spec.least_rows(pooled=self.siblings.is_enough)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of what can be learned from: the labeled rows, and in short what siblings' rows there are."""
+        if self.siblings is None:
+            return self.labeled.sha256
+        return hashlib.sha256(f"{self.labeled.sha256} {self.siblings.basis}".encode()).hexdigest()
+
     @property
     def shortage(self) -> str | None:
         """Why nothing can be learned from them; None where something can."""
         n, spec = self.labeled.n, self.spec
-        if n < spec.minimum_rows:
-            return f"{n} rows with a known {spec.target}, {spec.minimum_rows} needed"
+        if n < self.needed:
+            return f"{n} rows with a known {spec.target}, {self.needed} needed"
         if self.labeled.has_one_class:
             return f"all {n} rows have the same {spec.target}; two kinds are needed"
         return None

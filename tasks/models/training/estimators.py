@@ -17,9 +17,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tasks.models.specs import ModelSpec
+from tasks.models.training.blended_classifier import blended_classifier
+from tasks.models.training.blending import blended_level_model
 from tasks.models.training.conversion_model import ConversionPart, fit_conversion_model
 from tasks.models.training.dataset import TEXT, Examples
 from tasks.models.training.level_model import LevelPart, fit_level_model
+from tasks.models.training.origins import origin
+from tasks.models.training.pool import PooledModels
 from tasks.models.training.text_columns import TextCounts, count
 from tasks.models.training.text_model import TextPart, fit_text_model
 from tasks.statistics.one_thread import one_thread
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 
 ONE_THREAD_ROWS = 20_000  # below this, a second thread costs more than it brings
 PROBABILITY_FLOOR = 1e-4
+LEAST_OF_OWN = 10  # rows, before anything is mixed
 Floats = NDArray[np.float64]
 _TURN = RLock()
 
@@ -184,17 +189,34 @@ class Parts:
         labels = [name for name in schema if name not in numbers and name != TEXT]
         return {"numbers": numbers, "labels": labels, "text": TEXT in schema}
 
-    def fitted(self, n: int) -> FittedModel:
-        """The model of the first n rows."""
+    def fitted(self, n: int, *, to_serve: bool = False) -> FittedModel:
+        """The model of the first n rows; one to serve takes what its organization knows by now, later rows included."""
         table, target, counts = self.table.iloc[:n], self.target[:n], self.counts
         counts = None if counts is None else counts[slice(0, n)]
+        siblings = self._siblings(n, to_serve=to_serve)
         with sklearn_turn(n):
-            if self.spec.estimator.kind == "level_and_residual":
+            if self.spec.estimator.kind != "level_and_residual":
+                return FittedModel.of(self._classifier(table, target, counts, siblings))
+            if siblings is None:
                 return FittedModel.of(fit_level_model(self._part, table, target, counts))
-            if self.spec.estimator.kind == "text_classifier":
-                assert counts is not None, "a classifier of texts reads them"
-                return FittedModel.of(fit_text_model(self._part, counts, target))
-            return FittedModel.of(fit_conversion_model(self._part, table, target))
+            return FittedModel.of(blended_level_model(self._part, table, target, counts, siblings))
+
+    def _classifier(
+        self, table: pd.DataFrame, target: NDArray[Any], counts: TextCounts | None, siblings: PooledModels | None
+    ) -> Any:
+        if self.spec.estimator.kind == "text_classifier":
+            assert counts is not None, "a classifier of texts reads them"
+            of_texts = fit_text_model(self._part, counts, target)
+            return of_texts if siblings is None else blended_classifier(of_texts, self._part, counts, target, siblings)
+        of_touches = fit_conversion_model(self._part, table, target)
+        return of_touches if siblings is None else blended_classifier(of_touches, self._part, table, target, siblings)
+
+    def _siblings(self, n: int, *, to_serve: bool) -> PooledModels | None:
+        """What the organization's rows before the latest third or quarter of the first n teach, and those before n."""
+        rows, times = self._examples, self._examples.times
+        if rows.siblings is None or n < LEAST_OF_OWN:
+            return None
+        return rows.siblings.models(rows.slice(0, n), times[origin(n) - 1], None if to_serve else times[n - 1])
 
     def _part(self, n: int) -> Any:
         if n not in self._made:

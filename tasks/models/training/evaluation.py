@@ -114,7 +114,7 @@ def train(spec: ModelSpec, examples: Examples, confidence: float | None = None) 
     """Evaluate the spec on later rows, at its gate's confidence or another one, then fit it on all of them."""
     parts = Parts(spec, examples)
     folds = [_held_out(parts, examples, start, stop) for start, stop in pairwise(edges(examples.n))]
-    model = parts.fitted(examples.n)
+    model = parts.fitted(examples.n, to_serve=True)
     evaluation = evaluate(folds, confidence or spec.gate.confidence)
     return TrainedModel(model, evaluation, reference_predictions(model, examples), folds[-1])
 
@@ -334,7 +334,8 @@ def choose_window(spec: ModelSpec, rows: Examples, first_new: int, middle: int, 
 
 def _train(spec: ModelSpec, rows: Examples, start: int, stop: int) -> FittedModel | None:
     part = rows.slice(start, stop)
-    return _fitted(spec, part) if part.n >= spec.minimum_rows // 2 else None
+    least = spec.least_rows(pooled=rows.siblings is not None)
+    return _fitted(spec, part) if part.n >= least // 2 else None
 
 
 def _fitted(spec: ModelSpec, rows: Examples) -> FittedModel | None:

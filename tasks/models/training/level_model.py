@@ -31,7 +31,7 @@ LATEST_RESIDUALS = 500
 SEED = 20260101
 FARTHEST = 4.0  # standard deviations: one absurd number must not decide a prediction
 NUMBER_SCALE, LABEL_SCALE = 0.15, 0.5  # beside words, whose rows have length one
-LEAST_HELD_OUT = 20
+OWN_PRIOR, PRIOR_ROWS = 0.8, 30.0  # share of the residual that is kept where few rows say how much comes true
 MOST_LABELS = 50
 
 
@@ -113,12 +113,16 @@ class LevelModel:
 
     def predict(self, table: pd.DataFrame, counts: TextCounts | None = None) -> Floats:
         """(n,) expected values."""
-        linear = _design(self.features, self.words, table, counts) @ self.coefficients + self.intercept
-        mixed = linear
-        if self.tree_share > 0:
-            mixed = (1 - self.tree_share) * linear + self.tree_share * self.trees.predict(self.features.coded(table))
-        expected: Floats = levels(table, self.middle) + self.shrinkage * mixed
+        expected: Floats = levels(table, self.middle) + self.residual(table, counts)
         return expected
+
+    def residual(self, table: pd.DataFrame, counts: TextCounts | None = None) -> Floats:
+        """(n,) what is expected beside the level."""
+        mixed = _design(self.features, self.words, table, counts) @ self.coefficients + self.intercept
+        if self.tree_share > 0:
+            mixed = (1 - self.tree_share) * mixed + self.tree_share * self.trees.predict(self.features.coded(table))
+        residual: Floats = self.shrinkage * mixed
+        return residual
 
 
 def known_numbers(table: pd.DataFrame, numbers: list[str]) -> list[str]:
@@ -196,27 +200,40 @@ class LevelPart:
         return ridges, self.trees.predict(self.features.coded(table))
 
 
-def fit_level_model(
-    part_of: Callable[[int], LevelPart], table: pd.DataFrame, target: Floats, counts: TextCounts | None
-) -> LevelModel:
-    """Fit on rows (n) in time order, tuned on the latest of them by what was learned from those before.
+@dataclass(frozen=True)
+class Tuned:
+    """What was chosen on the latest m rows by what was learned from those before.
+
+    Attributes:
+        truth: (m,) residuals beside the level, and `mixed` (m,) what the ridge and the trees expected of them.
+    """
+
+    penalty: float
+    tree_share: float
+    truth: Floats
+    mixed: Floats
+
+
+def tune(part_of: Callable[[int], LevelPart], table: pd.DataFrame, target: Floats, counts: TextCounts | None) -> Tuned:
+    """Choose on the latest of rows (n) in time order.
 
     Args:
         part_of: what is learned from so many of the first rows.
         table, target, counts: as `LevelPart` takes them.
     """
     n, start = len(target), origin(len(target))
-    whole, before = part_of(n), part_of(start)
-    held_out = table.iloc[start:]
+    before, held_out = part_of(start), table.iloc[start:]
     truth = target[start:] - levels(held_out, before.middle)
     ridges, trees = before.residuals(held_out, None if counts is None else counts[slice(start, n)])
     penalty = min(PENALTIES, key=lambda one: float(((truth - ridges[one]) ** 2).mean()))
     tree_share = _between_zero_and_one(truth - ridges[penalty], trees - ridges[penalty])
-    mixed = (1 - tree_share) * ridges[penalty] + tree_share * trees
-    shrinkage = _between_zero_and_one(truth, mixed)
-    half_width = conformal_half_width(truth - shrinkage * mixed)
-    coefficients, intercept = whole.ridge(penalty)
-    recipe = {"recipe": "level + ridge + trees", "ridge_penalty": penalty, "tree_share": tree_share}
+    return Tuned(penalty, tree_share, truth, (1 - tree_share) * ridges[penalty] + tree_share * trees)
+
+
+def level_model(whole: LevelPart, tuned: Tuned, shrinkage: float) -> LevelModel:
+    """What was learned from all rows, mixed as it was tuned; `shrinkage` is the share of it that is kept."""
+    coefficients, intercept = whole.ridge(tuned.penalty)
+    recipe = {"recipe": "level + ridge + trees", "ridge_penalty": tuned.penalty, "tree_share": tuned.tree_share}
     return LevelModel(
         inputs=whole.inputs,
         middle=whole.middle,
@@ -224,20 +241,32 @@ def fit_level_model(
         words=whole.words,
         coefficients=coefficients,
         intercept=intercept,
-        trees=whole.trees if tree_share > 0 else None,
-        tree_share=tree_share,
+        trees=whole.trees if tuned.tree_share > 0 else None,
+        tree_share=tuned.tree_share,
         shrinkage=shrinkage,
-        half_width=half_width,
+        half_width=conformal_half_width(tuned.truth - shrinkage * tuned.mixed),
         recipe=recipe | {"shrinkage": shrinkage},
     )
 
 
-def _between_zero_and_one(truth: Floats, along: Floats) -> float:
-    """Least-squares share of a direction (n,) in the truth (n,)."""
+def fit_level_model(
+    part_of: Callable[[int], LevelPart], table: pd.DataFrame, target: Floats, counts: TextCounts | None
+) -> LevelModel:
+    """Fit on rows (n) in time order, tuned on the latest of them by what was learned from those before.
+
+    The arguments are those of `tune`.
+    """
+    tuned = tune(part_of, table, target, counts)
+    return level_model(part_of(len(target)), tuned, _between_zero_and_one(tuned.truth, tuned.mixed, OWN_PRIOR))
+
+
+def _between_zero_and_one(truth: Floats, along: Floats, prior: float = 0.0) -> float:
+    """Least-squares share of a direction (n,) in the truth (n,), beside rows that have the prior's share."""
     length = float(along @ along)
-    if len(truth) < LEAST_HELD_OUT or length == 0.0:
+    if length == 0.0:
         return 0.0
-    return float(np.clip(along @ truth / length, 0.0, 1.0))
+    more = length * PRIOR_ROWS / len(truth)
+    return float(np.clip((along @ truth + more * prior) / (length + more), 0.0, 1.0))
 
 
 def conformal_half_width(errors: Floats) -> float:

@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.models.records import ModelArtifacts, ModelKey
 from tasks.models.specs import ModelSpec
+from tasks.models.training.blending import BLEND, OWN, POOLED
 from tasks.models.training.dataset import RECENT_ROWS, Examples
 from tasks.models.training.evaluation import Evaluation, HeldOut, TrainedModel
 from tasks.models.training.figures import figures_of
@@ -25,6 +26,11 @@ TARGETS = {
 }
 LOSSES = {"regression": "mean squared error (log scale)", "classification": "mean log loss"}
 MOST_IMPORTANT = 5
+SERVES = {
+    OWN: "the workspace's own model",
+    POOLED: "its organization's model, at its own level and scale",
+    BLEND: "a blend of its own model and its organization's",
+}
 TITLES = {
     "mae_log": "MAE (log)",
     "r2": "R²",
@@ -44,7 +50,7 @@ def describe(
 ) -> tuple[str, ModelArtifacts]:
     """The model card, and the artifacts. For registered versions only: drawing costs as much as saving."""
     inputs = importance(trained.held_out)
-    card = model_card(key, spec, trained.evaluation, inputs, tags)
+    card = model_card(key, spec, rows, trained, inputs, tags)
     figures = figures_of(spec.target, trained.held_out, inputs)
     data = _data(key, spec, rows, trained, tags)
     tables, params = evaluation_tables(trained.held_out), _params(spec, trained)
@@ -65,14 +71,21 @@ def _params(spec: ModelSpec, trained: TrainedModel) -> dict[str, str]:
 
 
 def model_card(
-    key: ModelKey, spec: ModelSpec, evaluation: Evaluation, inputs: Importance | None, tags: dict[str, str]
+    key: ModelKey,
+    spec: ModelSpec,
+    rows: Examples,
+    trained: TrainedModel,
+    inputs: Importance | None,
+    tags: dict[str, str],
 ) -> str:
-    """What it predicts, how well on held-out rows, its most important inputs, its limits and its provenance."""
+    """What it predicts, by whose rows, how well on held-out ones, its most important inputs, limits and provenance."""
+    evaluation = trained.evaluation
     what = TARGETS.get(spec.target, f"the {spec.target} of a text")
     training = f"Trained on {tags['n_train']} rows, {tags['train_from'][:10]} to {tags['train_to'][:10]}."
     loss = LOSSES[spec.task]
     parts = [
         f"**{key.model_type.value} of {markdown(key.workspace_id)}** predicts {what}. {training}",
+        served_by(rows, trained.model.recipe),
         f"**Held-out performance.** {_metrics(evaluation)}; {evaluation.block['n']} rows from "
         f"{evaluation.block['from'][:10]} to {evaluation.block['to'][:10]}, which no choice was made on. On all "
         f"{evaluation.n} rows that it was tried on: {loss} {evaluation.loss:.4g}, of the better of two baselines "
@@ -83,6 +96,16 @@ def model_card(
         f"**From.** {_provenance(tags)}. Plots: the source run, *Artifacts*, `figures/`.",
     ]
     return "\n\n".join(part for part in parts if part)[:MAX_CHARACTERS]
+
+
+def served_by(rows: Examples, recipe: dict[str, Any]) -> str:
+    """Whether the workspace's own model, its organization's or a blend serves, and what decided it."""
+    if rows.siblings is None or "serves" not in recipe:
+        return ""
+    pool, own, pooled = rows.siblings.pool, recipe["own_share"], recipe["organization_share"]
+    shares = f"{own:.2f} of what its own rows teach, {pooled:.2f} of what {pool.rows.n} rows of its organization's "
+    shares += f"{len(pool.workspace_ids)} workspaces teach"
+    return f"**Serves: {SERVES[recipe['serves']]}** ({shares}; chosen on its own latest rows)."
 
 
 def _metrics(evaluation: Evaluation) -> str:

@@ -67,7 +67,41 @@ def test_a_champion_keeps_the_gain_it_was_trained_with() -> None:
     trained.result["models"]["ENGAGEMENT_PREDICTOR"] |= known
     first = report_rows(None, all_rows([trained]), ["calm"], everyone=True).rows
     said = page(model("calm", "no_drift", [STILL]), before=first)
-    assert "40 % better than its baseline, v\\_20260101\\_000000" in said
+    assert "40 % better than its baseline; v\\_20260101\\_000000" in said
+
+
+def trained(workspace_id: str, loss: float, version: str = "v_20260101_000000", **more: Any) -> Outcome:
+    outcome = model(workspace_id, "no_drift", [STILL])
+    metrics = {"mae_log": loss, "baseline_mae_log": 1.0}
+    about = {"evaluation": {"loss": loss, "baseline_loss": 1.0, "metrics": metrics, **more}}
+    outcome.result["models"]["ENGAGEMENT_PREDICTOR"] |= about | {"model_version": version, "candidate_version": version}
+    return outcome
+
+
+def test_of_three_hundred_models_the_best_and_the_worst_are_named_with_their_own_figure() -> None:
+    said = page(*[trained(f"w{i:03d}", 0.4 + i / 600) for i in range(300)])
+    best = said[said.index("## Best") : said.index("## Worst")]
+    worst = said[said.index("## Worst") : said.index("## Counts")]
+    assert best.count("\n- ") == 8
+    assert "- **w000 · ENGAGEMENT\\_PREDICTOR**: 60 % better than its baseline: mae\\_log 0.4, naive 1;" in best
+    assert worst.count("\n- ") == 5
+    assert worst.index("w299") < worst.index("w295")
+    assert "w100" not in said.partition("## Counts")[0]
+
+
+def test_a_few_models_are_all_best_and_none_is_called_worst() -> None:
+    said = page(*[trained(f"w{i}", 0.5, pool={"serves": "blend"}) for i in range(4)])
+    assert "## Worst" not in said
+    assert "naive 1, a blend with its organization's model" in said
+    assert "## Best" not in page()
+
+
+def test_a_night_says_how_good_the_model_before_was_and_the_one_now_is() -> None:
+    before = report_rows(None, all_rows([trained("calm", 0.8)]), ["calm"], everyone=True).rows
+    now = trained("calm", 0.5, "v_20260201_000000")
+    now.result["models"]["ENGAGEMENT_PREDICTOR"]["status"] = "promoted"
+    said = page(now, before=before)
+    assert "promoted: mae\\_log 0.5, naive 1 (before: mae\\_log 0.8, naive 1)" in said
 
 
 def test_models_link_to_an_mlflow_server_and_to_nothing_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020_release_exchange"
-down_revision = "0015_debate_leases"
+down_revision = "0018_service_keys"
 
 
 def upgrade() -> None:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0023_contextual_experiments"
-down_revision = "0018_service_keys"
+down_revision = "0020_release_exchange"
 
 
 def upgrade() -> None:

@@ -1,0 +1,64 @@
+"""The pools of organizations: whose rows teach whom, read from the warehouse when they are first needed.
+
+A workspace learns from its own organization alone, and only where it shares its insights: then so do its siblings with
+it. Nothing crosses organizations here; what may is the private release, see `tasks/transfer`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from threading import Lock
+
+from tasks.models.specs import ModelSpec
+from tasks.models.store.state import pool_basis, pool_counts
+from tasks.models.training.dataset import Examples, examples
+from tasks.models.training.pool import Pool, Siblings, rows_of_a_member
+from tasks.warehouse import Warehouse
+from tasks.warehouse.frames import content_frame, sharing_siblings, touch_frame
+
+KEPT = 5  # pools: one organization's, of every model type; each may hold some 100 MB of counted words
+Window = tuple[datetime | None, datetime | None]
+
+
+class Pools:
+    """The pools last used of one warehouse, so that the workspaces of an organization share one; safe to share."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+        self._pools: OrderedDict[tuple[object, ...], Pool] = OrderedDict()
+        self._turn = Lock()
+
+    def siblings(self, workspace_id: str, spec: ModelSpec, window: Window) -> Siblings | None:
+        """A workspace's place in its organization's pool of rows in a window; None where it has none to learn from.
+
+        Args:
+            workspace_id: whose.
+            spec: of the model.
+            window: from when (inclusive) until when (exclusive); None for open.
+        """
+        known = sharing_siblings(self.warehouse, workspace_id)
+        if len(known) < 2:
+            return None
+        counts = pool_counts(self.warehouse, known)
+        name = (tuple(known), spec.sha256, window, counts)
+        with self._turn:
+            if name not in self._pools:
+                read = partial(_labeled_rows, self.warehouse, known, spec, window)
+                self._pools[name] = Pool(spec, known, read)
+            self._pools.move_to_end(name)
+            while len(self._pools) > KEPT:
+                self._pools.popitem(last=False)
+            return Siblings(self._pools[name], workspace_id, pool_basis(known, counts))
+
+
+def _labeled_rows(
+    warehouse: Warehouse, workspace_ids: Sequence[str], spec: ModelSpec, window: Window
+) -> Mapping[str, Examples]:
+    """The latest labeled rows of each of these workspaces."""
+    read = content_frame if spec.rows == "content" else touch_frame
+    (since, until), most = window, rows_of_a_member(len(workspace_ids))
+    known = {name: examples(read(warehouse, name, since=since, until=until), spec) for name in workspace_ids}
+    return {name: rows.slice(max(rows.n - most, 0), rows.n) for name, rows in known.items()}
