@@ -36,7 +36,7 @@ from tasks.patterns.wording import describe, per_cent
 from tasks.statistics.one_thread import one_thread
 from tasks.statistics.outcome import AdjustedOutcome, adjusted_outcome
 
-ALGORITHM = "patterns/2"
+ALGORITHM = "patterns/3"
 MIN_SPREAD = 1e-9
 
 # The guide's names for means over matching rows; any other feature of the rule is called avg_<feature>.
@@ -213,6 +213,7 @@ def _pattern(
         effect_size=result.effect,
         lift_pct=lift,
         lift_interval_pct=interval,
+        later_interval_pct=(per_cent(result.later_interval[0]), per_cent(result.later_interval[1])),
         q_value=result.q_value,
         discovery_size=result.candidate.rows,
         total_size=result.candidate.rows,

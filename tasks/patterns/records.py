@@ -15,7 +15,10 @@ CAVEAT = "association, not cause: adjusted for channel, season and timing, not r
 TEST_ONE = "These are associations adjusted for channel, season and timing, not causes; test one to be sure"
 
 
-TUPLES = ("applicable_tasks", "untested_for", "inseparable_from", "same_act", "best_posts", "worst_posts")
+TUPLES = (
+    *("applicable_tasks", "untested_for", "inseparable_from", "same_act", "best_posts", "worst_posts"),
+    "later_interval_pct",
+)
 
 
 def rule_key(rule: Sequence[Condition]) -> str:
@@ -112,7 +115,9 @@ class Pattern:
         sample_size: matching posts.
         effect_size: adjusted, shrunken difference of rank scores, in standard deviations; |0.2| is small, |0.5| large.
         lift_pct: ratio of geometric means against comparable other posts, minus one, shrunken, in per cent.
-        lift_interval_pct: its 90 % interval, which allows for chance and for lifts drifting from season to season.
+        lift_interval_pct: its 90 % interval in the weeks that were analyzed.
+        later_interval_pct: the same for weeks to come, which lifts drift in; empty in what older versions wrote, whose
+            `lift_interval_pct` allowed for drift.
         q_value: false discovery rate at which this pattern is just reported.
         discovery_size, total_size: the same as `sample_size`, for programs that ask for them.
         effective_sample_size: matching posts, discounted for posts of one week sharing their luck.
@@ -167,6 +172,7 @@ class Pattern:
     other_post: str | None = None
     best_posts: tuple[dict[str, Any], ...] = ()
     worst_posts: tuple[dict[str, Any], ...] = ()
+    later_interval_pct: tuple[float, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The guide's keys and ours, ready for JSON but for instants."""
