@@ -37,6 +37,8 @@ def outcome_of(posts: Posts, rows: Rows, *, across_channels: bool = False, part:
         across_channels: whether channels are what is compared.
         part: codes of the rows' parts, if each is to be compared with its own part only.
     """
+    if len(rows) == len(posts.week) and (part is None or not part.any()):
+        return posts.across_channels if across_channels else posts.within_channels
     channel = np.zeros(len(rows), dtype=np.int64) if across_channels else posts.channel[rows]
     if part is not None:
         channel = channel * (part.max(initial=0) + 1) + part

@@ -34,7 +34,7 @@ from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery, Perio
 from tasks.patterns.robustness import Adjustment, adjustments
 from tasks.patterns.wording import describe, per_cent
 from tasks.statistics.one_thread import one_thread
-from tasks.statistics.outcome import AdjustedOutcome, adjusted_outcome
+from tasks.statistics.outcome import AdjustedOutcome
 
 ALGORITHM = "patterns/3"
 MIN_SPREAD = 1e-9
@@ -71,7 +71,7 @@ def analyze(frame: pl.DataFrame, query: PatternQuery, before: Sequence[Topic] = 
     thresholds = query.thresholds
     if len(posts.week) < thresholds.min_rows or weeks < thresholds.min_weeks:
         return _insufficient(query, len(posts.week), weeks, counts)
-    outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period)
+    outcome = posts.within_channels
     statistics = _statistics(query, posts, outcome) | counts
     if np.ptp(outcome.residual) < MIN_SPREAD:
         reason = f"all {len(posts.week)} posts did equally well within their channel and season"
@@ -254,7 +254,7 @@ def _newest(posts: Posts, chosen: Mask) -> str:
 
 def _ten(posts: Posts, chosen: Mask, order: int) -> tuple[dict[str, Any], ...]:
     """The ten chosen posts with the lowest (order 1) or highest (−1) engagement within their channel and season."""
-    within = posts.within
+    within = posts.within_channels.within
     rows = np.flatnonzero(chosen)
     rows = rows[np.argsort(order * within[rows], kind="stable")[:TEN]]
     return tuple(
