@@ -201,6 +201,7 @@ def _pattern(
     rule, membership = table.rule(members), table.membership(members)
     lift = per_cent(result.log_lift)
     interval = (per_cent(result.interval[0]), per_cent(result.interval[1]))
+    example, other = (int(np.flatnonzero(side)[-1]) for side in (membership.matching, membership.others))  # the newest
     return Pattern(
         pattern_id="",
         pattern_key=rule_key(rule),
@@ -225,8 +226,10 @@ def _pattern(
         fading=_is_fading(over_time, lift),
         over_time=over_time,
         share_of_posts=round(result.candidate.rows / int(membership.known.sum()), DECIMALS),
-        example_post=_newest(posts, membership.matching),
-        other_post=_newest(posts, membership.others),
+        example_post=str(posts.content_id[example]),
+        other_post=str(posts.content_id[other]),
+        example_text=posts.excerpt[example],
+        other_text=posts.excerpt[other],
         best_posts=_ten(posts, membership.matching, -1),
         worst_posts=_ten(posts, membership.matching, 1),
         same_act=tuple(rule_in_words(table.rule(one.members)) for one in result.folded),
@@ -246,10 +249,6 @@ def _features(posts: Posts, matching: Mask, of_rule: list[str]) -> dict[str, flo
         if len(values):
             means[name] = round(float(np.mean(values > 0 if name in GUIDE_SHARES else values)), DECIMALS)
     return means
-
-
-def _newest(posts: Posts, chosen: Mask) -> str:
-    return str(posts.content_id[int(np.flatnonzero(chosen)[-1])])
 
 
 def _ten(posts: Posts, chosen: Mask, order: int) -> tuple[dict[str, Any], ...]:

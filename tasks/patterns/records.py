@@ -15,6 +15,8 @@ CAVEAT = "association, not cause: adjusted for channel, season and timing, not r
 TEST_ONE = "These are associations adjusted for channel, season and timing, not causes; test one to be sure"
 
 
+MOST_CERTAIN = 0.999
+
 TUPLES = (
     *("applicable_tasks", "untested_for", "inseparable_from", "same_act", "best_posts", "worst_posts"),
     "later_interval_pct",
@@ -135,6 +137,7 @@ class Pattern:
         same_act: weaker rules about the same act, such as its length in words and in characters, that add nothing.
         share_of_posts: matching posts among those of which it is known; None in what older versions wrote.
         example_post, other_post: `content_id` of the newest post that matches, and of the newest that does not.
+        example_text, other_text: how their texts begin.
         best_posts, worst_posts: the ten matching posts that did best and worst: `content_id`, `text` as it begins, and
             `times_typical`, their engagement over that of a typical post of their channel and season.
     """
@@ -173,6 +176,8 @@ class Pattern:
     best_posts: tuple[dict[str, Any], ...] = ()
     worst_posts: tuple[dict[str, Any], ...] = ()
     later_interval_pct: tuple[float, ...] = ()
+    example_text: str | None = None
+    other_text: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The guide's keys and ours, ready for JSON but for instants."""
@@ -229,10 +234,10 @@ class ContentAnalysis:
             average = sum(pattern.effect_size for pattern in winning) / len(winning)
             lines += [
                 f"Identified {len(winning)} high-performing patterns with average {average:.2f} effect size",
-                f"Top strategy: {winning[0].description} (confidence: {winning[0].confidence:.1%})",
+                f"Top strategy: {winning[0].description} (confidence: {_never_certain(winning[0])})",
             ]
         if losing:
-            lines.append(f"Avoid: {losing[0].description} (confidence: {losing[0].confidence:.1%})")
+            lines.append(f"Avoid: {losing[0].description} (confidence: {_never_certain(losing[0])})")
         lines += [f"Losing strength lately: {pattern.description}" for pattern in self.patterns if pattern.fading]
         lines += [
             f"Cannot be told apart: {pattern.description}; nearly the same posts: {', '.join(pattern.inseparable_from)}"
@@ -261,3 +266,8 @@ class ContentAnalysis:
 
     def _of_type(self, kind: str) -> list[Pattern]:
         return [pattern for pattern in self.patterns if pattern.pattern_type == kind]
+
+
+def _never_certain(pattern: Pattern) -> str:
+    """A pattern's confidence in per cent, in the guide's format: at most 99.9 %, for no association is certain."""
+    return f"{min(pattern.confidence, MOST_CERTAIN):.1%}"
