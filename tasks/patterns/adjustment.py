@@ -6,7 +6,7 @@ for what was posted; a rule about a channel is compared across channels, within 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tasks.patterns.condition_table import ConditionTable
 from tasks.patterns.preparation import Posts
-from tasks.patterns.search import RuleCandidate, rule_matches
+from tasks.patterns.search import RuleCandidate
 from tasks.statistics.contrast import Contrast, StratifiedDesign, stratified_design
 from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import AdjustedOutcome, adjusted_outcome
@@ -37,6 +37,8 @@ def outcome_of(posts: Posts, rows: Rows, *, across_channels: bool = False, part:
         across_channels: whether channels are what is compared.
         part: codes of the rows' parts, if each is to be compared with its own part only.
     """
+    if len(rows) == len(posts.week) and (part is None or not part.any()):
+        return posts.across_channels if across_channels else posts.within_channels
     channel = np.zeros(len(rows), dtype=np.int64) if across_channels else posts.channel[rows]
     if part is not None:
         channel = channel * (part.max(initial=0) + 1) + part
@@ -70,10 +72,8 @@ def score_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCa
     return ScoreContrasts(contrast, share_left)
 
 
-def score_contrast_beside(
-    posts: Posts, table: ConditionTable, candidate: RuleCandidate, others: list[RuleCandidate]
-) -> Contrast:
-    """A candidate's difference in rank scores, where other rules are taken out of it too."""
+def score_contrast_beside(posts: Posts, table: ConditionTable, candidate: RuleCandidate, others: Floats) -> Contrast:
+    """A candidate's difference in rank scores, where other columns (n, C) are taken out of it too."""
     _, outcome, design = next(_designs(posts, table, [candidate], np.arange(len(posts.week)), beside=others))
     return design.contrast(outcome.rank_score)
 
@@ -110,7 +110,7 @@ def _designs(
     part: Rows | None = None,
     *,
     controlled: bool = True,
-    beside: Sequence[RuleCandidate] = (),
+    beside: Floats | None = None,
 ) -> Iterator[tuple[list[int], AdjustedOutcome, StratifiedDesign]]:
     """Candidates by what they are adjusted for, with their outcome and their design."""
     parts = np.zeros(len(rows), dtype=np.int64) if part is None else part
@@ -125,9 +125,8 @@ def _designs(
         chosen = [candidates[i] for i in members]
         matching, known = rules_on(table, chosen, rows)
         controls = _controls(table, kind, rows) if controlled else None
-        if beside:
-            columns = [rule_matches(table.matches, other.members)[rows].astype(np.float64) for other in beside]
-            controls = np.column_stack(columns if controls is None else [controls, *columns])
+        if beside is not None:
+            controls = beside[rows] if controls is None else np.column_stack([controls, beside[rows]])
         stratum = outcomes[across].stratum
         story = story_codes if kind == WORDS else None
         design = stratified_design(matching, stratum, cluster, story, valid=known, controls=controls)

@@ -35,9 +35,9 @@ from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery, Perio
 from tasks.patterns.robustness import Adjustment, adjustments
 from tasks.patterns.wording import describe, per_cent
 from tasks.statistics.one_thread import one_thread
-from tasks.statistics.outcome import AdjustedOutcome, adjusted_outcome
+from tasks.statistics.outcome import AdjustedOutcome
 
-ALGORITHM = "patterns/2"
+ALGORITHM = "patterns/3"
 MIN_SPREAD = 1e-9
 
 # The guide's names for means over matching rows; any other feature of the rule is called avg_<feature>.
@@ -75,7 +75,7 @@ def analyze(
     thresholds = query.thresholds
     if len(posts.week) < thresholds.min_rows or weeks < thresholds.min_weeks:
         return _insufficient(query, len(posts.week), weeks, counts)
-    outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period)
+    outcome = posts.within_channels
     statistics = _statistics(query, posts, outcome) | counts
     if np.ptp(outcome.residual) < MIN_SPREAD:
         reason = f"all {len(posts.week)} posts did equally well within their channel and season"
@@ -214,6 +214,7 @@ def _pattern(
     rule, membership = table.rule(members), table.membership(members)
     lift = per_cent(result.log_lift)
     interval = (per_cent(result.interval[0]), per_cent(result.interval[1]))
+    example, other = (int(np.flatnonzero(side)[-1]) for side in (membership.matching, membership.others))  # the newest
     return Pattern(
         pattern_id="",
         pattern_key=rule_key(rule),
@@ -226,6 +227,7 @@ def _pattern(
         effect_size=result.effect,
         lift_pct=lift,
         lift_interval_pct=interval,
+        later_interval_pct=(per_cent(result.later_interval[0]), per_cent(result.later_interval[1])),
         q_value=result.q_value,
         discovery_size=result.candidate.rows,
         total_size=result.candidate.rows,
@@ -237,8 +239,10 @@ def _pattern(
         fading=_is_fading(over_time, lift),
         over_time=over_time,
         share_of_posts=round(result.candidate.rows / int(membership.known.sum()), DECIMALS),
-        example_post=_newest(posts, membership.matching),
-        other_post=_newest(posts, membership.others),
+        example_post=str(posts.content_id[example]),
+        other_post=str(posts.content_id[other]),
+        example_text=posts.excerpt[example],
+        other_text=posts.excerpt[other],
         best_posts=_ten(posts, membership.matching, -1),
         worst_posts=_ten(posts, membership.matching, 1),
         same_act=tuple(rule_in_words(table.rule(one.members)) for one in result.folded),
@@ -260,13 +264,9 @@ def _features(posts: Posts, matching: Mask, of_rule: list[str]) -> dict[str, flo
     return means
 
 
-def _newest(posts: Posts, chosen: Mask) -> str:
-    return str(posts.content_id[int(np.flatnonzero(chosen)[-1])])
-
-
 def _ten(posts: Posts, chosen: Mask, order: int) -> tuple[dict[str, Any], ...]:
     """The ten chosen posts with the lowest (order 1) or highest (−1) engagement within their channel and season."""
-    within = posts.within
+    within = posts.within_channels.within
     rows = np.flatnonzero(chosen)
     rows = rows[np.argsort(order * within[rows], kind="stable")[:TEN]]
     return tuple(

@@ -18,7 +18,6 @@ from tasks.patterns.preparation import prepare
 from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery
 from tasks.statistics.contrast import stratified_contrast
 from tasks.statistics.group_codes import groups
-from tasks.statistics.outcome import adjusted_outcome
 
 MIN_ROWS = 10
 MAX_P = 0.10
@@ -91,7 +90,7 @@ def _confirmed_elsewhere(frame: pl.DataFrame, patterns: tuple[Pattern, ...], que
         return []
     sides = [rule_membership(posts.features, pattern.rule) for pattern in known]
     matching, valid = (np.column_stack(masks) for masks in zip(*((s.matching, s.known) for s in sides), strict=True))
-    outcome = adjusted_outcome(posts.log_rate, posts.channel, posts.period)
+    outcome = posts.within_channels
     contrast = stratified_contrast(matching, outcome.rank_score, outcome.stratum, groups(posts.week).codes, valid=valid)
     direction = np.array([1.0 if pattern.pattern_type == "winning" else -1.0 for pattern in known])
     p = stdtr(contrast.degrees_of_freedom, -direction * contrast.estimate / contrast.standard_error)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.conditions import TITLE_AND_BODY, Condition, Membership, Rule
+from tasks.content.catalogue import family
 from tasks.content.topics import Topic, topics_in
 from tasks.content.words import COMMA, terms_in
 from tasks.patterns.features import EncodedFeature, Floats, Mask
@@ -59,6 +60,13 @@ class ConditionTable:
     def of_words(self) -> Mask:
         """(S,) conditions on words, which stand after all others."""
         return np.array([feature.kind == "words" for feature in self.about], dtype=bool)
+
+    @cached_property
+    def act(self) -> NDArray[np.int64]:
+        """(S,) codes of what conditions are about; features that measure one act, such as lengths, have one code."""
+        names = [family(feature.name) for feature in self.about]
+        codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
+        return np.array([codes[name] for name in names], dtype=np.int64)
 
     @cached_property
     def alone(self) -> Mask:

@@ -18,7 +18,7 @@ from tasks.errors import InputError
 from tasks.patterns.features import EncodedFeature, features_of, with_attributes, words_of
 from tasks.patterns.leakage import without_leaks
 from tasks.statistics.group_codes import groups
-from tasks.statistics.outcome import adjusted_outcome, log_rate
+from tasks.statistics.outcome import AdjustedOutcome, adjusted_outcome, log_rate
 from tasks.warehouse.schema import Content
 
 Codes = NDArray[np.int64]
@@ -82,9 +82,14 @@ class Posts:
         return len(groups(self.week).numbers)
 
     @cached_property
-    def within(self) -> NDArray[np.float64]:
-        """(n,) ℓ above that of the typical post of the same channel and season."""
-        return adjusted_outcome(self.log_rate, self.channel, self.period).within
+    def within_channels(self) -> AdjustedOutcome:
+        """The outcome beside posts of the same channel and season."""
+        return adjusted_outcome(self.log_rate, self.channel, self.period)
+
+    @cached_property
+    def across_channels(self) -> AdjustedOutcome:
+        """The outcome beside posts of the same season, to compare channels."""
+        return adjusted_outcome(self.log_rate, np.zeros_like(self.channel), self.period)
 
     @cached_property
     def period(self) -> Codes:

@@ -6,13 +6,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tasks.conditions import OF_WORDS, rule_in_words
+from tasks.conditions import OF_WORDS
 from tasks.patterns.applicability import TASK_TYPES
 from tasks.patterns.history import FADING, GONE
 from tasks.patterns.records import CAVEAT, Pattern
 from tasks.patterns.wording import format_lift, per_cent
 
 FADING_WEIGHT = 0.3
+AND = " and "
+LEAST_SHOWN = 0.001  # of a false discovery rate
 MAX_SHARED = 0.5  # rules that share more than half of their features say nearly the same
 
 
@@ -96,12 +98,16 @@ def _worth(pattern: Pattern) -> dict[str, Any]:
     wins, share = pattern.pattern_type == "winning", pattern.share_of_posts
     gain = worth(pattern)
     many = "none" if not wins else "twice as many" if _is_of_words(pattern) else "all"
-    better, worse = (pattern.example_post, pattern.other_post) if wins else (pattern.other_post, pattern.example_post)
+    examples = [(pattern.example_post, pattern.example_text), (pattern.other_post, pattern.other_text)]
+    (better, better_text), (worse, worse_text) = examples if wins else examples[::-1]
+    today = f"{100 * share:.0f} % of your posts do today"
     return {
         "gain_pct": gain,
-        "gain": (f"{share:.0%} of your posts do today; if {many} did, the typical post would get {gain:.0f} % more"),
+        "gain": f"{today}; if {many} did, the typical post would get {gain:.0f} % more",
         "better_post": better,
+        "better_post_text": better_text,
         "worse_post": worse,
+        "worse_post_text": worse_text,
     }
 
 
@@ -117,11 +123,11 @@ def _recommendation(content_type: str, pattern: Pattern, task_type: str) -> dict
         format_lift(value, pattern.lift_interval_pct, "+") for value in (pattern.lift_pct, *pattern.lift_interval_pct)
     )
     evidence = (
-        f"{lift} % [{low}, {high}] against comparable posts, {pattern.sample_size} posts, q = {pattern.q_value:.3f} "
+        f"{lift} % [{low}, {high}] against comparable posts, {pattern.sample_size} posts, {_rate(pattern)} "
         "after paying for the whole search"
     )
     return {
-        "recommendation": f"{'Prefer' if wins else 'Avoid'} content that {rule_in_words(pattern.rule)}",
+        "recommendation": f"{'Prefer' if wins else 'Avoid'} content that {AND.join(one.words for one in pattern.rule)}",
         "action": "prefer" if wins else "avoid",
         "task_type": task_type,
         "content_type": content_type,
@@ -131,3 +137,7 @@ def _recommendation(content_type: str, pattern: Pattern, task_type: str) -> dict
         "caveat": CAVEAT,
         **{name: value for name, value in pattern.as_dict().items() if name != "caveat"},
     }
+
+
+def _rate(pattern: Pattern) -> str:
+    return f"q < {LEAST_SHOWN}" if pattern.q_value < LEAST_SHOWN else f"q = {pattern.q_value:.3f}"

@@ -18,7 +18,12 @@ CAVEAT = "association, not cause: adjusted for channel, season and timing, not r
 TEST_ONE = "These are associations adjusted for channel, season and timing, not causes; test one to be sure"
 
 
-TUPLES = ("applicable_tasks", "untested_for", "inseparable_from", "same_act", "best_posts", "worst_posts")
+MOST_CERTAIN = 0.999
+
+TUPLES = (
+    *("applicable_tasks", "untested_for", "inseparable_from", "same_act", "best_posts", "worst_posts"),
+    "later_interval_pct",
+)
 
 
 def rule_key(rule: Sequence[Condition]) -> str:
@@ -115,7 +120,9 @@ class Pattern:
         sample_size: matching posts.
         effect_size: adjusted, shrunken difference of rank scores, in standard deviations; |0.2| is small, |0.5| large.
         lift_pct: ratio of geometric means against comparable other posts, minus one, shrunken, in per cent.
-        lift_interval_pct: its 90 % interval, which allows for chance and for lifts drifting from season to season.
+        lift_interval_pct: its 90 % interval in the weeks that were analyzed.
+        later_interval_pct: the same for weeks to come, which lifts drift in; empty in what older versions wrote, whose
+            `lift_interval_pct` allowed for drift.
         q_value: false discovery rate at which this pattern is just reported.
         discovery_size, total_size: the same as `sample_size`, for programs that ask for them.
         effective_sample_size: matching posts, discounted for posts of one week sharing their luck.
@@ -133,6 +140,7 @@ class Pattern:
         same_act: weaker rules about the same act, such as its length in words and in characters, that add nothing.
         share_of_posts: matching posts among those of which it is known; None in what older versions wrote.
         example_post, other_post: `content_id` of the newest post that matches, and of the newest that does not.
+        example_text, other_text: how their texts begin.
         best_posts, worst_posts: the ten matching posts that did best and worst: `content_id`, `text` as it begins, and
             `times_typical`, their engagement over that of a typical post of their channel and season.
         effect: what doing it is expected to bring, see `tasks.effects.wording.as_effect`; None in what older versions
@@ -172,6 +180,9 @@ class Pattern:
     other_post: str | None = None
     best_posts: tuple[dict[str, Any], ...] = ()
     worst_posts: tuple[dict[str, Any], ...] = ()
+    later_interval_pct: tuple[float, ...] = ()
+    example_text: str | None = None
+    other_text: str | None = None
     effect: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -231,10 +242,10 @@ class ContentAnalysis:
             average = sum(pattern.effect_size for pattern in winning) / len(winning)
             lines += [
                 f"Identified {len(winning)} high-performing patterns with average {average:.2f} effect size",
-                f"Top strategy: {winning[0].description} (confidence: {winning[0].confidence:.1%})",
+                f"Top strategy: {winning[0].description} (confidence: {_never_certain(winning[0])})",
             ]
         if losing:
-            lines.append(f"Avoid: {losing[0].description} (confidence: {losing[0].confidence:.1%})")
+            lines.append(f"Avoid: {losing[0].description} (confidence: {_never_certain(losing[0])})")
         lines += [f"Losing strength lately: {pattern.description}" for pattern in self.patterns if pattern.fading]
         lines += [
             f"Cannot be told apart: {pattern.description}; nearly the same posts: {', '.join(pattern.inseparable_from)}"
@@ -263,3 +274,8 @@ class ContentAnalysis:
 
     def _of_type(self, kind: str) -> list[Pattern]:
         return [pattern for pattern in self.patterns if pattern.pattern_type == kind]
+
+
+def _never_certain(pattern: Pattern) -> str:
+    """A pattern's confidence in per cent, in the guide's format: at most 99.9 %, for no association is certain."""
+    return f"{min(pattern.confidence, MOST_CERTAIN):.1%}"

@@ -151,12 +151,12 @@ def pair_sums(matches: Mask, outcome: Floats, known: Mask | None = None, known_a
     )
 
 
-def search(sums: PairSums, owner: Codes, alone: Mask, min_rows: int = MIN_ROWS) -> Candidates:
+def search(sums: PairSums, act: Codes, alone: Mask, min_rows: int = MIN_ROWS) -> Candidates:
     """Every usable single condition, and the pairs that say something new.
 
     Args:
         sums: of the S conditions and the scores within channel × period.
-        owner: (S,) index of each condition's feature; a pair never joins two conditions of one feature.
+        act: (S,) code of what each condition is about; a pair never joins two that measure the same act.
         alone: (S,) conditions that may be a rule by themselves.
         min_rows: fewest rows that match, and fewest that are known not to.
     """
@@ -164,7 +164,7 @@ def search(sums: PairSums, owner: Codes, alone: Mask, min_rows: int = MIN_ROWS) 
     strength = np.abs(score)
     single = np.diagonal(strength)
     parent = np.maximum(single[:, None], single[None, :])
-    searched = usable & (owner[:, None] < owner[None, :])
+    searched = np.triu(usable & (act[:, None] != act[None, :]))
     first, second = np.nonzero(searched & (strength >= np.maximum(parent + PARSIMONY, MIN_PAIR_SCORE)))
     adds = np.sign(score[first, second]) * sums.interaction(first, second) >= MIN_INTERACTION
     pairs = [(int(i), int(j)) for i, j in zip(first[adds], second[adds], strict=True)]

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array
 
 from tasks.statistics.group_codes import groups
 
@@ -167,10 +168,11 @@ def sum_by(codes: Codes, values: Floats) -> Floats:
     steps = codes[1:] - codes[:-1]
     if groups and codes[0] == 0 and steps.min(initial=0) >= 0 and steps.max(initial=0) <= 1:  # in order, as weeks are
         return np.add.reduceat(values, np.append(0, np.flatnonzero(steps) + 1), axis=0)
-    cells = codes[:, None] * size + np.arange(size)
-    sums = np.bincount(cells.ravel(), weights=np.asarray(values, dtype=np.float64).ravel(), minlength=groups * size)
-    sums_by_group: Floats = sums.reshape(groups, size).astype(np.float64, copy=False)
-    return sums_by_group
+    if size == 1:
+        return np.bincount(codes, weights=values[:, 0], minlength=groups)[:, None].astype(np.float64, copy=False)
+    members = csc_array((np.ones(len(codes)), codes, np.arange(len(codes) + 1)), shape=(groups, len(codes)))
+    sums: Floats = members @ values  # a fourth of what np.bincount takes over the cells of a table
+    return sums
 
 
 @dataclass(frozen=True)
@@ -194,8 +196,10 @@ class Strata:
     def center(self, values: Floats) -> Floats:
         """Deviations (n, K) from stratum means over valid rows; 0 at the others."""
         kept = values if self.weights is None else values * self.weights
-        means = (sum_by(self.codes, kept) / np.maximum(self.rows, 1.0))[self.codes]
-        return kept - (means if self.weights is None else means * self.weights)
+        means: Floats = (sum_by(self.codes, kept) / np.maximum(self.rows, 1.0))[self.codes]
+        if self.weights is not None:
+            means *= self.weights
+        return np.subtract(kept, means, out=means)
 
 
 @dataclass(frozen=True)

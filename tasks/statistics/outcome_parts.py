@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.statistics.group_codes import groups
+from tasks.statistics.outcome import mean_ranks
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -46,6 +47,7 @@ PERMUTATIONS = 4
 FEWEST_LEVELS = 3
 NEIGHBORS = 2  # whole numbers on either side of a level that would be about as frequent, were it counted
 FEWEST_TIMES = 3.5  # that a level is as frequent as its neighborhood on average; 1 for counts, 5 with nothing around
+LARGEST_WHOLE = 2.0**53  # beyond it floats do not count any more
 GLANCE_ROWS = 500
 WEAK = 0.25
 
@@ -108,12 +110,12 @@ def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed:
     if is_label or _is_chosen(values[known]):
         return f"its levels hardly overlap in {name}, so it {FIX}" if _separates(values[known], y) else None
     x = values[known].astype(np.float64)
-    is_count = _is_count(x)
-    if is_count and _is_count(y) and _is_bounded(x, y, clusters, seed):
+    if (x <= y).all() and _is_count(x) and _is_count(y) and _is_bounded(x, y, clusters, seed):
         return f"never exceeds {name}, so it {FIX}"
     bound, rises = _correlation_bound(x, y, clusters)
     if bound < MOVES_ALONG:
         return None
+    is_count = _is_count(x)
     is_yes_or_no = len(np.unique(y)) <= 2
     if bound >= (DETERMINES_YES_OR_NO if is_yes_or_no else DETERMINES):
         return f"nearly determines {name} (rank correlation {bound:.2f} or more), so it {FIX}"
@@ -126,15 +128,17 @@ def _is_count(values: Array) -> bool:
     return bool((values >= 0).all() and _is_whole(values) and len(np.unique(values)) >= FEWEST_VALUES)
 
 
-def _is_whole(values: Array) -> bool:
-    return bool((values == np.floor(values)).all())
+def _is_whole(values: Array | Codes) -> bool:
+    some = values[:GLANCE_ROWS]  # settle most
+    return bool((some == np.floor(some)).all() and (values == np.floor(values)).all())
 
 
 def _is_chosen(values: Array | Codes) -> bool:
     """Whether whole numbers come in a few levels with gaps between them, as people choose them."""
-    if not _is_whole(values.astype(np.float64)):
+    if not _is_whole(values) or np.abs(values).max(initial=0.0) > LARGEST_WHOLE:
         return False
-    levels, counts = np.unique(values, return_counts=True)
+    grouped = groups(values.astype(np.int64))
+    levels, counts = grouped.numbers, grouped.rows
     if not FEWEST_LEVELS <= len(levels) <= MOST_LEVELS:
         return False
     near = np.abs(levels[:, None] - levels[None, :]) <= NEIGHBORS
@@ -143,9 +147,7 @@ def _is_chosen(values: Array | Codes) -> bool:
 
 
 def _is_bounded(x: Array, y: Array, clusters: Codes, seed: int) -> bool:
-    """Whether x ≤ y in every row, though outcomes that change places within a week would often break that."""
-    if (x > y).any():
-        return False
+    """Whether outcomes that change places within a week would often break that x ≤ y, as it is in every row."""
     generator = np.random.default_rng(seed)
     home = np.argsort(clusters, kind="stable")
     exceeded = 0.0
@@ -164,7 +166,7 @@ def _correlation_bound(x: Array, y: Array, clusters: Codes) -> tuple[float, bool
     if _is_weak(x, y, clusters):
         return 0.0, False
     size = np.bincount(clusters)
-    first, second = (_centered(_ranks(values), clusters, size) for values in (x, y))
+    first, second = (_centered(mean_ranks(values), clusters, size) for values in (x, y))
     xy, xx, yy = (np.bincount(clusters, product) for product in (first * second, first**2, second**2))
     if len(size) < 3 or min(xx.sum(), yy.sum()) <= 0:
         return 0.0, False
@@ -179,14 +181,6 @@ def _correlation_bound(x: Array, y: Array, clusters: Codes) -> tuple[float, bool
     return max(abs(whole) - STANDARD_ERRORS * error, 0.0) / _largest_correlation(y), whole > 0
 
 
-def _ranks(values: Array) -> Array:
-    """Ranks (n,) of values (n,), ties at their mean."""
-    from scipy.stats import rankdata  # takes 2 s, and most of what imports this module never needs it
-
-    ranks: Array = rankdata(values)
-    return ranks
-
-
 def _is_weak(x: Array, y: Array, clusters: Codes) -> bool:
     """Whether a glance at some of many rows rules a refusal out: ranking all of them is what takes the time.
 
@@ -196,14 +190,14 @@ def _is_weak(x: Array, y: Array, clusters: Codes) -> bool:
         return False
     some = slice(None, None, len(x) // GLANCE_ROWS)
     codes = groups(clusters[some]).codes
-    first, second = (_centered(_ranks(values[some]), codes, np.bincount(codes)) for values in (x, y))
+    first, second = (_centered(mean_ranks(values[some]), codes, np.bincount(codes)) for values in (x, y))
     spread = float((first**2).sum() * (second**2).sum())
     return spread > 0 and abs(float((first * second).sum())) < WEAK * np.sqrt(spread)
 
 
 def _largest_correlation(y: Array) -> float:
     """Rank correlation of y with a variable without ties in the same order."""
-    ordered = _ranks(np.sort(y))
+    ordered = mean_ranks(np.sort(y))
     return float(np.corrcoef(ordered, np.arange(len(y)))[0, 1])
 
 

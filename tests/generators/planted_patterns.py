@@ -27,6 +27,7 @@ ATTRIBUTES = (
     *(f"kind_{k}" for k in range(len(NOMINAL_LEVELS))),
     *(f"size_{k}" for k in range(NUMERIC)),
 )
+OF_ONE_KIND = ("flag_5", "flag_6", "flag_7", "kind_1", "size_2")  # not known of posts of another kind, where there are
 
 
 def is_channel(rule: Rule) -> bool:
@@ -50,7 +51,10 @@ class Planted:
 
 @dataclass(frozen=True)
 class Simulated:
-    """A workspace and its truth; `frame` is what the analyzer sees, the rest is what it must not."""
+    """A workspace and its truth; `frame` is what the analyzer sees, the rest is what it must not.
+
+    What is missing in `complete` is no accident, and missing in `frame` too.
+    """
 
     frame: pl.DataFrame
     complete: pl.DataFrame
@@ -60,22 +64,33 @@ class Simulated:
     period: np.ndarray
 
     def truth(self, rule: Rule) -> float:
-        """The planted contrast of a rule within channel × period, in log units; of a channel, within the period."""
-        found = self.matches(rule)[:, None]
+        """The planted contrast of a rule within channel × period, in log units; of a channel, within the period.
+
+        Among the posts of which the rule is known: of the others nobody can say on which side they are.
+        """
+        met = self.matches(rule)[:, None]
+        known = self.complete.select(pl.all_horizontal(pl.col(one.feature).is_not_null() for one in rule)).to_numpy()
         stratum = self.period if is_channel(rule) else self.stratum
-        return float(stratified_contrast(found, self.effect, stratum, np.arange(len(found))).estimate[0])
+        return float(stratified_contrast(met, self.effect, stratum, np.arange(len(met)), valid=known).estimate[0])
 
     def realized(self, planted: Planted) -> float:
         """The contrast a planted rule really shows, in log units: less where it dies or another overlaps."""
         return float(stratified_contrast(planted.matches[:, None], self.effect, self.stratum, self.period).estimate[0])
 
     def matches(self, rule: Rule) -> np.ndarray:
-        columns = self.complete.select(one.expression.alias(str(i)) for i, one in enumerate(rule))
+        """Posts (n,) that are known to meet a rule."""
+        columns = self.complete.select(one.expression.fill_null(False).alias(str(i)) for i, one in enumerate(rule))
         return columns.to_numpy().all(axis=1)
 
 
-def simulate(seed: int, *, null: bool | None = None, n: int | None = None, clean: bool = False) -> Simulated:
-    """A workspace of 300–12,000 posts over 18 months; half of them hold no pattern at all."""
+def simulate(
+    seed: int, *, null: bool | None = None, n: int | None = None, clean: bool = False, gaps: bool = False
+) -> Simulated:
+    """A workspace of 300–12,000 posts over 18 months; half of them hold no pattern at all.
+
+    With `gaps`, three posts in ten are of another kind: some features say nothing of them, and they do better for
+    reasons of their own.
+    """
     g = np.random.default_rng([seed, 20261123])
     null = bool(g.random() < 0.5) if null is None else null
     n = n or int(np.clip(g.lognormal(7.2, 0.9), 300, 12_000))
@@ -88,9 +103,13 @@ def simulate(seed: int, *, null: bool | None = None, n: int | None = None, clean
     effect += g.normal(0, 0.6, CHANNELS)[channel]
     log_rate = -3.5 + g.normal(0, 0.8) * (time - 0.5) + _weeks(g)[week]
     log_rate = log_rate + effect + 0.8 * g.standard_t(3, n) / np.sqrt(3)
+    other_kind = np.random.default_rng([seed, 20261129]).random(n) < (0.3 if gaps else 0.0)
+    log_rate += 0.6 * other_kind
     impressions = np.round(np.exp(g.normal(7, 1, n))).astype(int) + 1
     engagements = g.poisson(np.minimum(impressions * np.exp(log_rate), 1e8))
     complete = _frame(features, time, channel, impressions, engagements)
+    of_one_kind = pl.Series(~other_kind)
+    complete = complete.with_columns(pl.when(of_one_kind).then(pl.col(name)).alias(name) for name in OF_ONE_KIND)
     frame = complete if clean else _spoil(g, complete, features)
     period = (time * DAYS / 56).astype(int)
     return Simulated(frame, complete, planted, effect, strata(channel, period), period)

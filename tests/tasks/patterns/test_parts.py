@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,11 +13,13 @@ import pytest
 from tasks.conditions import TITLE_AND_BODY, Condition
 from tasks.patterns.analysis import analyze
 from tasks.patterns.condition_table import condition_table
+from tasks.patterns.evidence import lift_intervals
 from tasks.patterns.preparation import prepare, week_numbers
 from tasks.patterns.recommendations import recommend
 from tasks.patterns.records import Pattern, rule_key
 from tasks.patterns.search import RuleCandidate, distinct, pair_sums, search, strongest_first
 from tasks.patterns.wording import describe
+from tasks.statistics.contrast import Contrast
 from tests.generators.planted_patterns import ATTRIBUTES, simulate
 from tests.tasks.patterns.test_planted_truth import AS_OF, query
 
@@ -27,6 +30,29 @@ def test_weeks_begin_on_mondays_utc() -> None:
     sunday = datetime(2026, 1, 4, 23, 59, tzinfo=UTC)
     weeks = week_numbers(pl.Series([sunday, sunday + timedelta(minutes=1)], dtype=pl.Datetime("us", "UTC")))
     assert np.diff(weeks).tolist() == [1]
+
+
+def test_an_interval_widens_by_what_shrinking_took_and_for_weeks_to_come_by_drift() -> None:
+    one = np.ones(2)
+    contrast = Contrast(0.5 * one, 0.1 * one, 0.1 * one, 1e9 * one)
+    as_they_are, shrunken = lift_intervals(np.array([0.5, 0.3]), contrast)
+    assert as_they_are == pytest.approx([0.5 - 1.645 * 0.1, 0.5 + 1.645 * 0.1], abs=1e-3)
+    assert shrunken == pytest.approx([0.3 - 1.645 * np.hypot(0.1, 0.2), 0.3 + 1.645 * np.hypot(0.1, 0.2)], abs=1e-3)
+    later = lift_intervals(np.array([0.5, 0.5]), contrast, drift=0.2)[0]
+    assert np.ptp(later) == pytest.approx(2 * 1.645 * np.hypot(0.1, 0.1), abs=1e-3)
+
+
+def test_a_pattern_says_what_to_expect_later_too() -> None:
+    """Later lifts are less certain, and an answer of an older version that did not say so can still be read."""
+    found = analyze(simulate(3, null=False, n=2000).frame, query(3)).patterns
+    assert found
+    for pattern in found:
+        low, high = pattern.later_interval_pct
+        assert low < pattern.lift_interval_pct[0] < pattern.lift_pct < pattern.lift_interval_pct[1] < high
+        plain = json.loads(json.dumps(pattern.as_dict(), default=str))
+        assert Pattern.from_dict(plain) == pattern
+        del plain["later_interval_pct"]
+        assert Pattern.from_dict(plain).later_interval_pct == ()
 
 
 def test_pair_sums_agree_with_counting_one_pair_at_a_time() -> None:

@@ -102,7 +102,9 @@ async def test_recommendations_come_with_their_evidence(warehouse: Warehouse) ->
     assert share == pytest.approx(0.4, abs=0.06)
     # Nine tenths more for the six in ten posts that do not include emojis yet: 1.9 to the power of .6 is 1.47.
     assert found[0]["gain_pct"] == pytest.approx(100 * (1.9 ** (1 - share) - 1), rel=0.25)
-    assert found[0]["gain"].startswith(f"{share:.0%} of your posts do today; if all did, the typical post would get")
+    assert found[0]["gain"].startswith(
+        f"{100 * share:.0f} % of your posts do today; if all did, the typical post would get"
+    )
     emoji = {row["content_id"]: row["emoji_count"] for row in posts()}
     assert (emoji[found[0]["better_post"]], emoji[found[0]["worse_post"]]) == (1, 0)
     assert isinstance(found[0]["confidence"], float)

@@ -96,7 +96,7 @@ def judged(found: tuple[Pattern, ...], past: Posts, later: Posts, page_id: str) 
 
 
 def _verdict(pattern: Pattern, page_id: str, later: float, later_reach: float) -> Verdict:
-    low, high = np.log1p(np.array(pattern.lift_interval_pct) / 100)
+    low, high = np.log1p(np.array(pattern.later_interval_pct) / 100)
     learned = float(np.log1p(pattern.lift_pct / 100))
     return Verdict(page_id, learned, float(high - low) / 2, pattern.confidence, later, later_reach)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tasks.conditions import TITLE_AND_BODY
 from tasks.patterns.analysis import analyze
 from tasks.patterns.applicability import with_tasks
+from tasks.patterns.recommendations import recommend
 from tasks.patterns.records import Pattern, PatternQuery, SearchThresholds
 from tasks.patterns.robustness import explain
 from tests.generators.wordy_workspaces import AS_OF, WORDS_OF_SUBJECT, simulate_texts
@@ -35,6 +37,21 @@ def test_a_word_that_matters_is_said_as_a_marketer_says_it() -> None:
     assert len(matching) == found[0].sample_size
     assert matching["body"].str.contains("(?i)curry").all()
     assert explain(frame, query(), found)[0]["adjusted_lift_pct"] > 150
+
+
+def test_a_recommendation_shows_a_post_of_each_kind_and_is_never_certain() -> None:
+    frame, _, _ = simulate_texts(5, n=900, curry=1.5)
+    found = analyze(frame, query())
+    best = replace(
+        about_words(found.patterns)[0], applicable_tasks=("social_media_post",), confidence=0.999999, q_value=1e-9
+    )
+    advice = recommend([("social", best)], "social_media_post", 1)[0]
+    texts = dict(frame.select("content_id", "body").iter_rows())
+    assert "curry" in texts[advice["better_post"]].lower()
+    assert texts[advice["better_post"]].startswith(advice["better_post_text"])
+    assert texts[advice["worse_post"]].startswith(advice["worse_post_text"])
+    assert "q < 0.001" in advice["evidence"]
+    assert "99.9%" in replace(found, patterns=(best,)).insights[1]
 
 
 def test_a_word_pattern_is_looked_for_in_other_kinds_of_content() -> None:

@@ -1,0 +1,69 @@
+"""Planted truth in workspaces of other makes: another generator, and gaps that are no accident in our own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from tasks.patterns.records import PatternQuery, SearchThresholds
+from tests.generators.other_workspaces import BEGINNING, OWN, WEEKS, simulate_otherwise
+from tests.generators.planted_patterns import simulate
+from tests.tasks.patterns.test_planted_truth import BARS, COVERAGE, DEFAULT_POWER, SMALL_EFFECTS, query, tally
+
+LIFT_ERROR = "log-lift mean absolute error"
+
+
+def other_query(thresholds: SearchThresholds) -> PatternQuery:
+    as_of = BEGINNING + timedelta(weeks=WEEKS, days=20)
+    return PatternQuery("w", "social", as_of, 500, thresholds, OWN)
+
+
+def test_a_share_of_workspaces_of_another_make_stays_near_the_bars() -> None:
+    """24 workspaces: the bars with two standard errors of slack for so few."""
+    figures = tally(map(simulate_otherwise, range(24)), other_query(SMALL_EFFECTS)).figures()
+    assert figures["false share of reported patterns"] <= 0.17
+    assert figures["null workspaces with any pattern"] <= 0.2
+    assert figures["power"] >= 0.6
+    assert figures[COVERAGE] >= 0.75
+
+
+def test_a_share_of_workspaces_with_gaps_stays_near_the_bars() -> None:
+    truths = map(partial(simulate, gaps=True, n=900), range(24))
+    figures = tally(truths, query(0)).figures()
+    assert figures["false share of reported patterns"] <= 0.17
+    assert figures["null workspaces with any pattern"] <= 0.2
+
+
+@pytest.mark.slow
+def test_workspaces_of_another_make_meet_the_bars() -> None:
+    """400 of them. Lifts are less certain there, for the noise is larger: their error is printed, and covered."""
+    figures, by_default = (
+        tally(map(simulate_otherwise, range(1000, 1400)), other_query(one)).figures()
+        for one in (SMALL_EFFECTS, SearchThresholds())
+    )
+    _compare("another generator", figures, by_default, left_out=(LIFT_ERROR,))
+
+
+@pytest.mark.slow
+def test_gaps_that_are_no_accident_leave_the_bars_met() -> None:
+    """400 workspaces; of three posts in ten some features are not known, and they do better for other reasons.
+
+    Power is printed alone: less is known of a third of the features.
+    """
+    figures, by_default = (
+        tally(map(partial(simulate, gaps=True), range(7000, 7400)), query(0, one)).figures()
+        for one in (SMALL_EFFECTS, SearchThresholds())
+    )
+    _compare("gaps", figures, by_default, left_out=(LIFT_ERROR, "power"))
+
+
+def _compare(world: str, figures: dict[str, float], by_default: dict[str, float], left_out: tuple[str, ...]) -> None:
+    print(f"\n{world}, at min_effect_size = 0.15, and in brackets at the guide's 0.3:")
+    for name, sign, bound in BARS:
+        print(f"BAR {name}: {figures[name]:.3f} [{by_default[name]:.3f}] (bar {sign} {bound})")
+    for name, sign, bound in BARS:
+        if name not in left_out:
+            assert figures[name] <= bound if sign == "<=" else figures[name] >= bound, name
+    assert "power" in left_out or by_default["power"] >= DEFAULT_POWER
