@@ -108,6 +108,12 @@ class OutOfRangeError(InputError):
         super().__init__(f"{name} must be {expected}, not {value!r}")
 
 
+def require_whole(name: str, value: object, low: int, high: int) -> None:
+    """Raise `OutOfRangeError` unless the value is a whole number with low ≤ value ≤ high: 2.7 is not rounded to 2."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise OutOfRangeError(name, value, f"a whole number between {low} and {high}")
+
+
 def require_between(name: str, value: float, low: float, high: float) -> None:
     """Raise `OutOfRangeError` unless low ≤ value ≤ high; a NaN is never between."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:

@@ -53,7 +53,8 @@ class WorkspaceSimilarity(float):
 
     Attributes:
         mode: `same_organisation` (both workspaces' own estimates) or `segment_prototypes` (across organizations: only
-            public metadata and the private release; nothing of either workspace).
+            public metadata and the private release; nothing of either workspace), or `not_sharing`: at least one of
+            them does not share its insights, nothing was compared, and the number is 0.
         as_of: when the release was made; None where none was used.
     """
 
