@@ -77,7 +77,7 @@ async def test_strangers_reach_each_other_only_through_the_release(sqlite_wareho
     after = await learner(sqlite_warehouse).get_transfer_insights("new", as_of=NOW)
     assert after["status"] == "ok"
     assert {i["metadata"]["mode"] for i in after["insights"]} == {"private_release"}
-    assert len(after["insights"]) == 5 <= after["metadata"]["total_insights_found"]
+    assert 3 <= len(after["insights"]) <= min(5, after["metadata"]["total_insights_found"])
     assert after["as_of"] == NOW.isoformat()
 
 
