@@ -25,6 +25,7 @@ MIN_MATCHING = 3
 STRATUM_DAYS = 60
 HALF_DAYS = 14
 MIN_HALF_SHARE = 0.35
+WEEKLY_DRIFT = 0.35  # log-lift; how far the effect in a single week lies from what it is in the long run
 MIN_STANDARD_ERROR = 1e-6  # beneath it the outcome does not vary: rounding, not precision
 CONTROLS_FROM_POSTS = 200  # fewer posts cannot pay for two dozen further columns
 KNOWN_EXPOSURE = 0.8
@@ -83,7 +84,8 @@ def workspace_estimates(content: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
 
     Returns:
         `pattern_key`, `log_lift`, `standard_error`, `log_lift_a`, `log_lift_b` (NaN where a half says nothing),
-        `matching`, `posts`; one row for each pattern that some posts follow and others of their stratum do not.
+        `matching`, `posts`; one row for each pattern that some posts follow and others of their stratum do not. The
+        error is that of the effect in the long run: a single week's posts, however many, show that week's effect.
     """
     posts = usable_posts(content, as_of)
     if posts.rows.height < 2 * MIN_MATCHING:
@@ -169,12 +171,16 @@ def _family(
         posts.contrast(part, follows, known, adjust, within_channel=within)
         for part in (np.ones(len(half), dtype=bool), half, ~half)
     )
+    sampling = whole.iid_standard_error
+    drifting = np.hypot(sampling, WEEKLY_DRIFT / np.sqrt(_weeks(posts.day)))
     frame = pl.DataFrame(
         {
             "pattern_key": [keys[i] for i in kept],
             "log_lift": whole.estimate,
-            # With few weeks the clustered error is itself uncertain, and mostly too small.
-            "standard_error": np.maximum(whole.standard_error, whole.iid_standard_error),
+            # With few weeks the clustered error knows nothing of drift, is itself uncertain, and mostly too small.
+            "standard_error": np.where(
+                sampling > MIN_STANDARD_ERROR, np.maximum(whole.standard_error, drifting), sampling
+            ),
             "log_lift_a": np.where(np.isfinite(a.standard_error), a.estimate, np.nan),
             "log_lift_b": np.where(np.isfinite(b.standard_error), b.estimate, np.nan),
             "matching": matching[kept],
@@ -183,3 +189,9 @@ def _family(
         schema=ESTIMATE_SCHEMA,
     )
     return frame.filter(pl.col("standard_error") < np.inf, pl.col("standard_error") > MIN_STANDARD_ERROR)
+
+
+def _weeks(day: Codes) -> float:
+    """Weeks that posts (n,) by day are spread over: of two days two sevenths, of a post a month one for each."""
+    span = float(np.ptp(day) + 1) / 7.0
+    return min(span, float(len(np.unique(day // 7))))

@@ -12,7 +12,7 @@ import numpy as np
 
 from tasks.conditions import WEEKDAYS
 from tasks.transfer.catalogue import ENTRIES, InsightType
-from tasks.transfer.pools import MIN_RELEASED_SOURCES, Z95
+from tasks.transfer.pools import MIN_RELEASED_SOURCES
 from tasks.transfer.prediction import Benefit
 from tasks.transfer.records import Floats, Insight, LiftPrediction, Mask, Pool, TransferInsights
 
@@ -140,7 +140,7 @@ def _insight(
 ) -> Insight:
     pool, prediction = evidence.pool, evidence.prediction
     kind = ENTRIES[chosen[0]].insight_type
-    mean, deviation = prediction.mean[chosen].mean(), prediction.standard_deviation[chosen].mean()
+    mean, reach = prediction.mean[chosen].mean(), prediction.reach()[chosen].mean()
     return Insight(
         insight_id=identity,
         insight_type=kind,
@@ -153,7 +153,7 @@ def _insight(
         | {
             "mode": pool.mode,
             "evidence": "association",
-            "interval_95": _lifts(np.array([mean - Z95 * deviation, mean + Z95 * deviation])),
+            "interval_95": _lifts(np.array([mean - reach, mean + reach])),
             "pooled_interval_95": _lifts(pool.interval[chosen].mean(axis=0)),
             "own_weight": round(float(prediction.own_weight[chosen].mean()), 3),
             "worthwhile": evidence.benefit.worthwhile if evidence.benefit else None,

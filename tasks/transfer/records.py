@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -53,7 +53,8 @@ class WorkspaceSimilarity(float):
 
     Attributes:
         mode: `same_organisation` (both workspaces' own estimates) or `segment_prototypes` (across organizations: only
-            public metadata and the private release; nothing of either workspace).
+            public metadata and the private release; nothing of either workspace), or `not_sharing`: at least one of
+            them does not share its insights, nothing was compared, and the number is 0.
         as_of: when the release was made; None where none was used.
     """
 
@@ -100,10 +101,11 @@ class LiftPrediction:
 
     Attributes:
         mean: (K,) posterior mean.
-        standard_deviation: (K,) posterior standard deviation of the target's own effect.
+        standard_deviation: (K,) posterior standard deviation of the target's own effect in the months to come.
         own_weight: (K,) how much of the answer is the target's own, 0…1.
         contradicted: (K,) own data contradicts the pool.
         expected: (K,) mean before own data was looked at.
+        degrees_of_freedom: (K,) of the posterior's t distribution: own data's spread is itself an estimate.
     """
 
     mean: Floats
@@ -111,11 +113,18 @@ class LiftPrediction:
     own_weight: Floats
     contradicted: Mask
     expected: Floats
+    degrees_of_freedom: Floats
 
     def confidence(self) -> Floats:
         """Probability (K,) that the target's effect has the predicted sign."""
-        probability: Floats = ndtr(np.abs(self.mean) / np.maximum(self.standard_deviation, 1e-12))
+        distance = np.abs(self.mean) / np.maximum(self.standard_deviation, 1e-12)
+        probability: Floats = stdtr(self.degrees_of_freedom, distance)
         return probability
+
+    def reach(self) -> Floats:
+        """Half the width (K,) of the 95 % interval of the target's effect."""
+        half: Floats = stdtrit(self.degrees_of_freedom, 0.975) * self.standard_deviation
+        return half
 
 
 @dataclass(frozen=True, slots=True)

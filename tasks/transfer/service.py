@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.errors import OutOfRangeError, UnknownNameError, require_between
+from tasks.errors import UnknownNameError, require_between, require_whole
 from tasks.transfer import store
 from tasks.transfer.catalogue import CATALOGUE_VERSION, INSIGHT_TYPES
 from tasks.transfer.errors import BudgetSpentError, NobodySharesError
@@ -48,6 +48,7 @@ from tasks.warehouse.standing import StandingOutcomes
 logger = logging.getLogger("raptorflow")
 
 STEP = "transfer"
+MOST_WORKSPACES = 1_000_000
 NOT_SHARING = "shares_insights is false: nothing is taken from it"
 UNKNOWN = "unknown workspace; add it with `raptorflow ingest workspaces FILE`"
 
@@ -62,10 +63,10 @@ class TransferService:
         similarity_threshold: float = 0.7,
         warehouse: Warehouse | None = None,
     ) -> None:
-        require_between("min_source_workspaces", min_source_workspaces, 2, 1_000_000)
+        require_whole("min_source_workspaces", min_source_workspaces, 2, MOST_WORKSPACES)
         require_between("min_confidence", min_confidence, 0.0, 1.0)
         require_between("similarity_threshold", similarity_threshold, 0.0, 1.0)
-        self.min_source_workspaces = int(min_source_workspaces)
+        self.min_source_workspaces = min_source_workspaces
         self.min_confidence = min_confidence
         self.similarity_threshold = similarity_threshold
         self._warehouse = warehouse
@@ -78,8 +79,7 @@ class TransferService:
         as_of: datetime | None = None,
     ) -> TransferInsights:
         """What works for workspaces like the target, combined with what the target's own posts say."""
-        if isinstance(top_k, bool) or top_k < 1:
-            raise OutOfRangeError("top_k", top_k, "at least 1")
+        require_whole("top_k", top_k, 1, MOST_WORKSPACES)
         for kind in [insight_types] if isinstance(insight_types, str) else insight_types:
             if kind not in INSIGHT_TYPES:
                 raise UnknownNameError("insight type", kind, INSIGHT_TYPES)
@@ -99,7 +99,7 @@ class TransferService:
 
     def find_similar_workspaces(self, workspace_id: str, top_k: int = 10) -> list[tuple[str, float]]:
         """Workspaces of the same organization for which the same things work, with the cosine of their effects."""
-        require_between("top_k", top_k, 1, 1_000_000)
+        require_whole("top_k", top_k, 1, MOST_WORKSPACES)
         warehouse = open_warehouse(self._warehouse)
         target = find_workspace(warehouse, str(workspace_id))
         if target["organisation_id"] is None or not target["shares_insights"]:
@@ -110,13 +110,15 @@ class TransferService:
         own = _own(warehouse, target)
         siblings, names = siblings_of(rows), rows["workspace_id"].unique().sort().to_list()
         mine, theirs = effect_vector(own.effect, own.error), effect_vector(siblings.effect, siblings.error)
-        index, cosine = nearest(mine, theirs, min(int(top_k), len(names)))
+        index, cosine = nearest(mine, theirs, min(top_k, len(names)))
         return [(names[i], round(float(value), 3)) for i, value in zip(index[0], cosine[0], strict=True)]
 
     def compute_workspace_similarity(self, workspace_a: str, workspace_b: str) -> WorkspaceSimilarity:
         """Likeness of two workspaces in [0, 1]."""
         warehouse = open_warehouse(self._warehouse)
         a, b = (find_workspace(warehouse, str(workspace_id)) for workspace_id in (workspace_a, workspace_b))
+        if not (a["shares_insights"] and b["shares_insights"]):
+            return WorkspaceSimilarity(0.0, "not_sharing", None)
         same = a["workspace_id"] == b["workspace_id"]
         if same or (a["organisation_id"] is not None and a["organisation_id"] == b["organisation_id"]):
             value = 1.0 if same else similarity_of(_own(warehouse, a), 0, _own(warehouse, b), 0)

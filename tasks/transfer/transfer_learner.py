@@ -59,7 +59,7 @@ class TransferLearner:
 
         Raises:
             UnknownNameError: for an unknown workspace or insight type.
-            OutOfRangeError: if top_k is below 1.
+            OutOfRangeError: if top_k is no whole number of at least 1.
         """
         return await asyncio.to_thread(
             self._service.get_transfer_insights, target_workspace_id, top_k, insight_types, as_of
@@ -69,7 +69,8 @@ class TransferLearner:
         """Likeness of two workspaces in [0, 1].
 
         Exact within one organization. Across organizations it is the likeness of their segments: public metadata
-        and the private release's prototypes, nothing of either workspace's own; `mode` says which it was.
+        and the private release's prototypes, nothing of either workspace's own; `mode` says which it was. 0 and
+        `not_sharing` where one of the two does not share its insights.
 
         Raises:
             UnknownNameError: if there is no such workspace.
@@ -83,6 +84,6 @@ class TransferLearner:
 
         Raises:
             UnknownNameError: if there is no such workspace.
-            OutOfRangeError: if top_k is below 1.
+            OutOfRangeError: if top_k is no whole number of at least 1.
         """
         return await asyncio.to_thread(self._service.find_similar_workspaces, workspace_id, top_k)

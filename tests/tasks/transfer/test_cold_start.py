@@ -108,4 +108,4 @@ def test_a_target_unlike_the_pool_widens_it() -> None:
         return float(predict(known, own, own_error).own_weight[shared].mean())
 
     assert np.mean([own_weight(0.3) for _ in range(100)]) < 0.4
-    assert np.mean([own_weight(-0.1) for _ in range(100)]) > 0.85
+    assert np.mean([own_weight(-0.1) for _ in range(100)]) > 0.8
