@@ -527,6 +527,14 @@ class ExperimentService:
         """Look at the data and keep the look."""
         return interim_analysis.analyze(self.store, experiment_id)
 
+    def preview_experiment(self, experiment_id: str) -> ExperimentResult:
+        """What a look at the data would say now; none is kept."""
+        return interim_analysis.preview(self.store, experiment_id)
+
+    def observed_power(self, experiment_id: str) -> PowerCurve | None:
+        """The power curve at the control's mean and spread as observed; None while they say nothing."""
+        return interim_analysis.observed_power(self.store, experiment_id)
+
     def check_significance(self, experiment_id: str) -> tuple[bool, str | None]:
         """Whether a winner is proven, and which."""
         analysis = self.analyze_experiment(experiment_id)
@@ -652,6 +660,18 @@ class ExperimentService:
     def list_experiments(self, workspace_id: str | None = None) -> list[dict[str, Any]]:
         """One row an experiment, as last looked at."""
         return interim_analysis.overview(self.store, workspace_id)
+
+    def waiting_experiments(self) -> list[dict[str, Any]]:
+        """Running experiments of all workspaces that wait for a decision, as `list_experiments` lists them."""
+        return interim_analysis.waiting(self.store)
+
+    def moved_experiments(self, since: datetime, limit: int) -> list[dict[str, Any]]:
+        """Experiments of all workspaces that started or ended since an instant, the latest first."""
+        return self.store.definitions.moved_since(since, limit)
+
+    def running_counts(self, workspace_ids: Sequence[str]) -> dict[str, int]:
+        """How many experiments run in each of these workspaces; none is named in which none does."""
+        return self.store.definitions.counts(RUNNING, workspace_ids)
 
     def analyze_aggregated(
         self, workspace_id: str, *, finished: Collection[str] = (), test: str = "welch", correction: str = "holm"
