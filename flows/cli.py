@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from flows import debate_commands, experiment_commands
+from flows import debate_commands, experiment_commands, key_commands
 from tasks.errors import InputError, RaptorflowError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 
 app.add_typer(experiment_commands.app, name="experiment")
 app.add_typer(debate_commands.app, name="debate")
+app.add_typer(key_commands.app, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 DATABASE = "Read from postgresql://user@host/database, sqlite:///file.db or duckdb: (PGPASSWORD holds a password)."

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from flows.json_output import json_text, plain
+from tasks.json_output import json_text, plain
 from tasks.plain_text import terminal
 
 if TYPE_CHECKING:

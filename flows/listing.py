@@ -11,7 +11,8 @@ from tasks.conditions import rule_in_words
 from tasks.experiments.service import ExperimentService
 from tasks.models import list_drift_checks, list_models
 from tasks.patterns.records import Pattern
-from tasks.patterns.store import latest_analyses, patterns_of
+from tasks.patterns.service import PatternService
+from tasks.patterns.store import latest_analyses
 from tasks.patterns.wording import format_lift, format_probability
 from tasks.swarm.debate_service import DebateService
 from tasks.swarm.registry_service import RegistryService
@@ -31,17 +32,7 @@ def patterns(workspace_id: str | None, for_machines: bool = False) -> Rows:
     return [
         {"workspace": name, "type": content_type} | (pattern.as_dict() if for_machines else _pattern(pattern))
         for name in _workspaces(warehouse, workspace_id)
-        for content_type, pattern in stored_patterns(warehouse, name)
-    ]
-
-
-def stored_patterns(warehouse: Warehouse, workspace_id: str) -> list[tuple[str, Pattern]]:
-    """Content type and pattern of the newest analyses of a workspace, without those that are gone."""
-    return [
-        (analysis["content_type"], pattern)
-        for analysis in latest_analyses(warehouse, workspace_id)
-        for pattern in patterns_of(warehouse, analysis["analysis_id"])
-        if pattern.trend != "gone"
+        for content_type, pattern in PatternService(warehouse=warehouse).stored_patterns(name)
     ]
 
 

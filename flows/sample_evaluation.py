@@ -13,6 +13,7 @@ from flows import listing
 from tasks.conditions import rule_in_words
 from tasks.content.planted import Match, Truth, load_channel_levels, load_planted, match, true_lift
 from tasks.patterns.records import Pattern
+from tasks.patterns.service import PatternService
 from tasks.patterns.wording import format_probability
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import content_frame
@@ -57,7 +58,7 @@ def evaluate(planted_in: Path, days: int) -> SampleEvaluation:
 
 def _analyses(warehouse: Warehouse, name: str, days: int) -> Iterator[tuple[str, list[Pattern], pl.DataFrame]]:
     """Content type, patterns found and the content looked at, for each content type of a workspace."""
-    stored = listing.stored_patterns(warehouse, name)
+    stored = PatternService(warehouse=warehouse).stored_patterns(name)
     content = content_frame(warehouse, name)
     recent = content.filter(pl.col("published_at").dt.offset_by(f"{days}d") > pl.col("published_at").max())
     for content_type in recent["content_type"].unique().sort():

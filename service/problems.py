@@ -7,6 +7,7 @@ house's own errors is told as "internal error", and its reason goes to the log a
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -16,12 +17,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from tasks.errors import InputError, RaptorflowError, UnknownNameError, WarehouseError
+from tasks.errors import InputError, RaptorflowError, UnknownNameError, WarehouseError, WrongTimeError
 from tasks.warehouse.database import UNAVAILABLE
 
 KIND = "application/problem+json"
 RETRY_SECONDS = 2
 MOST_FIELDS = 20
+SECONDS_BETWEEN_WARNINGS = 60.0
+BUSY = "the warehouse is busy or away; send the same request again"
+ASKED_FOR = ("workspace", "experiment", "debate", "key")  # what stands in an address; other names are input
 logger = logging.getLogger("raptorflow.service")
 
 
@@ -59,6 +63,39 @@ class ProblemError(Exception):
         return JSONResponse(body, self.status, self.headers, KIND)
 
 
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What to do, in one sentence."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "problem"],
+                "properties": {"field": {"type": "string"}, "problem": {"type": "string"}},
+            },
+        },
+    },
+}
+TOLD = {
+    401: "No key, or none that stands.",
+    403: "The key has not the scope.",
+    404: "It is not there, or the key does not open it.",
+    409: "As things stand it cannot be done.",
+    413: "The request is longer than 4 MB.",
+    422: "Something is wrong with the request: each field, and what it should be.",
+    429: "The key asks too often; `Retry-After` says when it may again.",
+    503: "The warehouse is locked or away; the same request may be sent again.",
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": words, "content": {KIND: {"schema": SCHEMA}}} for status, words in TOLD.items()
+}
+
+
 def not_found(what: str) -> ProblemError:
     """The one answer to an id that is not there and to one of another workspace."""
     return ProblemError(404, f"no such {what}, or not one that this key may read")
@@ -94,26 +131,61 @@ async def _of_validation(_request: Request, error: Exception) -> JSONResponse:
 
 async def _of_http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, ProblemError):  # raised as the body was read
+        return error.__cause__.response()
+    if error.status_code == 400:
+        problem = {"field": "body", "problem": "cannot be read as JSON"}
+        return ProblemError(422, "the body cannot be read as JSON", errors=[problem]).response()
     return ProblemError(error.status_code, str(error.detail), headers=dict(error.headers or {})).response()
 
 
-async def _of_house(_request: Request, error: Exception) -> JSONResponse:
+def status_of(error: RaptorflowError) -> int:
+    """The status that tells an error of the house."""
     if isinstance(error, WarehouseError):
-        logger.warning("%s", error)
-        return unavailable(
-            "the warehouse cannot be used now; its operator sees why with `raptorflow doctor`"
-        ).response()
-    if isinstance(error, UnknownNameError):
-        return ProblemError(404, str(error)).response()
-    if isinstance(error, InputError):
-        return ProblemError(422, str(error)).response()
-    logger.warning("%s", error)
-    return ProblemError(409, str(error)).response()
+        return 503
+    if isinstance(error, UnknownNameError) and error.what in ASKED_FOR:
+        return 404
+    return 422 if isinstance(error, InputError) and not isinstance(error, WrongTimeError) else 409
+
+
+def words_of(error: RaptorflowError) -> str:
+    """What is said of it: an address is nobody's business, and what is not there is not named."""
+    status = status_of(error)
+    if status == 503:
+        return "the warehouse cannot be used now; its operator sees why with `raptorflow doctor`"
+    if status == 404 and isinstance(error, UnknownNameError):
+        return not_found(error.what).detail
+    return str(error)
+
+
+async def _of_house(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RaptorflowError)
+    status = status_of(error)
+    if status in (409, 503):
+        _seldom.warning(str(error))
+    return (unavailable(words_of(error)) if status == 503 else ProblemError(status, words_of(error))).response()
 
 
 async def _of_database(_request: Request, error: Exception) -> JSONResponse:
-    logger.warning("the warehouse: %s", type(error).__name__)
-    return unavailable("the warehouse is busy or away; send the same request again").response()
+    _seldom.warning(f"the warehouse: {type(error).__name__}")
+    return unavailable(BUSY).response()
+
+
+class _Seldom:
+    """Warns of one thing once in a while: a warehouse that is away is told by every request."""
+
+    def __init__(self) -> None:
+        self._warned: dict[str, float] = {}
+
+    def warning(self, words: str) -> None:
+        now = time.monotonic()
+        if now - self._warned.get(words, -SECONDS_BETWEEN_WARNINGS) >= SECONDS_BETWEEN_WARNINGS:
+            self._warned = {known: at for known, at in self._warned.items() if now - at < SECONDS_BETWEEN_WARNINGS}
+            self._warned[words] = now
+            logger.warning("%s", words)
+
+
+_seldom = _Seldom()
 
 
 async def _of_anything(_request: Request, error: Exception) -> JSONResponse:

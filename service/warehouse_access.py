@@ -21,6 +21,11 @@ class WarehouseAccess:
     def __init__(self, warehouse: Warehouse | None = None) -> None:
         self._warehouse, self._is_current = warehouse or Warehouse(patience=PATIENCE_SECONDS), False
 
+    @property
+    def url(self) -> str:
+        """The warehouse's address."""
+        return self._warehouse.url
+
     def open(self) -> Warehouse:
         """The warehouse, seen to be at this code's schema.
 

@@ -9,7 +9,8 @@ RaptorflowError                    the work failed                        exit s
 └── InputError (ValueError)        what was asked or given is wrong       exit status 2
     ├── HomeNameError              the home's path holds ? or #
     ├── UnknownNameError           a name that is not among those known, with the nearest one
-    └── OutOfRangeError            a number outside its bounds
+    ├── OutOfRangeError            a number outside its bounds
+    └── WrongTimeError             right in itself, but not as things stand
 
 Capabilities add their own beneath these, in their `errors.py`.
 """
@@ -106,6 +107,10 @@ class OutOfRangeError(InputError):
     def __init__(self, name: str, value: object, expected: str) -> None:
         self.name, self.value, self.expected = name, value, expected
         super().__init__(f"{name} must be {expected}, not {value!r}")
+
+
+class WrongTimeError(InputError):
+    """Raised where a request is right in itself, and things are in a state that does not allow it."""
 
 
 def require_between(name: str, value: float, low: float, high: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
@@ -30,6 +31,8 @@ class Settings(BaseSettings):
     mlflow_url: str | None = Field(default=None, repr=False, validation_alias=AliasChoices("MLFLOW_TRACKING_URI"))
     auth: str | None = Field(default=None, repr=False, validation_alias=AliasChoices("RAPTORFLOW_AUTH"))
     allowed_hosts: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_ALLOWED_HOSTS"))
+    trusted_proxies: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_TRUSTED_PROXIES"))
+    allowed_origins: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_ALLOWED_ORIGINS"))
     input_folders: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_INPUT_FOLDERS"))
     log_format: Literal["text", "json"] = Field(default="text", validation_alias=AliasChoices("RAPTORFLOW_LOG_FORMAT"))
     task_runner: Literal["threads", "dask"] = Field(
@@ -78,6 +81,20 @@ class Settings(BaseSettings):
     def public_names(self) -> list[str]:
         """Names under which the servers are reached through a proxy."""
         return [name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip()]
+
+    @property
+    def proxies(self) -> list[IPv4Network | IPv6Network]:
+        """Networks of proxies that may say for which person a program asks.
+
+        Raises:
+            ValueError: if one is no address and no network.
+        """
+        return [ip_network(text.strip(), strict=False) for text in self.trusted_proxies.split(",") if text.strip()]
+
+    @property
+    def foreign_pages(self) -> list[str]:
+        """Origins of pages, such as a shop's, whose scripts may ask the service if they bring a key."""
+        return [origin.strip() for origin in self.allowed_origins.split(",") if origin.strip()]
 
     @property
     def readable_folders(self) -> list[Path]:

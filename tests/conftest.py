@@ -38,6 +38,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "RAPTORFLOW_AUTH",
         "RAPTORFLOW_ALLOWED_HOSTS",
         "RAPTORFLOW_INPUT_FOLDERS",
+        "RAPTORFLOW_TRUSTED_PROXIES",
+        "RAPTORFLOW_ALLOWED_ORIGINS",
         "PREFECT_SERVER_API_AUTH_STRING",
         "PREFECT_API_AUTH_STRING",
     ):

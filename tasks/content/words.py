@@ -30,7 +30,7 @@ _TOKEN = (
 _WORD = rf"^{_LETTER}"
 _HAN = r"^\p{Han}$"
 _LONE_LETTER = r"^[^\p{Han}] | [^\p{Han}]$"
-_SEPARATOR = "\x1f"
+SEPARATOR = "\x1f"
 _HAN_OR_WORD = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\u3400-\u9fff\uf900-\ufaff]+")
 _FIELDS = " . "  # between title and body: no phrase reaches from one to the other
 
@@ -70,7 +70,7 @@ def tokens(title: pl.Expr, body: pl.Expr) -> pl.Expr:
     """Words and what divides them, as one text with a separator around each; null where there is no text."""
     joined = pl.concat_str(text.plain(title), text.plain(body), separator=_FIELDS, ignore_nulls=True)
     words = joined.str.to_lowercase().str.extract_all(_TOKEN)
-    around = pl.concat_str(pl.lit(_SEPARATOR), words.list.join(_SEPARATOR), pl.lit(_SEPARATOR))
+    around = pl.concat_str(pl.lit(SEPARATOR), words.list.join(SEPARATOR), pl.lit(SEPARATOR))
     return pl.when(title.is_not_null() | body.is_not_null()).then(around)
 
 
@@ -130,7 +130,7 @@ def terms_in(token_texts: pl.Series, least: int, *, most_share: float = MOST_SHA
 
 def _words(token_texts: pl.Series) -> pl.DataFrame:
     """One row a token: `text`, `token` and whether it is a `word`, in order."""
-    inside = token_texts.str.strip_chars(_SEPARATOR).str.split(_SEPARATOR)
+    inside = token_texts.str.strip_chars(SEPARATOR).str.split(SEPARATOR)
     rows = pl.DataFrame({"token": inside}).with_row_index("text").explode("token").drop_nulls("token")
     return rows.with_columns(pl.col("token").str.contains(_WORD).alias("word"))
 
@@ -213,4 +213,4 @@ def _alike(candidates: pl.DataFrame, sets: pl.DataFrame, least: pl.DataFrame) ->
 def _needle(term: str) -> str:
     """A term as it stands between separators; Chinese characters are tokens of their own."""
     parts = term.split(" ") if " " in term else _HAN_OR_WORD.findall(term)
-    return _SEPARATOR + _SEPARATOR.join(parts) + _SEPARATOR
+    return SEPARATOR + SEPARATOR.join(parts) + SEPARATOR

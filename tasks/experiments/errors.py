@@ -2,24 +2,25 @@
 
 InputError
 ├── InvalidDesignError         the experiment cannot be run as described
-├── WrongStateError            right request, wrong time: not started, already completed, design frozen
 ├── UnassignedUnitError        an outcome of a unit that was never given an arm
 ├── InvalidOutcomeError        the value is not one the metric can take
 ├── UnstorableTextError        a text with a sign that no database keeps
 ├── OutcomeOutsideWindowError  before the start or the unit's exposure, in the future, or too late
-└── OutcomeConflictError       the same key came back with another value
+└── WrongTimeError
+    ├── WrongStateError        not started, already completed, design frozen
+    └── OutcomeConflictError   the same key came back with another value
 """
 
 from __future__ import annotations
 
-from tasks.errors import InputError, UnknownNameError
+from tasks.errors import InputError, UnknownNameError, WrongTimeError
 
 
 class InvalidDesignError(InputError):
     """Raised when an experiment cannot be run as it is described."""
 
 
-class WrongStateError(InputError):
+class WrongStateError(WrongTimeError):
     """Raised when the experiment is not in the state that the request needs."""
 
     def __init__(self, experiment_id: str, status: str, wanted: str, fix: str) -> None:
@@ -61,7 +62,7 @@ class OutcomeOutsideWindowError(InputError):
     """Raised for an outcome before the start or its unit's exposure, in the future, or after the end or its window."""
 
 
-class OutcomeConflictError(InputError):
+class OutcomeConflictError(WrongTimeError):
     """Raised when an outcome that is already recorded comes back with another value."""
 
     def __init__(self, unit_id: str, key: str, recorded: float, given: float) -> None:

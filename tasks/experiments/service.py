@@ -56,6 +56,7 @@ from tasks.experiments.records import (
     VariantAllocation,
 )
 from tasks.experiments.segments import as_text
+from tasks.experiments.serving import servable_experiments
 from tasks.experiments.store import ExperimentStore, Row
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace
@@ -636,6 +637,29 @@ class ExperimentService:
             raise InputError(f"several workspaces have an experiment '{reference}'; say --workspace ID, or give its id")
         still_open = [row for row in rows if row["status"] != COMPLETED]
         return str((still_open or rows)[0]["experiment_id"])
+
+    def servable(self, workspace_id: str) -> list[dict[str, Any]]:
+        """Experiments by whose names programs ask for arms: their ids, names, status, winner, `arms` and `control`.
+
+        Of several by one name the one that runs, else the newest that ended, else the draft. Holdouts, rollouts of
+        models, and those whose units come with their arms are left out: no program asks them.
+        """
+        rollouts = self.store.definitions.of_rollouts(workspace_id)
+        stored = self.store.definitions.with_variants(workspace_id)
+        return servable_experiments(pair for pair in stored if pair[0]["experiment_id"] not in rollouts)
+
+    def owner_among(self, experiment_id: str, workspace_ids: Collection[str]) -> str | None:
+        """The workspace of an experiment if it is one of these; None also where there is no such experiment."""
+        return self.store.definitions.owner_among(experiment_id, workspace_ids)
+
+    def last_result(self, experiment_id: str) -> dict[str, Any]:
+        """What the newest look showed, and when; takes none of its own. `result` is None before the first one."""
+        record, look = self.get_experiment(experiment_id), self.store.log.last_look(experiment_id)
+        about = {"experiment_id": experiment_id, "status": record.status, "winner": record.winner}
+        if look is None:
+            return about | {"looks": 0, "n": 0, "looked_at": None, "result": None}
+        shown = {name: value for name, value in look["result"].items() if name != "evidence"}
+        return about | {"looks": look["look"], "n": look["n"], "looked_at": look["looked_at"], "result": shown}
 
     def get_experiment(self, experiment_id: str) -> ExperimentRecord:
         """The experiment as it stands."""

@@ -6,14 +6,15 @@ RaptorflowError
 ├── ArtifactRefusedError         a model file is not what was registered
 ├── PromotionConflictError       somebody else moved the champion first
 └── InputError
-    ├── NoChampionError          nothing is served yet, or any more
-    │   └── NoPreviousChampionError  nothing served before the champion
+    ├── WrongTimeError
+    │   └── NoChampionError      nothing is served yet, or any more
+    │       └── NoPreviousChampionError  nothing served before the champion
     └── ModelSpecError           a file under mlflow/models is wrong
 """
 
 from __future__ import annotations
 
-from tasks.errors import InputError, RaptorflowError
+from tasks.errors import InputError, RaptorflowError, WrongTimeError
 from tasks.settings import hidden, without_password
 
 
@@ -57,7 +58,7 @@ class PromotionConflictError(RaptorflowError):
         )
 
 
-class NoChampionError(InputError):
+class NoChampionError(WrongTimeError):
     """Raised when nothing serves a workspace's model of this type, or nothing served before what does.
 
     `why` says what took the last champion away; None where there was none.

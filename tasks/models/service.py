@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
@@ -13,7 +13,7 @@ from polars.exceptions import PanicException
 
 from tasks.errors import InputError, RaptorflowError, require_between
 from tasks.models.drift.monitor import DriftThresholds, insufficient
-from tasks.models.errors import RegistryUnreachableError
+from tasks.models.errors import NoChampionError, RegistryUnreachableError
 from tasks.models.records import (
     PROMOTION,
     ROLLBACK,
@@ -32,6 +32,7 @@ from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.registry.promotion import Promoter
 from tasks.models.registry.retention import delete_old_versions
 from tasks.models.reports import beside_champion, drift_check_result, failed_result, move_result
+from tasks.models.serving.predictions import preview_of
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.serving.router import PredictionRouter
 from tasks.models.specs import ModelSpec, load_spec
@@ -43,6 +44,7 @@ from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
 
 Source = Warehouse | Snapshot | ChunkSnapshot
 BY_HAND = "by-hand"
+POSTS_BESIDE_A_DRAFT = 500  # of which its level is taken, and whether rates or counts are meant
 logger = logging.getLogger("raptorflow")
 
 
@@ -155,6 +157,30 @@ class ModelService:
         find_workspace(self.store.warehouse, workspace_id)
         rows = ModelRows(self._frame(spec, workspace_id, source, None), spec)
         return PredictionRouter(self.promoter, self.rollouts).predict(key, rows.everything, row_ids, run)
+
+    def preview(self, workspace_id: str, model_type: ModelType | str, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Predict a post that is not published yet, beside the workspace's newest ones; nothing is logged.
+
+        Args:
+            row: `content_id`, `published_at` (UTC), text and features, as columns of content have them.
+
+        Raises:
+            NoChampionError: if nothing serves.
+            InputError: for a model of anything but content.
+        """
+        key = self._key(workspace_id, model_type)
+        spec = load_spec(key.model_type)
+        if spec.rows != "content":
+            raise InputError(f"{key.model_type.value} predicts {spec.rows}, not posts that are not published yet")
+        champion = self._champion(key)
+        if champion is None:
+            raise NoChampionError(key.registered_name)
+        newest = self._frame(spec, workspace_id, None, None).tail(POSTS_BESIDE_A_DRAFT)
+        known = {name: [value] for name, value in row.items() if name in newest.columns}
+        draft = pl.DataFrame(known, {name: newest.schema[name] for name in known}, strict=False)
+        rows = ModelRows(pl.concat([newest, draft], how="diagonal"), spec)
+        model = self.promoter.load(key, champion)
+        return preview_of(model, rows, str(row["content_id"]), champion.version_name)
 
     def delete_old_versions(self, older_than_days: int = 90, dry_run: bool = True) -> list[dict[str, Any]]:
         """Delete versions that retention lets go, or only list them; close the runs that killed registrations left."""

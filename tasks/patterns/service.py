@@ -12,9 +12,9 @@ from tasks.errors import OutOfRangeError, UnknownNameError, require_between
 from tasks.patterns import store
 from tasks.patterns.analysis import analyze
 from tasks.patterns.applicability import known_content_types, require_task_type, with_tasks
-from tasks.patterns.history import with_history
+from tasks.patterns.history import GONE, with_history
 from tasks.patterns.recommendations import Recommendations, recommend, why
-from tasks.patterns.records import PatternQuery, SearchThresholds
+from tasks.patterns.records import Pattern, PatternQuery, SearchThresholds
 from tasks.patterns.robustness import explain
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.calendar_range import FIRST, LAST
@@ -84,6 +84,25 @@ class PatternService:
         ]
         recommendations = recommend(patterns, task_type, top_k)
         return Recommendations(recommendations, *why(analyses, task_type, len(recommendations)))
+
+    def stored_patterns(self, workspace_id: str) -> list[tuple[str, Pattern]]:
+        """Content type and pattern of the newest analyses of a workspace, without those that are gone.
+
+        Raises:
+            UnknownNameError: if there is no such workspace.
+        """
+        warehouse = self._open()
+        find_workspace(warehouse, workspace_id)
+        return [
+            (analysis["content_type"], pattern)
+            for analysis in store.latest_analyses(warehouse, workspace_id)
+            for pattern in store.patterns_of(warehouse, analysis["analysis_id"])
+            if pattern.trend != GONE
+        ]
+
+    def analyses(self, workspace_id: str) -> list[dict[str, Any]]:
+        """The newest analysis of each content type: when, how far back, and what came of it."""
+        return store.latest_analyses(self._open(), workspace_id)
 
     def explain(
         self,

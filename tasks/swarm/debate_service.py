@@ -5,7 +5,7 @@ What waits for an endpoint is not here: `tasks.swarm.debate_runner` takes the tu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -129,6 +129,18 @@ class DebateService:
         """
         debate = self._state(store.load_debate(self.warehouse(), debate_id))
         return self._result(debate, debate.decision or decide(debate.brief, debate.turns))
+
+    def is_of(self, debate_id: str, workspace_ids: Collection[str]) -> bool:
+        """Whether there is such a debate, of one of these workspaces."""
+        return store.is_of(self.warehouse(), debate_id, workspace_ids)
+
+    def is_over(self, debate_id: str) -> bool:
+        """Whether nothing more comes of it.
+
+        Raises:
+            UnknownNameError: if there is no such debate.
+        """
+        return store.load_debate(self.warehouse(), debate_id)["status"] not in store.UNFINISHED
 
     def replay(self, debate_id: str) -> dict[str, Any]:
         """The debate's result from its record alone.

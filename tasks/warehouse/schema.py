@@ -802,3 +802,36 @@ class StandingAnswer(Base):
     result: Mapped[bytes] = mapped_column(LargeBinary)
     since: Mapped[datetime]
     run_id: Mapped[str] = mapped_column(Key)
+
+
+# ── the service ──────────────────────────────────────────────────────────────────────────────────────────────────────
+class ApiKey(Base):
+    """A key that programs show the service: a workspace's or an organization's, by a hash of its secret."""
+
+    __tablename__ = "api_key"
+    key_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    name: Mapped[str] = mapped_column(Key)
+    workspace_id: Mapped[str | None] = mapped_column(Key)
+    organisation_id: Mapped[str | None] = mapped_column(Key)
+    scopes: Mapped[list[Any]]
+    salt: Mapped[bytes] = mapped_column(LargeBinary)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    per_minute: Mapped[int]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class AuditEntry(Base):
+    """One write through the service: with which key, for whom, what, to what, and when."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index("audit_by_time", "workspace_id", "recorded_at"),)
+    entry_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    recorded_at: Mapped[datetime]
+    key_id: Mapped[str] = mapped_column(Key)
+    workspace_id: Mapped[str] = mapped_column(Key)
+    actor: Mapped[str | None] = mapped_column(Key)
+    action: Mapped[str] = mapped_column(Key)
+    subject: Mapped[str] = mapped_column(Text)
+    count: Mapped[int]

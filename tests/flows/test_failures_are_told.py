@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 from flows import console
 from flows.home import require_home
-from flows.json_output import plain
 from flows.meta_learning import marked
 from tasks.errors import HomeUnusableError
+from tasks.json_output import plain
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome
 from tests.running_platform import PATIENCE, ROOT
 

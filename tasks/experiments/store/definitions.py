@@ -14,7 +14,7 @@ from tasks.experiments.errors import unknown_experiment
 from tasks.experiments.store.log import DecisionLog
 from tasks.experiments.store.rows import Row, rows_within
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import Experiment, ExperimentArm, ExperimentMetric, ExperimentVariant
+from tasks.warehouse.schema import Experiment, ExperimentArm, ExperimentMetric, ExperimentVariant, ModelRollout
 
 LISTED = (
     *(Experiment.experiment_id, Experiment.workspace_id, Experiment.name, Experiment.metric_name, Experiment.status),
@@ -52,6 +52,29 @@ class Definitions:
             is_other = case((ExperimentMetric.role == "primary", 0), else_=1)
             order = (is_other, ExperimentMetric.role.desc(), ExperimentMetric.metric_name)
             return experiments[0], variants, rows_within(connection, ExperimentMetric, experiment_id, *order)
+
+    def owner_among(self, experiment_id: str, workspace_ids: Collection[str]) -> str | None:
+        """The experiment's workspace if it is one of these: one query, whatever it finds."""
+        mine = (Experiment.experiment_id == experiment_id) & Experiment.workspace_id.in_(sorted(workspace_ids))
+        rows = self.warehouse.rows(select(Experiment.workspace_id).where(mine)) if is_storable(experiment_id) else []
+        return rows[0]["workspace_id"] if rows else None
+
+    def with_variants(self, workspace_id: str) -> list[tuple[Row, list[Row]]]:
+        """Experiments of a workspace with their variants in order, newest first."""
+        table = ExperimentVariant
+        mine = select(Experiment.experiment_id).where(Experiment.workspace_id == workspace_id)
+        query = select(table.__table__).where(table.experiment_id.in_(mine)).order_by(table.position)
+        arms: dict[str, list[Row]] = {}
+        for row in self.warehouse.rows(query):
+            arms.setdefault(row["experiment_id"], []).append(row)
+        return [
+            (one, arms[one["experiment_id"]]) for one in self.experiments(workspace_id) if one["experiment_id"] in arms
+        ]
+
+    def of_rollouts(self, workspace_id: str) -> set[str]:
+        """Ids of experiments whose units are rows that models predict."""
+        mine = select(ModelRollout.experiment_id).where(ModelRollout.workspace_id == workspace_id)
+        return {row["experiment_id"] for row in self.warehouse.rows(mine)}
 
     def named(self, workspace_id: str, name: str) -> list[Row]:
         """Experiments of a workspace by this name, oldest first."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.models.records import Prediction
-from tasks.models.training.dataset import Examples
+from tasks.models.training.dataset import Examples, ModelRows
 from tasks.models.training.estimators import FittedModel, Floats, losses
 
 Outputs = Mapping[str, Mapping[str, Any]]
@@ -33,6 +33,25 @@ def predictions(model: FittedModel, rows: Examples, version_name: str) -> list[P
         )
         for key, given, output in zip(rows.keys.to_list(), inputs, outputs(model, predicted), strict=True)
     ]
+
+
+def preview_of(model: FittedModel, rows: ModelRows, row_id: str, version_name: str) -> dict[str, Any]:
+    """One row's prediction: a label with probabilities, or a value with its 90 % interval, on the scale people know."""
+    only = rows.everything.only([row_id])
+    about = {"model_version": version_name}
+    (output,) = outputs(model, predicted := model.predict_rows(only))
+    if model.classes is not None:
+        return about | output
+    is_rate = rows.labeled.is_rate
+    width = model.half_width or 0.0
+    low, value, high = (_natural(float(predicted[0]) + shift, is_rate) for shift in (-width, 0.0, width))
+    unit = "engagements per impression" if is_rate else "engagements"
+    return about | {"value": value, "interval": [low, high], "interval_level": 0.9, "unit": unit}
+
+
+def _natural(log: float, is_rate: bool) -> float:
+    value = float(np.exp(np.clip(log, -50.0, 50.0)))
+    return value if is_rate else max(value - 0.5, 0.0)
 
 
 def outputs(model: FittedModel, predicted: Floats) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -78,6 +78,12 @@ def load_debate(warehouse: Warehouse, debate_id: str) -> dict[str, Any]:
     if not rows:
         raise UnknownNameError("debate", debate_id, fix="list them with `raptorflow debate`")
     return rows[0]
+
+
+def is_of(warehouse: Warehouse, debate_id: str, workspace_ids: Collection[str]) -> bool:
+    """Whether there is such a debate, of one of these workspaces: one query, whatever it finds."""
+    mine = (Debate.debate_id == debate_id) & Debate.workspace_id.in_(sorted(workspace_ids))
+    return "\0" not in debate_id and bool(warehouse.rows(select(Debate.debate_id).where(mine)))
 
 
 def list_debates(warehouse: Warehouse, workspace_id: str | None, limit: int) -> list[dict[str, Any]]:

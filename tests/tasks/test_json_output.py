@@ -21,8 +21,8 @@ import typer.main
 
 from flows import runtime
 from flows.cli import app, main
-from flows.json_output import json_text, plain
 from flows.platform.changes import DeploymentChange
+from tasks.json_output import json_text, plain
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, upgrade
 from tasks.warehouse.outcomes import Outcome

@@ -1,0 +1,170 @@
+"""Arms for units that come one by one, hundreds a second: those that wait together are written together.
+
+A unit's arm is answered once its exposure is stored, never before: what a page has shown, an outcome may come for. A
+transaction costs much the same for one unit and for fifty, so one thread takes all that wait, writes them in one, and
+answers all. Arms are `ExperimentService.assign_variants`'s, to the bit: it is what the thread calls. A unit that this
+process has seen keeps its arm for ever, so it is answered from memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from service.gate import Caller
+from tasks.errors import InputError
+
+if TYPE_CHECKING:
+    from service.rooms import Rooms
+    from tasks.experiments.records import Assignment
+
+MOST_TOGETHER = 500
+MOST_WAITING = 20_000
+MOST_REMEMBERED = 200_000
+SECONDS_BETWEEN_ENTRIES = 1.0  # of the audit log, which counts assignments: each of them is a row of its own already
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One unit that asks for its arm."""
+
+    caller: Caller
+    workspace_id: str
+    experiment_id: str
+    unit_id: str
+    segment: str
+    covariate: float | None
+    answer: asyncio.Future[Assignment | None]
+
+
+class AssignmentQueue:
+    """One a process; `assign` is called on the event loop, the rest happens in a thread of its own."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._waiting: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+        self._known: OrderedDict[tuple[str, str], Assignment] = OrderedDict()
+        self._entries: Counter[tuple[Caller, str, str]] = Counter()
+        self._entries_due = 0.0
+        self._thread: threading.Thread | None = None
+
+    async def assign(
+        self,
+        caller: Caller,
+        workspace_id: str,
+        experiment_id: str,
+        unit_id: str,
+        segment: str = "",
+        covariate: float | None = None,
+    ) -> Assignment | None:
+        """The unit's arm, once it is stored; None for one that takes no part.
+
+        Args:
+            unit_id: as `require_unit` gives it.
+
+        Raises:
+            InputError: as `ExperimentService.assign_variants`.
+        """
+        known = self._known.get((experiment_id, unit_id))
+        if known is not None:
+            return known
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="assignments", daemon=True)
+            self._thread.start()
+        loop = asyncio.get_running_loop()
+        arrival = Arrival(caller, workspace_id, experiment_id, unit_id, segment, covariate, loop.create_future())
+        self._waiting.put(arrival)
+        arm = await arrival.answer
+        if arm is not None:
+            self._remember((experiment_id, unit_id), arm)
+        return arm
+
+    def _remember(self, place: tuple[str, str], arm: Assignment) -> None:
+        self._known[place] = arm
+        if len(self._known) > MOST_REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _work(self) -> None:
+        while True:
+            for together in self._by_experiment(self._next()).values():
+                answers = self._answers(together)
+                loop = together[0].answer.get_loop()
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(_answer, together, answers)
+            self._log()
+
+    def _next(self) -> list[Arrival]:
+        """All that wait, at least one; entries of the audit log do not wait for the next unit to come."""
+        try:
+            arrivals = [self._waiting.get(timeout=SECONDS_BETWEEN_ENTRIES if self._entries else None)]
+        except queue.Empty:
+            return []
+        while len(arrivals) < MOST_TOGETHER:
+            try:
+                arrivals.append(self._waiting.get_nowait())
+            except queue.Empty:
+                break
+        return arrivals
+
+    @staticmethod
+    def _by_experiment(arrivals: Sequence[Arrival]) -> dict[str, list[Arrival]]:
+        groups: dict[str, list[Arrival]] = {}
+        for one in arrivals:
+            groups.setdefault(one.experiment_id, []).append(one)
+        return groups
+
+    def _answers(self, together: Sequence[Arrival]) -> list[Assignment | Exception | None]:
+        """An arm, none, or what is wrong, for each; one unit that cannot be assigned is no reason for the others."""
+        from tasks.experiments.errors import WrongStateError  # with all that experiments import
+
+        try:
+            arms = self._assigned(together)
+        except InputError as error:
+            if len(together) == 1 or isinstance(error, WrongStateError):
+                return [error] * len(together)
+            return [answer for one in together for answer in self._answers([one])]
+        except Exception as error:  # noqa: BLE001 - told to all who wait, each of which answers with a problem
+            return [error] * len(together)
+        for one, arm in zip(together, arms, strict=True):
+            self._entries[one.caller, one.workspace_id, one.experiment_id] += arm is not None
+        return list(arms)
+
+    def _assigned(self, together: Sequence[Arrival]) -> list[Assignment | None]:
+        return self._rooms.experiments.assign_variants(
+            together[0].experiment_id,
+            [one.unit_id for one in together],
+            [one.segment for one in together],
+            [one.covariate for one in together],
+        )
+
+    def _log(self) -> None:
+        if not self._entries or time.monotonic() < self._entries_due:
+            return
+        deeds = [
+            caller.deed(workspace_id, experiment_id, count)
+            for (caller, workspace_id, experiment_id), count in self._entries.items()
+            if count
+        ]
+        self._entries_due = time.monotonic() + SECONDS_BETWEEN_ENTRIES
+        try:
+            if deeds:
+                self._rooms.access.log(deeds)
+        except Exception:  # noqa: BLE001 - a warehouse that is locked or away now takes them next time
+            return
+        self._entries.clear()
+
+
+def _answer(arrivals: Sequence[Arrival], answers: Sequence[Assignment | Exception | None]) -> None:
+    for arrival, answer in zip(arrivals, answers, strict=True):
+        if arrival.answer.done():  # whoever asked has gone
+            continue
+        if isinstance(answer, Exception):
+            arrival.answer.set_exception(answer)
+        else:
+            arrival.answer.set_result(answer)

@@ -1,0 +1,78 @@
+"""The capabilities as routes call them: one service of each a process, imported when first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+from service.warehouse_access import WarehouseAccess
+
+if TYPE_CHECKING:
+    from tasks.access import AccessService
+    from tasks.experiments.service import ExperimentService
+    from tasks.models.service import ModelService
+    from tasks.patterns.service import PatternService
+    from tasks.swarm.debate_service import DebateService
+    from tasks.transfer.service import TransferService
+
+
+class Rooms:
+    """Services of one warehouse. Polars, numpy and scipy come with them, so that they are imported in use."""
+
+    def __init__(self, warehouse: WarehouseAccess) -> None:
+        self.warehouse = warehouse
+        self.owners: dict[str, str] = {}  # workspaces by experiment; it never changes
+
+    @cached_property
+    def access(self) -> AccessService:
+        """Keys and the audit log."""
+        from tasks.access import AccessService
+
+        return AccessService(self.warehouse.open())
+
+    @cached_property
+    def experiments(self) -> ExperimentService:
+        """Experiments."""
+        from tasks.experiments.service import ExperimentService
+
+        return ExperimentService(warehouse=self.warehouse.open())
+
+    @cached_property
+    def patterns(self) -> PatternService:
+        """Patterns and recommendations."""
+        from tasks.patterns.service import PatternService
+
+        return PatternService(warehouse=self.warehouse.open())
+
+    @cached_property
+    def transfer(self) -> TransferService:
+        """What similar workspaces know."""
+        from tasks.transfer.service import TransferService
+
+        return TransferService(warehouse=self.warehouse.open())
+
+    @cached_property
+    def models(self) -> ModelService:
+        """Models; MLflow is imported by what needs their files."""
+        from tasks.models.service import ModelService
+
+        return ModelService(warehouse=self.warehouse.open())
+
+    @cached_property
+    def debates(self) -> DebateService:
+        """Debates."""
+        from tasks.swarm.debate_service import DebateService
+        from tasks.swarm.registry_service import RegistryService
+
+        return DebateService(RegistryService(self.warehouse.open()))
+
+
+def rooms_of(request: Request) -> Rooms:
+    """The rooms of the application that answers; for `Depends`."""
+    rooms: Rooms = request.app.state.rooms
+    return rooms
+
+
+AllRooms = Annotated[Rooms, Depends(rooms_of)]

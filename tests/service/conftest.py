@@ -1,0 +1,95 @@
+"""A service over a warehouse of two customers, one of which has an organization, and keys of each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from flows.platform.addresses import free_port
+from flows.platform.front_door import App
+from service.app import create_app
+from tasks.access import AccessService, secret_texts
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import Workspace
+from tests.factories import store, workspace_row
+
+SECONDS_TO_START = 60
+ADDRESS = "http://127.0.0.1:4300"
+ARMS = [{"name": "control", "is_control": True}, {"name": "short"}]
+
+
+@dataclass
+class Served:
+    """An application, its warehouse, and what its tests ask it with."""
+
+    app: FastAPI
+    warehouse: Warehouse
+    client: TestClient
+
+    def key(self, *scopes: str, workspace: str | None = "acme", **options: Any) -> dict[str, str]:
+        """Headers with a new key."""
+        options = {"workspace_id": workspace} | options
+        _, text = AccessService(self.warehouse).create("test", scopes or ("admin",), **options)
+        return {"authorization": f"Bearer {text}"}
+
+    def experiment(self, key: dict[str, str], name: str = "titles", *, start: bool = True, **more: Any) -> str:
+        """The id of an experiment that runs."""
+        body = {"name": name, "variants": ARMS, "metric_name": "clicks", "metric_kind": "binary"} | more
+        created = self.client.post("/v1/experiments", headers=key, json=body)
+        assert created.status_code == 201, created.text
+        identifier = str(created.json()["experiment_id"])
+        if start:
+            assert self.client.post(f"/v1/experiments/{identifier}/start", headers=key).status_code == 200
+        return identifier
+
+
+@pytest.fixture(autouse=True)
+def _fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that take no 40 ms each; what they cost is none of these tests' business."""
+    monkeypatch.setattr(secret_texts, "COST", 2**4)
+
+
+@contextmanager
+def listening(app: App) -> Iterator[str]:
+    """The application at an address of its own, for clients that speak HTTP."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=free_port(), log_level="warning", proxy_headers=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until = time.monotonic() + SECONDS_TO_START
+    while not server.started:
+        assert time.monotonic() < until, "the service did not start"
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{config.port}"
+    server.should_exit = True
+    thread.join(SECONDS_TO_START)
+
+
+def serve_customers(warehouse: Warehouse) -> Iterator[Served]:
+    """The service over two customers."""
+    rows = [workspace_row(workspace_id="acme", organisation_id="group"), workspace_row(workspace_id="umbrella")]
+    store(warehouse, Workspace, [*rows, workspace_row(workspace_id="acme-uk", organisation_id="group")])
+    app = create_app(warehouse)
+    with TestClient(app, raise_server_exceptions=False, base_url=ADDRESS) as client:
+        yield Served(app, warehouse, client)
+
+
+@pytest.fixture
+def served(sqlite_warehouse: Warehouse) -> Iterator[Served]:
+    """On SQLite."""
+    yield from serve_customers(sqlite_warehouse)
+
+
+@pytest.fixture
+def served_twice(warehouse: Warehouse) -> Iterator[Served]:
+    """On each database."""
+    yield from serve_customers(warehouse)

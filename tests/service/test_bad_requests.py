@@ -1,0 +1,83 @@
+"""What is too long, what cannot be read, and a warehouse that is locked or away: a problem, and never a traceback."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.body_limit import MOST_BYTES
+from tasks.warehouse import Warehouse
+from tests.service.conftest import ADDRESS, Served, serve_customers
+
+LIST = "/v1/experiments"
+
+
+def test_more_than_four_megabytes_are_refused_whatever_they_say_of_themselves(served: Served) -> None:
+    key = served.key("write")
+
+    def parts() -> Iterator[bytes]:
+        for _ in range(MOST_BYTES // 100_000 + 1):
+            yield b"x" * 100_000
+
+    declared = served.client.post(LIST, headers=key, content=b"x" * (MOST_BYTES + 1))
+    streamed = served.client.post(LIST, headers=key | {"content-type": "application/json"}, content=parts())
+    assert [declared.status_code, streamed.status_code] == [413, 413]
+    assert "4 MB" in declared.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status"),
+    [
+        ("post", LIST, b"{", 422),
+        ("post", LIST, b"\xff\xfe", 422),
+        ("post", LIST, b"[" * 50_000, 422),
+        ("post", LIST, b'{"name": "\\ud800", "variants": [{"name": "a"}, {"name": "b"}], "metric_name": "m"}', 422),
+        ("post", LIST, b'{"name": NaN}', 422),
+        ("get", f"{LIST}/%00", b"", 404),
+        ("get", f"{LIST}/{'x' * 200}", b"", 422),
+        ("get", f"{LIST}?limit=0", b"", 422),
+        ("get", f"{LIST}?cursor=%00", b"", 422),
+        ("get", "/v1/audit?cursor=%F0%9F%8D%95", b"", 422),
+        ("delete", LIST, b"", 405),
+        ("get", "/v1/nothing", b"", 404),
+    ],
+)
+def test_what_cannot_be_read_is_a_problem(served: Served, method: str, path: str, content: bytes, status: int) -> None:
+    headers = served.key("admin") | {"content-type": "application/json"}
+    answer = served.client.request(method, path, headers=headers, content=content)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "Traceback" not in answer.text
+
+
+def test_a_locked_warehouse_is_told_with_when_to_come_again(
+    sqlite_warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = Warehouse(sqlite_warehouse.url, patience=0.2)
+    for served in serve_customers(patient):
+        key = served.key("admin")
+        one = f"{LIST}/{served.experiment(key)}"
+        with sqlite3.connect(tmp_path / "warehouse.db", isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for path, body in (("/start", None), ("/assignments", {"unit_id": "u"})):
+                answer = served.client.post(one + path, headers=key, json=body)
+                assert (answer.status_code, answer.headers["retry-after"]) == (503, "2"), answer.text
+            other.execute("ROLLBACK")
+        other.close()
+        assert served.client.post(f"{one}/assignments", headers=key, json={"unit_id": "u"}).status_code == 200
+
+
+def test_a_warehouse_that_is_away_is_told_without_its_address() -> None:
+    app = create_app(Warehouse("postgresql+psycopg://raptor:swordfish@127.0.0.1:9/none", patience=1))
+    began = time.monotonic()
+    with TestClient(app, base_url=ADDRESS, raise_server_exceptions=False) as client:
+        answer = client.get(LIST, headers={"x-api-key": f"rf_{'0' * 16}_{'x' * 43}"})
+    assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+    assert "swordfish" not in answer.text
+    assert time.monotonic() - began < 60

@@ -1,0 +1,221 @@
+"""What was learned, over HTTP: the capabilities' own answers, of the key's workspace alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from service import scoring
+from service.draft_score import score_draft
+from tasks.conditions import Condition
+from tasks.models.service import ModelService
+from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery, Period, SearchThresholds
+from tasks.patterns.store import save
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import Content
+from tests.factories import START, content_row, store
+from tests.service.conftest import Served, listening
+
+
+def a_pattern(kind: str, condition: Condition, lift: float) -> Pattern:
+    ends = (lift - 5, lift + 5)
+    period = Period(START, START + timedelta(days=30), lift, ends)
+    return Pattern(
+        pattern_id=f"{kind}_0", pattern_key=f"rule_{condition.feature}", pattern_type=kind, description="d",
+        rule=(condition,), features={}, confidence=0.97, sample_size=80, effect_size=0.5, lift_pct=lift,
+        lift_interval_pct=ends, q_value=0.01, discovery_size=80, total_size=80, effective_sample_size=60.0,
+        baseline_rate=0.02, raw_lift_pct=lift, moved_by="nothing", stability=1.0, fading=False, over_time=(period,),
+        applicable_tasks=("social_media_post",), first_seen=START, last_seen=START,
+    )  # fmt: skip
+
+
+def learned(warehouse: Warehouse, workspace: str = "acme") -> None:
+    """Posts of a workspace and two patterns: questions win, long texts lose."""
+    words = ["spring sale shoes", "summer sale boots", "winter coat offer", "autumn rain jacket", "new store opens"]
+    rows = [
+        content_row(k, workspace_id=workspace, title=words[k % 5], body=f"{words[(k + k // 5) % 5]} today",
+                    engagements=10 + k, published_at=START + timedelta(days=k))
+        for k in range(60)
+    ]  # fmt: skip
+    store(warehouse, Content, rows)
+    wins = a_pattern("winning", Condition("question_count", ">=", 1.0, "present"), 30.0)
+    loses = a_pattern("losing", Condition("word_count", ">=", 8.0, "top_quarter"), -20.0)
+    query = PatternQuery(workspace, "social", START, 365, SearchThresholds())
+    save(warehouse, ContentAnalysis(query, "patterns_found", "two", (wins, loses)), "test")
+
+
+@pytest.fixture
+def scored_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring in this process; one slow test starts the one beside it."""
+
+    class Here:
+        def submit(self, work: Any, *given: Any) -> Any:
+            answer = work(*given)
+
+            class Done:
+                @staticmethod
+                def result(_seconds: float) -> Any:
+                    return answer
+
+            return Done()
+
+    monkeypatch.setattr(scoring.Scoring, "_started", lambda _self: Here())
+
+
+def test_patterns_and_recommendations_are_the_workspaces_own(served_twice: Served) -> None:
+    learned(served_twice.warehouse)
+    own, other = served_twice.key("read"), served_twice.key("read", workspace="umbrella")
+    ask = served_twice.client.get
+    patterns = ask("/v1/patterns", headers=own, params={"limit": 1}).json()
+    assert (patterns["total"], len(patterns["items"])) == (2, 1)
+    assert patterns["items"][0]["lift_interval_pct"] == [25.0, 35.0]
+    following = ask("/v1/patterns", headers=own, params={"limit": 1, "cursor": patterns["next"]}).json()
+    assert following["items"][0]["pattern_type"] == "losing"
+    advice = ask("/v1/recommendations", headers=own, params={"task_type": "social_media_post", "k": 5}).json()
+    assert [one["action"] for one in advice["items"]] == ["prefer", "avoid"]
+    assert ask("/v1/patterns", headers=other).json()["items"] == []
+    assert ask("/v1/workspaces", headers=own).json() == {"items": ["acme"]}
+    unknown = ask("/v1/recommendations", headers=own, params={"task_type": "sing"})
+    assert (unknown.status_code, "sing" in unknown.json()["detail"]) == (422, True)
+
+
+def test_insights_say_why_there_are_none(served_twice: Served) -> None:
+    answer = served_twice.client.get("/v1/insights", headers=served_twice.key("read")).json()
+    assert answer["insights"] == []
+    assert answer["status"]
+
+
+@pytest.mark.usefixtures("scored_here")
+def test_a_draft_is_told_what_it_meets_what_it_misses_and_what_it_is_like(served_twice: Served) -> None:
+    learned(served_twice.warehouse)
+    key = served_twice.key("read")
+    draft = {"title": "spring sale shoes", "body": "spring sale shoes today", "media_type": "hologram"}
+    score = served_twice.client.post("/v1/score", headers=key, json=draft)
+    assert score.status_code == 200, score.text
+    told = score.json()
+    assert [one["pattern_key"] for one in told["missed"]] == ["rule_question_count", "rule_word_count"]
+    gained = told["missed"][0]
+    assert (gained["worth_pct"], gained["worth_interval_pct"]) == (pytest.approx(30), pytest.approx([25, 35]))
+    assert told["missed"][1]["change"] is None, "a losing pattern that is missed asks for no change"
+    assert "spring sale shoes" in told["similar"][0]["text"]
+    assert 0 <= told["similar"][0]["did_better_than"] <= 1
+    assert told["unusual"] == ["no post has media type “hologram” so far"]
+    assert told["expected"]["value"] is None
+    assert "no model" in told["expected"]["reason"]
+    asked = served_twice.client.post("/v1/score", headers=key, json={"title": "zebra quantum?", "body": "flux"}).json()
+    assert [one["pattern_key"] for one in asked["met"]] == ["rule_question_count"]
+    assert asked["met"][0]["change"] is None
+    assert "unlike anything seen" in asked["unusual"][0]
+
+
+def test_shedding_a_losing_pattern_is_worth_the_reverse_of_its_lift(sqlite_warehouse: Warehouse) -> None:
+    learned(sqlite_warehouse)
+    from tasks.warehouse.schema import Workspace
+    from tests.factories import workspace_row
+
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    long = {"title": "one two three four five six seven eight nine", "body": "ten"}
+    told = score_draft(sqlite_warehouse, ModelService(sqlite_warehouse), "acme", long)
+    (shed,) = [one for one in told["met"] if one["pattern_type"] == "losing"]
+    assert shed["worth_pct"] == pytest.approx(25.0)  # 1 / .8
+    assert shed["worth_interval_pct"] == pytest.approx([100 / 0.85 - 100, 100 / 0.75 - 100])
+
+
+@pytest.mark.usefixtures("scored_here")
+def test_models_without_a_champion_say_so(served: Served) -> None:
+    key = served.key("admin")
+    assert served.client.get("/v1/models", headers=key).json()["items"] == []
+    predicted = served.client.post("/v1/predictions/TONE_CLASSIFIER", headers=key, json={"row_ids": ["c1"]})
+    assert (predicted.status_code, "no champion" in predicted.json()["detail"]) == (409, True)
+    unknown = served.client.post("/v1/predictions/SONG_WRITER", headers=key, json={"row_ids": ["c1"]})
+    assert unknown.json()["errors"][0]["field"] == "path.model_type"
+    moved = served.client.post("/v1/models/TONE_CLASSIFIER/rollback", headers=key, json={"reason": "worse"})
+    assert moved.status_code == 409
+
+
+def test_a_debate_is_started_polled_and_read_once(served_twice: Served) -> None:
+    learned(served_twice.warehouse)
+    key = served_twice.key("write") | {"idempotency-key": "monday"}
+    body = {"problem": "Ask or tell?", "options": ["Ask a question", "Tell it"], "agent_roles": ["copywriting_ninja"]}
+    started = served_twice.client.post("/v1/debates", headers=key, json=body)
+    assert started.status_code == 202, started.text
+    where = started.headers["location"]
+    until = time.monotonic() + 60
+    while not (debate := served_twice.client.get(where, headers=key).json())["is_over"]:
+        assert time.monotonic() < until, debate["status"]
+        time.sleep(0.1)
+    again = served_twice.client.post("/v1/debates", headers=key, json=body)
+    assert again.headers["location"] == where
+    assert len(served_twice.client.get("/v1/debates", headers=key).json()["items"]) == 1
+    other = served_twice.key("read", workspace="umbrella")
+    hidden, none = (served_twice.client.get(path, headers=other) for path in (where, "/v1/debates/api-none"))
+    assert (hidden.status_code, hidden.text) == (none.status_code, none.text) == (404, hidden.text)
+    wrong = served_twice.client.post(
+        "/v1/debates", headers=served_twice.key("write"), json=body | {"agent_roles": ["x"]}
+    )
+    assert wrong.status_code == 422
+
+
+@pytest.fixture
+def prefect(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """A server that answers as Prefect's does, and what it was asked to start."""
+    app, started = FastAPI(), list[dict[str, Any]]()
+
+    @app.get("/api/deployments/name/{flow}/{name}")
+    def deployment(flow: str, name: str) -> dict[str, str]:
+        return {"id": f"of {flow} {name}"}
+
+    @app.post("/api/deployments/{identifier}/create_flow_run")
+    async def create(identifier: str, request: Request) -> dict[str, Any]:
+        wanted = await request.json()
+        started.append(wanted | {"id": f"00000000-0000-4000-8000-{len(started):012}", "state_name": "Scheduled"})
+        return started[-1]
+
+    @app.get("/api/flow_runs/{identifier}", response_model=None)
+    def run(identifier: str) -> dict[str, Any] | JSONResponse:
+        known = [one for one in started if one["id"] == identifier]
+        return known[0] if known else JSONResponse({"detail": "Flow run not found"}, 404)
+
+    with listening(app) as address:
+        monkeypatch.setenv("PREFECT_API_URL", f"{address}/api")
+        yield started
+
+
+def test_a_run_is_started_for_the_keys_workspace_alone(served: Served, prefect: list[dict[str, Any]]) -> None:
+    key, other = served.key("admin"), served.key("admin", workspace="umbrella")
+    body = {"deployment": "pattern-learning", "options": {"lookback_days": 90}}
+    run = served.client.post("/v1/runs", headers=key, json=body)
+    assert run.status_code == 202, run.text
+    assert prefect[0]["parameters"] == {"options": {"lookback_days": 90, "workspace_ids": ["acme"]}}
+    where = run.headers["location"]
+    assert served.client.get(where, headers=key).json()["state_name"] == "Scheduled"
+    hidden, none = (
+        served.client.get(path, headers=other) for path in (where, "/v1/runs/00000000-0000-4000-8000-999999999999")
+    )
+    assert (hidden.status_code, hidden.text) == (none.status_code, none.text)
+    for wrong in ({"deployment": "housekeeping"}, body | {"options": {"workspace_ids": 1}}):
+        assert served.client.post("/v1/runs", headers=key, json=wrong).status_code == 422
+    assert len(prefect) == 1
+
+
+def test_without_a_prefect_server_runs_are_put_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    for address in ("", "http://127.0.0.1:9/api"):
+        monkeypatch.setenv("PREFECT_API_URL", address)
+        answer = served.client.post("/v1/runs", headers=served.key("admin"), json={"deployment": "model-refresh"})
+        assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+
+
+def test_the_audit_log_comes_in_pages_newest_first(served_twice: Served) -> None:
+    key = served_twice.key("admin")
+    names = [served_twice.experiment(key, f"e{k}", start=False) for k in range(3)]
+    first = served_twice.client.get("/v1/audit", headers=key, params={"limit": 2}).json()
+    rest = served_twice.client.get("/v1/audit", headers=key, params={"limit": 2, "cursor": first["next"]}).json()
+    assert [row["subject"] for row in first["items"] + rest["items"]] == names[::-1]
+    assert rest["next"] is None
+    assert served_twice.client.get("/v1/audit", headers=served_twice.key("write")).status_code == 403
