@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 MARK_WIDTH, MARK_EDGE = 200.0, 6.0
 WIDTH, HEIGHT = 640.0, 240.0
-LEFT, RIGHT, TOP, BOTTOM = 56.0, 12.0, 12.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 28.0, 12.0, 34.0
 WANTED_TICKS = 5
 MOST_DRAWN = 6  # arms: a seventh line is no longer told from the others
 
@@ -53,12 +53,16 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class DrawnSeries:
-    """A series in places: `line` and `band` as SVG writes points; the band is empty where there is none."""
+    """A series in places: `line` and `band` as SVG writes points; the band is empty where there is none.
+
+    A band of one point has no width: its interval is a whisker instead.
+    """
 
     name: str
     line: str
     band: str
     dots: tuple[tuple[float, float], ...]
+    whiskers: tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,7 @@ def _drawn(series: Series, x_axis: _Axis, y_axis: _Axis) -> DrawnSeries:
         (x, y_axis.place(low), y_axis.place(high)) for (x, _), (low, high) in zip(dots, series.interval, strict=False)
     ]
     band = [(x, high) for x, _, high in ends] + [(x, low) for x, low, _ in reversed(ends)]
-    return DrawnSeries(series.name, _written(dots), _written(band), dots)
+    return DrawnSeries(series.name, _written(dots), _written(band), dots, tuple(ends) if len(dots) == 1 else ())
 
 
 def _written(points: Sequence[tuple[float, float]]) -> str:

@@ -90,7 +90,9 @@ def _of_analysis(analysis: ExperimentResult, looks: Sequence[Row]) -> dict[str, 
 
 def effects_chart(looks: Sequence[Row], analysis: ExperimentResult) -> LineChart | None:
     """Every arm's effect against the control, look by look, with the interval that holds at all looks at once."""
-    shown = [look for look in looks if look["result"].get("effects")][-LOOKS_DRAWN:]
+    now = {"n": analysis.n, "result": {"effects": [effect.as_dict() for effect in analysis.effects]}}
+    kept = looks if looks and looks[-1]["n"] == analysis.n else [*looks, now]
+    shown = [look for look in kept if look["result"].get("effects")][-LOOKS_DRAWN:]
     series = [_effects_of(effect.variant_id, shown) for effect in analysis.effects]
     return line_chart(series, ("units with an outcome", f"effect on {analysis.metric_name}"), level=0.0)
 

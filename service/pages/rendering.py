@@ -18,7 +18,14 @@ from tasks.plain_text import visible
 
 NO_STORE = {"cache-control": "no-store"}
 # What leads on from every page, in the order in which it matters.
-MENU = (("/", "Home"), ("/experiments", "Experiments"))
+MENU = (
+    ("/", "Home"),
+    ("/experiments", "Experiments"),
+    ("/models", "Models"),
+    ("/debates", "Debates"),
+    ("/runs", "Runs"),
+    ("/releases", "Releases"),
+)
 
 
 def _environment() -> Environment:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import HTMLResponse
 
 from service.pages.names import Identifier
@@ -61,3 +61,96 @@ def experiment(request: Request, warehouse: OpenWarehouse, experiment_id: Identi
     from service.pages.experiments import experiment_context
 
     return page(request, "experiment.html", experiment_context(warehouse, experiment_id))
+
+
+async def _draft_of_form(request: Request) -> Any:
+    from service.pages.draft import read_draft
+
+    return await read_draft(request)
+
+
+@router.get("/draft")
+def draft_form(request: Request, warehouse: OpenWarehouse, workspace_id: Identifier) -> HTMLResponse:
+    """An empty form for a draft."""
+    from service.pages.draft import Draft, form_context
+
+    return page(request, "draft.html", form_context(warehouse, workspace_id, Draft()))
+
+
+@router.post("/draft")
+def draft(
+    request: Request,
+    warehouse: OpenWarehouse,
+    workspace_id: Identifier,
+    draft: Annotated[Any, Depends(_draft_of_form)],
+    x_part: Annotated[str, Header()] = "",
+) -> HTMLResponse:
+    """What is known of a draft: the whole page, or its result alone for the page's script. Nothing is kept."""
+    from service.pages.draft import form_context, result_context
+
+    context = form_context(warehouse, workspace_id, draft)
+    if draft.has_text:
+        asked = draft.as_asked(context["workspace"]["timezone"])
+        context |= result_context(request.app.state.scoring.score(workspace_id, asked))
+    return page(request, "draft_result.html" if x_part == "result" else "draft.html", context)
+
+
+@router.get("/models")
+def models(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
+    """Models that need a person, and what moved."""
+    from service.pages.models import models_context
+
+    return page(request, "models.html", models_context(warehouse))
+
+
+@router.get("/model")
+def model(
+    request: Request,
+    warehouse: OpenWarehouse,
+    workspace_id: Identifier,
+    model_type: Annotated[str, Query(alias="type")],
+) -> HTMLResponse:
+    """One model: its versions, who served when, and its drift."""
+    from service.pages.models import model_context
+
+    return page(request, "model.html", model_context(warehouse, workspace_id, model_type))
+
+
+@router.get("/debates")
+def debates(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
+    """The newest debates."""
+    from service.pages.debates import debates_context
+
+    return page(request, "debates.html", debates_context(warehouse))
+
+
+@router.get("/debate")
+def debate(request: Request, warehouse: OpenWarehouse, debate_id: Identifier) -> HTMLResponse:
+    """One debate."""
+    from service.pages.debates import debate_context
+
+    return page(request, "debate.html", debate_context(warehouse, debate_id))
+
+
+@router.get("/runs")
+def runs(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
+    """The newest runs."""
+    from service.pages.runs import runs_context
+
+    return page(request, "runs.html", runs_context(warehouse))
+
+
+@router.get("/run")
+def run(request: Request, warehouse: OpenWarehouse, run_id: Identifier) -> HTMLResponse:
+    """One run: how its steps ended, and for whom not well."""
+    from service.pages.runs import run_context
+
+    return page(request, "run.html", run_context(warehouse, run_id))
+
+
+@router.get("/releases")
+def releases(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
+    """Private releases: what each cost and how noisy it is."""
+    from service.pages.releases import releases_context
+
+    return page(request, "releases.html", releases_context(warehouse))

@@ -55,6 +55,16 @@ def recent_moves(warehouse: Warehouse, since: datetime, limit: int) -> list[dict
     return warehouse.rows(done.order_by(table.recorded_at.desc(), table.workspace_id).limit(limit))
 
 
+def drift_history(warehouse: Warehouse, workspace_id: str, model_type: str, limit: int) -> list[dict[str, Any]]:
+    """The newest drift checks of a model, whichever version served, the oldest first."""
+    table = DriftCheck
+    columns = (table.version_name, table.drift_status, table.drift_score, table.p_value, table.reasons)
+    mine = select(*columns, table.recommendation, table.samples, table.checked_at).where(
+        table.workspace_id == workspace_id, table.model_type == model_type
+    )
+    return warehouse.rows(mine.order_by(table.checked_at.desc()).limit(limit))[::-1]
+
+
 def champion_counts(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, int]:
     """How many models serve in each of these workspaces; none is named that has none."""
     champions = _champions(workspace_ids).subquery()
