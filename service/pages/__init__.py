@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from service.pages import files, routes
+
 router = APIRouter(include_in_schema=False)
+router.include_router(routes.router)
+router.include_router(files.router)
 
 __all__ = ["router"]

@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from tasks.experiments.analysis import AnalysisInput, take_look
+from tasks.experiments.analysis import AnalysisInput, InterimResult, moments_of, take_look
 from tasks.experiments.definition import DRAFT
 from tasks.experiments.design import QUANTILES, Design
 from tasks.experiments.errors import WrongStateError, start_it
 from tasks.experiments.forecast import forecast, pace_of
-from tasks.experiments.headline import headline
+from tasks.experiments.headline import DECISIONS, decision_of, headline
+from tasks.experiments.inference import power
 from tasks.experiments.inference.quantile_estimates import QuantileEstimates
 from tasks.experiments.inference.sequential_evidence import SequentialEvidence
 from tasks.experiments.logs import in_words
-from tasks.experiments.records import ExperimentResult, MetricKind
+from tasks.experiments.power_curve import PowerCurve, power_curve
+from tasks.experiments.records import ExperimentResult, MetricKind, Plan
 from tasks.experiments.report import missing_days, report
 from tasks.experiments.store import ExperimentStore, Row
 from tasks.experiments.unit_sums import (
@@ -38,30 +40,89 @@ from tasks.warehouse.frames import find_workspace
 
 def analyze(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
     """Look at the data and keep the look; the same data are one look."""
+    look = _look_at(store, experiment_id)
+    if look.seen.planned is not None and look.known.planned is None:
+        evidence = {"planned_units_per_arm": look.seen.planned, "n": int(look.seen.moments.n.sum())}
+        store.definitions.change(
+            experiment_id, "planned", datetime.now(UTC), evidence, planned_units_per_arm=look.seen.planned
+        )
+    keep_kinds(store, look.stored, look.known)
+    analysis = look.in_words(store)
+    if look.is_new:
+        keep_look(store, look.digest, analysis, look.seen.evidence.as_dict())
+    return analysis
+
+
+def preview(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
+    """What a look now would say; none is kept, so that who only reads a page changes nothing."""
+    return _look_at(store, experiment_id).in_words(store)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The data of an experiment as they are now, and what they show."""
+
+    stored: tuple[Row, list[Row], list[Row]]
+    known: AnalysisInput
+    seen: InterimResult
+    digest: str
+    is_new: bool
+
+    def in_words(self, store: ExperimentStore) -> ExperimentResult:
+        """The report of it."""
+        experiment, now = self.stored[0], datetime.now(UTC)
+        experiment_id = experiment["experiment_id"]
+        pace = pace_of(experiment, store.log.counts(experiment_id), int(self.seen.moments.n.sum()), now)
+        earliest = now + timedelta(days=missing_days(self.known))
+        expected = forecast(self.known, self.seen, pace, now, earliest)
+        left_out = in_words(store.logs.counts(experiment_id))
+        return report(experiment, self.known, self.seen, self.known.looks, expected, left_out)
+
+
+def _look_at(store: ExperimentStore, experiment_id: str) -> _Look:
     stored, last = store.definitions.find(experiment_id), store.log.last_look(experiment_id)
     experiment = stored[0]
     if experiment["status"] == DRAFT:
         raise WrongStateError(experiment_id, DRAFT, "there is nothing to analyze", start_it(experiment_id))
     known = read_input(store, stored, last)
     digest, number, is_new = look_number(known, last)
-    known = replace(
-        known, looks=number, days=store.outcomes.by_day(experiment_id), elapsed_days=elapsed_days(experiment)
-    )
-    seen = take_look(known)
-    if seen.planned is not None and known.planned is None:
-        evidence = {"planned_units_per_arm": seen.planned, "n": int(seen.moments.n.sum())}
-        store.definitions.change(
-            experiment_id, "planned", datetime.now(UTC), evidence, planned_units_per_arm=seen.planned
-        )
-    keep_kinds(store, stored, known)
-    now = datetime.now(UTC)
-    pace = pace_of(experiment, store.log.counts(experiment_id), int(seen.moments.n.sum()), now)
-    expected = forecast(known, seen, pace, now, now + timedelta(days=missing_days(known)))
-    left_out = in_words(store.logs.counts(experiment_id))
-    analysis = report(experiment, known, seen, number, expected, left_out)
-    if is_new:
-        keep_look(store, digest, analysis, seen.evidence.as_dict())
-    return analysis
+    days = store.outcomes.by_day(experiment_id)
+    known = replace(known, looks=number, days=days, elapsed_days=elapsed_days(experiment))
+    return _Look(stored, known, take_look(known), digest, is_new)
+
+
+def observed_power(store: ExperimentStore, experiment_id: str) -> PowerCurve | None:
+    """The plan's power curve, at the control's mean and spread as observed; None while they say nothing.
+
+    An adaptive experiment has no planned size, and so no curve.
+    """
+    stored = store.definitions.find(experiment_id)
+    known = read_input(store, stored, None)
+    moments, _ = moments_of(known.sums(known.metrics[0]))
+    place, units = known.control, stored[0]["planned_units_per_arm"]
+    mean, variance = float(moments.mean[place]), float(moments.variance[place])
+    if known.design.reweights_itself or moments.n[place] < 2 or not mean or not variance > 0:
+        return None
+    weights = [row["weight"] for row in known.variants]
+    shares = [weights[place], *weights[:place], *weights[place + 1 :]]  # a plan's first arm is the control
+    plan = _ObservedPlan(known.design, mean, variance, known.metrics[0]["kind"], shares)
+    return power_curve(plan, len(shares), units, known.design.min_effect_size, known.design.power)
+
+
+@dataclass(frozen=True, slots=True)
+class _ObservedPlan:
+    """Plans an experiment of other sizes and effects than its own."""
+
+    design: Design
+    mean: float
+    variance: float
+    kind: MetricKind | None
+    weights: list[float]
+
+    def __call__(self, *, units_per_arm: int | None, min_effect_size: float) -> Plan:
+        design = replace(self.design, min_effect_size=min_effect_size)
+        arms = len(self.weights)
+        return power.make_plan(design, arms, self.mean, self.variance, self.kind, units_per_arm, self.weights)
 
 
 def elapsed_days(experiment: Row) -> float:
@@ -200,14 +261,21 @@ def overview(store: ExperimentStore, workspace_id: str | None) -> list[Row]:
     """Experiments of one workspace, or of all, with what their last look showed."""
     if workspace_id is not None:
         find_workspace(store.warehouse, workspace_id)
-    rows, last_looks = [], store.log.last_looks(workspace_id)
-    for experiment in store.definitions.experiments(workspace_id):
-        last = last_looks.get(experiment["experiment_id"])
-        result = {} if last is None else last["result"]
-        about = {name: experiment[name] for name in ("workspace_id", "experiment_id", "name", "metric_name")}
-        known = {"status": experiment["status"], "found": result.get("status"), "units": last["n"] if last else 0}
-        known |= {"headline": result.get("headline"), "better_than_control": result.get("better_than_control") or []}
-        rows.append(
-            about | known | {"winner": experiment["winner"] or result.get("winner"), "p_value": result.get("p_value")}
-        )
-    return rows
+    last_looks = store.log.last_looks(workspace_id)
+    return [_listed(one, last_looks.get(one["experiment_id"], {})) for one in store.definitions.listed(workspace_id)]
+
+
+def waiting(store: ExperimentStore) -> list[Row]:
+    """Running experiments of all workspaces whose last look asks for a decision, as `overview` lists them."""
+    last_looks = store.log.last_looks(None, [status.value for status in DECISIONS])
+    rows = [_listed(one, last_looks[one["experiment_id"]]) for one in store.definitions.listed(None, last_looks)]
+    return [row for row in rows if decision_of(row) is not None]
+
+
+def _listed(experiment: Row, last: Row) -> Row:
+    names = ("workspace_id", "experiment_id", "name", "metric_name", "status")
+    shown = {"found": last.get("status"), "units": last.get("n", 0), "headline": last.get("headline")}
+    shown |= {"better_than_control": last.get("better_than_control") or [], "p_value": last.get("p_value")}
+    times = {name: experiment[name] for name in ("started_at", "completed_at")} | {"looked_at": last.get("looked_at")}
+    winner = experiment["winner"] or last.get("winner")
+    return {name: experiment[name] for name in names} | shown | {"winner": winner} | times

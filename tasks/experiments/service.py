@@ -568,9 +568,21 @@ class ExperimentService:
 
     def analyze_experiment(self, experiment_id: str) -> ExperimentResult:
         """Look at the data and keep the look."""
-        if self.store.definitions.find(experiment_id)[0]["experiment_type"] == ExperimentType.CONTEXTUAL.value:
-            return contextual_analysis.analyze(self.store, experiment_id)
-        return interim_analysis.analyze(self.store, experiment_id)
+        analyze = contextual_analysis.analyze if self._is_contextual(experiment_id) else interim_analysis.analyze
+        return analyze(self.store, experiment_id)
+
+    def preview_experiment(self, experiment_id: str) -> ExperimentResult:
+        """What a look at the data would say now; none is kept."""
+        preview = contextual_analysis.preview if self._is_contextual(experiment_id) else interim_analysis.preview
+        return preview(self.store, experiment_id)
+
+    def _is_contextual(self, experiment_id: str) -> bool:
+        kind = self.store.definitions.find(experiment_id)[0]["experiment_type"]
+        return bool(kind == ExperimentType.CONTEXTUAL.value)
+
+    def observed_power(self, experiment_id: str) -> PowerCurve | None:
+        """The power curve at the control's mean and spread as observed; None while they say nothing."""
+        return interim_analysis.observed_power(self.store, experiment_id)
 
     def check_significance(self, experiment_id: str) -> tuple[bool, str | None]:
         """Whether a winner is proven, and which."""
@@ -720,6 +732,18 @@ class ExperimentService:
     def list_experiments(self, workspace_id: str | None = None) -> list[dict[str, Any]]:
         """One row an experiment, as last looked at."""
         return interim_analysis.overview(self.store, workspace_id)
+
+    def waiting_experiments(self) -> list[dict[str, Any]]:
+        """Running experiments of all workspaces that wait for a decision, as `list_experiments` lists them."""
+        return interim_analysis.waiting(self.store)
+
+    def moved_experiments(self, since: datetime, limit: int) -> list[dict[str, Any]]:
+        """Experiments of all workspaces that started or ended since an instant, the latest first."""
+        return self.store.definitions.moved_since(since, limit)
+
+    def running_counts(self, workspace_ids: Sequence[str]) -> dict[str, int]:
+        """How many experiments run in each of these workspaces; none is named in which none does."""
+        return self.store.definitions.counts(RUNNING, workspace_ids)
 
     def analyze_aggregated(
         self, workspace_id: str, *, finished: Collection[str] = (), test: str = "welch", correction: str = "holm"

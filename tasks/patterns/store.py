@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, select
+from sqlalchemy.orm import aliased
 
 from tasks.content.topics import Topic
 from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery
@@ -83,6 +84,20 @@ def patterns_of(warehouse: Warehouse, analysis_id: str) -> list[Pattern]:
     rows = warehouse.rows(select(PatternFinding.details).where(PatternFinding.analysis_id == analysis_id))
     patterns = [Pattern.from_dict(row["details"]) for row in rows]
     return sorted(patterns, key=lambda p: (p.trend == "gone", -abs(p.effect_size) * p.confidence, p.pattern_key))
+
+
+def pattern_counts(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many patterns the newest analyses of these workspaces found, by trend, by workspace."""
+    analysis, newer, finding = PatternAnalysis, aliased(PatternAnalysis), PatternFinding
+    same = and_(newer.workspace_id == analysis.workspace_id, newer.content_type == analysis.content_type)
+    last = select(func.max(newer.as_of)).where(same).scalar_subquery()
+    latest = select(analysis.analysis_id).where(analysis.workspace_id.in_(workspace_ids), analysis.as_of == last)
+    counted = select(finding.workspace_id, finding.trend, func.count(finding.pattern_key.distinct()).label("n"))
+    counted = counted.where(finding.analysis_id.in_(latest)).group_by(finding.workspace_id, finding.trend)
+    counts: dict[str, dict[str, int]] = {}
+    for row in warehouse.rows(counted):
+        counts.setdefault(row["workspace_id"], {})[row["trend"]] = row["n"]
+    return counts
 
 
 def kept_analyses(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str]:

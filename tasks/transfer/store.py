@@ -121,6 +121,11 @@ def release_of(warehouse: Warehouse, period: str) -> dict[str, Any] | None:
     return rows[0] if rows else None
 
 
+def all_releases(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """Every release of this installation, the newest first."""
+    return warehouse.rows(select(TransferRelease.__table__).order_by(TransferRelease.as_of.desc()))
+
+
 def latest_release(warehouse: Warehouse, as_of: datetime) -> dict[str, Any] | None:
     """The newest release published by an instant."""
     published = (TransferRelease.status == PUBLISHED, TransferRelease.as_of <= as_of)

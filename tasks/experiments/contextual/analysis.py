@@ -44,6 +44,7 @@ from tasks.experiments.store import ExperimentStore, Row
 from tasks.statistics.confidence_sequences import half_width, lower_half_width, p_value
 
 Array = NDArray[np.float64]
+Stored = tuple[Row, list[Row], list[Row]]
 RECENT = 1000  # units whose contexts say which shares arms have now
 METHOD = (
     "augmented inverse-propensity scores by the policy and model that were there before each unit came; asymptotic "
@@ -70,21 +71,36 @@ def learn(store: ExperimentStore, experiment_id: str, known: AnalysisInput) -> L
 
 def analyze(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
     """Look at the data and keep the look; the same data are one look."""
+    stored, known, digest, is_new = _look_at(store, experiment_id)
+    keep_kinds(store, stored, known)
+    analysis = _reported(store, stored[0], known)
+    if is_new:
+        keep_look(store, digest, analysis, {"context_p_value": analysis.p_value})
+    return analysis
+
+
+def preview(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
+    """What a look now would say; none is kept."""
+    stored, known, _, _ = _look_at(store, experiment_id)
+    return _reported(store, stored[0], known)
+
+
+def _look_at(store: ExperimentStore, experiment_id: str) -> tuple[Stored, AnalysisInput, str, bool]:
     stored, last = store.definitions.find(experiment_id), store.log.last_look(experiment_id)
-    experiment = stored[0]
-    if experiment["status"] == DRAFT:
+    if stored[0]["status"] == DRAFT:
         raise WrongStateError(experiment_id, DRAFT, "there is nothing to analyze", start_it(experiment_id))
     known = read_input(store, stored, None)
     digest, number, is_new = look_number(known, last)
     days = store.outcomes.by_day(experiment_id)
-    known = replace(known, looks=number, days=days, elapsed_days=elapsed_days(experiment))
-    keep_kinds(store, stored, known)
+    return stored, replace(known, looks=number, days=days, elapsed_days=elapsed_days(stored[0])), digest, is_new
+
+
+def _reported(store: ExperimentStore, experiment: Row, known: AnalysisInput) -> ExperimentResult:
+    experiment_id = experiment["experiment_id"]
+    last = store.log.last_look(experiment_id)
     earlier = 1.0 if last is None else float(last["result"]["evidence"]["context_p_value"])
-    arrived, policies = _arrived(store, experiment_id, known), _policies(store, experiment_id, known)
-    analysis = _report(experiment, known, arrived, policies, earlier)
-    if is_new:
-        keep_look(store, digest, analysis, {"context_p_value": analysis.p_value})
-    return analysis
+    policies = _policies(store, experiment_id, known)
+    return _report(experiment, known, _arrived(store, experiment_id, known), policies, earlier)
 
 
 def _policies(store: ExperimentStore, experiment_id: str, known: AnalysisInput) -> list[LinearPolicy | None]:

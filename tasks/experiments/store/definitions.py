@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Update, case, select, update
+from sqlalchemy import Update, case, func, select, update
 
 from tasks.experiments.design import is_storable
 from tasks.experiments.errors import unknown_experiment
@@ -15,6 +15,11 @@ from tasks.experiments.store.log import DecisionLog
 from tasks.experiments.store.rows import Row, rows_within
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Experiment, ExperimentArm, ExperimentMetric, ExperimentVariant, ModelRollout
+
+LISTED = (
+    *(Experiment.experiment_id, Experiment.workspace_id, Experiment.name, Experiment.metric_name, Experiment.status),
+    *(Experiment.winner, Experiment.created_at, Experiment.started_at, Experiment.completed_at),
+)
 
 
 class Definitions:
@@ -81,6 +86,29 @@ class Definitions:
         """Experiments of one workspace, or of all, newest first."""
         query = select(Experiment.__table__).order_by(Experiment.created_at.desc(), Experiment.experiment_id)
         return self.warehouse.rows(query.where(Experiment.workspace_id == workspace_id) if workspace_id else query)
+
+    def listed(
+        self, workspace_id: str | None = None, experiment_ids: Collection[str] | None = None, limit: int | None = None
+    ) -> list[Row]:
+        """Experiments without their designs, newest first: of a workspace, of those named, or all."""
+        query = select(*LISTED).order_by(Experiment.created_at.desc(), Experiment.experiment_id).limit(limit)
+        query = query if workspace_id is None else query.where(Experiment.workspace_id == workspace_id)
+        if experiment_ids is not None:
+            query = query.where(Experiment.experiment_id.in_(experiment_ids))
+        return self.warehouse.rows(query)
+
+    def moved_since(self, since: datetime, limit: int) -> list[Row]:
+        """Experiments that started or ended since an instant, the latest first."""
+        table = Experiment
+        moved = func.coalesce(table.completed_at, table.started_at)
+        return self.warehouse.rows(select(*LISTED).where(moved >= since).order_by(moved.desc()).limit(limit))
+
+    def counts(self, status: str, workspace_ids: Collection[str]) -> dict[str, int]:
+        """How many experiments of each of these workspaces are in a state; none is named that has none."""
+        table = Experiment
+        mine = select(table.workspace_id, func.count().label("n")).where(table.workspace_id.in_(workspace_ids))
+        rows = self.warehouse.rows(mine.where(table.status == status).group_by(table.workspace_id))
+        return {row["workspace_id"]: row["n"] for row in rows}
 
     def identifiers(self, status: str, workspace_ids: Sequence[str] = ()) -> dict[str, list[str]]:
         """Ids of experiments in a state by workspace, of some workspaces or all."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from tasks.experiments.store.rows import Row, rows_of
 from tasks.warehouse import Warehouse
@@ -38,11 +38,24 @@ class DecisionLog:
         newest = self.warehouse.rows(mine.order_by(table.look.desc()).limit(1))
         return newest[0] if newest else None
 
-    def last_looks(self, workspace_id: str | None) -> dict[str, Row]:
-        """The newest look of every experiment of a workspace, or of all, by the experiment's id."""
+    def last_looks(self, workspace_id: str | None, found: Collection[str] = ()) -> dict[str, Row]:
+        """What the newest look of every experiment came to, of a workspace or of all, by the experiment's id.
+
+        The evidence that the next look goes on from stays where it is: it is most of a look, and no list shows it.
+
+        Args:
+            workspace_id: whose; None: everybody's.
+            found: only looks that came to one of these, or proved several arms better than the control; empty: all.
+        """
         table, newest = ExperimentLook, ExperimentLook.__table__.alias("newest")
         last = select(func.max(newest.c.look)).where(newest.c.experiment_id == table.experiment_id).scalar_subquery()
-        query = select(table.experiment_id, table.n, table.result).where(table.look == last)
+        texts = [table.result[name].as_string().label(name) for name in ("status", "headline", "winner")]
+        better, p_value = table.result["better_than_control"].as_json(), table.result["p_value"].as_float()
+        columns = (table.experiment_id, table.n, table.looked_at, *texts, better.label("better_than_control"))
+        query = select(*columns, p_value.label("p_value")).where(table.look == last)
+        if found:
+            several = table.result["better_than_control"].as_string().like("%,%")
+            query = query.where(or_(table.result["status"].as_string().in_(found), several))
         if workspace_id is not None:
             mine = select(Experiment.experiment_id).where(Experiment.workspace_id == workspace_id)
             query = query.where(table.experiment_id.in_(mine))

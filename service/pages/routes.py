@@ -1,0 +1,156 @@
+"""The pages' addresses. What makes a page is imported when it is first asked for: the service starts light."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import HTMLResponse
+
+from service.pages.names import Identifier
+from service.pages.page_route import PageRoute
+from service.pages.rendering import page
+from service.warehouse_access import OpenWarehouse
+
+LONGEST_TEXT = 200
+Text = Annotated[str, Query(max_length=LONGEST_TEXT)]
+PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@router.get("/")
+def home(
+    request: Request,
+    warehouse: OpenWarehouse,
+    q: Text = "",
+    need: Text = "",
+    industry: Text = "",
+    organisation: Text = "",
+    order: Text = "need",
+    number: PageNumber = 1,
+) -> HTMLResponse:
+    """What needs a person, and all workspaces."""
+    from service.pages.home import Wanted, home_context
+
+    wanted = Wanted.of(q, need, industry, organisation, order, number)
+    return page(request, "home.html", home_context(warehouse, wanted))
+
+
+@router.get("/workspace")
+def workspace(request: Request, warehouse: OpenWarehouse, workspace_id: Identifier) -> HTMLResponse:
+    """One workspace."""
+    from service.pages.workspaces import workspace_context
+
+    return page(request, "workspace.html", workspace_context(warehouse, workspace_id))
+
+
+@router.get("/experiments")
+def experiments(
+    request: Request, warehouse: OpenWarehouse, q: Text = "", status: Text = "", number: PageNumber = 1
+) -> HTMLResponse:
+    """All experiments."""
+    from service.pages.experiments import WantedExperiments, experiments_context
+
+    return page(request, "experiments.html", experiments_context(warehouse, WantedExperiments(q, status, number)))
+
+
+@router.get("/experiment")
+def experiment(request: Request, warehouse: OpenWarehouse, experiment_id: Identifier) -> HTMLResponse:
+    """One experiment, looked at now."""
+    from service.pages.experiments import experiment_context
+
+    return page(request, "experiment.html", experiment_context(warehouse, experiment_id))
+
+
+async def _draft_of_form(request: Request) -> Any:
+    from service.pages.draft import read_draft
+
+    return await read_draft(request)
+
+
+@router.get("/draft")
+def draft_form(request: Request, warehouse: OpenWarehouse, workspace_id: Identifier) -> HTMLResponse:
+    """An empty form for a draft."""
+    from service.pages.draft import Draft, form_context
+
+    return page(request, "draft.html", form_context(warehouse, workspace_id, Draft()))
+
+
+@router.post("/draft")
+def draft(
+    request: Request,
+    warehouse: OpenWarehouse,
+    workspace_id: Identifier,
+    draft: Annotated[Any, Depends(_draft_of_form)],
+    x_part: Annotated[str, Header()] = "",
+) -> HTMLResponse:
+    """What is known of a draft: the whole page, or its result alone for the page's script. Nothing is kept."""
+    from service.pages.draft import form_context, result_context
+
+    context = form_context(warehouse, workspace_id, draft)
+    if draft.has_text:
+        asked = draft.as_asked(context["workspace"]["timezone"])
+        context |= result_context(request.app.state.scoring.score(workspace_id, asked))
+    return page(request, "draft_result.html" if x_part == "result" else "draft.html", context)
+
+
+@router.get("/models")
+def models(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
+    """Models that need a person, and what moved."""
+    from service.pages.models import models_context
+
+    return page(request, "models.html", models_context(warehouse))
+
+
+@router.get("/model")
+def model(
+    request: Request,
+    warehouse: OpenWarehouse,
+    workspace_id: Identifier,
+    model_type: Annotated[str, Query(alias="type")],
+) -> HTMLResponse:
+    """One model: its versions, who served when, and its drift."""
+    from service.pages.models import model_context
+
+    return page(request, "model.html", model_context(warehouse, workspace_id, model_type))
+
+
+@router.get("/debates")
+def debates(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
+    """The newest debates."""
+    from service.pages.debates import debates_context
+
+    return page(request, "debates.html", debates_context(warehouse))
+
+
+@router.get("/debate")
+def debate(request: Request, warehouse: OpenWarehouse, debate_id: Identifier) -> HTMLResponse:
+    """One debate."""
+    from service.pages.debates import debate_context
+
+    return page(request, "debate.html", debate_context(warehouse, debate_id))
+
+
+@router.get("/runs")
+def runs(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
+    """The newest runs."""
+    from service.pages.runs import runs_context
+
+    return page(request, "runs.html", runs_context(warehouse))
+
+
+@router.get("/run")
+def run(request: Request, warehouse: OpenWarehouse, run_id: Identifier) -> HTMLResponse:
+    """One run: how its steps ended, and for whom not well."""
+    from service.pages.runs import run_context
+
+    return page(request, "run.html", run_context(warehouse, run_id))
+
+
+@router.get("/releases")
+def releases(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
+    """Private releases: what each cost and how noisy it is."""
+    from service.pages.releases import releases_context
+
+    return page(request, "releases.html", releases_context(warehouse))

@@ -1,0 +1,109 @@
+"""One workspace: what needs a person, what works, its experiments, models and debates, and how fresh its data are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.pages.attention import Need, needs_of
+from service.pages.charts import common_domain
+from service.pages.names import known_workspace
+from tasks.conditions import rule_in_words
+from tasks.experiments.headline import decision_of, most_urgent_first
+from tasks.experiments.service import ExperimentService
+from tasks.experiments.tables import share
+from tasks.models.store import list_models
+from tasks.models.store.attention import drifting_champions, waiting_versions
+from tasks.patterns.recommendations import worth
+from tasks.patterns.records import CAVEAT, Pattern
+from tasks.patterns.store import content_types, latest_analyses, patterns_of
+from tasks.patterns.wording import format_lift, format_probability
+from tasks.swarm.debate_service import DebateService
+from tasks.swarm.registry_service import RegistryService
+from tasks.transfer.service import TransferService
+from tasks.warehouse import Warehouse
+from tasks.warehouse.latest_outcomes import unfinished_outcomes
+
+DEBATES_SHOWN, INSIGHTS_SHOWN, VERSIONS_SHOWN = 10, 5, 3
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPattern:
+    """A pattern as a page shows it."""
+
+    pattern: Pattern
+    rule: str
+    lift: str
+    interval: str
+    sure: str
+    worth: float
+
+
+def workspace_context(warehouse: Warehouse, workspace_id: str) -> dict[str, Any]:
+    """What the page shows."""
+    workspace = known_workspace(warehouse, workspace_id)
+    experiments = ExperimentService(warehouse=warehouse)
+    listed = most_urgent_first(experiments.list_experiments(workspace_id))
+    debates = DebateService(RegistryService(warehouse)).recent(workspace_id, DEBATES_SHOWN)
+    insights = TransferService(warehouse=warehouse).get_transfer_insights(workspace_id, INSIGHTS_SHOWN)
+    return {
+        "aggregated": experiments.analyze_aggregated(workspace_id),
+        "analyses": list(_analyses(warehouse, workspace_id)),
+        "caveat": CAVEAT,
+        "debates": debates,
+        "experiments": listed,
+        "insights": insights,
+        "models": _serving_first(list_models(warehouse, workspace_id)),
+        "needs": _needs(warehouse, workspace_id, listed, debates),
+        "newest": content_types(warehouse, workspace_id),
+        "share": share,
+        "workspace": workspace,
+    }
+
+
+def _needs(
+    warehouse: Warehouse, workspace_id: str, experiments: Sequence[dict[str, Any]], debates: Sequence[dict[str, Any]]
+) -> list[Need]:
+    of_all = (unfinished_outcomes(warehouse), drifting_champions(warehouse), waiting_versions(warehouse))
+    outcomes, drifting, waiting = ([row for row in rows if row["workspace_id"] == workspace_id] for rows in of_all)
+    undecided = [row for row in experiments if decision_of(row) is not None]
+    return needs_of(outcomes, undecided, drifting, waiting, debates)
+
+
+def _analyses(warehouse: Warehouse, workspace_id: str) -> Iterator[dict[str, Any]]:
+    """The newest analysis of each content type, its patterns by what they are worth, those that are gone last."""
+    for analysis in latest_analyses(warehouse, workspace_id):
+        patterns = patterns_of(warehouse, analysis["analysis_id"])
+        there = sorted((one for one in patterns if one.trend != "gone"), key=_least_worth_last)
+        yield analysis | {
+            "domain": common_domain([pattern.lift_interval_pct for pattern in there]),
+            "gone": [rule_in_words(pattern.rule) for pattern in patterns if pattern.trend == "gone"],
+            "patterns": [shown_pattern(pattern) for pattern in there],
+        }
+
+
+def shown_pattern(pattern: Pattern) -> ShownPattern:
+    """A pattern in words, with as many digits as its interval bears."""
+    interval = pattern.lift_interval_pct
+    lift, low, high = (format_lift(value, interval, "+") for value in (pattern.lift_pct, *interval))
+    sure = format_probability(pattern.confidence)
+    return ShownPattern(pattern, rule_in_words(pattern.rule), f"{lift} %", f"{low} … {high} %", sure, worth(pattern))
+
+
+def _least_worth_last(pattern: Pattern) -> tuple[float, str]:
+    return -worth(pattern), pattern.pattern_key
+
+
+def _serving_first(models: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The newest versions of each type, those that serve first."""
+    shown: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(models, key=_serves_not):
+        own = shown.setdefault(row["model_type"], [])
+        if len(own) < VERSIONS_SHOWN:
+            own.append(row)
+    return [row for _, rows in sorted(shown.items()) for row in rows]
+
+
+def _serves_not(row: dict[str, Any]) -> bool:
+    return not row["serves"]
