@@ -13,9 +13,9 @@ import queue
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.gate import Caller
 from tasks.errors import InputError
@@ -40,6 +40,7 @@ class Arrival:
     unit_id: str
     segment: str
     covariate: float | None
+    context: Mapping[str, Any] | None
     answer: asyncio.Future[Assignment | None]
 
 
@@ -62,11 +63,13 @@ class AssignmentQueue:
         unit_id: str,
         segment: str = "",
         covariate: float | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> Assignment | None:
         """The unit's arm, once it is stored; None for one that takes no part.
 
         Args:
             unit_id: as `require_unit` gives it.
+            context: of a contextual experiment.
 
         Raises:
             InputError: as `ExperimentService.assign_variants`.
@@ -78,7 +81,8 @@ class AssignmentQueue:
             self._thread = threading.Thread(target=self._work, name="assignments", daemon=True)
             self._thread.start()
         loop = asyncio.get_running_loop()
-        arrival = Arrival(caller, workspace_id, experiment_id, unit_id, segment, covariate, loop.create_future())
+        answer = loop.create_future()
+        arrival = Arrival(caller, workspace_id, experiment_id, unit_id, segment, covariate, context, answer)
         self._waiting.put(arrival)
         arm = await arrival.answer
         if arm is not None:
@@ -141,6 +145,7 @@ class AssignmentQueue:
             [one.unit_id for one in together],
             [one.segment for one in together],
             [one.covariate for one in together],
+            contexts=[one.context for one in together],
         )
 
     def _log(self) -> None:

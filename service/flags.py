@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from service.gate import Caller
 from service.rooms import Rooms
 
 KEPT_SECONDS = 1.0
+Unit = tuple[str | None, str]  # its id and label; None where none came
 AS_BOOLEAN = {"true": True, "on": True, "false": False, "off": False}
 
 
@@ -29,6 +31,8 @@ class Flag:
         served: the arm that everybody gets where no unit is assigned: the control, or what won.
         is_running: whether units are assigned.
         is_boolean: whether its arms are called true and false, or on and off.
+        context: attributes that it wants to know of a unit, where its arm follows them.
+        has_policy: whether it ended with a policy, which is served by the same attributes.
     """
 
     key: str
@@ -36,6 +40,12 @@ class Flag:
     served: str
     status: str
     is_boolean: bool
+    context: tuple[str, ...] = ()
+    has_policy: bool = False
+
+    def known_of(self, attributes: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The attributes that it wants to know, of those that came; None where it wants none."""
+        return {name: attributes[name] for name in self.context if name in attributes} if self.context else None
 
     @property
     def is_running(self) -> bool:
@@ -82,22 +92,32 @@ class Flags:
         for row in self._rooms.experiments.servable(workspace_id):
             is_boolean = all(arm.lower() in AS_BOOLEAN for arm in row["arms"])
             served = row["winner"] or row["control"]
-            flags[row["name"]] = Flag(row["name"], row["experiment_id"], served, row["status"], is_boolean)
+            about = (row["name"], row["experiment_id"], served, row["status"], is_boolean)
+            flags[row["name"]] = Flag(*about, tuple(row["context"]), row["has_policy"])
         return flags
 
     async def evaluate(
-        self, caller: Caller, workspace_id: str, flag: Flag, unit_id: str | None, segment: str
+        self, caller: Caller, workspace_id: str, flag: Flag, unit: Unit, attributes: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """One flag for one unit.
+        """One flag for one unit, whose attributes are all that came with it.
 
         Raises:
             InputError: if the unit cannot be assigned.
         """
+        unit_id, segment = unit
+        if flag.has_policy:
+            arm = await to_thread.run_sync(self._recommended, flag, flag.known_of(attributes))
+            return flag.answer(arm, "TARGETING_MATCH")
         if not flag.is_running:
             return flag.answer(flag.served, "STATIC" if flag.status == "completed" else "DISABLED")
         if unit_id is None:
             return flag.failure("TARGETING_KEY_MISSING", "context.targetingKey names the unit that gets an arm")
-        arm = await self._arms.assign(caller, workspace_id, flag.experiment_id, unit_id, segment)
-        if arm is None:
+        known = flag.known_of(attributes)
+        assigned = await self._arms.assign(caller, workspace_id, flag.experiment_id, unit_id, segment, context=known)
+        if assigned is None:
             return flag.answer(flag.served, "DEFAULT", takes_part=False)
-        return flag.answer(arm.variant_id, "SPLIT", takes_part=True, propensity=arm.propensity, epoch=arm.epoch)
+        about = {"propensity": assigned.propensity, "epoch": assigned.epoch}
+        return flag.answer(assigned.variant_id, "SPLIT", takes_part=True, **about)
+
+    def _recommended(self, flag: Flag, context: Mapping[str, Any] | None) -> str:
+        return self._rooms.experiments.recommend_variant(flag.experiment_id, context)

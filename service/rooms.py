@@ -12,6 +12,7 @@ from service.warehouse_access import WarehouseAccess
 if TYPE_CHECKING:
     from tasks.access import AccessService
     from tasks.experiments.service import ExperimentService
+    from tasks.learnings.service import LearningService
     from tasks.models.service import ModelService
     from tasks.patterns.service import PatternService
     from tasks.swarm.debate_service import DebateService
@@ -52,6 +53,13 @@ class Rooms:
         from tasks.transfer.service import TransferService
 
         return TransferService(warehouse=self.warehouse.open())
+
+    @cached_property
+    def learnings(self) -> LearningService:
+        """What was learned, by words."""
+        from tasks.learnings.service import LearningService
+
+        return LearningService(self.warehouse.open())
 
     @cached_property
     def models(self) -> ModelService:

@@ -26,6 +26,10 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Id = Annotated[str, Path(max_length=128)]
 Text = Annotated[str, Field(max_length=1000)]
 Unit = Annotated[str, Field(min_length=1, max_length=256)]
+ContextBody = Annotated[
+    dict[str, str | Number | bool | None],
+    Field(max_length=20, description="Of a contextual experiment: what is known of the unit, by declared column."),
+]
 Segment = str | dict[str, str | int | float | bool | None] | None
 OWN = ("allocation_strategy", "confidence_level", "experiment_type", "min_effect_size", "min_sample_size")
 
@@ -47,7 +51,7 @@ class ExperimentBody(Body):
     variants: Annotated[list[ArmBody], Field(min_length=2, max_length=MOST_ARMS)]
     metric_name: Annotated[str, Field(min_length=1, max_length=64)]
     workspace: Annotated[str | None, Field(max_length=128)] = None
-    experiment_type: Literal["ab_test", "multivariate", "multi_armed_bandit", "sequential"] = "ab_test"
+    experiment_type: Literal["ab_test", "multivariate", "multi_armed_bandit", "sequential", "contextual"] = "ab_test"
     allocation_strategy: Literal["equal", "thompson", "ucb", "staged"] | None = None
     min_sample_size: Annotated[int, Field(ge=2, le=10**12)] = 100
     confidence_level: Number | None = None
@@ -77,6 +81,7 @@ class UnitBody(Body):
     unit_id: Unit
     segment: Segment = None
     covariate: Number | None = None
+    context: ContextBody | None = None
 
 
 class UnitsBody(Body):
@@ -195,7 +200,7 @@ async def assign(
     owner = await own_experiment(rooms, caller, experiment_id)
     arms: AssignmentQueue = request.app.state.assignments
     unit, segment = checked_unit(body.unit_id, body.segment)
-    arm = await arms.assign(caller, owner, experiment_id, unit, segment, body.covariate)
+    arm = await arms.assign(caller, owner, experiment_id, unit, segment, body.covariate, body.context)
     return JSONResponse(as_answer(unit, arm))
 
 
@@ -208,6 +213,7 @@ def assign_many(experiment_id: Id, body: UnitsBody, caller: Assigner, rooms: All
         [one.unit_id for one in body.units],
         [one.segment for one in body.units],
         [one.covariate for one in body.units],
+        contexts=[one.context for one in body.units],
     )
     caller.record(owner, f"{experiment_id}: {len(arms)} units")
     return JSONResponse(

@@ -68,6 +68,20 @@ def list_insights(
     return tagged(request, answer)
 
 
+@router.get("/learnings")
+def list_learnings(
+    request: Request,
+    caller: Reader,
+    rooms: AllRooms,
+    q: Annotated[str, Query(min_length=1, max_length=2000, description="Any words.")],
+    workspace: WorkspaceName = None,
+    k: Annotated[int, Query(ge=1, le=100)] = 5,
+) -> Response:
+    """What was learned that answers a question best, and whether it still holds; none where nothing is about it."""
+    learned = rooms.learnings.recall(q, caller.workspace(workspace), k)
+    return tagged(request, {"items": [one.as_dict() for one in learned]})
+
+
 @router.get("/audit")
 def list_entries(
     request: Request,

@@ -18,7 +18,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from service.callers import Assigner
-from service.flags import Flag, Flags
+from service.flags import Flag, Flags, Unit
 from service.gate import Caller
 from service.routes.answers import has_tag
 from service.routes.experiments import checked_unit
@@ -71,7 +71,7 @@ async def evaluate_flag(
         return _failed(404, {"key": key, "errorCode": "FLAG_NOT_FOUND", "errorDetails": "no experiment has this name"})
     try:
         context = await _context(request)
-        answer = await flags.evaluate(caller, workspace_id, flag, *_unit(context))
+        answer = await flags.evaluate(caller, workspace_id, flag, _unit(context), context)
     except ContextError as error:
         return _failed(400, flag.failure(error.code, error.details))
     except InputError as error:
@@ -89,12 +89,12 @@ async def evaluate_flags(request: Request, caller: Assigner, x_workspace: Worksp
     workspace_id, flags = caller.workspace(x_workspace), flags_of(request)
     try:
         context = await _context(request)
-        (unit, segment), named = _unit(context), _named(context)
+        unit, named = _unit(context), _named(context)
     except (ContextError, InputError) as error:
         code = error.code if isinstance(error, ContextError) else "INVALID_CONTEXT"
         return _failed(400, {"errorCode": code, "errorDetails": str(error)})
     wanted = [one for one in (await flags.of(workspace_id)).values() if named is None or one.key in named]
-    evaluated = [_evaluated(flags, caller, workspace_id, flag, unit, segment) for flag in wanted]
+    evaluated = [_evaluated(flags, caller, workspace_id, flag, unit, context) for flag in wanted]
     body = json.dumps({"flags": await asyncio.gather(*evaluated)}, ensure_ascii=False).encode()
     tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
     if has_tag(request.headers.get("if-none-match"), tag):
@@ -103,11 +103,11 @@ async def evaluate_flags(request: Request, caller: Assigner, x_workspace: Worksp
 
 
 async def _evaluated(
-    flags: Flags, caller: Caller, workspace_id: str, flag: Flag, unit: str | None, segment: str
+    flags: Flags, caller: Caller, workspace_id: str, flag: Flag, unit: Unit, context: dict[str, Any]
 ) -> dict[str, Any]:
     """One of many: that one cannot be evaluated is told beside the others."""
     try:
-        return await flags.evaluate(caller, workspace_id, flag, unit, segment)
+        return await flags.evaluate(caller, workspace_id, flag, unit, context)
     except InputError as error:
         return flag.failure("GENERAL", str(error))
 
@@ -123,7 +123,7 @@ async def _context(request: Request) -> dict[str, Any]:
     return context
 
 
-def _unit(context: dict[str, Any]) -> tuple[str | None, str]:
+def _unit(context: dict[str, Any]) -> Unit:
     """Unit and label."""
     given, segment = context.get("targetingKey"), context.get("segment")
     if given is None or given == "":

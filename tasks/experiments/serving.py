@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING
+from tasks.experiments.records import ExperimentStatus
 
 Row = Mapping[str, Any]
 PREFERRED = (RUNNING, COMPLETED, DRAFT)
@@ -31,4 +32,7 @@ def _rank(experiment: Row) -> int:
 def _as_served(experiment: Row, variants: Sequence[Row]) -> dict[str, Any]:
     about = {name: experiment[name] for name in ("experiment_id", "name", "status", "winner")}
     control = next(row["variant_id"] for row in variants if row["is_control"])
-    return about | {"arms": [row["variant_id"] for row in variants], "control": control}
+    follows = experiment["design"].get("context") or []
+    has_policy = experiment["conclusion"] == ExperimentStatus.POLICY.value
+    arms = [row["variant_id"] for row in variants]
+    return about | {"arms": arms, "control": control, "context": follows, "has_policy": has_policy}

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 
 from service.draft_score import score_draft
 from tasks.conditions import Condition
+from tasks.learnings import LearningService
 from tasks.models.service import ModelService
 from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery, Period, SearchThresholds
 from tasks.patterns.store import save
@@ -200,3 +201,18 @@ def test_the_audit_log_comes_in_pages_newest_first(served_twice: Served) -> None
     assert [row["subject"] for row in first["items"] + rest["items"]] == names[::-1]
     assert rest["next"] is None
     assert served_twice.client.get("/v1/audit", headers=served_twice.key("write")).status_code == 403
+
+
+def test_what_was_learned_is_recalled_in_other_words(served: Served) -> None:
+    learned(served.warehouse)
+    LearningService(served.warehouse).remember(["acme"], "run")
+    key = served.key("read")
+    items = served.client.get("/v1/learnings", headers=key, params={"q": "do questions pay?"}).json()["items"]
+    assert items
+    assert items[0]["workspace_id"] == "acme"
+    assert items[0]["still_true"].startswith("yes")
+    other = served.key("read", workspace="umbrella")
+    assert served.client.get("/v1/learnings", headers=other, params={"q": "questions"}).json() == {"items": []}
+    foreign = served.client.get("/v1/learnings", headers=other, params={"q": "questions", "workspace": "acme"})
+    assert foreign.status_code == 404
+    assert served.client.get("/v1/learnings", headers=key, params={"q": "\x00 ' \" * ) NEAR("}).status_code == 200
