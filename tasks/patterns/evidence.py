@@ -217,14 +217,14 @@ def _judged(
     free = [i for i in chosen if tests.share_left[i] >= MIN_SHARE_LEFT]
     bound = [candidates[i] for i in chosen if tests.share_left[i] < MIN_SHARE_LEFT]
     worth_reporting = _found(posts, table, candidates, tests, free)
-    said_by = one_per_act(
+    weaker_ones = one_per_act(
         posts,
         table,
         [one.candidate for one in worth_reporting],
         [one.effect for one in worth_reporting],
         thresholds.min_effect_size,
     )
-    rules = [replace(worth_reporting[k], folded=tuple(weaker)) for k, weaker in said_by.items()]
+    rules = [replace(worth_reporting[k], folded=tuple(weaker)) for k, weaker in weaker_ones.items()]
     return Evidence(rules, bound, searched, len(candidates))
 
 

@@ -195,10 +195,10 @@ def _least_worth_last(pattern: Pattern) -> tuple[float, str]:
 
 def _in_other_words(patterns: Sequence[Pattern]) -> Iterator[str]:
     """What stands out too, and says no more than a pattern that is listed."""
-    said = [(rule_in_words(pattern.rule), _some(pattern.same_act)) for pattern in patterns if pattern.same_act]
-    if said:
+    folded = [(rule_in_words(pattern.rule), _some(pattern.same_act)) for pattern in patterns if pattern.same_act]
+    if folded:
         yield "### What stands out too, and adds nothing to it"
-        yield reasons(said)
+        yield reasons(folded)
 
 
 def _some(rules: Sequence[str]) -> str:

@@ -181,7 +181,7 @@ def sum_by(codes: Codes, values: Floats) -> Floats:
     if size == 1:
         return np.bincount(codes, weights=values[:, 0], minlength=groups)[:, None].astype(np.float64, copy=False)
     members = csc_array((np.ones(len(codes)), codes, np.arange(len(codes) + 1)), shape=(groups, len(codes)))
-    sums: Floats = members @ values  # a fourth of what np.bincount takes over the cells of a table
+    sums: Floats = np.asarray(members @ values)  # a fourth of what np.bincount takes over the cells of a table
     return sums
 
 
