@@ -20,6 +20,7 @@ MAX_PATTERNS = 12
 TITLE_WIDTH = 85  # characters that fit beside the names of rules
 LABEL_WIDTH = 45
 THIRDS = 3
+TICKS = (-95, -90, -75, -50, -30, 0, 50, 100, 200, 400, 900, 4_900)  # where an axis of lifts has its marks
 FULL_COLOR = math.log(2)  # a lift of twice or half
 
 
@@ -35,7 +36,7 @@ def forest(patterns: Sequence[Pattern]) -> bytes:
     axes, strips = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1.1])
     for y, pattern in enumerate(shown):
         _bar(axes, y, pattern.lift_interval_pct, pattern.lift_pct)
-        axes.plot(pattern.raw_lift_pct, y, "o", markerfacecolor="none", color=QUIET, markersize=7)
+        axes.plot(_place(pattern.raw_lift_pct), y, "o", markerfacecolor="none", color=QUIET, markersize=7)
         _strip(strips, y, pattern)
     axes.set_yticks(range(len(shown)), [_label(pattern) for pattern in shown], fontsize=8)
     _finish(axes, "against comparable posts, adjusted (filled) and raw (hollow), 90 % interval")
@@ -50,7 +51,7 @@ def forest(patterns: Sequence[Pattern]) -> bytes:
 def _strip(axes: Any, y: int, pattern: Pattern) -> None:
     """A cell for each third of the time: its lift, and the more color the larger it is."""
     for x, part in enumerate(pattern.over_time):
-        strength = min(abs(math.log1p(part.lift_pct / 100)) / FULL_COLOR, 1.0)
+        strength = min(abs(_place(part.lift_pct)) / FULL_COLOR, 1.0)
         color = WINNING if part.lift_pct >= 0 else LOSING
         axes.bar(x, 0.7, width=0.94, bottom=y - 0.35, color=color, alpha=0.12 + 0.6 * strength)
         axes.text(x, y, f"{part.lift_pct:+.0f}", ha="center", va="center", fontsize=8)
@@ -58,13 +59,26 @@ def _strip(axes: Any, y: int, pattern: Pattern) -> None:
 
 def _bar(axes: Any, y: int, interval: tuple[float, float], middle: float) -> None:
     color = WINNING if middle >= 0 else LOSING
-    axes.plot(interval, [y, y], color=color, linewidth=2, solid_capstyle="butt")
-    axes.plot(middle, y, "o", color=color, markersize=6)
+    axes.plot([_place(end) for end in interval], [y, y], color=color, linewidth=2, solid_capstyle="butt")
+    axes.plot(_place(middle), y, "o", color=color, markersize=6)
+
+
+def _place(lift_pct: float) -> float:
+    """Where a lift stands: half as much is as far from the middle as twice as much."""
+    return math.log1p(lift_pct / 100)
+
+
+def _ticks(axes: Any) -> None:
+    """Lifts in per cent at even steps of what they multiply by."""
+    low, high = axes.get_xlim()
+    shown = [lift for lift in TICKS if low <= _place(lift) <= high]
+    axes.set_xticks([_place(lift) for lift in shown], [f"{lift:+,}" if lift else "0" for lift in shown])
 
 
 def _finish(axes: Any, caption: str) -> None:
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_xlabel(fill(f"lift in %: {caption}; association, not cause", TITLE_WIDTH), fontsize=8)
+    _ticks(axes)
     axes.tick_params(axis="x", labelsize=8)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.margins(y=0.15)

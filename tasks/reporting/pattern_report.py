@@ -32,6 +32,7 @@ DOING_CAVEAT = (
 )
 PATTERNS_WITH_POSTS = 5
 POST_TEXT = 48
+SAME_SHOWN = 3  # rules of one act that a pattern stands for
 TEN_TIMES = 10
 REPORT, EVERYTHING, NEWS = "pattern-learning-report", "pattern-learning-all", "pattern-learning-news"
 CLIENTS = "raptorflow-clients"
@@ -206,6 +207,7 @@ def _page(workspace_id: str, analyses: Sequence[Mapping[str, Any]], *, with_figu
             what = f"Lifts of {analysis['content_type']} patterns with 90 % intervals, and over time"
             yield figure(figures.forest(patterns), what)
         yield from _doing(patterns)
+        yield from _in_other_words(patterns)
         yield from _posts_behind(patterns)
         yield from _not_told_apart(analysis, patterns)
 
@@ -220,6 +222,19 @@ def _doing(patterns: Sequence[Pattern]) -> Iterator[str]:
     if effects:
         yield "### What was seen, and what doing it would bring"
         yield "\n".join(f"- {markdown(words)}" for words in effects)
+
+
+def _in_other_words(patterns: Sequence[Pattern]) -> Iterator[str]:
+    """What stands out too, and says no more than a pattern that is listed."""
+    folded = [(rule_in_words(pattern.rule), _some(pattern.same_act)) for pattern in patterns if pattern.same_act]
+    if folded:
+        yield "### What stands out too, and adds nothing to it"
+        yield reasons(folded)
+
+
+def _some(rules: Sequence[str]) -> str:
+    more = f"; and {len(rules) - SAME_SHOWN} more" if len(rules) > SAME_SHOWN else ""
+    return "; ".join(rules[:SAME_SHOWN]) + more
 
 
 def _posts_behind(patterns: Sequence[Pattern]) -> Iterator[str]:

@@ -75,21 +75,24 @@ class StratifiedDesign:
 
     def contrasts(self, outcome: Floats, part: Codes) -> list[Contrast]:
         """The same for each part of the rows (n,), codes 0…P−1; no stratum and no cluster should lie in two parts."""
-        y, squares = self._outcome(outcome), self.centered**2
-        information = sum_by(part, squares)
+        y = self._outcome(outcome)
+        squares, products = self.centered**2, self.centered * y
+        by_cluster = [(cluster, sum_by(cluster, squares), sum_by(cluster, products)) for cluster in self.clusters]
+        first, of_first = by_cluster[0], _parts_of(self.clusters[0], part)
+        size = int(part.max(initial=0)) + 1
+        information, product = (_sums(of_first, sums, size) for sums in first[1:])
         scale = np.maximum(information, CONSTANT)
-        estimate = np.where(information > CONSTANT, sum_by(part, self.centered * y) / scale, 0.0)
-        residual = y - estimate[part] * self.centered
-        iid = np.sqrt(sum_by(part, residual**2) / self._freedom(part) / scale)
+        estimate = np.where(information > CONSTANT, product / scale, 0.0)
+        left = np.maximum(sum_by(part, y**2) - estimate * product, 0.0)  # Σ(y − βf̃)²
+        iid = np.sqrt(left / self._freedom(part) / scale)
         iid = np.where(information > CONSTANT, iid, np.inf)
         error, freedom = iid, np.full_like(iid, np.inf)
-        for cluster in self.clusters:
-            of_cluster = np.zeros(int(cluster.max(initial=-1)) + 1, dtype=np.int64)
-            of_cluster[cluster] = part
-            share = np.minimum(sum_by(cluster, squares) / scale[of_cluster], MAX_CLUSTER_SHARE)
-            scores = sum_by(cluster, self.centered * residual) ** 2 / (1.0 - share)
-            error = np.maximum(error, np.sqrt(_sums(of_cluster, scores, len(scale))) / scale)
-            effective = 1.0 / np.maximum(_sums(of_cluster, share**2, len(scale)), 1e-12)
+        for cluster, of_rule, of_both in by_cluster:
+            of_cluster = _parts_of(cluster, part)
+            share = np.minimum(of_rule / scale[of_cluster], MAX_CLUSTER_SHARE)
+            scores = (of_both - estimate[of_cluster] * of_rule) ** 2 / (1.0 - share)
+            error = np.maximum(error, np.sqrt(_sums(of_cluster, scores, size)) / scale)
+            effective = 1.0 / np.maximum(_sums(of_cluster, share**2, size), 1e-12)
             freedom = np.minimum(freedom, np.maximum(effective - 1.0, 1.0))
         return [Contrast(*numbers) for numbers in zip(estimate, error, iid, freedom, strict=True)]
 
@@ -135,9 +138,9 @@ def stratified_design(
     centered, variation = np.empty_like(indicators), np.empty(indicators.shape[1])
     for comparison in comparisons:
         within = comparison.strata.center(indicators[:, comparison.rules])
-        variation[comparison.rules] = (within**2).sum(axis=0)
+        variation[comparison.rules] = np.einsum("ij,ij->j", within, within)
         centered[:, comparison.rules] = comparison.without_controls(within)
-    information = (centered**2).sum(axis=0)
+    information = np.einsum("ij,ij->j", centered, centered)
     clusters = (cluster,) if second is None else (cluster, second)
     return StratifiedDesign(centered, comparisons, Strata(stratum, valid), clusters, information, variation)
 
@@ -153,6 +156,13 @@ def stratified_contrast(
 ) -> Contrast:
     """Contrast of K rules on one outcome (n,); arguments as in `stratified_design`."""
     return stratified_design(rules, stratum, cluster, valid=valid, controls=controls).contrast(outcome)
+
+
+def _parts_of(cluster: Codes, part: Codes) -> Codes:
+    """The part (G,) that each cluster lies in."""
+    parts = np.zeros(int(cluster.max(initial=-1)) + 1, dtype=np.int64)
+    parts[cluster] = part
+    return parts
 
 
 def _sums(codes: Codes, values: Floats, groups: int) -> Floats:
@@ -171,7 +181,7 @@ def sum_by(codes: Codes, values: Floats) -> Floats:
     if size == 1:
         return np.bincount(codes, weights=values[:, 0], minlength=groups)[:, None].astype(np.float64, copy=False)
     members = csc_array((np.ones(len(codes)), codes, np.arange(len(codes) + 1)), shape=(groups, len(codes)))
-    sums: Floats = members @ values  # a fourth of what np.bincount takes over the cells of a table
+    sums: Floats = np.asarray(members @ values)  # a fourth of what np.bincount takes over the cells of a table
     return sums
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -9,10 +10,10 @@ import pytest
 
 from tasks.patterns.records import PatternQuery, SearchThresholds
 from tests.generators.other_workspaces import BEGINNING, OWN, WEEKS, simulate_otherwise
-from tests.generators.planted_patterns import simulate
-from tests.tasks.patterns.test_planted_truth import BARS, COVERAGE, DEFAULT_POWER, SMALL_EFFECTS, query, tally
+from tests.generators.planted_patterns import Simulated, simulate
+from tests.tasks.patterns.test_planted_truth import BARS, COVERAGE, SMALL_EFFECTS, query, tally
 
-LIFT_ERROR = "log-lift mean absolute error"
+HONESTY = ("false share of reported patterns", "null workspaces with any pattern", COVERAGE)
 
 
 def other_query(thresholds: SearchThresholds) -> PatternQuery:
@@ -38,32 +39,25 @@ def test_a_share_of_workspaces_with_gaps_stays_near_the_bars() -> None:
 
 @pytest.mark.slow
 def test_workspaces_of_another_make_meet_the_bars() -> None:
-    """400 of them. Lifts are less certain there, for the noise is larger: their error is printed, and covered."""
-    figures, by_default = (
-        tally(map(simulate_otherwise, range(1000, 1400)), other_query(one)).figures()
-        for one in (SMALL_EFFECTS, SearchThresholds())
-    )
-    _compare("another generator", figures, by_default, left_out=(LIFT_ERROR,))
+    """400 of them. Power and the error of lifts are printed alone: the noise is half as large again."""
+    _compare("another generator", [simulate_otherwise(seed) for seed in range(1000, 1400)], other_query)
 
 
 @pytest.mark.slow
 def test_gaps_that_are_no_accident_leave_the_bars_met() -> None:
     """400 workspaces; of three posts in ten some features are not known, and they do better for other reasons.
 
-    Power is printed alone: less is known of a third of the features.
+    Power and the error of lifts are printed alone: less is known of a third of the features.
     """
-    figures, by_default = (
-        tally(map(partial(simulate, gaps=True), range(7000, 7400)), query(0, one)).figures()
-        for one in (SMALL_EFFECTS, SearchThresholds())
-    )
-    _compare("gaps", figures, by_default, left_out=(LIFT_ERROR, "power"))
+    _compare("gaps", [simulate(seed, gaps=True) for seed in range(7000, 7400)], partial(query, 0))
 
 
-def _compare(world: str, figures: dict[str, float], by_default: dict[str, float], left_out: tuple[str, ...]) -> None:
+def _compare(world: str, truths: list[Simulated], asked: Callable[[SearchThresholds], PatternQuery]) -> None:
+    """Print all bars at both least effects, and hold the guide's to what must be true in any world."""
+    figures, by_default = (tally(truths, asked(one)).figures() for one in (SMALL_EFFECTS, SearchThresholds()))
     print(f"\n{world}, at min_effect_size = 0.15, and in brackets at the guide's 0.3:")
     for name, sign, bound in BARS:
         print(f"BAR {name}: {figures[name]:.3f} [{by_default[name]:.3f}] (bar {sign} {bound})")
     for name, sign, bound in BARS:
-        if name not in left_out:
-            assert figures[name] <= bound if sign == "<=" else figures[name] >= bound, name
-    assert "power" in left_out or by_default["power"] >= DEFAULT_POWER
+        if name in HONESTY:
+            assert by_default[name] <= bound if sign == "<=" else by_default[name] >= bound, name

@@ -55,3 +55,12 @@ def test_what_cannot_be_told_apart_is_on_the_page(outcome: Outcome) -> None:
     said = analysis | {"statistics": analysis["statistics"] | {"inseparable": [together]}}
     assert "### What cannot be told apart" in page_of(Outcome("acme", DONE, None, {"analyses": [said]}))
     assert "What cannot be told apart" not in page_of(Outcome("acme", DONE, None, {"analyses": [analysis]}))
+
+
+def test_what_is_folded_under_a_pattern_is_on_the_page(outcome: Outcome) -> None:
+    analysis = outcome.result["analyses"][0]
+    first = analysis["winning_patterns"][0] | {"same_act": [f"has at least {words} words" for words in (8, 9, 10, 11)]}
+    said = analysis | {"winning_patterns": [first, *analysis["winning_patterns"][1:]]}
+    page = page_of(Outcome("acme", DONE, None, {"analyses": [said]}))
+    assert "### What stands out too, and adds nothing to it" in page
+    assert "has at least 8 words; has at least 9 words; has at least 10 words; and 1 more" in page
