@@ -15,7 +15,7 @@ from threading import Lock
 from tasks.models.specs import ModelSpec
 from tasks.models.store.state import pool_basis, pool_counts
 from tasks.models.training.dataset import Examples, examples
-from tasks.models.training.pool import Pool, Siblings, rows_of_a_member
+from tasks.models.training.pool import OrganizationPool, Siblings, rows_of_a_member
 from tasks.warehouse import Warehouse
 from tasks.warehouse.frames import content_frame, sharing_siblings, touch_frame
 
@@ -28,7 +28,7 @@ class Pools:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
-        self._pools: OrderedDict[tuple[object, ...], Pool] = OrderedDict()
+        self._pools: OrderedDict[tuple[object, ...], OrganizationPool] = OrderedDict()
         self._turn = Lock()
 
     def siblings(self, workspace_id: str, spec: ModelSpec, window: Window) -> Siblings | None:
@@ -47,7 +47,7 @@ class Pools:
         with self._turn:
             if name not in self._pools:
                 read = partial(_labeled_rows, self.warehouse, known, spec, window)
-                self._pools[name] = Pool(spec, known, read)
+                self._pools[name] = OrganizationPool(spec, known, read)
             self._pools.move_to_end(name)
             while len(self._pools) > KEPT:
                 self._pools.popitem(last=False)

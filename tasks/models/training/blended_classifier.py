@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tasks.models.training.blending import BLEND, LITTLE, OWN, POOLED
 from tasks.models.training.calibration import calibrated
 from tasks.models.training.conversion_model import ConversionModel, decisions_after
+from tasks.models.training.organization import WORKSPACE, PooledModels
 from tasks.models.training.origins import origin
-from tasks.models.training.pool import WORKSPACE, PooledModels
 from tasks.models.training.text_columns import TextCounts, TextWeights
 from tasks.models.training.text_model import TOWARD_RARE, TextModel
 

@@ -22,8 +22,8 @@ from tasks.models.training.level_model import (
     levels,
     tune,
 )
+from tasks.models.training.organization import PooledModels
 from tasks.models.training.origins import origin
-from tasks.models.training.pool import PooledModels
 from tasks.models.training.text_columns import TextCounts, TextWeights
 
 if TYPE_CHECKING:
