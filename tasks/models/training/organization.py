@@ -27,6 +27,14 @@ class PooledModels:
     label_shares: Mapping[str, float]
 
 
+def inputs_of_both(own: Mapping[str, Any], pooled: Mapping[str, Any]) -> dict[str, Any]:
+    """What two models read, or either, but for the workspace, which is known; own kinds of columns count."""
+    numbers, labels = list(own["numbers"]), list(own["labels"])
+    numbers += [name for name in pooled["numbers"] if name not in {*numbers, *labels}]
+    labels += [name for name in pooled["labels"] if name not in {*numbers, *labels, WORKSPACE}]
+    return {"numbers": numbers, "labels": labels, "text": bool(own.get("text") or pooled.get("text"))}
+
+
 class RowsInCommon(Protocol):
     """The labeled rows of an organization's workspaces; an `OrganizationPool`."""
 

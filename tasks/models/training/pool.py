@@ -62,7 +62,7 @@ class OrganizationPool:
     def _members(self) -> dict[str, Examples]:
         with self._turn:
             members = self._read()
-            return {name: members[name] for name in self.workspace_ids if members[name].n}
+            return {name: members[name] for name in self.workspace_ids if name in members and members[name].n}
 
     @cached_property
     def sha256(self) -> str:
@@ -78,7 +78,7 @@ class OrganizationPool:
     def _rows_and_scale(self) -> tuple[Examples, Floats]:
         """All rows, and the usual mean square of residuals up to each."""
         parts = {name: with_level(rows) for name, rows in self._members.items()} if self._has_level else self._members
-        features = pl.concat([part.features for part in parts.values()], how="diagonal")
+        features = in_common([part.features for part in parts.values()])
         labels = [name for name, kind in features.schema.items() if kind == pl.String]
         features = features.with_columns(pl.col(labels).fill_null(""))
         owners = np.repeat(np.arange(len(parts)), [part.n for part in parts.values()])
@@ -182,6 +182,16 @@ class Siblings:
 def rows_of_a_member(members: int) -> int:
     """How many of the latest rows of each of so many members make the pool."""
     return max(POOL_ROWS // max(members, 1), LEAST_OF_A_MEMBER)
+
+
+def in_common(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """All rows; without columns, such as an attribute, that are numbers to one workspace and labels to another."""
+    kinds: dict[str, set[pl.DataType]] = {}
+    for frame in frames:
+        for name, kind in frame.schema.items():
+            kinds.setdefault(name, set()).add(kind)
+    unlike = [name for name, known in kinds.items() if len(known) > 1]
+    return pl.concat([frame.drop(unlike, strict=False) for frame in frames], how="diagonal")
 
 
 def with_level(rows: Examples) -> Examples:

@@ -21,7 +21,8 @@ from tasks.models.store.state import pool_bases
 from tasks.models.training.blending import shares_of
 from tasks.models.training.dataset import Examples, examples
 from tasks.models.training.estimators import fit
-from tasks.models.training.pool import OrganizationPool, Siblings
+from tasks.models.training.organization import inputs_of_both
+from tasks.models.training.pool import OrganizationPool, Siblings, in_common
 from tasks.warehouse import Warehouse
 from tasks.warehouse.frames import content_frame
 from tasks.warehouse.schema import Workspace
@@ -208,6 +209,30 @@ def test_a_night_is_new_where_a_sibling_joins_or_rows_double_and_not_for_one_row
     store_content(sqlite_warehouse, posts(90, start=50, workspace_id="n1"))
     join(sqlite_warehouse, ["n1"], "north")
     assert pool_bases(sqlite_warehouse, [SMALL]) != joined
+
+
+def test_a_sibling_that_cannot_be_read_is_left_out_and_fails_nobody(
+    sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_organization(sqlite_warehouse, {"n1": 30, "n2": 30, SMALL: 30})
+    real = content_frame
+
+    def broken(source: Any, workspace_id: str, **how: Any) -> pl.DataFrame:
+        if workspace_id == "n2":
+            raise ValueError("year 10000 is out of range")
+        return real(source, workspace_id, **how)
+
+    monkeypatch.setattr("tasks.models.pools.content_frame", broken)
+    siblings = Pools(sqlite_warehouse).siblings(SMALL, SPEC, (None, None))
+    assert siblings is not None
+    assert siblings.pool.n == 2 * 29
+
+
+def test_attribute_that_is_a_number_to_one_and_a_label_to_another_is_not_pooled() -> None:
+    frames = [pl.DataFrame({"a": [1.0], "score": [2.0]}), pl.DataFrame({"a": [3.0], "score": ["high"], "b": ["x"]})]
+    assert in_common(frames).to_dicts() == [{"a": 1.0, "b": None}, {"a": 3.0, "b": "x"}]
+    own, pooled = {"numbers": ["score"], "labels": []}, {"numbers": ["a"], "labels": ["score", "workspace"]}
+    assert inputs_of_both(own, pooled) == {"numbers": ["score", "a"], "labels": [], "text": False}
 
 
 def test_shares_follow_the_prior_on_few_rows_and_the_rows_on_many() -> None:
