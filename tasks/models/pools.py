@@ -6,19 +6,24 @@ it. Nothing crosses organizations here; what may is the private release, see `ta
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from threading import Lock
 
+from polars.exceptions import PanicException
+
 from tasks.models.specs import ModelSpec
 from tasks.models.store.state import pool_basis, pool_counts
 from tasks.models.training.dataset import Examples, examples
-from tasks.models.training.pool import Pool, Siblings, rows_of_a_member
+from tasks.models.training.pool import OrganizationPool, Siblings, rows_of_a_member
+from tasks.plain_text import visible
 from tasks.warehouse import Warehouse
 from tasks.warehouse.frames import content_frame, sharing_siblings, touch_frame
 
+logger = logging.getLogger("raptorflow")
 KEPT = 5  # pools: one organization's, of every model type; each may hold some 100 MB of counted words
 Window = tuple[datetime | None, datetime | None]
 
@@ -28,7 +33,7 @@ class Pools:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
-        self._pools: OrderedDict[tuple[object, ...], Pool] = OrderedDict()
+        self._pools: OrderedDict[tuple[object, ...], OrganizationPool] = OrderedDict()
         self._turn = Lock()
 
     def siblings(self, workspace_id: str, spec: ModelSpec, window: Window) -> Siblings | None:
@@ -47,7 +52,7 @@ class Pools:
         with self._turn:
             if name not in self._pools:
                 read = partial(_labeled_rows, self.warehouse, known, spec, window)
-                self._pools[name] = Pool(spec, known, read)
+                self._pools[name] = OrganizationPool(spec, known, read)
             self._pools.move_to_end(name)
             while len(self._pools) > KEPT:
                 self._pools.popitem(last=False)
@@ -57,8 +62,17 @@ class Pools:
 def _labeled_rows(
     warehouse: Warehouse, workspace_ids: Sequence[str], spec: ModelSpec, window: Window
 ) -> Mapping[str, Examples]:
-    """The latest labeled rows of each of these workspaces."""
+    """The latest labeled rows of each of these workspaces.
+
+    One whose rows cannot be read is left out: its own refresh says why, and its siblings do not fail with it.
+    """
     read = content_frame if spec.rows == "content" else touch_frame
-    (since, until), most = window, rows_of_a_member(len(workspace_ids))
-    known = {name: examples(read(warehouse, name, since=since, until=until), spec) for name in workspace_ids}
-    return {name: rows.slice(max(rows.n - most, 0), rows.n) for name, rows in known.items()}
+    (since, until), most, known = window, rows_of_a_member(len(workspace_ids)), dict[str, Examples]()
+    for name in workspace_ids:
+        try:
+            rows = examples(read(warehouse, name, since=since, until=until), spec)
+        except (Exception, PanicException) as error:  # noqa: BLE001 - polars panics at instants that no calendar holds
+            logger.warning("%s teaches its organization nothing tonight: %s", visible(name), visible(error))
+            continue
+        known[name] = rows.slice(max(rows.n - most, 0), rows.n)
+    return known

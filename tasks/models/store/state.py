@@ -66,9 +66,9 @@ def pool_bases(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, 
         members[row["organisation_id"]].append(row["workspace_id"])
     bases = dict.fromkeys(workspace_ids, "")
     for known in members.values():
-        asked = set(known) & set(workspace_ids) if len(known) > 1 else set[str]()
-        if asked:
-            bases |= dict.fromkeys(asked, pool_basis(known, pool_counts(warehouse, known)))
+        members_named = set(known) & set(workspace_ids) if len(known) > 1 else set[str]()
+        if members_named:
+            bases |= dict.fromkeys(members_named, pool_basis(known, pool_counts(warehouse, known)))
     return bases
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from tasks.models.training.blending import BLEND, LITTLE, OWN, POOLED
 from tasks.models.training.calibration import calibrated
 from tasks.models.training.conversion_model import ConversionModel, decisions_after
+from tasks.models.training.organization import WORKSPACE, PooledModels, inputs_of_both
 from tasks.models.training.origins import origin
-from tasks.models.training.pool import WORKSPACE, PooledModels
 from tasks.models.training.text_columns import TextCounts, TextWeights
 from tasks.models.training.text_model import TOWARD_RARE, TextModel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 Labels = NDArray[Any]
@@ -77,14 +80,21 @@ class BlendedClassifier:
 def pooled_probabilities(pooled: Any, workspace: str, given: Any, classes: Sequence[str], shift: Floats) -> Floats:
     """(n, classes) probabilities of the organization's model, with labels as common as they are in the workspace."""
     if isinstance(pooled, ConversionModel):
-        numbers, labels = (
-            [name for name in pooled.inputs[kind] if name not in given] for kind in ("numbers", "labels")
-        )
-        known = dict.fromkeys(numbers, np.nan) | dict.fromkeys(labels, "") | {WORKSPACE: workspace}
-        given = given.assign(**known)
+        given = _as_pooled(pooled.inputs, workspace, given)
     shifted = spread(pooled.predict_proba(given), pooled.classes_, classes) * shift + FLOOR
     probabilities: Floats = shifted / shifted.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def _as_pooled(inputs: Mapping[str, Any], workspace: str, table: pd.DataFrame) -> pd.DataFrame:
+    """A workspace's touches as the organization's model reads them; what is no number here is a missing one."""
+    import pandas as pd
+
+    numbers = {
+        name: pd.to_numeric(table[name], errors="coerce") if name in table else np.nan for name in inputs["numbers"]
+    }
+    labels = {name: "" for name in inputs["labels"] if name not in table}
+    return table.assign(**numbers, **labels | {WORKSPACE: workspace})
 
 
 def spread(values: Floats, classes: Sequence[str], wanted: Sequence[str]) -> Floats:
@@ -122,7 +132,7 @@ def blended_classifier(
     counts = np.array([(target == name).sum() for name in classes]) + 0.5
     is_text = isinstance(own, TextModel)
     return BlendedClassifier(
-        inputs=_inputs(own.inputs, siblings.served.inputs),
+        inputs=inputs_of_both(own.inputs, siblings.served.inputs),
         own=None if serves == POOLED else own,
         pooled=None if serves == OWN else siblings.served,
         workspace=siblings.workspace,
@@ -169,13 +179,3 @@ def _shift(own: Any, target: Labels, usual: Mapping[str, float], classes: Sequen
     here = (counts + OWN_LABELS * expected) / (len(target) + OWN_LABELS)
     shift: Floats = np.divide(here, expected, out=np.zeros(len(classes)), where=expected > 0)
     return shift
-
-
-def _inputs(own: Mapping[str, Any], pooled: Mapping[str, Any]) -> dict[str, Any]:
-    """What both read, or either, but for the workspace, which is known."""
-    numbers, labels = (list(dict.fromkeys([*own[kind], *pooled[kind]])) for kind in ("numbers", "labels"))
-    return {
-        "numbers": numbers,
-        "labels": [name for name in labels if name != WORKSPACE],
-        "text": bool(own.get("text")),
-    }

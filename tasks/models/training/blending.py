@@ -7,7 +7,7 @@ siblings' posts made, and a page of its own kind one of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,8 @@ from tasks.models.training.level_model import (
     levels,
     tune,
 )
+from tasks.models.training.organization import PooledModels, inputs_of_both
 from tasks.models.training.origins import origin
-from tasks.models.training.pool import PooledModels
 from tasks.models.training.text_columns import TextCounts, TextWeights
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def blended_level_model(
     recipe = own.recipe | {"recipe": "level + ridge + trees, with the organization's", "serves": serves}
     recipe |= {"own_share": own_share, "organization_share": pooled_share, "offset": offset}
     return BlendedLevelModel(
-        inputs=_inputs_of_both(own.inputs, siblings.served.inputs),
+        inputs=inputs_of_both(own.inputs, siblings.served.inputs),
         middle=own.middle,
         own=None if serves == POOLED else own,
         pooled=None if serves == OWN else siblings.served,
@@ -118,12 +118,6 @@ def blended_level_model(
         half_width=conformal_half_width(tuned.truth - mixed - offset),
         recipe=recipe,
     )
-
-
-def _inputs_of_both(own: Mapping[str, Any], pooled: Mapping[str, Any]) -> dict[str, Any]:
-    """What both read, or either."""
-    numbers, labels = (list(dict.fromkeys([*own[kind], *pooled[kind]])) for kind in ("numbers", "labels"))
-    return {"numbers": numbers, "labels": labels, "text": bool(own.get("text") or pooled.get("text"))}
 
 
 def shares_of(truth: Floats, own: Floats, pooled: Floats) -> tuple[float, float]:

@@ -96,7 +96,7 @@ def _pool_of(trained: TrainedModel, rows: Examples) -> dict[str, Any] | None:
     if rows.siblings is None or serves == OWN:
         return None
     pool = rows.siblings.pool
-    return {"serves": serves, "workspaces": list(pool.workspace_ids), "rows": pool.rows.n, "sha256": pool.sha256}
+    return {"serves": serves, "workspaces": list(pool.workspace_ids), "rows": pool.n, "sha256": pool.sha256}
 
 
 def _follow(registry: Registry, key: ModelKey, number: int, name: str, stands: Version) -> None:

@@ -8,19 +8,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from tasks.models.specs import ModelSpec
+from tasks.models.training.organization import Teaching
 from tasks.models.training.text_columns import PIECES_ROWS, TextCounts, count
 from tasks.statistics.outcome_parts import parts_of_outcome
 from tasks.warehouse.attribute_roles import is_numeric, roles_in
-
-if TYPE_CHECKING:
-    from tasks.models.training.pool import Siblings
 
 RECENT_ROWS = 30
 ATTRIBUTE = "attribute."
@@ -39,7 +36,7 @@ class Examples:
         times: (n,) when it happened, ascending.
         n: how many they are.
         is_rate: whether the target is the log of engagements per impression rather than of engagements.
-        siblings: what the organization's rows teach; None where the workspace has none, or nobody asks.
+        siblings: what the organization's rows teach; None where the workspace has none.
     """
 
     features: pl.DataFrame
@@ -48,7 +45,7 @@ class Examples:
     times: pl.Series
     n: int = field(init=False)
     is_rate: bool = False
-    siblings: Siblings | None = None
+    siblings: Teaching | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", len(self.target))
@@ -113,7 +110,7 @@ class ModelRows:
 
     frame: pl.DataFrame
     spec: ModelSpec
-    siblings: Siblings | None = None
+    siblings: Teaching | None = None
 
     @cached_property
     def labeled(self) -> Examples:

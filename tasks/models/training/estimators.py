@@ -22,8 +22,8 @@ from tasks.models.training.blending import blended_level_model
 from tasks.models.training.conversion_model import ConversionPart, fit_conversion_model
 from tasks.models.training.dataset import TEXT, Examples
 from tasks.models.training.level_model import LevelPart, fit_level_model
+from tasks.models.training.organization import PooledModels
 from tasks.models.training.origins import origin
-from tasks.models.training.pool import PooledModels
 from tasks.models.training.text_columns import TextCounts, count
 from tasks.models.training.text_model import TextPart, fit_text_model
 from tasks.statistics.one_thread import one_thread

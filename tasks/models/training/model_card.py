@@ -103,7 +103,7 @@ def served_by(rows: Examples, recipe: dict[str, Any]) -> str:
     if rows.siblings is None or "serves" not in recipe:
         return ""
     pool, own, pooled = rows.siblings.pool, recipe["own_share"], recipe["organization_share"]
-    shares = f"{own:.2f} of what its own rows teach, {pooled:.2f} of what {pool.rows.n} rows of its organization's "
+    shares = f"{own:.2f} of what its own rows teach, {pooled:.2f} of what {pool.n} rows of its organization's "
     shares += f"{len(pool.workspace_ids)} workspaces teach"
     return f"**Serves: {SERVES[recipe['serves']]}** ({shares}; chosen on its own latest rows)."
 

@@ -20,22 +20,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from threading import RLock
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tasks.models.specs import ModelSpec
 from tasks.models.training.dataset import Examples
+from tasks.models.training.estimators import FittedModel, Parts
 from tasks.models.training.level_model import LEVEL
+from tasks.models.training.organization import WORKSPACE, PooledModels
 from tasks.models.training.origins import origin
 
-if TYPE_CHECKING:
-    from tasks.models.specs import ModelSpec
-    from tasks.models.training.estimators import FittedModel, Parts
-
 Floats = NDArray[np.float64]
-WORKSPACE = "workspace"
 COLUMNS = ("target", "keys", "times")
 POOL_ROWS = 10_000  # of all members together: 6 s to fit, and 100 MB of counted words
 LEAST_OF_A_MEMBER = 50
@@ -44,7 +41,7 @@ LEAST_SQUARE = 1e-6  # of residuals: a workspace whose posts all did alike
 SCALE_ROWS = 20.0  # of the usual residual, beside those of a workspace's own rows
 
 
-class Pool:
+class OrganizationPool:
     """Labeled rows of the workspaces of one organization, and models of those before any moment; safe to share.
 
     Args:
@@ -65,7 +62,7 @@ class Pool:
     def _members(self) -> dict[str, Examples]:
         with self._turn:
             members = self._read()
-            return {name: members[name] for name in self.workspace_ids if members[name].n}
+            return {name: members[name] for name in self.workspace_ids if name in members and members[name].n}
 
     @cached_property
     def sha256(self) -> str:
@@ -81,7 +78,7 @@ class Pool:
     def _rows_and_scale(self) -> tuple[Examples, Floats]:
         """All rows, and the usual mean square of residuals up to each."""
         parts = {name: with_level(rows) for name, rows in self._members.items()} if self._has_level else self._members
-        features = pl.concat([part.features for part in parts.values()], how="diagonal")
+        features = in_common([part.features for part in parts.values()])
         labels = [name for name, kind in features.schema.items() if kind == pl.String]
         features = features.with_columns(pl.col(labels).fill_null(""))
         owners = np.repeat(np.arange(len(parts)), [part.n for part in parts.values()])
@@ -152,26 +149,7 @@ class Pool:
 
     @cached_property
     def _parts(self) -> Parts:
-        from tasks.models.training.estimators import Parts  # which asks pools for their models
-
         return Parts(self.spec, self.rows)
-
-
-@dataclass(frozen=True)
-class PooledModels:
-    """What an organization's rows taught, for one workspace.
-
-    Attributes:
-        before: the estimator of the rows before those that a mixture is tuned on; `served` the one that serves.
-        scale: the workspace's usual residual, in the unit of the target.
-        label_shares: of each label among the organization's rows before.
-    """
-
-    workspace: str
-    before: Any
-    served: Any
-    scale: float
-    label_shares: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -183,7 +161,7 @@ class Siblings:
             What was tried and refused beside a smaller pool is tried again beside a larger one, not every night.
     """
 
-    pool: Pool
+    pool: OrganizationPool
     workspace_id: str
     basis: str = ""
 
@@ -204,6 +182,16 @@ class Siblings:
 def rows_of_a_member(members: int) -> int:
     """How many of the latest rows of each of so many members make the pool."""
     return max(POOL_ROWS // max(members, 1), LEAST_OF_A_MEMBER)
+
+
+def in_common(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """All rows; without columns, such as an attribute, that are numbers to one workspace and labels to another."""
+    kinds: dict[str, set[pl.DataType]] = {}
+    for frame in frames:
+        for name, kind in frame.schema.items():
+            kinds.setdefault(name, set()).add(kind)
+    unlike = [name for name, known in kinds.items() if len(known) > 1]
+    return pl.concat([frame.drop(unlike, strict=False) for frame in frames], how="diagonal")
 
 
 def with_level(rows: Examples) -> Examples:

@@ -17,10 +17,12 @@ from tasks.models.pools import Pools
 from tasks.models.records import ModelKey, ModelType
 from tasks.models.service import ModelService
 from tasks.models.specs import load_spec
+from tasks.models.store.state import pool_bases
 from tasks.models.training.blending import shares_of
 from tasks.models.training.dataset import Examples, examples
 from tasks.models.training.estimators import fit
-from tasks.models.training.pool import Pool, Siblings
+from tasks.models.training.organization import inputs_of_both
+from tasks.models.training.pool import OrganizationPool, Siblings, in_common
 from tasks.warehouse import Warehouse
 from tasks.warehouse.frames import content_frame
 from tasks.warehouse.schema import Workspace
@@ -124,11 +126,11 @@ def test_pool_knows_nothing_of_the_rows_after_the_moment_it_is_asked_for() -> No
     members = {name: pool_rows(200, number) for number, name in enumerate(NORTH)}
     spoiled = {name: reversed_after(rows, 100) for name, rows in members.items()}
     moment, test = members["n1"].times[99], pool_rows(50, 9)
-    known = [Pool(SPEC, NORTH, lambda rows=rows: rows).before(moment) for rows in (members, spoiled)]  # type: ignore[misc]
+    known = [OrganizationPool(SPEC, NORTH, lambda rows=rows: rows).before(moment) for rows in (members, spoiled)]  # type: ignore[misc]
     assert known[0] is not None
     assert known[1] is not None
     assert np.array_equal(known[0].predict_rows(test), known[1].predict_rows(test))
-    assert Pool(SPEC, NORTH, lambda: members).before(START - timedelta(days=1)) is None
+    assert OrganizationPool(SPEC, NORTH, lambda: members).before(START - timedelta(days=1)) is None
 
 
 def pool_rows(n: int, seed: int) -> Examples:
@@ -145,7 +147,7 @@ def test_workspace_of_its_own_kind_keeps_its_own_model() -> None:
     """Videos do better everywhere but here: with enough rows it is predicted as if it were alone."""
     members = {name: pool_rows(300, number) for number, name in enumerate(NORTH)}
     odd = examples(pl.DataFrame(posts(500, seed=8, video=-0.9)), SPEC)
-    pool = Pool(SPEC, [*NORTH, "odd"], lambda: members | {"odd": odd})
+    pool = OrganizationPool(SPEC, [*NORTH, "odd"], lambda: members | {"odd": odd})
     known = odd.slice(0, 400)
     model = fit(SPEC, replace(known, siblings=Siblings(pool, "odd")))
     assert model.recipe["own_share"] > 0.9
@@ -189,6 +191,48 @@ def test_pool_is_read_once_for_all_and_not_where_nothing_is_new(
     again = ModelService(sqlite_warehouse).check_and_update_models(SMALL, [ENGAGEMENT])["ENGAGEMENT_PREDICTOR"]
     assert again["status"] in ("unchanged", "not_better_than_baseline")
     assert read == []
+
+
+def test_a_night_is_new_where_a_sibling_joins_or_rows_double_and_not_for_one_row(sqlite_warehouse: Warehouse) -> None:
+    store_organization(sqlite_warehouse, {"n1": 40, SMALL: 40})
+    first = pool_bases(sqlite_warehouse, [SMALL, "n1"])
+    assert first[SMALL] == first["n1"] != ""
+    store_content(sqlite_warehouse, posts(1, start=40, workspace_id="other"))
+    join(sqlite_warehouse, ["other"], "elsewhere")
+    assert pool_bases(sqlite_warehouse, [SMALL, "other"]) == {SMALL: first[SMALL], "other": ""}
+    join(sqlite_warehouse, ["other"], "north")
+    joined = pool_bases(sqlite_warehouse, [SMALL])
+    assert joined[SMALL] != first[SMALL]
+    store_content(sqlite_warehouse, posts(1, start=41, workspace_id="n1"))
+    join(sqlite_warehouse, ["n1"], "north")
+    assert pool_bases(sqlite_warehouse, [SMALL]) == joined
+    store_content(sqlite_warehouse, posts(90, start=50, workspace_id="n1"))
+    join(sqlite_warehouse, ["n1"], "north")
+    assert pool_bases(sqlite_warehouse, [SMALL]) != joined
+
+
+def test_a_sibling_that_cannot_be_read_is_left_out_and_fails_nobody(
+    sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_organization(sqlite_warehouse, {"n1": 30, "n2": 30, SMALL: 30})
+    real = content_frame
+
+    def broken(source: Any, workspace_id: str, **how: Any) -> pl.DataFrame:
+        if workspace_id == "n2":
+            raise ValueError("year 10000 is out of range")
+        return real(source, workspace_id, **how)
+
+    monkeypatch.setattr("tasks.models.pools.content_frame", broken)
+    siblings = Pools(sqlite_warehouse).siblings(SMALL, SPEC, (None, None))
+    assert siblings is not None
+    assert siblings.pool.n == 2 * 29
+
+
+def test_attribute_that_is_a_number_to_one_and_a_label_to_another_is_not_pooled() -> None:
+    frames = [pl.DataFrame({"a": [1.0], "score": [2.0]}), pl.DataFrame({"a": [3.0], "score": ["high"], "b": ["x"]})]
+    assert in_common(frames).to_dicts() == [{"a": 1.0, "b": None}, {"a": 3.0, "b": "x"}]
+    own, pooled = {"numbers": ["score"], "labels": []}, {"numbers": ["a"], "labels": ["score", "workspace"]}
+    assert inputs_of_both(own, pooled) == {"numbers": ["score", "a"], "labels": [], "text": False}
 
 
 def test_shares_follow_the_prior_on_few_rows_and_the_rows_on_many() -> None:

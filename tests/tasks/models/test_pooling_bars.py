@@ -26,7 +26,7 @@ from tasks.models.specs import load_spec
 from tasks.models.training.dataset import TEXT, Examples, examples
 from tasks.models.training.estimators import FittedModel, Floats, fit
 from tasks.models.training.evaluation import baseline_losses, train
-from tasks.models.training.pool import Pool, Siblings, rows_of_a_member
+from tasks.models.training.pool import OrganizationPool, Siblings, rows_of_a_member
 from tests.tasks.models import drift_looks
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
@@ -42,14 +42,14 @@ def pages(shared_data: Path) -> dict[str, Examples]:
     return {name: rows[name].slice(max(rows[name].n - MOST_POSTS, 0), rows[name].n) for name in sorted(rows)}
 
 
-def pool_of(members: dict[str, Examples]) -> Pool:
+def pool_of(members: dict[str, Examples]) -> OrganizationPool:
     most = rows_of_a_member(len(members))
     kept = {name: rows.slice(max(rows.n - most, 0), rows.n) for name, rows in members.items()}
-    return Pool(SPEC, list(kept), lambda: kept)
+    return OrganizationPool(SPEC, list(kept), lambda: kept)
 
 
 @cache
-def pool_of_every_second(shared_data: Path) -> Pool:
+def pool_of_every_second(shared_data: Path) -> OrganizationPool:
     return pool_of(dict(list(pages(shared_data).items())[0::2]))
 
 
@@ -120,10 +120,10 @@ def test_what_is_served_beats_the_trivial_predictor_on_later_posts(shared_data: 
         worse.append(bool(lost.mean() > trivial.mean()))
         promised = 1 - trained.held_out.losses.mean() / trained.held_out.baseline_losses.mean()
         scores.append((promised, 1 - lost.mean() / trivial.mean()))
-        width = trained.model.half_width or 0.0
+        width = model.half_width or 0.0
         for month, loss in zip(later.times.dt.strftime("%Y-%m").to_list(), lost.tolist(), strict=True):
             months[month].append(float(loss**0.5 <= width))
-    share, error = np.mean(worse), np.sqrt(max(np.mean(worse) * (1 - np.mean(worse)), 1 / len(worse)) / len(worse))
+    share, error = np.mean(worse), np.sqrt(max(float(np.var(worse)), 1 / len(worse)) / len(worse))
     promised, seen = np.median(np.array(scores), axis=0)
     coverage = np.mean(np.concatenate([np.array(one) for one in months.values()]))
     print(f"\nBAR pooling, {len(served)} workspaces of 100 rows or more, with a model: {np.mean(served):.2f} (bar .60)")
