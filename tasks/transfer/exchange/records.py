@@ -48,6 +48,7 @@ class HeldRelease:
         contributors_at_least: with 97.5 % confidence; 0 where its noise leaves nothing to say.
         gain: mean over this installation's workspaces of the AUC that its installation's releases added on held-out
             posts; None where none has enough of them, and for own releases.
+        gain_error: its standard error.
         measured, refusing: workspaces it was measured for, and those of them that leave it alone.
         handed_out: how often an own release was exported as another file.
     """
@@ -61,6 +62,7 @@ class HeldRelease:
     epsilon_so_far: float
     contributors_at_least: int
     gain: float | None
+    gain_error: float | None
     measured: int
     refusing: int
     handed_out: int

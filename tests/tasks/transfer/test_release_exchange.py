@@ -194,8 +194,10 @@ def test_what_harms_a_workspace_is_left_alone_and_counted(
     learner, when = TransferService(warehouse=warehouse), NOW + timedelta(hours=2)
     assert learner.get_transfer_insights("acme", as_of=when)["insights"]
     assert exchange.measure() == 1
+    assert exchange.measure(unless_since=PERIOD) == 0, "it was measured a moment ago"
     (one,) = exchange.list_releases()
     assert (one.measured, one.refusing) == (1, 1)
+    assert 0.0 < (one.gain_error or 0.0) < 0.2
     assert one.gain is not None
     assert one.gain < 0.0
     assert learner.get_transfer_insights("acme", as_of=when)["insights"] == []
