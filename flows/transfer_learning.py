@@ -27,9 +27,9 @@ def transfer_learning(options: TransferLearning = TransferLearning(), chain: Cha
     outcomes = outcomes_of_chunks(contribute_effects, chain.chunks, chain.run_id)
     done = sum(outcome.status == "done" for outcome in outcomes)
     released = release_insights(options.epsilon, options.delta, chain.run_id)
-    measure_releases()
+    others = measure_releases()
     before, looked_at = published_rows(EVERYTHING).get(EVERYTHING), {"", *(one.workspace_id for one in outcomes)}
     known = report_rows(before, all_rows(outcomes, released), looked_at, everyone=not options.workspace_ids)
-    publish_with_index(release_report(known, released))
+    publish_with_index(release_report(known, released, others))
     announce(f"transfer for {done} workspaces; release of period {released['period']}: {released['status']}")
     return released

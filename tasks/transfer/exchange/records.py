@@ -39,7 +39,7 @@ class HeldRelease:
     """A release that is known here: this installation's own, or one that was taken in.
 
     Attributes:
-        fingerprint: of the installation that signed it, or would sign it.
+        fingerprint: of the installation that signed it; empty for own releases where nothing was signed yet.
         period: first day of its 30 days.
         state: `own`, `in use`, `not trusted` or `forgotten`.
         age_days: since its noise was drawn.

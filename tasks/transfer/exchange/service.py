@@ -239,7 +239,7 @@ class ExchangeService:
 
     def _own(self, warehouse: Warehouse, now: datetime) -> list[HeldRelease]:
         releases = store.published_releases(warehouse, now)
-        fingerprint = self.fingerprint if releases else ""
+        fingerprint = next(iter(self._own_fingerprints()), "")
         sums = store.sums_by_period(warehouse, [row["period"] for row in releases])
         periods = [row["period"] for row in store.exports(warehouse)]
         rho, held = 0.0, []
