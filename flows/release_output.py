@@ -105,7 +105,8 @@ def _benefit(one: HeldRelease) -> str:
     if one.gain is None:
         return "not enough data: no workspace has 50 posts older than a week"
     refusing = f", {one.refusing} refuse it" if one.refusing else ""
-    return f"AUC {one.gain:+.3f} on held-out posts of {one.measured} workspaces{refusing}"
+    workspaces = f"{one.measured} workspace{'s' if one.measured != 1 else ''}"
+    return f"AUC {one.gain:+.3f} ± {one.gain_error or 0.0:.3f}, held-out posts of {workspaces}{refusing}"
 
 
 def _cost(epsilon: float, delta: float) -> str:

@@ -12,7 +12,7 @@ from flows.parameters import TransferLearning
 from flows.task_runners import task_runner
 from tasks.reporting import announce, publish_with_index, published_rows, report_rows
 from tasks.reporting.release_report import EVERYTHING, all_rows, release_report
-from tasks.transfer.steps import contribute_effects, release_insights, transfer_question
+from tasks.transfer.steps import contribute_effects, measure_releases, release_insights, transfer_question
 from tasks.warehouse.snapshots import Chain
 
 
@@ -26,8 +26,9 @@ def transfer_learning(options: TransferLearning = TransferLearning(), chain: Cha
     chain = chain or extract(options, transfer_question())
     outcomes = outcomes_of_chunks(contribute_effects, chain.chunks, chain.run_id)
     released = release_insights(options.epsilon, options.delta, chain.run_id)
+    others = measure_releases()
     before, looked_at = published_rows(EVERYTHING).get(EVERYTHING), {"", *(one.workspace_id for one in outcomes)}
     known = report_rows(before, all_rows(outcomes, released), looked_at, everyone=not options.workspace_ids)
-    publish_with_index(release_report(known, released))
+    publish_with_index(release_report(known, released, others))
     announce(f"release of period {released['period']}: {released['status']}")
     return released

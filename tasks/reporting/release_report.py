@@ -13,6 +13,7 @@ from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome
 
 EVERYTHING = "transfer-learning-all"
 RELEASE = "release"
+SHOWN_DIGITS = 16
 STOPPED = {
     "budget_spent": "no release: the privacy budget of the period is spent; the last release keeps being served",
     "empty": "no release: no workspace shares insights; ingest some with shares_insights = true",
@@ -29,8 +30,8 @@ def all_rows(outcomes: Sequence[Outcome], released: Mapping[str, Any]) -> list[R
     return [{"workspace": "", "what": RELEASE, "status": about, "why": STOPPED.get(released["status"])}, *rows]
 
 
-def release_report(known: ReportRows, released: Mapping[str, Any]) -> Report:
-    """What needs a person, whether there is a new release, and what it cost."""
+def release_report(known: ReportRows, released: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()) -> Report:
+    """What needs a person, whether there is a new release, what it cost, and what other installations sent."""
     counts = Counter(row["status"] for row in known.rows if row["what"] != RELEASE)
     facts = [{"what": name.replace("_", " "), "value": value} for name, value in released.items()]
     needs = [Finding(row["workspace"] or RELEASE, row["why"]) for row in known.rows if _needs(row)]
@@ -46,9 +47,24 @@ def release_report(known: ReportRows, released: Mapping[str, Any]) -> Report:
         best=[],
         counts={"workspaces with estimates": counts[DONE], "failed": counts[FAILED]},
         too_few=counts[SKIPPED],
-        notes=["## What it cost, and its noise", markdown_table(facts)],
+        notes=["## What it cost, and its noise", markdown_table(facts), *_of_others(others)],
         rows=known.rows,
     )
+
+
+def _of_others(releases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Few columns: who, when, whether it is used, what it cost its contributors, and how many leave it alone."""
+    rows = [
+        {
+            "installation": row["fingerprint"][:SHOWN_DIGITS],
+            "period": row["period"],
+            "state": row["state"],
+            "ε so far": f"{row['epsilon_so_far']:.2f}",
+            "left alone by": f"{row['refusing']} of {row['measured']} workspaces",
+        }
+        for row in releases
+    ]
+    return ["## Releases of other installations", markdown_table(rows)] if rows else []
 
 
 def _needs(row: Row) -> bool:

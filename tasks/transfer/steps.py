@@ -10,7 +10,8 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.reporting import announce
 from tasks.transfer.errors import BudgetSpentError, NobodySharesError
-from tasks.transfer.privacy import PrivacyBudget, epsilon_after
+from tasks.transfer.exchange.service import OWN, ExchangeService
+from tasks.transfer.privacy import PERIOD, PrivacyBudget, epsilon_after
 from tasks.transfer.service import STEP, PublisherService
 from tasks.transfer.store import kept_estimates
 from tasks.warehouse import open_warehouse
@@ -35,6 +36,17 @@ def contribute_effects(chunk: ChunkSnapshot, run_id: str) -> list[Outcome]:
 def transfer_question() -> StepQuestion:
     """What estimates rest on: content, and that they are still kept."""
     return StepQuestion(STEP, {}, code_version("tasks/transfer"), ("content",), kept_estimates)
+
+
+@task(name="measure-releases", cache_policy=NO_CACHE)
+def measure_releases() -> list[dict[str, Any]]:
+    """Measure once a period what other installations' releases bring each workspace, and list them without a gain."""
+    service = ExchangeService()
+    if measured := service.measure(unless_since=PERIOD):
+        announce(f"measured for {measured} workspaces what releases of other installations bring")
+    columns = ("fingerprint", "period", "state", "age_days", "epsilon", "epsilon_so_far", "measured", "refusing")
+    held = [one.as_dict() for one in service.list_releases() if one.state != OWN]
+    return [{name: row[name] for name in columns} for row in held]
 
 
 @task(name="release-insights", cache_policy=NO_CACHE)

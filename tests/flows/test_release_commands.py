@@ -25,6 +25,7 @@ from tests.flows.conftest import Command
 from tests.transfer_factories import SeededNoise, crowd, store_crowd
 
 SHARED_KEYS = tuple(key for key in KEYS if key.startswith("content:"))[:20]
+DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "releases.md"
 At = Callable[[str], None]
 
 
@@ -124,6 +125,21 @@ def test_an_export_spends_nothing_and_draws_nothing(
     assert (listed["fingerprint"], listed["releases"][0]["handed_out"]) == (fingerprint, 1)
     key = Path(os.environ["RAPTORFLOW_HOME"]) / KEY_FILE
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_the_commands_of_the_documentation_run_as_they_stand_there(
+    raptorflow: Command, at: At, sent: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lines = DOCUMENTATION.read_text().splitlines()
+    commands = [line.split("#")[0].split()[2:] for line in lines if line.startswith("$ .venv/bin/raptorflow ")]
+    assert [command[1] for command in commands if len(command) > 1][:3] == ["export", "list", "verify"]
+    monkeypatch.chdir(tmp_path)
+    trust(monkeypatch, sent[1])
+    for command in commands:
+        at("receiver" if command[-1] != "list" and command[1:2] != ["export"] else "sender")
+        status, printed, complaint = raptorflow(*(sent[1] if word == "FINGERPRINT" else word for word in command))
+        assert status == 0, f"{command}: {complaint}"
+        assert printed
 
 
 def test_a_mistake_is_one_line(

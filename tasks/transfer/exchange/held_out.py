@@ -22,7 +22,7 @@ LEAST_HELD_OUT = 20  # fewer tell gains of ±.1 from nothing no better than a co
 LEAST_OF_A_KIND = 5
 Z95_ONE_SIDED = 1.645
 LEAST_ERROR = 1e-4
-LEAST_FORETELLING_ERROR = 0.03  # a pool that is wrong about a workspace foretells a gain for it, too, and surely
+LEAST_FORETELLING_ERROR = 0.03  # a pool that is wrong about a workspace foretells a gain for it with confidence, too
 
 
 @dataclass(frozen=True, slots=True)

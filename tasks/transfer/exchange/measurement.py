@@ -9,7 +9,8 @@ import polars as pl
 
 from tasks.transfer.exchange.held_out import HeldOutPosts, MeasuredGain
 from tasks.transfer.exchange.pooling import PoolGates
-from tasks.transfer.exchange.reading import TOGETHER, KnownReleases, without
+from tasks.transfer.exchange.reading import KnownReleases, without
+from tasks.transfer.exchange.store import TOGETHER
 
 
 def measure(

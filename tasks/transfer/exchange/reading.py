@@ -14,7 +14,6 @@ from tasks.transfer.release import sums_from_rows
 from tasks.warehouse import Warehouse
 
 OURS = ""  # this installation, among the others' fingerprints
-TOGETHER = "together"  # all that are left, among the installations that were measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def known_releases(warehouse: Warehouse, as_of: datetime, settings: Settings | N
 def harmless(warehouse: Warehouse, workspace_id: str, known: KnownReleases) -> list[InstallationSums]:
     """Those left for one workspace by what was measured on its own posts; none where all together would harm it."""
     refused = {row["fingerprint"] for row in store.benefits_of(warehouse, workspace_id) if row["refused"]}
-    return [] if TOGETHER in refused else without(known.installations, refused)
+    return [] if store.TOGETHER in refused else without(known.installations, refused)
 
 
 def without(installations: Sequence[InstallationSums], names: set[str]) -> list[InstallationSums]:

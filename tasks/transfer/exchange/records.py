@@ -39,7 +39,7 @@ class HeldRelease:
     """A release that is known here: this installation's own, or one that was taken in.
 
     Attributes:
-        fingerprint: of the installation that signed it, or would sign it.
+        fingerprint: of the installation that signed it; empty for own releases where nothing was signed yet.
         period: first day of its 30 days.
         state: `own`, `in use`, `not trusted` or `forgotten`.
         age_days: since its noise was drawn.
@@ -48,6 +48,7 @@ class HeldRelease:
         contributors_at_least: with 97.5 % confidence; 0 where its noise leaves nothing to say.
         gain: mean over this installation's workspaces of the AUC that its installation's releases added on held-out
             posts; None where none has enough of them, and for own releases.
+        gain_error: its standard error.
         measured, refusing: workspaces it was measured for, and those of them that leave it alone.
         handed_out: how often an own release was exported as another file.
     """
@@ -61,6 +62,7 @@ class HeldRelease:
     epsilon_so_far: float
     contributors_at_least: int
     gain: float | None
+    gain_error: float | None
     measured: int
     refusing: int
     handed_out: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tasks.transfer.exchange import store
 from tasks.transfer.exchange.errors import NoReleaseError, RepeatedReleaseError
 from tasks.transfer.exchange.manifest import Manifest
 from tasks.transfer.exchange.measurement import measure
-from tasks.transfer.exchange.reading import TOGETHER, known_releases
+from tasks.transfer.exchange.reading import known_releases
 from tasks.transfer.exchange.records import ExportedFile, HeldRelease, LedgerEntry
 from tasks.transfer.exchange.release_file import SignedRelease, Sums, read_release, sums_of, sums_sha256, write_release
 from tasks.transfer.exchange.signing import fingerprint_of, has_key, public_bytes, signing_key
@@ -131,23 +132,28 @@ class ExchangeService:
         store.write_imports(open_warehouse(self._warehouse), rows)
         return releases
 
-    def measure(self) -> int:
+    def measure(self, *, unless_since: timedelta = timedelta(0)) -> int:
         """Measure, for every workspace that shares, what the releases taken in bring it; how many could be measured.
 
         A workspace that does not share receives nothing, so nothing is measured for it.
+
+        Args:
+            unless_since: leave out workspaces that were measured as lately as that.
         """
         warehouse, now = open_warehouse(self._warehouse), self._now()
         known = known_releases(warehouse, now, self._settings)
         if known is None:
             return 0
         columns = ("workspace_id", "industry", "size")
-        rows = []
+        rows, recent = [], store.measured_since(warehouse, now - unless_since)
         for workspace_id, *place in sharing_workspaces(warehouse).select(columns).rows():
+            if workspace_id in recent:
+                continue
             content = content_frame(warehouse, workspace_id)
             measured = measure(content, min(now, known_until(content, now)), (place[0], place[1]), known)
             rows += [row | {"workspace_id": workspace_id, "measured_at": now} for row in measured]
         store.write_benefits(warehouse, rows)
-        return sum(row["fingerprint"] == TOGETHER and row["gain"] is not None for row in rows)
+        return sum(row["fingerprint"] == store.TOGETHER and row["gain"] is not None for row in rows)
 
     def list_releases(self) -> list[HeldRelease]:
         """This installation's own releases and all that were taken in, newest first within each installation."""
@@ -176,6 +182,7 @@ class ExchangeService:
                 f"no release of period {period} of {name} is held here; see `raptorflow releases list`"
             )
         store.forget_imports(warehouse, name, periods, self._now())
+        self.measure()  # what was measured together with them no longer holds
         return periods
 
     def ledger(self, workspace_id: str) -> list[LedgerEntry]:
@@ -232,7 +239,7 @@ class ExchangeService:
 
     def _own(self, warehouse: Warehouse, now: datetime) -> list[HeldRelease]:
         releases = store.published_releases(warehouse, now)
-        fingerprint = self.fingerprint if releases else ""
+        fingerprint = next(iter(self._own_fingerprints()), "")
         sums = store.sums_by_period(warehouse, [row["period"] for row in releases])
         periods = [row["period"] for row in store.exports(warehouse)]
         rho, held = 0.0, []
@@ -293,6 +300,7 @@ def _state(row: Mapping[str, Any], trusted: Sequence[str]) -> str:
 def _held(
     row: Mapping[str, Any], state: str, now: datetime, benefit: Mapping[str, Any], handed_out: int
 ) -> HeldRelease:
+    measured = int(benefit.get("measured", 0))
     return HeldRelease(
         fingerprint=row["fingerprint"],
         period=row["period"],
@@ -303,7 +311,8 @@ def _held(
         epsilon_so_far=epsilon_after(row["rho_so_far"], row["delta"]),
         contributors_at_least=row["contributors_at_least"],
         gain=benefit.get("gain"),
-        measured=int(benefit.get("measured", 0)),
+        gain_error=sqrt(benefit["variance"]) / measured if measured else None,
+        measured=measured,
         refusing=int(benefit.get("refusing", 0)),
         handed_out=handed_out,
     )

@@ -19,6 +19,8 @@ from tasks.warehouse.schema import (
     TransferSum,
 )
 
+TOGETHER = "together"  # all that a workspace has left, among the installations that were measured
+
 
 def published_releases(warehouse: Warehouse, as_of: datetime) -> list[dict[str, Any]]:
     """All of this installation's releases by an instant, oldest first."""
@@ -66,12 +68,19 @@ def kept_imports(warehouse: Warehouse, trusted: Sequence[str], as_of: datetime) 
     return warehouse.rows(select(ReleaseImport.__table__).where(*kept).order_by(*order)) if trusted else []
 
 
+def measured_since(warehouse: Warehouse, instant: datetime) -> set[str]:
+    """Workspaces of which all releases together were measured after an instant."""
+    recent = (ReleaseBenefit.fingerprint == TOGETHER, ReleaseBenefit.measured_at > instant)
+    return {row["workspace_id"] for row in warehouse.rows(select(ReleaseBenefit.workspace_id).where(*recent))}
+
+
 def forget_imports(warehouse: Warehouse, fingerprint: str, periods: Sequence[str], at: datetime) -> None:
     """Remove the sums of these releases and what was measured with them; that they were here stays."""
     chosen = (ReleaseImport.fingerprint == fingerprint, ReleaseImport.period.in_(periods))
     with warehouse.begin() as connection:
         connection.execute(update(ReleaseImport).where(*chosen).values(sums={}, forgotten_at=at))
-        connection.execute(delete(ReleaseBenefit).where(ReleaseBenefit.fingerprint == fingerprint))
+        stale = ReleaseBenefit.fingerprint.in_((fingerprint, TOGETHER))
+        connection.execute(delete(ReleaseBenefit).where(stale))
 
 
 def write_benefits(warehouse: Warehouse, rows: Sequence[dict[str, Any]]) -> None:
@@ -90,6 +99,7 @@ def benefit_by_installation(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
     measured = (
         func.avg(ReleaseBenefit.gain).label("gain"),
         func.count(ReleaseBenefit.gain).label("measured"),
+        func.sum(ReleaseBenefit.standard_error * ReleaseBenefit.standard_error).label("variance"),
         func.sum(case((ReleaseBenefit.refused, 1), else_=0)).label("refusing"),
     )
     statement = select(ReleaseBenefit.fingerprint, *measured).group_by(ReleaseBenefit.fingerprint)

@@ -187,6 +187,6 @@ def test_installations_large_enough_for_their_noise_pass_on_what_all_rows_would(
 def test_how_many_organizations_it_takes_at_epsilon_one(shared_data: Path, posts: int) -> None:
     """Thirteen an installation are the pages themselves: the release of so few says nothing, and harms nobody."""
     pages = facebook_pages(shared_data, 100_000)
-    shares = {number: compared(pages, posts, number, 1.0, 3) for number in (13, 200, 800, 3200)}
+    shares = {number: compared(pages, posts, number, 1.0, 3) for number in (13, 200, 800)}
     assert shares[13] == pytest.approx(0.0, abs=0.05)
-    assert shares[3200] > shares[200]
+    assert shares[800] > shares[200]

@@ -11,7 +11,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tasks.errors import InputError
+from tasks.reporting import report_rows
+from tasks.reporting.release_report import release_report
 from tasks.settings import Settings
+from tasks.transfer import steps as transfer_steps
 from tasks.transfer.exchange.errors import NoReleaseError, RepeatedReleaseError, UntrustedReleaseError
 from tasks.transfer.exchange.held_out import auc_gain
 from tasks.transfer.exchange.pooling import added_up, between_installations
@@ -194,11 +197,29 @@ def test_what_harms_a_workspace_is_left_alone_and_counted(
     learner, when = TransferService(warehouse=warehouse), NOW + timedelta(hours=2)
     assert learner.get_transfer_insights("acme", as_of=when)["insights"]
     assert exchange.measure() == 1
+    assert exchange.measure(unless_since=PERIOD) == 0, "it was measured a moment ago"
     (one,) = exchange.list_releases()
     assert (one.measured, one.refusing) == (1, 1)
+    assert 0.0 < (one.gain_error or 0.0) < 0.2
     assert one.gain is not None
     assert one.gain < 0.0
     assert learner.get_transfer_insights("acme", as_of=when)["insights"] == []
+
+
+def test_the_night_measures_and_its_report_says_what_others_sent(
+    exchange: ExchangeService, warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_posts(warehouse, 100, 1.0)
+    exchange.take_in([release_file(tmp_path, 1)])
+    monkeypatch.setattr(transfer_steps, "ExchangeService", lambda: exchange)
+    monkeypatch.setattr(transfer_steps, "announce", str)
+    others = transfer_steps.measure_releases.fn()
+    released = {"period": "2026-05-20", "status": "published"}
+    page = "\n".join(release_report(report_rows(None, [], set(), everyone=True), released, others).notes)
+    assert f"| {name_of(1)[:16]} | 2026-05-20 | in use | 3.00 | 0 of 1 workspaces |" in page
+    assert "gain" not in page
+    exchange.forget(name_of(1))
+    assert [row["state"] for row in transfer_steps.measure_releases.fn()] == ["forgotten"]
 
 
 def test_a_workspace_that_shares_nothing_is_not_measured(
