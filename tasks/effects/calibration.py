@@ -236,4 +236,4 @@ def _based_on(pairs: Sequence[CalibratingPair], workspace_id: str, key: str) -> 
         counts[pair.workspace_id] = max(counts.get(pair.workspace_id, 0), pair.of_experiments)
     of_this = [pair.experiments for pair in pairs if pair.workspace_id == workspace_id and pair.association.key == key]
     own = counts.pop(workspace_id, 0)
-    return BasedOn(own=own, organisation=sum(counts.values()), of_this=sum(of_this))
+    return BasedOn(own=own, organization=sum(counts.values()), of_this=sum(of_this))

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, delete, func, literal, or_, select
 
-from tasks.effects.programme_summary import StoredExperiment
+from tasks.effects.program_summary import StoredExperiment
 from tasks.effects.records import Association, CalibratingPair
 from tasks.warehouse import Warehouse
 from tasks.warehouse.calendar_range import readable_or_null
@@ -121,7 +121,7 @@ def experiments_of(warehouse: Warehouse, workspace_id: str) -> list[StoredExperi
     return sorted(made, key=_by_end)
 
 
-def organisation_of(warehouse: Warehouse, workspace_id: str) -> list[str]:
+def organization_of(warehouse: Warehouse, workspace_id: str) -> list[str]:
     """The organization's other workspaces; none where a workspace belongs to none."""
     mine = select(Workspace.organisation_id).where(Workspace.workspace_id == workspace_id).scalar_subquery()
     names = select(Workspace.workspace_id).where(Workspace.organisation_id == mine)
@@ -179,14 +179,14 @@ def save_pairs(
         warehouse.upsert(connection, EffectPair, rows)
 
 
-def pairs_of_organisation(warehouse: Warehouse, workspace_id: str, content_type: str) -> list[CalibratingPair]:
+def pairs_of_organization(warehouse: Warehouse, workspace_id: str, content_type: str) -> list[CalibratingPair]:
     """Pairs of the organization's other workspaces; none where a workspace belongs to none."""
-    organisation = select(Workspace.organisation_id).where(Workspace.workspace_id == workspace_id).scalar_subquery()
+    organization = select(Workspace.organisation_id).where(Workspace.workspace_id == workspace_id).scalar_subquery()
     table = EffectPair
     statement = (
         select(table.__table__)
         .join(Workspace, Workspace.workspace_id == table.workspace_id)
-        .where(Workspace.organisation_id == organisation, table.workspace_id != workspace_id)
+        .where(Workspace.organisation_id == organization, table.workspace_id != workspace_id)
         .where(table.content_type == content_type)
         .order_by(table.workspace_id, table.condition_key)
     )

@@ -38,7 +38,7 @@ def test_what_was_seen_and_what_doing_it_brings_stand_side_by_side(warehouse: Wa
     own, sister, stranger = (effect_of(analyses[name]) for name in ("own", "sister", "stranger"))
     print(own["words"], sister["words"], stranger["words"], sep="\n")
     _require_calibrated(own)
-    assert sister["based_on"]["organisation_experiments"] == 40
+    assert sister["based_on"]["organization_experiments"] == 40
     assert sister["estimate_pct"] < stranger["estimate_pct"], "a sister learns from the organization"
     _require_unknown(stranger)
     for analysis in analyses.values():
@@ -62,7 +62,7 @@ def _require_calibrated(own: dict[str, Any]) -> None:
 
 def _require_unknown(stranger: dict[str, Any]) -> None:
     assert stranger["status"] == "not_enough_experiments"
-    assert stranger["based_on"]["own_experiments"] == stranger["based_on"]["organisation_experiments"] == 0
+    assert stranger["based_on"]["own_experiments"] == stranger["based_on"]["organization_experiments"] == 0
     assert "not enough experiments to say what doing it would bring" in stranger["words"]
     assert "people each" in stranger["cheapest_experiment"]
     low, high = stranger["interval_pct"]

@@ -102,4 +102,4 @@ def test_another_workspaces_experiments_teach_less_than_own_ones() -> None:
     widths = {owner: one.interval[1] - one.interval[0] for owner, one in effects.items()}
     assert widths["own"] < widths["sister"]
     assert effects["own"].estimate < effects["sister"].estimate < 0.15
-    assert (effects["sister"].based_on.own, effects["sister"].based_on.organisation) == (0, 30)
+    assert (effects["sister"].based_on.own, effects["sister"].based_on.organization) == (0, 30)
