@@ -29,7 +29,7 @@ class RuleAssociation:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class CalibratedEffects:
     """Effects of K rules, in their order, and the metric that experiments count."""
 
     effects: list[CalibratedEffect]
@@ -54,7 +54,7 @@ class EffectService:
         arms: ShownArms | None,
         comparable: Sequence[RuleAssociation],
         run_id: str,
-    ) -> Calibration:
+    ) -> CalibratedEffects:
         """What doing what each rule says would bring.
 
         Args:
@@ -71,7 +71,7 @@ class EffectService:
         others = store.pairs_of_organization(self._warehouse, workspace_id, content_type)
         outcome = arms.outcome if arms is not None else others[0].outcome if others else UNNAMED_OUTCOME
         associations = [one.association for one in asked]
-        return Calibration(calibrated(associations, [*pairs, *others], workspace_id, outcome), outcome)
+        return CalibratedEffects(calibrated(associations, [*pairs, *others], workspace_id, outcome), outcome)
 
     def program(self, workspace_id: str) -> ProgramSummary:
         """A workspace's program of experiments so far, shrunk over its own and its organization's."""

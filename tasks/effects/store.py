@@ -79,11 +79,11 @@ def shown_arms(warehouse: Warehouse, workspace_id: str) -> list[Row]:
     ingested = ingested_arms().where(arm.workspace_id == workspace_id)
     ingested = ingested.where(or_(arm.title.is_not(None), arm.body.is_not(None), arm.changes.is_not(None)))
     own = own_arms().where(e.workspace_id == workspace_id, e.allocation_strategy == "equal")
-    said = select(v.experiment_id, v.variant_id, v.title, v.body, v.changes, e.name)
-    said = said.join(e, e.experiment_id == v.experiment_id).where(e.workspace_id == workspace_id)
+    variants = select(v.experiment_id, v.variant_id, v.title, v.body, v.changes, e.name)
+    variants = variants.join(e, e.experiment_id == v.experiment_id).where(e.workspace_id == workspace_id)
     shows = {
         (row["name"], row["variant_id"]): {name: row[name] for name in ("title", "body", "changes")}
-        for row in warehouse.rows(said)
+        for row in warehouse.rows(variants)
         if any(row[name] is not None for name in ("title", "body", "changes"))
     }
     rows = [
