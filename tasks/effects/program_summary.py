@@ -94,7 +94,7 @@ class ProgramSummary:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain, but for instants."""
-        return asdict(self) | {"interval_level": LEVEL}
+        return asdict(self) | {"interval_level": LEVEL, "words": self.words}
 
     @property
     def words(self) -> str:
