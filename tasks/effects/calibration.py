@@ -121,7 +121,7 @@ def calibrated(
 
     Args:
         associations: of the workspace.
-        pairs: of the workspace and of its organization's others; with none the prior speaks alone.
+        pairs: of the workspace and of its organization's others; with none the prior alone counts.
         workspace_id: the workspace.
         outcome: the metric that an experiment would count.
 
