@@ -306,8 +306,8 @@ class ExperimentAnalysis(Parameters):
         return named(self.workspace_ids)
 
 
-class ProgrammeReport(Parameters):
-    """Whose programme of experiments is reported."""
+class ProgramReport(Parameters):
+    """Whose program of experiments is reported."""
 
     workspace_ids: Workspaces = Field(default=[], title="Workspaces", description="Ids; empty for all.")
     workspaces_per_chunk: int = Field(

@@ -33,7 +33,7 @@ ENTRYPOINTS = {
     "model-refresh": "flows.model_refresh.model_refresh",
     "experiment-analysis": "flows.experiment_analysis.experiment_analysis",
     "experiment-management": "flows.experiment_management.experiment_management",
-    "programme-report": "flows.programme_report.programme_report",
+    "programme-report": "flows.program_report.program_report",
     "debate-synthesis": "flows.debate_synthesis.debate_synthesis",
     "model-promotion": "flows.model_promotion.model_promotion",
     "model-rollback": "flows.model_rollback.model_rollback",

@@ -65,7 +65,7 @@ class _Conditions:
     key: NDArray[np.str_]
 
 
-class _Shared:
+class _InCommon:
     """What the effects of K and of L conditions have in common, under any spreads: matrices (K, L)."""
 
     def __init__(self, one: _Conditions, other: _Conditions) -> None:
@@ -121,7 +121,7 @@ def calibrated(
 
     Args:
         associations: of the workspace.
-        pairs: of the workspace and of its organization's others; with none the prior speaks alone.
+        pairs: of the workspace and of its organization's others; with none the prior alone counts.
         workspace_id: the workspace.
         outcome: the metric that an experiment would count.
 
@@ -158,8 +158,8 @@ class _Evidence:
     known: _Conditions
     surprise: Floats  # (K,) effects beside what the prior's slope would make of the associations
     noise: Floats  # (K,) variances of the experiments' effects
-    among: _Shared
-    across: _Shared
+    among: _InCommon
+    across: _InCommon
 
     @classmethod
     def of(cls, pairs: Sequence[CalibratingPair], targets: _Conditions) -> _Evidence:
@@ -171,7 +171,7 @@ class _Evidence:
         effect = np.array([pair.effect for pair in pairs], dtype=np.float64)
         noise = np.array([pair.effect_error for pair in pairs], dtype=np.float64) ** 2
         surprise = effect - PRIOR_SLOPE * known.association
-        return cls(targets, known, surprise, noise, _Shared(known, known), _Shared(targets, known))
+        return cls(targets, known, surprise, noise, _InCommon(known, known), _InCommon(targets, known))
 
     def posterior(self, every: Sequence[Deviations], slope: float) -> _Mixture:
         """Of the targets, over all τ and these deviations; an association's own error moves its effect by `slope`."""
@@ -193,10 +193,10 @@ class _Evidence:
         total += np.diag(self.noise + (slope * self.known.error) ** 2)
         slopes = self.across.slopes(deviations)
         covariance = self.across.effects(slopes)
-        asked = np.concatenate(
+        columns = np.concatenate(
             [np.broadcast_to(self.surprise, (len(SPREADS), 1, len(self.surprise))), covariance], axis=1
         )
-        solved = np.linalg.solve(total, np.swapaxes(asked, 1, 2))
+        solved = np.linalg.solve(total, np.swapaxes(columns, 1, 2))
         pull, gain = solved[:, :, 0], solved[:, :, 1:]
         log_likelihood = -0.5 * (pull @ self.surprise + np.linalg.slogdet(total).logabsdet)
         variance = np.maximum(variance - np.einsum("stk,skt->st", covariance, gain), LEAST_VARIANCE)
@@ -236,4 +236,4 @@ def _based_on(pairs: Sequence[CalibratingPair], workspace_id: str, key: str) -> 
         counts[pair.workspace_id] = max(counts.get(pair.workspace_id, 0), pair.of_experiments)
     of_this = [pair.experiments for pair in pairs if pair.workspace_id == workspace_id and pair.association.key == key]
     own = counts.pop(workspace_id, 0)
-    return BasedOn(own=own, organisation=sum(counts.values()), of_this=sum(of_this))
+    return BasedOn(own=own, organization=sum(counts.values()), of_this=sum(of_this))

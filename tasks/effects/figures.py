@@ -1,4 +1,4 @@
-"""A picture of a programme as PNG bytes: what winners claimed, one upon the other, and what is expected to hold."""
+"""A picture of a program as PNG bytes: what winners claimed, one upon the other, and what is expected to hold."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 
 import numpy as np
 
-from tasks.effects.programme import Z
-from tasks.effects.programme_summary import ProgrammeSummary
+from tasks.effects.program import Z
+from tasks.effects.program_summary import ProgramSummary
 
 CLAIMED, EXPECTED = "#6b7280", "#1b7f5c"
 DPI = 110
 
 
-def cumulative(summary: ProgrammeSummary) -> bytes:
+def cumulative(summary: ProgramSummary) -> bytes:
     """Gains of winners in the order in which they ended, in per cent, with the 90 % band of what is expected."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -32,10 +32,10 @@ def cumulative(summary: ProgrammeSummary) -> bytes:
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
     steps, middle = np.arange(len(winners) + 1), np.cumsum(expected)
-    axes.step(steps, 100 * np.expm1(np.cumsum(claimed)), where="post", color=CLAIMED, linestyle="--", label="claimed")
-    axes.step(steps, 100 * np.expm1(middle), where="post", color=EXPECTED, label="expected to hold, 90 %")
+    axes.plot(steps, 100 * np.expm1(np.cumsum(claimed)), "o--", color=CLAIMED, markersize=4, label="claimed")
+    axes.plot(steps, 100 * np.expm1(middle), "o-", color=EXPECTED, markersize=4, label="expected to hold, 90 %")
     lower, upper = (100 * np.expm1(middle + side * Z * deviation) for side in (-1.0, 1.0))
-    axes.fill_between(steps, lower, upper, step="post", color=EXPECTED, alpha=0.18, linewidth=0)
+    axes.fill_between(steps, lower, upper, color=EXPECTED, alpha=0.18, linewidth=0)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xlabel("experiments with a winner, in the order in which they ended")
     axes.set_ylabel("gain, %")

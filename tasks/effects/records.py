@@ -54,18 +54,18 @@ class BasedOn:
 
     Attributes:
         own: experiments of the workspace that compare any condition.
-        organisation: of its organization's other workspaces.
+        organization: of its organization's other workspaces.
         of_this: the workspace's experiments that compare this very condition.
     """
 
     own: int = 0
-    organisation: int = 0
+    organization: int = 0
     of_this: int = 0
 
     @property
     def experiments(self) -> int:
         """All that the calibration learned from."""
-        return self.own + self.organisation
+        return self.own + self.organization
 
 
 @dataclass(frozen=True, slots=True)

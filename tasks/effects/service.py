@@ -11,7 +11,7 @@ from tasks.conditions import Rule
 from tasks.effects import store
 from tasks.effects.arms import ShownArms, shown_arms_of
 from tasks.effects.calibration import calibrated
-from tasks.effects.programme_summary import ProgrammeSummary, summarize
+from tasks.effects.program_summary import ProgramSummary, summarize
 from tasks.effects.records import Association, CalibratedEffect, CalibratingPair
 from tasks.effects.within_experiments import within_experiments
 from tasks.warehouse import Warehouse
@@ -29,7 +29,7 @@ class RuleAssociation:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class CalibratedEffects:
     """Effects of K rules, in their order, and the metric that experiments count."""
 
     effects: list[CalibratedEffect]
@@ -54,7 +54,7 @@ class EffectService:
         arms: ShownArms | None,
         comparable: Sequence[RuleAssociation],
         run_id: str,
-    ) -> Calibration:
+    ) -> CalibratedEffects:
         """What doing what each rule says would bring.
 
         Args:
@@ -68,16 +68,16 @@ class EffectService:
         """
         pairs = _pairs(arms, workspace_id, comparable) if arms is not None else []
         store.save_pairs(self._warehouse, workspace_id, content_type, pairs, run_id)
-        others = store.pairs_of_organisation(self._warehouse, workspace_id, content_type)
+        others = store.pairs_of_organization(self._warehouse, workspace_id, content_type)
         outcome = arms.outcome if arms is not None else others[0].outcome if others else UNNAMED_OUTCOME
         associations = [one.association for one in asked]
-        return Calibration(calibrated(associations, [*pairs, *others], workspace_id, outcome), outcome)
+        return CalibratedEffects(calibrated(associations, [*pairs, *others], workspace_id, outcome), outcome)
 
-    def programme(self, workspace_id: str) -> ProgrammeSummary:
-        """A workspace's programme of experiments so far, shrunk over its own and its organization's."""
+    def program(self, workspace_id: str) -> ProgramSummary:
+        """A workspace's program of experiments so far, shrunk over its own and its organization's."""
         others = [
             one
-            for name in store.organisation_of(self._warehouse, workspace_id)
+            for name in store.organization_of(self._warehouse, workspace_id)
             for one in store.experiments_of(self._warehouse, name)
             if not one.is_holdout
         ]

@@ -13,10 +13,10 @@ from tasks.warehouse import open_warehouse
 from tasks.warehouse.frames import find_workspace, workspace_frame
 from tasks.warehouse.outcomes import DONE, SKIPPED, Outcome, each_workspace
 
-STEP = "programme"
+STEP = "program"
 
 
-@task(name="workspaces-with-programmes", cache_policy=NO_CACHE)
+@task(name="workspaces-with-programs", cache_policy=NO_CACHE)
 def workspaces_in_chunks(workspace_ids: Sequence[str], size: int) -> list[list[str]]:
     """The workspaces named, or all, in chunks.
 
@@ -30,15 +30,15 @@ def workspaces_in_chunks(workspace_ids: Sequence[str], size: int) -> list[list[s
     return [names[i : i + size] for i in range(0, len(names), size)]
 
 
-@task(name="report-programmes", cache_policy=NO_CACHE)
-def report_programmes(chunk: Sequence[str], run_id: str) -> list[Outcome]:
+@task(name="report-programs", cache_policy=NO_CACHE)
+def report_programs(chunk: Sequence[str], run_id: str) -> list[Outcome]:
     """What the experiments of some workspaces came to; one that fails is recorded and the rest goes on."""
     warehouse = open_warehouse()
     return each_workspace(warehouse, run_id, STEP, chunk, partial(_report, EffectService(warehouse)))
 
 
 def _report(service: EffectService, workspace_id: str) -> Outcome:
-    summary = service.programme(workspace_id)
+    summary = service.program(workspace_id)
     if not summary.experiments:
         return Outcome(workspace_id, SKIPPED, summary.words, {})
-    return Outcome(workspace_id, DONE, None, {"programme": summary})
+    return Outcome(workspace_id, DONE, None, {"program": summary})

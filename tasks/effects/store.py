@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, delete, func, literal, or_, select
 
-from tasks.effects.programme_summary import StoredExperiment
+from tasks.effects.program_summary import StoredExperiment
 from tasks.effects.records import Association, CalibratingPair
 from tasks.warehouse import Warehouse
 from tasks.warehouse.calendar_range import readable_or_null
@@ -79,11 +79,11 @@ def shown_arms(warehouse: Warehouse, workspace_id: str) -> list[Row]:
     ingested = ingested_arms().where(arm.workspace_id == workspace_id)
     ingested = ingested.where(or_(arm.title.is_not(None), arm.body.is_not(None), arm.changes.is_not(None)))
     own = own_arms().where(e.workspace_id == workspace_id, e.allocation_strategy == "equal")
-    said = select(v.experiment_id, v.variant_id, v.title, v.body, v.changes, e.name)
-    said = said.join(e, e.experiment_id == v.experiment_id).where(e.workspace_id == workspace_id)
+    variants = select(v.experiment_id, v.variant_id, v.title, v.body, v.changes, e.name)
+    variants = variants.join(e, e.experiment_id == v.experiment_id).where(e.workspace_id == workspace_id)
     shows = {
         (row["name"], row["variant_id"]): {name: row[name] for name in ("title", "body", "changes")}
-        for row in warehouse.rows(said)
+        for row in warehouse.rows(variants)
         if any(row[name] is not None for name in ("title", "body", "changes"))
     }
     rows = [
@@ -121,7 +121,7 @@ def experiments_of(warehouse: Warehouse, workspace_id: str) -> list[StoredExperi
     return sorted(made, key=_by_end)
 
 
-def organisation_of(warehouse: Warehouse, workspace_id: str) -> list[str]:
+def organization_of(warehouse: Warehouse, workspace_id: str) -> list[str]:
     """The organization's other workspaces; none where a workspace belongs to none."""
     mine = select(Workspace.organisation_id).where(Workspace.workspace_id == workspace_id).scalar_subquery()
     names = select(Workspace.workspace_id).where(Workspace.organisation_id == mine)
@@ -179,14 +179,14 @@ def save_pairs(
         warehouse.upsert(connection, EffectPair, rows)
 
 
-def pairs_of_organisation(warehouse: Warehouse, workspace_id: str, content_type: str) -> list[CalibratingPair]:
+def pairs_of_organization(warehouse: Warehouse, workspace_id: str, content_type: str) -> list[CalibratingPair]:
     """Pairs of the organization's other workspaces; none where a workspace belongs to none."""
-    organisation = select(Workspace.organisation_id).where(Workspace.workspace_id == workspace_id).scalar_subquery()
+    organization = select(Workspace.organisation_id).where(Workspace.workspace_id == workspace_id).scalar_subquery()
     table = EffectPair
     statement = (
         select(table.__table__)
         .join(Workspace, Workspace.workspace_id == table.workspace_id)
-        .where(Workspace.organisation_id == organisation, table.workspace_id != workspace_id)
+        .where(Workspace.organisation_id == organization, table.workspace_id != workspace_id)
         .where(table.content_type == content_type)
         .order_by(table.workspace_id, table.condition_key)
     )

@@ -56,7 +56,7 @@ def as_effect(effect: CalibratedEffect, pattern: SeenPattern, outcome: str, robu
         "outcome": outcome,
         "based_on": {
             "own_experiments": effect.based_on.own,
-            "organisation_experiments": effect.based_on.organisation,
+            "organization_experiments": effect.based_on.organization,
             "experiments_of_this": effect.based_on.of_this,
             "public_prior": PRIOR_NAME,
         },
@@ -85,7 +85,7 @@ def _in_words(effect: CalibratedEffect, pattern: SeenPattern) -> str:
     low, high = (_signed(_per_cent(end)) for end in effect.interval)
     counts = effect.based_on
     where = [f"{counts.own} experiment{'s' * (counts.own != 1)} of yours" if counts.own else ""]
-    where += [f"{counts.organisation} of your organization" if counts.organisation else ""]
+    where += [f"{counts.organization} of your organization" if counts.organization else ""]
     behind = " and ".join(part for part in where if part)
     same = f"{100 * min(max(effect.same_sign, 0.01), 0.99):.0f} %"
     return (

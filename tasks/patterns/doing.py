@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tasks.effects.records import Association, CalibratedEffect
 from tasks.effects.service import EffectService, RuleAssociation
 from tasks.effects.wording import SeenPattern, as_effect
 from tasks.patterns.adjustment import ONE_PER_FEATURE, log_rate_contrasts
+from tasks.patterns.associations import SeenAssociations
 from tasks.patterns.condition_table import ConditionTable
 from tasks.patterns.negative_controls import negative_controls
 from tasks.patterns.preparation import Posts
@@ -32,25 +33,6 @@ LEAST_VARIANCE = 0.05**2  # of log lifts
 NOTHING = "negative_control"
 LEAST_ERROR = 1e-4
 DECIMALS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class SeenAssociations:
-    """What an analysis hands on beside its patterns.
-
-    Attributes:
-        robustness: by key of a pattern's rule, see `tasks.statistics.sensitivity.robustness_value`.
-        comparable: every condition that an experiment may have compared, whether it stands out or not.
-        controls: conditions that cannot matter.
-        claimed: of the controls, whose association alone would be called one: its 90 % interval leaves out nothing.
-        spread: standard deviation of log engagement within channel and season.
-    """
-
-    robustness: dict[str, float]
-    comparable: tuple[RuleAssociation, ...]
-    controls: tuple[Association, ...]
-    claimed: int
-    spread: float
 
 
 def associations_seen(
@@ -84,13 +66,13 @@ def with_effects(
     seen = analysis.seen
     if seen is None:
         return analysis
-    asked = [RuleAssociation(pattern.rule, _association(pattern)) for pattern in analysis.patterns]
+    rules = [RuleAssociation(pattern.rule, _association(pattern)) for pattern in analysis.patterns]
     nothing = [RuleAssociation((), one) for one in seen.controls]
     query = analysis.query
     calibration = effects.calibrate(
-        query.workspace_id, query.content_type, [*asked, *nothing], arms, seen.comparable, run_id
+        query.workspace_id, query.content_type, [*rules, *nothing], arms, seen.comparable, run_id
     )
-    of_patterns, of_nothing = calibration.effects[: len(asked)], calibration.effects[len(asked) :]
+    of_patterns, of_nothing = calibration.effects[: len(rules)], calibration.effects[len(rules) :]
     patterns = tuple(
         replace(pattern, effect=_effect(pattern, effect, calibration.outcome, seen))
         for pattern, effect in zip(analysis.patterns, of_patterns, strict=True)

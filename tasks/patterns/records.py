@@ -7,12 +7,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.conditions import Condition, Rule
-
-if TYPE_CHECKING:
-    from tasks.patterns.doing import SeenAssociations
+from tasks.patterns.associations import SeenAssociations
 
 CAVEAT = "association, not cause: adjusted for channel, season and timing, not randomized"
 TEST_ONE = "These are associations adjusted for channel, season and timing, not causes; test one to be sure"

@@ -148,7 +148,6 @@ NOT_BY_THEMSELVES = {
     "model-promotion",
     "model-rollback",
     "experiment-orchestration",
-    "program-report",
 }
 FILLED = {"patterns", "models", "experiment", "debate", "insights"}
 

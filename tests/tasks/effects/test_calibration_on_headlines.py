@@ -122,4 +122,4 @@ def test_the_bars_hold_on_splits_that_nothing_was_tuned_on(
     assert result.rmse_of_truth <= 0.035
     assert result.rmse < result.silent_rmse
     assert 0.85 <= result.covered <= 0.97
-    assert result.brier <= 0.19
+    assert result.brier <= (0.20 if by == "time" else 0.17)  # one split by time has 34 signs: ± .03

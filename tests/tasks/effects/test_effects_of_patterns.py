@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tasks.effects.records import Association, CalibratingPair
+from tasks.effects.store import evidence_state, save_pairs
 from tasks.patterns.service import PatternService
 from tasks.warehouse import Warehouse
 from tasks.warehouse.ingestion import ingest
@@ -38,7 +40,7 @@ def test_what_was_seen_and_what_doing_it_brings_stand_side_by_side(warehouse: Wa
     own, sister, stranger = (effect_of(analyses[name]) for name in ("own", "sister", "stranger"))
     print(own["words"], sister["words"], stranger["words"], sep="\n")
     _require_calibrated(own)
-    assert sister["based_on"]["organisation_experiments"] == 40
+    assert sister["based_on"]["organization_experiments"] == 40
     assert sister["estimate_pct"] < stranger["estimate_pct"], "a sister learns from the organization"
     _require_unknown(stranger)
     for analysis in analyses.values():
@@ -62,7 +64,7 @@ def _require_calibrated(own: dict[str, Any]) -> None:
 
 def _require_unknown(stranger: dict[str, Any]) -> None:
     assert stranger["status"] == "not_enough_experiments"
-    assert stranger["based_on"]["own_experiments"] == stranger["based_on"]["organisation_experiments"] == 0
+    assert stranger["based_on"]["own_experiments"] == stranger["based_on"]["organization_experiments"] == 0
     assert "not enough experiments to say what doing it would bring" in stranger["words"]
     assert "people each" in stranger["cheapest_experiment"]
     low, high = stranger["interval_pct"]
@@ -84,3 +86,19 @@ def test_recommendations_rank_by_the_effect_and_leave_out_what_experiments_found
     service.analyze_patterns("own", "social", 365)
     after = service.get_pattern_recommendations("own", "social_media_post")
     assert not any("asks a question" in one["recommendation"] and one["action"] == "prefer" for one in after)
+
+
+def test_an_answer_stands_until_experiments_or_the_organization_say_something_new(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    owners = {"own": "agency", "sister": "agency", "stranger": None}
+    store(warehouse, Workspace, [workspace_row(workspace_id=w, organisation_id=o) for w, o in owners.items()])
+    before = evidence_state(warehouse, list(owners))
+    assert evidence_state(warehouse, list(owners)) == before
+    ingest("experiments", [experiments_csv(tmp_path / "tests.csv", "own", 2, 1)], warehouse=warehouse)
+    arms = evidence_state(warehouse, list(owners))
+    assert [arms[name] != before[name] for name in owners] == [True, False, False]
+    pair = CalibratingPair(Association("rule_1", "text", 0.1, 0.1), "own", "clicks", 0.1, 0.1, 1, 1)
+    save_pairs(warehouse, "own", "social", [pair], "t")
+    pairs = evidence_state(warehouse, list(owners))
+    assert [pairs[name] != arms[name] for name in owners] == [False, True, False]

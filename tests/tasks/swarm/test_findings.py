@@ -67,9 +67,18 @@ def test_a_pattern_becomes_a_log_ratio_with_its_conditions(warehouse: Warehouse)
     (item,) = found(warehouse)
     assert (item.kind, item.n, item.age_days) == ("pattern", 300, 10.0)
     assert item.effect == pytest.approx(math.log(1.2))
-    assert item.se == pytest.approx(math.log(1.3714 / 1.05) / (2 * 1.6449), rel=1e-3)
+    assert item.se == pytest.approx(math.sqrt(3.1) * math.log(1.3714 / 1.05) / (2 * 1.6449), rel=1e-3)
     assert item.conditions[0].feature == "media_type"
     assert "viral_mechanics" in item.tags
+
+
+def test_a_pattern_that_experiments_calibrated_counts_as_its_effect(warehouse: Warehouse) -> None:
+    workspaces(warehouse, "acme")
+    effect = {"log_estimate": 0.05, "log_interval": [-0.02, 0.12], "status": "calibrated"}
+    pattern(warehouse, "acme", details={"rule": [VIDEO], "effect": effect})
+    (item,) = found(warehouse)
+    assert item.effect == 0.05
+    assert item.se == pytest.approx(0.14 / (2 * 1.6449), rel=1e-3)
 
 
 def test_only_the_newest_analysis_counts_and_what_is_gone_does_not(warehouse: Warehouse) -> None:

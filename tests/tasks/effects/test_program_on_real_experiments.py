@@ -1,4 +1,4 @@
-"""What winners claim, what is expected of them, and what they did when looked at again: on two public programmes.
+"""What winners claim, what is expected of them, and what they did when looked at again: on two public programs.
 
 Headlines: each arm's clicks are dealt at random into two halves; winners are declared on one, repeated on the other.
 ASOS: the first half of an experiment's time is held against what came in the second.
@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from tasks.effects.programme import LATER, SAME_TIME, ProgrammeArms, declared_effects, learned_prior
+from tasks.effects.program import LATER, SAME_TIME, ProgramArms, declared_effects, learned_prior
 
 pytestmark = pytest.mark.real_data
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ def thinned(rows: pl.DataFrame, seed: int) -> Repeated:
     first = rng.hypergeometric(clicks, seen - clicks, units)
     second, later = clicks - first, seen - units
     pooled = ((np.bincount(codes, first) + 0.5) / np.bincount(codes, units))[codes]
-    arms = ProgrammeArms(codes, units.astype(float), np.log((first + 0.5) / (units + 1)), 1 / (units * pooled + 0.5))
+    arms = ProgramArms(codes, units.astype(float), np.log((first + 0.5) / (units + 1)), 1 / (units * pooled + 0.5))
     starts = np.searchsorted(codes, np.arange(arms.experiments + 1))
     chosen = [int(a + arms.log_mean[a:b].argmax()) for a, b in pairwise(starts)]
     against = [[i for i in range(a, b) if i != best] for (a, b), best in zip(pairwise(starts), chosen, strict=True)]
@@ -144,7 +144,7 @@ def early_and_late(folder: Path) -> Repeated:
     pooled = np.repeat((mean * units).reshape(-1, 2).sum(axis=1) / pairs.sum(axis=1), 2)
     variance = np.repeat((spread * units).reshape(-1, 2).sum(axis=1) / pairs.sum(axis=1), 2) / pooled**2
     codes = np.repeat(np.arange(len(sides)), 2)
-    arms_of = ProgrammeArms(codes, units, np.log(mean), variance / units)
+    arms_of = ProgramArms(codes, units, np.log(mean), variance / units)
     made = declared_effects(
         arms_of,
         [2 * k + 1 for k in range(len(sides))],

@@ -1,4 +1,4 @@
-"""A workspace's programme, from ingested experiments to what is expected to hold of it."""
+"""A workspace's program, from ingested experiments to what is expected to hold of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.effects.programme_summary import ProgrammeSummary
+from tasks.effects.program_summary import ProgramSummary
 from tasks.effects.service import EffectService
 from tasks.warehouse import Warehouse
 from tasks.warehouse.ingestion import ingest
@@ -17,7 +17,7 @@ from tests.factories import store, workspace_row
 TRUE_SPREAD = 0.05
 
 
-def programme(workspace_id: str, count: int, seed: int, spread: float = TRUE_SPREAD) -> tuple[list[dict], list[float]]:
+def program(workspace_id: str, count: int, seed: int, spread: float = TRUE_SPREAD) -> tuple[list[dict], list[float]]:
     """Arms of experiments whose treatments do N(0, spread²), and what they truly do (log)."""
     rng = np.random.default_rng(seed)
     rows, truth = [], []
@@ -34,7 +34,7 @@ def programme(workspace_id: str, count: int, seed: int, spread: float = TRUE_SPR
     return rows, truth
 
 
-def total_of_winners(summary: ProgrammeSummary, truth: list[float]) -> float:
+def total_of_winners(summary: ProgramSummary, truth: list[float]) -> float:
     """What winners truly come to, a fifth having faded, in per cent."""
     won = [int(one.name[1:]) for one in summary.experiments if one.ending == "winner"]
     return 100 * math.expm1(sum(0.8 * truth[k] for k in won))
@@ -42,9 +42,9 @@ def total_of_winners(summary: ProgrammeSummary, truth: list[float]) -> float:
 
 def test_what_is_expected_to_hold_holds_and_claims_do_not(warehouse: Warehouse) -> None:
     store(warehouse, Workspace, [workspace_row()])
-    rows, truth = programme("acme", 60, 1)
+    rows, truth = program("acme", 60, 1)
     store(warehouse, ExperimentArm, rows)
-    summary = EffectService(warehouse).programme("acme")
+    summary = EffectService(warehouse).program("acme")
     holds = total_of_winners(summary, truth)
     print(summary.words, summary.counts, f"truly {holds:.1f} %")
     assert sum(summary.counts.values()) == 60
@@ -55,21 +55,21 @@ def test_what_is_expected_to_hold_holds_and_claims_do_not(warehouse: Warehouse) 
     assert summary.counts.get("winner", 0) + summary.counts.get("kept", 0) < 40
 
 
-def test_a_small_programme_leans_on_its_organizations(sqlite_warehouse: Warehouse) -> None:
+def test_a_small_program_leans_on_its_organizations(sqlite_warehouse: Warehouse) -> None:
     owners = {"acme": "agency", "sister": "agency", "alone": None}
     store(sqlite_warehouse, Workspace, [workspace_row(workspace_id=w, organisation_id=o) for w, o in owners.items()])
     for name in ("acme", "alone"):
-        store(sqlite_warehouse, ExperimentArm, programme(name, 2, 7, spread=0.1)[0])
-    store(sqlite_warehouse, ExperimentArm, programme("sister", 40, 3, spread=0.0)[0])
+        store(sqlite_warehouse, ExperimentArm, program(name, 2, 7, spread=0.1)[0])
+    store(sqlite_warehouse, ExperimentArm, program("sister", 40, 3, spread=0.0)[0])
     service = EffectService(sqlite_warehouse)
-    leaning, alone = (service.programme(name).experiments[0] for name in ("acme", "alone"))
+    leaning, alone = (service.program(name).experiments[0] for name in ("acme", "alone"))
     assert abs(leaning.expected_pct) < abs(alone.expected_pct), "the sister's experiments all came to nothing"
 
 
 def test_nothing_and_unusable_arms_are_said_in_words(sqlite_warehouse: Warehouse, tmp_path: Path) -> None:
     store(sqlite_warehouse, Workspace, [workspace_row()])
     service = EffectService(sqlite_warehouse)
-    assert "no experiment has ended yet" in service.programme("acme").words
+    assert "no experiment has ended yet" in service.program("acme").words
     file = tmp_path / "e.csv"
     header = "workspace_id,experiment_name,variant_name,metric_name,metric_kind,n,sum,is_control"
     lines = ["acme,none,a,clicks,binary,0,0,true", "acme,none,b,clicks,binary,0,0,false"]
@@ -77,7 +77,7 @@ def test_nothing_and_unusable_arms_are_said_in_words(sqlite_warehouse: Warehouse
     lines += ["acme,fair,a,clicks,binary,9000,450,true", "acme,fair,b,clicks,binary,9000,452,false"]
     file.write_text("\n".join([header, *lines]))
     ingest("experiments", [file], warehouse=sqlite_warehouse)
-    summary = service.programme("acme")
+    summary = service.program("acme")
     assert [one.name for one in summary.experiments] == ["fair"]
     assert summary.claimed_pct == summary.expected_pct == 0.0
     assert "none with a winner" in summary.words

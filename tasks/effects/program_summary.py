@@ -1,4 +1,4 @@
-"""One workspace's programme of experiments: how each ended, what winners claim, and what is expected to hold of it."""
+"""One workspace's program of experiments: how each ended, what winners claim, and what is expected to hold of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tasks.effects.programme import LEVEL, DeclaredEffect, ProgrammeArms, Z, declared_effects, learned_prior
+from tasks.effects.program import LEVEL, DeclaredEffect, ProgramArms, Z, declared_effects, learned_prior
 
 Row = Mapping[str, Any]
 Ending = Literal["winner", "kept", "neutral", "inconclusive", "running"]
@@ -70,8 +70,8 @@ class ExperimentEffect:
 
 
 @dataclass(frozen=True, slots=True)
-class ProgrammeSummary:
-    """A programme so far.
+class ProgramSummary:
+    """A program so far.
 
     Attributes:
         workspace_id: whose it is.
@@ -94,7 +94,7 @@ class ProgrammeSummary:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain, but for instants."""
-        return asdict(self) | {"interval_level": LEVEL}
+        return asdict(self) | {"interval_level": LEVEL, "words": self.words}
 
     @property
     def words(self) -> str:
@@ -116,8 +116,8 @@ class ProgrammeSummary:
 
 def summarize(
     workspace_id: str, own: Sequence[StoredExperiment], others: Sequence[StoredExperiment] = ()
-) -> ProgrammeSummary:
-    """The programme of a workspace, shrunk over its own experiments and those of its organization's others."""
+) -> ProgramSummary:
+    """The program of a workspace, shrunk over its own experiments and those of its organization's others."""
     usable = [one for one in own if _is_usable(one) and not one.is_holdout]
     made = _effects(usable, [one for one in others if _is_usable(one)])
     pairs = list(zip(usable, made, strict=True))
@@ -141,7 +141,7 @@ def summarize(
     ended = sum(ending != "running" for ending in ends)
     expected, deviation = sum(one.expected for one in winners), math.hypot(*(one.deviation for one in winners))
     holdout = _holdout([one for one in own if one.is_holdout and _is_usable(one)])
-    return ProgrammeSummary(
+    return ProgramSummary(
         workspace_id=workspace_id,
         counts={ending: ends.count(ending) for ending in sorted(set(ends))},
         win_rate=len(winners) / ended if ended else None,
@@ -162,15 +162,15 @@ def _is_usable(one: StoredExperiment) -> bool:
 def _effects(own: Sequence[StoredExperiment], others: Sequence[StoredExperiment]) -> list[DeclaredEffect]:
     if not own:
         return []
-    arms = _programme_arms(own)
-    prior = learned_prior(arms, _programme_arms(others) if others else None)
+    arms = _program_arms(own)
+    prior = learned_prior(arms, _program_arms(others) if others else None)
     starts = np.cumsum([0, *(len(one.arms) for one in own)])
     chosen = [int(start) + _best(one) for start, one in zip(starts, own, strict=False)]
     against = [[int(start) + k for k in _compared(one)] for start, one in zip(starts, own, strict=False)]
     return declared_effects(arms, chosen, against, prior)
 
 
-def _programme_arms(experiments: Sequence[StoredExperiment]) -> ProgrammeArms:
+def _program_arms(experiments: Sequence[StoredExperiment]) -> ProgramArms:
     rows = [arm for one in experiments for arm in one.arms]
     codes = np.repeat(np.arange(len(experiments)), [len(one.arms) for one in experiments])
     units, mean, variance, sign = (
@@ -179,7 +179,7 @@ def _programme_arms(experiments: Sequence[StoredExperiment]) -> ProgrammeArms:
     total = np.bincount(codes, units)
     pooled = (np.bincount(codes, units * mean) / total)[codes]
     spread = (np.bincount(codes, units * variance) / total)[codes]
-    return ProgrammeArms(codes, units, sign * np.log(mean), spread / (units * pooled**2))
+    return ProgramArms(codes, units, sign * np.log(mean), spread / (units * pooled**2))
 
 
 def _log_mean(arm: Row) -> float:

@@ -1,4 +1,4 @@
-"""What whole programmes of experiments came to, as a person reads it in Prefect."""
+"""What whole programs of experiments came to, as a person reads it in Prefect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tasks.effects import figures
-from tasks.effects.programme_summary import ExperimentEffect, ProgrammeSummary
+from tasks.effects.program_summary import ExperimentEffect, ProgramSummary
 from tasks.plain_text import markdown
 from tasks.reporting.artifacts import artifact_key, figure, markdown_table, plain_cells, strong
 from tasks.reporting.links import report_link
@@ -18,7 +18,7 @@ FLOW = "programme-report"
 EVERYTHING = "programme-report-all"
 CAVEAT = (
     "Claimed: the winners' lifts as their experiments showed them. Expected to hold: the same, shrunk over the whole "
-    "programme, because who declares the best arm also declares its luck, and less a fifth, because effects fade "
+    "program, because who declares the best arm also declares its luck, and less a fifth, because effects fade "
     "(as those of 44 public experiments of ASOS did). Intervals are 90 %. Gains one upon the other add up only as far "
     "as winners do not stand in each other's way."
 )
@@ -31,17 +31,17 @@ ENDINGS = {
 }
 
 
-def programme_key(workspace_id: str) -> str:
+def program_key(workspace_id: str) -> str:
     """Key of a workspace's own page."""
     return artifact_key(FLOW, workspace_id)
 
 
-def programme_page(summary: ProgrammeSummary) -> str:
-    """One workspace's programme in Markdown."""
+def program_page(summary: ProgramSummary) -> str:
+    """One workspace's program in Markdown."""
     return "\n\n".join(_page(summary))
 
 
-def _page(summary: ProgrammeSummary) -> Iterator[str]:
+def _page(summary: ProgramSummary) -> Iterator[str]:
     yield f"# Experiments of {markdown(summary.workspace_id)}"
     yield strong(f"{summary.words[:1].upper()}{summary.words[1:]}.")
     yield CAVEAT
@@ -74,9 +74,9 @@ def _row(one: ExperimentEffect) -> Row:
     }
 
 
-def programme_index(outcomes: Sequence[Outcome], before: Sequence[Row] | None) -> Report:
+def program_index(outcomes: Sequence[Outcome], before: Sequence[Row] | None) -> Report:
     """All workspaces on one page: what failed, what changed, the largest gains that are expected to hold."""
-    summaries: list[ProgrammeSummary] = [one.result["programme"] for one in outcomes if "programme" in one.result]
+    summaries: list[ProgramSummary] = [one.result["program"] for one in outcomes if "program" in one.result]
     failed = [one for one in outcomes if one.status == FAILED]
     rows = [plain_cells(_index_row(one)) for one in sorted(summaries, key=_least_gain_last)]
     known = ReportRows(rows, None if before is None else list(before), {row["workspace"] for row in rows})
@@ -88,20 +88,20 @@ def programme_index(outcomes: Sequence[Outcome], before: Sequence[Row] | None) -
         page="programme-report-report",
         everything=EVERYTHING,
         news="programme-report-news",
-        title="Programmes of experiments",
+        title="Programs of experiments",
         command="raptorflow run programme-report",
-        needs=[Finding(one.workspace_id, f"its programme could not be read: {one.reason}") for one in failed],
+        needs=[Finding(one.workspace_id, f"its program could not be read: {one.reason}") for one in failed],
         changes=None if before is None else _changes(known),
         best=[Finding(one.workspace_id, one.words) for one in won],
-        links=[report_link(programme_key(one.workspace_id), one.workspace_id) for one in won],
+        links=[report_link(program_key(one.workspace_id), one.workspace_id) for one in won],
         counts=counts,
-        too_few=sum("programme" not in one.result for one in outcomes) - len(failed),
+        too_few=sum("program" not in one.result for one in outcomes) - len(failed),
         notes=[CAVEAT],
         rows=rows,
     )
 
 
-def _index_row(one: ProgrammeSummary) -> Row:
+def _index_row(one: ProgramSummary) -> Row:
     low, high = one.interval_pct
     return {
         "workspace": one.workspace_id,
@@ -120,5 +120,5 @@ def _changes(known: ReportRows) -> list[Finding]:
     ]
 
 
-def _least_gain_last(one: ProgrammeSummary) -> tuple[float, str]:
+def _least_gain_last(one: ProgramSummary) -> tuple[float, str]:
     return -one.expected_pct, one.workspace_id

@@ -1,4 +1,4 @@
-"""What the declared effects of a whole programme of experiments are expected to come to once they are repeated.
+"""What the declared effects of a whole program of experiments are expected to come to once they are repeated.
 
 Who declares the best arm also declares its luck: of 554 winners among 1,815 headline tests (z > 1.96 on half of the
 clicks) the mean log ratio was .68 seen and .38 in the other half of the same clicks. Each arm's true log mean is
@@ -42,7 +42,7 @@ Z = float(ndtri(0.5 + LEVEL / 2))
 
 
 @dataclass(frozen=True, slots=True)
-class ProgrammeArms:
+class ProgramArms:
     """n arms of E experiments.
 
     Attributes:
@@ -89,30 +89,30 @@ class DeclaredEffect(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ProgrammePrior:
+class ProgramPrior:
     """What the spreads of experiments' arms are like: weights (S,) of σ, and γ."""
 
     weight: Floats
     power: float
 
 
-def learned_prior(arms: ProgrammeArms, others: ProgrammeArms | None = None) -> ProgrammePrior:
-    """From a workspace's programme, and from that of its organization's other workspaces, which count less."""
+def learned_prior(arms: ProgramArms, others: ProgramArms | None = None) -> ProgramPrior:
+    """From a workspace's program, and from that of its organization's other workspaces, which count less."""
     flat = np.full(len(SPREADS), PSEUDO_EXPERIMENTS / len(SPREADS))
     if others is not None and others.experiments:
         theirs = _fitted(others, flat)
         counts = min(float(others.experiments), MOST_FROM_OTHERS)
         flat = flat + counts * theirs.weight
         if arms.experiments < ENOUGH_FOR_POWER:
-            return ProgrammePrior(_weights(_likelihoods(arms, theirs.power), flat)[0], theirs.power)
+            return ProgramPrior(_weights(_likelihoods(arms, theirs.power), flat)[0], theirs.power)
     return _fitted(arms, flat)
 
 
 def declared_effects(
-    arms: ProgrammeArms,
+    arms: ProgramArms,
     chosen: Sequence[int],
     against: Sequence[Sequence[int]],
-    prior: ProgrammePrior,
+    prior: ProgramPrior,
     fade: Fade = LATER,
 ) -> list[DeclaredEffect]:
     """What declaring an arm of each experiment claims, and what is expected of it.
@@ -121,7 +121,7 @@ def declared_effects(
         arms: of E experiments.
         chosen: (E) the row of the arm that is declared.
         against: (E) rows of the arms that it is compared with: the control, or all others, weighed by their units.
-        prior: of the programme.
+        prior: of the program.
         fade: `LATER` for what is to hold from now on, `SAME_TIME` for what a repetition beside it would have shown.
     """
     likelihoods = _likelihoods(arms, prior.power)
@@ -139,9 +139,7 @@ def _faded(effect: DeclaredEffect, fade: Fade) -> DeclaredEffect:
     return DeclaredEffect(effect.claimed, fade.share * effect.expected, float(deviation))
 
 
-def _declared(
-    arms: ProgrammeArms, rows: Codes, row: int, others: Codes, share: Floats, spread: Floats
-) -> DeclaredEffect:
+def _declared(arms: ProgramArms, rows: Codes, row: int, others: Codes, share: Floats, spread: Floats) -> DeclaredEffect:
     """A difference of posterior log means of one experiment's arms (rows), under each σ (S,), then over all of them."""
     total = 1.0 / (arms.variance[rows, None] + spread**2)
     middle = (total * arms.log_mean[rows, None]).sum(axis=0) / total.sum(axis=0)
@@ -165,26 +163,26 @@ def _against(log_means: Floats, is_chosen: NDArray[np.bool_], shares: Floats) ->
     return ratio
 
 
-def _fitted(arms: ProgrammeArms, pseudo: Floats) -> ProgrammePrior:
+def _fitted(arms: ProgramArms, pseudo: Floats) -> ProgramPrior:
     powers = POWERS if arms.experiments >= ENOUGH_FOR_POWER else (USUAL_POWER,)
     fits = [(*_weights(_likelihoods(arms, power), pseudo), power) for power in powers]
     weight, _, power = max(fits, key=_evidence)
-    return ProgrammePrior(weight, power)
+    return ProgramPrior(weight, power)
 
 
 def _evidence(fit: tuple[Floats, float, float]) -> float:
     return fit[1]
 
 
-def _scales(arms: ProgrammeArms, power: float) -> Floats:
-    """Factor (E,) of each experiment's σ, by its arms' sampling variances against those of the programme."""
+def _scales(arms: ProgramArms, power: float) -> Floats:
+    """Factor (E,) of each experiment's σ, by its arms' sampling variances against those of the program."""
     count = np.bincount(arms.experiment, minlength=arms.experiments)
     own = np.bincount(arms.experiment, np.log(arms.variance), minlength=arms.experiments) / np.maximum(count, 1)
     scales: Floats = np.exp(0.5 * power * (own - own.mean()))
     return scales
 
 
-def _likelihoods(arms: ProgrammeArms, power: float) -> Floats:
+def _likelihoods(arms: ProgramArms, power: float) -> Floats:
     """Log marginal likelihood (E, S) of each experiment's arms under each σ, whatever its level μ."""
     scales, codes = _scales(arms, power)[arms.experiment], arms.experiment
     columns = []
