@@ -75,6 +75,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     warming.start()
     yield
     app.state.scoring.close()
+    app.state.warehouse.close()
 
 
 def _import_rooms() -> None:
