@@ -23,6 +23,8 @@ from service.warehouse_access import WarehouseAccess
 from tasks.settings import Settings, get_settings
 from tasks.warehouse import Warehouse
 
+SECONDS_BEFORE_WARMING = 1.0  # first it answers
+
 
 def create_app(warehouse: Warehouse | None = None) -> FastAPI:
     """The service over one warehouse. It checks no Host and asks no browser who it is: the front door does.
@@ -71,9 +73,11 @@ def _let_pages_ask(app: FastAPI, settings: Settings) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    warming = threading.Thread(target=_import_rooms, name="warming", daemon=True)
+    warming = threading.Timer(SECONDS_BEFORE_WARMING, _import_rooms)
+    warming.daemon = True
     warming.start()
     yield
+    warming.cancel()
     app.state.scoring.close()
     app.state.warehouse.close()
 
