@@ -14,7 +14,7 @@ from service.assignment_queue import AssignmentQueue
 from service.body_limit import BodyLimit
 from service.callers import DECLARED
 from service.flags import Flags
-from service.gate import Gate
+from service.gate import KeyGate
 from service.rooms import Rooms
 from service.routes import debates, experiments, findings, flags, models, runs
 from service.scoring import Scoring
@@ -36,7 +36,7 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
         lifespan=_lifespan, title="RaptorFlow", version="1", openapi_url="/openapi.json", docs_url=None, redoc_url=None
     )
     access = WarehouseAccess(warehouse)
-    app.state.warehouse, app.state.gate, app.state.rooms = access, Gate(access), Rooms(access)
+    app.state.warehouse, app.state.gate, app.state.rooms = access, KeyGate(access), Rooms(access)
     app.state.scoring, app.state.debates = Scoring(access.url), set()
     app.state.assignments = AssignmentQueue(app.state.rooms)
     app.state.flags = Flags(app.state.rooms, app.state.assignments)
