@@ -14,7 +14,7 @@ from service.assignment_queue import AssignmentQueue
 from service.body_limit import BodyLimit
 from service.callers import DECLARED
 from service.flags import Flags
-from service.gate import Gate
+from service.gate import KeyGate
 from service.rooms import Rooms
 from service.routes import debates, experiments, findings, flags, models, runs
 from service.scoring import Scoring
@@ -22,6 +22,8 @@ from service.security_headers import SecurityHeaders
 from service.warehouse_access import WarehouseAccess
 from tasks.settings import Settings, get_settings
 from tasks.warehouse import Warehouse
+
+SECONDS_BEFORE_WARMING = 1.0  # first it answers
 
 
 def create_app(warehouse: Warehouse | None = None) -> FastAPI:
@@ -34,7 +36,7 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
         lifespan=_lifespan, title="RaptorFlow", version="1", openapi_url="/openapi.json", docs_url=None, redoc_url=None
     )
     access = WarehouseAccess(warehouse)
-    app.state.warehouse, app.state.gate, app.state.rooms = access, Gate(access), Rooms(access)
+    app.state.warehouse, app.state.gate, app.state.rooms = access, KeyGate(access), Rooms(access)
     app.state.scoring, app.state.debates = Scoring(access.url), set()
     app.state.assignments = AssignmentQueue(app.state.rooms)
     app.state.flags = Flags(app.state.rooms, app.state.assignments)
@@ -71,10 +73,13 @@ def _let_pages_ask(app: FastAPI, settings: Settings) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    warming = threading.Thread(target=_import_rooms, name="warming", daemon=True)
+    warming = threading.Timer(SECONDS_BEFORE_WARMING, _import_rooms)
+    warming.daemon = True
     warming.start()
     yield
+    warming.cancel()
     app.state.scoring.close()
+    app.state.warehouse.close()
 
 
 def _import_rooms() -> None:

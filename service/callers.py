@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from service.gate import Caller, Gate
+from service.gate import Caller, KeyGate
 from tasks.access import Scope
 
 # Declared for the description of the API alone; the gate reads the headers itself.
@@ -18,7 +18,7 @@ HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same 
 
 def _needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
     async def admitted(request: Request) -> Caller:
-        gate: Gate = request.app.state.gate
+        gate: KeyGate = request.app.state.gate
         return await gate.admit(request, scope)
 
     return admitted

@@ -114,7 +114,7 @@ class Caller:
         return Deed(self.key.key_id, workspace_id, self.actor, self.action, visible(subject), count)
 
 
-class Gate:
+class KeyGate:
     """Lets programs in; one a process, used on its event loop."""
 
     def __init__(self, warehouse: WarehouseAccess) -> None:

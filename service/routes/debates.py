@@ -66,8 +66,8 @@ async def start_debate(
     holding: set[asyncio.Task[None]] = request.app.state.debates
     if len(holding) >= MOST_AT_ONCE:
         raise ProblemError(503, f"{MOST_AT_ONCE} debates are held already; try again", headers={"Retry-After": "30"})
-    asked = body.model_dump(exclude={"workspace"}) | {"workspace_id": workspace_id}
-    task = asyncio.create_task(_hold(rooms, asked, debate_id))
+    question = body.model_dump(exclude={"workspace"}) | {"workspace_id": workspace_id}
+    task = asyncio.create_task(_hold(rooms, question, debate_id))
     holding.add(task)
     task.add_done_callback(holding.discard)
     task.add_done_callback(_tell_failure)
@@ -81,7 +81,7 @@ async def start_debate(
 def read_debate(request: Request, debate_id: Id, caller: Reader, rooms: AllRooms) -> Response:
     """The debate as it stands, its turns and what it rests on; `is_over` says whether the decision is the last word."""
     require_own_debate(rooms, caller, debate_id)
-    is_over = rooms.debates.is_over(debate_id)  # asked first: what is over by then is read whole
+    is_over = rooms.debates.is_over(debate_id)  # looked at first: what is over by then is read whole
     return tagged(request, plain(rooms.debates.read(debate_id)) | {"is_over": is_over})
 
 
@@ -99,12 +99,12 @@ def _id_of(workspace_id: str, idempotency_key: str | None) -> str:
     return f"api-{hashlib.blake2b(about, digest_size=16).hexdigest()}"
 
 
-async def _hold(rooms: Rooms, asked: dict[str, Any], debate_id: str) -> None:
+async def _hold(rooms: Rooms, question: dict[str, Any], debate_id: str) -> None:
     """Hold it to its end; how it ended stands in its record."""
     from tasks.swarm.agent_debate_orchestrator import AgentDebateOrchestrator
 
     orchestrator = AgentDebateOrchestrator(warehouse=rooms.warehouse.open())
-    await orchestrator.orchestrate_debate(**asked, debate_id=debate_id)
+    await orchestrator.orchestrate_debate(**question, debate_id=debate_id)
 
 
 async def _begun(task: asyncio.Task[None], rooms: Rooms, workspace_id: str, debate_id: str) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
 
 from service.draft_score import score_draft
 from tasks.conditions import Condition
@@ -20,7 +17,7 @@ from tasks.patterns.store import save
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Content
 from tests.factories import START, content_row, store
-from tests.service.conftest import Served, listening
+from tests.service.conftest import Served
 
 
 def a_pattern(kind: str, condition: Condition, lift: float) -> Pattern:
@@ -142,31 +139,6 @@ def test_a_debate_is_started_polled_and_read_once(served_twice: Served) -> None:
         "/v1/debates", headers=served_twice.key("write"), json=body | {"agent_roles": ["x"]}
     )
     assert wrong.status_code == 422
-
-
-@pytest.fixture
-def prefect(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """A server that answers as Prefect's does, and what it was asked to start."""
-    app, started = FastAPI(), list[dict[str, Any]]()
-
-    @app.get("/api/deployments/name/{flow}/{name}")
-    def deployment(flow: str, name: str) -> dict[str, str]:
-        return {"id": f"of {flow} {name}"}
-
-    @app.post("/api/deployments/{identifier}/create_flow_run")
-    async def create(identifier: str, request: Request) -> dict[str, Any]:
-        wanted = await request.json()
-        started.append(wanted | {"id": f"00000000-0000-4000-8000-{len(started):012}", "state_name": "Scheduled"})
-        return started[-1]
-
-    @app.get("/api/flow_runs/{identifier}", response_model=None)
-    def run(identifier: str) -> dict[str, Any] | JSONResponse:
-        known = [one for one in started if one["id"] == identifier]
-        return known[0] if known else JSONResponse({"detail": "Flow run not found"}, 404)
-
-    with listening(app) as address:
-        monkeypatch.setenv("PREFECT_API_URL", f"{address}/api")
-        yield started
 
 
 def test_a_run_is_started_for_the_keys_workspace_alone(served: Served, prefect: list[dict[str, Any]]) -> None:

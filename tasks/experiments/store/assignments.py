@@ -20,6 +20,7 @@ from tasks.warehouse.schema import (
 )
 
 UNITS_PER_QUERY = 5000
+FEW = 500  # of so many it costs less to ask which are there than to compile an insert of so many that says so
 
 
 class Assignments:
@@ -80,6 +81,8 @@ class Assignments:
         """
         table = ExperimentAssignment
         insert = insert_into(self.warehouse, table)
+        if self.warehouse.is_sqlite and len(rows) <= FEW:
+            return self._insert_few(connection, rows)
         if self.warehouse.is_sqlite:
             return set(connection.execute(insert.on_conflict_do_nothing().returning(table.unit_id), rows).scalars())
         columns = table.__table__.c
@@ -89,6 +92,17 @@ class Assignments:
         values = [source.c[name] if name in differing else cast(rows[0][name], columns[name].type) for name in rows[0]]
         statement = insert.from_select(list(rows[0]), select(*values))
         return set(connection.execute(statement.on_conflict_do_nothing().returning(table.unit_id)).scalars())
+
+    def _insert_few(self, connection: Connection, rows: Sequence[Row]) -> set[str]:
+        """The same on SQLite, where nobody else writes meanwhile, so that it may look first."""
+        there = select(ExperimentAssignment.unit_id).where(
+            ExperimentAssignment.experiment_id == rows[0]["experiment_id"],
+            ExperimentAssignment.unit_id.in_([row["unit_id"] for row in rows]),
+        )
+        known = set(connection.execute(there).scalars())
+        new = [row for row in rows if row["unit_id"] not in known]
+        self.warehouse.upsert(connection, ExperimentAssignment, new, keep_existing=True)
+        return {row["unit_id"] for row in new}
 
     def _count_arrivals(self, connection: Connection, experiment_id: str, rows: Collection[Row]) -> None:
         known = [row["covariate"] for row in rows if row["covariate"] is not None]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Dialect, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tasks.warehouse import Warehouse
@@ -42,8 +43,19 @@ def add_to_sums(
 ) -> None:
     """Add to sums that are there, or begin them; of peaks the larger one stays."""
     if rows:
-        insert, larger = insert_into(warehouse, table), func.max if warehouse.is_sqlite else func.greatest
-        added = {name: table.__table__.c[name] + insert.excluded[name] for name in sums}
-        added |= {name: larger(table.__table__.c[name], insert.excluded[name]) for name in peaks}
-        keys = [column.name for column in table.__table__.primary_key]
-        connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=added), list(rows))
+        statement = _adding(warehouse.engine.dialect, table, tuple(rows[0]), tuple(sums), tuple(peaks))
+        connection.execute(statement, list(rows))
+
+
+@lru_cache(maxsize=128)
+def _adding(
+    dialect: Dialect, table: type[Base], names: tuple[str, ...], sums: tuple[str, ...], peaks: tuple[str, ...]
+) -> Any:
+    """The compiled statement; SQLAlchemy 2.0 keeps none that has ON CONFLICT, and compiling took a third of a write."""
+    is_sqlite = dialect.name == "sqlite"
+    insert, larger = (sqlite if is_sqlite else postgresql).insert(table), func.max if is_sqlite else func.greatest
+    added = {name: table.__table__.c[name] + insert.excluded[name] for name in sums}
+    added |= {name: larger(table.__table__.c[name], insert.excluded[name]) for name in peaks}
+    keys = [column.name for column in table.__table__.primary_key]
+    statement = insert.on_conflict_do_update(index_elements=keys, set_=added)
+    return statement.compile(dialect=dialect, column_keys=list(names))
