@@ -31,10 +31,10 @@ def home(
     number: PageNumber = 1,
 ) -> HTMLResponse:
     """What needs a person, and all workspaces."""
-    from service.pages.home import Wanted, home_context
+    from service.pages.home import SHARED, Wanted, home_context
 
     wanted = Wanted.of(q, need, industry, organisation, order, number)
-    return page(request, "home.html", home_context(warehouse, wanted))
+    return page(request, "home.html", home_context(warehouse, wanted, SHARED.of(warehouse)))
 
 
 @router.get("/workspace")
