@@ -277,9 +277,10 @@ def up(
     ] = "127.0.0.1",
     prefect_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_PREFECT_PORT")] = 4200,
     mlflow_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_MLFLOW_PORT")] = 5000,
+    service_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_SERVICE_PORT")] = 4300,
     folder: Annotated[Path | None, typer.Option(help="Another deployments/.")] = None,
 ) -> None:
-    """Start Prefect and MLflow with their UIs, workers and every deployment; Ctrl-C stops all of it."""
+    """Start Prefect, MLflow and the service, workers and every deployment; Ctrl-C stops all of it."""
     from flows import console, runtime
     from flows.home import require_home
     from flows.platform.addresses import Addresses
@@ -288,7 +289,7 @@ def up(
 
     require_home()
     runtime.prepare(quiet=False)
-    start_platform(Addresses(host, prefect_port, mlflow_port), console.say, folder or FOLDER)
+    start_platform(Addresses(host, prefect_port, mlflow_port, service_port), console.say, folder or FOLDER)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from service import pages, problems
 from service.assignment_queue import AssignmentQueue
@@ -19,6 +20,7 @@ from service.routes import debates, experiments, findings, flags, models, runs
 from service.scoring import Scoring
 from service.security_headers import SecurityHeaders
 from service.warehouse_access import WarehouseAccess
+from tasks.settings import Settings, get_settings
 from tasks.warehouse import Warehouse
 
 
@@ -36,6 +38,7 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
     app.state.scoring, app.state.debates = Scoring(access.url), set()
     app.state.assignments = AssignmentQueue(app.state.rooms)
     app.state.flags = Flags(app.state.rooms, app.state.assignments)
+    _let_pages_ask(app, get_settings())
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     problems.install(app)
@@ -46,12 +49,33 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
     return app
 
 
+def _let_pages_ask(app: FastAPI, settings: Settings) -> None:
+    """Tell browsers that declared pages of others may ask with a key of theirs; the front door lets them through."""
+    _ = settings.proxies  # a network that is none stops the start, not the first request that names a person
+    if settings.foreign_pages:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.foreign_pages,
+            allow_methods=["GET", "POST"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-None-Match",
+                "X-API-Key",
+                "X-Workspace",
+            ],
+            expose_headers=["ETag", "Retry-After"],
+        )
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     warming = threading.Thread(target=_import_rooms, name="warming", daemon=True)
     warming.start()
     yield
     app.state.scoring.close()
+    app.state.warehouse.close()
 
 
 def _import_rooms() -> None:

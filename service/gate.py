@@ -123,7 +123,7 @@ class Gate:
         self._known: OrderedDict[bytes, Admission] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._slow = asyncio.Semaphore(SLOW_AT_ONCE)
-        self._waiting = 0
+        self._verifying: dict[bytes, asyncio.Task[Admission]] = {}
 
     async def admit(self, request: Request, scope: Scope) -> Caller:
         """The caller of a request that needs a scope.
@@ -163,14 +163,21 @@ class Gate:
         return admission
 
     async def _verified(self, text: str, digest: bytes, before: Admission | None) -> Admission:
-        if self._waiting >= MOST_WAITING:
-            raise ProblemError(429, "too many keys are being checked; try again", headers={"Retry-After": "1"})
-        self._waiting += 1
+        """What the slow hash says; requests that come with one key at once wait for one answer."""
+        verifying = self._verifying.get(digest)
+        if verifying is None:
+            if len(self._verifying) >= MOST_WAITING:
+                raise ProblemError(429, "too many keys are being checked; try again", headers={"Retry-After": "1"})
+            verifying = asyncio.create_task(self._verified_slowly(text, digest, before))
+            self._verifying[digest] = verifying
+        return await asyncio.shield(verifying)  # who hangs up takes the answer from nobody else
+
+    async def _verified_slowly(self, text: str, digest: bytes, before: Admission | None) -> Admission:
         try:
             async with self._slow:
                 key = await to_thread.run_sync(self._verify, text)
         finally:
-            self._waiting -= 1
+            self._verifying.pop(digest, None)
         now = time.monotonic()
         if key is None:
             _remember(self._unknown, digest, now + UNKNOWN_SECONDS, MOST_UNKNOWN)

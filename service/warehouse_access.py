@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -20,6 +22,7 @@ class WarehouseAccess:
 
     def __init__(self, warehouse: Warehouse | None = None) -> None:
         self._warehouse, self._is_current = warehouse or Warehouse(patience=PATIENCE_SECONDS), False
+        self._opening, self._kept = threading.Lock(), ExitStack()
 
     @property
     def url(self) -> str:
@@ -33,9 +36,20 @@ class WarehouseAccess:
             WarehouseError: if it cannot be reached, or has another schema.
         """
         if not self._is_current:
-            open_warehouse(self._warehouse)
-            self._is_current = True
+            with self._opening:
+                self._open()
         return self._warehouse
+
+    def close(self) -> None:
+        """Let go of what is kept open."""
+        self._kept.close()
+
+    def _open(self) -> None:
+        if self._is_current:
+            return
+        open_warehouse(self._warehouse)
+        self._kept.enter_context(self._warehouse.kept_open())  # many small transactions are to come
+        self._is_current = True
 
 
 def opened_warehouse(request: Request) -> Warehouse:

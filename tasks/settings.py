@@ -89,7 +89,12 @@ class Settings(BaseSettings):
         Raises:
             ValueError: if one is no address and no network.
         """
-        return [ip_network(text.strip(), strict=False) for text in self.trusted_proxies.split(",") if text.strip()]
+        try:
+            return [ip_network(text.strip(), strict=False) for text in self.trusted_proxies.split(",") if text.strip()]
+        except ValueError as error:
+            raise ValueError(
+                f"RAPTORFLOW_TRUSTED_PROXIES: {error}; write addresses or networks, with commas"
+            ) from error
 
     @property
     def foreign_pages(self) -> list[str]:

@@ -153,7 +153,7 @@ def running_platform(base: Path) -> Iterator[RunningPlatform]:
     home, folder, log = base / "home", with_probes(base / "deployments"), base / "up.log"
     ports = free_port(), free_port()
     command = [sys.executable, "-m", "flows.cli", "up", "--folder", str(folder)]
-    command += ["--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1])]
+    command += ["--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1]), "--service-port", str(free_port())]
     environment = {"PREFECT_WORKER_QUERY_SECONDS": "1"} | without_logins() | {"RAPTORFLOW_HOME": str(home)}
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)

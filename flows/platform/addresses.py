@@ -28,6 +28,7 @@ class Addresses:
     host: str = "127.0.0.1"
     prefect_port: int = 4200
     mlflow_port: int = 5000
+    service_port: int = 4300
     pid: int = 0
 
     @property
@@ -51,6 +52,11 @@ class Addresses:
         return f"http://{self.reached_at}:{self.mlflow_port}"
 
     @property
+    def service(self) -> str:
+        """The HTTP API and its pages."""
+        return f"http://{self.reached_at}:{self.service_port}"
+
+    @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
         return is_local(self.host)
@@ -60,6 +66,7 @@ class Addresses:
         for what, port, option in (
             ("the Prefect server", self.prefect_port, "--prefect-port"),
             ("the MLflow server", self.mlflow_port, "--mlflow-port"),
+            ("the service", self.service_port, "--service-port"),
         ):
             require_free_port(self.host, what, port, option)
 

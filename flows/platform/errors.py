@@ -3,6 +3,7 @@
 InputError
 ├── PortInUseError            another program listens where a server should
 ├── OpenAddressError          an address beyond this machine without a password
+├── NoKeysError               a service beyond this machine that nobody has a key to
 └── DeploymentFileError       deployments/*.yaml says something that cannot be applied
 RaptorflowError
 ├── StartFailedError          a server or a worker did not come up
@@ -32,6 +33,16 @@ class OpenAddressError(InputError):
         super().__init__(
             f"{host} is open to other machines: set RAPTORFLOW_AUTH=user:password (12 characters or more), "
             "or leave --host out to stay on 127.0.0.1"
+        )
+
+
+class NoKeysError(InputError):
+    """Raised when the service would listen beyond this machine and there is no key that opens anything."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"{host} is open to other machines, and the service has no keys: make one with `raptorflow keys create "
+            "NAME --workspace ID --scope read`, or leave --host out to stay on 127.0.0.1"
         )
 
 

@@ -9,8 +9,9 @@ import argparse
 import os
 from collections.abc import Callable
 
-from flows.platform.addresses import reached_at, require_free_port
-from flows.platform.environment import require_strong_login
+from flows.platform.addresses import is_local, reached_at, require_free_port
+from flows.platform.environment import join_running, require_strong_login
+from flows.platform.errors import NoKeysError
 from flows.platform.front_door import App, FrontDoor
 from flows.platform.log_lines import configuration, in_json
 from flows.platform.login import login, new_link
@@ -25,15 +26,26 @@ def serve_by_hand(host: str, port: int, say: Callable[[str], None]) -> None:
 
     Raises:
         OpenAddressError: if others could reach it and no login was chosen.
+        NoKeysError: if others could reach it and there is no key.
         PortInUseError: if the port is taken.
     """
     require_strong_login(host)
+    require_keys(host)
     require_free_port(host, "the service", port, "--port")
     address = f"http://{reached_at(host)}:{port}"
     say(
         f"the service listens at {address}\n  Open  {new_link(address)}   signs your browser in, once\nCtrl-C stops it."
     )
+    join_running()  # so that runs can be started where a platform is up
     serve(host, port)
+
+
+def require_keys(host: str) -> None:
+    """Raise `NoKeysError` where others may ask and there is nothing they could show."""
+    from tasks.access import AccessService
+
+    if not is_local(host) and not AccessService().has_good_keys():
+        raise NoKeysError(host)
 
 
 def serve(host: str, port: int) -> None:
@@ -48,6 +60,7 @@ def serve(host: str, port: int) -> None:
         port=port,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # who asks is who is connected; RAPTORFLOW_TRUSTED_PROXIES says whom to believe more
         log_config=configuration() if in_json() else uvicorn.config.LOGGING_CONFIG,
     )
 
@@ -55,7 +68,9 @@ def serve(host: str, port: int) -> None:
 def behind_front_door(app: App) -> FrontDoor:
     """The service as browsers and programs may ask it."""
     names = get_settings().public_names
-    return FrontDoor(app, login(), names=names, open_paths=OPEN_PATHS, with_keys=WITH_KEYS)
+    return FrontDoor(
+        app, login(), names=names, origins=get_settings().foreign_pages, open_paths=OPEN_PATHS, with_keys=WITH_KEYS
+    )
 
 
 def main() -> None:
@@ -65,6 +80,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=4300)
     options = parser.parse_args()
     os.umask(0o077)
+    require_keys(options.host)
     serve(options.host, options.port)
 
 

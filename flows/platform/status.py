@@ -82,6 +82,9 @@ def _health(client: SyncPrefectClient, address: str) -> list[dict[str, Any]]:
     if mlflow.startswith("http"):
         state = "healthy" if answers(f"{mlflow}/health") else "does not answer"
         rows.append({"what": "MLflow server", "state": state, "where": without_password(mlflow)})
+    if (here := running()) is not None:
+        state = "healthy" if answers(f"{here.service}/health") else "does not answer"
+        rows.append({"what": "service", "state": state, "where": here.service})
     for pool in client.read_work_pools():
         state = str(pool.status.value if pool.status else "–").lower().replace("_", " ")
         rows.append({"what": f"work pool {pool.name}", "state": state, "where": f"{pool.type} worker"})

@@ -1,4 +1,4 @@
-"""`raptorflow up`: a Prefect server, an MLflow server, two workers and every deployment, until Ctrl-C."""
+"""`raptorflow up`: a Prefect server, an MLflow server, the service, two workers and every deployment, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from flows.platform.addresses import Addresses, answers, claimed
 from flows.platform.catalogue import FOLDER, wanted_deployments
 from flows.platform.children import Child, adopt_orphans, end, end_orphans
 from flows.platform.environment import environment, mlflow_store, serves_mlflow
+from flows.platform.errors import NoKeysError
 from flows.platform.interrupted import mark_interrupted
 from flows.platform.janitor import Janitor
 from flows.platform.log_lines import in_json, line
 from flows.platform.login import new_link
+from flows.platform.service_server import require_keys
 from flows.platform.watching import watch
 from tasks.settings import get_settings, without_password
 
@@ -41,6 +43,8 @@ def up(addresses: Addresses, say: Say, folder: Path = FOLDER) -> None:
         try:
             _start(addresses, servers, workers, say, folder)
             say(_welcome(addresses, time.monotonic() - started))
+            if not any(server.name == "service" for server in servers):
+                say(f"  the service is not started: {NoKeysError(addresses.host)}")
             Janitor(POOLS, frozenset(map(worker_name, POOLS)), say).start()
             watch([*servers, *workers], say)
         except KeyboardInterrupt:
@@ -94,7 +98,20 @@ def _servers(addresses: Addresses) -> list[Child]:
         ready = f"{addresses.mlflow}/health"
         own = env | mlflow_store()
         children.append(Child("MLflow", mlflow, own, logs / "mlflow.log", lambda: answers(ready), in_json()))
+    if may_serve(addresses.host):
+        service = ["-m", "flows.platform.service_server", *host, "--port", str(addresses.service_port)]
+        healthy = f"{addresses.service}/health"
+        children.append(Child("service", service, env, logs / "service.log", lambda: answers(healthy), in_json()))
     return children
+
+
+def may_serve(host: str) -> bool:
+    """Whether the service starts: beyond this machine only where there are keys to it."""
+    try:
+        require_keys(host)
+    except NoKeysError:
+        return False
+    return True
 
 
 def _workers(addresses: Addresses) -> list[Child]:
@@ -148,6 +165,7 @@ def _welcome(addresses: Addresses, seconds: float) -> str:
   Prefect  {addresses.prefect}   flows, schedules, forms
   Reports  {addresses.prefect}/raptorflow/reports/raptorflow   what needs a person, what changed, ways to all reports
   MLflow   {mlflow}/#/models   models, versions, metrics
+  Service  {addresses.service}   the API for your application (`raptorflow keys create` lets it in)
 First: Deployments → meta-learning → Run → Quick run. Then the reports.
 No data yet? `raptorflow sample` writes some; content-ingestion takes it in. `raptorflow status` shows health.
 Ctrl-C stops all of it."""

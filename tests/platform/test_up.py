@@ -26,7 +26,9 @@ def test_a_port_in_use_says_which_and_how_to_choose_another(tmp_path: Path) -> N
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        ran = up(tmp_path, "--prefect-port", str(port), "--mlflow-port", str(free_port()))
+        ran = up(
+            tmp_path, "--prefect-port", str(port), "--mlflow-port", str(free_port()), "--service-port", str(free_port())
+        )
     assert ran.returncode == 2
     assert f"port {port}" in ran.stderr
     assert "--prefect-port" in ran.stderr
@@ -34,7 +36,8 @@ def test_a_port_in_use_says_which_and_how_to_choose_another(tmp_path: Path) -> N
 
 
 def test_other_machines_are_let_in_only_with_a_password(tmp_path: Path) -> None:
-    ports = ["--prefect-port", str(free_port()), "--mlflow-port", str(free_port())]  # others use the usual ones, too
+    names = ("--prefect-port", "--mlflow-port", "--service-port")  # others use the usual ones, too
+    ports = [part for name in names for part in (name, str(free_port()))]
     for auth in ({}, {"RAPTORFLOW_AUTH": "admin:short"}):
         ran = up(tmp_path, "--host", "0.0.0.0", *ports, **auth)
         assert ran.returncode == 2
@@ -62,6 +65,7 @@ def test_status_shows_health_and_what_runs_next(platform: RunningPlatform) -> No
     assert {row["what"]: row["state"] for row in shown["health"]} == {
         "Prefect server": "healthy",
         "MLflow server": "healthy",
+        "service": "healthy",
         "work pool heavy": "ready",
         "work pool light": "ready",
     }

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from starlette.testclient import TestClient
 
 from flows.platform.addresses import free_port
 from flows.platform.front_door import App
+from service import scoring
 from service.app import create_app
 from tasks.access import AccessService, secret_texts
 from tasks.warehouse import Warehouse
@@ -93,3 +95,46 @@ def served(sqlite_warehouse: Warehouse) -> Iterator[Served]:
 def served_twice(warehouse: Warehouse) -> Iterator[Served]:
     """On each database."""
     yield from serve_customers(warehouse)
+
+
+@pytest.fixture
+def scored_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring in this process; one slow test starts the one beside it."""
+
+    class Here:
+        def submit(self, work: Any, *given: Any) -> Any:
+            answer = work(*given)
+
+            class Done:
+                @staticmethod
+                def result(_seconds: float) -> Any:
+                    return answer
+
+            return Done()
+
+    monkeypatch.setattr(scoring.Scoring, "_started", lambda _self: Here())
+
+
+@pytest.fixture
+def prefect(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """A server that answers as Prefect's does, and what it was asked to start."""
+    app, started = FastAPI(), list[dict[str, Any]]()
+
+    @app.get("/api/deployments/name/{flow}/{name}")
+    def deployment(flow: str, name: str) -> dict[str, str]:
+        return {"id": f"of {flow} {name}"}
+
+    @app.post("/api/deployments/{identifier}/create_flow_run")
+    async def create(identifier: str, request: Request) -> dict[str, Any]:
+        wanted = await request.json()
+        started.append(wanted | {"id": f"00000000-0000-4000-8000-{len(started):012}", "state_name": "Scheduled"})
+        return started[-1]
+
+    @app.get("/api/flow_runs/{identifier}", response_model=None)
+    def run(identifier: str) -> dict[str, Any] | JSONResponse:
+        known = [one for one in started if one["id"] == identifier]
+        return known[0] if known else JSONResponse({"detail": "Flow run not found"}, 404)
+
+    with listening(app) as address:
+        monkeypatch.setenv("PREFECT_API_URL", f"{address}/api")
+        yield started

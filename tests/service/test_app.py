@@ -11,12 +11,18 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
+from flows.platform.errors import NoKeysError, OpenAddressError
 from flows.platform.front_door import FrontDoor
 from flows.platform.login import login
-from flows.platform.service_server import behind_front_door
+from flows.platform.service_server import behind_front_door, serve_by_hand
+from flows.platform.up import may_serve
 from service.app import create_app
+from tasks.access import AccessService
 from tasks.errors import InputError, RaptorflowError, UnknownNameError, WarehouseUnreachableError
+from tasks.settings import get_settings
 from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import Workspace
+from tests.factories import store, workspace_row
 
 HEAVY = "prefect", "mlflow", "pandas", "polars", "sklearn", "matplotlib"
 SECRET = "postgresql://raptor:swordfish@db/warehouse"
@@ -96,6 +102,43 @@ def test_pages_ask_who_is_there_and_what_programs_call_asks_itself() -> None:
     assert asked.get("/anything", headers={"authorization": login().header}).status_code == 404
     assert asked.get("/v1/anything").headers["content-type"] == "application/problem+json"
     assert asked.get("/health").status_code == 200
+
+
+def test_declared_pages_of_others_may_ask_with_a_key_and_no_other_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAPTORFLOW_ALLOWED_ORIGINS", "https://shop.example")
+    get_settings.cache_clear()
+    asked = client(behind_front_door(create_app()))
+    wants = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    path = "/ofrep/v1/evaluate/flags"
+    allowed = asked.options(path, headers=wants | {"origin": "https://shop.example"})
+    assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, "https://shop.example")
+    assert asked.options(path, headers=wants | {"origin": "https://evil.example"}).status_code == 403
+    assert asked.get("/", headers={"origin": "https://shop.example"}).status_code == 401
+
+
+def test_a_proxys_network_that_is_none_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAPTORFLOW_TRUSTED_PROXIES", "10.0.0.0/8, the proxy")
+    get_settings.cache_clear()
+    with pytest.raises(ValueError, match="RAPTORFLOW_TRUSTED_PROXIES"):
+        create_app()
+
+
+def test_beyond_this_machine_it_starts_with_a_login_and_a_key_alone(
+    sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAPTORFLOW_DATABASE_URL", sqlite_warehouse.url)
+    get_settings.cache_clear()
+    with pytest.raises(OpenAddressError):
+        serve_by_hand("0.0.0.0", 1, print)
+    monkeypatch.setenv("RAPTORFLOW_AUTH", "admin:a-long-password")
+    get_settings.cache_clear()
+    with pytest.raises(NoKeysError, match="raptorflow keys create"):
+        serve_by_hand("0.0.0.0", 1, print)
+    assert not may_serve("0.0.0.0")
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    AccessService(sqlite_warehouse).create("shop", ["read"], workspace_id="acme")
+    assert may_serve("0.0.0.0")
+    assert may_serve("127.0.0.1")
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/anything", "/ofrep/v1/evaluate/flags/x", "/health"])

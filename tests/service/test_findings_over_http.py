@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
 
-from service import scoring
 from service.draft_score import score_draft
 from tasks.conditions import Condition
 from tasks.models.service import ModelService
@@ -20,7 +16,7 @@ from tasks.patterns.store import save
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Content
 from tests.factories import START, content_row, store
-from tests.service.conftest import Served, listening
+from tests.service.conftest import Served
 
 
 def a_pattern(kind: str, condition: Condition, lift: float) -> Pattern:
@@ -48,24 +44,6 @@ def learned(warehouse: Warehouse, workspace: str = "acme") -> None:
     loses = a_pattern("losing", Condition("word_count", ">=", 8.0, "top_quarter"), -20.0)
     query = PatternQuery(workspace, "social", START, 365, SearchThresholds())
     save(warehouse, ContentAnalysis(query, "patterns_found", "two", (wins, loses)), "test")
-
-
-@pytest.fixture
-def scored_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scoring in this process; one slow test starts the one beside it."""
-
-    class Here:
-        def submit(self, work: Any, *given: Any) -> Any:
-            answer = work(*given)
-
-            class Done:
-                @staticmethod
-                def result(_seconds: float) -> Any:
-                    return answer
-
-            return Done()
-
-    monkeypatch.setattr(scoring.Scoring, "_started", lambda _self: Here())
 
 
 def test_patterns_and_recommendations_are_the_workspaces_own(served_twice: Served) -> None:
@@ -160,31 +138,6 @@ def test_a_debate_is_started_polled_and_read_once(served_twice: Served) -> None:
         "/v1/debates", headers=served_twice.key("write"), json=body | {"agent_roles": ["x"]}
     )
     assert wrong.status_code == 422
-
-
-@pytest.fixture
-def prefect(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """A server that answers as Prefect's does, and what it was asked to start."""
-    app, started = FastAPI(), list[dict[str, Any]]()
-
-    @app.get("/api/deployments/name/{flow}/{name}")
-    def deployment(flow: str, name: str) -> dict[str, str]:
-        return {"id": f"of {flow} {name}"}
-
-    @app.post("/api/deployments/{identifier}/create_flow_run")
-    async def create(identifier: str, request: Request) -> dict[str, Any]:
-        wanted = await request.json()
-        started.append(wanted | {"id": f"00000000-0000-4000-8000-{len(started):012}", "state_name": "Scheduled"})
-        return started[-1]
-
-    @app.get("/api/flow_runs/{identifier}", response_model=None)
-    def run(identifier: str) -> dict[str, Any] | JSONResponse:
-        known = [one for one in started if one["id"] == identifier]
-        return known[0] if known else JSONResponse({"detail": "Flow run not found"}, 404)
-
-    with listening(app) as address:
-        monkeypatch.setenv("PREFECT_API_URL", f"{address}/api")
-        yield started
 
 
 def test_a_run_is_started_for_the_keys_workspace_alone(served: Served, prefect: list[dict[str, Any]]) -> None:

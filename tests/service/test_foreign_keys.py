@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,19 @@ def secrets_of(served: Served) -> dict[str, str]:
     served.client.post(f"/v1/experiments/{identifier}/assignments", headers=key, json={"unit_id": f"{SECRET} unit"})
     body = {"problem": SECRET, "options": ["a", "b"], "agent_roles": ["copywriting_ninja"]}
     debate = served.client.post("/v1/debates", headers=key, json=body).json()["debate_id"]
+    _wait_for_quiet(served, key, debate)
     return {"experiment_id": identifier, "debate_id": debate, "workspace": "umbrella", "flag": f"{SECRET} titles"}
+
+
+def _wait_for_quiet(served: Served, key: dict[str, str], debate: str) -> None:
+    """Until what goes on after an answer is done, whose queries would be counted."""
+    until = time.monotonic() + 120
+    logged = select(AuditEntry.entry_id).where(AuditEntry.action.like("%/assignments"))
+    while not (
+        served.client.get(f"/v1/debates/{debate}", headers=key).json()["is_over"] and served.warehouse.rows(logged)
+    ):
+        assert time.monotonic() < until, "the debate does not end, or the assignment is not in the log"
+        time.sleep(0.1)
 
 
 def made_up(value: str, what: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -104,6 +105,16 @@ def test_a_verified_key_costs_no_second_slow_hash_and_nor_does_a_wrong_one(
         assert served.client.get(LIST, headers=key).status_code == 200
         assert served.client.get(LIST, headers=wrong).status_code == 401
     assert len(hashed) == 2
+
+
+def test_many_requests_that_come_with_a_new_key_at_once_wait_for_one_check(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "MOST_WAITING", 1)
+    key = served.key("read")
+    with ThreadPoolExecutor(20) as pool:
+        statuses = set(pool.map(lambda _: served.client.get(LIST, headers=key).status_code, range(40)))
+    assert statuses == {200}
 
 
 def test_guessing_many_keys_at_once_is_put_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,81 @@
+"""The service is what its description says: Schemathesis sends what the description allows, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tasks.warehouse import Warehouse
+from tests.service.conftest import Served, serve_customers
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+
+
+@pytest.fixture
+def described(sqlite_warehouse: Warehouse) -> Iterator[tuple[Served, schemathesis.BaseSchema]]:
+    for served in serve_customers(sqlite_warehouse):
+        yield served, schemathesis.openapi.from_asgi("/openapi.json", served.app)
+
+
+def tried(served: Served, schema: schemathesis.BaseSchema, examples: int) -> list[str]:
+    """Send calls to every operation; gives what was found."""
+    key = served.key("admin", per_minute=10_000_000)
+    served.experiment(key)
+    problems: list[str] = []
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        for mode in GenerationMode:
+            try:
+                _send(operation, mode, key, examples)
+            except FailureGroup as failures:
+                problems += [f"{operation.label}: {one.title}: {one.message}" for one in failures.exceptions]
+            except Unsatisfiable:
+                continue  # an operation to which nothing wrong can be sent
+    return problems
+
+
+def _send(operation: Any, mode: GenerationMode, key: dict[str, str], examples: int) -> None:
+    @settings(
+        max_examples=examples, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
+    )  # fmt: skip
+    @given(operation.as_strategy(generation_mode=mode))
+    def send(case: schemathesis.Case) -> None:
+        case.call_and_validate(headers=key, checks=CHECKS)
+
+    send()
+
+
+@pytest.mark.usefixtures("scored_here", "prefect")
+def test_nothing_it_is_sent_finds_it_other_than_described(
+    described: tuple[Served, schemathesis.BaseSchema],
+) -> None:
+    assert tried(*described, examples=2) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("scored_here", "prefect")
+def test_nothing_in_many_tries_finds_it_other_than_described(
+    described: tuple[Served, schemathesis.BaseSchema],
+) -> None:
+    assert tried(*described, examples=100) == []
