@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from service.pages import addresses
-from service.pages.attention import BY_NAME, KINDS, ORDER, Need, by_workspace, needs_of
+from service.pages.attention import BY_NAME, KINDS, ORDER, PressingNeed, by_workspace, needs_of
 from service.pages.listing import paged
 from tasks.experiments.service import ExperimentService
 from tasks.models.store.attention import champion_counts, drifting_champions, recent_moves, waiting_versions
@@ -40,15 +40,15 @@ class Wanted:
     q: str
     need: str
     industry: str
-    organisation: str
+    organization: str
     order: str
     page: int
 
     @classmethod
-    def of(cls, q: str, need: str, industry: str, organisation: str, order: str, page: int) -> Wanted:
+    def of(cls, q: str, need: str, industry: str, organization: str, order: str, page: int) -> Wanted:
         """What an address asks for; a need or an order that there is not is none."""
         need = need if need in {*BY_NAME, "any"} else ""
-        return cls(q.strip(), need, industry, organisation, order if order in ORDERS else "need", page)
+        return cls(q.strip(), need, industry, organization, order if order in ORDERS else "need", page)
 
     def keeps(self, row: Row, kinds: Sequence[str]) -> bool:
         """Whether a workspace with these needs is among them."""
@@ -58,7 +58,7 @@ class Wanted:
             all(word in text.casefold() for word in words)
             and self._keeps_kinds(kinds)
             and self.industry in ("", row["industry"])
-            and self.organisation in ("", row["organisation_id"])
+            and self.organization in ("", row["organisation_id"])
         )
 
     def _keeps_kinds(self, kinds: Sequence[str]) -> bool:
@@ -66,13 +66,13 @@ class Wanted:
 
     def address(self, **changes: object) -> str:
         """The page under this filter, with changes."""
-        own = {"q": self.q, "need": self.need, "industry": self.industry, "organisation": self.organisation}
+        own = {"q": self.q, "need": self.need, "industry": self.industry, "organization": self.organization}
         own |= {"order": "" if self.order == "need" else self.order}
         return addresses.filtered("/", **(own | {"page": self.page} | changes))
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class HomeOverview:
     """What all viewers of the first page share, whatever each filters by.
 
     Attributes:
@@ -84,7 +84,7 @@ class Overview:
     """
 
     workspaces: Sequence[Row]
-    needs: Sequence[Need]
+    needs: Sequence[PressingNeed]
     kinds: Mapping[str, Sequence[str]]
     changes: Sequence[Row]
     as_of: datetime | None
@@ -94,10 +94,10 @@ class SharedOverviews:
     """One overview a warehouse, at most a second old: fifty viewers cost what one does, and wait for the one made."""
 
     def __init__(self) -> None:
-        self._made: WeakKeyDictionary[Warehouse, tuple[float, Overview]] = WeakKeyDictionary()
+        self._made: WeakKeyDictionary[Warehouse, tuple[float, HomeOverview]] = WeakKeyDictionary()
         self._turn = threading.Lock()
 
-    def of(self, warehouse: Warehouse) -> Overview:
+    def of(self, warehouse: Warehouse) -> HomeOverview:
         """The overview as it is, or was a moment ago."""
         with self._turn:
             until, made = self._made.get(warehouse, (0.0, None))
@@ -110,7 +110,7 @@ class SharedOverviews:
 SHARED = SharedOverviews()
 
 
-def overview_of(warehouse: Warehouse) -> Overview:
+def overview_of(warehouse: Warehouse) -> HomeOverview:
     """Needs and changes of all workspaces: some ten queries, however many there are."""
     since = datetime.now(UTC) - LOOK_BACK
     experiments = ExperimentService(warehouse=warehouse)
@@ -126,10 +126,10 @@ def overview_of(warehouse: Warehouse) -> Overview:
     changes = _changes(moved, recent_moves(warehouse, since, CHANGES_SHOWN), debates, since)
     runs = recent_runs(warehouse, 1)
     as_of = runs[0]["at"] if runs else None
-    return Overview(list_workspaces(warehouse), needs, by_workspace(needs), changes[:CHANGES_SHOWN], as_of)
+    return HomeOverview(list_workspaces(warehouse), needs, by_workspace(needs), changes[:CHANGES_SHOWN], as_of)
 
 
-def home_context(warehouse: Warehouse, wanted: Wanted, overview: Overview | None = None) -> dict[str, Any]:
+def home_context(warehouse: Warehouse, wanted: Wanted, overview: HomeOverview | None = None) -> dict[str, Any]:
     """What the page shows.
 
     Args:
@@ -152,14 +152,14 @@ def home_context(warehouse: Warehouse, wanted: Wanted, overview: Overview | None
         "look_back": LOOK_BACK.days,
         "names": {row["workspace_id"]: row["name"] for row in workspaces},
         "orders": ORDERS,
-        "organisations": sorted({row["organisation_id"] for row in workspaces if row["organisation_id"]}),
+        "organizations": sorted({row["organisation_id"] for row in workspaces if row["organisation_id"]}),
         "rows": _rows(warehouse, listed.rows, kinds),
         "total": len(workspaces),
         "wanted": wanted,
     }
 
 
-def _groups(needs: Sequence[Need]) -> Iterator[dict[str, Any]]:
+def _groups(needs: Sequence[PressingNeed]) -> Iterator[dict[str, Any]]:
     """Needs by kind, the first ones of each, and where the rest is."""
     for kind in KINDS:
         own = [need for need in needs if need.kind == kind.name]
