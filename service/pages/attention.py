@@ -41,7 +41,7 @@ ORDER = {kind.name: place for place, kind in enumerate(KINDS)}
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class PressingNeed:
     """One thing that needs a person.
 
     Attributes:
@@ -65,7 +65,7 @@ def needs_of(
     drifting: Sequence[Row],
     waiting: Sequence[Row],
     debates: Sequence[Row],
-) -> list[Need]:
+) -> list[PressingNeed]:
     """All needs, the most pressing kind first.
 
     Args:
@@ -85,7 +85,7 @@ def needs_of(
     ]
 
 
-def by_workspace(needs: Iterable[Need]) -> dict[str, list[str]]:
+def by_workspace(needs: Iterable[PressingNeed]) -> dict[str, list[str]]:
     """Kinds of needs by workspace, the most pressing first."""
     kinds: dict[str, list[str]] = defaultdict(list)
     for need in needs:
@@ -94,34 +94,36 @@ def by_workspace(needs: Iterable[Need]) -> dict[str, list[str]]:
     return {name: sorted(own, key=ORDER.__getitem__) for name, own in kinds.items()}
 
 
-def _of_steps(outcomes: Sequence[Row], status: str, kind: str) -> list[Need]:
+def _of_steps(outcomes: Sequence[Row], status: str, kind: str) -> list[PressingNeed]:
     return [
-        Need(kind, row["workspace_id"], row["step"], row["reason"] or status, addresses.workspace(row["workspace_id"]))
+        PressingNeed(
+            kind, row["workspace_id"], row["step"], row["reason"] or status, addresses.workspace(row["workspace_id"])
+        )
         for row in outcomes
         if row["status"] == status
     ]
 
 
-def _of_experiments(experiments: Sequence[Row]) -> list[Need]:
+def _of_experiments(experiments: Sequence[Row]) -> list[PressingNeed]:
     return [
-        Need(EXPERIMENT, row["workspace_id"], row["name"], what, addresses.experiment(row["experiment_id"]))
+        PressingNeed(EXPERIMENT, row["workspace_id"], row["name"], what, addresses.experiment(row["experiment_id"]))
         for row in experiments
         if (what := need_of(row)) is not None
     ]
 
 
-def _of_model(row: Row, kind: str, what: str) -> Need:
+def _of_model(row: Row, kind: str, what: str) -> PressingNeed:
     href = addresses.model(row["workspace_id"], row["model_type"])
-    return Need(kind, row["workspace_id"], row["model_type"].replace("_", " ").lower(), what, href)
+    return PressingNeed(kind, row["workspace_id"], row["model_type"].replace("_", " ").lower(), what, href)
 
 
 def _drift_in_words(row: Row) -> str:
     return f"{row['drift_status']}: drift score {row['drift_score']:.2f} of {row['version_name']}"
 
 
-def _of_debate(row: Row) -> Need:
+def _of_debate(row: Row) -> PressingNeed:
     what = f"{row['status'].replace('_', ' ')}: no decision"
-    return Need(UNDECIDED, row["workspace_id"], row["problem"], what, addresses.debate(row["debate_id"]))
+    return PressingNeed(UNDECIDED, row["workspace_id"], row["problem"], what, addresses.debate(row["debate_id"]))
 
 
 def _is_undecided(row: Row) -> bool:

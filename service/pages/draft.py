@@ -108,7 +108,8 @@ def result_context(scored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _least_worth_last(one: Mapping[str, Any]) -> float:
-    return -abs(one["worth_pct"] if one["worth_pct"] is not None else one["lift_pct"])
+    worth: float = one["lift_pct"] if one["worth_pct"] is None else one["worth_pct"]
+    return -abs(worth)
 
 
 def _instant(text: str, timezone: str) -> datetime:

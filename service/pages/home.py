@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from service.pages import addresses
-from service.pages.attention import BY_NAME, KINDS, ORDER, Need, by_workspace, needs_of
+from service.pages.attention import BY_NAME, KINDS, ORDER, PressingNeed, by_workspace, needs_of
 from service.pages.listing import paged
 from tasks.experiments.service import ExperimentService
 from tasks.models.store.attention import champion_counts, drifting_champions, recent_moves, waiting_versions
@@ -23,6 +26,7 @@ LINES_A_KIND = 5
 CHANGES_SHOWN = 8
 LOOK_BACK = timedelta(days=7)
 DEBATES_LOOKED_AT = 50
+SECONDS_SHARED = 1.0
 Row = Mapping[str, Any]
 
 ORDERS = {"need": "needs first", "name": "name", "newest": "newest post", "oldest": "oldest post"}
@@ -36,15 +40,15 @@ class Wanted:
     q: str
     need: str
     industry: str
-    organisation: str
+    organization: str
     order: str
     page: int
 
     @classmethod
-    def of(cls, q: str, need: str, industry: str, organisation: str, order: str, page: int) -> Wanted:
+    def of(cls, q: str, need: str, industry: str, organization: str, order: str, page: int) -> Wanted:
         """What an address asks for; a need or an order that there is not is none."""
         need = need if need in {*BY_NAME, "any"} else ""
-        return cls(q.strip(), need, industry, organisation, order if order in ORDERS else "need", page)
+        return cls(q.strip(), need, industry, organization, order if order in ORDERS else "need", page)
 
     def keeps(self, row: Row, kinds: Sequence[str]) -> bool:
         """Whether a workspace with these needs is among them."""
@@ -54,7 +58,7 @@ class Wanted:
             all(word in text.casefold() for word in words)
             and self._keeps_kinds(kinds)
             and self.industry in ("", row["industry"])
-            and self.organisation in ("", row["organisation_id"])
+            and self.organization in ("", row["organisation_id"])
         )
 
     def _keeps_kinds(self, kinds: Sequence[str]) -> bool:
@@ -62,15 +66,53 @@ class Wanted:
 
     def address(self, **changes: object) -> str:
         """The page under this filter, with changes."""
-        own = {"q": self.q, "need": self.need, "industry": self.industry, "organisation": self.organisation}
+        own = {"q": self.q, "need": self.need, "industry": self.industry, "organization": self.organization}
         own |= {"order": "" if self.order == "need" else self.order}
         return addresses.filtered("/", **(own | {"page": self.page} | changes))
 
 
-def home_context(warehouse: Warehouse, wanted: Wanted) -> dict[str, Any]:
-    """What the page shows: some ten queries, however many workspaces there are."""
-    now = datetime.now(UTC)
-    workspaces = list_workspaces(warehouse)
+@dataclass(frozen=True, slots=True)
+class HomeOverview:
+    """What all viewers of the first page share, whatever each filters by.
+
+    Attributes:
+        workspaces: by name.
+        needs: the most pressing kind first.
+        kinds: of needs, by workspace.
+        changes: newest first.
+        as_of: when the newest run worked; None where none has.
+    """
+
+    workspaces: Sequence[Row]
+    needs: Sequence[PressingNeed]
+    kinds: Mapping[str, Sequence[str]]
+    changes: Sequence[Row]
+    as_of: datetime | None
+
+
+class SharedOverviews:
+    """One overview a warehouse, at most a second old: fifty viewers cost what one does, and wait for the one made."""
+
+    def __init__(self) -> None:
+        self._made: WeakKeyDictionary[Warehouse, tuple[float, HomeOverview]] = WeakKeyDictionary()
+        self._turn = threading.Lock()
+
+    def of(self, warehouse: Warehouse) -> HomeOverview:
+        """The overview as it is, or was a moment ago."""
+        with self._turn:
+            until, made = self._made.get(warehouse, (0.0, None))
+            if made is None or time.monotonic() >= until:
+                made = overview_of(warehouse)
+                self._made[warehouse] = time.monotonic() + SECONDS_SHARED, made
+            return made
+
+
+SHARED = SharedOverviews()
+
+
+def overview_of(warehouse: Warehouse) -> HomeOverview:
+    """Needs and changes of all workspaces: some ten queries, however many there are."""
+    since = datetime.now(UTC) - LOOK_BACK
     experiments = ExperimentService(warehouse=warehouse)
     debates = DebateService(RegistryService(warehouse)).recent(None, DEBATES_LOOKED_AT)
     needs = needs_of(
@@ -80,34 +122,44 @@ def home_context(warehouse: Warehouse, wanted: Wanted) -> dict[str, Any]:
         waiting_versions(warehouse),
         debates,
     )
-    kinds = by_workspace(needs)
-    fitting = [row for row in workspaces if wanted.keeps(row, kinds.get(row["workspace_id"], ()))]
-    kept = _ordered(fitting, kinds, wanted.order)
-    listed = paged(kept, wanted.page)
-    since = now - LOOK_BACK
     moved = experiments.moved_experiments(since, CHANGES_SHOWN)
     changes = _changes(moved, recent_moves(warehouse, since, CHANGES_SHOWN), debates, since)
     runs = recent_runs(warehouse, 1)
-    names = {row["workspace_id"]: row["name"] for row in workspaces}
+    as_of = runs[0]["at"] if runs else None
+    return HomeOverview(list_workspaces(warehouse), needs, by_workspace(needs), changes[:CHANGES_SHOWN], as_of)
+
+
+def home_context(warehouse: Warehouse, wanted: Wanted, overview: HomeOverview | None = None) -> dict[str, Any]:
+    """What the page shows.
+
+    Args:
+        warehouse: of the counts of the workspaces on the page.
+        wanted: which workspaces, in which order.
+        overview: what is known of all; None reads it.
+    """
+    known = overview or overview_of(warehouse)
+    workspaces, kinds = known.workspaces, known.kinds
+    fitting = [row for row in workspaces if wanted.keeps(row, kinds.get(row["workspace_id"], ()))]
+    listed = paged(_ordered(fitting, kinds, wanted.order), wanted.page)
     return {
-        "as_of": runs[0]["at"] if runs else None,
-        "changes": changes[:CHANGES_SHOWN],
-        "groups": list(_groups(needs)),
+        "as_of": known.as_of,
+        "changes": known.changes,
+        "groups": list(_groups(known.needs)),
         "in_need": len(kinds),
         "industries": sorted({row["industry"] for row in workspaces}),
         "kinds": KINDS,
-        "look_back": LOOK_BACK.days,
-        "names": names,
-        "orders": ORDERS,
-        "organisations": sorted({row["organisation_id"] for row in workspaces if row["organisation_id"]}),
         "list": listed,
+        "look_back": LOOK_BACK.days,
+        "names": {row["workspace_id"]: row["name"] for row in workspaces},
+        "orders": ORDERS,
+        "organizations": sorted({row["organisation_id"] for row in workspaces if row["organisation_id"]}),
         "rows": _rows(warehouse, listed.rows, kinds),
         "total": len(workspaces),
         "wanted": wanted,
     }
 
 
-def _groups(needs: Sequence[Need]) -> Iterator[dict[str, Any]]:
+def _groups(needs: Sequence[PressingNeed]) -> Iterator[dict[str, Any]]:
     """Needs by kind, the first ones of each, and where the rest is."""
     for kind in KINDS:
         own = [need for need in needs if need.kind == kind.name]

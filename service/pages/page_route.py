@@ -12,8 +12,8 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from service.pages.rendering import error_page
-from service.problems import RETRY_SECONDS, ProblemError
-from tasks.errors import InputError, RaptorflowError, UnknownNameError, WarehouseError
+from service.problems import RETRY_SECONDS, ProblemError, status_of
+from tasks.errors import RaptorflowError, WarehouseError
 from tasks.warehouse.database import UNAVAILABLE
 
 logger = logging.getLogger("raptorflow.service")
@@ -41,7 +41,7 @@ def _page_of(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return error_page(request, error.status_code, str(error.detail))
     if isinstance(error, ProblemError):
-        return error_page(request, error.status, error.detail)
+        return error_page(request, error.status, error.detail, error.headers)
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         return error_page(request, 422, f"{first['loc'][-1]}: {first['msg']}")
@@ -52,11 +52,7 @@ def _page_of(request: Request, error: Exception) -> Response:
 
 
 def _of_house(request: Request, error: Exception) -> Response:
-    if isinstance(error, UnknownNameError):
-        return error_page(request, 404, str(error))
-    if isinstance(error, InputError):
-        return error_page(request, 422, str(error))
     if isinstance(error, RaptorflowError):
-        return error_page(request, 409, str(error))
+        return error_page(request, status_of(error), str(error))
     logger.error("a page failed", exc_info=error)
     return error_page(request, 500, BROKEN)

@@ -39,7 +39,6 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "age": wording.age,
-        "as_json_text": wording.as_json_text,
         "count": wording.count,
         "day": wording.day,
         "instant": wording.instant,

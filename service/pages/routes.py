@@ -26,15 +26,15 @@ def home(
     q: Text = "",
     need: Text = "",
     industry: Text = "",
-    organisation: Text = "",
+    organization: Text = "",
     order: Text = "need",
     number: PageNumber = 1,
 ) -> HTMLResponse:
     """What needs a person, and all workspaces."""
-    from service.pages.home import Wanted, home_context
+    from service.pages.home import SHARED, Wanted, home_context
 
-    wanted = Wanted.of(q, need, industry, organisation, order, number)
-    return page(request, "home.html", home_context(warehouse, wanted))
+    wanted = Wanted.of(q, need, industry, organization, order, number)
+    return page(request, "home.html", home_context(warehouse, wanted, SHARED.of(warehouse)))
 
 
 @router.get("/workspace")
@@ -90,8 +90,8 @@ def draft(
 
     context = form_context(warehouse, workspace_id, draft)
     if draft.has_text:
-        asked = draft.as_asked(context["workspace"]["timezone"])
-        context |= result_context(request.app.state.scoring.score(workspace_id, asked))
+        wanted = draft.as_asked(context["workspace"]["timezone"])
+        context |= result_context(request.app.state.scoring.score(workspace_id, wanted))
     return page(request, "draft_result.html" if x_part == "result" else "draft.html", context)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 
 def count(value: float | None) -> str:
@@ -61,8 +59,3 @@ def age(value: datetime | None, now: datetime) -> str:
         if passed >= size:
             return f"{plural(passed // size, name)} ago"
     return "just now"
-
-
-def as_json_text(value: Any) -> str:
-    """A value as indented JSON, to be shown as text."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

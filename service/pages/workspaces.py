@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.pages.attention import Need, needs_of
+from service.pages.attention import PressingNeed, needs_of
 from service.pages.charts import common_domain
 from service.pages.names import known_workspace
 from tasks.conditions import rule_in_words
@@ -64,7 +64,7 @@ def workspace_context(warehouse: Warehouse, workspace_id: str) -> dict[str, Any]
 
 def _needs(
     warehouse: Warehouse, workspace_id: str, experiments: Sequence[dict[str, Any]], debates: Sequence[dict[str, Any]]
-) -> list[Need]:
+) -> list[PressingNeed]:
     of_all = (unfinished_outcomes(warehouse), drifting_champions(warehouse), waiting_versions(warehouse))
     outcomes, drifting, waiting = ([row for row in rows if row["workspace_id"] == workspace_id] for rows in of_all)
     undecided = [row for row in experiments if decision_of(row) is not None]

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from fastapi.testclient import TestClient
 
-from service.pages.home import Wanted, home_context
+from service.pages.files import FILES
+from service.pages.home import SECONDS_SHARED, Wanted, home_context
 from tasks.warehouse import Warehouse
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome, record
 from tasks.warehouse.schema import StepOutcome, Workspace
@@ -73,7 +74,7 @@ def test_a_failure_is_over_once_a_later_run_went_well(warehouse: Warehouse) -> N
         ("q=client+0007", 1),
         ("q=nobody", 0),
         ("industry=saas", 15),
-        ("organisation=org-3", 9),
+        ("organization=org-3", 9),
         ("need=failed", 2),
         ("need=no-such-need", 60),
         ("q=CLIENT&industry=saas&need=failed", 0),
@@ -132,9 +133,12 @@ def test_cost_of_the_first_page(n: int, sqlite_warehouse: Warehouse, pages: Page
     write_agency(sqlite_warehouse, n, nights=20)
     browser = pages(sqlite_warehouse)
     browser.get("/")
-    spent = []
+    first, others = [], []
     for _ in range(5):
-        began = time.process_time()
-        answer = browser.get("/")
-        spent.append(1000 * (time.process_time() - began))
-    print(f"{n} workspaces: {min(spent):.0f} ms CPU, {len(answer.content) / 1000:.0f} kB")
+        time.sleep(SECONDS_SHARED + 0.1)
+        for spent in (first, others):
+            began = time.process_time()
+            answer = browser.get("/")
+            spent.append(1000 * (time.process_time() - began))
+    size = (len(answer.content) + sum(map(len, FILES.values()))) / 1000
+    print(f"{n} workspaces: {min(first):.0f} ms CPU, {min(others):.0f} within a second, {size:.0f} kB with its files")

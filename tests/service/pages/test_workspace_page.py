@@ -28,6 +28,7 @@ def test_too_little_data_says_how_much_would_be_enough(sqlite_warehouse: Warehou
     text = pages(sqlite_warehouse).get("/workspace?id=client-0004").text
     assert "31 posts with engagement, needs 200" in text
     assert "too little" in text
+    assert "other workspaces of the organization, or" in text
 
 
 def test_ids_hold_any_sign(sqlite_warehouse: Warehouse, pages: Pages) -> None:

@@ -1,0 +1,131 @@
+"""Every page in Debian's chromium: nothing wider than the screen, nothing that the content policy forbids, by keyboard.
+
+Screenshots go to the folder RAPTORFLOW_SCREENSHOTS names.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from service.app import create_app
+from tasks.warehouse import Warehouse
+from tests.generators.agencies import write_agency
+from tests.service.conftest import listening
+from tests.service.pages.test_draft_page import ScoredHere
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+
+CHROMIUM = shutil.which("chromium")
+PAGES = {
+    "home": "/",
+    "filtered": "/?need=failed&industry=saas&order=oldest",
+    "workspace": "/workspace?id=client-0005",
+    "hostile": "/workspace?id=..%2Fx%3Fy%3D1%26z%3D%3Cb%3E%22%252F%23%27",
+    "too-little": "/workspace?id=client-0004",
+    "draft": "/draft?id=client-0005",
+    "experiments": "/experiments",
+    "models": "/models",
+    "model": "/model?id=client-0006&type=ENGAGEMENT_PREDICTOR",
+    "debates": "/debates",
+    "runs": "/runs",
+    "releases": "/releases",
+    "not-found": "/workspace?id=nobody",
+    "wrong": "/?page=0",
+}
+SCREENS = {"wide-light": (1280, "light"), "narrow-dark": (360, "dark")}
+RUNS_OF_MARKUP = "window.alert = () => { throw new Error('a text has run as a script') }"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: `apt-get install chromium`")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def screen(chromium: Browser, name: str, problems: list[str], **more: bool) -> BrowserContext:
+    width, scheme = SCREENS[name]
+    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, **more)  # type: ignore[arg-type]
+    context.add_init_script(RUNS_OF_MARKUP)
+    context.on("weberror", lambda error: problems.append(str(error.error)))
+    context.on("console", lambda line: problems.append(line.text) if "Content Security Policy" in line.text else None)
+    return context
+
+
+def look_at_all(warehouse: Warehouse, chromium: Browser, about: str) -> list[str]:
+    """What is wrong on any page and screen."""
+    problems: list[str] = []
+    app = create_app(warehouse)
+    with listening(app) as address:
+        for name in SCREENS:
+            context = screen(chromium, name, problems)
+            page = context.new_page()
+            for what, path in PAGES.items():
+                page.goto(f"{address}{path}", wait_until="load")
+                wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                problems += [f"{what} on {name} is {wider} pixels wider than the screen"] if wider > 0 else []
+                problems += [f"{what} on {name} has {n} headings"] if (n := page.locator("h1").count()) != 1 else []
+                if folder := os.environ.get("RAPTORFLOW_SCREENSHOTS"):
+                    page.screenshot(path=str(Path(folder) / f"{about}-{what}-{name}.png"), full_page=True)
+            context.close()
+    return problems
+
+
+def test_every_page_fits_its_screen_and_obeys_the_policy(sqlite_warehouse: Warehouse, chromium: Browser) -> None:
+    write_agency(sqlite_warehouse, 12, hostile=True)
+    assert look_at_all(sqlite_warehouse, chromium, "12") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [0, 300])
+def test_the_same_for_none_and_for_hundreds(n: int, sqlite_warehouse: Warehouse, chromium: Browser) -> None:
+    write_agency(sqlite_warehouse, n, hostile=True)
+    assert look_at_all(sqlite_warehouse, chromium, str(n)) == []
+
+
+def test_a_draft_is_scored_while_it_is_typed_and_by_its_button_without_script(
+    sqlite_warehouse: Warehouse, chromium: Browser
+) -> None:
+    write_agency(sqlite_warehouse, 6, nights=1)
+    app, problems = create_app(sqlite_warehouse), list[str]()
+    app.state.scoring = ScoredHere(sqlite_warehouse)
+    with listening(app) as address:
+        for scripted in (True, False):
+            context = screen(chromium, "wide-light", problems, java_script_enabled=scripted)
+            page = context.new_page()
+            page.goto(f"{address}/draft?id=client-0005")
+            page.get_by_label("Title").fill("How do you like it?")
+            if not scripted:
+                page.get_by_role("button", name="Look at it").click()
+            page.get_by_text("Has already").wait_for(timeout=60_000)
+            assert "asks a question" in page.locator("#result").inner_text()
+            context.close()
+    assert problems == []
+
+
+def test_the_keyboard_reaches_the_content_first_and_then_the_menu(
+    sqlite_warehouse: Warehouse, chromium: Browser
+) -> None:
+    write_agency(sqlite_warehouse, 3, nights=1)
+    with listening(create_app(sqlite_warehouse)) as address:
+        page = chromium.new_page()
+        page.goto(address)
+        focused = []
+        for _ in range(4):
+            page.keyboard.press("Tab")
+            focused.append(page.evaluate("document.activeElement.innerText"))
+        assert focused == ["Skip to the content", "RaptorFlow", "Home", "Experiments"]
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        page.close()
