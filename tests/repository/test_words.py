@@ -13,7 +13,9 @@ from tests.repository.house import require_none
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
-READ = re.compile(r"(tasks|flows|service|tests)/.*\.py|(docs|deployments|mlflow)/.*\.(md|yaml|yml)|README\.md|CONTRIBUTING\.md")
+READ = re.compile(
+    r"(tasks|flows|service|tests)/.*\.py|(docs|deployments|mlflow)/.*\.(md|yaml|yml)|README\.md|CONTRIBUTING\.md"
+)
 FILES = [name for name in LISTED.stdout.split("\0") if READ.fullmatch(name) and (ROOT / name).is_file()]
 
 # Stems whose verbs end in -ize; others (raise, promise, precise) end in -ise on both sides of the Atlantic.
