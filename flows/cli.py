@@ -282,9 +282,9 @@ def recall(
     from flows import console, recalling
 
     learnings = recalling.recall(words, workspace, limit)
-    none = "nothing that was learned is about this; [bold]raptorflow patterns[/] and [bold]experiment[/] list it all"
+    none = "[bold]raptorflow patterns[/], [bold]experiment[/] and [bold]debate[/] list all there is"
     rows = [one.as_dict() for one in learnings] if as_json else recalling.as_rows(learnings)
-    console.table("learnings", rows, as_json, none)
+    console.table("learnings about this", rows, as_json, none)
 
 
 @app.command()

@@ -256,7 +256,7 @@ women men female male gender
 budget money spending funds investment
 payment pay invoice installment paypal card
 basket cart bag
-wishlist favorite favourite
+wishlist favorite
 stock inventory availability available soldout
 quality premium craftsmanship
 recipe cooking baking

@@ -164,7 +164,7 @@ def _history(skill: AgentSkill, task_type: str, grades: Sequence[Grade]) -> dict
     moves = moves_of(skill.level, grades)
     right = math.fsum(grade.score for grade in grades)
     low, high = interval(right, len(grades))
-    row = {"skill": skill.skill.value, "task_type": task_type, "declared": skill.level.value}
+    row: dict[str, Any] = {"skill": skill.skill.value, "task_type": task_type, "declared": skill.level.value}
     row |= {"level": (moves[-1].after if moves else skill.level).value, "graded": len(grades)}
     row |= {"right": right / len(grades) if grades else None, "interval": [low, high] if grades else None}
     return row | {"moves": [move.as_dict() for move in moves], "why": _why_level(moves, low, high, len(grades))}

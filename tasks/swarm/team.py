@@ -129,7 +129,7 @@ def team_for(
 def _candidate(agent: ExpertAgentProfile, record: Posterior, moved: Mapping[str, float]) -> TeamCandidate:
     declared = {skill.skill.value: skill.effective_level for skill in agent.skills}
     proven = {skill: proven_level(level, record) for skill, level in declared.items()}
-    return TeamCandidate(agent.agent_id, declared | moved, record.optimistic, proven)
+    return TeamCandidate(agent.agent_id, {**declared, **moved}, record.optimistic, proven)
 
 
 def best_team(candidates: Sequence[TeamCandidate], need: Need) -> Team:

@@ -11,9 +11,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from tasks.swarm.evidence import GENERIC, subject_of
+from tasks.swarm.evidence import GENERIC, TIMING, subject_of
 from tasks.swarm.records import EvidenceRef, Option
-from tasks.swarm.wording import answer_of, share_meeting, subject_words
+from tasks.swarm.wording import answer_of, denies, share_meeting, subject_words
 
 LEAST_LIKE = 0.5  # cosine of TF-IDF from which a label and a finding are about the same thing
 CLEARER_BY = 0.1  # and how much more alike it must be than another finding's of the same kind
@@ -41,9 +41,28 @@ def _said(problem: str, option: Option, evidence: Iterable[EvidenceRef]) -> dict
         if item.conditions and not all(one.feature in option.attributes for one in item.conditions):
             text = option.label if answer is None else problem
             share = _product([share_meeting(text, one) for one in item.conditions])
+            if answer is not None and share == 0.0 and _is_something_else(problem, item):
+                continue
+            share = _declined(share, problem) if answer is False else share
             if share is not None:
-                exposures[subject_of(item)] = 1.0 - share if answer is False else share
+                exposures[subject_of(item)] = share
     return exposures
+
+
+def _declined(share: float | None, problem: str) -> float | None:
+    """How much of the content meets a condition where the answer is no, from how much it would be with a yes.
+
+    Who declines what meets it has none of it. Who declines something else (TikTok, of a finding about LinkedIn) has not
+    said what comes instead; who declines to avoid it keeps all.
+    """
+    if share:
+        return 0.0
+    return 1.0 if share is not None and denies(problem) else None
+
+
+def _is_something_else(problem: str, item: EvidenceRef) -> bool:
+    """Whether a yes-or-no question is about another value than the finding: being on TikTok stops nothing elsewhere."""
+    return not denies(problem) and all(one.feature not in TIMING for one in item.conditions)
 
 
 def _product(shares: Sequence[float | None]) -> float | None:

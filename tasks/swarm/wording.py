@@ -153,6 +153,11 @@ def says(text: str, words: Collection[str]) -> bool | None:
     return not any(denials[word] for word in words)
 
 
+def denies(text: str) -> bool:
+    """Whether a text turns anything it names into its opposite."""
+    return any(is_denied for _, is_denied in _said(text))
+
+
 def names(text: str, condition: Condition) -> bool:
     """Whether a text is about what a condition is about, whichever way it answers."""
     if share_meeting(text, condition) is not None:

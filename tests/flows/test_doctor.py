@@ -28,9 +28,9 @@ def sound(home: Path) -> Path:
 
 def outdated(_home: Path) -> None:
     with Warehouse().begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0009_standing_answers'")
-        for column in ("held_by", "held_until"):
-            connection.exec_driver_sql(f"ALTER TABLE debate DROP COLUMN {column}")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0015_debate_leases'")
+        for table in ("learning", "learning_word", "learning_index"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
 
 
 def newer(_home: Path) -> None:
@@ -116,4 +116,4 @@ def test_each_fault_is_found_with_its_fix(name: str, sound: Path) -> None:
 
 def test_an_upgrade_by_the_doctor_is_the_upgrade(sound: Path) -> None:
     outdated(sound)
-    assert repair() == [f"upgraded the warehouse from 0009_standing_answers to {expected_revision()}"]
+    assert repair() == [f"upgraded the warehouse from 0015_debate_leases to {expected_revision()}"]

@@ -63,8 +63,8 @@ def matching(
     signs = {"or": "OR", "and": "AND"} if warehouse.is_sqlite else {"or": "|", "and": "&"}
     query = query.format(**signs)
     search = FTS5_SEARCH if warehouse.is_sqlite else TSVECTOR_SEARCH
-    asked = {"query": query.replace("'", '"') if warehouse.is_sqlite else query, "most": limit}
-    return {row[0]: frozenset(row[1].split()) for row in connection.execute(search, asked)}
+    parameters = {"query": query.replace("'", '"') if warehouse.is_sqlite else query, "most": limit}
+    return {row[0]: frozenset(row[1].split()) for row in connection.execute(search, parameters)}
 
 
 def combined(terms: Sequence[SearchTerm], size: int) -> list[Alternative]:

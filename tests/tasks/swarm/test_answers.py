@@ -52,6 +52,23 @@ async def test_what_loses_is_avoided(acme: Warehouse) -> None:
     assert named["decision"] == "Weekday"
 
 
+LINKEDIN = {"feature": "channel", "op": "==", "value": "linkedin", "level": "linkedin"}
+EVENING = {"feature": "local_hour", "op": "between", "value": [18, 21], "level": "evening"}
+
+
+async def test_a_finding_about_another_channel_answers_no_yes_or_no(acme: Warehouse) -> None:
+    found(acme, LINKEDIN, (18.0, 10.0, 27.0))
+    result = await asked(acme, "Should we be on TikTok?", ["Yes", "No"])
+    assert (result["status"], result["option"]) == ("insufficient_evidence", None)
+
+
+async def test_declining_something_else_is_no_vote_for_what_a_finding_is_about(acme: Warehouse) -> None:
+    found(acme, EVENING, (27.0, 15.0, 40.0))
+    result = await asked(acme, "Should we post in the morning?", ["Yes", "No"])
+    worth = {one["option"]: one["mean"] for one in result["standings"]}
+    assert worth["B"] == pytest.approx(0.0, abs=0.01), "who declines the morning has not chosen the evening"
+
+
 async def test_a_strong_association_is_not_shrunk_to_nothing(acme: Warehouse) -> None:
     found(acme, EMOJIS, (57.0, 28.0, 92.0), share=0.0)
     result = await asked(acme, "What should we do next?")

@@ -1,7 +1,7 @@
 """Teams learn whom to ask: records overrule what was declared, and what was true long ago is forgotten.
 
 Simulated: one expert is asked a decision, and only that one is graded. Regret is how much more often the best expert
-would have been right, over 200 decisions. The settings were tuned on seeds 5000 to 5099.
+would have been right, over 200 decisions. The settings were tuned on seeds 5000 to 5599.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def test_regret_over_two_hundred_decisions(name: str, levels: list[float], truth
           f"still more than .04 a decision off in the last fifty: {np.mean(late > 0.04):.2f}")  # fmt: skip
     assert totals.mean() <= bar + (1 if runs > 100 else 3) * error
     if truth is wrong:
-        assert np.mean(late > 0.04) <= 0.05, "a declared level must not be held on to for ever"
+        room = 0.0 if runs > 100 else 2 * np.sqrt(0.05 * 0.95 / runs)
+        assert np.mean(late > 0.04) <= 0.05 + room, "a declared level must not be held on to for ever"
 
 
 def test_a_team_is_no_larger_than_what_covers_the_task() -> None:
