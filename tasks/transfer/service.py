@@ -16,7 +16,9 @@ from tasks.transfer.errors import BudgetSpentError, NobodySharesError
 from tasks.transfer.estimates import known_until, only_finite, workspace_estimates
 from tasks.transfer.insights import InsightEvidence, KnowledgeSource, answer, describe, merged
 from tasks.transfer.pools import (
+    AveragedRelease,
     Estimates,
+    averaged,
     own_of,
     passes,
     pool_for,
@@ -24,6 +26,7 @@ from tasks.transfer.pools import (
     sibling_pool,
     siblings_of,
     similarity_of,
+    workspaces_needed,
 )
 from tasks.transfer.prediction import benefit_of, own_alone, predict
 from tasks.transfer.privacy import PERIOD, Noise, PrivacyBudget, period_of
@@ -47,6 +50,7 @@ logger = logging.getLogger("raptorflow")
 
 STEP = "transfer"
 MOST_WORKSPACES = 1_000_000
+PERIODS_KEPT = 12
 NOT_SHARING = "shares_insights is false: nothing is taken from it"
 UNKNOWN = "unknown workspace; add it with `raptorflow ingest workspaces FILE`"
 
@@ -121,13 +125,12 @@ class TransferService:
         if same or (a["organisation_id"] is not None and a["organisation_id"] == b["organisation_id"]):
             value = 1.0 if same else similarity_of(_own(warehouse, a), 0, _own(warehouse, b), 0)
             return WorkspaceSimilarity(value, "same_organisation", None)
-        release = store.latest_release(warehouse, datetime.now(UTC))
-        period, noise_scale = (release["period"], release["noise_scale"]) if release else ("", 1.0)
-        sums = sums_from_rows(store.released_sums(warehouse, period))
+        release = _released(warehouse, datetime.now(UTC))
+        sums, noise_scale = (release.sums, release.noise_scale) if release else (sums_from_rows([]), 1.0)
         known = prototypes(sums, noise_scale, self.min_source_workspaces)
         places = [SEGMENT_INDEX[Profile.of(row["industry"], row["size"]).segment] for row in (a, b)]
         value = similarity_of(known, places[0], known, places[1])
-        return WorkspaceSimilarity(value, "segment_prototypes", release["as_of"] if release else None)
+        return WorkspaceSimilarity(value, "segment_prototypes", release.as_of if release else None)
 
     def _of_organization(
         self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
@@ -141,25 +144,33 @@ class TransferService:
         pool = sibling_pool(similar.effect, similar.error)
         gathered: datetime = rows["as_of"].max()  # type: ignore[assignment]
         evidence = _evidence(pool, own, passes(pool, self.min_source_workspaces), target)
-        return KnowledgeSource(evidence, len(similar.profiles), gathered, as_of - gathered > PERIOD)
+        stale = as_of - gathered > PERIOD
+        return KnowledgeSource(evidence, len(similar.profiles), gathered, stale, self.min_source_workspaces)
 
     def _of_release(
         self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
     ) -> KnowledgeSource | None:
-        release = store.latest_release(warehouse, as_of)
+        release = _released(warehouse, as_of)
         if release is None:
             return None
-        sums = sums_from_rows(store.released_sums(warehouse, release["period"]))
         pool, usable = pool_for(
             own,
-            sums,
-            release["noise_scale"],
+            release.sums,
+            release.noise_scale,
             min_sources=self.min_source_workspaces,
             threshold=self.similarity_threshold,
         )
         evidence = _evidence(pool, own, usable, target)
         workspaces = float(pool.sources[usable].max()) if usable.any() else 0.0
-        return KnowledgeSource(evidence, workspaces, release["as_of"], release["period"] != period_of(as_of))
+        needed = workspaces_needed(release.noise_scale, self.min_source_workspaces)
+        return KnowledgeSource(evidence, workspaces, release.as_of, release.period != period_of(as_of), needed)
+
+
+def _released(warehouse: Warehouse, as_of: datetime) -> AveragedRelease | None:
+    """What the releases of the last year say by an instant, as one."""
+    rows = store.published_releases(warehouse, as_of, PERIODS_KEPT)
+    releases = [(Released.from_row(row), sums_from_rows(store.released_sums(warehouse, row["period"]))) for row in rows]
+    return averaged(releases) if releases else None
 
 
 def _own(warehouse: Warehouse, row: dict[str, Any]) -> Estimates:

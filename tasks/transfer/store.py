@@ -121,12 +121,12 @@ def release_of(warehouse: Warehouse, period: str) -> dict[str, Any] | None:
     return rows[0] if rows else None
 
 
-def latest_release(warehouse: Warehouse, as_of: datetime) -> dict[str, Any] | None:
-    """The newest release published by an instant."""
+def published_releases(warehouse: Warehouse, as_of: datetime, most: int) -> list[dict[str, Any]]:
+    """The releases published by an instant, newest first, at most so many, all of the newest's catalogue."""
     published = (TransferRelease.status == PUBLISHED, TransferRelease.as_of <= as_of)
     newest = TransferRelease.as_of.desc()
-    rows = warehouse.rows(select(TransferRelease.__table__).where(*published).order_by(newest).limit(1))
-    return rows[0] if rows else None
+    rows = warehouse.rows(select(TransferRelease.__table__).where(*published).order_by(newest).limit(most))
+    return [row for row in rows if row["catalogue_version"] == rows[0]["catalogue_version"]]
 
 
 def released_sums(warehouse: Warehouse, period: str) -> list[dict[str, Any]]:
