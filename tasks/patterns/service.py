@@ -12,6 +12,7 @@ from tasks.errors import OutOfRangeError, UnknownNameError, require_between
 from tasks.patterns import store
 from tasks.patterns.analysis import analyze
 from tasks.patterns.applicability import known_content_types, require_task_type, with_tasks
+from tasks.patterns.early_signals import with_early_signals
 from tasks.patterns.history import with_history
 from tasks.patterns.recommendations import Recommendations, recommend, why
 from tasks.patterns.records import PatternQuery, SearchThresholds
@@ -65,6 +66,7 @@ class PatternService:
         inputs = self._read(workspace_id, content_type, lookback_days, min_samples, source, as_of)
         before = store.previous_topics(warehouse, inputs.query)
         analysis = with_tasks(analyze(inputs.frame, inputs.query, before), inputs.others)
+        analysis = with_early_signals(warehouse, analysis, inputs.frame, as_of)
         analysis = with_history(analysis, store.previous_patterns(warehouse, inputs.query))
         store.save(warehouse, analysis, run_id or BY_HAND)
         return analysis.as_dict()

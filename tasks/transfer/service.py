@@ -30,7 +30,7 @@ from tasks.transfer.pools import (
 )
 from tasks.transfer.prediction import benefit_of, own_alone, predict
 from tasks.transfer.privacy import PERIOD, Noise, PrivacyBudget, period_of
-from tasks.transfer.records import Mask, Pool, Released, TransferInsights, WorkspaceSimilarity
+from tasks.transfer.records import Insight, Mask, Pool, Released, TransferInsights, WorkspaceSimilarity
 from tasks.transfer.release import (
     SCALE,
     SENSITIVITY,
@@ -40,7 +40,7 @@ from tasks.transfer.release import (
     sums_from_rows,
     with_units,
 )
-from tasks.transfer.similarity import SEGMENT_INDEX, Profile, effect_vector, nearest
+from tasks.transfer.similarity import SEGMENT_INDEX, Profile, effect_vector, nearest, similarity
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import Source, content_frame, find_workspace
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome, record
@@ -51,6 +51,8 @@ logger = logging.getLogger("raptorflow")
 STEP = "transfer"
 MOST_WORKSPACES = 1_000_000
 PERIODS_KEPT = 12
+MOST_SIGNALS = 5
+SURE_ENOUGH = 0.75  # for an early signal: three of four that are just named come true
 NOT_SHARING = "shares_insights is false: nothing is taken from it"
 UNKNOWN = "unknown workspace; add it with `raptorflow ingest workspaces FILE`"
 
@@ -90,14 +92,29 @@ class TransferService:
         target = find_workspace(warehouse, str(target_workspace_id))
         if not target["shares_insights"]:
             return answer(target, [], [], top_k, self.min_source_workspaces)
-        own = _own(warehouse, target)
-        by_source = (
-            self._of_organization(warehouse, target, own, when),
-            self._of_release(warehouse, target, own, when),
-        )
-        sources = [source for source in by_source if source is not None]
+        sources = self._sources(warehouse, target, _own(warehouse, target), when)
         insights = merged([describe(source.evidence, insight_types, self.min_confidence) for source in sources])
         return answer(target, sources, insights, top_k, self.min_source_workspaces)
+
+    def early_signals(self, workspace_id: str, content: pl.DataFrame, as_of: datetime) -> list[Insight]:
+        """What a workspace with too few posts for patterns may try, from these posts and from what others know.
+
+        Args:
+            workspace_id: for whom.
+            content: its rows of the content table, in time order.
+            as_of: what others know by then.
+
+        Returns:
+            At most five, strongest first; none where nothing is shared, or others know too little.
+        """
+        warehouse = open_warehouse(self._warehouse)
+        target = find_workspace(warehouse, workspace_id)
+        if not target["shares_insights"]:
+            return []
+        estimates, _ = only_finite(workspace_estimates(content, min(as_of, known_until(content, as_of))))
+        own = own_of(estimates, target["industry"], target["size"])
+        sources = self._sources(warehouse, target, own, as_of)
+        return merged([describe(source.evidence, INSIGHT_TYPES, SURE_ENOUGH) for source in sources])[:MOST_SIGNALS]
 
     def find_similar_workspaces(self, workspace_id: str, top_k: int = 10) -> list[tuple[str, float]]:
         """Workspaces of the same organization for which the same things work, with the cosine of their effects."""
@@ -128,9 +145,19 @@ class TransferService:
         release = _released(warehouse, datetime.now(UTC))
         sums, noise_scale = (release.sums, release.noise_scale) if release else (sums_from_rows([]), 1.0)
         known = prototypes(sums, noise_scale, self.min_source_workspaces)
-        places = [SEGMENT_INDEX[Profile.of(row["industry"], row["size"]).segment] for row in (a, b)]
-        value = similarity_of(known, places[0], known, places[1])
+        profiles = Profile.of(a["industry"], a["size"]), Profile.of(b["industry"], b["size"])
+        first, second = (SEGMENT_INDEX[profile.segment] for profile in profiles)
+        effects, errors = (known.effect[first], known.effect[second]), (known.error[first], known.error[second])
+        value = similarity(profiles, effects, errors)
         return WorkspaceSimilarity(value, "segment_prototypes", release.as_of if release else None)
+
+    def _sources(
+        self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
+    ) -> list[KnowledgeSource]:
+        """What others know: those of the organization first, whose effects are exact."""
+        organization = self._of_organization(warehouse, target, own, as_of)
+        release = self._of_release(warehouse, target, own, as_of)
+        return [source for source in (organization, release) if source is not None]
 
     def _of_organization(
         self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
@@ -140,7 +167,10 @@ class TransferService:
         rows = store.sibling_estimates(warehouse, target["workspace_id"], target["organisation_id"], as_of)
         if rows.is_empty():
             return None
-        similar = siblings_of(rows).like(own.profiles[0], self.similarity_threshold)
+        siblings = siblings_of(rows)
+        similar = siblings.like(own.profiles[0], self.similarity_threshold)
+        if len(similar.profiles) < self.min_source_workspaces:
+            similar = siblings  # all of the organization: how far they differ from each other is part of the pool
         pool = sibling_pool(similar.effect, similar.error)
         gathered: datetime = rows["as_of"].max()  # type: ignore[assignment]
         evidence = _evidence(pool, own, passes(pool, self.min_source_workspaces), target)
