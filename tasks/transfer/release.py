@@ -143,9 +143,10 @@ def require_bounded(contributions: pl.DataFrame) -> None:
     per_unit = contributions.group_by("unit_id").agg(pl.len(), pl.col("pattern_key").n_unique().alias("distinct"))
     repeated = bool((per_unit["len"] != per_unit["distinct"]).any())
     most = int(per_unit.select(pl.col("len").max()).item())
-    others = contributions.filter(~pl.col("pattern_key").is_in(CORE)).group_by("unit_id").len()["len"].max() or 0
+    others = contributions.filter(~pl.col("pattern_key").is_in(CORE)).group_by("unit_id").len()
+    most_others = int(others.select(pl.col("len").max().fill_null(0)).item()) if others.height else 0
     largest = int(contributions.select(pl.max_horizontal(pl.col(name).abs().max() for name in COMPONENTS)).item())
-    if most > MAX_CONTRIBUTIONS or int(others) > MAX_OTHERS or repeated or largest > SCALE:  # type: ignore[call-overload]
+    if most > MAX_CONTRIBUTIONS or most_others > MAX_OTHERS or repeated or largest > SCALE:
         raise PrivacyInvariantError(f"{MAX_CONTRIBUTIONS} distinct values of at most {SCALE} a unit")
     if not contributions["segment"].is_in(list(SEGMENT_INDEX)).all():
         raise PrivacyInvariantError("the public segments")

@@ -12,7 +12,7 @@ import polars as pl
 from tasks.errors import UnknownNameError, require_between, require_whole
 from tasks.transfer import store
 from tasks.transfer.catalogue import CATALOGUE_VERSION, INSIGHT_TYPES
-from tasks.transfer.errors import BudgetSpentError, NobodySharesError
+from tasks.transfer.errors import BrokenChainError, BudgetSpentError, NobodySharesError
 from tasks.transfer.estimates import known_until, only_finite, workspace_estimates
 from tasks.transfer.insights import InsightEvidence, KnowledgeSource, answer, describe, merged
 from tasks.transfer.pools import (
@@ -40,6 +40,7 @@ from tasks.transfer.release import (
     sums_from_rows,
     with_units,
 )
+from tasks.transfer.release_chain import first_broken, hash_of_ledger, hash_of_release
 from tasks.transfer.similarity import SEGMENT_INDEX, Profile, effect_vector, nearest, similarity
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import Source, content_frame, find_workspace
@@ -272,13 +273,39 @@ class PublisherService:
         store.forget_leavers(warehouse)
         sharing = with_units(store.sharing_workspaces(warehouse))
         row = store.release_of(warehouse, period) or self._open(warehouse, sharing, period, when, run_id)
+        if row["status"] == store.WITHHELD:
+            raise BudgetSpentError(period)
         if row["status"] == store.PENDING:
-            # Who joined after the ledger was charged has not paid, and waits for the next period.
-            paid = sharing.filter(pl.col("unit_id").is_in(store.charged_units(warehouse, period)))
-            chosen = select_contributions(store.all_estimates(warehouse), paid, period)
-            sums = private_sums(chosen, PrivacyBudget(row["epsilon"], row["delta"]), self._noise)
-            store.publish(warehouse, period, sum_rows(sums, period))
+            self._draw(warehouse, row, sharing)
         return Released.from_row(row | {"status": store.PUBLISHED})
+
+    def withhold(self, *, run_id: str) -> None:
+        """Count this period's release as drawn, unless it is there: for a warehouse that was restored from a backup.
+
+        The lost warehouse may have drawn it, and a second draw would not be paid for.
+        """
+        warehouse, when = open_warehouse(self._warehouse), self._now()
+        period, sharing = period_of(when), with_units(store.sharing_workspaces(warehouse))
+        if store.release_of(warehouse, period) is None and not sharing.is_empty():
+            self._reserve(warehouse, sharing, period, when, run_id)
+        store.withhold(warehouse, period)
+
+    def _draw(self, warehouse: Warehouse, row: dict[str, Any], sharing: pl.DataFrame) -> None:
+        """Draw an opened release and publish it, where the ledger and the releases so far are what their hashes say."""
+        period, charges = row["period"], store.charges_of(warehouse, row["period"])
+        if row["ledger_hash"] is not None and row["ledger_hash"] != hash_of_ledger(period, charges):
+            raise BrokenChainError(period)
+        published, sums_by_period = store.published_in_order(warehouse)
+        broken = first_broken(published, sums_by_period)
+        if broken is not None:
+            raise BrokenChainError(broken)
+        # Who joined after the ledger was charged has not paid, and waits for the next period.
+        paid = sharing.filter(pl.col("unit_id").is_in([charge["unit_id"] for charge in charges]))
+        chosen = select_contributions(store.all_estimates(warehouse), paid, period)
+        sums = private_sums(chosen, PrivacyBudget(row["epsilon"], row["delta"]), self._noise)
+        rows = sum_rows(sums, period)
+        before = published[-1]["chain_hash"] if published else None
+        store.publish(warehouse, period, rows, hash_of_release(before, row["ledger_hash"], rows))
 
     def _now(self) -> datetime:
         return self._clock() if self._clock else datetime.now(UTC)
@@ -289,17 +316,23 @@ class PublisherService:
         """Charge every sharing unit and open the release: first the ledger, then the noise."""
         if sharing.is_empty():
             raise NobodySharesError(period)
+        self._reserve(warehouse, sharing, period, as_of, run_id)
+        opened = store.release_of(warehouse, period)
+        if opened is None:
+            raise BudgetSpentError(period)
+        return opened
+
+    def _reserve(self, warehouse: Warehouse, sharing: pl.DataFrame, period: str, as_of: datetime, run_id: str) -> None:
+        """Charge every unit and open the release, unless this period or a later one was opened before."""
         budget = self.budget
         row = {"period": period, "status": store.PENDING, "catalogue_version": CATALOGUE_VERSION}
         row |= {"epsilon": budget.epsilon, "delta": budget.delta, "rho": budget.rho, "as_of": as_of, "run_id": run_id}
         row["noise_scale"] = budget.noise_scale(SENSITIVITY) / SCALE
         entry = {"period": period, "rho": budget.rho, "charged_at": as_of, "run_id": run_id}
         units = sharing["unit_id"].unique(maintain_order=True)
-        store.reserve(warehouse, row, [{"unit_id": unit} | entry for unit in units])
-        opened = store.release_of(warehouse, period)
-        if opened is None:
-            raise BudgetSpentError(period)
-        return opened
+        charges = [{"unit_id": unit} | entry for unit in units]
+        row["ledger_hash"] = hash_of_ledger(period, charges)
+        store.reserve(warehouse, row, charges)
 
 
 def _estimate(

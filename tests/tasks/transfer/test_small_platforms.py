@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from tasks.transfer import TransferLearner, TransferPublisher
+from tasks.transfer import TransferLearner
 from tasks.transfer.catalogue import CORE, INDEX, INSIGHT_TYPES
 from tasks.transfer.estimates import workspace_estimates
 from tasks.transfer.insights import InsightEvidence, describe
@@ -18,6 +19,7 @@ from tasks.transfer.prediction import predict
 from tasks.transfer.privacy import PERIOD, PrivacyBudget
 from tasks.transfer.records import Insight, Released
 from tasks.transfer.release import SCALE, SENSITIVITY, private_sums, select_contributions, with_units
+from tasks.transfer.service import PublisherService
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
@@ -28,11 +30,15 @@ PERIODS = 3
 WORLDS = 10
 
 
+def pick(when: datetime) -> datetime:
+    return when
+
+
 async def told_after(warehouse: Warehouse, periods: int) -> int:
     for period in range(periods):
         when = NOW + period * PERIOD
-        publisher = TransferPublisher(noise=SeededNoise(period), clock=lambda when=when: when, warehouse=warehouse)
-        await publisher.release(run_id="r")
+        service = PublisherService(noise=SeededNoise(period), clock=partial(pick, when), warehouse=warehouse)
+        service.release(run_id="r")
     found = await TransferLearner(warehouse=warehouse).get_transfer_insights("new", as_of=NOW + periods * PERIOD)
     return int(found["metadata"]["total_insights_found"])
 
