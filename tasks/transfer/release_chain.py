@@ -18,7 +18,7 @@ def hash_of_release(before: str | None, ledger_hash: str | None, sums: Iterable[
     return _hash([before, ledger_hash, sorted(([str(row["segment"]), row["sums"]] for row in sums), key=_first)])
 
 
-def first_broken(releases: Sequence[Mapping[str, Any]], sums: Mapping[str, list[Mapping[str, Any]]]) -> str | None:
+def first_broken(releases: Sequence[Mapping[str, Any]], sums: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
     """The first period whose release is not what its hash says, or does not follow the one before; None if all do.
 
     Args:
