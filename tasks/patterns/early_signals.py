@@ -37,10 +37,10 @@ def with_early_signals(
     if analysis.status != "insufficient_data" or analysis.statistics["sample_count"] < FEWEST_POSTS:
         return analysis
     known_by = as_of or datetime.now(UTC)
-    found = TransferService(warehouse=warehouse).early_signals(analysis.query.workspace_id, frame, known_by)
-    if not found:
+    insights = TransferService(warehouse=warehouse).early_signals(analysis.query.workspace_id, frame, known_by)
+    if not insights:
         return analysis
-    signals = [_signal(insight) for insight in found]
+    signals = [_signal(insight) for insight in insights]
     reason = f"too few posts for patterns: {analysis.reason}. Until then, {'; '.join(one['words'] for one in signals)}"
     return replace(
         analysis, status=EARLY_SIGNAL, reason=reason, statistics=analysis.statistics | {"early_signals": signals}
