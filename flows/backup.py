@@ -25,6 +25,7 @@ from tasks.errors import InputError
 from tasks.models.store.artifact_addresses import relocate
 from tasks.private_files import private_folder, tighten
 from tasks.settings import Settings, get_settings
+from tasks.transfer.service import PublisherService
 from tasks.warehouse import Warehouse, upgrade
 from tasks.warehouse.database_copies import (
     copy_database,
@@ -43,6 +44,7 @@ MOST_MANIFEST_BYTES = 256 * 2**20
 FOLDERS = ("mlflow-artifacts", "snapshots")
 DATABASES = ("warehouse", "mlflow")
 BLOCK = 1 << 20
+RESTORED = "restored"
 ROOM_LEFT = 64 * 2**20
 
 
@@ -95,7 +97,9 @@ def restore(source: Path) -> dict[str, Any]:
         _extract(archive, about, Path(folder), source)
         _put_in_place(about, settings, Path(folder), home)
     tighten(home)
-    return _in_words(about) | {"revision": upgrade(Warehouse()), "home": str(home)}
+    revision = upgrade(Warehouse())
+    PublisherService().withhold(run_id=RESTORED)  # the lost warehouse may have drawn this period's release
+    return _in_words(about) | {"revision": revision, "home": str(home)}
 
 
 def own_version() -> str:

@@ -17,7 +17,7 @@ def with_history(analysis: ContentAnalysis, previous: Sequence[Pattern]) -> Cont
         analysis: tonight's.
         previous: patterns of the analysis before it in its series, those already gone included.
     """
-    if analysis.status == "insufficient_data":  # nothing was tested, so nothing is gone
+    if analysis.status in ("insufficient_data", "early_signal"):  # nothing was tested, so nothing is gone
         return analysis
     as_of = analysis.query.as_of
     before = {pattern.pattern_key: pattern for pattern in previous if pattern.trend != GONE}

@@ -69,7 +69,9 @@ class PerformanceAnalyzer:
             run_id: the run it belongs to; kept beside the result, never part of it.
 
         Returns:
-            `winning_patterns`, `losing_patterns`, `insights`, `statistics`, and `status`, `reason`, `gone_patterns`.
+            `winning_patterns`, `losing_patterns`, `insights`, `statistics`, and `status`, `reason`, `gone_patterns`,
+            `early_signals`: with 50 posts and more that are too few for patterns, at most five things worth a try, from
+            these posts and from what the organization or the private release knows.
 
         Raises:
             UnknownNameError: if there is no such workspace or content type.

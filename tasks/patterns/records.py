@@ -213,7 +213,8 @@ class ContentAnalysis:
     """The result of one query.
 
     Attributes:
-        status: `patterns_found`, `no_patterns`, `insufficient_data` or `no_variance`.
+        status: `patterns_found`, `no_patterns`, `insufficient_data`, `early_signal` (too few posts for patterns, and
+            others know what is worth a try: `early_signals` in statistics) or `no_variance`.
         reason: one sentence for a person.
         patterns: those found, strongest first.
         gone: patterns of the previous analysis that no longer stand out.
@@ -233,7 +234,7 @@ class ContentAnalysis:
     def insights(self) -> list[str]:
         """Sentences for a person, the guide's two first."""
         if not self.patterns:
-            return [self.reason]
+            return [one["words"] for one in self.statistics.get("early_signals", ())] or [self.reason]
         winning, losing = self._of_type("winning"), self._of_type("losing")
         lines = []
         if winning:
@@ -266,6 +267,7 @@ class ContentAnalysis:
             "winning_patterns": winning,
             "losing_patterns": losing,
             "gone_patterns": [pattern.as_dict() for pattern in self.gone],
+            "early_signals": list(self.statistics.get("early_signals", ())),
             "insights": self.insights,
             "statistics": {"sample_count": 0, **self.statistics, **counts},
         }

@@ -14,6 +14,7 @@ from tasks.patterns import store
 from tasks.patterns.analysis import analyze
 from tasks.patterns.applicability import known_content_types, require_task_type, with_tasks
 from tasks.patterns.doing import with_effects
+from tasks.patterns.early_signals import with_early_signals
 from tasks.patterns.history import GONE, with_history
 from tasks.patterns.recommendations import Recommendations, recommend, why
 from tasks.patterns.records import Pattern, PatternQuery, SearchThresholds
@@ -70,6 +71,7 @@ class PatternService:
         arms = effects.arms(workspace_id)
         analysis = analyze(inputs.frame, inputs.query, before, with_comparable=arms is not None)
         analysis = with_effects(with_tasks(analysis, inputs.others), effects, arms, run)
+        analysis = with_early_signals(warehouse, analysis, inputs.frame, as_of)
         analysis = with_history(analysis, store.previous_patterns(warehouse, inputs.query))
         store.save(warehouse, analysis, run)
         return analysis.as_dict()

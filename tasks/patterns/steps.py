@@ -81,7 +81,7 @@ def outcome(workspace_id: str, analyses: Sequence[dict[str, Any]]) -> Outcome:
     result = {"analyses": list(analyses)}
     if not analyses:
         return Outcome(workspace_id, SKIPPED, "no content in the window", result)
-    if all(analysis["status"] in ("insufficient_data", "no_variance") for analysis in analyses):
+    if all(analysis["status"] in ("insufficient_data", "early_signal", "no_variance") for analysis in analyses):
         reason = "; ".join(f"{analysis['content_type']}: {analysis['reason']}" for analysis in analyses)
         return Outcome(workspace_id, SKIPPED, reason, result)
     return Outcome(workspace_id, DONE, None, result)

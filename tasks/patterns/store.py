@@ -57,7 +57,7 @@ def _previous(warehouse: Warehouse, query: PatternQuery) -> dict[str, Any] | Non
     earlier = (
         select(PatternAnalysis.analysis_id, PatternAnalysis.statistics)
         .where(PatternAnalysis.series == query.series, PatternAnalysis.as_of < query.as_of)
-        .where(PatternAnalysis.status != "insufficient_data")
+        .where(PatternAnalysis.status.not_in(("insufficient_data", "early_signal")))
         .order_by(PatternAnalysis.as_of.desc())
         .limit(1)
     )

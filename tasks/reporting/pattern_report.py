@@ -39,7 +39,7 @@ CLIENTS = "raptorflow-clients"
 FIGURES_SHOWN = 25  # drawing takes a third of a second each; the other pages have the same table without pictures
 CONTENT, LIFT, DOING = "content that …", "lift, 90 % interval", "if you do it"
 IDENTITY = ("workspace", "type", CONTENT)
-SHORT = ("insufficient_data", "no_variance")
+SHORT = ("insufficient_data", "early_signal", "no_variance")
 
 
 def pattern_report(known: ReportRows, controls: Controls | None = None) -> Report:

@@ -16,7 +16,7 @@ from tasks.conditions import Condition
 from tasks.swarm.evidence import GENERIC, UNCALIBRATED, tags_of
 from tasks.swarm.records import EvidenceRef
 from tasks.swarm.wording import answer_of, words_of
-from tasks.transfer.catalogue import BY_KEY
+from tasks.transfer.catalogue import BY_KEY, CORE, LESS
 
 Row = Mapping[str, Any]
 Rows = Mapping[str, Sequence[Row]]
@@ -82,7 +82,8 @@ def _transfer(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
     """Rows of `transfer_sum`, joined with their release: what workspaces at large see, from private sums alone."""
     for row in rows:
         for key, sums in row["sums"].items():
-            condition, estimate = _condition_of_key(key), _pooled(sums, row["noise_scale"])
+            noise_scale = row["noise_scale"] * (1 if key in CORE else LESS)
+            condition, estimate = _condition_of_key(key), _pooled(sums, noise_scale)
             if condition is None or estimate is None:
                 continue
             about = f"{condition.feature} {condition.op} {condition.value}"

@@ -3,7 +3,8 @@
 RaptorflowError
 ├── PrivacyInvariantError   a number that the privacy proof rests on does not hold; nothing is released
 ├── NobodySharesError       there is nobody whose knowledge could be released; nothing is charged
-└── BudgetSpentError        the period's budget is spent; the last release keeps being served
+├── BudgetSpentError        the period's budget is spent; the last release keeps being served
+└── BrokenChainError        a release or its ledger is not what was published; nothing is drawn
 """
 
 from __future__ import annotations
@@ -35,4 +36,15 @@ class BudgetSpentError(RaptorflowError):
         super().__init__(
             f"the privacy budget of period {period} is spent and its release is gone; "
             "the last release is served until the next period"
+        )
+
+
+class BrokenChainError(RaptorflowError):
+    """Raised where a release, or the charges that paid for it, are not what their hashes say: nothing is drawn."""
+
+    def __init__(self, period: str) -> None:
+        self.period = period
+        super().__init__(
+            f"no release: that of period {period}, or its ledger, was changed after it was written; "
+            "restore a backup from before with `raptorflow restore FILE`"
         )

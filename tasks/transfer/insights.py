@@ -12,12 +12,15 @@ import numpy as np
 
 from tasks.conditions import WEEKDAYS
 from tasks.transfer.catalogue import ENTRIES, InsightType
-from tasks.transfer.pools import MIN_RELEASED_SOURCES
+from tasks.transfer.pools import workspaces_needed
 from tasks.transfer.prediction import Benefit
+from tasks.transfer.privacy import PrivacyBudget
 from tasks.transfer.records import Floats, Insight, LiftPrediction, Mask, Pool, TransferInsights
+from tasks.transfer.release import SCALE, SENSITIVITY
 
 MIN_LOG_LIFT = 0.07  # less is not worth a person's attention, and mostly noise
 MAX_HOURS, MAX_DAYS = 4, 3
+FIRST_NOISE = PrivacyBudget().noise_scale(SENSITIVITY) / SCALE  # of a first release, in workspaces
 SCENARIOS: dict[InsightType, list[str]] = {
     "timing": ["content_scheduling", "campaign_planning"],
     "channel": ["channel_selection", "campaign_planning"],
@@ -168,12 +171,13 @@ def _lifts(log_lifts: Floats) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeSource:
-    """One pool, how many workspaces stand behind it, and when it was gathered."""
+    """One pool, how many workspaces stand behind it, when it was gathered, and how many it takes to say something."""
 
     evidence: InsightEvidence
     workspaces: float
     as_of: datetime
     stale: bool
+    needed: int
 
     @property
     def mode(self) -> str:
@@ -205,6 +209,7 @@ def answer(
     """What `get_transfer_insights` returns; without insights, why, and what would be enough."""
     best = next((source for source in sources if source.usable), sources[-1] if sources else None)
     covered = best is not None and best.usable
+    released = [source for source in sources if source.mode == "private_release"]
     return TransferInsights(
         insights=insights[:top_k],
         similar_workspaces=shown_count(best.workspaces, best.mode) if best else 0,
@@ -218,7 +223,7 @@ def answer(
             "benefit": _benefit(best) if best and covered else None,
             "needed_workspaces": {
                 "same_organisation": min_sources,
-                "private_release": max(min_sources, MIN_RELEASED_SOURCES),
+                "private_release": released[0].needed if released else workspaces_needed(FIRST_NOISE, min_sources),
             },
         },
         status=_status(target, insights, covered),

@@ -2,9 +2,11 @@
 
 A unit's estimates are made small enough to be hidden: at most 20, each clipped and rounded. The unit of privacy is the
 organization, or the workspace that has none. A unit answers each pattern through one of its workspaces, so that all its
-answers lie in different cells. Which 20 is decided by rotation, never by how interesting the estimates are:
-contributing only what is significant would bias every pooled mean away from zero. Only precision decides who may
-answer, and that touches nobody else's data, so the sensitivity stays.
+answers lie in different cells. 14 are about the catalogue's core, the same in every period; which other 6 is decided by
+rotation, never by how interesting the estimates are: contributing only what is significant would bias every pooled mean
+away from zero. The budget goes where few organizations can be heard: cells of segments, of other entries, and of
+`product` carry twice the noise each, so that the core of all workspaces carries two fifths less. Only precision decides
+who may answer, and that touches nobody else's data, so the sensitivity stays.
 """
 
 from __future__ import annotations
@@ -17,19 +19,35 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.transfer.catalogue import INDEX, KEYS
+from tasks.transfer.catalogue import CORE, INDEX, KEYS, LESS
 from tasks.transfer.errors import PrivacyInvariantError
 from tasks.transfer.privacy import DiscreteGaussian, Noise, PrivacyBudget
-from tasks.transfer.records import Integers
-from tasks.transfer.similarity import EVERYONE, LEVELS, SEGMENT_INDEX, SEGMENTS, Profile
+from tasks.transfer.records import Floats, Integers
+from tasks.transfer.similarity import EVERYONE, SEGMENT_INDEX, SEGMENTS, Profile
 
-MAX_CONTRIBUTIONS = 20
+MAX_OTHERS = 6
+MAX_CONTRIBUTIONS = len(CORE) + MAX_OTHERS
 CLIP = 0.7  # log-lift; a factor of two in either direction
 SCALE = 1000  # fixed point: sums of integers have the sensitivity they seem to have
 MAX_STANDARD_ERROR = 0.35
 MIN_POSTS = 200
 COMPONENTS = ("count", "mean", "product")
-SENSITIVITY = ceil(SCALE * sqrt(LEVELS * len(COMPONENTS) * MAX_CONTRIBUTIONS))
+
+
+def _factors() -> Floats:
+    factors = np.ones((len(SEGMENTS), len(KEYS), len(COMPONENTS)))
+    factors[[name != EVERYONE for name in SEGMENTS]] *= LESS
+    factors[:, [key not in CORE for key in KEYS]] *= LESS
+    factors[:, :, COMPONENTS.index("product")] *= LESS
+    return factors
+
+
+# What each cell's noise is multiplied by. Noise f times as large on a cell is the same as noise of one scale on a cell
+# that is divided by f, so a contribution weighs 1 / f² in the squared sensitivity; everyone's cells first, then its
+# segment's.
+NOISE_FACTORS = _factors()
+_CELLS = (1.0 + LESS**-2) * (len(COMPONENTS) - 1.0 + LESS**-2)
+SENSITIVITY = ceil(SCALE * sqrt(_CELLS * (len(CORE) + MAX_OTHERS * LESS**-2)))
 
 _VALUES = ("log_lift", "log_lift_a", "log_lift_b")
 
@@ -65,7 +83,8 @@ def select_contributions(estimates: pl.DataFrame, workspaces: pl.DataFrame, peri
         period: the period's name; turns the rotation.
 
     Returns:
-        At most 20 rows a unit, one a pattern: `unit_id`, `segment`, `pattern_key` and the estimates.
+        At most 20 rows a unit, one a pattern, six of them beyond the core: `unit_id`, `segment`, `pattern_key` and the
+        estimates.
     """
     precise = pl.col("standard_error").is_between(0.0, MAX_STANDARD_ERROR, closed="right") & (
         pl.col("posts") >= MIN_POSTS
@@ -78,7 +97,8 @@ def select_contributions(estimates: pl.DataFrame, workspaces: pl.DataFrame, peri
         .with_columns(pl.col("pattern_key").replace_strict(_ROTATION, return_dtype=pl.Int64).alias("rotation"))
         .sort("unit_id", turn, "answers_first")
         .unique(["unit_id", "pattern_key"], keep="first", maintain_order=True)
-        .filter(pl.int_range(pl.len()).over("unit_id") < MAX_CONTRIBUTIONS)
+        .with_columns(pl.col("pattern_key").is_in(CORE).alias("core"))
+        .filter(pl.col("core") | (pl.int_range(pl.len()).over("unit_id", "core") < MAX_OTHERS))
         .select("unit_id", "segment", "pattern_key", *_VALUES)
     )
 
@@ -123,8 +143,10 @@ def require_bounded(contributions: pl.DataFrame) -> None:
     per_unit = contributions.group_by("unit_id").agg(pl.len(), pl.col("pattern_key").n_unique().alias("distinct"))
     repeated = bool((per_unit["len"] != per_unit["distinct"]).any())
     most = int(per_unit.select(pl.col("len").max()).item())
+    others = contributions.filter(~pl.col("pattern_key").is_in(CORE)).group_by("unit_id").len()
+    most_others = int(others.select(pl.col("len").max().fill_null(0)).item()) if others.height else 0
     largest = int(contributions.select(pl.max_horizontal(pl.col(name).abs().max() for name in COMPONENTS)).item())
-    if most > MAX_CONTRIBUTIONS or repeated or largest > SCALE:
+    if most > MAX_CONTRIBUTIONS or most_others > MAX_OTHERS or repeated or largest > SCALE:
         raise PrivacyInvariantError(f"{MAX_CONTRIBUTIONS} distinct values of at most {SCALE} a unit")
     if not contributions["segment"].is_in(list(SEGMENT_INDEX)).all():
         raise PrivacyInvariantError("the public segments")
@@ -134,7 +156,7 @@ def private_sums(contributions: pl.DataFrame, budget: PrivacyBudget, noise: Nois
     """Sums (segments, patterns, 3) of `count`, `mean` and `product` in fixed point, noise added.
 
     Each contribution enters its own segment and everyone: the sum of 24 noisy segments would carry √24 times a
-    segment's noise, a level of its own costs every segment √2.
+    segment's noise. The noise's scale is what the budget buys, times the cell's factor in `NOISE_FACTORS`.
 
     Args:
         contributions: rows of `select_contributions`.
@@ -146,7 +168,11 @@ def private_sums(contributions: pl.DataFrame, budget: PrivacyBudget, noise: Nois
     """
     values = fixed_point(contributions)
     require_bounded(values)
-    return (noise or DiscreteGaussian())(exact_sums(values), budget.noise_scale(SENSITIVITY))
+    sums, scale = exact_sums(values), budget.noise_scale(SENSITIVITY)
+    for factor in np.unique(NOISE_FACTORS):
+        cells = np.equal(NOISE_FACTORS, factor)
+        sums[cells] = (noise or DiscreteGaussian())(sums[cells], scale * float(factor))
+    return sums
 
 
 def exact_sums(values: pl.DataFrame) -> Integers:

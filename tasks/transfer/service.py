@@ -12,13 +12,15 @@ import polars as pl
 from tasks.errors import UnknownNameError, require_between, require_whole
 from tasks.transfer import store
 from tasks.transfer.catalogue import CATALOGUE_VERSION, INSIGHT_TYPES
-from tasks.transfer.errors import BudgetSpentError, NobodySharesError
+from tasks.transfer.errors import BrokenChainError, BudgetSpentError, NobodySharesError
 from tasks.transfer.estimates import known_until, only_finite, workspace_estimates
-from tasks.transfer.exchange.pooling import InstallationSums, PoolGates, pooled
+from tasks.transfer.exchange.pooling import InstallationSums, PoolGates, noise_of, pooled
 from tasks.transfer.exchange.reading import KnownReleases, harmless, known_releases
 from tasks.transfer.insights import InsightEvidence, KnowledgeSource, answer, describe, merged
 from tasks.transfer.pools import (
+    AveragedRelease,
     Estimates,
+    averaged,
     own_of,
     passes,
     pool_for,
@@ -26,10 +28,11 @@ from tasks.transfer.pools import (
     sibling_pool,
     siblings_of,
     similarity_of,
+    workspaces_needed,
 )
 from tasks.transfer.prediction import benefit_of, own_alone, predict
 from tasks.transfer.privacy import PERIOD, Noise, PrivacyBudget, period_of
-from tasks.transfer.records import Mask, Pool, Released, TransferInsights, WorkspaceSimilarity
+from tasks.transfer.records import Insight, Mask, Pool, Released, TransferInsights, WorkspaceSimilarity
 from tasks.transfer.release import (
     SCALE,
     SENSITIVITY,
@@ -39,7 +42,8 @@ from tasks.transfer.release import (
     sums_from_rows,
     with_units,
 )
-from tasks.transfer.similarity import SEGMENT_INDEX, Profile, effect_vector, nearest
+from tasks.transfer.release_chain import first_broken, hash_of_ledger, hash_of_release
+from tasks.transfer.similarity import SEGMENT_INDEX, Profile, effect_vector, nearest, similarity
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import Source, content_frame, find_workspace
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome, record
@@ -49,6 +53,9 @@ logger = logging.getLogger("raptorflow")
 
 STEP = "transfer"
 MOST_WORKSPACES = 1_000_000
+PERIODS_KEPT = 12
+MOST_SIGNALS = 5
+SURE_ENOUGH = 0.75  # for an early signal: three of four that are just named come true
 NOT_SHARING = "shares_insights is false: nothing is taken from it"
 UNKNOWN = "unknown workspace; add it with `raptorflow ingest workspaces FILE`"
 
@@ -88,14 +95,29 @@ class TransferService:
         target = find_workspace(warehouse, str(target_workspace_id))
         if not target["shares_insights"]:
             return answer(target, [], [], top_k, self.min_source_workspaces)
-        own = _own(warehouse, target)
-        by_source = (
-            self._of_organization(warehouse, target, own, when),
-            self._of_release(warehouse, target, own, when),
-        )
-        sources = [source for source in by_source if source is not None]
+        sources = self._sources(warehouse, target, _own(warehouse, target), when)
         insights = merged([describe(source.evidence, insight_types, self.min_confidence) for source in sources])
         return answer(target, sources, insights, top_k, self.min_source_workspaces)
+
+    def early_signals(self, workspace_id: str, content: pl.DataFrame, as_of: datetime) -> list[Insight]:
+        """What a workspace with too few posts for patterns may try, from these posts and from what others know.
+
+        Args:
+            workspace_id: for whom.
+            content: its rows of the content table, in time order.
+            as_of: what others know by then.
+
+        Returns:
+            At most five, strongest first; none where nothing is shared, or others know too little.
+        """
+        warehouse = open_warehouse(self._warehouse)
+        target = find_workspace(warehouse, workspace_id)
+        if not target["shares_insights"]:
+            return []
+        estimates, _ = only_finite(workspace_estimates(content, min(as_of, known_until(content, as_of))))
+        own = own_of(estimates, target["industry"], target["size"])
+        sources = self._sources(warehouse, target, own, as_of)
+        return merged([describe(source.evidence, INSIGHT_TYPES, SURE_ENOUGH) for source in sources])[:MOST_SIGNALS]
 
     def find_similar_workspaces(self, workspace_id: str, top_k: int = 10) -> list[tuple[str, float]]:
         """Workspaces of the same organization for which the same things work, with the cosine of their effects."""
@@ -123,13 +145,22 @@ class TransferService:
         if same or (a["organisation_id"] is not None and a["organisation_id"] == b["organisation_id"]):
             value = 1.0 if same else similarity_of(_own(warehouse, a), 0, _own(warehouse, b), 0)
             return WorkspaceSimilarity(value, "same_organisation", None)
-        release = store.latest_release(warehouse, datetime.now(UTC))
-        period, noise_scale = (release["period"], release["noise_scale"]) if release else ("", 1.0)
-        sums = sums_from_rows(store.released_sums(warehouse, period))
+        release = _released(warehouse, datetime.now(UTC))
+        sums, noise_scale = (release.sums, release.noise_scale) if release else (sums_from_rows([]), 1.0)
         known = prototypes(sums, noise_scale, self.min_source_workspaces)
-        places = [SEGMENT_INDEX[Profile.of(row["industry"], row["size"]).segment] for row in (a, b)]
-        value = similarity_of(known, places[0], known, places[1])
-        return WorkspaceSimilarity(value, "segment_prototypes", release["as_of"] if release else None)
+        profiles = Profile.of(a["industry"], a["size"]), Profile.of(b["industry"], b["size"])
+        first, second = (SEGMENT_INDEX[profile.segment] for profile in profiles)
+        effects, errors = (known.effect[first], known.effect[second]), (known.error[first], known.error[second])
+        value = similarity(profiles, effects, errors)
+        return WorkspaceSimilarity(value, "segment_prototypes", release.as_of if release else None)
+
+    def _sources(
+        self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
+    ) -> list[KnowledgeSource]:
+        """What others know: those of the organization first, whose effects are exact."""
+        organization = self._of_organization(warehouse, target, own, as_of)
+        release = self._of_release(warehouse, target, own, as_of)
+        return [source for source in (organization, release) if source is not None]
 
     def _of_organization(
         self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
@@ -139,11 +170,15 @@ class TransferService:
         rows = store.sibling_estimates(warehouse, target["workspace_id"], target["organisation_id"], as_of)
         if rows.is_empty():
             return None
-        similar = siblings_of(rows).like(own.profiles[0], self.similarity_threshold)
+        siblings = siblings_of(rows)
+        similar = siblings.like(own.profiles[0], self.similarity_threshold)
+        if len(similar.profiles) < self.min_source_workspaces:
+            similar = siblings  # all of the organization: how far they differ from each other is part of the pool
         pool = sibling_pool(similar.effect, similar.error)
         gathered: datetime = rows["as_of"].max()  # type: ignore[assignment]
         evidence = _evidence(pool, own, passes(pool, self.min_source_workspaces), target)
-        return KnowledgeSource(evidence, len(similar.profiles), gathered, as_of - gathered > PERIOD)
+        stale = as_of - gathered > PERIOD
+        return KnowledgeSource(evidence, len(similar.profiles), gathered, stale, self.min_source_workspaces)
 
     def _of_release(
         self, warehouse: Warehouse, target: dict[str, Any], own: Estimates, as_of: datetime
@@ -151,20 +186,20 @@ class TransferService:
         exchanged = known_releases(warehouse, as_of)
         if exchanged is not None and (installations := harmless(warehouse, target["workspace_id"], exchanged)):
             return self._of_installations(target, own, exchanged, installations, as_of)
-        release = store.latest_release(warehouse, as_of)
+        release = _released(warehouse, as_of)
         if release is None:
             return None
-        sums = sums_from_rows(store.released_sums(warehouse, release["period"]))
         pool, usable = pool_for(
             own,
-            sums,
-            release["noise_scale"],
+            release.sums,
+            release.noise_scale,
             min_sources=self.min_source_workspaces,
             threshold=self.similarity_threshold,
         )
         evidence = _evidence(pool, own, usable, target)
         workspaces = float(pool.sources[usable].max()) if usable.any() else 0.0
-        return KnowledgeSource(evidence, workspaces, release["as_of"], release["period"] != period_of(as_of))
+        needed = workspaces_needed(release.noise_scale, self.min_source_workspaces)
+        return KnowledgeSource(evidence, workspaces, release.as_of, release.period != period_of(as_of), needed)
 
     def _of_installations(
         self,
@@ -177,9 +212,16 @@ class TransferService:
         gates = PoolGates(self.min_source_workspaces, self.similarity_threshold)
         pool, usable = pooled(own, installations, gates)
         workspaces = float(pool.sources[usable].max()) if usable.any() else 0.0
-        return KnowledgeSource(
-            _evidence(pool, own, usable, target), workspaces, known.newest, known.period != period_of(as_of)
-        )
+        evidence, stale = _evidence(pool, own, usable, target), known.period != period_of(as_of)
+        needed = workspaces_needed(noise_of(installations), self.min_source_workspaces)
+        return KnowledgeSource(evidence, workspaces, known.newest, stale, needed)
+
+
+def _released(warehouse: Warehouse, as_of: datetime) -> AveragedRelease | None:
+    """What the releases of the last year say by an instant, as one."""
+    rows = store.published_releases(warehouse, as_of, PERIODS_KEPT)
+    releases = [(Released.from_row(row), sums_from_rows(store.released_sums(warehouse, row["period"]))) for row in rows]
+    return averaged(releases) if releases else None
 
 
 def _own(warehouse: Warehouse, row: dict[str, Any]) -> Estimates:
@@ -251,13 +293,39 @@ class PublisherService:
         store.forget_leavers(warehouse)
         sharing = with_units(store.sharing_workspaces(warehouse))
         row = store.release_of(warehouse, period) or self._open(warehouse, sharing, period, when, run_id)
+        if row["status"] == store.WITHHELD:
+            raise BudgetSpentError(period)
         if row["status"] == store.PENDING:
-            # Who joined after the ledger was charged has not paid, and waits for the next period.
-            paid = sharing.filter(pl.col("unit_id").is_in(store.charged_units(warehouse, period)))
-            chosen = select_contributions(store.all_estimates(warehouse), paid, period)
-            sums = private_sums(chosen, PrivacyBudget(row["epsilon"], row["delta"]), self._noise)
-            store.publish(warehouse, period, sum_rows(sums, period))
+            self._draw(warehouse, row, sharing)
         return Released.from_row(row | {"status": store.PUBLISHED})
+
+    def withhold(self, *, run_id: str) -> None:
+        """Count this period's release as drawn, unless it is there: for a warehouse that was restored from a backup.
+
+        The lost warehouse may have drawn it, and a second draw would not be paid for.
+        """
+        warehouse, when = open_warehouse(self._warehouse), self._now()
+        period, sharing = period_of(when), with_units(store.sharing_workspaces(warehouse))
+        if store.release_of(warehouse, period) is None and not sharing.is_empty():
+            self._reserve(warehouse, sharing, period, when, run_id)
+        store.withhold(warehouse, period)
+
+    def _draw(self, warehouse: Warehouse, row: dict[str, Any], sharing: pl.DataFrame) -> None:
+        """Draw an opened release and publish it, where the ledger and the releases so far are what their hashes say."""
+        period, charges = row["period"], store.charges_of(warehouse, row["period"])
+        if row["ledger_hash"] is not None and row["ledger_hash"] != hash_of_ledger(period, charges):
+            raise BrokenChainError(period)
+        published, sums_by_period = store.published_in_order(warehouse)
+        broken = first_broken(published, sums_by_period)
+        if broken is not None:
+            raise BrokenChainError(broken)
+        # Who joined after the ledger was charged has not paid, and waits for the next period.
+        paid = sharing.filter(pl.col("unit_id").is_in([charge["unit_id"] for charge in charges]))
+        chosen = select_contributions(store.all_estimates(warehouse), paid, period)
+        sums = private_sums(chosen, PrivacyBudget(row["epsilon"], row["delta"]), self._noise)
+        rows = sum_rows(sums, period)
+        before = published[-1]["chain_hash"] if published else None
+        store.publish(warehouse, period, rows, hash_of_release(before, row["ledger_hash"], rows))
 
     def _now(self) -> datetime:
         return self._clock() if self._clock else datetime.now(UTC)
@@ -268,17 +336,23 @@ class PublisherService:
         """Charge every sharing unit and open the release: first the ledger, then the noise."""
         if sharing.is_empty():
             raise NobodySharesError(period)
+        self._reserve(warehouse, sharing, period, as_of, run_id)
+        opened = store.release_of(warehouse, period)
+        if opened is None:
+            raise BudgetSpentError(period)
+        return opened
+
+    def _reserve(self, warehouse: Warehouse, sharing: pl.DataFrame, period: str, as_of: datetime, run_id: str) -> None:
+        """Charge every unit and open the release, unless this period or a later one was opened before."""
         budget = self.budget
         row = {"period": period, "status": store.PENDING, "catalogue_version": CATALOGUE_VERSION}
         row |= {"epsilon": budget.epsilon, "delta": budget.delta, "rho": budget.rho, "as_of": as_of, "run_id": run_id}
         row["noise_scale"] = budget.noise_scale(SENSITIVITY) / SCALE
         entry = {"period": period, "rho": budget.rho, "charged_at": as_of, "run_id": run_id}
         units = sharing["unit_id"].unique(maintain_order=True)
-        store.reserve(warehouse, row, [{"unit_id": unit} | entry for unit in units])
-        opened = store.release_of(warehouse, period)
-        if opened is None:
-            raise BudgetSpentError(period)
-        return opened
+        charges = [{"unit_id": unit} | entry for unit in units]
+        row["ledger_hash"] = hash_of_ledger(period, charges)
+        store.reserve(warehouse, row, charges)
 
 
 def _estimate(

@@ -40,7 +40,6 @@ SIZES = ("smb", "mid", "enterprise")
 EVERYONE = "everyone"  # one more segment, which every contribution also enters
 SEGMENTS = (EVERYONE, *(f"{sector}/{size}" for sector in SECTORS for size in SIZES))
 SEGMENT_INDEX = {segment: i for i, segment in enumerate(SEGMENTS)}
-LEVELS = 2  # segments each contribution enters: its own and everyone
 
 SAME_INDUSTRY, SAME_SECTOR, SAME_SIZE = 0.7, 0.5, 0.3
 

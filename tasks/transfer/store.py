@@ -14,7 +14,7 @@ from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import TransferCharge, TransferEstimate, TransferRelease, TransferSum, Workspace
 from tasks.warehouse.standing import stored_state
 
-PENDING, PUBLISHED = "pending", "published"
+PENDING, PUBLISHED, WITHHELD = "pending", "published", "withheld"
 
 
 def replace_estimates(warehouse: Warehouse, workspace_ids: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
@@ -102,14 +102,26 @@ def _reached(connection: Connection, table: type[TransferRelease] | type[Transfe
     return connection.execute(select(table.period).where(table.period >= period).limit(1)).first() is not None
 
 
-def publish(warehouse: Warehouse, period: str, sums: Sequence[dict[str, Any]]) -> bool:
+def withhold(warehouse: Warehouse, period: str) -> None:
+    """A release that was opened and not published will not be drawn: it may have been, where nobody can see it now."""
+    pending = (TransferRelease.period == period, TransferRelease.status == PENDING)
+    with warehouse.begin() as connection:
+        connection.execute(update(TransferRelease).where(*pending).values(status=WITHHELD))
+
+
+def publish(warehouse: Warehouse, period: str, sums: Sequence[dict[str, Any]], chain_hash: str) -> bool:
     """Write a pending release's noisy sums; false, and nothing written, if another run published it first.
 
     The update is the lock: of two runs that both drew noise, only one draw may ever be seen.
     """
     pending = (TransferRelease.period == period, TransferRelease.status == PENDING)
     with warehouse.begin() as connection:
-        if connection.execute(update(TransferRelease).where(*pending).values(status=PUBLISHED)).rowcount != 1:
+        if (
+            connection.execute(
+                update(TransferRelease).where(*pending).values(status=PUBLISHED, chain_hash=chain_hash)
+            ).rowcount
+            != 1
+        ):
             return False
         warehouse.upsert(connection, TransferSum, sums)
     return True
@@ -126,12 +138,12 @@ def all_releases(warehouse: Warehouse) -> list[dict[str, Any]]:
     return warehouse.rows(select(TransferRelease.__table__).order_by(TransferRelease.as_of.desc()))
 
 
-def latest_release(warehouse: Warehouse, as_of: datetime) -> dict[str, Any] | None:
-    """The newest release published by an instant."""
+def published_releases(warehouse: Warehouse, as_of: datetime, most: int) -> list[dict[str, Any]]:
+    """The releases published by an instant, newest first, at most so many, all of the newest's catalogue."""
     published = (TransferRelease.status == PUBLISHED, TransferRelease.as_of <= as_of)
     newest = TransferRelease.as_of.desc()
-    rows = warehouse.rows(select(TransferRelease.__table__).where(*published).order_by(newest).limit(1))
-    return rows[0] if rows else None
+    rows = warehouse.rows(select(TransferRelease.__table__).where(*published).order_by(newest).limit(most))
+    return [row for row in rows if row["catalogue_version"] == rows[0]["catalogue_version"]]
 
 
 def released_sums(warehouse: Warehouse, period: str) -> list[dict[str, Any]]:
@@ -139,8 +151,17 @@ def released_sums(warehouse: Warehouse, period: str) -> list[dict[str, Any]]:
     return warehouse.rows(select(TransferSum.__table__).where(TransferSum.period == period))
 
 
-def charged_units(warehouse: Warehouse, period: str) -> list[str]:
-    """Units charged in a period."""
-    return [
-        row["unit_id"] for row in warehouse.rows(select(TransferCharge.unit_id).where(TransferCharge.period == period))
-    ]
+def charges_of(warehouse: Warehouse, period: str) -> list[dict[str, Any]]:
+    """`unit_id` and `rho` of the units charged in a period."""
+    charges = select(TransferCharge.unit_id, TransferCharge.rho).where(TransferCharge.period == period)
+    return warehouse.rows(charges)
+
+
+def published_in_order(warehouse: Warehouse) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+    """All published releases, oldest first, and the sums of each by its period."""
+    columns = (TransferRelease.period, TransferRelease.ledger_hash, TransferRelease.chain_hash)
+    published = select(*columns).where(TransferRelease.status == PUBLISHED).order_by(TransferRelease.period)
+    sums: dict[str, list[dict[str, Any]]] = {}
+    for row in warehouse.rows(select(TransferSum.__table__)):
+        sums.setdefault(row["period"], []).append(row)
+    return warehouse.rows(published), sums

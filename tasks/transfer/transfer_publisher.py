@@ -58,7 +58,8 @@ class TransferPublisher:
         """Publish the period's release unless it is there. Killed anywhere and run again: charged once, seen once.
 
         Raises:
-            BudgetSpentError: if the period was charged and its release is gone.
+            BudgetSpentError: if the period was charged and its release is gone, or withheld after a restore.
+            BrokenChainError: if a release or its ledger was changed after it was written.
             NobodySharesError: if there is no workspace to learn from.
             PrivacyInvariantError: if a contribution is larger than the noise was made for.
         """

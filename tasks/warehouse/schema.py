@@ -304,7 +304,11 @@ class TransferCharge(Base):
 
 
 class TransferRelease(Base):
-    """One private release. It holds nothing exact: even the number of contributors is a secret of each of them."""
+    """One private release. It holds nothing exact: even the number of contributors is a secret of each of them.
+
+    `ledger_hash` binds it to the charges of its period, `chain_hash` its sums to those and to the release before it;
+    None in what older versions wrote.
+    """
 
     __tablename__ = "transfer_release"
     period: Mapped[str] = mapped_column(Label, primary_key=True)
@@ -316,6 +320,8 @@ class TransferRelease(Base):
     noise_scale: Mapped[float]
     as_of: Mapped[datetime]
     run_id: Mapped[str] = mapped_column(Key)
+    ledger_hash: Mapped[str | None] = mapped_column(String(64))
+    chain_hash: Mapped[str | None] = mapped_column(String(64))
 
 
 class TransferSum(Base):

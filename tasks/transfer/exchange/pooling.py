@@ -14,7 +14,7 @@ import numpy as np
 
 from tasks.transfer.pools import Z95, Estimates, pool_for
 from tasks.transfer.records import Floats, Integers, Mask, Pool
-from tasks.transfer.release import CLIP, SCALE, sums_from_rows
+from tasks.transfer.release import CLIP, NOISE_FACTORS, SCALE, sums_from_rows
 from tasks.transfer.similarity import EVERYONE, SEGMENT_INDEX
 
 LEAST_INSTALLATIONS = 2
@@ -73,8 +73,9 @@ def pooled(target: Estimates, installations: Sequence[InstallationSums], gates: 
         between installations.
     """
     sums: Integers = np.sum([one.sums for one in installations], axis=0)
-    noise_scale = float(np.sqrt(sum(one.noise_variance for one in installations)))
-    pool, usable = pool_for(target, sums, noise_scale, min_sources=gates.min_sources, threshold=gates.threshold)
+    pool, usable = pool_for(
+        target, sums, noise_of(installations), min_sources=gates.min_sources, threshold=gates.threshold
+    )
     between = between_installations(installations)
     if between == 0.0:
         return pool, usable
@@ -82,6 +83,11 @@ def pooled(target: Estimates, installations: Sequence[InstallationSums], gates: 
     interval = np.stack([pool.mean - Z95 * error, pool.mean + Z95 * error], axis=1)
     differs = pool.heterogeneity + between
     return replace(pool, standard_error=error, heterogeneity=differs, interval=interval), usable
+
+
+def noise_of(installations: Sequence[InstallationSums]) -> float:
+    """Standard deviation of the noise on everyone's core sums of all installations together, in workspaces."""
+    return float(np.sqrt(sum(one.noise_variance for one in installations)))
 
 
 def between_installations(installations: Sequence[InstallationSums]) -> float:
@@ -95,9 +101,9 @@ def between_installations(installations: Sequence[InstallationSums]) -> float:
         return 0.0
     everyone = SEGMENT_INDEX[EVERYONE]
     counts, totals = (np.stack([one.sums[everyone, :, i] / SCALE for one in installations]) for i in (0, 1))
-    noise = np.array([[one.noise_variance] for one in installations])
-    known = counts.sum(axis=0) >= 2.0 * np.sqrt(noise.sum())
-    counts, totals = counts[:, known], totals[:, known]
+    noise = np.outer([one.noise_variance for one in installations], NOISE_FACTORS[everyone, :, 0] ** 2)
+    known = counts.sum(axis=0) >= 2.0 * np.sqrt(noise.sum(axis=0))
+    counts, totals, noise = counts[:, known], totals[:, known], noise[:, known]
     if not known.any():
         return 0.0
     mean = np.clip(totals.sum(axis=0) / counts.sum(axis=0), -1.0, 1.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import case, delete, func, select, update
 
+from tasks.transfer.catalogue import CATALOGUE_VERSION
 from tasks.transfer.store import PUBLISHED
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
@@ -23,8 +24,9 @@ TOGETHER = "together"  # all that a workspace has left, among the installations 
 
 
 def published_releases(warehouse: Warehouse, as_of: datetime) -> list[dict[str, Any]]:
-    """All of this installation's releases by an instant, oldest first."""
-    published = (TransferRelease.status == PUBLISHED, TransferRelease.as_of <= as_of)
+    """All of this installation's releases of the catalogue as it is, by an instant, oldest first."""
+    of_catalogue = TransferRelease.catalogue_version == CATALOGUE_VERSION
+    published = (TransferRelease.status == PUBLISHED, TransferRelease.as_of <= as_of, of_catalogue)
     return warehouse.rows(select(TransferRelease.__table__).where(*published).order_by(TransferRelease.period))
 
 

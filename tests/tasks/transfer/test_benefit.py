@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.transfer.pools import Z95
-from tasks.transfer.prediction import MAX_LOSS, MIN_GAIN, Benefit, benefit_of, own_alone, predict
+from tasks.transfer.prediction import MIN_GAIN, SURE_GAIN, Benefit, benefit_of, own_alone, predict
 from tasks.transfer.records import Floats, Pool
 from tests.transfer_pages import auc
 
@@ -70,9 +70,9 @@ def test_a_pool_that_says_the_same_adds_nothing() -> None:
     assert not benefit.worthwhile
 
 
-def test_a_risk_of_losing_more_than_may_be_lost_is_not_taken() -> None:
-    assert Benefit(MIN_GAIN, 0.03).worthwhile
-    assert not Benefit(MIN_GAIN, (MIN_GAIN + MAX_LOSS) / 1.6).worthwhile
+def test_what_is_not_surely_a_gain_is_not_followed() -> None:
+    assert Benefit(MIN_GAIN, MIN_GAIN / SURE_GAIN).worthwhile
+    assert not Benefit(MIN_GAIN, 1.1 * MIN_GAIN / SURE_GAIN).worthwhile
     assert not Benefit(0.9 * MIN_GAIN, 0.0).worthwhile
 
 

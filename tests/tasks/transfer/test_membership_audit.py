@@ -1,7 +1,8 @@
 """An attacker who knows everyone else's contributions, and all of the target's, cannot do better than ε allows.
 
 The attack is the strongest there is for Gaussian noise: project the release on the direction in which the target would
-move it. It must fail against the real path, and succeed against two bugs planted in it, or the audit proves nothing.
+move it, each cell by the precision of its noise. It must fail against the real path, and succeed against two bugs
+planted in it, or the audit proves nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tasks.transfer.privacy import DiscreteGaussian, Noise, PrivacyBudget
 from tasks.transfer.records import Integers
 from tasks.transfer.release import (
     MAX_CONTRIBUTIONS,
+    NOISE_FACTORS,
     SCALE,
     SENSITIVITY,
     exact_sums,
@@ -42,14 +44,17 @@ def target_values(lift: float = 9.0) -> pl.DataFrame:
 
 def attack(values: pl.DataFrame, noise: Noise, releases: int = 1) -> float:
     """ε lower bound over draws of the coordinates the target touches; all others hold nothing about it."""
-    moved = exact_sums(values).ravel()
+    moved = exact_sums(values)
+    factors = NOISE_FACTORS[moved != 0]
     touched = moved[moved != 0]
     scale = BUDGET.noise_scale(SENSITIVITY)
     scores = [np.zeros(DRAWS), np.zeros(DRAWS)]
     for _ in range(releases):
         for present in (0, 1):
-            sums = np.broadcast_to(present * touched, (DRAWS, len(touched)))
-            scores[present] += noise(np.ascontiguousarray(sums), scale) @ touched / np.linalg.norm(touched)
+            for factor in np.unique(factors):
+                cells = touched[factors == factor]
+                sums = np.ascontiguousarray(np.broadcast_to(present * cells, (DRAWS, len(cells))))
+                scores[present] += noise(sums, scale * float(factor)) @ cells / factor**2 / np.linalg.norm(touched)
     return epsilon_lower_bound(scores[0], scores[1], BUDGET.delta)
 
 

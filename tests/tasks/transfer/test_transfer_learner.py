@@ -216,6 +216,25 @@ async def test_similarity_within_an_organization_is_exact_and_says_so(sqlite_war
     assert "same organisation" in repr(close)
 
 
+async def test_a_house_of_unlike_siblings_still_knows_more_than_nobody(sqlite_warehouse: Warehouse) -> None:
+    """None is like the newcomer by metadata: all of them together are asked, as different as they are."""
+    store_siblings(sqlite_warehouse, [HOURS | {CTA: lift} for lift in (0.3, 0.4, 0.5, 0.4, 0.3)])
+    target = workspace_row(workspace_id="new", organisation_id="house", industry="agriculture", size="enterprise")
+    store(sqlite_warehouse, Workspace, [target])
+    found = await learner(sqlite_warehouse).get_transfer_insights("new", as_of=NOW)
+    assert (found["status"], found["similar_workspaces"]) == ("ok", 5)
+    assert {insight["metadata"]["mode"] for insight in found["insights"]} == {"same_organisation"}
+
+
+async def test_industry_counts_between_organizations_too(sqlite_warehouse: Warehouse) -> None:
+    """A football club and a band are in one segment, and public knowledge tells them apart."""
+    rows = [workspace_row(workspace_id=name, industry=name) for name in ("sports", "music")]
+    store(sqlite_warehouse, Workspace, rows)
+    alike = await learner(sqlite_warehouse).compute_workspace_similarity("sports", "music")
+    assert float(alike) == pytest.approx(0.8)
+    assert alike.mode == "segment_prototypes"
+
+
 async def test_nothing_is_compared_once_a_workspace_stops_sharing(sqlite_warehouse: Warehouse) -> None:
     """Its estimates are still stored until the next release; nobody may be told anything from them."""
     a, b = store_siblings(sqlite_warehouse, [HOURS, HOURS])

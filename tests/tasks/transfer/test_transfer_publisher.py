@@ -12,8 +12,9 @@ from sqlalchemy import delete, select, update
 
 from tasks.transfer import store as transfer_store
 from tasks.transfer.catalogue import KEYS
-from tasks.transfer.errors import BudgetSpentError, NobodySharesError
-from tasks.transfer.release import SCALE
+from tasks.transfer.errors import BrokenChainError, BudgetSpentError, NobodySharesError
+from tasks.transfer.privacy import period_of
+from tasks.transfer.release import SCALE, with_units
 from tasks.transfer.similarity import EVERYONE, SEGMENTS
 from tasks.transfer.transfer_publisher import TransferPublisher
 from tasks.warehouse import Warehouse
@@ -29,6 +30,10 @@ from tasks.warehouse.schema import (
 )
 from tests.factories import content_row, store, workspace_row
 from tests.transfer_factories import NOW, SeededNoise, crowd, no_noise, store_crowd
+
+LATER = NOW + timedelta(days=30)
+OPENED = (period_of(LATER), LATER, "r2")
+UNIT = (TransferCharge.period == OPENED[0]) & (TransferCharge.unit_id == "workspace:w1")
 
 
 def publisher(warehouse: Warehouse, *, days: int = 0, noise: Any = None) -> TransferPublisher:
@@ -82,7 +87,7 @@ async def test_killed_between_charge_and_release_it_ends_in_the_same_tables(
     await publisher(warehouse).release(run_id="r2")
     after, published, sums = rows_of(warehouse, TransferCharge, TransferRelease, TransferSum)
     assert after == charges
-    assert published == [pending[0] | {"status": "published"}]
+    assert published == [pending[0] | {"status": "published", "chain_hash": published[0]["chain_hash"]}]
     assert len(sums) == len(SEGMENTS)
 
 
@@ -91,7 +96,7 @@ async def test_of_two_draws_only_the_first_is_ever_seen(warehouse: Warehouse) ->
     await publisher(warehouse).release(run_id="r1")
     (before,) = rows_of(warehouse, TransferSum)
     period = before[0]["period"]
-    assert not transfer_store.publish(warehouse, period, [row | {"sums": {}} for row in before])
+    assert not transfer_store.publish(warehouse, period, [row | {"sums": {}} for row in before], "0" * 64)
     assert rows_of(warehouse, TransferSum) == [before]
 
 
@@ -104,6 +109,33 @@ async def test_a_spent_budget_is_not_spent_again(warehouse: Warehouse) -> None:
     with pytest.raises(BudgetSpentError, match="budget of period"):
         await publisher(warehouse).release(run_id="r2")
     assert rows_of(warehouse, TransferSum) == [[]]
+
+
+async def test_what_a_lost_warehouse_may_have_drawn_is_not_drawn_again(warehouse: Warehouse) -> None:
+    """The backup is from before the draw, or from between the charge and the draw; the next period is free again."""
+    store_crowd(warehouse, crowd(2))
+    publisher(warehouse)._service.withhold(run_id="restored")
+    with pytest.raises(BudgetSpentError):
+        await publisher(warehouse).release(run_id="r1")
+    assert [len(rows) for rows in rows_of(warehouse, TransferCharge, TransferRelease, TransferSum)] == [2, 1, 0]
+    assert (await publisher(warehouse, days=30).release(run_id="r2")).status == "published"
+    before = rows_of(warehouse, TransferRelease, TransferSum)
+    publisher(warehouse, days=30)._service.withhold(run_id="restored")
+    assert rows_of(warehouse, TransferRelease, TransferSum) == before  # this one is known
+
+
+@pytest.mark.parametrize("table", [TransferSum, TransferCharge])
+async def test_nothing_is_drawn_on_top_of_a_changed_release_or_ledger(warehouse: Warehouse, table: type[Base]) -> None:
+    store_crowd(warehouse, crowd(2))
+    await publisher(warehouse).release(run_id="r1")
+    later = publisher(warehouse, days=30)._service
+    later._reserve(warehouse, with_units(transfer_store.sharing_workspaces(warehouse)), *OPENED)
+    changed = update(TransferSum).values(sums={}) if table is TransferSum else delete(TransferCharge).where(UNIT)
+    with warehouse.begin() as connection:
+        connection.execute(changed)
+    with pytest.raises(BrokenChainError, match="was changed after it was written"):
+        later.release(run_id="r2")
+    assert len(rows_of(warehouse, TransferSum)[0]) == len(SEGMENTS)
 
 
 async def test_a_period_is_not_spent_on_nobody(warehouse: Warehouse) -> None:

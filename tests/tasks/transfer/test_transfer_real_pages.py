@@ -90,13 +90,15 @@ def test_any_fifty_posts_of_the_comment_volume_pages(shared_data: Path) -> None:
         assert harmed == 0
     mean, low, high = mean_interval(np.mean([[page.gain for page in one] for one in found], axis=0))
     print(f"comment volume, mean of the three choices: gain {mean:+.4f} [{low:+.4f}, {high:+.4f}]")
-    assert mean > 0.0
+    assert mean >= 0.0
 
 
-def test_comment_volume_pages_gain_and_none_loses(shared_data: Path) -> None:
-    """Fifty to a hundred test posts and two features a page: a single page's AUC is known to ±.05 only."""
+def test_no_comment_volume_page_loses(shared_data: Path) -> None:
+    """Two features and fifty posts a page tell next to nothing: a guard that followed gained at one choice of the posts
+    and lost .2 at another, so nearly all pages are told to keep to their own.
+    """
     pages = comment_volume(shared_data)
     low, lost, harmed = report("comment volume", gains(pages, known_effects(pages)))
-    assert low > 0.0
+    assert low >= 0.0
     assert lost <= MOST_LOST
     assert harmed == 0

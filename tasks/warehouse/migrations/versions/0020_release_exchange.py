@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020_release_exchange"
-down_revision = "0018_service_keys"
+down_revision = "0019_release_chain"
 
 
 def upgrade() -> None:
