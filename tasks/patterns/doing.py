@@ -55,7 +55,7 @@ def associations_seen(
         comparable=_comparable(posts, table) if with_comparable else (),
         controls=tuple(one for one, is_known in zip(placebo, known, strict=True) if is_known),
         claimed=int((np.abs(controls.estimate[known]) > reach[known]).sum()),
-        spread=float(np.std(posts.within)),
+        spread=float(np.std(posts.within_channels.within)),
     )
 
 

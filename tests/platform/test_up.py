@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from flows.platform.addresses import free_port
-from tests.running_platform import PATIENCE, ROOT, RunningPlatform
+from tests.running_platform import PATIENCE, ROOT, RunningPlatform, eventually
 
 
 def up(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -69,7 +69,13 @@ def test_status_shows_health_and_what_runs_next(platform: RunningPlatform) -> No
         "work pool heavy": "ready",
         "work pool light": "ready",
     }
-    assert "meta-learning" in {row["deployment"] for row in shown["next_runs"]}
+    eventually(lambda: coming_deployments(platform), lambda names: "meta-learning" in names)
+
+
+def coming_deployments(platform: RunningPlatform) -> set[str]:
+    """What runs next; the server schedules it some seconds after the start."""
+    shown = json.loads(platform.cli("status", "--json").stdout)
+    return {row["deployment"] for row in shown["next_runs"]}
 
 
 def test_status_without_a_platform_says_how_to_start_one(tmp_path: Path) -> None:

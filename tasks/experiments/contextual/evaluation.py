@@ -123,7 +123,7 @@ def score_units(
         if policy is None:
             probability[rows], expected[rows] = shares, units.value[rows].mean()
             continue
-        contexts = [units.contexts[row] for row in rows]
+        contexts = [units.contexts[int(row)] for row in rows]
         probability[rows] = policy.probabilities(contexts, shares > 0)
         expected[rows], followed[rows] = policy.expected(contexts), policy.best(contexts)
     residual = units.value - expected[np.arange(n), units.arm]
