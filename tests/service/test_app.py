@@ -43,7 +43,7 @@ def failing(error: Exception) -> TestClient:
     def fails() -> None:
         raise error
 
-    @app.post("/draft")
+    @app.post("/with-fields")
     def draft(draft: Draft) -> None:
         """Take a draft."""
 
@@ -85,7 +85,7 @@ def test_every_error_is_a_problem_without_a_secret(error: Exception, status: int
 
 
 def test_bad_input_names_the_field_and_what_it_should_be() -> None:
-    answer = failing(ZeroDivisionError()).post("/draft", json={"title": "too long"})
+    answer = failing(ZeroDivisionError()).post("/with-fields", json={"title": "too long"})
     assert answer.status_code == 422
     assert answer.json()["errors"] == [{"field": "body.title", "problem": "String should have at most 5 characters"}]
 
