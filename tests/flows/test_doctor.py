@@ -17,6 +17,9 @@ from tasks.warehouse.schema import Content, ModelVersion
 from tests.factories import START, content_row, store, store_content
 
 
+BEFORE_THE_NEWEST = "0020_release_exchange"
+
+
 @pytest.fixture
 def sound(home: Path) -> Path:
     """A home with a warehouse and some posts."""
@@ -28,9 +31,9 @@ def sound(home: Path) -> Path:
 
 def outdated(_home: Path) -> None:
     with Warehouse().begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0015_debate_leases'")
-        for table in ("learning", "learning_word", "learning_index"):
-            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{BEFORE_THE_NEWEST}'")
+        connection.exec_driver_sql("DROP TABLE experiment_policy")
+        connection.exec_driver_sql("ALTER TABLE experiment_assignment DROP COLUMN context")
 
 
 def newer(_home: Path) -> None:
@@ -116,4 +119,4 @@ def test_each_fault_is_found_with_its_fix(name: str, sound: Path) -> None:
 
 def test_an_upgrade_by_the_doctor_is_the_upgrade(sound: Path) -> None:
     outdated(sound)
-    assert repair() == [f"upgraded the warehouse from 0015_debate_leases to {expected_revision()}"]
+    assert repair() == [f"upgraded the warehouse from {BEFORE_THE_NEWEST} to {expected_revision()}"]

@@ -126,7 +126,7 @@ def of_pages(pages: dict[str, pl.DataFrame], chosen: list[str], own_posts: int) 
 @pytest.mark.real_data
 @pytest.mark.parametrize("half", [0, 1])
 def test_claims_about_real_pages_are_right_as_often_as_stated(shared_data: Path, half: int) -> None:
-    """The constants of `prediction.py` were chosen on half 0; half 1 was looked at once they stood."""
+    """The constants of `prediction.py` were chosen on half 0; half 1 was looked at once before."""
     pages = facebook_pages(shared_data, 100_000)
     chosen = [name for name in pages if int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2 == half]
     parts = [of_pages(pages, chosen, count) for count in OWN_POSTS]
