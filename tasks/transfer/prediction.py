@@ -85,7 +85,7 @@ def _prior(pool: Pool, known: Mask) -> tuple[Floats, Floats]:
 
 
 def _disagreement(mean: Floats, variance: Floats, own: Floats, own_error: Floats, known: Mask) -> float:
-    """How many times the prior's variance the target's distance to the pool is; 1 unless it is surely larger.
+    """How many times the prior's variance the target's distance to the pool is; 1 unless it is larger by more than chance.
 
     A prior that chance has widened believes own posts too readily.
     """
@@ -111,7 +111,7 @@ class Benefit:
 
     @property
     def worthwhile(self) -> bool:
-        """Whether it is noticeable, and surely none that loses; otherwise own data decides."""
+        """Whether it is noticeable, and more than chance would make it; otherwise own data decides."""
         return self.expected >= MIN_GAIN and self.expected >= SURE_GAIN * self.deviation
 
 

@@ -275,8 +275,8 @@ def _arms(
     ]
 
 
-def _around(centre: float, width: float) -> tuple[float, float]:
-    return centre - width, centre + width
+def _around(center: float, width: float) -> tuple[float, float]:
+    return center - width, center + width
 
 
 def _sample_ratio(scored: Scored | None, known: AnalysisInput) -> SampleRatio | None:

@@ -163,8 +163,8 @@ def _estimate(scores: Array) -> dict[str, float]:
     return {"estimate": float(scores.mean()), "standard_error": float(scores.std(ddof=1) / np.sqrt(len(scores)))}
 
 
-def _around(centre: float, width: float) -> tuple[float, float]:
-    return centre - width, centre + width
+def _around(center: float, width: float) -> tuple[float, float]:
+    return center - width, center + width
 
 
 def _warnings(effective: float, mean_weight: float, n: int) -> list[str]:

@@ -59,9 +59,9 @@ class LinearPolicy:
         """From units with their contexts, arms (n,) and outcomes (n,)."""
         encoder = Encoder.fit(names, contexts)
         x = encoder.encode(contexts)
-        centre, noise = float(value.mean()), max(float(value.std()), LEAST_DEVIATION)
+        center, noise = float(value.mean()), max(float(value.std()), LEAST_DEVIATION)
         for _ in range(2):  # the outcomes' own deviation first, then what the context leaves of it
-            mean, covariance = _posteriors(x, arm, value, arms, centre, noise)
+            mean, covariance = _posteriors(x, arm, value, arms, center, noise)
             left = value - np.einsum("nd,nd->n", x, mean[arm])
             noise = max(float(left.std()), LEAST_DEVIATION)
         return cls(encoder, _rounded(mean), _rounded(covariance), _digits(noise), sign, floor_after(len(value)))
@@ -78,10 +78,10 @@ class LinearPolicy:
         """Probability of each arm (n, K), floor included; none of an arm that is off."""
         x = self.encoder.encode(contexts)
         on = np.ones(len(self.mean), dtype=bool) if is_on is None else is_on
-        centre = self.sign * x @ self.mean[on].T
+        center = self.sign * x @ self.mean[on].T
         spread = np.sqrt(np.maximum(np.einsum("nd,kde,ne->nk", x, self.covariance[on], x), LEAST_DEVIATION**2))
         shares = np.zeros((len(x), len(on)))
-        shares[:, on] = self.floor / on.sum() + (1 - self.floor) * best_of_normals(centre, spread)
+        shares[:, on] = self.floor / on.sum() + (1 - self.floor) * best_of_normals(center, spread)
         return shares
 
     def as_dict(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def best_of_normals(mean: Array, deviation: Array) -> Array:
 
 
 def _posteriors(
-    x: Array, arm: NDArray[np.int64], value: Array, arms: int, centre: float, noise: float
+    x: Array, arm: NDArray[np.int64], value: Array, arms: int, center: float, noise: float
 ) -> tuple[Array, Array]:
     """Means (K, d) and covariances (K, d, d) of the arms' coefficients, around the mean of all outcomes.
 
@@ -140,7 +140,7 @@ def _posteriors(
     scale[0] = 1.0
     precision = np.diag(1 / np.square(scale * noise))
     start = np.zeros(d)
-    start[0] = centre
+    start[0] = center
     mean, covariance = np.empty((arms, d)), np.empty((arms, d, d))
     for k in range(arms):
         own, y = x[arm == k], value[arm == k]

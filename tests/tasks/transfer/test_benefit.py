@@ -70,7 +70,7 @@ def test_a_pool_that_says_the_same_adds_nothing() -> None:
     assert not benefit.worthwhile
 
 
-def test_what_is_not_surely_a_gain_is_not_followed() -> None:
+def test_a_gain_that_chance_may_have_made_is_not_followed() -> None:
     assert Benefit(MIN_GAIN, MIN_GAIN / SURE_GAIN).worthwhile
     assert not Benefit(MIN_GAIN, 1.1 * MIN_GAIN / SURE_GAIN).worthwhile
     assert not Benefit(0.9 * MIN_GAIN, 0.0).worthwhile
