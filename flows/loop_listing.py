@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.effects.loop.backlog import Proposal
+from tasks.effects.loop.backlog import RankedExperiment
 from tasks.effects.loop.service import LoopService
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace, workspace_frame
@@ -47,16 +47,21 @@ def _workspaces(warehouse: Warehouse, workspace_id: str | None) -> list[str]:
     return workspace_frame(warehouse)["workspace_id"].to_list()
 
 
-def _proposal(proposal: Proposal) -> dict[str, Any]:
+def _proposal(proposal: RankedExperiment) -> dict[str, Any]:
     candidate, worth = proposal.candidate, proposal.worth
     weeks = f"{worth.weeks} week{'s' * (worth.weeks != 1)}"
-    why = "drawn by lot" if proposal.by_lot else f"{worth.net:+,.0f} engagements in half a year"
+    why = "drawn by lot" if proposal.by_lot else f"about {_two_digits(worth.net)} engagements in half a year"
     return {
         "try": candidate.change,
         "from": candidate.source.replace("_", " "),
         "expected worth": why + (f"; assumed: {candidate.assumed}" if candidate.assumed else ""),
         "size": f"{worth.units_per_arm:,} {candidate.unit} an arm, {weeks}",
     }
+
+
+def _two_digits(value: float) -> str:
+    """An expectation, as exactly as it is known."""
+    return f"{float(f'{value:.2g}'):+,.0f}"
 
 
 def _default(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class RankedExperiment:
     """A candidate with its worth; `by_lot` where a hash of the week chose it and not its worth."""
 
     candidate: Candidate
@@ -70,29 +70,29 @@ class Proposal:
         }
 
 
-def ranked(candidates: Sequence[Candidate], workspace_id: str, day: date) -> list[Proposal]:
+def ranked(candidates: Sequence[Candidate], workspace_id: str, day: date) -> list[RankedExperiment]:
     """Those that end in time and pay, the most worth for 10,000 units first; one place in ten is drawn by lot.
 
     The lot falls among all that end in time, whether they pay or not: experiments that are run only where much is
     expected would teach the calibration of these alone. It falls the same way all week.
     """
-    made = [Proposal(one, worth_of(one.prospect)) for one in candidates]
+    made = [RankedExperiment(one, worth_of(one.prospect)) for one in candidates]
     feasible = [one for one in made if one.worth.is_feasible]
     left = sorted(feasible, key=_worth_first)
     week = f"{day.isocalendar().year}-{day.isocalendar().week}"
-    order: list[Proposal] = []
+    order: list[RankedExperiment] = []
     while any(one.worth.net > 0.0 for one in left):
         block = len(order) // BLOCK
         if len(order) % BLOCK == _drawn(BLOCK, workspace_id, week, str(block), "place"):
             lots = sorted(left, key=lambda one: digest(workspace_id, week, str(block), one.candidate.key))
-            order.append(Proposal(lots[0].candidate, lots[0].worth, by_lot=True))
+            order.append(RankedExperiment(lots[0].candidate, lots[0].worth, by_lot=True))
             left.remove(lots[0])
         else:
             order.append(left.pop(0))
     return order
 
 
-def _worth_first(proposal: Proposal) -> tuple[float, str]:
+def _worth_first(proposal: RankedExperiment) -> tuple[float, str]:
     return -proposal.worth.per_10_000, proposal.candidate.key
 
 

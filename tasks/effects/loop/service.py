@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tasks.effects.loop import store
-from tasks.effects.loop.backlog import Candidate, Proposal, ranked
+from tasks.effects.loop.backlog import Candidate, RankedExperiment, ranked
 from tasks.effects.loop.candidates import (
     Traffic,
     as_declared,
@@ -33,7 +33,7 @@ class LoopService:
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
 
-    def backlog(self, workspace_id: str, now: datetime) -> list[Proposal]:
+    def backlog(self, workspace_id: str, now: datetime) -> list[RankedExperiment]:
         """Candidate experiments that pay, the most worth first, but for one place in ten that is drawn by lot.
 
         What an experiment tests or tested is not among them, drafts included.
@@ -48,10 +48,10 @@ class LoopService:
         declared = store.declared_arms(self._warehouse, workspace_id)
         arms, names = as_declared(declared), {row["experiment"] for row in declared}
         analyses = store.newest_analyses(self._warehouse, workspace_id)
-        found = store.patterns_in(self._warehouse, workspace_id, [one["analysis_id"] for one in analyses])
+        patterns = store.patterns_in(self._warehouse, workspace_id, [one["analysis_id"] for one in analyses])
         candidates = [
             of_pattern(row, traffic[row["content_type"]])
-            for row in found
+            for row in patterns
             if row["content_type"] in traffic and not is_tested(arms, row["pattern_key"], rule_of(row["details"]))
         ]
         for analysis in analyses:

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.effects.loop.backlog import BLOCK, Candidate, ranked
 from tasks.effects.loop.service import LoopService
-from tasks.effects.loop.worth import Prospect, expected_gain, gain_of_answer, worth_of
+from tasks.effects.loop.worth import Z_LEVEL, Prospect, expected_gain, gain_of_answer, worth_of
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
     Content,
@@ -39,7 +39,7 @@ def test_what_an_answer_earns_is_what_simulation_says() -> None:
     rng = np.random.default_rng(1)
     effect = rng.normal(0.05, 0.1, 400_000)
     seen = effect + rng.normal(0.0, 0.04, len(effect))
-    earned = effect * (seen > 1.959964 * 0.04)
+    earned = effect * (seen > Z_LEVEL * 0.04)
     error = 4 * earned.std() / np.sqrt(len(earned))
     assert gain_of_answer(0.05, 0.1, 0.04) == pytest.approx(earned.mean(), abs=error)
     assert expected_gain(0.05, 0.1) == pytest.approx(np.maximum(effect, 0.0).mean(), abs=error)
@@ -52,7 +52,7 @@ def test_more_reach_and_more_doubt_are_worth_more_and_too_little_traffic_is_wort
     for units in (0.0, 10.0):
         worth = worth_of(prospect(units=units))
         assert (worth.is_feasible, worth.gain) == (False, 0.0)
-    assert worth_of(prospect(mean=-0.3, error=0.02)).net < 0.0, "what surely harms is not worth a look"
+    assert worth_of(prospect(mean=-0.3, error=0.02)).net < 0.0, "what is known to harm is not worth a look"
 
 
 def candidates(count: int) -> list[Candidate]:
