@@ -288,6 +288,24 @@ def recall(
 
 
 @app.command()
+def backlog(workspace: Of = None, as_json: Json = False) -> None:
+    """Experiments to run next, by what their answers are expected to earn; one place in ten by lot."""
+    from flows import console, loop_listing
+
+    none_yet = "they come from [bold]raptorflow patterns[/] and [bold]debate[/]; none of those open pays for its test"
+    console.table("candidate experiments", loop_listing.backlog(workspace, as_json), as_json, none_yet)
+
+
+@app.command()
+def defaults(workspace: Of = None, as_json: Json = False) -> None:
+    """What is done by default since an experiment proved it, and what no longer is."""
+    from flows import console, loop_listing
+
+    none_yet = "a decided experiment whose arms declare `changes` writes them"
+    console.table("defaults", loop_listing.defaults(workspace, as_json), as_json, none_yet)
+
+
+@app.command()
 def up(
     host: Annotated[
         str, typer.Option(help="Listen here; beyond this machine RAPTORFLOW_AUTH must be set.")

@@ -97,7 +97,7 @@ def shown_arms_of(rows: Sequence[Mapping[str, Any]]) -> ShownArms | None:
     )
     declares = np.bincount(codes, [bool(change) for change in changes]) > 0
     compared = ComparedArms(codes, sign * np.log(mean), variance / (n * mean**2), declares[codes])
-    return ShownArms(compared, outcome, _features(chosen), changes)
+    return ShownArms(compared, outcome, text_features(chosen), changes)
 
 
 def declared_changes(declared: Mapping[str, Any] | str | None) -> dict[str, Value]:
@@ -116,7 +116,7 @@ def _value(text: str) -> Value:
     return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else text
 
 
-def _features(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+def text_features(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Texts and their features; of timing and media nothing is known."""
     texts = {name: pl.Series([row[name] for row in rows], dtype=pl.String) for name in ("title", "body")}
     frame = pl.DataFrame(texts).with_columns(workspace_id=pl.lit("w"), published_at=EPOCH)

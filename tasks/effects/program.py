@@ -4,11 +4,11 @@ Who declares the best arm also declares its luck: of 554 winners among 1,815 hea
 clicks) the mean log ratio was .68 seen and .38 in the other half of the same clicks. Each arm's true log mean is
 μ_e + δ, μ_e its experiment's own and δ ~ N(0, σ_e²); what experiments' σ_e are like is learned from all of them, as
 weights of a mixture, by EM. Given σ_e the posterior of a difference is exact, and being Bayes' it needs no correction
-for having been selected. Three things make it hold at the tail, each chosen on new thinnings of those tests (expected over
-repeated for all, z > 1.96 and z > 2.6): spreads that differ between experiments (one normal for all: .81, .86, .90);
-sampling variances from the experiment's pooled rate instead of each arm's own, which is small where an arm was lucky
-(.88, .94, .98); and spreads that may grow with the sampling error, since small tests are of other things than large
-ones (σ_e ∝ v^(γ/2), γ by its likelihood: .98, .99, .98).
+for having been selected. Three things make it hold at the tail, each chosen on new thinnings of those tests (expected
+over repeated for all, z > 1.96 and z > 2.6): spreads that differ between experiments (one normal for all: .81, .86,
+.90); sampling variances from the experiment's pooled rate instead of each arm's own, which is small where an arm was
+lucky (.88, .94, .98); and spreads that may grow with the sampling error, since small tests are of other things than
+large ones (σ_e ∝ v^(γ/2), γ by its likelihood: .98, .99, .98).
 
 That is what a repetition at the same time would show. Later ones show less: in the 44 experiments of ASOS that are
 published here (190 effects) what came in the second half of the time was .81 of what the first half let expect (.88 ±

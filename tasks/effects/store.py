@@ -179,6 +179,13 @@ def save_pairs(
         warehouse.upsert(connection, EffectPair, rows)
 
 
+def pairs_of_workspace(warehouse: Warehouse, workspace_id: str, content_type: str) -> list[CalibratingPair]:
+    """Pairs of one content type of a workspace, as they were last kept."""
+    table = EffectPair
+    mine = select(table.__table__).where(table.workspace_id == workspace_id, table.content_type == content_type)
+    return [_pair(row) for row in warehouse.rows(mine.order_by(table.condition_key))]
+
+
 def pairs_of_organization(warehouse: Warehouse, workspace_id: str, content_type: str) -> list[CalibratingPair]:
     """Pairs of the organization's other workspaces; none where a workspace belongs to none."""
     organization = select(Workspace.organisation_id).where(Workspace.workspace_id == workspace_id).scalar_subquery()

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from tasks.effects.loop.service import LoopService
 from tasks.errors import InputError, UnknownNameError, require_between
 from tasks.experiments import definition, interim_analysis
 from tasks.experiments.aggregated import AggregatedAnalysis, FinishedPlan, analyze_arms
@@ -615,6 +616,7 @@ class ExperimentService:
             experiment_id, "completed", now, evidence, status=COMPLETED, completed_at=now, **columns
         )
         self.store.layers.release(experiment_id)
+        LoopService(self.store.warehouse).settle(experiment["workspace_id"])
         self._plans.pop(experiment_id, None)
         ended = as_record(*self.store.definitions.find(experiment_id))
         if ended.winner != chosen:

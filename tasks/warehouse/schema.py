@@ -272,6 +272,31 @@ class EffectPair(Base):
     run_id: Mapped[str] = mapped_column(Key)
 
 
+class WorkspaceDefault(Base):
+    """What a workspace does since an experiment proved it, and when and why a later one ended that.
+
+    `does` and `instead_of` say what is set, by feature or `pattern:KEY`. Effects are relative changes, such as .12.
+    """
+
+    __tablename__ = "defaults"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    experiment_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    experiment_name: Mapped[str] = mapped_column(Key)
+    metric_name: Mapped[str] = mapped_column(Label)
+    statement: Mapped[str] = mapped_column(Text)
+    does: Mapped[dict[str, Any]]
+    instead_of: Mapped[dict[str, Any]]
+    since: Mapped[datetime]
+    effect: Mapped[float | None]
+    effect_low: Mapped[float | None]
+    effect_high: Mapped[float | None]
+    p_value: Mapped[float]
+    level: Mapped[float]
+    retired_at: Mapped[datetime | None]
+    retired_by: Mapped[str | None] = mapped_column(Key)
+    retired_reason: Mapped[str | None] = mapped_column(Text)
+
+
 # ── transfer ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 class TransferEstimate(Base):
     """What one workspace's own posts say about one catalogue pattern.

@@ -16,8 +16,7 @@ from tasks.warehouse.migration import expected_revision
 from tasks.warehouse.schema import Content, ModelVersion
 from tests.factories import START, content_row, store, store_content
 
-
-BEFORE_THE_NEWEST = "0020_release_exchange"
+BEFORE_THE_NEWEST = "0023_contextual_experiments"
 
 
 @pytest.fixture

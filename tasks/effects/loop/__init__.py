@@ -1,0 +1,1 @@
+"""The loop: from what is known to the next experiment, and from decided experiments to what is done by default."""
