@@ -39,16 +39,8 @@ def as_rows(learnings: list[RecalledLearning]) -> list[dict[str, Any]]:
             "learned": f"{one.learned_at:%Y-%m-%d}",
             "from": f"{one.kind.replace('_', ' ')} ({one.basis})",
             "what": one.statement,
-            "effect": effect_in_words(one),
+            "effect": one.effect_in_words,
             "still true?": one.still_true,
         }
         for one in learnings
     ]
-
-
-def effect_in_words(learning: RecalledLearning) -> str | None:
-    """A relative change with its interval; None where none was measured."""
-    if learning.effect is None or learning.effect_low is None or learning.effect_high is None:
-        return None
-    level = f"{learning.interval_level:.0%}: " if learning.interval_level else ""
-    return f"{learning.effect:+.0%} ({level}{learning.effect_low:+.0%} … {learning.effect_high:+.0%})"

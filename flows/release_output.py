@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flows import console
-from tasks.transfer.exchange.records import ExportedFile, HeldRelease, LedgerEntry
+from tasks.transfer.exchange.records import ExportedFile, HeldRelease, LedgerEntry, at_least
 from tasks.transfer.exchange.release_file import SignedRelease
 
 SHOWN_DIGITS = 16
@@ -19,7 +19,7 @@ def exported(file: ExportedFile, as_json: bool) -> None:
         return
     done = "written" if file.is_new else "was there already, unchanged"
     console.say(f"{file.file}: {done}; release of period {file.period}, {_cost(file.epsilon, file.delta)}")
-    console.say(f"  organizations behind it  {_at_least(file.contributors_at_least)}")
+    console.say(f"  organizations behind it  {at_least(file.contributors_at_least)}")
     console.say(f"  spent by who was in all  ε = {file.epsilon_so_far:.2f} so far; exporting spends nothing")
     console.say(f"  signed by                {file.fingerprint}")
     console.say(
@@ -35,7 +35,7 @@ def verified(release: SignedRelease, as_json: bool) -> None:
     manifest = release.manifest
     console.say(f"whole, and signed by {release.fingerprint}, which is trusted here")
     console.say(f"  period                   {manifest.period}, {_cost(manifest.epsilon, manifest.delta)}")
-    console.say(f"  organizations behind it  {_at_least(manifest.contributors_at_least)}")
+    console.say(f"  organizations behind it  {at_least(manifest.contributors_at_least)}")
     console.say(f"  noise of each sum        ±{manifest.noise_scale:,.1f} workspaces")
     console.say(f"  code                     {manifest.code_version[:SHOWN_DIGITS]}")
     console.say("next: raptorflow releases import FILE")
@@ -94,7 +94,7 @@ def _row(one: HeldRelease) -> dict[str, Any]:
         "age": f"{one.age_days:.0f} d",
         "ε": f"{one.epsilon:.2g}",
         "ε so far": f"{one.epsilon_so_far:.2f}",
-        "organizations": _at_least(one.contributors_at_least),
+        "organizations": one.contributors_in_words,
         "benefit here": _benefit(one),
     }
 
@@ -102,19 +102,11 @@ def _row(one: HeldRelease) -> dict[str, Any]:
 def _benefit(one: HeldRelease) -> str:
     if one.state == "own":
         return f"exported as {one.handed_out} file{'s' if one.handed_out != 1 else ''}" if one.handed_out else "–"
-    if one.gain is None:
-        return "not enough data: no workspace has 50 posts older than a week"
-    refusing = f", {one.refusing} refuse it" if one.refusing else ""
-    workspaces = f"{one.measured} workspace{'s' if one.measured != 1 else ''}"
-    return f"AUC {one.gain:+.3f} ± {one.gain_error or 0.0:.3f}, held-out posts of {workspaces}{refusing}"
+    return one.benefit_in_words
 
 
 def _cost(epsilon: float, delta: float) -> str:
     return f"ε = {epsilon:.3g} at δ = {delta:g}"
-
-
-def _at_least(number: int) -> str:
-    return f"at least {number}" if number else "unknown, too few for its noise"
 
 
 def _described(release: SignedRelease) -> dict[str, Any]:

@@ -23,6 +23,11 @@ def draft(workspace_id: str) -> str:
     return f"/draft?{urlencode({'id': workspace_id})}"
 
 
+def learnings(workspace_id: str) -> str:
+    """What a workspace has learned."""
+    return f"/learnings?{urlencode({'id': workspace_id})}"
+
+
 def experiment(experiment_id: str) -> str:
     """An experiment's page."""
     return f"/experiment?{urlencode({'id': experiment_id})}"
@@ -71,5 +76,12 @@ def mlflow_model(workspace_id: str, model_type: str) -> str | None:
 
 
 LINKS = SimpleNamespace(
-    workspace=workspace, draft=draft, experiment=experiment, model=model, debate=debate, run=run, filtered=filtered
+    workspace=workspace,
+    draft=draft,
+    learnings=learnings,
+    experiment=experiment,
+    model=model,
+    debate=debate,
+    run=run,
+    filtered=filtered,
 )

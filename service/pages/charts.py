@@ -10,6 +10,7 @@ MARK_WIDTH, MARK_EDGE = 200.0, 6.0
 WIDTH, HEIGHT = 640.0, 240.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 28.0, 12.0, 34.0
 WANTED_TICKS = 5
+NARROWEST, SMALLEST = 1e-12, 1e-290  # an axis, as a share of its values and as such: its steps must not come to nothing
 MOST_DRAWN = 6  # arms: a seventh line is no longer told from the others
 
 
@@ -144,8 +145,10 @@ class _Axis:
     @classmethod
     def over(cls, values: Sequence[float], start: float, end: float) -> _Axis:
         low, high = min(values), max(values)
-        if low == high:
-            low, high = low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2
+        size = max(abs(low), abs(high))
+        if high - low <= max(NARROWEST * size, SMALLEST):
+            reach = size / 2 if size > SMALLEST else 0.5
+            low, high = low - reach, high + reach
         return cls(low, high, start, end)
 
     def place(self, value: float) -> float:

@@ -75,7 +75,7 @@ def _of_analysis(analysis: ExperimentResult, looks: Sequence[Row]) -> dict[str, 
     return {
         "analysis": analysis,
         "arms": tables.arm_rows(analysis),
-        "checks": list(tables.checks(analysis)),
+        "checks": [line for line in tables.checks(analysis) if line != (analysis.policy or {}).get("in_words")],
         "days": tables.day_rows(analysis),
         "decide": how_to_decide(analysis),
         "domain": common_domain([effect.interval for effect in analysis.effects]),
@@ -83,8 +83,23 @@ def _of_analysis(analysis: ExperimentResult, looks: Sequence[Row]) -> dict[str, 
         "guardrails": tables.guardrail_rows(analysis),
         "headline": headline(analysis),
         "over_time": effects_chart(looks, analysis),
+        "policy": _of_policy(analysis),
         "secondary": tables.secondary_rows(analysis),
         "segments": tables.segment_rows(analysis),
+    }
+
+
+def _of_policy(analysis: ExperimentResult) -> dict[str, Any] | None:
+    """Of a contextual experiment, what following the context is worth; None of any other, and while units are few."""
+    if analysis.policy is None:
+        return None
+    gains = [analysis.policy[name] for name in ("gain_over_best_arm", "gain_over_served")]
+    bounds = [(gain["lower"], gain["upper"]) for gain in gains]
+    value, (low, high) = analysis.policy["value"], analysis.policy["interval"]
+    return analysis.policy | {
+        "domain": common_domain(bounds),
+        "gains": list(zip(tables.policy_rows(analysis), gains, strict=True)),
+        "value": f"{value:.3g} [{low:.3g}, {high:.3g}]",
     }
 
 

@@ -45,6 +45,7 @@ def _environment() -> Environment:
         "machine": wording.machine_instant,
         "per_cent": wording.per_cent_of_one,
         "plain": visible,
+        "sentence": wording.sentence,
         "words": wording.words,
     }
     made.globals |= {"address_of": address_of, "link": LINKS, "menu": MENU, "interval_mark": charts.interval_mark}

@@ -45,6 +45,14 @@ def workspace(request: Request, warehouse: OpenWarehouse, workspace_id: Identifi
     return page(request, "workspace.html", workspace_context(warehouse, workspace_id))
 
 
+@router.get("/learnings")
+def learnings(request: Request, warehouse: OpenWarehouse, workspace_id: Identifier, q: Text = "") -> HTMLResponse:
+    """What a workspace has learned: the newest, or what answers a question."""
+    from service.pages.learnings import learnings_context
+
+    return page(request, "learnings.html", learnings_context(warehouse, workspace_id, q))
+
+
 @router.get("/experiments")
 def experiments(
     request: Request, warehouse: OpenWarehouse, q: Text = "", status: Text = "", number: PageNumber = 1

@@ -25,6 +25,11 @@ def per_cent_of_one(value: float | None, digits: int = 0) -> str:
     return f"{shown} %"
 
 
+def sentence(text: str) -> str:
+    """Text with a capital first letter; names in it keep theirs."""
+    return text[:1].upper() + text[1:]
+
+
 def words(name: object) -> str:
     """A name of ours as words: 'no_difference' is 'no difference'."""
     return str(name).replace("_", " ")

@@ -10,27 +10,35 @@ from service.pages.attention import PressingNeed, needs_of
 from service.pages.charts import common_domain
 from service.pages.names import known_workspace
 from tasks.conditions import rule_in_words
+from tasks.effects.wording import experiments_behind
 from tasks.experiments.headline import decision_of, most_urgent_first
 from tasks.experiments.service import ExperimentService
 from tasks.experiments.tables import share
+from tasks.learnings import LearningService
 from tasks.models.store import list_models
 from tasks.models.store.attention import drifting_champions, waiting_versions
+from tasks.patterns.early_signals import EARLY_SIGNAL
 from tasks.patterns.recommendations import worth
 from tasks.patterns.records import CAVEAT, Pattern
-from tasks.patterns.store import content_types, latest_analyses, patterns_of
-from tasks.patterns.wording import format_lift, format_probability
+from tasks.patterns.store import content_types, early_signals_of, latest_analyses, patterns_of
+from tasks.patterns.wording import format_effect, format_lift, format_probability
 from tasks.swarm.debate_service import DebateService
 from tasks.swarm.registry_service import RegistryService
 from tasks.transfer.service import TransferService
 from tasks.warehouse import Warehouse
 from tasks.warehouse.latest_outcomes import unfinished_outcomes
 
-DEBATES_SHOWN, INSIGHTS_SHOWN, VERSIONS_SHOWN = 10, 5, 3
+DEBATES_SHOWN, INSIGHTS_SHOWN, LEARNINGS_SHOWN, VERSIONS_SHOWN = 10, 5, 5, 3
 
 
 @dataclass(frozen=True, slots=True)
 class ShownPattern:
-    """A pattern as a page shows it."""
+    """A pattern as a page shows it.
+
+    Attributes:
+        doing: what doing it is expected to bring, with its interval; or that no experiment says so.
+        doing_from: the experiments behind that; empty where there are none.
+    """
 
     pattern: Pattern
     rule: str
@@ -38,6 +46,8 @@ class ShownPattern:
     interval: str
     sure: str
     worth: float
+    doing: str
+    doing_from: str
 
 
 def workspace_context(warehouse: Warehouse, workspace_id: str) -> dict[str, Any]:
@@ -54,6 +64,7 @@ def workspace_context(warehouse: Warehouse, workspace_id: str) -> dict[str, Any]
         "debates": debates,
         "experiments": listed,
         "insights": insights,
+        "learned": LearningService(warehouse).newest(workspace_id, LEARNINGS_SHOWN),
         "models": _serving_first(list_models(warehouse, workspace_id)),
         "needs": _needs(warehouse, workspace_id, listed, debates),
         "newest": content_types(warehouse, workspace_id),
@@ -75,11 +86,14 @@ def _analyses(warehouse: Warehouse, workspace_id: str) -> Iterator[dict[str, Any
     """The newest analysis of each content type, its patterns by what they are worth, those that are gone last."""
     for analysis in latest_analyses(warehouse, workspace_id):
         patterns = patterns_of(warehouse, analysis["analysis_id"])
+        is_early = analysis["status"] == EARLY_SIGNAL
+        signals = early_signals_of(warehouse, analysis["analysis_id"]) if is_early else []
         there = sorted((one for one in patterns if one.trend != "gone"), key=_least_worth_last)
         yield analysis | {
             "domain": common_domain([pattern.lift_interval_pct for pattern in there]),
             "gone": [rule_in_words(pattern.rule) for pattern in patterns if pattern.trend == "gone"],
             "patterns": [shown_pattern(pattern) for pattern in there],
+            "signals": signals,
         }
 
 
@@ -88,7 +102,18 @@ def shown_pattern(pattern: Pattern) -> ShownPattern:
     interval = pattern.lift_interval_pct
     lift, low, high = (format_lift(value, interval, "+") for value in (pattern.lift_pct, *interval))
     sure = format_probability(pattern.confidence)
-    return ShownPattern(pattern, rule_in_words(pattern.rule), f"{lift} %", f"{low} … {high} %", sure, worth(pattern))
+    based_on = (pattern.effect or {}).get("based_on", {})
+    behind = experiments_behind(based_on.get("own_experiments", 0), based_on.get("organization_experiments", 0))
+    return ShownPattern(
+        pattern,
+        rule_in_words(pattern.rule),
+        f"{lift} %",
+        f"{low} … {high} %",
+        sure,
+        worth(pattern),
+        format_effect(pattern.effect),
+        behind,
+    )
 
 
 def _least_worth_last(pattern: Pattern) -> tuple[float, str]:

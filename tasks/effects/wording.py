@@ -80,13 +80,17 @@ def cheapest_experiment(effect: CalibratedEffect, pattern: SeenPattern) -> str:
     return f"{_units(posts)} posts with it and as many without, by the toss of a coin"
 
 
+def experiments_behind(own: int, organization: int) -> str:
+    """Such as '3 experiments of yours and 2 of your organization'; empty where there are none."""
+    where = [f"{own} experiment{'s' * (own != 1)} of yours" if own else ""]
+    where += [f"{organization} of your organization" if organization else ""]
+    return " and ".join(part for part in where if part)
+
+
 def _in_words(effect: CalibratedEffect, pattern: SeenPattern) -> str:
     """'Content that asks a question did 57 % better; if you do it, expect +9 % (−2 … +21). …'."""
     low, high = (_signed(_per_cent(end)) for end in effect.interval)
-    counts = effect.based_on
-    where = [f"{counts.own} experiment{'s' * (counts.own != 1)} of yours" if counts.own else ""]
-    where += [f"{counts.organization} of your organization" if counts.organization else ""]
-    behind = " and ".join(part for part in where if part)
+    behind = experiments_behind(effect.based_on.own, effect.based_on.organization)
     same = f"{100 * min(max(effect.same_sign, 0.01), 0.99):.0f} %"
     return (
         f"{_seen(pattern)}; if you do it, expect {_signed(_per_cent(effect.estimate))} % ({low} … {high}). "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tasks.experiments.headline import relative
+from tasks.experiments.contextual.wording import gain_in_words
+from tasks.experiments.headline import control_of, relative
 from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult
 
@@ -60,6 +61,15 @@ def _guardrail(row: Mapping[str, Any]) -> Row:
     by = f" ({row['quantile']})" if row.get("quantile") else ""
     about = {"metric": f"{row['metric_name']}{by}", "arm": row["variant_id"]}
     return about | {"effect, interval": effect, "verdict": verdict}
+
+
+def policy_rows(analysis: ExperimentResult) -> list[Row]:
+    """What following the context brings, against one arm for everybody and against what was served."""
+    if analysis.policy is None:
+        return []
+    mean = control_of(analysis).mean
+    gains = (analysis.policy["gain_over_best_arm"], analysis.policy["gain_over_served"])
+    return [{"against": gain["than"], "gain, bounds": gain_in_words(gain, mean)} for gain in gains]
 
 
 def secondary_rows(analysis: ExperimentResult) -> list[Row]:

@@ -144,6 +144,14 @@ class RecalledLearning:
         """Plain values by name."""
         return {name: getattr(self, name) for name in self.__slots__}
 
+    @property
+    def effect_in_words(self) -> str | None:
+        """The relative change with its interval; None where none was measured."""
+        if self.effect is None or self.effect_low is None or self.effect_high is None:
+            return None
+        level = f"{self.interval_level:.0%}: " if self.interval_level else ""
+        return f"{self.effect:+.0%} ({level}{self.effect_low:+.0%} … {self.effect_high:+.0%})"
+
 
 def recalled(row: dict[str, Any], now: datetime) -> RecalledLearning:
     """A stored row as it is recalled today."""

@@ -96,6 +96,22 @@ class LearningService:
         now = datetime.now(UTC)
         return [recalled(row, now) for row in rows]
 
+    def newest(self, workspace_id: str, limit: int = 5) -> list[RecalledLearning]:
+        """What a workspace has learned or confirmed last, the newest first.
+
+        Args:
+            workspace_id: whose.
+            limit: 1 to 100.
+
+        Raises:
+            UnknownNameError: if there is no such workspace.
+        """
+        require_between("limit", limit, 1, MOST_RECALLED)
+        warehouse = self.warehouse()
+        scope_of(workspace_owners(warehouse, workspace_id), workspace_id)
+        now = datetime.now(UTC)
+        return [recalled(row, now) for row in store.newest_of(warehouse, workspace_id, limit)]
+
 
 def _best_rows(
     warehouse: Warehouse, connection: Any, scope: EvidenceScope, words: Sequence[str], limit: int

@@ -86,6 +86,12 @@ def patterns_of(warehouse: Warehouse, analysis_id: str) -> list[Pattern]:
     return sorted(patterns, key=lambda p: (p.trend == "gone", -abs(p.effect_size) * p.confidence, p.pattern_key))
 
 
+def early_signals_of(warehouse: Warehouse, analysis_id: str) -> list[dict[str, Any]]:
+    """What an analysis of too few posts for patterns says is worth a try, the strongest first."""
+    rows = warehouse.rows(select(PatternAnalysis.statistics).where(PatternAnalysis.analysis_id == analysis_id))
+    return [signal for row in rows for signal in row["statistics"].get("early_signals", ())]
+
+
 def pattern_counts(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, dict[str, int]]:
     """How many patterns the newest analyses of these workspaces found, by trend, by workspace."""
     analysis, newer, finding = PatternAnalysis, aliased(PatternAnalysis), PatternFinding

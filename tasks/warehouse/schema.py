@@ -528,6 +528,7 @@ class DriftCheck(Base):
     """What one look at one champion and one state of the data found."""
 
     __tablename__ = "drift_check"
+    __table_args__ = (Index("drift_check_by_instant", "workspace_id", "model_type", "checked_at"),)
     workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
     model_type: Mapped[str] = mapped_column(Label, primary_key=True)
     version_name: Mapped[str] = mapped_column(Label, primary_key=True)
@@ -943,6 +944,7 @@ class StepOutcome(Base):
     """How one step of a run ended for one workspace; the closing summary is read from here."""
 
     __tablename__ = "step_outcome"
+    __table_args__ = (Index("step_outcome_by_step", "step", "workspace_id", "recorded_at"),)
     run_id: Mapped[str] = mapped_column(Key, primary_key=True)
     step: Mapped[str] = mapped_column(Label, primary_key=True)
     workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)

@@ -31,8 +31,8 @@ def sound(home: Path) -> Path:
 def outdated(_home: Path) -> None:
     with Warehouse().begin() as connection:
         connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{BEFORE_THE_NEWEST}'")
-        connection.exec_driver_sql("DROP TABLE experiment_policy")
-        connection.exec_driver_sql("ALTER TABLE experiment_assignment DROP COLUMN context")
+        connection.exec_driver_sql("DROP INDEX drift_check_by_instant")
+        connection.exec_driver_sql("DROP INDEX step_outcome_by_step")
 
 
 def newer(_home: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from tasks.conditions import Condition
+from tasks.effects.records import BasedOn, CalibratedEffect
+from tasks.effects.wording import SeenPattern, as_effect
 from tasks.patterns.records import Pattern, PatternQuery, Period, SearchThresholds, rule_key
 from tasks.patterns.wording import describe
 from tasks.warehouse import Warehouse
@@ -19,6 +21,7 @@ from tasks.warehouse.schema import (
     DriftCheck,
     Experiment,
     ExperimentLook,
+    Learning,
     ModelDeployment,
     ModelVersion,
     PatternAnalysis,
@@ -78,6 +81,19 @@ def _workspace(
     yield from _experiments(name, i, title, now, random)
     if i % 10 == 3:
         yield Debate, _debate(name, i, title, now)
+    yield from _learnings(name, i, title, now)
+
+
+def _learnings(name: str, i: int, title: str, now: datetime) -> Iterator[tuple[type[Base], Row]]:
+    """What a workspace that has patterns has learned: one that holds, and one that does not any more."""
+    for k, standing in enumerate(("current", "superseded") if i % 9 != 4 else ()):
+        at = now - timedelta(days=30 * k)
+        row = {"learning_id": f"{name}-{k}", "workspace_id": name, "kind": "experiment", "subject": f"subject {k}"}
+        row |= {"statement": f"{title}: a question in the title wins", "words": "question title wins"}
+        row |= {"basis": "randomized", "metric": "clicked", "effect": 0.12, "effect_low": 0.02, "effect_high": 0.23}
+        row |= {"interval_level": 0.9, "learned_at": at, "confirmed_at": at, "standing": standing, "run_id": "test"}
+        reason = "" if standing == "current" else "a later experiment found the opposite"
+        yield Learning, row | {"standing_reason": reason, "replications": 0, "source_id": f"experiment-{k}"}
 
 
 def _nights(name: str, i: int, title: str, now: datetime, nights: int) -> Iterator[tuple[type[Base], Row]]:
@@ -100,7 +116,14 @@ def _patterns(name: str, i: int, now: datetime, random: np.random.Generator) -> 
     reason = f"{count} patterns" if count else "31 posts with engagement, needs 200"
     head = {"analysis_id": query.analysis_id, "series": query.series, "workspace_id": name, "content_type": "social"}
     head |= {"as_of": query.as_of, "lookback_days": 365, "status": status, "reason": reason, "insights": []}
-    yield PatternAnalysis, head | {"statistics": {"sample_count": 640}, "run_id": "test"}
+    statistics: Row = {"sample_count": 640}
+    if i % 18 == 13:
+        signal = {"words": f"worth a try: end with a call to action, <{name}> (91.0 % sure of the direction)"}
+        signal |= {"effect_size": 0.18, "interval_95": [-0.02, 0.41], "source_workspaces": 5, "confidence": 0.91}
+        statistics["early_signals"] = [signal]
+        too_few = "too few posts for patterns: 120 usable posts, enough would be 200 posts"
+        head |= {"status": "early_signal", "reason": f"{too_few}. Until then, {signal['words']}"}
+    yield PatternAnalysis, head | {"statistics": statistics, "run_id": "test"}
     for k in range(count):
         yield PatternFinding, finding_row(query, pattern_of(k, now, random))
 
@@ -142,7 +165,17 @@ def pattern_of(k: int, now: datetime, random: np.random.Generator) -> Pattern:
         share_of_posts=0.25,
         best_posts=({"content_id": "post-0", "text": "how do you like it?", "times_typical": 3.2},),
         worst_posts=({"content_id": "post-1", "text": "we are here", "times_typical": 0.4},),
+        effect=effect_of(k),
     )
+
+
+def effect_of(k: int) -> Row | None:
+    """What doing it would bring: known of every third pattern, not known of every third, and not asked by the rest."""
+    if k % 3 == 2:
+        return None
+    seen = SeenPattern("asks a question", 40.0, wins=True, baseline=0.03, posts_spread=0.5)
+    based_on = BasedOn(own=3, organization=1) if k % 3 == 0 else BasedOn()
+    return as_effect(CalibratedEffect(0.086, (-0.02, 0.19), 0.91, 0.2, based_on), seen, "clicks", 0.1)
 
 
 def finding_row(query: PatternQuery, pattern: Pattern) -> Row:

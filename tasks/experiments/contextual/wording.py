@@ -36,12 +36,12 @@ def in_words(policy: Mapping[str, Any], control_mean: float | None) -> str:
     )
     best, served = policy["gain_over_best_arm"], policy["gain_over_served"]
     return (
-        f"{matters}; following it brings {_gain(best, control_mean)} against giving {best['than']} to everybody, and "
-        f"{_gain(served, control_mean)} against what was served"
+        f"{matters}; following it brings {gain_in_words(best, control_mean)} against giving {best['than']} to "
+        f"everybody, and {gain_in_words(served, control_mean)} against what was served"
     )
 
 
-def _gain(gain: Mapping[str, Any], control_mean: float | None) -> str:
+def gain_in_words(gain: Mapping[str, Any], control_mean: float | None) -> str:
     """As a share of the control's mean where that is known, else in the metric's unit."""
     values = [gain[name] for name in ("estimate", "lower", "upper")]
     if control_mean:

@@ -3,6 +3,7 @@
 from tasks.learnings.store.learnings import (
     learnings_of,
     mark_not_seen,
+    newest_of,
     save_learnings,
 )
 from tasks.learnings.store.search import EACH, combined, counts_of, keys_beginning, matching
@@ -16,6 +17,7 @@ __all__ = [
     "learnings_of",
     "mark_not_seen",
     "matching",
+    "newest_of",
     "save_learnings",
     "source_rows",
     "unowned_debates",

@@ -82,6 +82,12 @@ def learnings_of(
     return {row["learning_id"]: row for row in rows if may_read(scope, row["workspace_id"])}
 
 
+def newest_of(warehouse: Warehouse, workspace_id: str, limit: int) -> list[Row]:
+    """A workspace's own learnings, those that were learned or confirmed last first."""
+    mine = select(Learning.__table__).where(Learning.workspace_id == workspace_id)
+    return warehouse.rows(mine.order_by(Learning.confirmed_at.desc(), Learning.learning_id).limit(limit))
+
+
 def may_read(scope: EvidenceScope, workspace_id: str | None) -> bool:
     """Whether a scope holds a workspace's learnings, or those of none where one organization is alone here."""
     return workspace_id in scope.workspace_ids if workspace_id is not None else scope.kind == "organisation"

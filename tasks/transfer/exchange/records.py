@@ -7,6 +7,11 @@ from datetime import datetime
 from typing import Any
 
 
+def at_least(number: int) -> str:
+    """A bound on organizations in words."""
+    return f"at least {number}" if number else "unknown, too few for its noise"
+
+
 @dataclass(frozen=True, slots=True)
 class ExportedFile:
     """One release, written to a file.
@@ -66,6 +71,20 @@ class HeldRelease:
     measured: int
     refusing: int
     handed_out: int
+
+    @property
+    def benefit_in_words(self) -> str:
+        """What it was measured to bring here."""
+        if self.gain is None:
+            return "not enough data: no workspace has 50 posts older than a week"
+        refusing = f", {self.refusing} refuse it" if self.refusing else ""
+        workspaces = f"{self.measured} workspace{'s' if self.measured != 1 else ''}"
+        return f"AUC {self.gain:+.3f} ± {self.gain_error or 0.0:.3f}, held-out posts of {workspaces}{refusing}"
+
+    @property
+    def contributors_in_words(self) -> str:
+        """How many organizations are behind it."""
+        return at_least(self.contributors_at_least)
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""

@@ -158,7 +158,15 @@ class ExchangeService:
     def list_releases(self) -> list[HeldRelease]:
         """This installation's own releases and all that were taken in, newest first within each installation."""
         warehouse, now = open_warehouse(self._warehouse), self._now()
-        return [*self._own(warehouse, now), *self._taken_in(warehouse, now)]
+        return [*self._own(warehouse, now), *self.taken_in()]
+
+    def taken_in(self) -> list[HeldRelease]:
+        """What was taken in from other installations and what of it was forgotten, by installation, newest first."""
+        warehouse, now = open_warehouse(self._warehouse), self._now()
+        trusted, benefit = trusted_fingerprints(self._settings), store.benefit_by_installation(warehouse)
+        rows = sorted(store.imported(warehouse), key=lambda row: row["period"], reverse=True)
+        rows.sort(key=lambda row: row["fingerprint"])
+        return [_held(row, _state(row, trusted), now, benefit.get(row["fingerprint"], {}), 0) for row in rows]
 
     def forget(self, fingerprint: str, period: str | None = None) -> list[str]:
         """Remove an installation's releases, or one of them; whatever is asked next knows nothing of them.
@@ -249,12 +257,6 @@ class ExchangeService:
             about = {"contributors_at_least": least, "rho_so_far": rho, "fingerprint": fingerprint}
             held.append(_held(row | about, OWN, now, {}, periods.count(row["period"])))
         return held[::-1]
-
-    def _taken_in(self, warehouse: Warehouse, now: datetime) -> list[HeldRelease]:
-        trusted, benefit = trusted_fingerprints(self._settings), store.benefit_by_installation(warehouse)
-        rows = sorted(store.imported(warehouse), key=lambda row: row["period"], reverse=True)
-        rows.sort(key=lambda row: row["fingerprint"])
-        return [_held(row, _state(row, trusted), now, benefit.get(row["fingerprint"], {}), 0) for row in rows]
 
 
 def _written(file: Path, content: bytes) -> bool:

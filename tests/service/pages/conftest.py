@@ -13,6 +13,13 @@ from tasks.warehouse import Warehouse
 Pages = Callable[[Warehouse], TestClient]
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])])
+def warehouse(request: pytest.FixtureRequest) -> Warehouse:
+    """The same test on both databases; on PostgreSQL one test reads a page of each kind by default."""
+    made: Warehouse = request.getfixturevalue(f"{request.param}_warehouse")
+    return made
+
+
 @pytest.fixture
 def pages() -> Pages:
     """A browser at the pages of a warehouse; what fails inside is answered, as it would be."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from tasks.experiments.records import ExperimentRecord
+from tasks.experiments.records import ExperimentRecord, ExperimentType
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
@@ -54,6 +54,53 @@ def test_reading_the_page_changes_nothing_and_says_what_a_look_says(warehouse: W
     assert "<img" not in text
 
 
+def contextual(warehouse: Warehouse, units: int) -> str:
+    """Units with a context, which an arm suits, in two batches; the second comes under a policy of the first."""
+    store(warehouse, Workspace, [workspace_row()])
+    service = ExperimentService(warehouse=warehouse)
+    variants = [{"name": "Short <b>"}, {"name": "Long"}]
+    design = {"metric_kind": "binary", "context": ["device"], "salt": "of the tests"}
+    made = service.create_experiment("teaser", "acme", variants, "clicked", ExperimentType.CONTEXTUAL, **design)
+    service.start_experiment(made.experiment_id)
+    random = np.random.default_rng(1)
+    for part in range(2):
+        names = [f"u{part}-{k}" for k in range(units)]
+        contexts = [{"device": str(device)} for device in random.choice(["phone", "desk"], units)]
+        arms = service.assign_variants(made.experiment_id, names, contexts=contexts)
+        suits = [(arm == "Long") == (context["device"] == "desk") for arm, context in zip(arms, contexts, strict=True)]
+        outcomes = [
+            {"unit_id": name, "outcome": float(random.random() < (0.5 if good else 0.1))}
+            for name, good in zip(names, suits, strict=True)
+        ]
+        service.record_outcomes(made.experiment_id, outcomes)
+        service.analyze_experiment(made.experiment_id)
+    return made.experiment_id
+
+
+def test_a_contextual_experiment_says_what_following_the_context_brings(warehouse: Warehouse, pages: Pages) -> None:
+    identifier = contextual(warehouse, UNITS)
+    text = pages(warehouse).get("/experiment", params={"id": identifier}).text
+    policy = ExperimentService(warehouse=warehouse).preview_experiment(identifier).policy
+    assert policy is not None
+    assert "the context matters: no one arm is best in every context" in text
+    section = text.split("Following the context</h2>")[1].split("<h2>")[0]
+    assert section.count('<svg class="interval"') == 2
+    for gain in ("gain_over_best_arm", "gain_over_served"):
+        assert str(policy[gain]["than"]).replace("<b>", "&lt;b&gt;") in section
+    assert f"{policy['value']:.3g} [" in section
+    assert "It looks at device" in section
+    assert "Short &lt;b&gt;" in text
+    assert "nan %" not in text
+
+
+@pytest.mark.parametrize("units", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 3))])
+def test_a_contextual_experiment_of_few_units_is_a_page(units: int, sqlite_warehouse: Warehouse, pages: Pages) -> None:
+    answer = pages(sqlite_warehouse).get("/experiment", params={"id": contextual(sqlite_warehouse, units)})
+    assert answer.status_code == 200
+    assert "Following the context</h2>" in answer.text
+    assert "too few units" in answer.text
+
+
 def test_a_draft_shows_its_plan_and_how_to_start(sqlite_warehouse: Warehouse, pages: Pages) -> None:
     store(sqlite_warehouse, Workspace, [workspace_row()])
     service = ExperimentService(warehouse=sqlite_warehouse)
@@ -77,8 +124,9 @@ def test_the_list_begins_with_what_waits(sqlite_warehouse: Warehouse, pages: Pag
     assert 'scope="row"' not in browser.get("/experiments?q=no-such").text
 
 
-@pytest.mark.parametrize("experiment_id", ["no-such", "a\0b", "..", "<b>"])
-def test_an_unknown_experiment_is_a_page(experiment_id: str, warehouse: Warehouse, pages: Pages) -> None:
-    answer = pages(warehouse).get("/experiment", params={"id": experiment_id})
-    assert answer.status_code == 404
-    assert "There is no experiment of this id" in answer.text
+def test_an_unknown_experiment_is_a_page(warehouse: Warehouse, pages: Pages) -> None:
+    browser = pages(warehouse)
+    for experiment_id in ("no-such", "a\0b", "..", "<b>"):
+        answer = browser.get("/experiment", params={"id": experiment_id})
+        assert answer.status_code == 404
+        assert "There is no experiment of this id" in answer.text

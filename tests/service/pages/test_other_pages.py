@@ -4,30 +4,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from service.pages.files import FILES
+from tasks.settings import get_settings
 from tasks.swarm import AgentDebateOrchestrator
+from tasks.transfer.exchange.signing import KEY_FILE
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import StepOutcome, TransferRelease
+from tasks.warehouse.schema import ReleaseBenefit, ReleaseImport, StepOutcome, TransferRelease
 from tests.factories import store
 from tests.generators.agencies import HOSTILE, HOSTILE_ID, write_agency
+from tests.release_factories import manifest_of, name_of, noisy_sums
 
 Pages = Callable[[Warehouse], TestClient]
 LISTS = ("/", "/experiments", "/models", "/debates", "/runs", "/releases")
 MODEL = "/model?id=client-0006&type=ENGAGEMENT_PREDICTOR"
 
 
-@pytest.mark.parametrize("path", LISTS)
-def test_every_list_is_a_page_also_where_nothing_is(path: str, warehouse: Warehouse, pages: Pages) -> None:
-    answer = pages(warehouse).get(path)
-    assert answer.status_code == 200
-    assert "<h1>" in answer.text
-    assert "Permanent link to this page" in answer.text
-    assert "UTC</time>" in answer.text
+def test_every_list_is_a_page_also_where_nothing_is(warehouse: Warehouse, pages: Pages) -> None:
+    browser = pages(warehouse)
+    for path in LISTS:
+        answer = browser.get(path)
+        assert answer.status_code == 200
+        assert "<h1>" in answer.text
+        assert "Permanent link to this page" in answer.text
+        assert "UTC</time>" in answer.text
+
+
+def test_postgresql_gives_a_page_of_each_kind(postgres_warehouse: Warehouse, pages: Pages) -> None:
+    write_agency(postgres_warehouse, 14, nights=2)
+    browser = pages(postgres_warehouse)
+    own = ("/workspace?id=client-0013", "/learnings?id=client-0003", "/learnings?id=client-0003&q=a%00question")
+    for path in (*LISTS, MODEL, *own):
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        assert 'class="source"' in answer.text
 
 
 def test_every_list_is_full_and_light_and_holds_no_markup_of_others(sqlite_warehouse: Warehouse, pages: Pages) -> None:
@@ -53,16 +68,15 @@ def test_a_model_shows_versions_drift_and_who_served(warehouse: Warehouse, pages
     assert "promotion of v_1" in text
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/model?id=client-0001&type=NO_SUCH", "/model?id=nobody&type=TONE_CLASSIFIER", "/debate?id=x", "/run?id=x"],
-)
-def test_what_is_not_there_is_a_page(path: str, warehouse: Warehouse, pages: Pages) -> None:
+def test_what_is_not_there_is_a_page(warehouse: Warehouse, pages: Pages) -> None:
     write_agency(warehouse, 2, nights=1)
-    answer = pages(warehouse).get(path)
-    assert answer.status_code == 404
-    assert answer.headers["content-type"].startswith("text/html")
-    assert "client-0000" not in answer.text
+    browser = pages(warehouse)
+    models = ("/model?id=client-0001&type=NO_SUCH", "/model?id=nobody&type=TONE_CLASSIFIER")
+    for path in (*models, "/debate?id=x", "/run?id=x"):
+        answer = browser.get(path)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "client-0000" not in answer.text
 
 
 def test_a_run_leads_to_prefect_where_prefect_knows_it(
@@ -93,6 +107,30 @@ async def test_a_debate_shows_its_answer_and_what_each_option_would_bring(
     assert "90 % interval" in text
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert" in text
+
+
+def test_releases_of_others_say_whether_they_are_trusted_and_what_they_bring(
+    warehouse: Warehouse, pages: Pages, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAPTORFLOW_TRUSTED_RELEASES", name_of(1))
+    get_settings.cache_clear()
+    sums = noisy_sums(1)
+    row = manifest_of(sums).model_dump(exclude={"format", "as_of"}) | {"sums": sums, "file_sha256": "0" * 64}
+    row |= {"as_of": datetime.now(UTC) - timedelta(days=12), "imported_at": datetime.now(UTC), "forgotten_at": None}
+    store(warehouse, ReleaseImport, [row | {"fingerprint": name_of(seed)} for seed in (1, 2)])
+    benefit = {"workspace_id": "acme", "fingerprint": name_of(1), "gain": 0.031, "standard_error": 0.01}
+    benefit |= {"held_out_posts": 60, "refused": False, "measured_at": datetime.now(UTC)}
+    store(warehouse, ReleaseBenefit, [benefit])
+    text = pages(warehouse).get("/releases").text
+    rows = {seed: text.split(name_of(seed)[:16])[-1].split("</tr>")[0] for seed in (1, 2)}
+    assert "in use" in rows[1]
+    assert "AUC +0.031 ± 0.010, held-out posts of 1 workspace" in rows[1]
+    assert "not trusted" in rows[2]
+    assert "not enough data" in rows[2]
+    assert all("12 days" in row and "at least 12" in row for row in rows.values())
+    assert "raptorflow releases import FILE" in text
+    assert "acme" not in text
+    assert list(home.glob(KEY_FILE)) == [], "reading a page makes no key"
 
 
 def test_a_broken_page_says_so_and_shows_no_traceback(
