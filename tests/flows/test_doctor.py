@@ -16,8 +16,7 @@ from tasks.warehouse.migration import expected_revision
 from tasks.warehouse.schema import Content, ModelVersion
 from tests.factories import START, content_row, store, store_content
 
-
-BEFORE_THE_NEWEST = "0020_release_exchange"
+BEFORE_THE_NEWEST = "0023_contextual_experiments"
 
 
 @pytest.fixture
@@ -32,8 +31,8 @@ def sound(home: Path) -> Path:
 def outdated(_home: Path) -> None:
     with Warehouse().begin() as connection:
         connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{BEFORE_THE_NEWEST}'")
-        connection.exec_driver_sql("DROP TABLE experiment_policy")
-        connection.exec_driver_sql("ALTER TABLE experiment_assignment DROP COLUMN context")
+        connection.exec_driver_sql("DROP TABLE webhook_message")
+        connection.exec_driver_sql("DROP TABLE webhook")
 
 
 def newer(_home: Path) -> None:

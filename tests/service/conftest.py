@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from flows.platform.addresses import free_port
 from flows.platform.front_door import App
-from service import scoring
+from service import hook_courier, scoring
 from service.app import create_app
 from tasks.access import AccessService, secret_texts
 from tasks.warehouse import Warehouse
@@ -58,6 +58,12 @@ class Served:
 def _fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys that take no 40 ms each; what they cost is none of these tests' business."""
     monkeypatch.setattr(secret_texts, "COST", 2**4)
+
+
+@pytest.fixture(autouse=True)
+def _no_courier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No round of deliveries among the queries that tests count."""
+    monkeypatch.setattr(hook_courier, "SECONDS_BETWEEN_ROUNDS", 1e6)
 
 
 @contextmanager
