@@ -16,18 +16,18 @@ class HookCourier:
 
     def __init__(self, access: WarehouseAccess) -> None:
         self._access, self._is_over = access, threading.Event()
-        self._thread = threading.Thread(target=self._rounds, name="hooks", daemon=True)
 
     def start(self) -> None:
         """Begin; the first round comes after the first pause, so that requests are answered first."""
-        self._thread.start()
+        self._is_over = threading.Event()  # of this start alone: an application may be started again
+        threading.Thread(target=self._rounds, args=[self._is_over], name="hooks", daemon=True).start()
 
     def stop(self) -> None:
         """End after what is being sent."""
         self._is_over.set()
 
-    def _rounds(self) -> None:
-        while not self._is_over.wait(SECONDS_BETWEEN_ROUNDS):
+    def _rounds(self, is_over: threading.Event) -> None:
+        while not is_over.wait(SECONDS_BETWEEN_ROUNDS):
             self._round()
 
     def _round(self) -> None:
