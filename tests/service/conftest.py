@@ -99,8 +99,14 @@ def served(sqlite_warehouse: Warehouse) -> Iterator[Served]:
 
 @pytest.fixture
 def served_twice(warehouse: Warehouse) -> Iterator[Served]:
-    """On each database."""
+    """On each database: one test of each subject."""
     yield from serve_customers(warehouse)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])])
+def served_mostly(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """On SQLite, and on PostgreSQL with the slow tests."""
+    yield from serve_customers(request.getfixturevalue(f"{request.param}_warehouse"))
 
 
 @pytest.fixture
