@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from flows import debate_commands, experiment_commands, key_commands, release_commands
+from flows import debate_commands, experiment_commands, hook_commands, key_commands, release_commands
 from tasks.errors import InputError, RaptorflowError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.add_typer(experiment_commands.app, name="experiment")
 app.add_typer(debate_commands.app, name="debate")
 app.add_typer(key_commands.app, name="keys")
+app.add_typer(hook_commands.app, name="hooks")
 app.add_typer(release_commands.app, name="releases")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]

@@ -15,6 +15,7 @@ from service.body_limit import BodyLimit
 from service.callers import DECLARED
 from service.flags import Flags
 from service.gate import KeyGate
+from service.hook_courier import HookCourier
 from service.rooms import Rooms
 from service.routes import debates, experiments, findings, flags, models, runs
 from service.scoring import Scoring
@@ -38,6 +39,7 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
     access = WarehouseAccess(warehouse)
     app.state.warehouse, app.state.gate, app.state.rooms = access, KeyGate(access), Rooms(access)
     app.state.scoring, app.state.debates = Scoring(access.url), set()
+    app.state.courier = HookCourier(access)
     app.state.assignments = AssignmentQueue(app.state.rooms)
     app.state.flags = Flags(app.state.rooms, app.state.assignments)
     _let_pages_ask(app, get_settings())
@@ -76,8 +78,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     warming = threading.Timer(SECONDS_BEFORE_WARMING, _import_rooms)
     warming.daemon = True
     warming.start()
+    app.state.courier.start()
     yield
     warming.cancel()
+    app.state.courier.stop()
     app.state.scoring.close()
     app.state.warehouse.close()
 

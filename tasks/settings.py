@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     allowed_origins: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_ALLOWED_ORIGINS"))
     input_folders: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_INPUT_FOLDERS"))
     trusted_releases: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_TRUSTED_RELEASES"))
+    hook_networks: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_HOOK_NETWORKS"))
     log_format: Literal["text", "json"] = Field(default="text", validation_alias=AliasChoices("RAPTORFLOW_LOG_FORMAT"))
     task_runner: Literal["threads", "dask"] = Field(
         default="threads", validation_alias=AliasChoices("RAPTORFLOW_TASK_RUNNER")
@@ -90,12 +91,16 @@ class Settings(BaseSettings):
         Raises:
             ValueError: if one is no address and no network.
         """
-        try:
-            return [ip_network(text.strip(), strict=False) for text in self.trusted_proxies.split(",") if text.strip()]
-        except ValueError as error:
-            raise ValueError(
-                f"RAPTORFLOW_TRUSTED_PROXIES: {error}; write addresses or networks, with commas"
-            ) from error
+        return _networks("RAPTORFLOW_TRUSTED_PROXIES", self.trusted_proxies)
+
+    @property
+    def hook_targets(self) -> list[IPv4Network | IPv6Network]:
+        """Networks that webhooks may lead to besides the public internet, over plain HTTP too.
+
+        Raises:
+            ValueError: if one is no address and no network.
+        """
+        return _networks("RAPTORFLOW_HOOK_NETWORKS", self.hook_networks)
 
     @property
     def foreign_pages(self) -> list[str]:
@@ -117,6 +122,13 @@ class Settings(BaseSettings):
     def rejects(self) -> Path:
         """Folder of rejected rows."""
         return self.home.resolve() / "rejects"
+
+
+def _networks(name: str, texts: str) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(text.strip(), strict=False) for text in texts.split(",") if text.strip()]
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}; write addresses or networks, with commas") from error
 
 
 def without_password(address: str) -> str:

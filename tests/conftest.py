@@ -41,6 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "RAPTORFLOW_TRUSTED_PROXIES",
         "RAPTORFLOW_ALLOWED_ORIGINS",
         "RAPTORFLOW_TRUSTED_RELEASES",
+        "RAPTORFLOW_HOOK_NETWORKS",
         "PREFECT_SERVER_API_AUTH_STRING",
         "PREFECT_API_AUTH_STRING",
     ):

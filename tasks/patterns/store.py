@@ -11,11 +11,15 @@ from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import aliased
 
 from tasks.content.topics import Topic
+from tasks.patterns.history import NEW
 from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery
 from tasks.warehouse import Warehouse
 from tasks.warehouse.calendar_range import readable
+from tasks.warehouse.outbox import HookEvent, tell_hooks
 from tasks.warehouse.schema import Content, PatternAnalysis, PatternFinding
 from tasks.warehouse.standing import stored_state
+
+MOST_TOLD = 20  # of an analysis; the API has them all
 
 
 def save(warehouse: Warehouse, analysis: ContentAnalysis, run_id: str) -> None:
@@ -39,6 +43,12 @@ def save(warehouse: Warehouse, analysis: ContentAnalysis, run_id: str) -> None:
         connection.execute(delete(PatternFinding).where(PatternFinding.analysis_id == query.analysis_id))
         warehouse.upsert(connection, PatternAnalysis, [head])
         warehouse.upsert(connection, PatternFinding, rows)
+        if news := [row for row in rows if row["trend"] == NEW]:
+            names = ("pattern_key", "description", "lift_pct", "lift_low_pct", "lift_high_pct", "sample_size")
+            shown = [{name: row[name] for name in names} for row in news[:MOST_TOLD]]
+            data = {"content_type": query.content_type, "new": len(news), "patterns": shown, "claim": "association"}
+            about = (query.content_type, query.analysis_id)
+            tell_hooks(warehouse, connection, HookEvent.PATTERNS_FOUND, query.workspace_id, about, data)
 
 
 def previous_patterns(warehouse: Warehouse, query: PatternQuery) -> list[Pattern]:

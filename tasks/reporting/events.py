@@ -7,16 +7,18 @@ from typing import Any
 
 from prefect.events import emit_event
 
+from tasks.warehouse.outbox import HookEvent
+
 
 class Event(StrEnum):
-    """Every event of the platform; nothing else can be emitted."""
+    """Every event of the platform; nothing else can be emitted. Those that webhooks are told too stand there."""
 
-    DRIFT_DETECTED = "raptorflow.drift.detected"
+    DRIFT_DETECTED = HookEvent.DRIFT_DETECTED.value
     MODEL_REGISTERED = "raptorflow.model.registered"
-    MODEL_PROMOTED = "raptorflow.model.promoted"
-    MODEL_ROLLED_BACK = "raptorflow.model.rolled-back"
+    MODEL_PROMOTED = HookEvent.MODEL_PROMOTED.value
+    MODEL_ROLLED_BACK = HookEvent.MODEL_ROLLED_BACK.value
     MODEL_WITHDRAWN = "raptorflow.model.withdrawn"
-    EXPERIMENT_DECIDED = "raptorflow.experiment.decided"
+    EXPERIMENT_DECIDED = HookEvent.EXPERIMENT_DECIDED.value
     DEBATE_CONCLUDED = "raptorflow.debate.concluded"
     INPUT_STOPPED = "raptorflow.input.stopped"
 

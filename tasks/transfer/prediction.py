@@ -85,7 +85,7 @@ def _prior(pool: Pool, known: Mask) -> tuple[Floats, Floats]:
 
 
 def _disagreement(mean: Floats, variance: Floats, own: Floats, own_error: Floats, known: Mask) -> float:
-    """How many times the prior's variance the target's distance to the pool is; 1 unless it is larger by more than chance.
+    """How many times the prior's variance the target's distance to the pool is; 1 unless chance is too small for it.
 
     A prior that chance has widened believes own posts too readily.
     """

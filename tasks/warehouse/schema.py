@@ -1000,3 +1000,35 @@ class AuditEntry(Base):
     action: Mapped[str] = mapped_column(Key)
     subject: Mapped[str] = mapped_column(Text)
     count: Mapped[int]
+
+
+class Webhook(Base):
+    """An address of a customer that is told what became of one workspace. Signing needs the secret as it is."""
+
+    __tablename__ = "webhook"
+    __table_args__ = (Index("webhook_by_workspace", "workspace_id"),)
+    hook_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Key)
+    url: Mapped[str] = mapped_column(Text)
+    events: Mapped[list[Any]]
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class WebhookMessage(Base):
+    """What one hook is to be told of one event, written with the event itself; and how telling it went."""
+
+    __tablename__ = "webhook_message"
+    __table_args__ = (Index("webhook_message_due", "next_at"),)
+    hook_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    message_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(Key)
+    event: Mapped[str] = mapped_column(Label)
+    about: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]]
+    occurred_at: Mapped[datetime]
+    attempts: Mapped[int]
+    next_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    problem: Mapped[str | None] = mapped_column(Text)

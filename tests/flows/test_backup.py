@@ -25,6 +25,7 @@ from tasks.models.service import ModelService
 from tasks.models.store.artifact_addresses import moved_addresses, relocate
 from tasks.models.store.state import model_state
 from tasks.settings import get_settings
+from tasks.transfer.privacy import period_of
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.extraction import freeze
 from tasks.warehouse.migration import current_revision
@@ -35,6 +36,7 @@ from tests.factories import content_row, store, store_content
 # Signs that addresses write in their own way: of files for MLflow, of databases for SQLite and ADBC.
 ODD = "hö me %41 @x&y=1"
 TYPE = ModelType.ENGAGEMENT_PREDICTOR
+CHARGED = "2026-01-05"  # a period of long ago
 Members = dict[str, tuple[tarfile.TarInfo, bytes]]
 
 
@@ -53,7 +55,7 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]
         warehouse = open_warehouse()
         rows = posts(160)
         store_content(warehouse, rows)
-        charge = {"unit_id": "acme", "period": "2026-01-05", "rho": 0.5, "charged_at": rows[0]["published_at"]}
+        charge = {"unit_id": "acme", "period": CHARGED, "rho": 0.5, "charged_at": rows[0]["published_at"]}
         store(warehouse, TransferCharge, [charge | {"run_id": "r"}])
         ModelService().check_and_update_models("acme", [TYPE])
         predicted = ModelService().predict("acme", TYPE, ["c0", "c1"])
@@ -78,7 +80,9 @@ def test_what_was_restored_elsewhere_predicts_the_same(backed_up: tuple[Path, li
         everything = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
         assert freeze(Warehouse(), ["acme"], everything, home / "snapshots").content.rows == 160
         assert [row["output"] for row in ModelService().predict("acme", TYPE, ["c0", "c1"])] == predicted
-        assert [row["rho"] for row in Warehouse().rows(TransferCharge.__table__.select())] == [0.5]
+        charged = {row["period"]: row["rho"] for row in Warehouse().rows(TransferCharge.__table__.select())}
+        assert charged.pop(CHARGED) == 0.5
+        assert list(charged) == [period_of(datetime.now(UTC))], "what the lost warehouse may have drawn counts as drawn"
         assert moved_addresses(get_settings().mlflow_tracking_uri, home / "mlflow-artifacts") == 0
         before = set(home.rglob("model.skops"))
         store_content(Warehouse(), posts(220))

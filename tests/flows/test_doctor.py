@@ -16,7 +16,7 @@ from tasks.warehouse.migration import expected_revision
 from tasks.warehouse.schema import Content, ModelVersion
 from tests.factories import START, content_row, store, store_content
 
-BEFORE_THE_NEWEST = "0023_contextual_experiments"
+BEFORE_THE_NEWEST = "0025_webhooks"
 
 
 @pytest.fixture
@@ -31,8 +31,7 @@ def sound(home: Path) -> Path:
 def outdated(_home: Path) -> None:
     with Warehouse().begin() as connection:
         connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{BEFORE_THE_NEWEST}'")
-        connection.exec_driver_sql("DROP INDEX drift_check_by_instant")
-        connection.exec_driver_sql("DROP INDEX step_outcome_by_step")
+        connection.exec_driver_sql("DROP TABLE defaults")
 
 
 def newer(_home: Path) -> None:

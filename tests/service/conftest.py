@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from flows.platform.addresses import free_port
 from flows.platform.front_door import App
-from service import scoring
+from service import hook_courier, scoring
 from service.app import create_app
 from tasks.access import AccessService, secret_texts
 from tasks.warehouse import Warehouse
@@ -60,6 +60,12 @@ def _fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secret_texts, "COST", 2**4)
 
 
+@pytest.fixture(autouse=True)
+def _no_courier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No round of deliveries among the queries that tests count."""
+    monkeypatch.setattr(hook_courier, "SECONDS_BETWEEN_ROUNDS", 1e6)
+
+
 @contextmanager
 def listening(app: App) -> Iterator[str]:
     """The application at an address of its own, for clients that speak HTTP."""
@@ -93,8 +99,14 @@ def served(sqlite_warehouse: Warehouse) -> Iterator[Served]:
 
 @pytest.fixture
 def served_twice(warehouse: Warehouse) -> Iterator[Served]:
-    """On each database."""
+    """On each database: one test of each subject."""
     yield from serve_customers(warehouse)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])])
+def served_mostly(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """On SQLite, and on PostgreSQL with the slow tests."""
+    yield from serve_customers(request.getfixturevalue(f"{request.param}_warehouse"))
 
 
 @pytest.fixture

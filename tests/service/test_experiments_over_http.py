@@ -39,11 +39,11 @@ def test_an_experiment_from_design_to_decision(served_twice: Served) -> None:
     assert [row["action"] for row in client.get(f"{one}/decisions", headers=key).json()["items"]][-1] == "completed"
 
 
-def test_arms_are_the_engines_to_the_bit_one_by_one_and_together(served_twice: Served) -> None:
-    key, client = served_twice.key("admin"), served_twice.client
+def test_arms_are_the_engines_to_the_bit_one_by_one_and_together(served_mostly: Served) -> None:
+    key, client = served_mostly.key("admin"), served_mostly.client
     design = {"traffic_share": 0.8, "holdout_share": 0.1}
-    identifier = served_twice.experiment(key, salt="fixed", design=design)
-    engine = ExperimentService(warehouse=served_twice.warehouse)
+    identifier = served_mostly.experiment(key, salt="fixed", design=design)
+    engine = ExperimentService(warehouse=served_mostly.warehouse)
     plan = engine._plan(identifier)
     units = [f"unit-{k} é" for k in range(60)]
     with ThreadPoolExecutor(8) as pool:
@@ -130,10 +130,10 @@ def test_bad_input_names_its_field(served: Served, path: str, body: dict[str, An
     ],
 )
 def test_what_the_engine_refuses_is_told_in_its_words(
-    served_twice: Served, path: str, body: dict[str, Any], status: int, word: str
+    served_mostly: Served, path: str, body: dict[str, Any], status: int, word: str
 ) -> None:
-    key = served_twice.key("admin")
-    answer = served_twice.client.post(LIST + path.format(id=served_twice.experiment(key)), headers=key, json=body)
+    key = served_mostly.key("admin")
+    answer = served_mostly.client.post(LIST + path.format(id=served_mostly.experiment(key)), headers=key, json=body)
     assert (answer.status_code, word in answer.json()["detail"]) == (status, True), answer.text
 
 

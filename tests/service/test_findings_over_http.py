@@ -64,18 +64,18 @@ def test_patterns_and_recommendations_are_the_workspaces_own(served_twice: Serve
     assert (unknown.status_code, "sing" in unknown.json()["detail"]) == (422, True)
 
 
-def test_insights_say_why_there_are_none(served_twice: Served) -> None:
-    answer = served_twice.client.get("/v1/insights", headers=served_twice.key("read")).json()
+def test_insights_say_why_there_are_none(served_mostly: Served) -> None:
+    answer = served_mostly.client.get("/v1/insights", headers=served_mostly.key("read")).json()
     assert answer["insights"] == []
     assert answer["status"]
 
 
 @pytest.mark.usefixtures("scored_here")
-def test_a_draft_is_told_what_it_meets_what_it_misses_and_what_it_is_like(served_twice: Served) -> None:
-    learned(served_twice.warehouse)
-    key = served_twice.key("read")
+def test_a_draft_is_told_what_it_meets_what_it_misses_and_what_it_is_like(served_mostly: Served) -> None:
+    learned(served_mostly.warehouse)
+    key = served_mostly.key("read")
     draft = {"title": "spring sale shoes", "body": "spring sale shoes today", "media_type": "hologram"}
-    score = served_twice.client.post("/v1/score", headers=key, json=draft)
+    score = served_mostly.client.post("/v1/score", headers=key, json=draft)
     assert score.status_code == 200, score.text
     told = score.json()
     assert [one["pattern_key"] for one in told["missed"]] == ["rule_question_count", "rule_word_count"]
@@ -87,7 +87,7 @@ def test_a_draft_is_told_what_it_meets_what_it_misses_and_what_it_is_like(served
     assert told["unusual"] == ["no post has media type “hologram” so far"]
     assert told["expected"]["value"] is None
     assert "no model" in told["expected"]["reason"]
-    asked = served_twice.client.post("/v1/score", headers=key, json={"title": "zebra quantum?", "body": "flux"}).json()
+    asked = served_mostly.client.post("/v1/score", headers=key, json={"title": "zebra quantum?", "body": "flux"}).json()
     assert [one["pattern_key"] for one in asked["met"]] == ["rule_question_count"]
     assert asked["met"][0]["change"] is None
     assert "unlike anything seen" in asked["unusual"][0]
@@ -118,25 +118,25 @@ def test_models_without_a_champion_say_so(served: Served) -> None:
     assert moved.status_code == 409
 
 
-def test_a_debate_is_started_polled_and_read_once(served_twice: Served) -> None:
-    learned(served_twice.warehouse)
-    key = served_twice.key("write") | {"idempotency-key": "monday"}
+def test_a_debate_is_started_polled_and_read_once(served_mostly: Served) -> None:
+    learned(served_mostly.warehouse)
+    key = served_mostly.key("write") | {"idempotency-key": "monday"}
     body = {"problem": "Ask or tell?", "options": ["Ask a question", "Tell it"], "agent_roles": ["copywriting_ninja"]}
-    started = served_twice.client.post("/v1/debates", headers=key, json=body)
+    started = served_mostly.client.post("/v1/debates", headers=key, json=body)
     assert started.status_code == 202, started.text
     where = started.headers["location"]
     until = time.monotonic() + 60
-    while not (debate := served_twice.client.get(where, headers=key).json())["is_over"]:
+    while not (debate := served_mostly.client.get(where, headers=key).json())["is_over"]:
         assert time.monotonic() < until, debate["status"]
         time.sleep(0.1)
-    again = served_twice.client.post("/v1/debates", headers=key, json=body)
+    again = served_mostly.client.post("/v1/debates", headers=key, json=body)
     assert again.headers["location"] == where
-    assert len(served_twice.client.get("/v1/debates", headers=key).json()["items"]) == 1
-    other = served_twice.key("read", workspace="umbrella")
-    hidden, none = (served_twice.client.get(path, headers=other) for path in (where, "/v1/debates/api-none"))
+    assert len(served_mostly.client.get("/v1/debates", headers=key).json()["items"]) == 1
+    other = served_mostly.key("read", workspace="umbrella")
+    hidden, none = (served_mostly.client.get(path, headers=other) for path in (where, "/v1/debates/api-none"))
     assert (hidden.status_code, hidden.text) == (none.status_code, none.text) == (404, hidden.text)
-    wrong = served_twice.client.post(
-        "/v1/debates", headers=served_twice.key("write"), json=body | {"agent_roles": ["x"]}
+    wrong = served_mostly.client.post(
+        "/v1/debates", headers=served_mostly.key("write"), json=body | {"agent_roles": ["x"]}
     )
     assert wrong.status_code == 422
 
@@ -165,14 +165,14 @@ def test_without_a_prefect_server_runs_are_put_off(served: Served, monkeypatch: 
         assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
 
 
-def test_the_audit_log_comes_in_pages_newest_first(served_twice: Served) -> None:
-    key = served_twice.key("admin")
-    names = [served_twice.experiment(key, f"e{k}", start=False) for k in range(3)]
-    first = served_twice.client.get("/v1/audit", headers=key, params={"limit": 2}).json()
-    rest = served_twice.client.get("/v1/audit", headers=key, params={"limit": 2, "cursor": first["next"]}).json()
+def test_the_audit_log_comes_in_pages_newest_first(served_mostly: Served) -> None:
+    key = served_mostly.key("admin")
+    names = [served_mostly.experiment(key, f"e{k}", start=False) for k in range(3)]
+    first = served_mostly.client.get("/v1/audit", headers=key, params={"limit": 2}).json()
+    rest = served_mostly.client.get("/v1/audit", headers=key, params={"limit": 2, "cursor": first["next"]}).json()
     assert [row["subject"] for row in first["items"] + rest["items"]] == names[::-1]
     assert rest["next"] is None
-    assert served_twice.client.get("/v1/audit", headers=served_twice.key("write")).status_code == 403
+    assert served_mostly.client.get("/v1/audit", headers=served_mostly.key("write")).status_code == 403
 
 
 def test_what_was_learned_is_recalled_in_other_words(served: Served) -> None:

@@ -45,13 +45,13 @@ def test_a_key_opens_its_workspace_and_an_organizations_key_all_of_its_own(serve
     assert len({answer.text for answer in refused}) == 1, "a workspace of others is told from none"
 
 
-def test_what_is_kept_of_a_key_opens_nothing(served_twice: Served) -> None:
-    key = served_twice.key("read")
-    (row,) = served_twice.warehouse.rows(select(ApiKey.__table__))
+def test_what_is_kept_of_a_key_opens_nothing(served_mostly: Served) -> None:
+    key = served_mostly.key("read")
+    (row,) = served_mostly.warehouse.rows(select(ApiKey.__table__))
     secret = key["authorization"].rpartition("_")[2]
     assert secret not in str(row)
     forged = secret_texts.text_of(row["key_id"], row["hash"].hex()[:43])
-    assert served_twice.client.get(LIST, headers={"x-api-key": forged}).status_code == 401
+    assert served_mostly.client.get(LIST, headers={"x-api-key": forged}).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tests.service.conftest import ARMS, SECONDS_TO_START
 from tests.subprocess_helper import ended, in_subprocess
 
 CLIENTS = 8
-ACKNOWLEDGED_BEFORE_THE_KILL = 60
+ACKNOWLEDGED_BEFORE_THE_KILL = 24
 
 
 def serve_from(address: str, home: str, port: int) -> None:
@@ -60,9 +60,11 @@ class Client(threading.Thread):
                     return  # killed
 
 
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])])
 def test_a_killed_service_has_lost_nothing_that_it_acknowledged(
-    warehouse: Warehouse, home: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    warehouse: Warehouse = request.getfixturevalue(f"{kind}_warehouse")
     store(warehouse, Workspace, [workspace_row()])
     engine = ExperimentService(warehouse=warehouse)
     identifier = engine.create_experiment("titles", "acme", ARMS, "clicks", metric_kind="binary").experiment_id

@@ -10,8 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
+from tasks.experiments.definition import COMPLETED
 from tasks.experiments.store.rows import Row, rows_of
 from tasks.warehouse import Warehouse
+from tasks.warehouse.outbox import HookEvent, tell_hooks
 from tasks.warehouse.schema import Experiment, ExperimentDecision, ExperimentLook
 
 
@@ -89,6 +91,14 @@ class DecisionLog:
         entry |= {"evidence": _jsonable(evidence), "recorded_at": now}
         entry["sha256"] = sealed(entry, before)
         self.warehouse.upsert(connection, table, [entry], keep_existing=True)
+        if action == COMPLETED:
+            self._tell_hooks(connection, experiment_id, evidence)
+
+    def _tell_hooks(self, connection: Connection, experiment_id: str, evidence: Row) -> None:
+        mine = select(Experiment.workspace_id, Experiment.name).where(Experiment.experiment_id == experiment_id)
+        workspace_id, name = connection.execute(mine).one()
+        data = {"name": name} | {one: evidence.get(one) for one in ("conclusion", "winner", "p_value", "n")}
+        tell_hooks(self.warehouse, connection, HookEvent.EXPERIMENT_DECIDED, workspace_id, (experiment_id,), data)
 
 
 def sealed(entry: Mapping[str, Any], before: str) -> str:

@@ -11,8 +11,12 @@ from uuid import uuid4
 from sqlalchemy import Connection, Select, delete, select, update
 
 from tasks.models.records import (
+    CRITICAL,
     DELETED,
+    PROMOTION,
     REGISTERED,
+    ROLLBACK,
+    WARNING,
     Deployment,
     DriftReport,
     ModelKey,
@@ -24,6 +28,7 @@ from tasks.models.records import (
 )
 from tasks.warehouse import Warehouse
 from tasks.warehouse.locks import lock_until_commit
+from tasks.warehouse.outbox import HookEvent, tell_hooks
 from tasks.warehouse.schema import (
     DriftCheck,
     ModelDeployment,
@@ -37,6 +42,7 @@ from tasks.warehouse.schema import (
 OPENED, CLOSED = "opened", "closed"
 ROWS_PER_QUERY = 5_000
 PENDING, DONE, ABANDONED = "pending", "done", "abandoned"
+TOLD = {PROMOTION: HookEvent.MODEL_PROMOTED, ROLLBACK: HookEvent.MODEL_ROLLED_BACK}
 
 
 OfModel = DriftCheck | ModelVersion | ModelDeployment | ModelPrediction | ModelRollout | ModelServing
@@ -139,7 +145,13 @@ class ModelStore:
         row = {name: getattr(deployment, name) for name in Deployment.__slots__}
         row |= {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "phase": phase, "run_id": run_id}
         with self.warehouse.begin() as connection:
-            return self.warehouse.upsert(connection, ModelDeployment, [row], keep_existing=True) == 1
+            is_first = self.warehouse.upsert(connection, ModelDeployment, [row], keep_existing=True) == 1
+            event = TOLD.get(deployment.kind)
+            if is_first and event is not None and row["outcome"] == DONE:
+                names = ("generation", "version_name", "from_version", "reason", "actor")
+                about, data = (key.model_type.value, str(row["generation"])), {name: row[name] for name in names}
+                tell_hooks(self.warehouse, connection, event, key.workspace_id, about, data)
+            return is_first
 
     def add_predictions(self, key: ModelKey, version_name: str, rows: Sequence[Mapping[str, Any]], run_id: str) -> None:
         """Log predictions; the same version on the same inputs is the same row."""
@@ -218,6 +230,13 @@ class ModelStore:
         row |= {"checked_at": datetime.now(UTC), "run_id": run_id}
         with self.warehouse.begin() as connection:
             self.warehouse.upsert(connection, DriftCheck, [row])
+            if row["drift_status"] in (WARNING, CRITICAL):
+                names = ("drift_status", "drift_score", "p_value", "recommendation", "reasons", "version_name")
+                about, data = (
+                    (key.model_type.value, str(row["version_name"]), data_sha256),
+                    {one: row[one] for one in names},
+                )
+                tell_hooks(self.warehouse, connection, HookEvent.DRIFT_DETECTED, key.workspace_id, about, data)
 
 
 def all_keys(warehouse: Warehouse) -> list[ModelKey]:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0026_workspace_defaults"
-down_revision = "0023_contextual_experiments"
+down_revision = "0025_webhooks"
 
 
 def upgrade() -> None:

@@ -1,0 +1,7 @@
+"""Webhooks: customers' addresses that are told what became of their workspace, signed and repeated."""
+
+from __future__ import annotations
+
+from tasks.hooks.service import HookService
+
+__all__ = ["HookService"]
