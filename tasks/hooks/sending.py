@@ -77,7 +77,7 @@ def _certificates() -> ssl.SSLContext:
 
 
 def _shut(connected: socket.socket) -> None:
-    """Wake whoever waits for it, below TLS, whose own state belongs to the thread that speaks."""
+    """Wake whoever waits for it, below TLS, whose own state belongs to the thread that sends."""
     with suppress(OSError):
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 

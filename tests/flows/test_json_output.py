@@ -172,6 +172,7 @@ def test_every_command_prints_json(
         "inspect": [str(full_home / "posts.csv")],
         "run": ["pattern-learning", "--dry-run"],
         "backup": [str(full_home / "night.tar")],
+        "recall": ["posts with pictures"],
     }
     if command in ("run", "restore"):
         pytest.skip("each flow has its turn above" if command == "run" else "what it prints, backup has printed")
