@@ -115,10 +115,10 @@ class AssignmentPlan:
         arm = bisect_right(self.ends if shares is None else cumulative(shares), position)
         return arm if self.covered is None or position < self.covered[arm][1] else None
 
-    def shares(self, context: Context) -> tuple[float, ...]:
-        """Probability of each arm for a unit with this context."""
+    def shares(self, context: Context) -> tuple[float, ...] | None:
+        """Probability of each arm for a unit with this context; None where the weights say it."""
         if self.policy is None:
-            return self.weights
+            return None
         is_on = np.array(self.weights) > 0
         return tuple(float(share) for share in self.policy.probabilities([context], is_on)[0])
 
@@ -137,15 +137,15 @@ class AssignmentPlan:
         context: Context | None = None,
     ) -> dict[str, Any] | None:
         """The assignment to store; None if the unit takes no part."""
-        shares = self.weights if self.context is None else self.shares(context or {})
-        arm = self.choose(unit_id, None if self.context is None else shares)
+        shares = self.shares(context or {})
+        arm = self.choose(unit_id, shares)
         if arm is None:
             return None
         about = {"experiment_id": self.experiment_id, "unit_id": unit_id, "variant_id": self.variants[arm]}
         known: dict[str, Any] = {"segment": segment, "covariate": covariate, "assigned_at": now}
         if self.context is not None:
             known["context"] = json.dumps(context or {}, sort_keys=True, ensure_ascii=False)
-        return about | {"epoch": self.epoch, "propensity": shares[arm]} | known
+        return about | {"epoch": self.epoch, "propensity": (shares or self.weights)[arm]} | known
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,6 @@ from tasks.experiments.store import ExperimentStore, Row
 from tasks.statistics.confidence_sequences import half_width, lower_half_width, p_value
 
 Array = NDArray[np.float64]
-Stored = tuple[Row, list[Row], list[Row]]
 RECENT = 1000  # units whose contexts say which shares arms have now
 METHOD = (
     "augmented inverse-propensity scores by the policy and model that were there before each unit came; asymptotic "
@@ -71,36 +70,46 @@ def learn(store: ExperimentStore, experiment_id: str, known: AnalysisInput) -> L
 
 def analyze(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
     """Look at the data and keep the look; the same data are one look."""
-    stored, known, digest, is_new = _look_at(store, experiment_id)
-    keep_kinds(store, stored, known)
-    analysis = _reported(store, stored[0], known)
-    if is_new:
-        keep_look(store, digest, analysis, {"context_p_value": analysis.p_value})
+    look = _look_at(store, experiment_id)
+    keep_kinds(store, look.stored, look.known)
+    analysis = look.in_words(store)
+    if look.is_new:
+        keep_look(store, look.digest, analysis, {"context_p_value": analysis.p_value})
     return analysis
 
 
 def preview(store: ExperimentStore, experiment_id: str) -> ExperimentResult:
     """What a look now would say; none is kept."""
-    stored, known, _, _ = _look_at(store, experiment_id)
-    return _reported(store, stored[0], known)
+    return _look_at(store, experiment_id).in_words(store)
 
 
-def _look_at(store: ExperimentStore, experiment_id: str) -> tuple[Stored, AnalysisInput, str, bool]:
+@dataclass(frozen=True, slots=True)
+class _ContextualLook:
+    """The data of an experiment as they are now; `earlier` is what looks before have shown of the context."""
+
+    stored: tuple[Row, list[Row], list[Row]]
+    known: AnalysisInput
+    earlier: float
+    digest: str
+    is_new: bool
+
+    def in_words(self, store: ExperimentStore) -> ExperimentResult:
+        """The report of it."""
+        experiment_id = self.stored[0]["experiment_id"]
+        policies = _policies(store, experiment_id, self.known)
+        return _report(self.stored[0], self.known, _arrived(store, experiment_id, self.known), policies, self.earlier)
+
+
+def _look_at(store: ExperimentStore, experiment_id: str) -> _ContextualLook:
     stored, last = store.definitions.find(experiment_id), store.log.last_look(experiment_id)
     if stored[0]["status"] == DRAFT:
         raise WrongStateError(experiment_id, DRAFT, "there is nothing to analyze", start_it(experiment_id))
     known = read_input(store, stored, None)
     digest, number, is_new = look_number(known, last)
     days = store.outcomes.by_day(experiment_id)
-    return stored, replace(known, looks=number, days=days, elapsed_days=elapsed_days(stored[0])), digest, is_new
-
-
-def _reported(store: ExperimentStore, experiment: Row, known: AnalysisInput) -> ExperimentResult:
-    experiment_id = experiment["experiment_id"]
-    last = store.log.last_look(experiment_id)
+    known = replace(known, looks=number, days=days, elapsed_days=elapsed_days(stored[0]))
     earlier = 1.0 if last is None else float(last["result"]["evidence"]["context_p_value"])
-    policies = _policies(store, experiment_id, known)
-    return _report(experiment, known, _arrived(store, experiment_id, known), policies, earlier)
+    return _ContextualLook(stored, known, earlier, digest, is_new)
 
 
 def _policies(store: ExperimentStore, experiment_id: str, known: AnalysisInput) -> list[LinearPolicy | None]:
@@ -149,8 +158,9 @@ def _report(
     value = None if scored is None else policy_value(scored, sign_of(metric), alpha)
     if value is not None:
         value = replace(value, context_p_value=min(earlier, value.context_p_value))
-    effects = [] if scored is None else _effects(scored, known)
-    arms = _arms(scored, known, arrived, policies[-1])
+    errors = None if scored is None else arm_errors(scored)
+    effects = [] if scored is None or errors is None else _effects(scored, known, errors)
+    arms = _arms(scored, errors, known, arrived, policies[-1])
     ratio = _sample_ratio(scored, known)
     leader = _leader(arms, sign_of(metric))
     status = _status(known, arms, ratio, value, effects, scored)
@@ -222,12 +232,12 @@ def _beats_all(scored: Scored, arm: int, known: AnalysisInput) -> bool:
     return bool((bound[others] < 0).all())
 
 
-def _effects(scored: Scored, known: AnalysisInput) -> list[EffectReport]:
-    """Every arm against the control."""
+def _effects(scored: Scored, known: AnalysisInput, errors: Array) -> list[EffectReport]:
+    """Every arm against the control; `errors` of the arms' means (K,)."""
     metric, alpha, arms = known.metrics[0], known.design.alpha, len(known.names)
     mean, effect, error = arm_contrasts(scored, known.control, sign_of(metric))
     n, level = float(len(scored.score)), alpha / max(arms - 1, 1)
-    is_defined = bool(is_far_from_zero(mean, arm_errors(scored))[known.control])
+    is_defined = bool(is_far_from_zero(mean, errors)[known.control])
     reports = []
     for k, name in enumerate(known.names):
         if k == known.control or not error[k] > 0:
@@ -249,7 +259,7 @@ def _effects(scored: Scored, known: AnalysisInput) -> list[EffectReport]:
 
 
 def _arms(
-    scored: Scored | None, known: AnalysisInput, arrived: Arrived, policy: LinearPolicy | None
+    scored: Scored | None, errors: Array | None, known: AnalysisInput, arrived: Arrived, policy: LinearPolicy | None
 ) -> list[ArmReport]:
     arms, assigned = len(known.names), arrived.assigned.sum(axis=0)
     n = np.bincount(arrived.units.arm, minlength=arms)
@@ -257,7 +267,7 @@ def _arms(
     if policy is not None and arrived.recent:
         weights = policy.probabilities(arrived.recent, weights > 0).mean(axis=0)
     mean = None if scored is None else scored.score.mean(axis=0)
-    width = None if scored is None else half_width(arm_errors(scored), float(n.sum()), known.design.alpha, NARROWEST)
+    width = None if errors is None else half_width(errors, float(n.sum()), known.design.alpha, NARROWEST)
     return [
         ArmReport(
             variant_id=name,
