@@ -145,8 +145,7 @@ class Promoter:
             UnknownNameError: if the version is not stored, or not any more.
             ArtifactRefusedError: if the version cannot serve.
         """
-        self.reconcile(key, run_id)
-        history = self.store.deployments(key)
+        history = self.reconcile(key, run_id)
         now, current = last_generation(history), served(history)
         if expected is not None and expected != now:
             raise PromotionConflictError(key.registered_name, expected, now)
@@ -159,8 +158,7 @@ class Promoter:
 
     def withdraw(self, key: ModelKey, version: Version, reason: str, actor: str, run_id: str) -> None:
         """Let a champion that cannot be read serve no longer, though nothing can take its place yet."""
-        self.reconcile(key, run_id)
-        history = self.store.deployments(key)
+        history = self.reconcile(key, run_id)
         if served(history) != version.version_name:
             return
         name, generation = version.version_name, last_generation(history) + 1
@@ -173,14 +171,21 @@ class Promoter:
             raise PromotionConflictError(key.registered_name, opened.generation - 1, self.generation(key))
         self._converge(key, run_id)
 
-    def reconcile(self, key: ModelKey, run_id: str) -> None:
-        """Finish what a killed promoter began, or abandon it when its version can no longer serve."""
-        for deployment in self.store.deployments(key):
-            if deployment.outcome != PENDING:
-                continue
-            if deployment.kind != WITHDRAWAL and not self._can_serve(key, deployment.version_name):
-                self.store.close_deployment(key, deployment, ABANDONED, run_id)
-            self._converge(key, run_id)
+    def reconcile(self, key: ModelKey, run_id: str) -> list[Deployment]:
+        """Finish what a killed promoter began, or abandon it when its version can no longer serve.
+
+        Returns the changes as they then stand, none of them open: read once more after each was closed, since another
+        promoter may have opened the next one, and who took that for no change would open the same one again.
+        """
+        history = self.store.deployments(key)
+        while opened := [deployment for deployment in history if deployment.outcome == PENDING]:
+            for deployment in opened:
+                if deployment.kind != WITHDRAWAL and not self._can_serve(key, deployment.version_name):
+                    self.store.close_deployment(key, deployment, ABANDONED, run_id)
+                self._converge(key, run_id)
+                self.store.close_deployment(key, deployment, DONE, run_id)  # one that a newer change has overtaken
+            history = self.store.deployments(key)
+        return history
 
     def _can_serve(self, key: ModelKey, version_name: str) -> bool:
         version = self.store.version(key, version_name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from inspect import iscoroutine
 from threading import Barrier, Thread
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 import pytest
 
 from tasks.models.errors import ArtifactRefusedError, NoChampionError, PromotionConflictError
-from tasks.models.records import PROMOTION, ROLLBACK, ModelKey, ModelType, Version
+from tasks.models.records import PROMOTION, ROLLBACK, Deployment, ModelKey, ModelType, Version
 from tasks.models.registry.promotion import Promoter, lineage, served
-from tasks.models.store import ABANDONED, DONE, ModelStore
+from tasks.models.store import ABANDONED, DONE, PENDING, ModelStore
 from tasks.models.training.evaluation import TrainedModel
 from tasks.warehouse import Warehouse
 from tests.tasks.models.worlds import champion_of, rows
@@ -159,6 +160,37 @@ def test_second_of_two_promoters_is_told(quick_store: ModelStore, registry: Memo
     move(promoter, 1, expected=0)
     with pytest.raises(PromotionConflictError, match="generation 1, not 0"):
         move(promoter, 2, expected=0)
+    assert registry.pointers == {"champion": 1}
+
+
+class Overtaken:
+    """Passes calls on; before the n-th reading of the changes, another promoter opens the same one."""
+
+    def __init__(self, store: ModelStore, reading: int) -> None:
+        self.store, self.readings_left = store, reading
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def deployments(self, key: ModelKey) -> list[Deployment]:
+        self.readings_left -= 1
+        if self.readings_left == 0 and not self.store.deployments(key):
+            opened = Deployment(1, PROMOTION, PENDING, NAMES[0], None, "test", "another", datetime.now(UTC))
+            assert self.store.open_deployment(key, opened, "another")
+        return self.store.deployments(key)
+
+
+@pytest.mark.parametrize("reading", [1, 2])
+def test_what_another_opened_between_two_readings_is_not_opened_again(
+    quick_store: ModelStore, registry: MemoryRegistry, reading: int
+) -> None:
+    promoter = Promoter(Overtaken(quick_store, reading), registry)  # type: ignore[arg-type]
+    try:
+        generation = move(promoter, 1)
+    except PromotionConflictError:
+        generation = move(promoter, 1)
+    assert generation == 1
+    assert [(change.version_name, change.outcome) for change in quick_store.deployments(KEY)] == [(NAMES[0], DONE)]
     assert registry.pointers == {"champion": 1}
 
 
