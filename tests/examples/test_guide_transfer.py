@@ -4,28 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flows import listing
 from tasks.content.sample import simulate
-from tasks.content.sample.agency import AGENCY
+from tasks.content.sample.agency import AGENCY, QUESTION, Selectors, SimulatedWorkspace
 from tasks.transfer import TransferLearner, TransferPublisher
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.ingestion import ingest
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
 
+PlantedEffect = tuple[Selectors, float, str]
 HOUSE = [w.workspace_id for w in AGENCY if w.organization == "north-group" and w.size == "smb"]
+
+
+TOWN = tuple(w for w in AGENCY if w.workspace_id in (*HOUSE, "simulated-bank"))
+ASKING: PlantedEffect = (QUESTION, 0.8, "social")
 
 
 @pytest.fixture
 def sample(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shops of one organization and a bank, one night's transfer done, and a newcomer without a single post."""
-    town = tuple(w for w in AGENCY if w.workspace_id in (*HOUSE, "simulated-bank"))
+    """The shops of one organization, two of which gain by asking, and a bank; a newcomer without a single post."""
+    one_night(TOWN, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def agreeing_sample(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, but asking a question pays in every shop; what else works in them stays as it is."""
+    agreeing = [replace(shop, effects=(*without_questions(shop), ASKING)) for shop in TOWN[:-1]]
+    one_night((*agreeing, TOWN[-1]), tmp_path, monkeypatch)
+
+
+def without_questions(shop: SimulatedWorkspace) -> list[PlantedEffect]:
+    return [effect for effect in shop.effects if effect[0] != QUESTION]
+
+
+def one_night(town: tuple[SimulatedWorkspace, ...], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One night's transfer over a town's posts, with a newcomer of the same organization."""
     monkeypatch.setattr("tasks.content.sample.AGENCY", town)
-    found = simulate(tmp_path, seed=3)
+    found = simulate(folder, seed=3)
     for kind in ("workspaces", "content"):
         ingest(kind, [found.files[kind]])
     newcomer = workspace_row(
@@ -71,11 +92,7 @@ def test_guide_snippet_answers_a_newcomer_and_says_nothing_false() -> None:
     assert (quiet["insights"], quiet["status"]) == ([], "not_sharing")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a prior that holds the nulls too leaves nothing of what four siblings say, though two of them have it",
-)
-@pytest.mark.usefixtures("sample")
+@pytest.mark.usefixtures("agreeing_sample")
 def test_guide_snippet_gives_a_newcomer_what_its_siblings_know() -> None:
     insights, similarity = asyncio.run(guide("simulated-tea-house", *HOUSE[:2]))
     assert isinstance(insights, dict)
@@ -95,13 +112,11 @@ def test_guide_snippet_gives_a_newcomer_what_its_siblings_know() -> None:
     assert 0.0 <= similarity <= 1.0  # type: ignore[operator]
     json.dumps([insights, similarity])
 
-    # What was planted in two of the four siblings is among what they pass on; what was planted nowhere is not.
+    # What was planted in all siblings is passed on; what was planted in two of four, or nowhere, is not.
     everything = asyncio.run(TransferLearner().get_transfer_insights("simulated-tea-house", top_k=50))
     told = {insight["insight_id"] for insight in everything["insights"] if insight["insight_type"] == "content"}
-    assert told & {"content_text_emoji", "content_text_question"}
-    assert not told & {"content_text_hashtag", "content_text_exclamation", "content_text_link"}
+    assert "content_text_question" in told
+    assert not told & {"content_text_emoji", "content_text_hashtag", "content_text_exclamation", "content_text_link"}
 
-    quiet = asyncio.run(TransferLearner().get_transfer_insights("simulated-bank"))
-    assert (quiet["insights"], quiet["status"]) == ([], "not_sharing")
     (shown,) = listing.insights("simulated-bank")
     assert "shares_insights = true" in shown["description"]  # not how many others there would have to be
