@@ -20,7 +20,7 @@ from tasks.models.errors import RegistryUnreachableError
 from tasks.settings import Settings, encoded, get_settings, hidden, without_password
 from tasks.warehouse import Warehouse, migration, upgrade
 from tasks.warehouse.schema import Workspace
-from tests.conftest import POSTGRES_URL, postgres_database
+from tests.postgres_databases import POSTGRES_URL, postgres_database
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "p%a$s@w/o:r?d#1!%zz"

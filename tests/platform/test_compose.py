@@ -25,7 +25,7 @@ from sqlalchemy import make_url
 from flows.platform.addresses import free_port
 from flows.platform.catalogue import FOLDER
 from flows.platform.children import Child, end
-from tests.conftest import POSTGRES_URL, postgres_database
+from tests.postgres_databases import POSTGRES_URL, postgres_database
 from tests.running_platform import ROOT, eventually
 
 SECRETS = {

@@ -20,8 +20,8 @@ from tasks.models.training import candidates
 from tasks.models.training.dataset import Examples
 from tasks.models.training.evaluation import TrainedModel, train
 from tasks.warehouse import Warehouse
-from tests.conftest import postgres_database, postgres_url
 from tests.factories import store_content
+from tests.postgres_databases import postgres_database, postgres_url
 from tests.subprocess_helper import ended, in_subprocess
 from tests.tasks.models.model_rows import posts
 

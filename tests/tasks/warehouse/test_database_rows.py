@@ -19,8 +19,8 @@ from tasks.warehouse.frames import content_frame
 from tasks.warehouse.ingestion import ingest
 from tasks.warehouse.schema import Content, IngestionRun, Workspace
 from tasks.warehouse.sql_text import statements
-from tests.conftest import postgres_database, postgres_url
 from tests.factories import store, workspace_row
+from tests.postgres_databases import postgres_database, postgres_url
 
 ROWS = 120_000  # more than two batches
 COLUMNS = "workspace_id, content_id, content_type, channel, published_at, impressions, spend"

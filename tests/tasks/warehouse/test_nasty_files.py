@@ -20,8 +20,8 @@ from flows.cli import main
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, upgrade
 from tasks.warehouse.schema import Content, Touch, Workspace
-from tests.conftest import postgres_database, postgres_url
 from tests.factories import store, workspace_row
+from tests.postgres_databases import postgres_database, postgres_url
 
 HEADER = "workspace_id,content_id,content_type,channel,published_at,impressions,body\n"
 

@@ -17,8 +17,8 @@ from tasks.warehouse import Warehouse, upgrade
 from tasks.warehouse.locks import ingestion_lock, lock_until_commit
 from tasks.warehouse.migration import current_revision, expected_revision
 from tasks.warehouse.schema import Workspace
-from tests.conftest import postgres_database, postgres_url
 from tests.factories import store, workspace_row
+from tests.postgres_databases import postgres_database, postgres_url
 from tests.subprocess_helper import ended, in_subprocess
 from tests.tasks.warehouse.test_ingestion_at_once import posts, stored, take_in
 

@@ -16,8 +16,8 @@ from tasks.warehouse import Warehouse, open_warehouse, upgrade
 from tasks.warehouse.frames import content_frame
 from tasks.warehouse.migration import expected_revision
 from tasks.warehouse.schema import ExperimentArm, TransferCharge
-from tests.conftest import postgres_database, postgres_url
 from tests.factories import content_row, store_content
+from tests.postgres_databases import postgres_database, postgres_url
 
 # Written by the first release's own migration, as text: `iterdump` of SQLite, `pg_dump --inserts` of PostgreSQL.
 FIRST_RELEASE = Path(__file__).resolve().parents[2] / "cases" / "first_release"
