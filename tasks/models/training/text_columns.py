@@ -42,9 +42,29 @@ class TextCounts:
 
 
 def count(texts: Sequence[str], *, pieces: bool) -> TextCounts:
-    """Counts of texts (n,), and those of pieces of words where asked for, which take four times as long."""
-    starts = [text[:PIECE_CHARACTERS] for text in texts] if pieces else []
-    return TextCounts(_word_hasher().transform(texts), _piece_hasher().transform(starts) if pieces else None)
+    """Counts of texts (n,), and those of pieces of words where asked for."""
+    return TextCounts(_word_hasher().transform(texts), _count_pieces(texts) if pieces else None)
+
+
+def _count_pieces(texts: Sequence[str]) -> Sparse:
+    """(n, 2**18) of the start of each text. A word has the same pieces wherever it stands, so each is cut up once.
+
+    The counts are those of the library over whole texts, which cuts every word of every text: two to ten times as long.
+    """
+    from scipy.sparse import csr_matrix
+
+    known: dict[str, int] = {}
+    places: list[int] = []
+    ends = [0]
+    for text in texts:
+        places.extend([known.setdefault(word, len(known)) for word in text[:PIECE_CHARACTERS].lower().split()])
+        ends.append(len(places))
+    if not known:
+        return csr_matrix((len(ends) - 1, PIECE_COLUMNS), dtype=np.float64)
+    words = csr_matrix((np.ones(len(places)), places, ends), shape=(len(ends) - 1, len(known)))
+    counted = words @ _piece_hasher().transform(known)
+    counted.sort_indices()
+    return counted
 
 
 def _word_hasher() -> Any:
@@ -52,7 +72,7 @@ def _word_hasher() -> Any:
 
 
 def _piece_hasher() -> Any:
-    return _hasher(n_features=PIECE_COLUMNS, ngram_range=PIECES, analyzer="char_wb")
+    return _hasher(n_features=PIECE_COLUMNS, ngram_range=PIECES, analyzer="char_wb", lowercase=False)
 
 
 def _hasher(**how: Any) -> Any:
