@@ -52,14 +52,23 @@ class UsedDatabases:
 
     def take(self) -> str:
         """Name of an empty database that no test has seen: what a process remembers of an address stays true."""
-        if not self.spare:
-            name = create_postgres(self.template)
-            with connected(name) as connection:
-                self.schema[name] = connection.execute(SCHEMA).scalar_one()
-            return name
-        before, name = self.spare.pop(), new_name()
-        administer(f"ALTER DATABASE {before} RENAME TO {name}")
-        self.schema[name] = self.schema.pop(before)
+        return (self._renamed(self.spare.pop()) if self.spare else None) or self._created()
+
+    def _renamed(self, before: str) -> str | None:
+        """Its new name; None where a process of a test before still comes back to it, and it is dropped."""
+        name, schema = new_name(), self.schema.pop(before)
+        try:
+            administer(f"ALTER DATABASE {before} RENAME TO {name}")
+        except OperationalError:
+            administer(f"DROP DATABASE {before} WITH (FORCE)")
+            return None
+        self.schema[name] = schema
+        return name
+
+    def _created(self) -> str:
+        name = create_postgres(self.template)
+        with connected(name) as connection:
+            self.schema[name] = connection.execute(SCHEMA).scalar_one()
         return name
 
     def give_back(self, name: str) -> None:

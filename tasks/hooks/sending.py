@@ -35,13 +35,14 @@ def send(target: HookTarget, address: str, headers: Mapping[str, str], body: byt
         connected = _connected(target, address, seconds)
     except OSError as problem:
         raise HookUnheardError(f"no connection to {target.authority} ({_words(problem)})") from None
-    deadline = threading.Timer(seconds, _shut, [connected])
+    is_late = threading.Event()
+    deadline = threading.Timer(seconds, _shut, [connected, is_late])
     deadline.daemon = True
     deadline.start()
     try:
         status = _status(target, connected, headers, body)
     except (OSError, HTTPException, ValueError) as problem:
-        why = _words(problem) if deadline.is_alive() else f"not within {seconds:g} s"
+        why = f"not within {seconds:g} s" if is_late.is_set() else _words(problem)
         raise HookUnheardError(f"no answer from {target.authority} ({why})") from None
     finally:
         deadline.cancel()
@@ -76,8 +77,9 @@ def _certificates() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _shut(connected: socket.socket) -> None:
+def _shut(connected: socket.socket, is_late: threading.Event) -> None:
     """Wake whoever waits for it, below TLS, whose own state belongs to the thread that sends."""
+    is_late.set()  # before it is woken: it asks at once
     with suppress(OSError):
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 

@@ -246,7 +246,8 @@ def _found(
     log_rate = log_rate_contrasts(posts, table, [candidates[i] for i in chosen], np.arange(len(posts.week)))
     kept = tests.effect.mean[chosen] / tests.score.estimate[chosen]
     log_lift = log_rate.estimate * kept
-    interval, later = (lift_intervals(log_lift, log_rate, drift) for drift in (0.0, RELATIVE_DRIFT))
+    interval = on_its_side(lift_intervals(log_lift, log_rate), log_lift, tests.confidence[chosen])
+    later = lift_intervals(log_lift, log_rate, RELATIVE_DRIFT)
     design_effect = (tests.score.standard_error[chosen] / tests.score.iid_standard_error[chosen]) ** 2
     evidence = [
         RuleEvidence(
@@ -283,6 +284,18 @@ def lift_intervals(log_lift: Floats, contrast: Contrast, drift: float = 0.0) -> 
     by_shrinkage, by_drift = quantile * (contrast.estimate - log_lift), quantile * drift * log_lift
     half_width = np.minimum(np.hypot(np.hypot(by_chance, by_shrinkage), by_drift), MAX_LOG)
     return np.column_stack([log_lift - half_width, log_lift + half_width])
+
+
+def on_its_side(intervals: Floats, log_lift: Floats, confidence: Floats) -> Floats:
+    """The intervals (K, 2), those of lifts (K,) of a sure sign cut at no effect.
+
+    Who is 95 % sure that an effect is above zero has nothing of a two-sided 90 % below it; the symmetric interval has,
+    where shrinking took much. The cut costs .003 of the true lifts that were held (400 workspaces as above).
+    """
+    sure = confidence >= 0.5 + INTERVAL_LEVEL / 2
+    low = np.where(sure & (log_lift > 0), np.maximum(intervals[:, 0], 0.0), intervals[:, 0])
+    high = np.where(sure & (log_lift < 0), np.minimum(intervals[:, 1], 0.0), intervals[:, 1])
+    return np.column_stack([low, high])
 
 
 @dataclass(frozen=True, slots=True)

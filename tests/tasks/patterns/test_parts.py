@@ -13,7 +13,7 @@ import pytest
 from tasks.conditions import TITLE_AND_BODY, Condition
 from tasks.patterns.analysis import analyze
 from tasks.patterns.condition_table import condition_table
-from tasks.patterns.evidence import lift_intervals
+from tasks.patterns.evidence import lift_intervals, on_its_side
 from tasks.patterns.preparation import prepare, week_numbers
 from tasks.patterns.recommendations import recommend
 from tasks.patterns.records import Pattern, rule_key
@@ -40,6 +40,12 @@ def test_an_interval_widens_by_what_shrinking_took_and_for_weeks_to_come_by_drif
     assert shrunken == pytest.approx([0.3 - 1.645 * np.hypot(0.1, 0.2), 0.3 + 1.645 * np.hypot(0.1, 0.2)], abs=1e-3)
     later = lift_intervals(np.array([0.5, 0.5]), contrast, drift=0.2)[0]
     assert np.ptp(later) == pytest.approx(2 * 1.645 * np.hypot(0.1, 0.1), abs=1e-3)
+
+
+def test_an_interval_agrees_with_how_sure_the_sign_is() -> None:
+    intervals = np.array([[-0.1, 0.5], [-0.1, 0.5], [-0.5, 0.1], [0.1, 0.3]])
+    cut = on_its_side(intervals, np.array([0.2, 0.2, -0.2, 0.2]), np.array([0.95, 0.949, 0.99, 0.99]))
+    assert cut.tolist() == [[0.0, 0.5], [-0.1, 0.5], [-0.5, 0.0], [0.1, 0.3]]
 
 
 def test_a_pattern_says_what_to_expect_later_too() -> None:
