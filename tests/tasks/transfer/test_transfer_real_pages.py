@@ -57,6 +57,9 @@ def _print(name: str, gain: Floats, error: Floats) -> None:
     print(f"{name}: gain {mean:+.4f} [{low:+.4f}, {high:+.4f}] (bar > 0); largest loss {-gain.min():.3f} (bar .03)")
     print(f"  pages that lose more than .03: {lost} (bar 0), beyond their standard errors: {harmed}")
     spoken = error > 0
+    if not spoken.any():
+        print("  none is told to follow: what each has of its own decides")
+        return
     worst, free = worst_by_chance(float(gain[spoken].mean()), error[spoken])
     print(
         f"  did all {spoken.sum()} that follow gain alike, the worst would show {worst:+.3f}, none < −.03 in {free:.0%}"
