@@ -17,7 +17,7 @@ from prefect.settings import temporary_settings
 from flows.platform.deploying import deploy
 from tasks.reporting import emit
 from tests.platform.ordinary_use import use
-from tests.platform.test_operations import listening
+from tests.platform.test_operations import forget_operators, listening
 from tests.running_platform import RunningPlatform, eventually, lives
 
 pytestmark = pytest.mark.slow
@@ -92,16 +92,6 @@ def impatient(folder: Path) -> Path:
             entry["trigger"]["within"] = 20
     (folder / "automations.yaml").write_text(yaml.safe_dump(read))
     return folder
-
-
-def forget_operators(platform: RunningPlatform) -> None:
-    """As it was before anybody was to be told."""
-    with platform.client() as client:
-        for automation in client.read_automations():
-            if "tell operators" in automation.name:
-                client.delete_automation(automation.id)
-        block = client.read_block_document_by_name("operators", "custom-webhook")
-        client.delete_block_document(block.id)
 
 
 def test_operators_are_told_of_what_is_cancelled_and_of_what_does_not_end(
