@@ -166,5 +166,6 @@ def still_true(row: dict[str, Any], age_days: float) -> str:
     reasons = [answers[row["standing"]], row["standing_reason"]]
     again = row["replications"]
     reasons.append(f"confirmed {again} time{'s' if again != 1 else ''} by later data" if again else "")
-    reasons.append(f"{age_days:.0f} days old" if age_days >= 1.0 else "of today")
+    days = round(age_days)
+    reasons.append(f"{days} day{'s' * (days != 1)} old" if age_days >= 1.0 else "of today")
     return "; ".join(reason for reason in reasons if reason)

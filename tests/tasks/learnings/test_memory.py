@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete, func, select, text
 
 from tasks.learnings import LearningService, RecalledLearning
+from tasks.learnings.records import still_true
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
     Debate,
@@ -177,3 +178,9 @@ def test_debates_of_one_organization_belong_to_no_other(sqlite_warehouse: Wareho
     assert service.recall("tiktok", "a") == [], "whoever asks for one workspace gets that workspace's"
     store(sqlite_warehouse, Workspace, [workspace_row(workspace_id="c", organisation_id="y")])
     assert service.recall("tiktok", "c") == []
+
+
+@pytest.mark.parametrize(("days", "words"), [(0.2, "of today"), (1.2, "1 day old"), (2.6, "3 days old")])
+def test_the_age_of_a_learning_is_said_in_days(days: float, words: str) -> None:
+    row = {"standing": "current", "standing_reason": "", "replications": 0}
+    assert still_true(row, days) == f"yes, as far as is known; {words}"
