@@ -7,7 +7,7 @@ searching this workspace, and nothing is stored as if it were.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -45,6 +45,21 @@ def with_early_signals(
     return replace(
         analysis, status=EARLY_SIGNAL, reason=reason, statistics=analysis.statistics | {"early_signals": signals}
     )
+
+
+def others_state(
+    warehouse: Warehouse, workspace_ids: Sequence[str], of_too_few: Iterable[Mapping[str, Any]]
+) -> dict[str, str]:
+    """A hash a workspace of what others know, where an analysis asked them; empty for the rest.
+
+    Args:
+        warehouse: where others' knowledge is read.
+        workspace_ids: of which workspaces.
+        of_too_few: `workspace_id` and `statistics` of their analyses that had too few posts for patterns.
+    """
+    asked = {one["workspace_id"] for one in of_too_few if one["statistics"].get("sample_count", 0) >= FEWEST_POSTS}
+    known = TransferService(warehouse=warehouse).state_of_others(sorted(asked)) if asked else {}
+    return {name: known.get(name, "") for name in workspace_ids}
 
 
 def _signal(insight: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.effects.store import evidence_state
+from tasks.patterns.early_signals import others_state
 from tasks.patterns.service import PatternService
-from tasks.patterns.store import kept_analyses
+from tasks.patterns.store import answers_of_too_few, kept_analyses
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.code_version import code_version
 from tasks.warehouse.frames import require_content_types
@@ -47,15 +48,19 @@ def learn_patterns(chunk: ChunkSnapshot, content_types: Sequence[str], run_id: s
 
 
 def patterns_question(content_types: Sequence[str], days: int) -> StepQuestion:
-    """What patterns rest on: content, experiments, and the analyses that were kept (earlier ones tell what is new)."""
+    """What patterns rest on: content, experiments, kept analyses (earlier ones tell what is new), what others know."""
     settings = {"content_types": sorted(content_types), "lookback_days": days}
-    return StepQuestion(STEP, settings, code_version("tasks/patterns", "tasks/effects"), ("content",), kept_state)
+    return StepQuestion(
+        STEP, settings, code_version("tasks/patterns", "tasks/effects", "tasks/transfer"), ("content",), kept_state
+    )
 
 
 def kept_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str]:
-    """A hash a workspace of its kept analyses, and of the experiments that say what their patterns are worth."""
+    """A hash a workspace of its kept analyses, of the experiments that say what their patterns are worth, and of what
+    others know where its own posts were too few: a sibling that left is heard no longer, a new release is."""
     analyses, evidence = kept_analyses(warehouse, workspace_ids), evidence_state(warehouse, workspace_ids)
-    return {name: f"{analyses[name]} {evidence[name]}" for name in workspace_ids}
+    others = others_state(warehouse, workspace_ids, answers_of_too_few(warehouse, workspace_ids))
+    return {name: f"{analyses[name]} {evidence[name]} {others[name]}" for name in workspace_ids}
 
 
 def learn_workspace(

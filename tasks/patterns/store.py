@@ -89,6 +89,16 @@ def latest_analyses(warehouse: Warehouse, workspace_id: str) -> list[dict[str, A
     return list(newest.values())
 
 
+def answers_of_too_few(warehouse: Warehouse, workspace_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """`workspace_id` and `statistics` of the newest analyses that had too few posts for patterns."""
+    analysis, newer = PatternAnalysis, aliased(PatternAnalysis)
+    same = and_(newer.workspace_id == analysis.workspace_id, newer.content_type == analysis.content_type)
+    last = select(func.max(newer.as_of)).where(same).scalar_subquery()
+    few = analysis.status.in_(("insufficient_data", "early_signal"))
+    columns = (analysis.workspace_id, analysis.statistics)
+    return warehouse.rows(select(*columns).where(analysis.workspace_id.in_(workspace_ids), few, analysis.as_of == last))
+
+
 def patterns_of(warehouse: Warehouse, analysis_id: str) -> list[Pattern]:
     """Patterns of an analysis, strongest first, those gone last."""
     rows = warehouse.rows(select(PatternFinding.details).where(PatternFinding.analysis_id == analysis_id))

@@ -119,6 +119,10 @@ class TransferService:
         sources = self._sources(warehouse, target, own, as_of)
         return merged([describe(source.evidence, INSIGHT_TYPES, SURE_ENOUGH) for source in sources])[:MOST_SIGNALS]
 
+    def state_of_others(self, workspace_ids: Sequence[str]) -> dict[str, str]:
+        """A hash a workspace of what others can tell it; equal hashes, equal early signals from equal posts."""
+        return store.others_state(open_warehouse(self._warehouse), workspace_ids)
+
     def find_similar_workspaces(self, workspace_id: str, top_k: int = 10) -> list[tuple[str, float]]:
         """Workspaces of the same organization for which the same things work, with the cosine of their effects."""
         require_whole("top_k", top_k, 1, MOST_WORKSPACES)

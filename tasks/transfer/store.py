@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import TransferCharge, TransferEstimate, TransferRelease, TransferSum, Workspace
+from tasks.warehouse.schema import (
+    ReleaseBenefit,
+    ReleaseImport,
+    TransferCharge,
+    TransferEstimate,
+    TransferRelease,
+    TransferSum,
+    Workspace,
+)
 from tasks.warehouse.standing import stored_state
 
 PENDING, PUBLISHED, WITHHELD = "pending", "published", "withheld"
@@ -37,6 +47,24 @@ def kept_estimates(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[s
     """A hash a workspace of how many estimates are kept, and by which run."""
     columns = (TransferEstimate.workspace_id, TransferEstimate.run_id)
     return stored_state(warehouse, workspace_ids, select(*columns, func.count().label("n")).group_by(*columns))
+
+
+def others_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str]:
+    """A hash a workspace of what others can tell it: its sharing siblings' estimates, and the releases there are."""
+    mine, other, estimate = aliased(Workspace), aliased(Workspace), TransferEstimate
+    siblings = (
+        select(mine.workspace_id, other.workspace_id.label("sibling"), estimate.run_id, func.count().label("n"))
+        .join(other, other.organisation_id == mine.organisation_id)
+        .join(estimate, estimate.workspace_id == other.workspace_id)
+        .where(other.shares_insights, other.workspace_id != mine.workspace_id)
+        .group_by(mine.workspace_id, other.workspace_id, estimate.run_id)
+    )
+    benefit = select(ReleaseBenefit.workspace_id, ReleaseBenefit.fingerprint, ReleaseBenefit.refused)
+    own = select(TransferRelease.period, TransferRelease.as_of).where(TransferRelease.status == PUBLISHED)
+    imported = select(ReleaseImport.fingerprint, ReleaseImport.period, ReleaseImport.sums_sha256)
+    releases = sorted(str(sorted(row.items())) for one in (own, imported) for row in warehouse.rows(one))
+    known = stored_state(warehouse, workspace_ids, siblings, benefit)
+    return {name: sha256(f"{state} {releases}".encode()).hexdigest() for name, state in known.items()}
 
 
 def forget_leavers(warehouse: Warehouse) -> None:

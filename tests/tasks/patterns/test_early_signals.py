@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tasks.patterns import PerformanceAnalyzer
+from tasks.patterns.steps import kept_state
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import Content, PatternFinding, Workspace
+from tasks.warehouse.schema import Content, PatternFinding, TransferEstimate, TransferRelease, Workspace
 from tests.factories import content_row, store, workspace_row
 from tests.transfer_factories import NOW, store_siblings
 
@@ -57,3 +58,26 @@ async def test_too_few_posts_nothing_shared_or_nobody_there_say_so(
     found = await analyzed(sqlite_warehouse)
     assert (found["status"], found["early_signals"]) == ("insufficient_data", [])
     assert found["insights"] == [found["reason"]]
+
+
+async def test_what_others_know_is_part_of_what_an_answer_of_too_few_posts_rests_on(warehouse: Warehouse) -> None:
+    """A sibling that shares no more is heard no longer, and a release that came is: neither waits for a new post."""
+    ids = ["new", "other"]
+    publish(warehouse, 100)
+    store(warehouse, Workspace, [workspace_row(workspace_id="other", organisation_id="elsewhere")])
+    await analyzed(warehouse)
+    states = [kept_state(warehouse, ids)]
+    store_siblings(warehouse, [{CTA: 0.5, EMOJI: -0.5}] * 6)
+    states.append(kept_state(warehouse, ids))
+    assert kept_state(warehouse, ids) == states[-1]
+    with warehouse.begin() as connection:
+        shared = Workspace.workspace_id.in_(select(TransferEstimate.workspace_id))
+        connection.execute(update(Workspace).where(shared).values(shares_insights=False))
+    states.append(kept_state(warehouse, ids))
+    release = {"period": "2026-01-05", "status": "published", "catalogue_version": 1, "epsilon": 3.0, "delta": 1e-6}
+    store(warehouse, TransferRelease, [release | {"rho": 0.1, "noise_scale": 1.0, "as_of": NOW, "run_id": "r"}])
+    states.append(kept_state(warehouse, ids))
+    mine = [state["new"] for state in states]
+    assert mine[0] == mine[2]
+    assert len({*mine}) == 3
+    assert len({state["other"] for state in states}) == 1, "who has posts enough, or none, asks nobody"
