@@ -113,10 +113,12 @@ class WrongTimeError(InputError):
     """Raised where a request is right in itself, and things are in a state that does not allow it."""
 
 
-def require_whole(name: str, value: object, low: int, high: int) -> None:
-    """Raise `OutOfRangeError` unless the value is a whole number with low ≤ value ≤ high: 2.7 is not rounded to 2."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise OutOfRangeError(name, value, f"a whole number between {low} and {high}")
+def require_whole(name: str, value: object, least: int, most: int) -> None:
+    """Raise `OutOfRangeError` unless the value is a whole number with least ≤ value ≤ most: 2.7 is not rounded to 2."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise OutOfRangeError(name, value, f"a whole number of at least {least}")
+    if value > most:
+        raise OutOfRangeError(name, value, f"a whole number of at most {most:,}")
 
 
 def require_between(name: str, value: float, low: float, high: float) -> None:

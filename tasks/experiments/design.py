@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from tasks.errors import OutOfRangeError, require_between
+from tasks.errors import OutOfRangeError, require_between, require_whole
 from tasks.experiments.errors import InvalidDesignError, UnstorableTextError
 from tasks.experiments.hashing import HASHES
 from tasks.experiments.records import ExperimentType, MetricKind, VariantAllocation
@@ -167,13 +167,13 @@ class Design:
         require_between("confidence_level", self.confidence_level, 0.5, 0.9999)
         require_between("power", self.power, 0.5, 0.9999)
         require_positive("min_effect_size", self.min_effect_size)
-        require_whole("min_sample_size", self.min_sample_size, 2)
+        require_whole("min_sample_size", self.min_sample_size, 2, MOST_UNITS)
         require_between("traffic_share", self.traffic_share, 0.0, 1.0)
         require_between("holdout_share", self.holdout_share, 0.0, 1.0)
         require_between("late_days", self.late_days, 0.0, LONGEST_DAYS)
         for name, least in (("planned_units_per_arm", 2), ("scheduled_looks", 1)):
             if getattr(self, name) is not None:
-                require_whole(name, getattr(self, name), least)
+                require_whole(name, getattr(self, name), least, MOST_UNITS)
         for name, low, high in (("winsorise_at", 0.5, 1.0), ("allocation_floor", 0.0, 0.5)):
             if getattr(self, name) is not None:
                 require_between(name, getattr(self, name), low, high)
@@ -418,14 +418,6 @@ def require_time_zone(name: object) -> None:
         ZoneInfo(name if isinstance(name, str) else "")
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidDesignError(f"time_zone is an IANA name such as Europe/Berlin, not {name!r}") from None
-
-
-def require_whole(name: str, value: object, least: int) -> None:
-    """Raise unless the value is a whole number of at least `least`, and of a size that databases keep."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise OutOfRangeError(name, value, f"a whole number of at least {least}")
-    if value > MOST_UNITS:
-        raise OutOfRangeError(name, value, f"a whole number of at most {MOST_UNITS:,}")
 
 
 def require_positive(name: str, value: object) -> None:

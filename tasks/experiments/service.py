@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from tasks.effects.loop.service import LoopService
-from tasks.errors import InputError, UnknownNameError, require_between
+from tasks.errors import InputError, UnknownNameError, require_between, require_whole
 from tasks.experiments import definition, interim_analysis
 from tasks.experiments.aggregated import AggregatedAnalysis, FinishedPlan, analyze_arms
 from tasks.experiments.analysis import AnalysisInput
@@ -35,13 +35,13 @@ from tasks.experiments.contextual import analysis as contextual_analysis
 from tasks.experiments.contextual.context import require_context
 from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING, Definition, as_record, parse_enum
 from tasks.experiments.design import (
+    MOST_UNITS,
     Design,
     make_variants,
     require_positive,
     require_storable,
     require_text,
     require_weights,
-    require_whole,
 )
 from tasks.experiments.errors import InvalidDesignError, WrongStateError, start_it, unknown_experiment
 from tasks.experiments.inference import bandit_allocation, power
@@ -203,7 +203,7 @@ class ExperimentService:
         **design: Any,
     ) -> Plan:
         """Size and power of an experiment that is not created yet; writes nothing."""
-        require_whole("arms", arms, 2)
+        require_whole("arms", arms, 2, MOST_UNITS)
         kind = None if metric_kind is None else parse_enum(MetricKind, "metric_kind", metric_kind)
         usual = {"confidence_level": self.default_confidence, "min_effect_size": self.min_effect_size}
         wanted = definition.make_design({}, **(usual | design))

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from tasks.effects.service import EffectService
-from tasks.errors import OutOfRangeError, UnknownNameError, require_between
+from tasks.errors import OutOfRangeError, UnknownNameError, require_between, require_whole
 from tasks.patterns import store
 from tasks.patterns.analysis import analyze
 from tasks.patterns.applicability import known_content_types, require_task_type, with_tasks
@@ -78,7 +78,7 @@ class PatternService:
 
     def get_pattern_recommendations(self, workspace_id: str, task_type: str, top_k: int = 3) -> Recommendations:
         """What the latest stored analyses advise for a task, best first."""
-        _require_count("top_k", top_k, 1)
+        require_whole("top_k", top_k, 1, MOST_ROWS)
         _require_text(workspace_id=workspace_id, task_type=task_type)
         require_task_type(task_type)
         warehouse = self._open()
@@ -141,8 +141,8 @@ class PatternService:
         as_of: datetime | None,
     ) -> PatternInputs:
         """Find the workspace, settle the instant, read the window."""
-        _require_count("lookback_days", lookback_days, 1, MOST_DAYS)
-        _require_count("min_samples", min_samples, 1)
+        require_whole("lookback_days", lookback_days, 1, MOST_DAYS)
+        require_whole("min_samples", min_samples, 1, MOST_ROWS)
         _require_text(workspace_id=workspace_id, content_type=content_type)
         _require_instant(as_of)
         _require_source(source)
@@ -163,17 +163,9 @@ def _require_sound(thresholds: SearchThresholds) -> None:
     require_between("min_confidence", thresholds.min_confidence, 0.0, 1.0)
     require_between("min_effect_size", thresholds.min_effect_size, 0.0, 5.0)
     require_between("false_discovery_rate", thresholds.false_discovery_rate, 0.0, 0.5)
-    _require_count("min_sample_size", thresholds.min_sample_size, 10)
-    _require_count("min_rows", thresholds.min_rows, 60)
-    _require_count("min_weeks", thresholds.min_weeks, 4)
-
-
-def _require_count(name: str, value: object, minimum: int, maximum: int = MOST_ROWS) -> None:
-    """Raise `OutOfRangeError` unless the value is a whole number of at least `minimum` and not absurdly large."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise OutOfRangeError(name, value, f"a whole number of at least {minimum}")
-    if value > maximum:
-        raise OutOfRangeError(name, value, f"a whole number of at most {maximum}")
+    require_whole("min_sample_size", thresholds.min_sample_size, 10, MOST_ROWS)
+    require_whole("min_rows", thresholds.min_rows, 60, MOST_ROWS)
+    require_whole("min_weeks", thresholds.min_weeks, 4, MOST_ROWS)
 
 
 def _require_text(**named: object) -> None:
