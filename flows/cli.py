@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from flows import debate_commands, experiment_commands, hook_commands, key_commands, release_commands
-from tasks.errors import InputError, RaptorflowError
+from tasks.errors import InputError, RaptorflowError, reason_of
 
 app = typer.Typer(
     help="Learns honestly from what a marketing team publishes.",
@@ -389,7 +389,18 @@ def main() -> None:
     except RaptorflowError as error:
         _fail(str(error), error.exit_status, debug)
     except Exception as error:  # noqa: BLE001 - whatever else fails shows one line, the traceback on request
-        _fail(f"{type(error).__name__}: {error} (run again with --debug for the traceback)", 1, debug)
+        _fail(f"{_why(error)} (run again with --debug for the traceback)", 1, debug)
+
+
+def _why(error: Exception) -> str:
+    """Why it failed; a server without room on its disk says no more than that it failed."""
+    from flows.home import require_home
+
+    try:
+        require_home()
+    except RaptorflowError as unusable:
+        return str(unusable)
+    return reason_of(error)
 
 
 def _fail(message: str, status: int, debug: bool) -> None:

@@ -21,6 +21,24 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
+FULL = (
+    "no room is left on the disk where RAPTORFLOW_HOME or the database lies; make room and run the same again: what "
+    "was written before is whole"
+)
+READ_ONLY = (
+    "the disk where RAPTORFLOW_HOME or the database lies cannot be written to any more; look why it is read-only, then "
+    "run the same again"
+)
+# What SQLite, the system, polars and PostgreSQL call these two.
+DISK_REASONS = {
+    **dict.fromkeys(
+        ("database or disk is full", "No space left on device", "os error 28", "Disk quota exceeded", "disk is full"),
+        FULL,
+    ),
+    **dict.fromkeys(("readonly database", "Read-only file system", "os error 30"), READ_ONLY),
+}
+DEEPEST_CAUSE = 20
+
 
 class RaptorflowError(Exception):
     """Base of all errors that are shown to a person as one line, without a traceback."""
@@ -111,6 +129,27 @@ class OutOfRangeError(InputError):
 
 class WrongTimeError(InputError):
     """Raised where a request is right in itself, and things are in a state that does not allow it."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something failed, in one line, for a person; what a disk said in whatever library's words, in ours."""
+    if isinstance(error, RaptorflowError):
+        return str(error)
+    line = (str(error).strip().splitlines() or ["no message"])[0]
+    return _of_the_disk(error) or f"{type(error).__name__}: {line}"
+
+
+def _of_the_disk(error: BaseException) -> str | None:
+    seen: BaseException | None = error
+    for _ in range(DEEPEST_CAUSE):
+        if seen is None:
+            return None
+        words = str(seen)
+        for phrase, reason in DISK_REASONS.items():
+            if phrase in words:
+                return reason
+        seen = seen.__cause__ or seen.__context__
+    return None
 
 
 def require_whole(name: str, value: object, least: int, most: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tasks.errors import RaptorflowError
+from tasks.errors import reason_of
 from tasks.models.decisions import Action, Decision, ModelState, next_share
 from tasks.models.records import (
     CRITICAL,
@@ -88,7 +88,6 @@ def _status(action: Action, state: ModelState, repairs: Sequence[str]) -> str:
 
 def failed_result(key: ModelKey, error: BaseException) -> UpdateResult:
     """A model whose refresh or check failed, with the error in one line."""
-    line = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
     return UpdateResult(
         workspace_id=key.workspace_id,
         model_type=key.model_type.value,
@@ -99,7 +98,7 @@ def failed_result(key: ModelKey, error: BaseException) -> UpdateResult:
         samples_needed=0,
         drift=None,
         evaluation={},
-        reason=line if isinstance(error, RaptorflowError) else f"{type(error).__name__}: {line}",
+        reason=reason_of(error),
     )
 
 

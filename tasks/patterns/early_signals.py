@@ -57,8 +57,8 @@ def others_state(
         workspace_ids: of which workspaces.
         of_too_few: `workspace_id` and `statistics` of their analyses that had too few posts for patterns.
     """
-    asked = {one["workspace_id"] for one in of_too_few if one["statistics"].get("sample_count", 0) >= FEWEST_POSTS}
-    known = TransferService(warehouse=warehouse).state_of_others(sorted(asked)) if asked else {}
+    dependent = {one["workspace_id"] for one in of_too_few if one["statistics"].get("sample_count", 0) >= FEWEST_POSTS}
+    known = TransferService(warehouse=warehouse).state_of_others(sorted(dependent)) if dependent else {}
     return {name: known.get(name, "") for name in workspace_ids}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.errors import UnknownNameError, require_between, require_whole
+from tasks.errors import UnknownNameError, reason_of, require_between, require_whole
 from tasks.transfer import store
 from tasks.transfer.catalogue import CATALOGUE_VERSION, INSIGHT_TYPES
 from tasks.transfer.errors import BrokenChainError, BudgetSpentError, NobodySharesError
@@ -372,7 +372,7 @@ def _estimate(
         estimates = workspace_estimates(content, min(as_of, known_until(content, as_of)))
     except Exception as error:  # noqa: BLE001 - recorded for this workspace; the others must not wait for it
         logger.error("transfer: one workspace could not be estimated; see step_outcome")
-        return Outcome(workspace_id, FAILED, f"{type(error).__name__}: {error}"), []
+        return Outcome(workspace_id, FAILED, reason_of(error)), []
     kept, dropped = only_finite(estimates)
     if dropped:
         logger.warning("transfer: %d non-finite estimates of one workspace were dropped; see step_outcome", dropped)

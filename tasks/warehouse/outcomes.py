@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from polars.exceptions import PanicException
 from sqlalchemy import func, select
 
-from tasks.errors import RaptorflowError
+from tasks.errors import RaptorflowError, reason_of
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.schema import StepOutcome
 
@@ -121,4 +121,4 @@ def _attempt(work: Work, workspace_id: str, step: str) -> Outcome:
         return Outcome(workspace_id, FAILED, str(error))
     except (Exception, PanicException) as error:  # polars panics at instants that no calendar holds
         logger.exception("%s failed for one workspace", step)
-        return Outcome(workspace_id, FAILED, f"{type(error).__name__}: {error}")
+        return Outcome(workspace_id, FAILED, reason_of(error))

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,10 +21,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows import console
+from flows import cli, console
 from flows.home import require_home
 from flows.meta_learning import marked
-from tasks.errors import HomeUnusableError
+from tasks.errors import HomeUnusableError, OutOfRangeError, reason_of
 from tasks.json_output import plain
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome
 from tests.running_platform import PATIENCE, ROOT
@@ -115,3 +116,53 @@ def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_usable_home_is_left_as_it_was(home: Path) -> None:
     require_home()
     assert list(home.iterdir()) == []
+
+
+def raised(deepest: Exception, *, cause: bool) -> Exception:
+    """As a library leaves it: the disk's word under its own."""
+    try:
+        try:
+            raise deepest
+        except Exception as error:
+            if cause:
+                raise RuntimeError("could not flush") from error
+            raise RuntimeError("could not flush")  # noqa: B904 - as some do
+    except RuntimeError as error:
+        return error
+
+
+@pytest.mark.parametrize("cause", [True, False])
+@pytest.mark.parametrize(
+    ("deepest", "words"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), "make room and run the same again"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "make room and run the same again"),
+        (ValueError("IO error: (os error 28)"), "make room and run the same again"),
+        (sqlite3.OperationalError("attempt to write a readonly database"), "cannot be written to"),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS)), "cannot be written to"),
+    ],
+)
+def test_what_a_disk_says_under_a_librarys_words_is_the_reason(deepest: Exception, words: str, cause: bool) -> None:
+    assert words in reason_of(raised(deepest, cause=cause))
+    assert "RuntimeError" not in reason_of(raised(deepest, cause=cause))
+
+
+def test_other_failures_are_named_by_their_first_line() -> None:
+    assert reason_of(ValueError("a disk\nand more")) == "ValueError: a disk"
+    assert reason_of(ValueError()) == "ValueError: no message"
+    assert reason_of(OutOfRangeError("k", 0, "at least 1")) == "k must be at least 1, not 0"
+
+
+def test_a_command_that_fails_without_room_says_that_first(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def unusable() -> None:
+        raise HomeUnusableError("/home", "No space left on device")
+
+    def failing(**_: object) -> None:
+        raise RuntimeError("Server error '500 Internal Server Error'")
+
+    monkeypatch.setattr("flows.home.require_home", unusable)
+    monkeypatch.setattr(cli, "app", failing)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("raptorflow: nothing can be written to /home (No space left on device)")
