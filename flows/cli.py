@@ -222,7 +222,7 @@ def doctor(
     for line in doctors.repair() if fix else []:
         print(line, file=sys.stderr)  # noqa: T201 - what was done, beside the findings
     findings = doctors.examine()
-    console.table("findings", doctors.as_rows(findings), as_json)
+    console.table("findings", doctors.as_rows(findings, as_json), as_json)
     if any(finding.status == doctors.PROBLEM for finding in findings):
         raise Exit(1)
 

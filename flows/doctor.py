@@ -83,9 +83,15 @@ def repair() -> list[str]:
     return done
 
 
-def as_rows(findings: list[Diagnosis]) -> list[dict[str, Any]]:
-    """For tables and machines."""
-    return [asdict(finding) for finding in findings]
+def as_rows(findings: list[Diagnosis], for_machines: bool) -> list[dict[str, Any]]:
+    """For tables and machines; a person reads what `--fix` does only where there is something to fix."""
+    if for_machines:
+        return [asdict(finding) for finding in findings]
+    return [
+        {"about": one.about, "status": one.status, "what": one.what, "fix": one.fix or None}
+        | {"done by --fix": ("yes" if one.is_safe else "no") if one.fix else None}
+        for one in findings
+    ]
 
 
 def _versions(_: Settings) -> Iterator[Diagnosis]:
@@ -156,7 +162,8 @@ def _schema(settings: Settings) -> Iterator[Diagnosis]:
         )
     else:
         text = f"the warehouse is at {revision or 'no schema'}, {expected} is needed"
-        yield Diagnosis("schema", PROBLEM, text, "raptorflow init (or doctor --fix)", revision is not None)
+        by_itself = "" if revision is None else " (or doctor --fix)"  # an empty database may be somebody else's
+        yield Diagnosis("schema", PROBLEM, text, f"raptorflow init{by_itself}", revision is not None)
 
 
 def _models(settings: Settings) -> Iterator[Diagnosis]:

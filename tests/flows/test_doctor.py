@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.doctor import GOOD, PROBLEM, WARNING, Diagnosis, examine, repair
+from flows.doctor import GOOD, PROBLEM, WARNING, Diagnosis, as_rows, examine, repair
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, open_warehouse
+from tasks.warehouse.database_copies import sqlite_file
 from tasks.warehouse.migration import expected_revision
 from tasks.warehouse.schema import Content, ModelVersion
 from tests.factories import START, content_row, store, store_content
@@ -80,8 +81,13 @@ def from_the_future(_home: Path) -> None:
     assert Warehouse().rows(Content.__table__.select())
 
 
+def empty_database(home: Path) -> None:
+    sqlite_file(get_settings().database_url).write_bytes(b"")
+
+
 FAULTS: dict[str, tuple[Callable[[Path], None], str, str, str, bool]] = {
     "outdated": (outdated, "schema", PROBLEM, "raptorflow init", True),
+    "empty": (empty_database, "schema", PROBLEM, "raptorflow init", False),
     "newer": (newer, "schema", PROBLEM, "run that version", False),
     "readable": (readable, "permissions", PROBLEM, "doctor --fix", True),
     "left behind": (left_behind, "permissions", WARNING, "doctor --fix", True),
@@ -118,3 +124,11 @@ def test_each_fault_is_found_with_its_fix(name: str, sound: Path) -> None:
 def test_an_upgrade_by_the_doctor_is_the_upgrade(sound: Path) -> None:
     outdated(sound)
     assert repair() == [f"upgraded the warehouse from {BEFORE_THE_NEWEST} to {expected_revision()}"]
+
+
+def test_a_person_reads_what_is_done_for_them_only_where_there_is_something_to_do(sound: Path) -> None:
+    sound.chmod(0o755)
+    rows = {row["about"]: row for row in as_rows(examine(), for_machines=False)}
+    assert (rows["permissions"]["fix"], rows["permissions"]["done by --fix"]) == ("raptorflow doctor --fix", "yes")
+    assert (rows["disk"]["fix"], rows["disk"]["done by --fix"]) == (None, None)
+    assert as_rows(examine(), for_machines=True)[0].keys() == {"about", "status", "what", "fix", "is_safe"}
