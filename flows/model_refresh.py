@@ -36,7 +36,7 @@ def model_refresh(options: ModelRefresh = ModelRefresh(), chain: Chain | None = 
     if pictures := drift_page(outcomes):
         publish_markdown(DRIFT, pictures, "What moved in models that drifted, by column")
     publish_with_index(model_report(known))
-    announce(f"models of {len(outcomes)} workspaces")
+    announce(f"models looked at, workspaces: {len(outcomes)}")
     return outcomes
 
 
