@@ -236,11 +236,7 @@ class Registry:
         from skops.io import load
         from skops.io.exceptions import UntrustedTypesFoundException
 
-        with self.model_file(key, version) as path:
-            if path is None:
-                raise ArtifactRefusedError(key.registered_name, version, "its file is missing")
-            if file_sha256(path) != sha256:
-                raise ArtifactRefusedError(key.registered_name, version, "its file is not the one registered (sha256)")
+        with self._intact_file(key, version, sha256) as path:
             try:
                 with _READING:
                     return load(path, trusted=TRUSTED_TYPES)
@@ -250,6 +246,24 @@ class Registry:
             except Exception as error:  # a file cut short by a full disk was registered so: no zip, no JSON, no array
                 unreadable = f"its file cannot be read ({type(error).__name__}: {error})"
                 raise ArtifactRefusedError(key.registered_name, version, unreadable) from error
+
+    def require_file(self, key: ModelKey, version: int, sha256: str) -> None:
+        """Look whether the file of a version is the one registered, and no further.
+
+        Raises:
+            ArtifactRefusedError: if the file is missing or changed.
+        """
+        with self._intact_file(key, version, sha256):
+            return
+
+    @contextmanager
+    def _intact_file(self, key: ModelKey, version: int, sha256: str) -> Iterator[Path]:
+        with self.model_file(key, version) as path:
+            if path is None:
+                raise ArtifactRefusedError(key.registered_name, version, "its file is missing")
+            if file_sha256(path) != sha256:
+                raise ArtifactRefusedError(key.registered_name, version, "its file is not the one registered (sha256)")
+            yield path
 
     @contextmanager
     def model_file(self, key: ModelKey, version: int) -> Iterator[Path | None]:

@@ -95,7 +95,7 @@ class Promoter:
 
     def __init__(self, store: ModelStore, registry: Registry) -> None:
         self.store, self.registry = store, registry
-        self._latest = LatestModels()
+        self._latest, self._verified = LatestModels(), LatestModels()
 
     def champion(self, key: ModelKey) -> str | None:
         """Version name of the champion."""
@@ -111,21 +111,28 @@ class Promoter:
         return model if model is not None else self._read(key, version)
 
     def verify(self, key: ModelKey, version: Version) -> FittedModel:
-        """Read a version's file, whether or not it is in use, and let it repeat its reference predictions.
+        """Look at a version's file, whether or not it is in use, and let its model repeat its reference predictions.
+
+        A file with the bytes of one whose model has repeated them here before is read no further.
 
         Raises:
             ArtifactRefusedError: if the file or the predictions are not what was registered.
         """
+        number, sha256 = _registered(key, version)
+        known = self._verified.get(sha256)
+        if known is not None:
+            self.registry.require_file(key, number, sha256)
+            return known
         model = self._read(key, version)
         if not repeats_reference(model, version.golden):
             raise ArtifactRefusedError(key.registered_name, version.version_name, "its reference predictions differ")
+        self._verified.put(sha256, model)
         return model
 
     def _read(self, key: ModelKey, version: Version) -> FittedModel:
-        if version.registry_version is None or version.artifact_sha256 is None:
-            raise ArtifactRefusedError(key.registered_name, version.version_name, "it was never registered")
-        model = FittedModel.of(self.registry.load(key, version.registry_version, version.artifact_sha256))
-        self._latest.put(version.artifact_sha256, model)
+        number, sha256 = _registered(key, version)
+        model = FittedModel.of(self.registry.load(key, number, sha256))
+        self._latest.put(sha256, model)
         return model
 
     def move(
@@ -310,6 +317,13 @@ class Promoter:
             history = standing(self.store.deployments(key))
             if history and history[-1].generation == newest.generation:
                 return
+
+
+def _registered(key: ModelKey, version: Version) -> tuple[int, str]:
+    """Number and sha256 of a version's file."""
+    if version.registry_version is None or version.artifact_sha256 is None:
+        raise ArtifactRefusedError(key.registered_name, version.version_name, "it was never registered")
+    return version.registry_version, version.artifact_sha256
 
 
 def champion_history(history: list[Deployment]) -> ChampionHistory:

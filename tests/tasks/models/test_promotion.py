@@ -39,6 +39,9 @@ class MemoryRegistry:
             raise ArtifactRefusedError(key.registered_name, version, "its file is missing")
         return self.estimator
 
+    def require_file(self, key: ModelKey, version: int, sha256: str) -> None:
+        self.load(key, version, sha256)
+
     def point(self, key: ModelKey, alias: str, version: int) -> bool:
         self.pointers[alias] = version
         return True
