@@ -126,7 +126,7 @@ def of_debate(row: Row, traffic: Traffic, workspace_id: str) -> Candidate | None
     low, high = effect.interval
     prospect, unit = traffic.prospect(effect.estimate, (high - low) / (2.0 * Z_90), SHARE_ASSUMED)
     words = f"{design['hypothesis']} (a debate's question)"
-    return Candidate(row["debate_id"], "debate", words, True, prospect, unit, HALF_OF_THE_POSTS)
+    return Candidate(row["debate_id"], "debate", words, True, prospect, unit, HALF_OF_THE_POSTS, design)
 
 
 def as_declared(rows: Sequence[Row]) -> ShownArms | None:

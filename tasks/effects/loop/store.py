@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from tasks.effects.arms import declared_changes
 from tasks.effects.loop.defaults import INVALID, DecidedExperiment, Default
@@ -18,6 +18,7 @@ from tasks.warehouse.schema import (
     Experiment,
     ExperimentArm,
     ExperimentDecision,
+    ExperimentProposal,
     ExperimentVariant,
     PatternAnalysis,
     PatternFinding,
@@ -26,6 +27,7 @@ from tasks.warehouse.schema import (
 
 Row = dict[str, Any]
 WEEKS_OF_TRAFFIC = 8  # before the newest post
+APPROVED, DECLINED, LEFT = "approved", "declined", "left"
 UNSETTLED = ("decided", "leaning", "undecided", "concluded")
 
 
@@ -160,3 +162,30 @@ def _row(workspace_id: str, one: Default) -> Row:
         "retired_by": one.retired_by,
         "retired_reason": one.reason,
     }
+
+
+def save_answers(warehouse: Warehouse, rows: Sequence[Row]) -> int:
+    """Keep what was answered; what was approved once stays as it was approved. Returns how many were new."""
+    table, kept = ExperimentProposal, 0
+    with warehouse.begin() as connection:
+        for row in rows:
+            mine = (table.workspace_id == row["workspace_id"], table.proposal_key == row["proposal_key"])
+            before = connection.execute(select(table.answer).where(*mine)).scalar()
+            if before != APPROVED:
+                kept += warehouse.upsert(connection, table, [row])
+    return kept
+
+
+def answers(warehouse: Warehouse, workspace_id: str) -> list[Row]:
+    """All answers of a workspace, in the order in which they were given."""
+    table = ExperimentProposal
+    statement = select(table.__table__).where(table.workspace_id == workspace_id)
+    return warehouse.rows(statement.order_by(table.answered_at, table.proposal_key))
+
+
+def note_end(warehouse: Warehouse, workspace_id: str, key: str, **became: str) -> None:
+    """Keep which experiment an approved proposal became, or why it became none; the same again changes nothing."""
+    table = ExperimentProposal
+    mine = (table.workspace_id == workspace_id, table.proposal_key == key)
+    with warehouse.begin() as connection:
+        connection.execute(update(table).where(*mine).values(**became))
