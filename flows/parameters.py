@@ -371,6 +371,11 @@ class ExperimentManagement(Parameters):
     variants: Names = Field(
         default=["control", "treatment"], title="Arms", description="NAME or NAME:WEIGHT; the control first."
     )
+    changes: Names = Field(
+        default=[],
+        title="Changes",
+        description="What an arm changes: treatment: media_type=video; emoji_count=1, or treatment: pattern=KEY.",
+    )
     secondary: Names = Field(default=[], title="Secondary metrics", description="NAME or NAME:decrease, up to ten.")
     guardrails: Names = Field(
         default=[], title="Guardrails", description="NAME, NAME:decrease or NAME:decrease:0.05 (margin)."

@@ -25,7 +25,7 @@ from tasks.warehouse import Warehouse, open_warehouse
 Row = dict[str, Any]
 DAYS_OF_HORIZON = 7 * HORIZON_WEEKS
 OVERDUE = 2  # times its planned days
-SILENT_DAYS = 3  # without a unit: nobody asks it for arms
+SILENT_DAYS = 3  # without an outcome: no application shows its arms
 WAITING = "waiting"  # approved, and not started yet
 
 
@@ -58,10 +58,10 @@ class OrchestrationService:
 
     def _planned(self, drafts: Sequence[DraftedExperiment]) -> Iterator[DraftedExperiment]:
         for one in drafts:
-            asked = one.definition
-            design = {name: asked[name] for name in ("min_effect_size", "confidence_level", "power", "daily_units")}
-            baseline = (asked["baseline"][0], asked["baseline"][1])
-            plan = self.experiments.plan_experiment(baseline, asked.get("metric_kind"), **design)
+            wanted = one.definition
+            design = {name: wanted[name] for name in ("min_effect_size", "confidence_level", "power", "daily_units")}
+            baseline = (wanted["baseline"][0], wanted["baseline"][1])
+            plan = self.experiments.plan_experiment(baseline, wanted.get("metric_kind"), **design)
             if plan.expected_days is None or plan.expected_days < DAYS_OF_HORIZON:
                 yield one.with_plan(plan.units_per_arm, plan.expected_days)
 

@@ -72,12 +72,12 @@ def orchestration_report(
         before: everything, as the last run left it.
         everyone: whether the run was about all workspaces.
     """
-    asked = [_row(one.workspace_id, one.name, ASKED, one.claim["words"], HOW_TO_ANSWER) for one in drafts]
+    waiting = [_row(one.workspace_id, one.name, ASKED, one.claim["words"], HOW_TO_ANSWER) for one in drafts]
     answered = [_answered(row) for one in outcomes for row in one.result.get("rows", ())]
     failed = [
         _row(one.workspace_id, "", FAILED, "", f"failed: {one.reason}") for one in outcomes if one.status == FAILED
     ]
-    rows = [*failed, *asked, *sorted(answered, key=_needs_nobody)]
+    rows = [*failed, *waiting, *sorted(answered, key=_needs_nobody)]
     known = report_rows(before, rows, {one.workspace_id for one in outcomes}, everyone=everyone)
     defaults = [row for one in outcomes for row in one.result.get("defaults", ())]
     standing = [row for row in defaults if row["standing"] == "current"]

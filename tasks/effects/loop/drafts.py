@@ -176,7 +176,7 @@ def _claim_in_words(proposal: RankedExperiment, metric: str) -> str:
     drawn = " Drawn by lot, so that calibration does not learn from promising conditions alone." * proposal.by_lot
     assumed = f" Assumed: {candidate.assumed}." if candidate.assumed else ""
     return (
-        f"Claimed before the start: {visible(candidate.change)} brings {middle:+.1f} % of {metric} "
+        f"Claimed before the start: {visible(candidate.change)} changes {metric} by {middle:+.1f} % "
         f"({low:+.1f} … {high:+.1f}, 90 %), better with probability {better:.0f} %.{assumed}{drawn}"
     )
 

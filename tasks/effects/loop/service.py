@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from tasks.effects.arms import usual_metric_of
+from tasks.effects.arms import PATTERN, Value, usual_metric_of
+from tasks.effects.declared import features_in_doubt, require_declarable
 from tasks.effects.loop import store
 from tasks.effects.loop.backlog import Candidate, RankedExperiment, ranked
 from tasks.effects.loop.candidates import (
@@ -16,7 +17,6 @@ from tasks.effects.loop.candidates import (
     of_debate,
     of_pattern,
     of_signals,
-    rule_of,
     traffic_of,
 )
 from tasks.effects.loop.defaults import Default, defaults_of
@@ -54,7 +54,7 @@ class LoopService:
         candidates = [
             of_pattern(row, traffic[row["content_type"]])
             for row in patterns
-            if row["content_type"] in traffic and not is_tested(arms, row["pattern_key"], rule_of(row["details"]))
+            if row["content_type"] in traffic and not is_tested(arms, row["pattern_key"], store.rule_of(row["details"]))
         ]
         for analysis in analyses:
             candidates += self._signals(workspace_id, analysis, traffic)
@@ -74,6 +74,19 @@ class LoopService:
         pairs += pairs_of_organization(self._warehouse, workspace_id, content_type)
         outcome = pairs[0].outcome if pairs else UNNAMED_OUTCOME
         return of_signals(signals, traffic[content_type], pairs, workspace_id, outcome)
+
+    def require_changes(self, workspace_id: str, changes: Sequence[Mapping[str, Value]]) -> None:
+        """Raise unless what arms declare to change are conditions that content of the workspace can meet.
+
+        Raises:
+            InputError: with what to write instead.
+        """
+        declared = [(name, value) for arm in changes for name, value in arm.items()]
+        names = {name for name, _ in declared}
+        attributes = store.attribute_names(self._warehouse, workspace_id) if features_in_doubt(names) else ()
+        patterns = store.declarable_keys(self._warehouse, workspace_id) if PATTERN in names else ()
+        for name, value in declared:
+            require_declarable(name, value, attributes, patterns)
 
     def drafts(
         self, workspace_id: str, terms: LoopTerms, defined: Mapping[str, Mapping[str, Any]], now: datetime

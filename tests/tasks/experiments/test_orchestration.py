@@ -67,7 +67,7 @@ def test_a_draft_holds_all_that_is_decided_beforehand(service: OrchestrationServ
     assert asked["guardrails"] == [{"name": "unsubscribed"}]
     assert (asked["layer_share"], asked["auto_complete"]) == (0.5, True)
     assert asked["daily_units"] == pytest.approx(60 / 8 * 250_000 * 0.7 / 7 / 2)
-    for words in ("Claimed before the start", "+8.3 % of engagement", "90 %", "probability"):
+    for words in ("Claimed before the start", "changes engagement by +8.3 %", "90 %", "probability"):
         assert words in asked["hypothesis"]
     approve(service, [first])
     (row,) = service.carry_out("acme", TERMS, NOW)
