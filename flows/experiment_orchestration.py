@@ -34,9 +34,9 @@ def experiment_orchestration(options: ExperimentOrchestration = ExperimentOrches
     as there is room, and asks which of the best candidates to run; one in ten is drawn by lot. Killed at any point,
     the flow is simply run again: nothing runs twice, and what was declined is not asked again for some weeks.
     """
+    terms, run_id = terms_of(options), str(flow_run.id)
     decide(options.workspace_ids, options.workspaces_per_chunk)
     chunks = workspaces_in_chunks(options.workspace_ids, options.workspaces_per_chunk)
-    terms, run_id = terms_of(options), str(flow_run.id)
     outcomes = outcomes_of_chunks(advance_loops, chunks, terms, options.propose, run_id)
     drafts = best_drafts(outcomes, options.most_asked)
     if drafts and (not options.needs_approval or asked(options, drafts, outcomes)):
@@ -59,7 +59,9 @@ def decide(workspace_ids: list[str], size: int) -> None:
 def terms_of(options: ExperimentOrchestration) -> LoopTerms:
     """The form's terms."""
     guardrails = [other_metric("Guardrails", one, 2) for one in options.guardrails]
-    return LoopTerms(options.metric, guardrails, options.most_running, options.weeks_declined)
+    return LoopTerms(
+        options.metric, guardrails, options.most_running, options.weeks_declined, options.assigned_elsewhere
+    )
 
 
 def asked(options: ExperimentOrchestration, drafts: Sequence[DraftedExperiment], outcomes: list[Outcome]) -> bool:

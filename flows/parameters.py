@@ -351,6 +351,12 @@ class ExperimentOrchestration(Parameters):
         description="NAME, NAME:decrease or NAME:decrease:0.05 (margin), beside metrics defined as better when fewer.",
     )
 
+    assigned_elsewhere: bool = Field(
+        default=False,
+        title="Assigned elsewhere",
+        description="Another platform gives units their arms; they come by `ingest exposures`.",
+    )
+
     def __str__(self) -> str:
         """Name a run: for whom, and whether it asks."""
         return f"{named(self.workspace_ids)}{'' if self.propose else ' · proposes nothing'}"

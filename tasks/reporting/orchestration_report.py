@@ -87,7 +87,7 @@ def orchestration_report(
         everything=EVERYTHING,
         news="experiment-orchestration-news",
         title="The loop of experiments",
-        command="raptorflow backlog",
+        command="raptorflow experiment",
         needs=[Finding(_about(row), row["needs"]) for row in known.rows if row["needs"]],
         changes=None if before is None else _changes(known),
         best=[_default(row) for row in standing[:BEST_SHOWN]],

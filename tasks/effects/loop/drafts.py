@@ -32,12 +32,14 @@ class LoopTerms:
         guardrails: names of metrics, or dictionaries, beside those that the workspace defined as better when fewer.
         most_running: experiments of the loop at once; each has an equal share of the units.
         weeks_declined: that a declined one is not proposed again.
+        assigned_elsewhere: whether units come with their arms; they are in no layer then.
     """
 
     metric: str | None = None
     guardrails: Sequence[Mapping[str, Any]] = ()
     most_running: int = 2
     weeks_declined: int = 12
+    assigned_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +119,20 @@ def drafted(
             "power": POWER,
             "hypothesis": words,
             "guardrails": _guardrails(terms.guardrails, defined, metric.name),
-            "daily_units": prospect.units_a_week / 7.0 / terms.most_running,
-            "layer": LAYER,
-            "layer_share": 1.0 / terms.most_running,
             "auto_complete": True,
         }
-        | own,
+        | own
+        | _units(prospect.units_a_week / 7.0, terms),
         claim={"mean": mean, "error": error, "words": words},
     )
+
+
+def _units(a_day: float, terms: LoopTerms) -> dict[str, Any]:
+    """Who takes part: all whom another platform gives arms, or an equal share of the layer."""
+    if terms.assigned_elsewhere:
+        return {"daily_units": a_day, "assigned_elsewhere": True}
+    share = 1.0 / terms.most_running
+    return {"daily_units": a_day * share, "layer": LAYER, "layer_share": share}
 
 
 def _metric(proposal: RankedExperiment, wanted: str | None, usual: UsualMetric | None) -> UsualMetric:
@@ -137,7 +145,7 @@ def _metric(proposal: RankedExperiment, wanted: str | None, usual: UsualMetric |
     if candidate.design and wanted is None:
         base = float(candidate.design["base_rate"])
         return UsualMetric(candidate.design["metric"], "binary", "increase", base, math.sqrt(base * (1.0 - base)))
-    if usual is not None and wanted in (None, usual.name):
+    if usual is not None and usual.kind != "ratio" and wanted in (None, usual.name):
         return usual
     return of_posts if wanted is None else UsualMetric(wanted, kind, "increase", prospect.rate, deviation)
 

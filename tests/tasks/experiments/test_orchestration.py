@@ -149,6 +149,16 @@ def test_a_debate_gets_the_experiment_that_it_asked_for(sqlite_warehouse: Wareho
     assert states(service) == {draft.key: "running"}
 
 
+def test_units_that_come_with_their_arms_are_in_no_layer(service: OrchestrationService) -> None:
+    terms = LoopTerms(assigned_elsewhere=True)
+    (first, _) = service.propose("acme", terms, NOW)
+    assert "layer" not in first.definition
+    approve(service, [first])
+    (row,) = service.carry_out("acme", terms, NOW)
+    assert row["state"] == "running"
+    assert service.experiments.is_assigned_elsewhere(row["experiment_id"])
+
+
 def test_too_little_traffic_for_a_share_of_the_units_is_passed_over(sqlite_warehouse: Warehouse) -> None:
     write_open_questions(sqlite_warehouse, "acme", impressions=12_000)
     service = OrchestrationService(warehouse=sqlite_warehouse)
@@ -207,7 +217,7 @@ def left_behind(warehouse: Warehouse, workspace_id: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_at_any_transaction_it_goes_on_and_runs_nothing_twice(sqlite_warehouse: Warehouse, step: int) -> None:
     require_killed_anywhere(sqlite_warehouse, step)
 
