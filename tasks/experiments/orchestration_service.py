@@ -79,7 +79,7 @@ class OrchestrationService:
 
         Returns:
             A row each: `name`, `key`, `state` (waiting, running, completed, declined, or left), `needs` (what a person
-            has to do, or None), `claim` in words, `found`, `experiment_id`.
+            has to do, or None), `why` it stands so, `claim` in words, `experiment_id`.
         """
         for row in self._approved(workspace_id):
             self._leave_if_tested(row)
@@ -102,10 +102,14 @@ class OrchestrationService:
     def _leave_if_tested(self, row: Row) -> None:
         """What somebody began to test by another experiment, before this one was made, is left to that one."""
         workspace_id, key, name = row["workspace_id"], row["proposal_key"], row["name"]
-        if row["experiment_id"] is None and not self.experiments.store.definitions.named(workspace_id, name):
-            other = self.loop.tested_elsewhere(workspace_id, key, name)
-            if other is not None:
-                self.loop.leave(workspace_id, key, f"'{other}' tests it already")
+        if row["experiment_id"] is not None:
+            return
+        there = self.experiments.store.definitions.named(workspace_id, name)
+        if there and there[0]["hypothesis"] == row["definition"]["hypothesis"]:
+            return  # made by a run that was killed before it could keep its id
+        other = name if there else self.loop.tested_elsewhere(workspace_id, key, name)
+        if other is not None:
+            self.loop.leave(workspace_id, key, f"'{other}' tests it already")
 
     def _created(self, row: Mapping[str, Any]) -> ExperimentRecord | str:
         """The experiment of an approved draft, made if need be; or, in words, why there is none."""

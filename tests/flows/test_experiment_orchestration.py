@@ -60,6 +60,7 @@ def test_a_person_approves_one_of_two_and_what_it_proves_becomes_the_default() -
     assert (ended["state"], ended["conclusion"], ended["winner"]) == ("completed", "winner", "treatment")
     (default,) = outcome.result["defaults"]
     assert (default["standing"], [*default["does"]]) == ("current", [f"pattern:{first.key}"])
+    assert default["statement"] in (first.change.replace("social ", ""), first.change)
 
 
 def test_what_nobody_answers_is_not_declined(sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,11 +22,13 @@ from tasks.effects.loop.candidates import (
 from tasks.effects.loop.defaults import Default, defaults_of
 from tasks.effects.loop.drafts import DraftedExperiment, LoopTerms, drafted
 from tasks.effects.store import pairs_of_organization, pairs_of_workspace, shown_arms
+from tasks.plain_text import visible
 from tasks.warehouse import Warehouse
 from tasks.warehouse.frames import find_workspace
 
 Row = dict[str, Any]
 UNNAMED_OUTCOME = "engagement"
+LONGEST_ACTOR = 128
 
 
 class LoopService:
@@ -115,7 +117,7 @@ class LoopService:
             {"workspace_id": one.workspace_id, "proposal_key": one.key, "name": one.name, "source": one.source}
             | {"by_lot": one.by_lot, "answer": store.APPROVED if yes else store.DECLINED}
             | {"definition": dict(one.definition), "claim": dict(one.claim), "answered_at": now}
-            | {"actor": actor, "reason": reason, "experiment_id": None}
+            | {"actor": visible(actor)[:LONGEST_ACTOR], "reason": visible(reason), "experiment_id": None}
             for one in drafts
         ]
         return store.save_answers(self._warehouse, rows)

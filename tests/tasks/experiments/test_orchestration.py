@@ -49,7 +49,7 @@ def service(sqlite_warehouse: Warehouse) -> OrchestrationService:
 
 
 def approve(service: OrchestrationService, drafts: Sequence[DraftedExperiment], **how: Any) -> int:
-    return service.loop.answer(drafts, "ann", "worth a try", how.pop("at", NOW), yes=how.pop("yes", True))
+    return service.loop.answer(drafts, "ann\x00" * 99, "worth a try\x00", how.pop("at", NOW), yes=how.pop("yes", True))
 
 
 def states(service: OrchestrationService, workspace_id: str = "acme") -> dict[str, str]:
@@ -145,8 +145,13 @@ def test_a_debate_gets_the_experiment_that_it_asked_for(sqlite_warehouse: Wareho
     )
     assert [arm["description"] for arm in draft.definition["variants"]] == ["No", "Yes"]
     assert "half of the posts" in draft.claim["words"], "what is assumed is said"
+    again = service.experiments.create_experiment(workspace_id="acme", **(dict(draft.definition) | {"name": "another"}))
+    assert again.planned_units_per_arm == draft.units_per_arm
+    arms = [{"name": "old"}, {"name": "new"}]
+    mine = service.experiments.create_experiment("is-red-better", "acme", arms, "clicked")
     approve(service, [draft])
-    assert states(service) == {draft.key: "running"}
+    assert states(service) == {draft.key: "left"}, "somebody made it meanwhile, and starts it"
+    assert service.experiments.get_experiment(mine.experiment_id).status == "draft"
 
 
 def test_units_that_come_with_their_arms_are_in_no_layer(service: OrchestrationService) -> None:
