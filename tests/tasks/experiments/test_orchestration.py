@@ -106,6 +106,19 @@ def test_no_more_run_than_there_is_room_for(service: OrchestrationService) -> No
     assert "layer 'orchestrated' has 25 % of its units left, not 50 %" in waits[0], "it waits for the layer, too"
 
 
+def test_one_that_was_killed_as_it_ended_leaves_its_place_to_the_next(
+    service: OrchestrationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve(service, service.propose("acme", LoopTerms(most_running=1), NOW))
+    (row,) = service.carry_out("acme", LoopTerms(most_running=1), NOW)
+    with monkeypatch.context() as patch, pytest.raises(KilledHereError):
+        patch.setattr(service.experiments.store.layers, "release", die)
+        service.experiments.complete_experiment(row["experiment_id"])
+    approve(service, service.propose("acme", LoopTerms(most_running=1), NOW))
+    rows = service.carry_out("acme", LoopTerms(most_running=1), NOW)
+    assert [one["state"] for one in rows] == ["completed", "running"]
+
+
 def test_what_somebody_else_tests_meanwhile_is_left_to_them(service: OrchestrationService) -> None:
     first, second = service.propose("acme", TERMS, NOW)
     approve(service, [first, second])
@@ -182,6 +195,10 @@ def test_a_question_takes_every_workspaces_first_before_anybodys_second(service:
 
 class KilledHereError(BaseException):
     """As a process ends that is killed: nothing of it is caught."""
+
+
+def die(*_: Any) -> None:
+    raise KilledHereError
 
 
 @contextmanager
