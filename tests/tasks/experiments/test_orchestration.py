@@ -239,7 +239,7 @@ def left_behind(warehouse: Warehouse, workspace_id: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_at_any_transaction_it_goes_on_and_runs_nothing_twice(sqlite_warehouse: Warehouse, step: int) -> None:
     require_killed_anywhere(sqlite_warehouse, step)
 
