@@ -32,6 +32,15 @@ class EndingApproval(BaseModel):
     leave_running: list[str] = Field(default=[], title="All but", description="Experiments that go on.")
 
 
+class LoopApproval(BaseModel):
+    """What a person decides about experiments that are proposed."""
+
+    run_them: bool = Field(default=False, title="Run them")
+    leave_out: list[str] = Field(default=[], title="All but", description="Experiments that are declined.")
+    reason: str = Field(default="decided in the UI", title="Reason", max_length=500)
+    actor: str = Field(default="a person", title="Who", min_length=1, max_length=128)
+
+
 class PersonsVote(BaseModel):
     """A person's vote in a debate."""
 

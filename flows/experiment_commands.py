@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.experiment_options import context as context_of
-from flows.experiment_options import given, labels, numbers, other_metric, settled, variant
+from flows.experiment_options import given, labels, numbers, other_metric, settled, variant, with_changes
 from tasks.errors import InputError
 
 app = typer.Typer(help="Plan, create, start, watch and end experiments; alone: all of them, decisions first.")
@@ -84,6 +84,10 @@ def create(
     variants: Annotated[
         list[str], typer.Option("--variant", "-v", help="NAME or NAME:WEIGHT, once for each arm; the control first.")
     ],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(help="What an arm changes, 'b: media_type=video; emoji_count=1' or 'b: pattern=KEY': it teaches."),
+    ] = None,
     hypothesis: Annotated[str | None, typer.Option(help="What you expect, and why.")] = None,
     kind: Kind = None,
     direction: Annotated[str | None, typer.Option(help="increase or decrease, whichever is better.")] = None,
@@ -126,7 +130,7 @@ def create(
     made = ExperimentService().create_experiment(
         name,
         workspace,
-        [variant(one) for one in variants],
+        with_changes([variant(one) for one in variants], changes),
         metric,
         kind_of_experiment,
         allocation,

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.experiment_options import given, other_metric, variant
+from flows.experiment_options import given, other_metric, variant, with_changes
 from flows.parameters import ExperimentManagement
 from tasks.errors import InputError
 from tasks.experiments.figures import power_by_size
@@ -60,7 +60,7 @@ def create(options: ExperimentManagement, name: str) -> dict[str, Any]:
     record = create_experiment(
         name,
         options.workspace_id,
-        variants=[variant(one) for one in options.variants],
+        variants=with_changes([variant(one) for one in options.variants], options.changes),
         metric_name=options.metric,
         experiment_type=options.experiment_type,
         secondary=[other_metric("Secondary metrics", one, 1) for one in options.secondary],

@@ -66,6 +66,20 @@ def variant(text: str) -> dict[str, Any]:
         return {"name": text}
 
 
+def with_changes(arms: Sequence[dict[str, Any]], declared: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Arms with what they declare to change, from `NAME: feature=value; feature=value`."""
+    changes: dict[str, dict[str, Any]] = {}
+    names = [one["name"] for one in arms]
+    for text in declared or ():
+        name, colon, rest = (part.strip() for part in text.partition(":"))
+        if not colon or name not in names:
+            known = ", ".join(names)
+            raise InputError(f"--changes takes NAME: feature=value; feature=value, NAME one of {known}, not '{text}'")
+        parts = [part.strip() for part in rest.split(";") if part.strip()]
+        changes.setdefault(name, {}).update(settled(parts, f"--changes of {name}"))
+    return [one | ({"changes": changes[one["name"]]} if one["name"] in changes else {}) for one in arms]
+
+
 def other_metric(option: str, text: str, most: int) -> dict[str, Any]:
     """A metric from NAME, NAME:DIRECTION or, of a guardrail, NAME:DIRECTION:MARGIN."""
     name, *rest = text.split(":")

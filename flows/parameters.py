@@ -319,6 +319,49 @@ class ProgramReport(Parameters):
         return named(self.workspace_ids)
 
 
+class ExperimentOrchestration(Parameters):
+    """Whose loop goes on, what may be asked, and how much runs at once."""
+
+    workspace_ids: Workspaces = Field(default=[], title="Workspaces", description="Ids; empty for all.")
+    workspaces_per_chunk: int = Field(
+        default=25, ge=1, le=1000, title="Workspaces per chunk", description="How many one task works through."
+    )
+    propose: bool = Field(
+        default=True, title="Propose", description="Off: only decide, keep what is proven and start what was approved."
+    )
+    needs_approval: bool = Field(
+        default=True,
+        title="Ask first",
+        description="Pause for a form in the Prefect UI; off: the best are run without a question.",
+    )
+    approval_hours: int = APPROVAL_HOURS
+    most_asked: int = Field(default=20, ge=1, le=100, title="Most asked", description="Experiments in one question.")
+    most_running: int = Field(
+        default=2, ge=1, le=20, title="Most running", description="In a workspace at once; they share its units."
+    )
+    weeks_declined: int = Field(
+        default=12, ge=1, le=520, title="Weeks of rest", description="Until a declined one is proposed again."
+    )
+    metric: Line = Field(
+        default="", title="Metric", description="That decides; empty: what the workspace's experiments mostly count."
+    )
+    guardrails: Names = Field(
+        default=[],
+        title="Guardrails",
+        description="NAME, NAME:decrease or NAME:decrease:0.05 (margin), beside metrics defined as better when fewer.",
+    )
+
+    assigned_elsewhere: bool = Field(
+        default=False,
+        title="Assigned elsewhere",
+        description="Another platform gives units their arms; they come by `ingest exposures`.",
+    )
+
+    def __str__(self) -> str:
+        """Name a run: for whom, and whether it asks."""
+        return f"{named(self.workspace_ids)}{'' if self.propose else ' · proposes nothing'}"
+
+
 class ExperimentManagement(Parameters):
     """What to do with an experiment: plan it, create it, start it, look at it, raise its traffic, end it."""
 
@@ -333,6 +376,11 @@ class ExperimentManagement(Parameters):
     metric_kind: MetricKindName = Field(default="", title="Kind", description="Of the metric; empty: as defined.")
     variants: Names = Field(
         default=["control", "treatment"], title="Arms", description="NAME or NAME:WEIGHT; the control first."
+    )
+    changes: Names = Field(
+        default=[],
+        title="Changes",
+        description="What an arm changes: treatment: media_type=video; emoji_count=1, or treatment: pattern=KEY.",
     )
     secondary: Names = Field(default=[], title="Secondary metrics", description="NAME or NAME:decrease, up to ten.")
     guardrails: Names = Field(

@@ -33,6 +33,7 @@ ENTRYPOINTS = {
     "model-refresh": "flows.model_refresh.model_refresh",
     "experiment-analysis": "flows.experiment_analysis.experiment_analysis",
     "experiment-management": "flows.experiment_management.experiment_management",
+    "experiment-orchestration": "flows.experiment_orchestration.experiment_orchestration",
     "programme-report": "flows.program_report.program_report",
     "debate-synthesis": "flows.debate_synthesis.debate_synthesis",
     "model-promotion": "flows.model_promotion.model_promotion",

@@ -1,11 +1,13 @@
 """What a draft is worth before it is published: expected engagement, patterns it meets and misses, posts like it.
 
-Everything here is an association in the workspace's own past, never a promise. A worker process computes it
-(`service/scoring.py`), so that MLflow and the frames are not in the process that assigns units.
+What was seen is an association in the workspace's own past. What a change of the draft is worth is what doing it is
+expected to bring, calibrated by experiments (`tasks.effects`), never the association itself. A worker process computes
+it (`service/scoring.py`), so that MLflow and the frames are not in the process that assigns units.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +32,7 @@ NEWEST_POSTS = 2000
 SIMILAR_POSTS = 5
 LEAST_NEARNESS = 0.05
 TEXT_LENGTH = 200
+MOST_LOG = 5.0
 RAW = ("title", "body", "media_type", "channel", "content_type", "published_at")
 
 
@@ -95,8 +98,7 @@ def _patterns(patterns: PatternService, workspace_id: str, row: Mapping[str, Any
 
 
 def _shown(pattern: Pattern, side: str) -> dict[str, Any]:
-    """A pattern, and what changing it in the draft would be worth: a lift against comparable posts."""
-    wins = pattern.pattern_type == "winning"
+    """A pattern as it was seen, and what changing it in the draft is expected to bring."""
     low, high = pattern.lift_interval_pct
     about = {
         "pattern_key": pattern.pattern_key,
@@ -108,17 +110,30 @@ def _shown(pattern: Pattern, side: str) -> dict[str, Any]:
         "confidence": pattern.confidence,
         "trend": pattern.trend,
     }
-    if side == "unknown" or (side == "met") == wins:
-        return about | {"change": None, "worth_pct": None, "worth_interval_pct": None}
-    ends = sorted((_gain(low, wins), _gain(high, wins)))
-    change = f"{'make it' if wins else 'avoid'} content that {rule_in_words(pattern.rule)}"
-    return about | {"change": change, "worth_pct": _gain(pattern.lift_pct, wins), "worth_interval_pct": ends}
+    return about | _change(pattern, side)
 
 
-def _gain(lift_pct: float, wins: bool) -> float:
-    """Per cent more with the change: the lift where it is gained, its reverse where it is shed."""
-    ratio = max(1 + lift_pct / 100, 1e-6)
-    return 100 * (ratio - 1 if wins else 1 / ratio - 1)
+def _change(pattern: Pattern, side: str) -> dict[str, Any]:
+    """Doing what it misses, or leaving off what it has, where that is expected to bring more.
+
+    Where no calibration is stored, what was seen says which change goes with more, and nothing says what it brings.
+    """
+    nothing = {"change": None, "worth_pct": None, "worth_interval_pct": None, "worth_rests_on": None}
+    sign = 1.0 if side == "missed" else -1.0
+    effect, wins = pattern.effect, pattern.pattern_type == "winning"
+    brings_more = wins == (side == "missed") if effect is None else sign * effect["log_estimate"] > 0.0
+    if side == "unknown" or not brings_more:
+        return nothing
+    change = {"change": f"{'make it' if side == 'missed' else 'avoid'} content that {rule_in_words(pattern.rule)}"}
+    if effect is None:
+        return nothing | change
+    ends = sorted(_per_cent(sign * end) for end in effect["log_interval"])
+    worth = {"worth_pct": _per_cent(sign * effect["log_estimate"]), "worth_interval_pct": ends}
+    return nothing | change | worth | {"worth_rests_on": effect["source"]}
+
+
+def _per_cent(log_ratio: float) -> float:
+    return 100.0 * math.expm1(min(max(log_ratio, -MOST_LOG), MOST_LOG))
 
 
 def _past(posts: pl.DataFrame, row: Mapping[str, Any], draft: Mapping[str, Any]) -> dict[str, Any]:

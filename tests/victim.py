@@ -1,4 +1,4 @@
-"""The nightly chain in a process of its own that can kill itself at a chosen point."""
+"""The nightly chain, or the loop of experiments, in a process of its own that can kill itself at a chosen point."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from mlflow import MlflowClient
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from sqlalchemy import Engine, event
 
+from flows.experiment_orchestration import experiment_orchestration
 from flows.meta_learning import meta_learning
-from flows.parameters import MetaLearning
+from flows.parameters import ExperimentOrchestration, MetaLearning
 from tasks.warehouse.database import Warehouse
 from tests.chain_homes import at_home
 from tests.subprocess_helper import ended, in_subprocess
@@ -23,20 +24,24 @@ from tests.subprocess_helper import ended, in_subprocess
 # While it writes to a table, right after that was committed, or when MLflow has just made a version that our own
 # tables do not know of yet.
 When = Literal["while-writing", "after-writing", "registered"]
+Form = MetaLearning | ExperimentOrchestration
 
 
-def run_chain(home: Path, prefect_api: str, options: MetaLearning, death: tuple[When, str] | None = None) -> int:
-    """Run the chain in a home; the exit status, negative for the signal that killed it. Its stderr is home/stderr."""
-    return ended(in_subprocess(_live, home, prefect_api, options.model_dump(), death))
+def run_chain(home: Path, prefect_api: str, options: Form, death: tuple[When, str] | None = None) -> int:
+    """Run the form's flow in a home; the exit status, negative for the signal that killed it. Stderr is home/stderr."""
+    return ended(in_subprocess(_live, home, prefect_api, options, death))
 
 
-def _live(home: Path, prefect_api: str, options: dict[str, Any], death: tuple[When, str] | None) -> None:
+def _live(home: Path, prefect_api: str, options: Form, death: tuple[When, str] | None) -> None:
     with (home / "stderr").open("ab") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
     if death is not None:
         _doom(*death)
     with at_home(home), temporary_settings({PREFECT_API_URL: prefect_api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        meta_learning(MetaLearning.model_validate(options))
+        if isinstance(options, MetaLearning):
+            meta_learning(options)
+        else:
+            experiment_orchestration(options)
 
 
 def _doom(when: When, table: str) -> None:

@@ -86,7 +86,11 @@ class SmartStrategySupervisor:
 
 
 class ExperimentingContentAgent:
-    """Tests hooks while it writes, and keeps the winner."""
+    """Tests hooks while it writes, and keeps the winner.
+
+    What arms declare to change (`changes`) calibrates what such changes bring, and what is proven becomes the
+    workspace's default; the flow experiment-orchestration proposes, starts and decides such experiments by itself.
+    """
 
     def __init__(self) -> None:
         self.engine = ExperimentEngine()
@@ -110,8 +114,8 @@ class ExperimentingContentAgent:
             workspace_id=workspace_id,
             variants=[
                 {"name": "control", "description": "Standard hook"},
-                {"name": "curiosity", "description": "Curiosity gap"},
-                {"name": "emotional", "description": "Emotional trigger"},
+                {"name": "curiosity", "description": "Curiosity gap", "changes": {"question_count": 1}},
+                {"name": "emotional", "description": "Emotional trigger", "changes": {"exclamation_count": 1}},
             ],
             metric_name="engagement_rate",
         )
@@ -124,8 +128,13 @@ class ExperimentingContentAgent:
         await self.engine.record_outcome(experiment_id=experiment_id, variant_id=variant_id, outcome=engagement_rate)
         is_significant, winner = await self.engine.check_significance(experiment_id)
         if is_significant:
-            await self.engine.complete_experiment(experiment_id, winner=winner)
-            self.default_strategy = winner
+            completed = await self.engine.complete_experiment(experiment_id, winner=winner)
+            await self._update_default_strategy(completed.workspace_id)
+
+    async def _update_default_strategy(self, workspace_id: str) -> None:
+        """Do what is proven and not refuted since; a winner that needs more proof changes nothing."""
+        defaults = await self.engine.current_defaults(workspace_id)
+        self.default_strategy = defaults[0]["statement"] if defaults else None
 
 
 async def main() -> None:

@@ -94,7 +94,7 @@ def form_context(warehouse: Warehouse, workspace_id: str, draft: Draft) -> dict[
 
 
 def result_context(scored: Mapping[str, Any]) -> dict[str, Any]:
-    """What scoring said, as a page shows it: what a change would be worth first, the largest first."""
+    """What scoring said, as a page shows it: changes of known worth first, the largest first."""
     sides = {side: sorted(scored[side], key=_least_worth_last) for side in SIDES}
     shown = [one["worth_interval_pct"] or one["lift_interval_pct"] for side in SIDES for one in sides[side]]
     changes = [one for side in SIDES for one in sides[side] if one["change"]]
@@ -107,9 +107,10 @@ def result_context(scored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _least_worth_last(one: Mapping[str, Any]) -> float:
-    worth: float = one["lift_pct"] if one["worth_pct"] is None else one["worth_pct"]
-    return -abs(worth)
+def _least_worth_last(one: Mapping[str, Any]) -> tuple[bool, float]:
+    is_unknown = one["worth_pct"] is None
+    worth: float = one["lift_pct"] if is_unknown else one["worth_pct"]
+    return is_unknown, -abs(worth)
 
 
 def _instant(text: str, timezone: str) -> datetime:

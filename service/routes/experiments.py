@@ -42,6 +42,12 @@ class ArmBody(Body):
     weight: Number | None = None
     is_control: bool | None = None
     levels: dict[str, str] | None = None
+    title: Annotated[str, Field(max_length=10_000)] | None = None
+    body: Annotated[str, Field(max_length=100_000)] | None = None
+    changes: Annotated[
+        dict[str, str | Number | bool] | None,
+        Field(max_length=20, description="Features of content that it sets, or `pattern`: its key."),
+    ] = None
 
 
 class ExperimentBody(Body):

@@ -23,6 +23,17 @@ EPOCH = pl.lit(0).cast(pl.Datetime("us", "UTC"))
 
 
 @dataclass(frozen=True, slots=True)
+class UsualMetric:
+    """What a workspace's experiments count: its name, kind, direction, mean and deviation of a unit."""
+
+    name: str
+    kind: str | None
+    direction: str
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True)
 class ShownArms:
     """n arms of a workspace's experiments on one metric, and what they show.
 
@@ -81,16 +92,12 @@ def shown_arms_of(rows: Sequence[Mapping[str, Any]]) -> ShownArms | None:
     Args:
         rows: of `store.shown_arms`: of one workspace.
     """
-    usable = [row for row in rows if row["n"] >= 2 and row["mean"] > 0 and row["variance"] > 0]
-    by_metric: dict[str, set[str]] = {}
-    for row in usable:
-        by_metric.setdefault(row["metric"], set()).add(row["experiment"])
-    if not by_metric:
+    chosen = _of_usual_metric(rows)
+    if not chosen:
         return None
-    outcome = min(by_metric, key=lambda metric: (-len(by_metric[metric]), metric))
-    chosen = [row for row in usable if row["metric"] == outcome]
+    outcome = chosen[0]["metric"]
     changes = tuple(declared_changes(row["changes"]) for row in chosen)
-    names = sorted(by_metric[outcome])
+    names = sorted({row["experiment"] for row in chosen})
     codes = np.array([names.index(row["experiment"]) for row in chosen], dtype=np.int64)
     mean, variance, n, sign = (
         np.array([row[name] for row in chosen], dtype=np.float64) for name in ("mean", "variance", "n", "sign")
@@ -98,6 +105,33 @@ def shown_arms_of(rows: Sequence[Mapping[str, Any]]) -> ShownArms | None:
     declares = np.bincount(codes, [bool(change) for change in changes]) > 0
     compared = ComparedArms(codes, sign * np.log(mean), variance / (n * mean**2), declares[codes])
     return ShownArms(compared, outcome, text_features(chosen), changes)
+
+
+def usual_metric_of(rows: Sequence[Mapping[str, Any]]) -> UsualMetric | None:
+    """The metric that most experiments have, over all their units; None where fewer than two arms can be compared.
+
+    Args:
+        rows: of `store.shown_arms`: of one workspace.
+    """
+    chosen = _of_usual_metric(rows)
+    if not chosen:
+        return None
+    n, mean, variance = (
+        np.array([row[name] for row in chosen], dtype=np.float64) for name in ("n", "mean", "variance")
+    )
+    direction = "decrease" if chosen[-1]["sign"] < 0 else "increase"
+    spread = float(np.sqrt(np.average(variance, weights=n)))
+    return UsualMetric(chosen[0]["metric"], chosen[-1]["kind"], direction, float(np.average(mean, weights=n)), spread)
+
+
+def _of_usual_metric(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Arms that can be compared, of the metric that most experiments have."""
+    usable = [row for row in rows if row["n"] >= 2 and row["mean"] > 0 and row["variance"] > 0]
+    by_metric: dict[str, set[str]] = {}
+    for row in usable:
+        by_metric.setdefault(row["metric"], set()).add(row["experiment"])
+    outcome = min(by_metric, key=lambda metric: (-len(by_metric[metric]), metric), default=None)
+    return [row for row in usable if row["metric"] == outcome]
 
 
 def declared_changes(declared: Mapping[str, Any] | str | None) -> dict[str, Value]:

@@ -65,7 +65,8 @@ def arm_of(row: Mapping[str, Any]) -> Row:
     yy = y if row["yy"] is None else float(row["yy"]) + 2 * origin * float(row["y"]) + n * origin**2
     per_unit = y / n
     variance = max(0.0, (yy - n * per_unit**2) / max(n - 1, 1))
-    arm = {key: row[key] for key in ("workspace_id", "experiment", "variant", "description", "metric", "is_control")}
+    names = ("workspace_id", "experiment", "variant", "description", "metric", "kind", "is_control")
+    arm = {key: row[key] for key in names}
     arm |= {"n": n, "mean": per_unit, "variance": variance, "observed_at": row["observed_at"]}
     return arm | {"sign": -1.0 if row["direction"] == "decrease" else 1.0}
 

@@ -358,6 +358,14 @@ class ExperimentEngine:
         """
         return await asyncio.to_thread(self._service.complete_experiment, experiment_id, winner)
 
+    async def current_defaults(self, workspace_id: str) -> list[dict[str, Any]]:
+        """What decided experiments made the workspace's defaults and none has refuted, the newest first.
+
+        Returns:
+            rows with `statement`, `does`, `since`, `effect` (relative) and the experiment.
+        """
+        return await asyncio.to_thread(self._service.current_defaults, workspace_id)
+
     async def get_experiment(self, experiment_id: str) -> ExperimentRecord:
         """The experiment as it stands."""
         return await asyncio.to_thread(self._service.get_experiment, experiment_id)

@@ -144,6 +144,7 @@ class ExperimentService:
 
     def _write(self, wanted: Definition, salt: str | None) -> ExperimentRecord:
         find_workspace(self.store.warehouse, wanted.workspace_id)
+        LoopService(self.store.warehouse).require_changes(wanted.workspace_id, [one.changes for one in wanted.variants])
         existing = self.store.definitions.named(wanted.workspace_id, wanted.name)
         done = [row for row in existing if row["status"] == COMPLETED]
         identifier = definition.experiment_id_of(wanted.workspace_id, wanted.name, len(done))
@@ -580,6 +581,11 @@ class ExperimentService:
     def _is_contextual(self, experiment_id: str) -> bool:
         kind = self.store.definitions.find(experiment_id)[0]["experiment_type"]
         return bool(kind == ExperimentType.CONTEXTUAL.value)
+
+    def current_defaults(self, workspace_id: str) -> list[dict[str, Any]]:
+        """What decided experiments made the workspace's defaults and none has refuted, the newest first."""
+        rows = LoopService(self.store.warehouse).defaults(workspace_id)
+        return [row for row in rows if row["standing"] == "current"]
 
     def observed_power(self, experiment_id: str) -> PowerCurve | None:
         """The power curve at the control's mean and spread as observed; None while they say nothing."""

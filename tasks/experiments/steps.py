@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.effects.loop.drafts import DraftedExperiment, LoopTerms
 from tasks.errors import RaptorflowError, UnknownNameError
 from tasks.experiments.figures import effects_over_time
 from tasks.experiments.log_service import LogService
+from tasks.experiments.orchestration_service import OrchestrationService
 from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.records import ExperimentRecord, ExperimentResult
 from tasks.experiments.service import ExperimentService
@@ -19,7 +22,7 @@ from tasks.warehouse import open_warehouse
 from tasks.warehouse.frames import find_workspace
 from tasks.warehouse.outcomes import DONE, FAILED, Outcome, each_workspace
 
-STEP = "experiments"
+STEP, LOOP_STEP = "experiments", "loop"
 ACTIONS = ("plan", "create", "start", "show", "ramp", "stop", "decide")  # what a person does with an experiment by hand
 
 
@@ -152,3 +155,38 @@ def reports_of(outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
     """The reports of all workspaces."""
     for outcome in outcomes:
         yield from outcome.result.get("reports", [])
+
+
+@task(name="advance-loops", cache_policy=NO_CACHE)
+def advance_loops(chunk: Sequence[str], terms: LoopTerms, propose: bool, run_id: str) -> list[Outcome]:
+    """Settle defaults, create and start what was approved, and draft what is next, in some workspaces."""
+    warehouse = open_warehouse()
+    advance = partial(_advance, OrchestrationService(warehouse=warehouse), terms, propose)
+    return each_workspace(warehouse, run_id, LOOP_STEP, chunk, advance)
+
+
+def _advance(service: OrchestrationService, terms: LoopTerms, propose: bool, workspace_id: str) -> Outcome:
+    now = datetime.now(UTC)
+    result: dict[str, Any] = {"defaults": service.loop.defaults(workspace_id)}
+    result |= {"rows": service.carry_out(workspace_id, terms, now)}
+    result |= {"drafts": service.propose(workspace_id, terms, now) if propose else []}
+    return Outcome(workspace_id, DONE, None, result)
+
+
+def best_drafts(outcomes: Sequence[Outcome], most: int) -> list[DraftedExperiment]:
+    """The first drafts of all workspaces, then their second ones: each in its own order, so that lots are drawn too."""
+    placed = [(place, one) for outcome in outcomes for place, one in enumerate(outcome.result.get("drafts", ()))]
+    placed.sort(key=_place)
+    return [one for _, one in placed[:most]]
+
+
+def _place(placed: tuple[int, DraftedExperiment]) -> tuple[int, float, str, str]:
+    place, one = placed
+    return place, -one.net_worth, one.workspace_id, one.key
+
+
+@task(name="answer-drafts", cache_policy=NO_CACHE)
+def answer_drafts(drafts: Sequence[DraftedExperiment], actor: str, reason: str, *, yes: bool) -> int:
+    """Keep what was answered, by whom and why; how many answers were new."""
+    service = OrchestrationService(warehouse=open_warehouse())
+    return service.loop.answer(drafts, actor, reason, datetime.now(UTC), yes=yes)

@@ -77,14 +77,16 @@ def score(pattern: Pattern) -> float:
 def worth(pattern: Pattern) -> float:
     """What the typical post would gain, in per cent, were all posts of the better kind; 0 where that is not known.
 
-    Log engagement would rise by the log lift times the share of posts that are not of it yet. Of a word that wins: were
-    twice as many posts to mention it, for not all posts can.
+    Log engagement would rise by what doing it is expected to bring, as experiments calibrate the lift, times the share
+    of posts that are not of it yet. Of a word that wins: were twice as many posts to mention it, for not all posts can.
     """
     if pattern.share_of_posts is None:
         return 0.0
     share = pattern.share_of_posts
     left = 1.0 - share if pattern.pattern_type == "winning" and not _is_of_words(pattern) else share
-    return per_cent(abs(math.log1p(pattern.lift_pct / 100)) * left)
+    wins = pattern.pattern_type == "winning"
+    doing = math.log1p(pattern.lift_pct / 100) if pattern.effect is None else float(pattern.effect["log_estimate"])
+    return per_cent(max(doing if wins else -doing, 0.0) * left)
 
 
 def _is_of_words(pattern: Pattern) -> bool:

@@ -31,6 +31,7 @@ SOURCES = (
     ReportSource("Nightly chain", "meta-learning-summary", "meta-learning-news"),
     ReportSource("Models", "model-refresh-report", "model-refresh-news"),
     ReportSource("Experiments", "experiment-analysis-report", "experiment-analysis-news"),
+    ReportSource("The loop of experiments", "experiment-orchestration-report", "experiment-orchestration-news"),
     ReportSource("Programs of experiments", "programme-report-report", "programme-report-news"),
     ReportSource("Debates", "debate-synthesis-report", "debate-synthesis-news"),
     ReportSource("Patterns", "pattern-learning-report", "pattern-learning-news"),

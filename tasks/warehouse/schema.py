@@ -297,6 +297,27 @@ class WorkspaceDefault(Base):
     retired_reason: Mapped[str | None] = mapped_column(Text)
 
 
+class ExperimentProposal(Base):
+    """What became of an experiment that the loop drafted, by what it would settle: each is approved once at most.
+
+    `definition` is what a person read, frozen; `claim` what it said of the effect (log ratio) before the start.
+    """
+
+    __tablename__ = "experiment_proposal"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    proposal_key: Mapped[str] = mapped_column(Key, primary_key=True)
+    name: Mapped[str] = mapped_column(Key)
+    source: Mapped[str] = mapped_column(Label)
+    by_lot: Mapped[bool]
+    answer: Mapped[str] = mapped_column(Label)
+    definition: Mapped[dict[str, Any]]
+    claim: Mapped[dict[str, Any]]
+    answered_at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(Key)
+    reason: Mapped[str] = mapped_column(Text)
+    experiment_id: Mapped[str | None] = mapped_column(Key)
+
+
 # ── transfer ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 class TransferEstimate(Base):
     """What one workspace's own posts say about one catalogue pattern.

@@ -17,7 +17,7 @@ from tasks.warehouse.migration import expected_revision
 from tasks.warehouse.schema import Content, ModelVersion
 from tests.factories import START, content_row, store, store_content
 
-BEFORE_THE_NEWEST = "0025_webhooks"
+BEFORE_THE_NEWEST = "0026_workspace_defaults"
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def sound(home: Path) -> Path:
 def outdated(_home: Path) -> None:
     with Warehouse().begin() as connection:
         connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{BEFORE_THE_NEWEST}'")
-        connection.exec_driver_sql("DROP TABLE defaults")
+        connection.exec_driver_sql("DROP TABLE experiment_proposal")
 
 
 def newer(_home: Path) -> None:

@@ -88,6 +88,8 @@ def test_from_creation_to_the_decision(experiment: Command, tmp_path: Path) -> N
         ((*CREATE, "--ramp", "0.5,0.1"), "ramp is a list of rising shares"),
         ((*CREATE, "--guardrail", "a:b:c:d"), "--guardrail takes NAME"),
         ((*CREATE, "--secondary", "clicked"), "named twice"),
+        ((*CREATE, "--changes", "bald: emoji_count=1"), "NAME one of control, bold"),
+        ((*CREATE, "--changes", "bold: emoji_counts=1"), "did you mean 'emoji_count'?"),
         (("create", "x", "-w", "acme", "--metric", "m", "-v", "one"), "at least two variants"),
         (("holdout", "2", "--metric", "m", "-w", "acme"), "share must be"),
         (("record", "absent.csv"), "absent.csv"),
@@ -104,7 +106,11 @@ def test_a_mistake_is_one_line_and_writes_nothing(experiment: Command, arguments
 
 
 def test_a_draft_says_how_it_is_started_and_under_which_name_another_is_made(experiment: Command) -> None:
-    assert experiment(*CREATE)[0] == 0
+    declared = ("--changes", "bold: emoji_count=1; has_cta=true", "--changes", "bold: media_type=video")
+    status, printed, _ = experiment(*CREATE, *declared, "--json")
+    arms = json.loads(printed)["variants"]
+    assert status == 0
+    assert [arm["changes"] for arm in arms] == [None, {"emoji_count": 1, "has_cta": True, "media_type": "video"}]
     for arguments, says in (
         (("assign", "checkout", "u1"), "raptorflow experiment start exp_"),
         (("stop", "checkout"), "needs no end"),

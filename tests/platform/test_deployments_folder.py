@@ -54,7 +54,7 @@ def test_a_form_as_it_is_shown_is_accepted_and_asks_nobody_for_null(name: str) -
 def test_a_run_that_may_pause_for_a_person_holds_no_slot_it_would_lose() -> None:
     files = {name: inspect.getsourcefile(load(entry["entrypoint"]).fn) for name, entry in ENTRIES.items()}
     pausing = {name for name, file in files.items() if "from flows.approvals import" in Path(str(file)).read_text()}
-    assert pausing == {"model-promotion", "debate-synthesis", "experiment-analysis"}
+    assert pausing == {"model-promotion", "debate-synthesis", "experiment-analysis", "experiment-orchestration"}
     assert [name for name in pausing if "concurrency_limit" in ENTRIES[name]] == []
 
 

@@ -66,6 +66,7 @@ PUBLIC: dict[str, str] = {
     "ExperimentEngine.set_weights": "staged traffic, which the guide's allocation strategies leave to a person",
     "ExperimentEngine.switch_off": "an arm that does harm goes, and the experiment goes on",
     "ExperimentEngine.set_traffic_share": "a ramp: more units take part, nobody is moved",
+    "ExperimentEngine.current_defaults": "the guide's third workflow: what won becomes the default strategy",
     "ExperimentEngine.get_experiment": "the record that create_experiment gave, later",
     "ExperimentEngine.list_experiments": "the experiments that there are",
     "ExperimentEngine.decisions": "the guide's practice: document results; the log of one experiment",

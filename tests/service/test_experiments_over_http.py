@@ -11,14 +11,17 @@ from tasks.experiments.service import ExperimentService
 from tests.service.conftest import ARMS, Served
 
 LIST = "/v1/experiments"
+DECLARED = [ARMS[0], ARMS[1] | {"title": "Short", "changes": {"title_words": 4}}]
+CHANGED = [ARMS[0], ARMS[1] | {"changes": {"emoji_counts": 1}}]
 
 
 def test_an_experiment_from_design_to_decision(served_twice: Served) -> None:
     key, client = served_twice.key("admin"), served_twice.client
-    one = f"{LIST}/{served_twice.experiment(key, hypothesis='shorter is better')}"
+    one = f"{LIST}/{served_twice.experiment(key, hypothesis='shorter is better', variants=DECLARED)}"
     units = {"units": [{"unit_id": f"u{k}"} for k in range(800)]}
     assigned = client.post(f"{one}/assignments/batch", headers=key, json=units).json()["assignments"]
     assert {arm["variant"] for arm in assigned} == {"control", "short"}
+    assert client.get(one, headers=key).json()["variants"][1]["changes"] == {"title_words": 4}
     assert client.get(f"{one}/results", headers=key).json()["result"] is None
     outcomes = [
         {"unit_id": arm["unit_id"], "outcome": int(k % 10 < (1 if arm["variant"] == "control" else 6))}
@@ -119,6 +122,7 @@ def test_bad_input_names_its_field(served: Served, path: str, body: dict[str, An
     ("path", "body", "status", "word"),
     [
         ("", {"name": "x", "variants": ARMS, "metric_name": "m", "design": {"trafic": 1}}, 422, "traffic_share"),
+        ("", {"name": "x", "variants": CHANGED, "metric_name": "m"}, 422, "did you mean 'emoji_count'?"),
         ("/{id}/outcomes", {"unit_id": "stranger", "outcome": 1}, 422, "has no arm"),
         ("/{id}/outcomes", {"unit_id": "u\u0000", "outcome": 1}, 422, "NUL"),
         ("/{id}/assignments", {"unit_id": "u\u0000"}, 422, "NUL"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,13 +12,15 @@ import pytest
 
 from service.draft_score import score_draft
 from tasks.conditions import Condition
+from tasks.effects.records import BasedOn, CalibratedEffect
+from tasks.effects.wording import SeenPattern, as_effect
 from tasks.learnings import LearningService
 from tasks.models.service import ModelService
 from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery, Period, SearchThresholds
 from tasks.patterns.store import save
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import Content
-from tests.factories import START, content_row, store
+from tasks.warehouse.schema import Content, Workspace
+from tests.factories import START, content_row, store, workspace_row
 from tests.service.conftest import Served
 
 
@@ -32,7 +36,14 @@ def a_pattern(kind: str, condition: Condition, lift: float) -> Pattern:
     )  # fmt: skip
 
 
-def learned(warehouse: Warehouse, workspace: str = "acme") -> None:
+def an_effect(estimate: float, own: int) -> dict[str, Any]:
+    """What doing it would bring, by so many experiments."""
+    seen = SeenPattern("does it", 30.0, wins=estimate > 0, baseline=0.02, posts_spread=0.5)
+    effect = CalibratedEffect(estimate, (estimate - 0.1, estimate + 0.1), 0.9, 0.3, BasedOn(own=own))
+    return as_effect(effect, seen, "clicks", 0.1)
+
+
+def learned(warehouse: Warehouse, workspace: str = "acme", question: float | None = 0.086) -> None:
     """Posts of a workspace and two patterns: questions win, long texts lose."""
     words = ["spring sale shoes", "summer sale boots", "winter coat offer", "autumn rain jacket", "new store opens"]
     rows = [
@@ -43,6 +54,8 @@ def learned(warehouse: Warehouse, workspace: str = "acme") -> None:
     store(warehouse, Content, rows)
     wins = a_pattern("winning", Condition("question_count", ">=", 1.0, "present"), 30.0)
     loses = a_pattern("losing", Condition("word_count", ">=", 8.0, "top_quarter"), -20.0)
+    wins = replace(wins, effect=None if question is None else an_effect(question, own=3))
+    loses = replace(loses, effect=an_effect(-0.05, own=3))
     query = PatternQuery(workspace, "social", START, 365, SearchThresholds())
     save(warehouse, ContentAnalysis(query, "patterns_found", "two", (wins, loses)), "test")
 
@@ -80,7 +93,9 @@ def test_a_draft_is_told_what_it_meets_what_it_misses_and_what_it_is_like(served
     told = score.json()
     assert [one["pattern_key"] for one in told["missed"]] == ["rule_question_count", "rule_word_count"]
     gained = told["missed"][0]
-    assert (gained["worth_pct"], gained["worth_interval_pct"]) == (pytest.approx(30), pytest.approx([25, 35]))
+    assert gained["worth_pct"] == pytest.approx(100 * math.expm1(0.086))
+    assert gained["worth_interval_pct"] == pytest.approx([100 * math.expm1(0.086 + side) for side in (-0.1, 0.1)])
+    assert (gained["worth_rests_on"], gained["lift_pct"]) == ("experiments", 30.0)
     assert told["missed"][1]["change"] is None, "a losing pattern that is missed asks for no change"
     assert "spring sale shoes" in told["similar"][0]["text"]
     assert 0 <= told["similar"][0]["did_better_than"] <= 1
@@ -93,17 +108,28 @@ def test_a_draft_is_told_what_it_meets_what_it_misses_and_what_it_is_like(served
     assert "unlike anything seen" in asked["unusual"][0]
 
 
-def test_shedding_a_losing_pattern_is_worth_the_reverse_of_its_lift(sqlite_warehouse: Warehouse) -> None:
+def test_shedding_a_losing_pattern_is_worth_what_leaving_it_off_is_expected_to_bring(
+    sqlite_warehouse: Warehouse,
+) -> None:
     learned(sqlite_warehouse)
-    from tasks.warehouse.schema import Workspace
-    from tests.factories import workspace_row
-
     store(sqlite_warehouse, Workspace, [workspace_row()])
     long = {"title": "one two three four five six seven eight nine", "body": "ten"}
     told = score_draft(sqlite_warehouse, ModelService(sqlite_warehouse), "acme", long)
     (shed,) = [one for one in told["met"] if one["pattern_type"] == "losing"]
-    assert shed["worth_pct"] == pytest.approx(25.0)  # 1 / .8
-    assert shed["worth_interval_pct"] == pytest.approx([100 / 0.85 - 100, 100 / 0.75 - 100])
+    assert shed["worth_pct"] == pytest.approx(100 * math.expm1(0.05))
+    assert shed["worth_interval_pct"] == pytest.approx([100 * math.expm1(-0.05), 100 * math.expm1(0.15)])
+
+
+@pytest.mark.parametrize(("effect", "change"), [(None, "make it"), (-0.03, None), (0.03, "make it")])
+def test_what_experiments_turn_around_is_not_advised(
+    sqlite_warehouse: Warehouse, effect: float | None, change: str | None
+) -> None:
+    learned(sqlite_warehouse, question=effect)
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    told = score_draft(sqlite_warehouse, ModelService(sqlite_warehouse), "acme", {"title": "a", "body": "b"})
+    asks = next(one for one in told["missed"] if one["pattern_key"] == "rule_question_count")
+    assert (asks["change"] or "None").startswith(change or "None")
+    assert (asks["worth_pct"] is None) == (effect is None or effect < 0)
 
 
 @pytest.mark.usefixtures("scored_here")

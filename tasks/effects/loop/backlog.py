@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -25,6 +25,7 @@ class Candidate:
         prospect: what that may bring.
         unit: what takes part: impressions or posts.
         assumed: what is assumed and not measured, in words; empty where nothing is.
+        design: of a debate, the experiment that it asked for; empty of all others.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Candidate:
     prospect: Prospect
     unit: str
     assumed: str = ""
+    design: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,6 @@ class RankedExperiment:
     def as_dict(self) -> dict[str, Any]:
         """For machines; effects are log ratios, worth is in outcomes over half a year."""
         one, prospect = self.candidate, self.candidate.prospect
-        declares: dict[str, Any] = {"changes": {"pattern": one.key}}
-        control, treatment = ({}, declares) if one.is_doing else (declares, {})
         return {
             "source": one.source,
             "key": one.key,
@@ -66,8 +66,15 @@ class RankedExperiment:
             "horizon_weeks": HORIZON_WEEKS,
             "by_lot": self.by_lot,
             "assumed": one.assumed,
-            "variants": [{"name": "control"} | control, {"name": "treatment"} | treatment],
+            "variants": self.variants(),
         }
+
+    def variants(self) -> list[dict[str, Any]]:
+        """The two arms, the control first; the one that does it declares so, by the key of what it settles."""
+        one = self.candidate
+        declares: dict[str, Any] = {"changes": {"pattern": one.key}}
+        control, treatment = ({}, declares) if one.is_doing else (declares, {})
+        return [{"name": "control"} | control, {"name": "treatment"} | treatment]
 
 
 def ranked(candidates: Sequence[Candidate], workspace_id: str, day: date) -> list[RankedExperiment]:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from tasks.conditions import Condition, Rule, rule_in_words
+from tasks.conditions import Rule, rule_in_words
 from tasks.effects.arms import ShownArms, text_features
 from tasks.effects.calibration import calibrated
 from tasks.effects.families import MIXED
 from tasks.effects.loop.backlog import Candidate
-from tasks.effects.loop.store import WEEKS_OF_TRAFFIC
+from tasks.effects.loop.store import WEEKS_OF_TRAFFIC, rule_of
 from tasks.effects.loop.worth import Prospect
 from tasks.effects.records import Association, CalibratingPair
 from tasks.effects.within_experiments import ComparedArms
@@ -88,11 +88,6 @@ def of_pattern(row: Row, traffic: Traffic) -> Candidate | None:
     return Candidate(row["pattern_key"], "pattern", change, is_doing, prospect, unit, assumed)
 
 
-def rule_of(details: Row) -> Rule:
-    """The rule of a stored pattern."""
-    return tuple(Condition.from_dict(one) for one in details["rule"])
-
-
 def of_signals(
     signals: Sequence[Row], traffic: Traffic, pairs: Sequence[CalibratingPair], workspace_id: str, outcome: str
 ) -> list[Candidate]:
@@ -126,7 +121,7 @@ def of_debate(row: Row, traffic: Traffic, workspace_id: str) -> Candidate | None
     low, high = effect.interval
     prospect, unit = traffic.prospect(effect.estimate, (high - low) / (2.0 * Z_90), SHARE_ASSUMED)
     words = f"{design['hypothesis']} (a debate's question)"
-    return Candidate(row["debate_id"], "debate", words, True, prospect, unit, HALF_OF_THE_POSTS)
+    return Candidate(row["debate_id"], "debate", words, True, prospect, unit, HALF_OF_THE_POSTS, design)
 
 
 def as_declared(rows: Sequence[Row]) -> ShownArms | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ class DecidedExperiment:
         control: the arm that the others are compared with.
         arms: what each arm declares to change, by feature or as `pattern`.
         effect: of the winner on the control, relative, with its interval; None where it is not known.
+        patterns: what the patterns that arms declare say, completing 'content that …', as far as it is known.
     """
 
     experiment_id: str
@@ -39,6 +40,7 @@ class DecidedExperiment:
     control: str
     arms: Mapping[str, Mapping[str, Value]]
     effect: tuple[float, float, float] | None = None
+    patterns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,9 @@ class Default:
     @property
     def statement(self) -> str:
         """What is done, such as 'media_type = video instead of photo'."""
+        patterns = self.experiment.patterns
         return "; ".join(
-            _one_in_words(name, value, self.instead_of.get(name)) for name, value in sorted(self.does.items())
+            _one_in_words(name, value, self.instead_of.get(name), patterns) for name, value in sorted(self.does.items())
         )
 
 
@@ -152,8 +155,11 @@ def _refutation(
     return None
 
 
-def _one_in_words(name: str, value: Any, before: Any) -> str:
+def _one_in_words(name: str, value: Any, before: Any, patterns: Mapping[str, str]) -> str:
     if name.startswith(f"{PATTERN}:"):
-        return f"{'do' if value else 'leave off'} what pattern {name.partition(':')[2]} says"
+        key = name.partition(":")[2]
+        if key in patterns:
+            return f"{'' if value else 'no '}content that {patterns[key]}"
+        return f"{'do' if value else 'leave off'} what pattern {key} says"
     shown = "as it is" if value is None else value
     return f"{name} = {shown}" + (f" instead of {before}" if before is not None else "")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+from tasks.effects.arms import PATTERN, Value, usual_metric_of
+from tasks.effects.declared import features_in_doubt, require_declarable
 from tasks.effects.loop import store
 from tasks.effects.loop.backlog import Candidate, RankedExperiment, ranked
 from tasks.effects.loop.candidates import (
@@ -15,16 +17,18 @@ from tasks.effects.loop.candidates import (
     of_debate,
     of_pattern,
     of_signals,
-    rule_of,
     traffic_of,
 )
 from tasks.effects.loop.defaults import Default, defaults_of
-from tasks.effects.store import pairs_of_organization, pairs_of_workspace
+from tasks.effects.loop.drafts import DraftedExperiment, LoopTerms, drafted
+from tasks.effects.store import pairs_of_organization, pairs_of_workspace, shown_arms
+from tasks.plain_text import visible
 from tasks.warehouse import Warehouse
 from tasks.warehouse.frames import find_workspace
 
 Row = dict[str, Any]
 UNNAMED_OUTCOME = "engagement"
+LONGEST_ACTOR = 128
 
 
 class LoopService:
@@ -52,7 +56,7 @@ class LoopService:
         candidates = [
             of_pattern(row, traffic[row["content_type"]])
             for row in patterns
-            if row["content_type"] in traffic and not is_tested(arms, row["pattern_key"], rule_of(row["details"]))
+            if row["content_type"] in traffic and not is_tested(arms, row["pattern_key"], store.rule_of(row["details"]))
         ]
         for analysis in analyses:
             candidates += self._signals(workspace_id, analysis, traffic)
@@ -72,6 +76,70 @@ class LoopService:
         pairs += pairs_of_organization(self._warehouse, workspace_id, content_type)
         outcome = pairs[0].outcome if pairs else UNNAMED_OUTCOME
         return of_signals(signals, traffic[content_type], pairs, workspace_id, outcome)
+
+    def require_changes(self, workspace_id: str, changes: Sequence[Mapping[str, Value]]) -> None:
+        """Raise unless what arms declare to change are conditions that content of the workspace can meet.
+
+        Raises:
+            InputError: with what to write instead.
+        """
+        declared = [(name, value) for arm in changes for name, value in arm.items()]
+        names = {name for name, _ in declared}
+        attributes = store.attribute_names(self._warehouse, workspace_id) if features_in_doubt(names) else ()
+        patterns = store.declarable_keys(self._warehouse, workspace_id) if PATTERN in names else ()
+        for name, value in declared:
+            require_declarable(name, value, attributes, patterns)
+
+    def drafts(
+        self, workspace_id: str, terms: LoopTerms, defined: Mapping[str, Mapping[str, Any]], now: datetime
+    ) -> list[DraftedExperiment]:
+        """The backlog as definitions, without what was approved before or declined of late.
+
+        Raises:
+            UnknownNameError: if there is no such workspace.
+        """
+        since = now - timedelta(weeks=terms.weeks_declined)
+        closed = {
+            row["proposal_key"]
+            for row in self.answers(workspace_id)
+            if row["answer"] != store.DECLINED or row["answered_at"] > since
+        }
+        usual = usual_metric_of(shown_arms(self._warehouse, workspace_id))
+        return [
+            drafted(proposal, workspace_id, terms, usual, defined)
+            for proposal in self.backlog(workspace_id, now)
+            if proposal.candidate.key not in closed
+        ]
+
+    def answer(self, drafts: Sequence[DraftedExperiment], actor: str, reason: str, now: datetime, *, yes: bool) -> int:
+        """Keep what was answered to drafts, definitions and all; what was approved once stays as it was."""
+        rows = [
+            {"workspace_id": one.workspace_id, "proposal_key": one.key, "name": one.name, "source": one.source}
+            | {"by_lot": one.by_lot, "answer": store.APPROVED if yes else store.DECLINED}
+            | {"definition": dict(one.definition), "claim": dict(one.claim), "answered_at": now}
+            | {"actor": visible(actor)[:LONGEST_ACTOR], "reason": visible(reason), "experiment_id": None}
+            for one in drafts
+        ]
+        return store.save_answers(self._warehouse, rows)
+
+    def answers(self, workspace_id: str) -> list[Row]:
+        """All that was answered, in order."""
+        return store.answers(self._warehouse, workspace_id)
+
+    def became(self, workspace_id: str, key: str, experiment_id: str) -> None:
+        """Keep which experiment an approved draft became."""
+        store.note_end(self._warehouse, workspace_id, key, experiment_id=experiment_id)
+
+    def leave(self, workspace_id: str, key: str, why: str) -> None:
+        """Keep why an approved draft becomes no experiment."""
+        store.note_end(self._warehouse, workspace_id, key, answer=store.LEFT, reason=why)
+
+    def tested_elsewhere(self, workspace_id: str, key: str, name: str) -> str | None:
+        """Another experiment, by name, whose arms differ in what this key stands for; None where there is none."""
+        others = [row for row in store.declared_arms(self._warehouse, workspace_id) if row["experiment"] != name]
+        names = dict.fromkeys(row["experiment"] for row in others)
+        of_each = ((one, as_declared([row for row in others if row["experiment"] == one])) for one in names)
+        return next((str(one) for one, arms in of_each if is_tested(arms, key, ())), None)
 
     def settle(self, workspace_id: str) -> list[Default]:
         """Write what decided experiments made the workspace's defaults, and retire what later ones refuted.

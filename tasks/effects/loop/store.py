@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from tasks.conditions import Condition, Rule, rule_in_words
 from tasks.effects.arms import declared_changes
 from tasks.effects.loop.defaults import INVALID, DecidedExperiment, Default
 from tasks.warehouse import Warehouse
@@ -18,6 +19,7 @@ from tasks.warehouse.schema import (
     Experiment,
     ExperimentArm,
     ExperimentDecision,
+    ExperimentProposal,
     ExperimentVariant,
     PatternAnalysis,
     PatternFinding,
@@ -25,7 +27,9 @@ from tasks.warehouse.schema import (
 )
 
 Row = dict[str, Any]
+POSTS_WITH_ATTRIBUTES = 500  # that are asked for their attributes' names
 WEEKS_OF_TRAFFIC = 8  # before the newest post
+APPROVED, DECLINED, LEFT = "approved", "declined", "left"
 UNSETTLED = ("decided", "leaning", "undecided", "concluded")
 
 
@@ -96,10 +100,26 @@ def decided_experiments(warehouse: Warehouse, workspace_id: str) -> list[Decided
     of_each: dict[str, list[Row]] = {}
     for row in warehouse.rows(arms):
         of_each.setdefault(row["experiment_id"], []).append(row)
-    return [_decided(row, of_each[name]) for name, row in rows.items() if row["completed_at"] and name in of_each]
+    patterns = _patterns_in_words(warehouse, workspace_id) if rows else {}
+    return [
+        _decided(row, of_each[name], patterns) for name, row in rows.items() if row["completed_at"] and name in of_each
+    ]
 
 
-def _decided(row: Row, arms: Sequence[Row]) -> DecidedExperiment:
+def _patterns_in_words(warehouse: Warehouse, workspace_id: str) -> dict[str, str]:
+    """What each pattern ever found says, as it was last found."""
+    table = PatternFinding
+    statement = select(table.pattern_key, table.details).where(table.workspace_id == workspace_id)
+    rows = warehouse.rows(statement.order_by(table.last_seen, table.analysis_id))
+    return {row["pattern_key"]: rule_in_words(rule_of(row["details"])) for row in rows}
+
+
+def rule_of(details: Mapping[str, Any]) -> Rule:
+    """The rule of a stored pattern."""
+    return tuple(Condition.from_dict(one) for one in details["rule"])
+
+
+def _decided(row: Row, arms: Sequence[Row], patterns: Mapping[str, str]) -> DecidedExperiment:
     evidence, winner = row["evidence"], row["winner"]
     control = next((arm["variant_id"] for arm in arms if arm["is_control"]), arms[0]["variant_id"])
     p_value = evidence.get("p_value")
@@ -113,6 +133,7 @@ def _decided(row: Row, arms: Sequence[Row]) -> DecidedExperiment:
         p_value=1.0 if p_value is None else float(p_value),
         control=control,
         arms={arm["variant_id"]: declared_changes(arm["changes"]) for arm in arms},
+        patterns=patterns,
         effect=next((_relative(one) for one in evidence.get("effects", ()) if one["variant_id"] == winner), None),
     )
 
@@ -160,3 +181,48 @@ def _row(workspace_id: str, one: Default) -> Row:
         "retired_by": one.retired_by,
         "retired_reason": one.reason,
     }
+
+
+def declarable_keys(warehouse: Warehouse, workspace_id: str) -> set[str]:
+    """Keys that an arm may declare to do: of patterns ever found, early signals as last told, and debates."""
+    pattern, debate = PatternFinding, Debate
+    of_patterns = select(pattern.pattern_key.label("key")).where(pattern.workspace_id == workspace_id).distinct()
+    of_debates = select(debate.debate_id.label("key")).where(debate.workspace_id == workspace_id)
+    keys = {row["key"] for row in (*warehouse.rows(of_patterns), *warehouse.rows(of_debates))}
+    signals = (one["statistics"].get("early_signals", ()) for one in newest_analyses(warehouse, workspace_id))
+    return keys | {signal["signal_id"] for some in signals for signal in some if "signal_id" in signal}
+
+
+def attribute_names(warehouse: Warehouse, workspace_id: str) -> set[str]:
+    """Names of what the newest posts carry beside their columns."""
+    table = Content
+    mine = select(table.attributes).where(table.workspace_id == workspace_id, table.attributes.is_not(None))
+    newest = warehouse.rows(mine.order_by(table.published_at.desc()).limit(POSTS_WITH_ATTRIBUTES))
+    return {name for row in newest for name in row["attributes"] or ()}
+
+
+def save_answers(warehouse: Warehouse, rows: Sequence[Row]) -> int:
+    """Keep what was answered; what was approved once stays as it was approved. Returns how many were new."""
+    table, kept = ExperimentProposal, 0
+    with warehouse.begin() as connection:
+        for row in rows:
+            mine = (table.workspace_id == row["workspace_id"], table.proposal_key == row["proposal_key"])
+            before = connection.execute(select(table.answer).where(*mine)).scalar()
+            if before != APPROVED:
+                kept += warehouse.upsert(connection, table, [row])
+    return kept
+
+
+def answers(warehouse: Warehouse, workspace_id: str) -> list[Row]:
+    """All answers of a workspace, in the order in which they were given."""
+    table = ExperimentProposal
+    statement = select(table.__table__).where(table.workspace_id == workspace_id)
+    return warehouse.rows(statement.order_by(table.answered_at, table.proposal_key))
+
+
+def note_end(warehouse: Warehouse, workspace_id: str, key: str, **became: str) -> None:
+    """Keep which experiment an approved proposal became, or why it became none; the same again changes nothing."""
+    table = ExperimentProposal
+    mine = (table.workspace_id == workspace_id, table.proposal_key == key)
+    with warehouse.begin() as connection:
+        connection.execute(update(table).where(*mine).values(**became))

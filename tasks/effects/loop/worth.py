@@ -40,12 +40,14 @@ class Worth:
     """An experiment's size, and what it is expected to bring, in outcomes (engagements, clicks) over half a year.
 
     Attributes:
-        units_per_arm: for a power of .8 (two-sided level of .05) where the effect is what it would be if it is good.
+        effect: log ratio that it is sized for: what is expected of the change if it is good.
+        units_per_arm: for a power of .8 at a two-sided level of 1 % where that is the effect.
         weeks: that two such arms take, whole ones.
         gain: expected outcomes more, from its end to the horizon.
         cost: expected outcomes less, while it looks.
     """
 
+    effect: float
     units_per_arm: int
     weeks: int
     gain: float
@@ -96,6 +98,7 @@ def worth_of(prospect: Prospect) -> Worth:
     noise = math.sqrt(2.0 * prospect.unit_variance / units)
     reached = prospect.units_a_week * max(HORIZON_WEEKS - weeks, 0)
     return Worth(
+        effect=size,
         units_per_arm=units,
         weeks=weeks,
         gain=prospect.rate * reached * gain_of_answer(mean, error, noise),

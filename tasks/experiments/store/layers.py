@@ -36,9 +36,12 @@ class Layers:
             self.warehouse.upsert(connection, ExperimentRange, [row | {"ranges": [list(part) for part in ranges]}])
 
     def _held(self, connection: Connection, workspace_id: str, layer: str) -> list[Row]:
+        """By experiments that have not ended: one that was killed as it ended had no time to give its ranges back."""
         r, e = ExperimentRange, Experiment
         columns = select(r.experiment_id, r.ranges, e.name).join(e, e.experiment_id == r.experiment_id)
-        rows = columns.where(r.workspace_id == workspace_id, r.layer == layer).order_by(r.experiment_id)
+        rows = columns.where(r.workspace_id == workspace_id, r.layer == layer, e.status != "completed").order_by(
+            r.experiment_id
+        )
         return [dict(row) for row in connection.execute(rows).mappings()]
 
     def release(self, experiment_id: str) -> None:

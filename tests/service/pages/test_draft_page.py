@@ -47,11 +47,12 @@ def browser(app: FastAPI) -> TestClient:
 def test_patterns_met_and_missed_change_with_the_draft(browser: TestClient) -> None:
     with_question = browser.post(PAGE, data={"title": "How do you like it?", "media_type": "video"}).text
     without = browser.post(PAGE, data={"title": "We are here", "media_type": "photo"}).text
-    had, lacked = with_question.split("Has already")[1], without.split("What a change goes with")[1]
+    had, lacked = with_question.split("Has already")[1], without.split("What a change would bring")[1]
     assert "asks a question" in had.split("</ul>")[0]
     assert "is a video" in had.split("</ul>")[0]
     assert "asks a question" in lacked.split("</ul>")[0]
-    assert "comparable posts: +" in lacked
+    assert "by experiments, expect +9 % (-2 … +21 %); comparable posts that do: +" in lacked
+    assert "not enough experiments; by public archives +9 % (-2 … +21 %)" in lacked
     assert "association, not cause" in without.lower()
     assert "Nothing can be said: the model cannot be asked now" in without  # the rows name a file that is not there
 

@@ -10,9 +10,11 @@ import pytest
 from tasks.experiments.contextual.context import Encoder
 from tasks.experiments.contextual.evaluation import policy_value
 from tasks.experiments.contextual.policy import FLOOR, LinearPolicy, best_of_normals, floor_after
+from tasks.statistics.one_thread import one_thread
 from tests.tasks.experiments.contextual_simulations import Served, Visitors, serve
 
 
+@one_thread()
 def run(seed: int, n: int, *, does_context_matter: bool, arms: int = 4) -> Served:
     return serve(Visitors.draw(seed, n, arms, does_context_matter=does_context_matter), seed)
 

@@ -1,0 +1,163 @@
+"""The loop's experiments: drafted with a plan, created once they are approved, started as far as there is room.
+
+Every step follows from what is stored: killed anywhere and run again, it goes on where it was. What is approved is
+frozen with the answer; its experiment is known by its name, so that none is made twice; starting twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from tasks.effects.loop.drafts import DraftedExperiment, LoopTerms
+from tasks.effects.loop.service import LoopService
+from tasks.effects.loop.store import APPROVED
+from tasks.effects.loop.worth import HORIZON_WEEKS
+from tasks.errors import InputError
+from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING
+from tasks.experiments.errors import InvalidDesignError
+from tasks.experiments.records import ExperimentRecord
+from tasks.experiments.service import ExperimentService
+from tasks.warehouse import Warehouse, open_warehouse
+
+Row = dict[str, Any]
+DAYS_OF_HORIZON = 7 * HORIZON_WEEKS
+OVERDUE = 2  # times its planned days
+SILENT_DAYS = 3  # without an outcome: no application shows its arms
+WAITING = "waiting"  # approved, and not started yet
+
+
+class OrchestrationService:
+    """One warehouse's loops, a workspace at a time; the warehouse is opened by the first method that needs it."""
+
+    def __init__(self, *, warehouse: Warehouse | None = None) -> None:
+        self._given = warehouse
+
+    @cached_property
+    def experiments(self) -> ExperimentService:
+        """The experiments."""
+        return ExperimentService(warehouse=open_warehouse(self._given))
+
+    @cached_property
+    def loop(self) -> LoopService:
+        """What is worth a test, and what was answered."""
+        return LoopService(open_warehouse(self._given))
+
+    def propose(self, workspace_id: str, terms: LoopTerms, now: datetime) -> list[DraftedExperiment]:
+        """The best drafts for which there is room, with their sizes; those that would not end in time are passed over.
+
+        Raises:
+            UnknownNameError: if there is no such workspace.
+        """
+        defined = {row["name"]: row for row in self.experiments.list_metrics(workspace_id)}
+        room = terms.most_running - len(self._open(workspace_id))
+        drafts = self.loop.drafts(workspace_id, terms, defined, now) if room > 0 else []
+        return [one for one, _ in zip(self._planned(drafts), range(room), strict=False)]
+
+    def _planned(self, drafts: Sequence[DraftedExperiment]) -> Iterator[DraftedExperiment]:
+        for one in drafts:
+            wanted = one.definition
+            design = {name: wanted[name] for name in ("min_effect_size", "confidence_level", "power", "daily_units")}
+            baseline = (wanted["baseline"][0], wanted["baseline"][1])
+            plan = self.experiments.plan_experiment(baseline, wanted.get("metric_kind"), **design)
+            if plan.expected_days is None or plan.expected_days < DAYS_OF_HORIZON:
+                yield one.with_plan(plan.units_per_arm, plan.expected_days)
+
+    def _open(self, workspace_id: str) -> list[Row]:
+        """What was approved and has not ended."""
+        ended = {
+            row["experiment_id"]
+            for row in self.experiments.store.definitions.experiments(workspace_id)
+            if row["status"] == COMPLETED
+        }
+        return [row for row in self._approved(workspace_id) if row["experiment_id"] not in ended]
+
+    def carry_out(self, workspace_id: str, terms: LoopTerms, now: datetime) -> list[Row]:
+        """Create what is approved, start what there is room for, and say how everything stands that was answered.
+
+        Returns:
+            A row each: `name`, `key`, `state` (waiting, running, completed, declined, or left), `needs` (what a person
+            has to do, or None), `why` it stands so, `claim` in words, `experiment_id`.
+        """
+        for row in self._approved(workspace_id):
+            self._leave_if_tested(row)
+        approved = self._approved(workspace_id)
+        known = {row["proposal_key"]: self._created(row) for row in approved}
+        running = sum(isinstance(one, ExperimentRecord) and one.status == RUNNING for one in known.values())
+        stand = []
+        for row in approved:
+            made, why = known[row["proposal_key"]], None
+            if isinstance(made, ExperimentRecord) and made.status == DRAFT:
+                made, why = self._started(made, running < terms.most_running)
+                running += made.status == RUNNING
+            stand.append(self._standing(row, made, why, now))
+        others = (row for row in self.loop.answers(workspace_id) if row["answer"] != APPROVED)
+        return stand + [_answered(row, row["answer"], row["reason"]) for row in others]
+
+    def _approved(self, workspace_id: str) -> list[Row]:
+        return [row for row in self.loop.answers(workspace_id) if row["answer"] == APPROVED]
+
+    def _leave_if_tested(self, row: Row) -> None:
+        """What somebody began to test by another experiment, before this one was made, is left to that one."""
+        workspace_id, key, name = row["workspace_id"], row["proposal_key"], row["name"]
+        if row["experiment_id"] is not None:
+            return
+        there = self.experiments.store.definitions.named(workspace_id, name)
+        if there and there[0]["hypothesis"] == row["definition"]["hypothesis"]:
+            return  # made by a run that was killed before it could keep its id
+        other = name if there else self.loop.tested_elsewhere(workspace_id, key, name)
+        if other is not None:
+            self.loop.leave(workspace_id, key, f"'{other}' tests it already")
+
+    def _created(self, row: Mapping[str, Any]) -> ExperimentRecord | str:
+        """The experiment of an approved draft, made if need be; or, in words, why there is none."""
+        definitions, workspace_id = self.experiments.store.definitions, row["workspace_id"]
+        if row["experiment_id"] is not None:
+            return self.experiments.get_experiment(row["experiment_id"])
+        there = definitions.named(workspace_id, row["name"])
+        if not there:
+            try:
+                self.experiments.create_experiment(workspace_id=workspace_id, **row["definition"])
+            except InputError as error:  # a metric that was defined anew, a holdout that came in between
+                return f"it cannot be created: {error}"
+            there = definitions.named(workspace_id, row["name"])
+        self.loop.became(workspace_id, row["proposal_key"], there[0]["experiment_id"])
+        return self.experiments.get_experiment(there[0]["experiment_id"])
+
+    def _started(self, made: ExperimentRecord, there_is_room: bool) -> tuple[ExperimentRecord, str | None]:
+        """The experiment, running if there is room; else why it waits."""
+        if not there_is_room:
+            return made, "waits until another one ends"
+        try:
+            return self.experiments.start_experiment(made.experiment_id), None
+        except InvalidDesignError as error:
+            return made, str(error)
+
+    def _standing(self, row: Row, made: ExperimentRecord | str, why: str | None, now: datetime) -> Row:
+        if isinstance(made, str):
+            return _answered(row, WAITING, made) | {"needs": made}
+        state = WAITING if made.status == DRAFT else made.status
+        about: Row = {"experiment_id": made.experiment_id, "started_at": made.started_at, "conclusion": made.conclusion}
+        about |= {"winner": made.winner, "units_per_arm": made.planned_units_per_arm, "days": made.expected_days}
+        needs = self._overdue(made, now) if state == RUNNING else None
+        return _answered(row, state, why) | about | {"needs": needs}
+
+    def _overdue(self, made: ExperimentRecord, now: datetime) -> str | None:
+        """What a person has to do about one that runs and comes to nothing."""
+        assert made.started_at is not None
+        since = now - made.started_at
+        look = self.experiments.last_result(made.experiment_id)
+        if look["n"] == 0 and since > timedelta(days=SILENT_DAYS):
+            return f"runs for {since.days} days and has no outcome: let your application ask it for arms, or stop it"
+        if made.expected_days is not None and since > OVERDUE * timedelta(days=made.expected_days):
+            return f"runs for {since.days} days of {made.expected_days} planned and has no answer: stop or decide it"
+        return None
+
+
+def _answered(row: Row, state: str, why: str | None) -> Row:
+    about = {"workspace_id": row["workspace_id"], "name": row["name"], "key": row["proposal_key"], "state": state}
+    about |= {"why": why, "claim": row["claim"]["words"], "actor": row["actor"], "answered_at": row["answered_at"]}
+    nothing = dict.fromkeys(("needs", "experiment_id", "started_at", "conclusion", "winner", "units_per_arm", "days"))
+    return nothing | about | {"experiment_id": row["experiment_id"], "by_lot": row["by_lot"]}
