@@ -20,7 +20,7 @@ from tasks.swarm.fencing import storable
 from tasks.swarm.leases import Lease, LeaseAnswer
 from tasks.swarm.messages import Turn
 from tasks.swarm.positions import position
-from tasks.swarm.preparation import TASK_TYPE, Findings, Roster, debate_brief, part_brief
+from tasks.swarm.preparation import TASK_TYPE, Findings, Roster, are_texts, debate_brief, part_brief
 from tasks.swarm.protocol import with_options
 from tasks.swarm.question import Question
 from tasks.swarm.records import Brief, PartPlan, Recollection
@@ -64,7 +64,10 @@ class DebateService:
         """
         warehouse = self.warehouse()
         scope = scope_of(workspace_owners(warehouse), question.workspace_id)
-        findings = Findings(scope, store.result_rows(warehouse, scope), datetime.now(UTC))
+        rows = store.result_rows(warehouse, scope)
+        if are_texts(question.options):
+            rows["decided_arm"] = store.decided_arms(warehouse, scope)
+        findings = Findings(scope, rows, datetime.now(UTC))
         brief = debate_brief(question, roles, self._roster(), findings, model)
         return brief.model_copy(update={"recalled": self._recalled(question.problem, scope)})
 

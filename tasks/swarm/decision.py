@@ -79,11 +79,11 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
 
 
 def pool(brief: Brief) -> list[Standing]:
-    """Standings over all unique evidence; empty where none is about any option."""
+    """Standings over all unique evidence and what was learned; empty where neither is about any option."""
     known = [item for item in brief.evidence if item.kind != "part"]  # parts rest on what is counted already
-    if not any_applies(known, brief.options):
-        return []
-    return standings(brief.options, known, brief.prior_sd)
+    if brief.learned is not None:
+        return standings(brief.options, known, brief.prior_sd, brief.learned.scores, brief.learned.findings_count)
+    return standings(brief.options, known, brief.prior_sd) if any_applies(known, brief.options) else []
 
 
 def leader(brief: Brief, pooled: Sequence[Standing]) -> Standing | None:
@@ -194,8 +194,9 @@ def _how_clear(option: str | None, clarity: float | None, standing: str) -> tupl
 def _worth_of_each(brief: Brief, pooled: Sequence[Standing]) -> str:
     """What each option is expected to bring against today, and how likely it is the best, the best first."""
     ranked = sorted(pooled, key=lambda one: (-one.mean, one.option))
+    is_judged = brief.learned is not None and not brief.learned.experiments
     shown = (
-        f"{label_of(brief.options, one.option)}: {expected(one)}, "
+        f"{label_of(brief.options, one.option)}: {'' if is_judged else expected(one) + ', '}"
         + (f"{one.probability_best:.0%} best" if brief.options_exclude else f"{one.probability_better:.0%} better")
         for one in ranked
     )

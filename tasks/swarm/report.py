@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.plain_text import code, markdown, visible
-from tasks.swarm.panel import ONE_PROCEDURE, Z_90, measured
-from tasks.swarm.records import EvidenceRef
+from tasks.swarm.learned import IN_WORDS
+from tasks.swarm.panel import Z_90, measured, who_decided
+from tasks.swarm.records import EvidenceRef, LearnedPanel
 
 Result = Mapping[str, Any]
 Escape = Callable[[object], str]
@@ -86,8 +87,11 @@ class Story:
         line = f"- **{self._plain(option['id'])}** {self._plain(option['label'])}"
         if worth is None or not worth["sd"] > 0.0:
             return line
+        learned = self._learned()
+        if learned is not None and not learned.experiments:  # debates say which was right, and not by how much
+            return f"{line}: {worth['probability_best']:.0%} the best"
         low, high = (math.expm1(worth["mean"] + side * Z_90 * worth["sd"]) for side in (-1.0, 1.0))
-        known = "" if worth["evidence_ids"] else "; nothing is known of it"
+        known = "" if worth["evidence_ids"] or learned is not None else "; nothing is known of it"
         return (
             f"{line}: expected {math.expm1(worth['mean']):+.0%} against today (90 %: {low:+.0%} to {high:+.0%}){known}"
         )
@@ -100,7 +104,9 @@ class Story:
         if result["llm_used"]:
             yield self._vote()
         else:
-            yield ONE_PROCEDURE if result["option"] else "Nothing was decided."
+            learned = self._learned()
+            yield who_decided(learned) if result["option"] or learned else "Nothing was decided."
+            yield from self._models(learned) if learned else ()
         if result["confidence"] is not None:
             basis = result["confidence_basis"].replace("_", " ")
             agreed = f"; agreement {result['agreement']:.0%} of the vote" if result["llm_used"] else ""
@@ -113,6 +119,19 @@ class Story:
         baseline = result["baseline"]
         if baseline and result["llm_used"]:
             yield f"The evidence panel alone chooses {self._plain(baseline['option'])} ({baseline['confidence']:.0%})."
+
+    def _models(self, learned: LearnedPanel) -> Iterator[str]:
+        """What each model counts for, how good it is alone, and who holds it."""
+        lines = []
+        for model in sorted(learned.models, key=lambda one: (-one.share, one.name)):
+            holders = [self._expert(agent) for agent, held in learned.held.items() if model.name in held]
+            who = f", held by {', '.join(holders)}" if holders else ""
+            lines.append(f"- {IN_WORDS[model.name]}: counts {model.share:.0%}, alone right in {model.right:.1%}{who}")
+        yield "\n".join(lines)
+
+    def _learned(self) -> LearnedPanel | None:
+        learned = self.result["transcript"]["brief"].get("learned")
+        return LearnedPanel.model_validate(learned) if learned else None
 
     def _vote(self) -> str:
         count = self.result["count"]
