@@ -40,6 +40,7 @@ class Limits:
             busy is asked when its pace allows.
         longest_wait_seconds: the longest Retry-After that is waited for.
         text_length: longest free text a reply may hold, in characters.
+        lookups: how often an expert may look something up before it answers; each is another call.
     """
 
     call_seconds: float = 60.0
@@ -54,6 +55,7 @@ class Limits:
     attempts: int = 3
     longest_wait_seconds: float = 30.0
     text_length: int = 400
+    lookups: int = 1
 
     def __post_init__(self) -> None:
         for name in ("call_seconds", "debate_seconds", "longest_wait_seconds"):
@@ -70,6 +72,7 @@ class Limits:
         require_between("max_concurrency", self.max_concurrency, 1, 256)
         require_between("repairs", self.repairs, 0, 5)
         require_between("attempts", self.attempts, 1, 10)
+        require_between("lookups", self.lookups, 0, 5)
         require_between("text_length", self.text_length, 20, 4_000)
 
     def shared_by(self, debates: int) -> Limits:

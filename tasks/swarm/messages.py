@@ -16,6 +16,8 @@ from tasks.swarm.replies import (
     Choice,
     Citation,
     Citations,
+    Name,
+    OptionIds,
     Percent,
     QuestionsByDimension,
     Target,
@@ -33,6 +35,8 @@ Phase = Literal[
     "refine",
     "vote",
     "human",
+    "merge",
+    "ratify",
     "synthesis",
     "moderate",
     "moderate_reversed",
@@ -98,6 +102,14 @@ class OptionList(Record):
     labels: Annotated[tuple[str, ...], Answers()]
 
 
+class Merger(Record):
+    """Options that the lead puts together into one, and what it calls that; none where they exclude each other."""
+
+    reasoning: Annotated[str, Text()] = ""
+    parts: Annotated[tuple[str, ...], OptionIds("merge")] = ()
+    label: Annotated[str, Name("merged_label")] = ""
+
+
 class Split(Record):
     """How the lead divides the problem: one question a part, by the part's name; none where it is best left whole."""
 
@@ -116,7 +128,7 @@ class PartResult(Record):
     reason: str | None = None
 
 
-Message = Proposal | Critique | Vote | Closing | OptionList | Split | PartResult
+Message = Proposal | Critique | Vote | Closing | OptionList | Split | PartResult | Merger
 
 
 class Usage(Record):

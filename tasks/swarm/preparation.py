@@ -26,7 +26,7 @@ from tasks.warehouse.scope import EvidenceScope
 TASK_TYPE = "debate"
 MOST_EVIDENCE, MOST_EXPERTS = 60, 12
 RULES = 3  # of how the panel decides: under other rules the same question is another debate
-UNASKED = {"exposures"}  # of an option: what was made of it is no part of the question
+UNASKED = {"exposures", "merges"}  # of an option: what was made of it is no part of the question
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def debate_brief(
         teams=_teams(roster) if question.splits else {},
         parts=tuple(_plan(roster, place, part) for place, part in enumerate(question.parts, start=1)),
         options_exclude=not is_drawn,
-        learned=_learned(options, experts, evidence, findings.rows, prior_sd),
+        learned=learned_from(findings.rows, options, experts, evidence, prior_sd) if are_texts(options) else None,
     )
     brief = brief.model_copy(update={"fingerprint": fingerprint(brief, question.options)})
     return brief.model_copy(update={"debate_id": question.debate_id or debate_id_for(brief)})
@@ -103,11 +103,12 @@ def are_texts(options: Sequence[Option]) -> bool:
     return len(options) > 1 and all(option.is_content for option in options)
 
 
-def _learned(
-    options: Sequence[Option], experts: Sequence[Expert], evidence: Sequence[EvidenceRef], rows: Rows, prior_sd: float
+def learned_from(
+    rows: Rows, options: Sequence[Option], experts: Sequence[Expert], evidence: Sequence[EvidenceRef], prior_sd: float
 ) -> LearnedPanel | None:
-    compared = comparisons_of(rows.get("decided_arm", ()), rows.get("debate", ())) if are_texts(options) else None
-    if compared is None:
+    """What models of these experts, learned from a scope's decided experiments and graded debates, say of texts."""
+    compared = comparisons_of(rows.get("decided_arm", ()), rows.get("debate", ()))
+    if compared is None or not all(option.is_content for option in options):
         return None
     skills = {expert.agent_id: expert.skills for expert in experts}
     return learned_panel(compared, options, skills, evidence, prior_sd)

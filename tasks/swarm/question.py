@@ -117,7 +117,7 @@ def check_options(options: Any) -> tuple[Option, ...]:
     if isinstance(options, str) or not isinstance(options, Sequence):
         raise InputError("options must be a list of labels or dictionaries")
     require_between("number of options", len(options), 2, MOST_OPTIONS)
-    checked = tuple(_option(given, letter) for given, letter in zip(options, string.ascii_uppercase, strict=False))
+    checked = tuple(option_of(given, letter) for given, letter in zip(options, string.ascii_uppercase, strict=False))
     checked = _told_apart(checked)
     for what, values in (("id", [one.id for one in checked]), ("label", [one.label for one in checked])):
         if len(set(values)) < len(values):
@@ -153,7 +153,12 @@ def _parts(given: Any) -> tuple[Part, ...]:
     return tuple(given)
 
 
-def _option(given: Any, letter: str) -> Option:
+def option_of(given: Any, letter: str) -> Option:
+    """An option from a label or a dictionary; `letter` is its id where it names none.
+
+    Raises:
+        InputError: if it is neither, or holds what no option has.
+    """
     if isinstance(given, Option):
         return given
     if isinstance(given, str):

@@ -41,6 +41,7 @@ class Option(Record):
         exposures: how much of the content that it asks for is what a subject of the evidence is about, 0 to 1, by
             `evidence.subject_of`: read from its words, where its attributes do not say.
         title, body: the text that would be published.
+        merges: options that it puts together.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Option(Record):
     exposures: dict[str, float] = {}
     title: str | None = None
     body: str | None = None
+    merges: tuple[str, ...] = ()
 
 
 def _without_level(condition: Condition) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tasks.plain_text import code, markdown, visible
 from tasks.swarm.learned import IN_WORDS
+from tasks.swarm.merging import FEWEST_MERGED, SEPARATOR
 from tasks.swarm.panel import Z_90, measured, who_decided
 from tasks.swarm.records import EvidenceRef, LearnedPanel
 
@@ -103,6 +104,7 @@ class Story:
             yield self._quote(result["decision"], longest=None)
         if result["llm_used"]:
             yield self._vote()
+            yield from self._merged()
         else:
             learned = self._learned()
             yield who_decided(learned) if result["option"] or learned else "Nothing was decided."
@@ -119,6 +121,19 @@ class Story:
         baseline = result["baseline"]
         if baseline and result["llm_used"]:
             yield f"The evidence panel alone chooses {self._plain(baseline['option'])} ({baseline['confidence']:.0%})."
+
+    def _merged(self) -> Iterator[str]:
+        """What was put together of the options, and how everybody then voted."""
+        turns = self.result["transcript"]["turns"]
+        put_together = next((t["message"] for t in turns if t["phase"] == "merge" and t["message"]), None)
+        if put_together is None or len(put_together["parts"]) < FEWEST_MERGED:
+            return
+        parts = " and ".join(self._plain(part) for part in put_together["parts"])
+        again = [turn["message"]["option"] for turn in turns if turn["phase"] == "ratify" and turn["message"]]
+        behind = sum(1 for option in again if option and SEPARATOR in option)
+        if again:
+            outcome = "it was decided" if self.result.get("merged") else "what was ahead alone stands"
+            yield f"Merged from {parts}, and voted on again: {behind} of {len(again)} for it; {outcome}."
 
     def _models(self, learned: LearnedPanel) -> Iterator[str]:
         """What each model counts for, how good it is alone, and who holds it."""
