@@ -1,17 +1,18 @@
 """A merged proposal: options that do not exclude each other, put together, and voted on again.
 
-Where a vote was divided under the synthesis strategy, the lead may put together what others have chosen. That changes
-nothing alone: everybody votes again, between what was ahead and what was merged, and the merged one needs the decision
-of that vote. Texts are not put together, nor are options that declare two values of one feature.
+Where a vote was divided under the synthesis strategy, whoever closes it may put together what others have chosen; of a
+tied vote, which nobody closes, the lead is asked. That changes nothing alone: everybody votes again, between what was
+ahead and what was merged, and the merged one needs the decision of that vote. Where nothing is merged, no call is spent
+on it but for a tie. Texts are not put together, nor are options that declare two values of one feature.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.swarm.messages import Merger, Turns
+from tasks.swarm.messages import Integration, Merger, Turns
 from tasks.swarm.positions import ballots
-from tasks.swarm.records import Brief, Option
+from tasks.swarm.records import Brief, ConsensusStrategy, Option
 
 FEWEST_MERGED = 2
 SEPARATOR = "+"
@@ -19,7 +20,7 @@ SEPARATOR = "+"
 
 def with_merged(brief: Brief, turns: Turns) -> tuple[Option, ...]:
     """The brief's options, and what the lead has put together of them, if anything."""
-    message = next((turn.message for turn in turns.values() if isinstance(turn.message, Merger)), None)
+    message = next((turn.message for turn in turns.values() if isinstance(turn.message, Merger | Integration)), None)
     parts = [option for option in brief.options if message is not None and option.id in message.parts]
     if message is None or len(parts) < FEWEST_MERGED or excludes(parts):
         return brief.options
@@ -47,6 +48,11 @@ def excludes(options: Sequence[Option]) -> bool:
     )
 
 
+def can_merge(brief: Brief, turns: Turns) -> bool:
+    """Whether a vote under the synthesis strategy was divided between options that can be done together."""
+    return brief.strategy is ConsensusStrategy.SYNTHESIS and len(mergeable(brief, turns)) >= FEWEST_MERGED
+
+
 def mergeable(brief: Brief, turns: Turns) -> tuple[str, ...]:
     """Options that somebody has chosen and that can be done beside another such."""
     chosen = {ballot.option for ballot in ballots(brief, turns)}
@@ -54,7 +60,7 @@ def mergeable(brief: Brief, turns: Turns) -> tuple[str, ...]:
     return tuple(one.id for one in held if any(one is not other and not excludes([one, other]) for other in held))
 
 
-def _label(brief: Brief, message: Merger, parts: Sequence[Option]) -> str:
+def _label(brief: Brief, message: Merger | Integration, parts: Sequence[Option]) -> str:
     """What the lead calls it; its parts where that is nothing, or taken."""
     given = " ".join(message.label.split())
     is_taken = given in {option.label for option in brief.options}

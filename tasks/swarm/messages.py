@@ -88,6 +88,13 @@ class Closing(Record):
     option: Annotated[str | None, Choice("decision")]
 
 
+class Integration(Closing):
+    """A closing of a divided vote, which may put options together instead; then the text is about that."""
+
+    parts: Annotated[tuple[str, ...], OptionIds("merge")] = ()
+    label: Annotated[str, Name("merged_label")] = ""
+
+
 class Verdict(Closing):
     """A moderator's closing; stored and read back as any other."""
 
@@ -103,7 +110,7 @@ class OptionList(Record):
 
 
 class Merger(Record):
-    """Options that the lead puts together into one, and what it calls that; none where they exclude each other."""
+    """Options of a tied vote that are put together, and what that is called; none where they exclude each other."""
 
     reasoning: Annotated[str, Text()] = ""
     parts: Annotated[tuple[str, ...], OptionIds("merge")] = ()
@@ -128,7 +135,7 @@ class PartResult(Record):
     reason: str | None = None
 
 
-Message = Proposal | Critique | Vote | Closing | OptionList | Split | PartResult | Merger
+Message = Proposal | Critique | Vote | Closing | OptionList | Split | PartResult | Merger | Integration
 
 
 class Usage(Record):

@@ -12,10 +12,11 @@ from tasks.swarm.counting import counted, merged_ids, rivals
 from tasks.swarm.evidence import DIMENSIONS, any_applies
 from tasks.swarm.fencing import anonymous, fence
 from tasks.swarm.lookups import ABOUT_KEY, KIND_KEY, NOTHING, Lookup, LookupAnswer
-from tasks.swarm.merging import mergeable
+from tasks.swarm.merging import can_merge, mergeable
 from tasks.swarm.messages import (
     Closing,
     Critique,
+    Integration,
     Merger,
     OptionList,
     Phase,
@@ -73,6 +74,7 @@ class PhasePrompt:
     Attributes:
         model: the message it asks for; the schema in the prompt and the reading of the reply follow from it.
         task: the request in words.
+        may_merge: whether options may be put together.
         may_look_up: whether an expert may ask for findings or a prediction first.
         argued: the same where no finding is about the options, so that arguments alone can change a mind.
         shown: what it is shown beside the question and its evidence; None where the others have not answered yet.
@@ -85,11 +87,12 @@ class PhasePrompt:
     is_ballot: bool = False
     argued: str = ""
     may_look_up: bool = False
+    may_merge: bool = False
 
 
 def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: int, lookups: int) -> Prompt:
     """What one expert is asked in one turn."""
-    phase = PHASE_PROMPTS[request.phase]
+    phase = _phase_prompt(brief, turns, request)
     expert = next(one for one in brief.experts if one.agent_id == request.agent_id)
     names = shown_as(brief, turns, request) if phase.shown else {}
     evidence = _evidence_of(brief, turns, expert, request)
@@ -103,6 +106,7 @@ def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: in
         offers_abstention=not can_choose,
         text_length=text_length,
         secret=system,
+        mergeable=mergeable(brief, turns) if phase.may_merge else (),
         offers_lookups=phase.may_look_up and lookups > 0 and brief.workspace_id is not None,
     )
     data = _question(brief, turns, request) | {"evidence": [_finding(item) for item in evidence]} | _remembered(brief)
@@ -116,6 +120,13 @@ def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: in
         f"JSON schema of the reply: {json.dumps(form.schema(), separators=(',', ':'))}"
     )
     return Prompt([{"role": "system", "content": system}, {"role": "user", "content": text}], form, names)
+
+
+def _phase_prompt(brief: Brief, turns: Turns, request: TurnRequest) -> PhasePrompt:
+    """The phase's; a divided vote may be closed by putting options together."""
+    if request.phase == "synthesis" and not merged_ids(brief) and can_merge(brief, turns):
+        return INTEGRATION
+    return PHASE_PROMPTS[request.phase]
 
 
 def looked_up(brief: Brief, prompt: Prompt, reply: str, lookup: Lookup, answer: LookupAnswer | str) -> Prompt:
@@ -289,10 +300,11 @@ PHASE_PROMPTS: dict[Phase, PhasePrompt] = {
     ),
     "merge": PhasePrompt(
         Merger,
-        "The vote was divided. Name two or more of the given options that can be done together without giving up what "
+        "The vote is tied. Name two or more of the given options that can be done together without giving up what "
         "each is for, and call what comes of it by one sentence that can be acted on. Everybody will vote on it. "
         "Name none, and leave the name empty, where doing one means not doing the other.",
         shown=_all_proposals,
+        may_merge=True,
     ),
     "ratify": PhasePrompt(
         Vote,
@@ -310,3 +322,13 @@ PHASE_PROMPTS: dict[Phase, PhasePrompt] = {
     "moderate": PhasePrompt(Verdict, _MODERATE, shown=_all_proposals),
     "moderate_reversed": PhasePrompt(Verdict, _MODERATE, shown=_all_proposals),
 }
+INTEGRATION = PhasePrompt(
+    Integration,
+    "The vote was divided, and has chosen the option in 'decision'. Write in a few sentences how to carry it out, "
+    "using what the proposals bring, and what the dissent warns of. If it can be done together with others of the "
+    "options in 'merge' without giving up what each is for, name those with it there, call the whole by one sentence "
+    "that can be acted on, and write about that instead: everybody will vote on it. Else leave 'merge' and its name "
+    "empty.",
+    shown=_for_synthesis,
+    may_merge=True,
+)

@@ -18,8 +18,8 @@ import string
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.swarm.counting import HUMAN, counted, merged_ids
-from tasks.swarm.merging import FEWEST_MERGED, mergeable, with_merged
+from tasks.swarm.counting import HUMAN, counted, first_count, merged_ids
+from tasks.swarm.merging import can_merge, with_merged
 from tasks.swarm.messages import (
     OptionList,
     PartResult,
@@ -36,7 +36,7 @@ from tasks.swarm.posterior import options_from, status_quo
 from tasks.swarm.records import Brief, ConsensusStrategy, EvidenceRef, Option, PartPlan
 from tasks.swarm.understanding import understood
 
-EXPERT_PHASES = ("propose", "critique", "refine", "vote", "ratify")
+EXPERT_PHASES = ("propose", "critique", "refine", "vote")
 LETTERS = string.ascii_uppercase
 FEWEST_PARTS = 2
 
@@ -167,17 +167,20 @@ def _stages(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
         yield [TurnRequest(round=brief.rounds, phase="human", agent_id=HUMAN)]
     if brief.engine != "llm" or not _is_worth_going_on(settled, turns):
         return
-    yield from _merging(settled, turns)
-    if _is_closed_by_someone(settled, turns):
-        yield _closing(brief, _lead(brief, turns))
+    yield from _close(settled, turns)
 
 
-def _merging(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
-    """Of a divided vote: what can be done together is put together by the lead, and voted on by everybody."""
-    if brief.strategy is not ConsensusStrategy.SYNTHESIS or len(mergeable(brief, turns)) < FEWEST_MERGED:
-        return
-    yield [TurnRequest(round=brief.rounds, phase="merge", agent_id=_lead(brief, turns))]
-    if merged_ids(brief):
+def _close(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
+    """The closing of what was decided, and the vote on what is merged: of a tied vote before it, else after."""
+    lead = _lead(brief, turns)
+    is_tied = first_count(brief, turns).decision is None
+    if is_tied and can_merge(brief, turns):
+        yield [TurnRequest(round=brief.rounds, phase="merge", agent_id=lead)]
+    if is_tied and merged_ids(brief):
+        yield _all(brief, turns, brief.rounds, "ratify")
+    if _is_closed_by_someone(brief, turns):
+        yield _closing(brief, lead)
+    if not is_tied and merged_ids(brief):
         yield _all(brief, turns, brief.rounds, "ratify")
 
 

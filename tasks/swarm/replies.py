@@ -29,6 +29,8 @@ LONGEST_ANSWER = 65_536
 MOST_EFFORT = 2_000_000  # characters that are read twice, of braces that begin no object
 EFFORT_OF_AN_ERROR = 1_000  # it counts lines up to where it stands
 
+MAY_BE_MISSING = {KIND_KEY, ABOUT_KEY, "merge", "merged_label"}  # which then stand for nothing
+
 Schema = dict[str, Any]
 ReplyValues = Mapping[str, Any]
 Flags = tuple[str, ...]
@@ -60,6 +62,7 @@ class ReplyForm:
         targets: anonymous names of proposals that may be criticized.
         offers_abstention: whether the schema lists abstaining, last. Abstaining where it is not listed counts as well.
         secret: text a reply must not repeat.
+        mergeable: options that may be put together.
         offers_lookups: whether the schema asks what to look up first; a reply that does not say looks up nothing.
     """
 
@@ -70,6 +73,7 @@ class ReplyForm:
     offers_abstention: bool = True
     text_length: int = 400
     secret: str = ""
+    mergeable: tuple[str, ...] = ()
     offers_lookups: bool = False
 
     def schema(self) -> Schema:
@@ -96,7 +100,7 @@ def answer_in(text: str, form: ReplyForm) -> dict[str, Any]:
     Raises:
         UnusableReplyError: if there is none.
     """
-    return _answer_in(text, [key for key in form.schema()["required"] if key not in (KIND_KEY, ABOUT_KEY)])
+    return _answer_in(text, [key for key in form.schema()["required"] if key not in MAY_BE_MISSING])
 
 
 def _read(reply: ReplyValues, form: ReplyForm) -> tuple[Record, Flags]:
@@ -289,13 +293,14 @@ class OptionIds:
 
     def schemas(self, _name: str, form: ReplyForm) -> dict[str, Schema]:
         """A bounded list."""
-        return {self.key: {"type": "array", "items": _one_of(form.options), "maxItems": len(form.options)}}
+        return {self.key: {"type": "array", "items": _one_of(form.mergeable), "maxItems": len(form.mergeable)}}
 
     def read(self, _name: str, reply: ReplyValues, form: ReplyForm) -> tuple[tuple[str, ...], Flags]:
         """The ids that are known, in the order of the options."""
-        given = {str(item) for item in reply[self.key]} if isinstance(reply[self.key], list) else set()
-        unknown = len(given - set(form.options))
-        return tuple(one for one in form.options if one in given), (f"unknown_option:{unknown}",) if unknown else ()
+        value = reply.get(self.key)
+        given = {str(item) for item in value} if isinstance(value, list) else set()
+        unknown = len(given - set(form.mergeable))
+        return tuple(one for one in form.mergeable if one in given), (f"unknown_option:{unknown}",) if unknown else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +315,7 @@ class Name:
 
     def read(self, _name: str, reply: ReplyValues, _form: ReplyForm) -> tuple[str, Flags]:
         """The name, on one line."""
-        return " ".join(_cut(reply[self.key], LONGEST_LABEL).split()), ()
+        return " ".join(_cut(reply.get(self.key, ""), LONGEST_LABEL).split()), ()
 
 
 @dataclass(frozen=True, slots=True)

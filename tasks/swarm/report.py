@@ -125,10 +125,9 @@ class Story:
     def _merged(self) -> Iterator[str]:
         """What was put together of the options, and how everybody then voted."""
         turns = self.result["transcript"]["turns"]
-        put_together = next((t["message"] for t in turns if t["phase"] == "merge" and t["message"]), None)
-        if put_together is None or len(put_together["parts"]) < FEWEST_MERGED:
-            return
-        parts = " and ".join(self._plain(part) for part in put_together["parts"])
+        closing = (t["message"] for t in turns if t["phase"] in ("merge", "synthesis") and t["message"])
+        merged = next((one["parts"] for one in closing if len(one.get("parts", ())) >= FEWEST_MERGED), ())
+        parts = " and ".join(self._plain(part) for part in merged)
         again = [turn["message"]["option"] for turn in turns if turn["phase"] == "ratify" and turn["message"]]
         behind = sum(1 for option in again if option and SEPARATOR in option)
         if again:

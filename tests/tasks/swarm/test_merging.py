@@ -25,8 +25,8 @@ def divided(merge: Case, ratify: str | None, *, begins: str = "AABB") -> Script:
     def script(phase: str, body: Case, schema: Case) -> Case | None:
         place = next(i for i, name in enumerate(NAMES) if name in body["messages"][0]["content"])
         menu = schema["properties"].get("option", {}).get("enum", [])
-        if phase == "merge":
-            return {"reasoning": "both"} | merge
+        if "merge" in schema["properties"]:
+            return {"reasoning": "both", "summary": "How to do it."} | merge
         if phase == "vote" and any("+" in one for one in menu):
             return {"reason": "As I see it.", "option": menu[0] if ratify is None else ratify, "evidence_ids": []}
         return {"option": begins[place], "reason": "As before."} if phase in ("propose", "vote") else None
@@ -76,6 +76,21 @@ async def test_nothing_is_merged_without_the_vote(
     assert (result["status"], result["option"], result["merged"]) == ("undecided", None, [])
     assert [one["id"] for one in result["options"]] == ["A", "B", "C"]
     assert result["count"]["tied"] == ["A", "B"]
+
+
+async def test_whoever_closes_a_divided_vote_may_merge_it_without_another_call(sqlite_warehouse: Warehouse) -> None:
+    with fake_llm(divided(BOTH, "A+B", begins="AAAB")) as fake:
+        result = await held(sqlite_warehouse, fake)
+        assert fake.calls == 4 + 1 + 4
+    assert result["decision"] == "Ask readers a question in a video — How to do it."
+    with fake_llm(divided(BOTH, "A", begins="AAAB")) as fake:
+        result = await held(sqlite_warehouse, fake, problem="What then?")
+    assert result["decision"] == "Ask readers a question", "a text about what was refused is not shown"
+    assert result["status"] == "leaning"
+    with fake_llm(divided({"merge": [], "merged_label": ""}, None, begins="AAAB")) as fake:
+        result = await held(sqlite_warehouse, fake, problem="What else?")
+        assert fake.calls == 4 + 1
+    assert result["decision"] == "Ask readers a question — How to do it."
 
 
 async def test_half_of_the_experts_do_not_make_it_a_decision(sqlite_warehouse: Warehouse) -> None:
