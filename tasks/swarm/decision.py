@@ -15,8 +15,8 @@ from tasks.swarm.messages import Closing, Turns, Usage
 from tasks.swarm.order_effects import order_flags
 from tasks.swarm.panel import expected, favorite, label_of
 from tasks.swarm.positions import changes
-from tasks.swarm.posterior import Standing, standings
-from tasks.swarm.protocol import rounds_run, stop_reason, with_options
+from tasks.swarm.posterior import Standing, options_from, standings
+from tasks.swarm.protocol import results_of_parts, rounds_run, stop_reason, with_options
 from tasks.swarm.records import Brief, ConsensusStrategy, Option
 from tasks.swarm.settling import in_words, settling_experiment
 
@@ -36,8 +36,8 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         what helps beside it where they do not rule each other out; `experiment` that would settle what is not
         decided (`settling`); `confidence` (probability that the option is the best, or the nearest estimate of
         it, with `confidence_basis`) and `agreement` (share of the vote), never the same number under two names;
-        `count`, `standings`, `baseline` (the evidence panel's own answer), `changes`, `dissent`, `flags`,
-        `usage`.
+        `undivided`, the panel's choice where it did not divide the problem; `count`, `standings`, `baseline`
+        (the evidence panel's own answer), `changes`, `dissent`, `flags`, `usage`.
     """
     turns = dict(sorted(turns.items()))  # the order of arrival must not show
     settled = with_options(brief, turns)
@@ -67,6 +67,7 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         "experiment": experiment,
         "raw_confidence": _raw(settled, option, pooled, count),
         "agreement": _agreement(count, option),
+        "undivided": _undivided(brief, turns),
         "engine": brief.engine,
         "llm_used": brief.engine == "llm",
         "rounds_run": rounds_run(turns),
@@ -103,6 +104,17 @@ def _probability(brief: Brief, standing: Standing) -> float:
     """That an option is right: the best of those that rule each other out, else better than what is done today."""
     is_change = not next(one for one in brief.options if one.id == standing.option).is_status_quo
     return standing.probability_better if is_change and not brief.options_exclude else standing.probability_best
+
+
+def _undivided(brief: Brief, turns: Turns) -> str | None:
+    """What the panel would have chosen of a problem that it divided, from the same findings at the same cost."""
+    if brief.engine != "evidence_panel" or not results_of_parts(brief, turns):
+        return None
+    whole = brief.model_copy(
+        update={"options": brief.options or options_from(brief.evidence, brief.prior_sd, brief.problem)}
+    )
+    best = leader(whole, pool(whole))
+    return label_of(whole.options, best.option) if best else None
 
 
 def _also(brief: Brief, option: str | None, pooled: Sequence[Standing]) -> list[dict[str, str]]:

@@ -187,6 +187,13 @@ class Story:
                 f"- *{self._plain(part['problem'])}* {self._part_answer(part)} · {self.name(part['debate_id'])}"
                 for part in self.result["parts"]
             )
+            if undivided := self.result.get("undivided"):
+                same = undivided == self.result["label"]
+                yield (
+                    "Dividing it changed nothing: the same findings, undivided, choose the same."
+                    if same
+                    else f"Undivided, the same findings choose: {self._plain(undivided)}."
+                )
 
     def _part_answer(self, part: Mapping[str, Any]) -> str:
         if part["label"] is None:

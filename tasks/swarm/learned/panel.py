@@ -20,7 +20,7 @@ from tasks.swarm.learned.comparisons import Comparisons, shown_by
 from tasks.swarm.learned.history import findings_say
 from tasks.swarm.learned.models import FOLDS, Lesson, Predicted, by_likeness, by_ridge, predicted
 from tasks.swarm.learned.stacking import PairsOfTexts, losses, stacked
-from tasks.swarm.learned.text_columns import of_attributes, of_form, of_pieces
+from tasks.swarm.learned.text_columns import of_attributes, of_form, of_one_length, of_pieces
 from tasks.swarm.posterior import OWN_SD
 from tasks.swarm.records import EvidenceRef, LearnedModel, LearnedPanel, Option
 from tasks.swarm.skills import SkillTag
@@ -210,15 +210,16 @@ def _all_said(
     u = len(lesson.of.texts)
     features = text_features([{"title": text.title, "body": text.body} for text in texts])
     predictions: dict[str, Predicted] = {}
-    if "wording" in models:
-        predictions["wording"] = predicted(by_ridge, lesson, of_pieces(texts, u, LONGER_SAYS_MORE))
+    pieces = of_pieces(texts, u, LONGER_SAYS_MORE) if {"wording", "examples"} & set(models) else None
+    if "wording" in models and pieces is not None:
+        predictions["wording"] = predicted(by_ridge, lesson, pieces)
     if "form" in models:
         predictions["form"] = predicted(by_ridge, lesson, of_form(texts, features, u))
     for name, declared in (("timing", TIMING), ("medium", CHANNEL)):
         if name in models:
             predictions[name] = predicted(by_ridge, lesson, of_attributes(texts, declared, u))
-    if "examples" in models:
-        predictions["examples"] = predicted(by_likeness, lesson, of_pieces(texts, u, 0.0))
+    if "examples" in models and pieces is not None:
+        predictions["examples"] = predicted(by_likeness, lesson, of_one_length(pieces))
     history = findings_say(features, evidence, prior_sd)
     predictions[HISTORY] = Predicted(history[lesson.of.text], history[u:])
     return predictions

@@ -35,9 +35,16 @@ def of_pieces(texts: Sequence[ShownText], known: int, length_counts: float) -> c
 
     Args:
         known: so many of the first texts make the columns; the others are only read by them.
-        length_counts: how much longer texts say more: 0 makes all of length 1, 1 none.
+        length_counts: how much longer texts say more: 0 makes all of one length, 1 none.
     """
     return _columns([_pieces_in(text.letters) for text in texts], known, length_counts)
+
+
+def of_one_length(columns: csr_array) -> csr_array:
+    """The same columns, every text of length 1."""
+    length = np.sqrt(np.asarray(columns.multiply(columns).sum(axis=1)).ravel())
+    rows = np.repeat(np.where(length > 0.0, length, 1.0), np.diff(columns.indptr))
+    return csr_array((columns.data / rows, columns.indices, columns.indptr), shape=columns.shape)
 
 
 def of_form(texts: Sequence[ShownText], features: pl.DataFrame, known: int) -> Floats:
