@@ -82,7 +82,7 @@ class Limits:
 
 
 def configured_limits(**changes: Any) -> Limits:
-    """The settings' limits: the room of a reply, prices, and the most a debate may cost; `changes` come first.
+    """The settings' limits: the room of a reply, prices, the most a debate may cost, and lookups; `changes` come first.
 
     Raises:
         OutOfRangeError: if one of them is no number within its bounds; a cost without prices bounds nothing.
@@ -93,6 +93,7 @@ def configured_limits(**changes: Any) -> Limits:
         "prompt_price": ("RAPTORFLOW_LLM_PROMPT_PRICE", settings.llm_prompt_price),
         "completion_price": ("RAPTORFLOW_LLM_COMPLETION_PRICE", settings.llm_completion_price),
         "max_cost": ("RAPTORFLOW_LLM_MAX_COST", settings.llm_max_cost),
+        "lookups": ("RAPTORFLOW_LLM_LOOKUPS", settings.llm_lookups),
     }
     numbers: dict[str, Any] = {
         name: _number(variable, text) for name, (variable, text) in given.items() if text and text.strip()

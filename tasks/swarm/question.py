@@ -19,6 +19,7 @@ LONGEST_CONTEXT = 100_000
 LONGEST_LABEL = 500
 LONGEST_BODY = 20_000
 LONGEST_BEGINNING = 80
+LONGEST_TITLE = 200
 MOST_ROUNDS, MOST_OPTIONS, MOST_PARTS = 5, 8, 6
 CONTENT_KEYS = ("title", "body", "media_type")
 
@@ -123,6 +124,19 @@ def check_options(options: Any) -> tuple[Option, ...]:
         if len(set(values)) < len(values):
             raise InputError(f"two options share the {what} of another; make each different")
     return checked
+
+
+def choices(answers: Sequence[str] | None, texts: Sequence[str] | None) -> list[str | dict[str, str]] | None:
+    """Options from answers, or from texts that would be published; None where neither is given.
+
+    Raises:
+        InputError: if both are.
+    """
+    if answers and texts:
+        raise InputError("options are answers or texts to publish: name --option or --text, not both")
+    if texts:
+        return [{"body" if "\n" in text or len(text) > LONGEST_TITLE else "title": text} for text in texts]
+    return list(answers) if answers else None
 
 
 def _told_apart(options: Sequence[Option]) -> tuple[Option, ...]:

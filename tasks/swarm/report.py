@@ -35,6 +35,12 @@ def story_for_terminal(result: Result) -> str:
     return Story(result, visible, visible).text()
 
 
+def learned_in(result: Result) -> LearnedPanel | None:
+    """What a debate's experts had learned; None where they chose between no texts, or had learned nothing."""
+    learned = result["transcript"]["brief"].get("learned")
+    return LearnedPanel.model_validate(learned) if learned else None
+
+
 def headline(result: Result) -> str:
     """The debate in one line."""
     chosen = result["label"] or "no decision"
@@ -88,7 +94,7 @@ class Story:
         line = f"- **{self._plain(option['id'])}** {self._plain(option['label'])}"
         if worth is None or not worth["sd"] > 0.0:
             return line
-        learned = self._learned()
+        learned = learned_in(self.result)
         if learned is not None and not learned.experiments:  # debates say which was right, and not by how much
             return f"{line}: {worth['probability_best']:.0%} the best"
         low, high = (math.expm1(worth["mean"] + side * Z_90 * worth["sd"]) for side in (-1.0, 1.0))
@@ -106,7 +112,7 @@ class Story:
             yield self._vote()
             yield from self._merged()
         else:
-            learned = self._learned()
+            learned = learned_in(self.result)
             yield who_decided(learned) if result["option"] or learned else "Nothing was decided."
             yield from self._models(learned) if learned else ()
         if result["confidence"] is not None:
@@ -142,10 +148,6 @@ class Story:
             who = f", held by {', '.join(holders)}" if holders else ""
             lines.append(f"- {IN_WORDS[model.name]}: counts {model.share:.0%}, alone right in {model.right:.1%}{who}")
         yield "\n".join(lines)
-
-    def _learned(self) -> LearnedPanel | None:
-        learned = self.result["transcript"]["brief"].get("learned")
-        return LearnedPanel.model_validate(learned) if learned else None
 
     def _vote(self) -> str:
         count = self.result["count"]
