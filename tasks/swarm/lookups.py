@@ -66,9 +66,9 @@ def refusal(lookup: Lookup) -> str | None:
 
 def findings_about(brief: Brief, lookup: Lookup) -> LookupAnswer:
     """Findings of the debate that share most words with what is asked, whoever's skills earn them."""
-    asked = subject_words(lookup.about)
+    wanted = subject_words(lookup.about)
     known = [item for item in brief.evidence if item.kind in FINDINGS[lookup.kind]]
-    shared = {item.id: len(asked & subject_words(" ".join((item.statement, *item.terms)))) for item in known}
+    shared = {item.id: len(wanted & subject_words(" ".join((item.statement, *item.terms)))) for item in known}
     ranked = sorted((-many, name) for name, many in shared.items() if many)
     return LookupAnswer(evidence_ids=tuple(name for _, name in ranked[:MOST_SHOWN]))
 

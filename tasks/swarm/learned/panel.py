@@ -26,7 +26,7 @@ from tasks.swarm.records import EvidenceRef, LearnedModel, LearnedPanel, Option
 from tasks.swarm.skills import SkillTag
 
 ENOUGH_COMPARISONS = 20
-SURELY = 1.6449  # standard errors by which what was learned must beat what the findings say without it
+WINS_BY = 1.6449  # standard errors by which what was learned must beat what the findings say without it
 HISTORY = "history"
 LONGER_SAYS_MORE = 0.5
 NEARLY = 0.85
@@ -230,11 +230,11 @@ def _loss(known: _Known, sure: Floats) -> float:
 
 
 def _wins(known: _Known, sure: Floats, before: Floats) -> bool:
-    """Whether it tells what did better more surely than the findings alone do, beyond what chance explains."""
+    """Whether it tells what did better better than the findings alone do, beyond what chance explains."""
     gained = np.bincount(known.comparison, known.pairs.weight * (losses(before) - losses(sure)))
     gained = gained[np.unique(known.comparison)]
     error = float(gained.std(ddof=1)) * math.sqrt(len(gained)) if len(gained) > 1 else math.inf
-    return float(gained.sum()) > SURELY * error
+    return float(gained.sum()) > WINS_BY * error
 
 
 def _shares(known: _Known, weights: Floats) -> list[float]:
