@@ -46,15 +46,16 @@ def who_decided(learned: LearnedPanel | None) -> str:
         return ONE_PROCEDURE
     from_what = (("experiment", learned.experiments), ("graded debate", learned.debates))
     known = " and ".join(f"{many:,} {name}{'s' if many != 1 else ''}" for name, many in from_what if many)
-    held_out = f"of {learned.pairs:,} pairs of texts that were held out"
+    held_out = f"Of {learned.pairs:,} pairs of texts that were held out"
+    best = f"by {IN_WORDS[learned.best]}"
     if not learned.is_together:
         return (
-            f"One expert's model decided, learned from {known}: by {IN_WORDS[learned.best]} {learned.best_right:.1%} "
-            f"{held_out} were told right, and the other models added nothing."
+            f"One expert's model decided, {best}, learned from {known}; the others' added nothing to it. {held_out} it "
+            f"tells {learned.best_right:.1%} right."
         )
     return (
-        f"The experts' models decided together, each weighted by what it tells right in {known}. Together they tell "
-        f"{learned.right:.1%} {held_out} right; the best alone, by {IN_WORDS[learned.best]}, {learned.best_right:.1%}."
+        f"The experts' models decided together, each weighted by what it tells right in {known}. {held_out} they tell "
+        f"{learned.right:.1%} right; the best alone, {best}, {learned.best_right:.1%}."
     )
 
 
