@@ -50,6 +50,10 @@ def ask(
     options: Annotated[
         list[str] | None, typer.Option("--option", "-o", help="An answer to choose from, two to eight times.")
     ] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Option("--text", "-t", help="A text that would be published, two to eight times, instead of answers."),
+    ] = None,
     workspace: Of = None,
     experts: Annotated[
         list[str] | None, typer.Option("--expert", "-e", help="A role or an agent's id, once for each.")
@@ -67,7 +71,7 @@ def ask(
     from flows.parameters import DEBATERS
     from flows.workspace_names import workspaces_to_name
     from tasks.swarm import AgentDebateOrchestrator
-    from tasks.swarm.question import MOST_ROUNDS
+    from tasks.swarm.question import MOST_ROUNDS, choices
     from tasks.warehouse import open_warehouse
 
     above = context.parent.params if context.parent else {}
@@ -77,7 +81,7 @@ def ask(
         console.say(f"Name one with --workspace: {others}. Without one only shared findings count.\n")
     panel = AgentDebateOrchestrator(max_rounds=MOST_ROUNDS, warehouse=warehouse)
     held = panel.orchestrate_debate(
-        question, list(experts or DEBATERS), rounds, strategy, options=options or None, workspace_id=workspace
+        question, list(experts or DEBATERS), rounds, strategy, options=choices(options, texts), workspace_id=workspace
     )
     _show(asyncio.run(held), as_json)
 

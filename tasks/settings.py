@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     )
     llm_prompt_price: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_LLM_PROMPT_PRICE"))
     llm_completion_price: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_LLM_COMPLETION_PRICE"))
+    llm_lookups: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_LLM_LOOKUPS"))
     llm_max_cost: str = Field(default="", validation_alias=AliasChoices("RAPTORFLOW_LLM_MAX_COST"))
 
     @property

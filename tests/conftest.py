@@ -31,6 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "RAPTORFLOW_LLM_PROMPT_PRICE",
         "RAPTORFLOW_LLM_COMPLETION_PRICE",
         "RAPTORFLOW_LLM_MAX_COST",
+        "RAPTORFLOW_LLM_LOOKUPS",
         "RAPTORFLOW_AUTH",
         "RAPTORFLOW_ALLOWED_HOSTS",
         "RAPTORFLOW_INPUT_FOLDERS",

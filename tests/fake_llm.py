@@ -25,6 +25,7 @@ MARK = "JSON schema of the reply: "
 def phase_of(schema: Body) -> str:
     keys = set(schema["properties"])
     kinds = {"timing": "split", "claim": "propose", "kind": "critique", "decision": "synthesis", "options": "options"}
+    kinds |= {"merged_label": "merge"}
     found = [phase for key, phase in kinds.items() if key in keys]
     return found[0] if found else "vote" if "evidence_ids" in keys else "moderate"
 

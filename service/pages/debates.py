@@ -10,10 +10,10 @@ from service.pages.charts import common_domain
 from service.pages.names import require_storable_id, unknown
 from tasks.errors import UnknownNameError
 from tasks.swarm.debate_service import DebateService
-from tasks.swarm.panel import ONE_PROCEDURE, Z_90, measured
+from tasks.swarm.panel import Z_90, measured, who_decided
 from tasks.swarm.records import EvidenceRef
 from tasks.swarm.registry_service import RegistryService
-from tasks.swarm.report import headline
+from tasks.swarm.report import headline, learned_in
 from tasks.warehouse import Warehouse
 
 DEBATES_SHOWN = 200
@@ -45,7 +45,7 @@ def debate_context(warehouse: Warehouse, debate_id: str) -> dict[str, Any]:
         "headline": headline(result),
         "options": options,
         "positions": list(latest.values()),
-        "procedure": ONE_PROCEDURE,
+        "procedure": who_decided(learned_in(result)),
         "result": result,
     }
 
@@ -54,7 +54,14 @@ def _option(option: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, A
     """An option, with what it is expected to bring against today where anything is known."""
     worth = next((one for one in result["standings"] if one["option"] == option["id"]), None)
     shown = {"id": option["id"], "label": option["label"], "is_chosen": option["id"] == result["option"]}
-    if worth is None or not worth["sd"] > 0.0:
+    learned = learned_in(result)
+    is_judged = learned is not None and not learned.experiments  # which was right, and not by how much
+    if worth is None or not worth["sd"] > 0.0 or is_judged:
         return shown | {"low": None, "middle": None, "high": None, "is_known": False}
     low, middle, high = (100 * math.expm1(worth["mean"] + side * Z_90 * worth["sd"]) for side in (-1.0, 0.0, 1.0))
-    return shown | {"low": low, "middle": middle, "high": high, "is_known": bool(worth["evidence_ids"])}
+    return shown | {
+        "low": low,
+        "middle": middle,
+        "high": high,
+        "is_known": bool(worth["evidence_ids"]) or learned is not None,
+    }

@@ -118,16 +118,17 @@ def _best_rows(
 ) -> list[dict[str, Any]]:
     """Learnings of a scope that answer these words best."""
     own = scope_key(scope.workspace_id) if scope.kind == "workspace" else None
-    terms, total = _known_terms(connection, own, words)
+    terms, total, unknown = _known_terms(connection, own, words)
     if not terms:
         return []
-    best = ranked(terms, _candidates(warehouse, connection, own, terms), total)[:limit]
+    best = ranked(terms, _candidates(warehouse, connection, own, terms), total, unknown)[:limit]
     known = store.learnings_of(warehouse, connection, scope, best)
     return [known[name] for name in best if name in known]
 
 
-def _known_terms(connection: Any, scope: str | None, words: Sequence[str]) -> tuple[list[SearchTerm], int]:
-    """Words of a question that the scope's learnings hold, the rarest first, and how many learnings there are.
+def _known_terms(connection: Any, scope: str | None, words: Sequence[str]) -> tuple[list[SearchTerm], int, int]:
+    """Words of a question that the scope's learnings hold, the rarest first; how many learnings there are, and how many
+    words of the question none of them holds.
 
     A word that is in none of them stands for those that begin as it does.
     """
@@ -143,7 +144,7 @@ def _known_terms(connection: Any, scope: str | None, words: Sequence[str]) -> tu
             own = tuple(known)
         terms.append(SearchTerm(keys[0], own, keys[1:], known))
     there = sorted((term for term in terms if term.keys), key=lambda term: (term.most, term.keys))
-    return there[:MOST_TERMS], counts.get(store.EACH, 0)
+    return there[:MOST_TERMS], counts.get(store.EACH, 0), len(terms) - len(there)
 
 
 def _meant(connection: Any, scope: str | None, key: str) -> dict[str, int]:

@@ -19,6 +19,7 @@ from tasks.swarm.leases import LEASE_SECONDS, Lease, LeaseAnswer
 from tasks.swarm.limits import Allowance, Limits
 from tasks.swarm.llm import Endpoint, LanguageModel
 from tasks.swarm.llm_deliberator import Exchange, LLMDeliberator
+from tasks.swarm.lookups import Lookup, LookupAnswer
 from tasks.swarm.messages import Turn, TurnRequest, Turns, Vote
 from tasks.swarm.panel import EvidencePanel
 from tasks.swarm.protocol import due, plans_of, turn_of_part, with_options
@@ -250,7 +251,11 @@ async def _deliberator_for(
     client = await in_thread(open_client, endpoint.base_url, limits.call_seconds)
     async with LanguageModel(client, endpoint, limits, allowance) as model:
         write = TurnWriter(service, brief.debate_id).write
-        yield LLMDeliberator(model, limits, allowance, recorded, under_way, write)
+        yield LLMDeliberator(model, limits, allowance, recorded, under_way, write, partial(_look_up, service))
+
+
+async def _look_up(service: DebateService, brief: Brief, lookup: Lookup) -> LookupAnswer:
+    return await in_thread(service.look_up, brief, lookup)
 
 
 @asynccontextmanager

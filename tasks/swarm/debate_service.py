@@ -13,14 +13,16 @@ from typing import Any
 from tasks.errors import UnknownNameError
 from tasks.learnings import LearningService
 from tasks.swarm import store
+from tasks.swarm.counting import final_ballots
 from tasks.swarm.decision import decide
 from tasks.swarm.errors import DebateMismatchError
 from tasks.swarm.evidence import answered_by
 from tasks.swarm.fencing import storable
 from tasks.swarm.leases import Lease, LeaseAnswer
+from tasks.swarm.lookups import FINDINGS, Lookup, LookupAnswer, beside_draft, findings_about, prediction
 from tasks.swarm.messages import Turn
-from tasks.swarm.positions import position
-from tasks.swarm.preparation import TASK_TYPE, Findings, Roster, debate_brief, part_brief
+from tasks.swarm.posterior import standings
+from tasks.swarm.preparation import TASK_TYPE, Findings, Roster, are_texts, debate_brief, learned_from, part_brief
 from tasks.swarm.protocol import with_options
 from tasks.swarm.question import Question
 from tasks.swarm.records import Brief, PartPlan, Recollection
@@ -64,13 +66,33 @@ class DebateService:
         """
         warehouse = self.warehouse()
         scope = scope_of(workspace_owners(warehouse), question.workspace_id)
-        findings = Findings(scope, store.result_rows(warehouse, scope), datetime.now(UTC))
+        rows = store.result_rows(warehouse, scope)
+        if are_texts(question.options):
+            rows["decided_arm"] = store.decided_arms(warehouse, scope)
+        findings = Findings(scope, rows, datetime.now(UTC))
         brief = debate_brief(question, roles, self._roster(), findings, model)
         return brief.model_copy(update={"recalled": self._recalled(question.problem, scope)})
 
     def prepare_part(self, whole: Brief, plan: PartPlan) -> Brief:
         """The brief of a part's debate, from the whole's."""
         return part_brief(whole, plan, self._roster())
+
+    def look_up(self, brief: Brief, lookup: Lookup) -> LookupAnswer:
+        """What an expert asks for, of the debate's own workspace; reads, writes nothing."""
+        if lookup.kind in FINDINGS:
+            return findings_about(brief, lookup)
+        options = beside_draft(brief, lookup)
+        learned = None
+        if brief.workspace_id is not None:
+            warehouse, scope = self.warehouse(), EvidenceScope("workspace", (brief.workspace_id,))
+            rows = {
+                "decided_arm": store.decided_arms(warehouse, scope),
+                "debate": store.graded_debates(warehouse, scope),
+            }
+            learned = learned_from(rows, options, brief.experts, brief.evidence, brief.prior_sd)
+        scores, count = (learned.scores, learned.findings_count) if learned else ({}, 1.0)
+        ranked = standings(options, brief.evidence, brief.prior_sd, scores, count)
+        return prediction(options, ranked, learned.right if learned else None)
 
     def begin(self, brief: Brief, run_id: str | None) -> DebateState:
         """The debate as it stands, written where it is new.
@@ -176,7 +198,8 @@ class DebateService:
         known = {option.id for option in settled.options}
         if right_option not in known:
             raise UnknownNameError("option", right_option, known)
-        held = {e.agent_id: position(settled, turns, e.agent_id, brief.rounds).option for e in brief.experts}
+        held = {ballot.agent: ballot.option for ballot in final_ballots(settled, turns)}
+        held = {expert.agent_id: held[expert.agent_id] for expert in brief.experts}
         scores = {agent: float(option == right_option) for agent, option in held.items() if option is not None}
         graded = {"task_type": TASK_TYPE, "about": debate_id}
         if scores:

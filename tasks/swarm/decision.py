@@ -7,16 +7,17 @@ from typing import Any
 
 from tasks.swarm.calibration import calibrated
 from tasks.swarm.consensus import Count
-from tasks.swarm.counting import counted
+from tasks.swarm.counting import counted, final_ballots, merged_ids
 from tasks.swarm.evidence import any_applies, clarity
 from tasks.swarm.fencing import looks_like_injection, texts_in
+from tasks.swarm.merging import excludes
 from tasks.swarm.messages import Closing, Turns, Usage
 from tasks.swarm.order_effects import order_flags
 from tasks.swarm.panel import expected, favorite, label_of
-from tasks.swarm.positions import ballots, changes
-from tasks.swarm.posterior import Standing, standings
-from tasks.swarm.protocol import rounds_run, stop_reason, with_options
-from tasks.swarm.records import Brief, ConsensusStrategy
+from tasks.swarm.positions import changes
+from tasks.swarm.posterior import Standing, options_from, standings
+from tasks.swarm.protocol import results_of_parts, rounds_run, stop_reason, with_options
+from tasks.swarm.records import Brief, ConsensusStrategy, Option
 from tasks.swarm.settling import in_words, settling_experiment
 
 OPEN = ("leaning", "undecided", "insufficient_evidence")
@@ -29,19 +30,23 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     """The debate's outcome.
 
     Returns:
-        `status` and `reason`: `decided` (confidence, or agreement of models, of 80 % and more), `leaning`, `undecided`
-        (then there is no option), `insufficient_evidence`, `degraded`, `budget_exhausted` or `failed`;
-        `option` and `label`, among `options`; `also`, what helps beside it where they do not rule each other out;
-        `experiment` that would settle what is not decided (`settling`);
-        `confidence` (probability that the option is the best, or the nearest estimate of it, with `confidence_basis`)
-        and `agreement` (share of the vote), never the same number under two
-        names; `count`, `standings`, `baseline` (the evidence panel's own answer), `changes`, `dissent`, `flags`,
-        `usage`.
+        `status` and `reason`: `decided` (confidence, or agreement of models, of 80 % and more), `leaning`,
+        `undecided` (then there is no option), `insufficient_evidence`, `degraded`, `budget_exhausted` or
+        `failed`; `option` and `label`, among `options`; `merged`, the options that it puts together; `also`,
+        what helps beside it where they do not rule each other out; `experiment` that would settle what is not
+        decided (`settling`); `confidence` (probability that the option is the best, or the nearest estimate of
+        it, with `confidence_basis`) and `agreement` (share of the vote), never the same number under two names;
+        `undivided`, the panel's choice where it did not divide the problem; `count`, `standings`, `baseline`
+        (the evidence panel's own answer), `changes`, `dissent`, `flags`, `usage`.
     """
     turns = dict(sorted(turns.items()))  # the order of arrival must not show
     settled = with_options(brief, turns)
-    pooled = pool(settled)
     count = counted(settled, turns)
+    cast = final_ballots(settled, turns)
+    refused = tuple(one for one in merged_ids(settled) if one != count.decision)
+    kept = tuple(option for option in settled.options if option.id not in refused)
+    settled = settled.model_copy(update={"options": kept})
+    pooled = pool(settled)
     best = leader(settled, pooled)
     option, extra = _panel_choice(settled, best) if brief.engine == "evidence_panel" else _voted(settled, turns, count)
     confidence, basis = _confidence(settled, option, pooled, count)
@@ -55,12 +60,14 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         "option": option,
         "label": label_of(settled.options, option) if option else None,
         "also": _also(settled, option, pooled),
+        "merged": next((list(one.merges) for one in settled.options if one.id == option), []),
         "options": [{"id": one.id, "label": one.label} for one in settled.options],
         "confidence": confidence,
         "confidence_basis": basis,
         "experiment": experiment,
         "raw_confidence": _raw(settled, option, pooled, count),
         "agreement": _agreement(count, option),
+        "undivided": _undivided(brief, turns),
         "engine": brief.engine,
         "llm_used": brief.engine == "llm",
         "rounds_run": rounds_run(turns),
@@ -70,7 +77,7 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         "baseline": best
         and {"engine": "evidence_panel", "option": best.option, "confidence": _probability(settled, best)},
         "changes": [change.model_dump(mode="json") for change in changes(settled, turns)],
-        "dissent": [ballot.agent for ballot in ballots(settled, turns) if ballot.option not in (None, option)],
+        "dissent": [ballot.agent for ballot in cast if ballot.option not in (None, option)],
         "flags": sorted(
             {flag for turn in turns.values() for flag in turn.flags} | {*extra, *_warnings(settled, turns)}
         ),
@@ -79,11 +86,11 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
 
 
 def pool(brief: Brief) -> list[Standing]:
-    """Standings over all unique evidence; empty where none is about any option."""
+    """Standings over all unique evidence and what was learned; empty where neither is about any option."""
     known = [item for item in brief.evidence if item.kind != "part"]  # parts rest on what is counted already
-    if not any_applies(known, brief.options):
-        return []
-    return standings(brief.options, known, brief.prior_sd)
+    if brief.learned is not None:
+        return standings(brief.options, known, brief.prior_sd, brief.learned.scores, brief.learned.findings_count)
+    return standings(brief.options, known, brief.prior_sd) if any_applies(known, brief.options) else []
 
 
 def leader(brief: Brief, pooled: Sequence[Standing]) -> Standing | None:
@@ -99,13 +106,38 @@ def _probability(brief: Brief, standing: Standing) -> float:
     return standing.probability_better if is_change and not brief.options_exclude else standing.probability_best
 
 
+def _undivided(brief: Brief, turns: Turns) -> str | None:
+    """What the panel would have chosen of a problem that it divided, from the same findings at the same cost."""
+    if brief.engine != "evidence_panel" or not results_of_parts(brief, turns):
+        return None
+    whole = brief.model_copy(
+        update={"options": brief.options or options_from(brief.evidence, brief.prior_sd, brief.problem)}
+    )
+    best = leader(whole, pool(whole))
+    return label_of(whole.options, best.option) if best else None
+
+
 def _also(brief: Brief, option: str | None, pooled: Sequence[Standing]) -> list[dict[str, str]]:
-    """What else can be done beside the option and is expected to help, worth most first."""
-    if brief.options_exclude or option is None:
+    """What else can be done beside the option and is expected to help, worth most first.
+
+    Of options that a caller has named, only those whose features have nothing in common with what is chosen already.
+    """
+    if option is None:
         return []
+    options = {one.id: one for one in brief.options}
     ranked = sorted(pooled, key=lambda one: (-one.mean, one.option))
     helping = [one.option for one in ranked if one.option != option and one.probability_better >= DECIDED_FROM]
-    return [{"id": one, "label": label_of(brief.options, one)} for one in helping]
+    beside: list[Option] = []
+    for one in (options[name] for name in helping if name not in options[option].merges):
+        if not brief.options_exclude or all(_goes_with(one, other) for other in (options[option], *beside)):
+            beside.append(one)
+    return [{"id": one.id, "label": one.label} for one in beside]
+
+
+def _goes_with(one: Option, other: Option) -> bool:
+    """Whether two options say what they are, and no feature of one is the other's too."""
+    declared = [set(each.attributes) for each in (one, other)]
+    return all(declared) and not declared[0] & declared[1] and not excludes([one, other])
 
 
 def _panel_choice(brief: Brief, best: Standing | None) -> tuple[str | None, tuple[str, ...]]:
@@ -194,8 +226,9 @@ def _how_clear(option: str | None, clarity: float | None, standing: str) -> tupl
 def _worth_of_each(brief: Brief, pooled: Sequence[Standing]) -> str:
     """What each option is expected to bring against today, and how likely it is the best, the best first."""
     ranked = sorted(pooled, key=lambda one: (-one.mean, one.option))
+    is_judged = brief.learned is not None and not brief.learned.experiments
     shown = (
-        f"{label_of(brief.options, one.option)}: {expected(one)}, "
+        f"{label_of(brief.options, one.option)}: {'' if is_judged else expected(one) + ', '}"
         + (f"{one.probability_best:.0%} best" if brief.options_exclude else f"{one.probability_better:.0%} better")
         for one in ranked
     )

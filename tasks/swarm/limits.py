@@ -40,6 +40,7 @@ class Limits:
             busy is asked when its pace allows.
         longest_wait_seconds: the longest Retry-After that is waited for.
         text_length: longest free text a reply may hold, in characters.
+        lookups: how often an expert may look something up before it answers; each is another call.
     """
 
     call_seconds: float = 60.0
@@ -54,6 +55,7 @@ class Limits:
     attempts: int = 3
     longest_wait_seconds: float = 30.0
     text_length: int = 400
+    lookups: int = 1
 
     def __post_init__(self) -> None:
         for name in ("call_seconds", "debate_seconds", "longest_wait_seconds"):
@@ -70,6 +72,7 @@ class Limits:
         require_between("max_concurrency", self.max_concurrency, 1, 256)
         require_between("repairs", self.repairs, 0, 5)
         require_between("attempts", self.attempts, 1, 10)
+        require_between("lookups", self.lookups, 0, 5)
         require_between("text_length", self.text_length, 20, 4_000)
 
     def shared_by(self, debates: int) -> Limits:
@@ -79,7 +82,7 @@ class Limits:
 
 
 def configured_limits(**changes: Any) -> Limits:
-    """The settings' limits: the room of a reply, prices, and the most a debate may cost; `changes` come first.
+    """The settings' limits: the room of a reply, prices, the most a debate may cost, and lookups; `changes` come first.
 
     Raises:
         OutOfRangeError: if one of them is no number within its bounds; a cost without prices bounds nothing.
@@ -90,6 +93,7 @@ def configured_limits(**changes: Any) -> Limits:
         "prompt_price": ("RAPTORFLOW_LLM_PROMPT_PRICE", settings.llm_prompt_price),
         "completion_price": ("RAPTORFLOW_LLM_COMPLETION_PRICE", settings.llm_completion_price),
         "max_cost": ("RAPTORFLOW_LLM_MAX_COST", settings.llm_max_cost),
+        "lookups": ("RAPTORFLOW_LLM_LOOKUPS", settings.llm_lookups),
     }
     numbers: dict[str, Any] = {
         name: _number(variable, text) for name, (variable, text) in given.items() if text and text.strip()

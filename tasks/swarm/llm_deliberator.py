@@ -8,13 +8,16 @@ from typing import Any, cast
 
 from tasks.swarm.limits import Allowance, DebateBudget, Limits
 from tasks.swarm.llm import LanguageModel, Reply
+from tasks.swarm.lookups import Lookup, LookupAnswer, lookup_in, refusal
 from tasks.swarm.messages import Message, Turn, TurnRequest, Turns, Usage
-from tasks.swarm.prompts import Prompt, prompt_for, repair
+from tasks.swarm.prompts import Prompt, looked_up, prompt_for, repair
 from tasks.swarm.records import Brief, Expert
-from tasks.swarm.replies import UnusableReplyError, read_reply
+from tasks.swarm.replies import UnusableReplyError, answer_in, read_reply
 
 Exchange = tuple[str, int, dict[str, Any]]
+LookUp = Callable[[Brief, Lookup], Awaitable[LookupAnswer]]
 Write = Callable[[Exchange | None, Turn | None], Awaitable[None]]
+Outcome = tuple[Message | None, tuple[str, ...], str | None]
 Recorded = Mapping[str, Sequence[dict[str, Any]]]
 INTERRUPTED = Reply(trouble="interrupted", error="the run ended before the reply came; it may have been paid")
 MAY_BE_PAID = (None, "call_deadline", "deadline", "interrupted")
@@ -29,6 +32,7 @@ class LLMDeliberator:
         recorded: exchanges of earlier attempts by turn; replies among them are read again instead of paid again.
         under_way: turns whose requests a run that was killed may have sent: they count as paid, without a reply.
         write: stores an exchange with its number, and the turn it completes.
+        look_up: finds what an expert asks for.
     """
 
     keeps_turns = True
@@ -41,8 +45,10 @@ class LLMDeliberator:
         recorded: Recorded,
         under_way: set[str],
         write: Write,
+        look_up: LookUp,
     ) -> None:
         self.model, self.limits, self.allowance, self.write = model, limits, allowance, write
+        self.look_up = look_up
         self.recorded, self.under_way = recorded, under_way
         self.budget = DebateBudget(limits)
         for exchange in (one for exchanges in recorded.values() for one in exchanges):
@@ -53,8 +59,8 @@ class LLMDeliberator:
     async def answer(self, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
         """One turn: valid, repaired, abstained (nothing usable came) or failed (nothing came)."""
         expert = next(one for one in brief.experts if one.agent_id == request.agent_id)
-        prompt = prompt_for(brief, turns, request, self.limits.text_length)
-        asking = _Asking(self, expert, prompt, request.key)
+        prompt = prompt_for(brief, turns, request, self.limits.text_length, self.limits.lookups)
+        asking = _Asking(self, brief, expert, prompt, request.key)
         message, flags, excuse = await asking.until_usable()
         usable = "repaired" if asking.repairs else "valid"
         status = "failed" if asking.is_failed else "abstained" if message is None else usable
@@ -78,19 +84,41 @@ class LLMDeliberator:
 class _Asking:
     """The requests of one turn, until a reply can be used or no more may be sent."""
 
-    def __init__(self, deliberator: LLMDeliberator, expert: Expert, prompt: Prompt, key: str) -> None:
-        self._by, self._expert, self._prompt, self._key = deliberator, expert, prompt, key
+    def __init__(self, deliberator: LLMDeliberator, brief: Brief, expert: Expert, prompt: Prompt, key: str) -> None:
+        self._by, self._brief, self._expert, self._prompt, self._key = deliberator, brief, expert, prompt, key
         earlier = deliberator.recorded.get(key, ())
         self._paid = [one["reply"] for one in earlier if one["reply"]["trouble"] is None]
         self._number = len(earlier)
         self._unsaved: Exchange | None = None
         self.usage = Usage()
         self.repairs = 0
+        self.looked_up: tuple[str, ...] = ()
+        self._last_text = ""
         self.had_more_room = False
         self.is_failed = False
 
-    async def until_usable(self) -> tuple[Message | None, tuple[str, ...], str | None]:
-        """The message, its flags, and the excuse where there is none."""
+    async def until_usable(self) -> Outcome:
+        """The message, its flags, and the excuse where there is none.
+
+        What an expert answered before it looked something up stands where no usable answer comes after that.
+        """
+        before: Outcome | None = None
+        while True:
+            message, flags, excuse = await self._answered()
+            if message is None:
+                break
+            lookup = self._wants()
+            if lookup is None:
+                return message, (*flags, *self.looked_up), None
+            before = message, flags, None
+            await self._look_up(lookup)
+        if before is None:
+            return None, flags, excuse
+        self.is_failed = False
+        return before[0], (*before[1], *self.looked_up), None
+
+    async def _answered(self) -> Outcome:
+        """A usable answer to the prompt as it is, asked for again where it could not be used."""
         messages = self._prompt.messages
         while True:
             reply = await self._ask(messages)
@@ -111,7 +139,21 @@ class _Asking:
                 else:
                     messages = [*self._prompt.messages, *repair(str(problem), reply.text)]
             else:
+                self._last_text = reply.text
                 return message, flags, None
+
+    def _wants(self) -> Lookup | None:
+        """What the expert wants to look up, if it still may."""
+        form = self._prompt.form
+        may = form.offers_lookups and len(self.looked_up) < self._by.limits.lookups
+        return lookup_in(answer_in(self._last_text, form)) if may else None
+
+    async def _look_up(self, lookup: Lookup) -> None:
+        """Put what was looked up into the prompt."""
+        problem = refusal(lookup)
+        answer = problem or await self._by.look_up(self._brief, lookup)
+        self.looked_up = (*self.looked_up, f"looked_up:{'refused' if problem else lookup.kind}")
+        self._prompt = looked_up(self._brief, self._prompt, self._last_text, lookup, answer)
 
     async def keep(self, turn: Turn | None = None) -> None:
         """Store what is not stored yet; what was paid is stored even where the debate is being cancelled."""

@@ -16,6 +16,8 @@ from tasks.swarm.replies import (
     Choice,
     Citation,
     Citations,
+    Name,
+    OptionIds,
     Percent,
     QuestionsByDimension,
     Target,
@@ -33,6 +35,8 @@ Phase = Literal[
     "refine",
     "vote",
     "human",
+    "merge",
+    "ratify",
     "synthesis",
     "moderate",
     "moderate_reversed",
@@ -84,6 +88,13 @@ class Closing(Record):
     option: Annotated[str | None, Choice("decision")]
 
 
+class Integration(Closing):
+    """A closing of a divided vote, which may put options together instead; then the text is about that."""
+
+    parts: Annotated[tuple[str, ...], OptionIds("merge")] = ()
+    label: Annotated[str, Name("merged_label")] = ""
+
+
 class Verdict(Closing):
     """A moderator's closing; stored and read back as any other."""
 
@@ -96,6 +107,14 @@ class OptionList(Record):
     """The answers an expert suggests where the caller gave none."""
 
     labels: Annotated[tuple[str, ...], Answers()]
+
+
+class Merger(Record):
+    """Options of a tied vote that are put together, and what that is called; none where they exclude each other."""
+
+    reasoning: Annotated[str, Text()] = ""
+    parts: Annotated[tuple[str, ...], OptionIds("merge")] = ()
+    label: Annotated[str, Name("merged_label")] = ""
 
 
 class Split(Record):
@@ -116,7 +135,7 @@ class PartResult(Record):
     reason: str | None = None
 
 
-Message = Proposal | Critique | Vote | Closing | OptionList | Split | PartResult
+Message = Proposal | Critique | Vote | Closing | OptionList | Split | PartResult | Merger | Integration
 
 
 class Usage(Record):

@@ -19,10 +19,11 @@ CHANCE = 0.05
 
 def listed(brief: Brief, request: TurnRequest) -> tuple[Option, ...]:
     """The options in the order of one turn; a moderator is shown them as they are, and reversed."""
-    if request.phase not in ("critique", *BALLOTS):
+    if request.phase not in ("critique", "ratify", *BALLOTS):
         return brief.options[::-1] if request.phase == "moderate_reversed" else brief.options
     salt = f"{brief.debate_id}|{request.agent_id}"
-    shuffled = sorted(brief.options, key=lambda option: sha256(f"{salt}|{option.id}".encode()).hexdigest())
+    on_the_list = [option for option in brief.options if request.phase == "ratify" or not option.merges]
+    shuffled = sorted(on_the_list, key=lambda option: sha256(f"{salt}|{option.id}".encode()).hexdigest())
     place = (request.round - 1 + (request.phase == "vote")) % max(len(shuffled), 1)
     return (*shuffled[place:], *shuffled[:place])
 

@@ -8,14 +8,15 @@ every strategy and after any number of rounds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tasks.swarm.evidence import DIMENSIONS, VARIANCE_FACTOR, argues_against, dimension_of, informs, relevance
+from tasks.swarm.learned import IN_WORDS
 from tasks.swarm.messages import Critique, FlawKind, Message, Proposal, Split, Turn, TurnRequest, Turns, Vote
 from tasks.swarm.positions import position
 from tasks.swarm.posterior import Standing, standings
 from tasks.swarm.protocol import FEWEST_PARTS
-from tasks.swarm.records import Brief, EvidenceRef, Expert, Option
+from tasks.swarm.records import Brief, EvidenceRef, Expert, LearnedPanel, Option
 from tasks.swarm.shared_context import latest_proposal, shared_evidence, shown_as
 
 NOTICE = "Statistical panel; no language model was used."
@@ -32,10 +33,29 @@ TIE = 1e-9  # of log ratios: nearer than any finding could tell apart
 def weighed(brief: Brief) -> str:
     """How the panel weighs what it knows, in words."""
     return (
-        f"{ONE_PROCEDURE} A pattern counts as the effect that experiments calibrated it to, a release "
+        f"{who_decided(brief.learned)} A pattern counts as the effect that experiments calibrated it to, a release "
         f"{1.0 / VARIANCE_FACTOR['transfer']:.0%} as much as an experiment of the same precision; effects are expected "
         f"to lie within ±{math.expm1(brief.prior_sd):.0%} of today two times in "
         "three, as these findings do."
+    )
+
+
+def who_decided(learned: LearnedPanel | None) -> str:
+    """Whose models decided, and how good they have proved; where none were learned, that one procedure did."""
+    if learned is None:
+        return ONE_PROCEDURE
+    from_what = (("experiment", learned.experiments), ("graded debate", learned.debates))
+    known = " and ".join(f"{many:,} {name}{'s' if many != 1 else ''}" for name, many in from_what if many)
+    held_out = f"Of {learned.pairs:,} pairs of texts that were held out"
+    best = f"by {IN_WORDS[learned.best]}"
+    if not learned.is_together:
+        return (
+            f"One expert's model decided, {best}, learned from {known}; the others' added nothing to it. {held_out} it "
+            f"tells {learned.best_right:.1%} right."
+        )
+    return (
+        f"The experts' models decided together, each weighted by what it tells right in {known}. {held_out} they tell "
+        f"{learned.right:.1%} right; the best alone, {best}, {learned.best_right:.1%}."
     )
 
 
@@ -109,7 +129,11 @@ def _refine(brief: Brief, turns: Turns, expert: Expert, number: int) -> Proposal
 def _proposal_from(brief: Brief, expert: Expert, evidence_ids: tuple[str, ...]) -> Proposal:
     known = [item for item in brief.evidence if item.id in evidence_ids]
     relevant = [item for item in known if any(informs(item, option) for option in brief.options)]
-    best = favorite(standings(brief.options, relevant, brief.prior_sd)) if relevant else None
+    learned = brief.learned
+    scores = learned.of_experts.get(expert.agent_id, {}) if learned else {}
+    count = learned.findings_count if learned else 1.0
+    knows = bool(relevant) or any(scores.values())
+    best = favorite(standings(brief.options, relevant, brief.prior_sd, scores, count)) if knows else None
     if best is None:
         why = "what is within my skills does not tell these options apart" if relevant else NOTHING_KNOWN
         return Proposal(option=None, claim="Abstains.", abstain_reason=why)
@@ -119,11 +143,27 @@ def _proposal_from(brief: Brief, expert: Expert, evidence_ids: tuple[str, ...]) 
     weighed = sorted(for_it or against, key=lambda item: (-relevance(expert.skills, item), item.id))
     return Proposal(
         option=best.option,
-        claim=f"{label}: expected {expected(best)} against what is done today.",
-        reasoning=" ".join(cite(item) + "." for item in weighed[:3]),
+        claim=f"{label}: {_claimed(best, learned)}",
+        reasoning=" ".join([*_learned_by(brief, expert), *(cite(item) + "." for item in weighed[:3])]),
         evidence_ids=tuple(item.id for item in relevant),
         confidence=round(100 * best.probability_best),
     )
+
+
+def _claimed(best: Standing, learned: LearnedPanel | None) -> str:
+    """What an option is worth; graded debates alone say which was right, and not by how much."""
+    if learned is not None and not learned.experiments:
+        return f"{best.probability_best:.0%} the best."
+    return f"expected {expected(best)} against what is done today."
+
+
+def _learned_by(brief: Brief, expert: Expert) -> Iterator[str]:
+    """What the expert's models rest on."""
+    learned = brief.learned
+    if learned is not None and (held := learned.held.get(expert.agent_id)):
+        right = {model.name: model.right for model in learned.models}
+        known = " and ".join(f"{IN_WORDS[name]} (alone right in {right[name]:.0%})" for name in held)
+        yield f"By {known} in {learned.pairs:,} earlier pairs of texts."
 
 
 def _critique(brief: Brief, turns: Turns, expert: Expert, number: int) -> Critique:

@@ -5,7 +5,10 @@ optimism were chosen on 600 simulated runs of 200 decisions (tests/tasks/swarm/t
 Regret against always asking the best one, on 600 others: equal levels 11.9 ± 0.3, levels that say the opposite of the
 truth 6.7 ± 0.3, another best expert from decision 100 on 16.5 ± 0.3, where a half-life of fifty tasks and .7 standard
 deviations of optimism had 11.6, 6.5 and 17.3 ± 0.3. Tried and left on fewer runs: Thompson sampling (2 to 3 more each),
-no forgetting, forgetting also what was not asked, what is recent alone for the place on a team.
+no forgetting, forgetting also what was not asked, what is recent alone for the place on a team. On 900 further runs
+another best expert cost 16.3 ± 0.3, and nothing below was better there: a likelihood ratio that tells a change in an
+expert's own record (2 to 3 more), a quicker half-life beside the slow one, right answers that fade faster than wrong
+ones (1 more), other weights of a declared level, half-lives of 8 to 50 tasks, optimism from 0 to 0.6.
 """
 
 from __future__ import annotations

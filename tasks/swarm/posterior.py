@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -46,10 +46,20 @@ class Standing(Record):
     evidence_ids: tuple[str, ...] = ()
 
 
-def standings(options: Sequence[Option], evidence: Iterable[EvidenceRef], prior_sd: float) -> list[Standing]:
+def standings(
+    options: Sequence[Option],
+    evidence: Iterable[EvidenceRef],
+    prior_sd: float,
+    scores: Mapping[str, float] | None = None,
+    findings_count: float = 1.0,
+) -> list[Standing]:
     """Each option's posterior effect (log ratio against today) and probability of being the best, in order of id.
 
     The same whatever the order of options and evidence, and however often an item is listed.
+
+    Args:
+        scores: what learned models say of the options, where texts were compared before.
+        findings_count: by how much findings about conditions count more or less there.
     """
     ordered = sorted(options, key=lambda option: (option.label, option.id))
     unique = sorted({item.id: item for item in evidence}.values(), key=lambda item: item.id)
@@ -60,10 +70,11 @@ def standings(options: Sequence[Option], evidence: Iterable[EvidenceRef], prior_
     design = np.array(
         [[_more_than_today(by_subject[subject], option) for subject in subjects] for option in ordered]
     ).reshape(len(ordered), len(subjects))
-    means, variances = _subjects([by_subject[subject] for subject in subjects], prior_sd)
+    design *= [findings_count if by_subject[subject][0].conditions else 1.0 for subject in subjects]
+    means, variances = effects_of([by_subject[subject] for subject in subjects], prior_sd)
     # An option nothing is known about is as uncertain as the prior; changing nothing is certain to change nothing.
     own = np.array([_own_variance(option, unique, prior_sd) for option in ordered])
-    mean = design @ means
+    mean = design @ means + np.array([(scores or {}).get(option.id, 0.0) for option in ordered])
     covariance = (design * variances) @ design.T + np.diag(own)
     best = probability_best(mean, covariance)
     result = [
@@ -122,7 +133,7 @@ def options_from(evidence: Sequence[EvidenceRef], prior_sd: float, problem: str)
     if not named and not is_general(problem):
         return ()
     of_subjects = named or by_subject
-    means, _ = _subjects(list(of_subjects.values()), prior_sd)
+    means, _ = effects_of(list(of_subjects.values()), prior_sd)
     worth = {
         subject: (_gain(mean, share_today(items)), mean)
         for (subject, items), mean in zip(of_subjects.items(), means, strict=True)
@@ -157,7 +168,7 @@ def _own_variance(option: Option, evidence: Sequence[EvidenceRef], prior_sd: flo
     return 0.0 if any(informs(item, option) for item in evidence) else prior_sd**2
 
 
-def _subjects(by_subject: Sequence[Sequence[EvidenceRef]], prior_sd: float) -> tuple[Array, Array]:
+def effects_of(by_subject: Sequence[Sequence[EvidenceRef]], prior_sd: float) -> tuple[Array, Array]:
     """Posterior means and variances of the subjects' effects."""
     precision = np.array([prior_sd**-2 + sum(1.0 / variance(item) for item in items) for items in by_subject])
     pull = np.array([sum(item.effect / variance(item) for item in items) for items in by_subject])

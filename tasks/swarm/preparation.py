@@ -13,11 +13,12 @@ from tasks.errors import InputError, UnknownNameError, require_between
 from tasks.swarm.calibration import calibration_curve
 from tasks.swarm.evidence import DIMENSIONS, any_applies, dimension_of, slice_for
 from tasks.swarm.findings import Rows, findings_from
+from tasks.swarm.learned import comparisons_of, learned_panel
 from tasks.swarm.performance import Posterior
 from tasks.swarm.posterior import options_from, prior_sd_of
 from tasks.swarm.profiles import ExpertAgentProfile, TaskRequirements, with_id, with_role
 from tasks.swarm.question import Part, Question, check_options
-from tasks.swarm.records import Brief, Engine, EvidenceRef, Expert, Option, PartPlan
+from tasks.swarm.records import Brief, Engine, EvidenceRef, Expert, LearnedPanel, Option, PartPlan
 from tasks.swarm.team import team_for
 from tasks.swarm.understanding import understood
 from tasks.warehouse.scope import EvidenceScope
@@ -25,7 +26,7 @@ from tasks.warehouse.scope import EvidenceScope
 TASK_TYPE = "debate"
 MOST_EVIDENCE, MOST_EXPERTS = 60, 12
 RULES = 3  # of how the panel decides: under other rules the same question is another debate
-UNASKED = {"exposures"}  # of an option: what was made of it is no part of the question
+UNASKED = {"exposures", "merges"}  # of an option: what was made of it is no part of the question
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def debate_brief(
     options = understood(question.problem, question.options, known) or drawn
     is_drawn = engine == "evidence_panel" and not question.options
     evidence = worth_showing(known, options)
+    experts = _experts(roster, profiles, evidence)
     graded = _graded(findings.rows.get("debate", ()), engine)
     brief = Brief(
         debate_id="",
@@ -74,7 +76,7 @@ def debate_brief(
         context=question.context,
         workspace_id=findings.scope.workspace_id,
         scope=findings.scope.kind,
-        experts=_experts(roster, profiles, evidence),
+        experts=experts,
         options=options,
         evidence=evidence,
         rounds=question.rounds,
@@ -90,9 +92,26 @@ def debate_brief(
         teams=_teams(roster) if question.splits else {},
         parts=tuple(_plan(roster, place, part) for place, part in enumerate(question.parts, start=1)),
         options_exclude=not is_drawn,
+        learned=learned_from(findings.rows, options, experts, evidence, prior_sd) if are_texts(options) else None,
     )
     brief = brief.model_copy(update={"fingerprint": fingerprint(brief, question.options)})
     return brief.model_copy(update={"debate_id": question.debate_id or debate_id_for(brief)})
+
+
+def are_texts(options: Sequence[Option]) -> bool:
+    """Whether all there is to choose from are texts that would be published: such can be learned about."""
+    return len(options) > 1 and all(option.is_content for option in options)
+
+
+def learned_from(
+    rows: Rows, options: Sequence[Option], experts: Sequence[Expert], evidence: Sequence[EvidenceRef], prior_sd: float
+) -> LearnedPanel | None:
+    """What models of these experts, learned from a scope's decided experiments and graded debates, say of texts."""
+    compared = comparisons_of(rows.get("decided_arm", ()), rows.get("debate", ()))
+    if compared is None or not all(option.is_content for option in options):
+        return None
+    skills = {expert.agent_id: expert.skills for expert in experts}
+    return learned_panel(compared, options, skills, evidence, prior_sd)
 
 
 def part_brief(whole: Brief, plan: PartPlan, roster: Roster) -> Brief:
@@ -109,7 +128,7 @@ def part_brief(whole: Brief, plan: PartPlan, roster: Roster) -> Brief:
     changes |= {"options_exclude": bool(plan.options) or whole.engine == "llm"}
     changes |= {"evidence": evidence, "experts": _experts(roster, profiles, evidence)}
     changes |= {"context": whole.context | {"the whole problem": whole.problem}, "asks_a_person": False}
-    part = whole.model_copy(update=changes | {"splits": False, "teams": {}, "parts": ()})
+    part = whole.model_copy(update=changes | {"splits": False, "teams": {}, "parts": (), "learned": None})
     part = part.model_copy(update={"fingerprint": fingerprint(part, plan.options)})
     return part.model_copy(update={"debate_id": debate_id_of_part(whole.debate_id, plan.name)})
 
@@ -140,6 +159,8 @@ def debate_id_for(brief: Brief) -> str:
     known_then = brief.model_dump(mode="json", include={"experts", "evidence", "prior_sd", "calibration"})
     for item in known_then["evidence"]:
         item.pop("age_days")  # tomorrow the same findings are a day older, and the same
+    if brief.learned is not None:
+        known_then["learned"] = brief.learned.model_dump(mode="json")
     rules = {"rules": RULES} if brief.engine == "evidence_panel" else {}  # models' replies are paid: they stay found
     return "debate-" + _sha({"asked": brief.fingerprint} | rules | known_then)[:24]
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tasks.swarm.counting import counted
+from tasks.swarm.counting import counted, merged_ids, rivals
 from tasks.swarm.evidence import DIMENSIONS, any_applies
 from tasks.swarm.fencing import anonymous, fence
+from tasks.swarm.lookups import ABOUT_KEY, KIND_KEY, NOTHING, Lookup, LookupAnswer
+from tasks.swarm.merging import can_merge, mergeable
 from tasks.swarm.messages import (
     Closing,
     Critique,
+    Integration,
+    Merger,
     OptionList,
     Phase,
     Proposal,
@@ -41,6 +45,11 @@ _CHOICE = {
     True: " Some of your evidence is about these options: choose one, with a low confidence where it is weak.",
     False: " None of your evidence is about these options: choose 'abstain' unless your field tells you.",
 }
+_LOOK_UP = (
+    f" Before you answer you may look something up: set '{KIND_KEY}' to 'patterns' or 'experiments' and "
+    f"'{ABOUT_KEY}' to words to find them by, or to 'prediction' and the text of a better draft of yours. You are "
+    f"then shown what there is, and asked again. Set '{KIND_KEY}' to '{NOTHING}' to be done."
+)
 _MODERATE = "Weigh the options and their arguments as an impartial moderator and name the best one."
 
 LONGEST_REPEATED = 4_000  # of an unusable reply, which is paid again with each repair
@@ -65,6 +74,8 @@ class PhasePrompt:
     Attributes:
         model: the message it asks for; the schema in the prompt and the reading of the reply follow from it.
         task: the request in words.
+        may_merge: whether options may be put together.
+        may_look_up: whether an expert may ask for findings or a prediction first.
         argued: the same where no finding is about the options, so that arguments alone can change a mind.
         shown: what it is shown beside the question and its evidence; None where the others have not answered yet.
         is_ballot: whether the reply names an option that is counted.
@@ -75,11 +86,13 @@ class PhasePrompt:
     shown: Shown | None = None
     is_ballot: bool = False
     argued: str = ""
+    may_look_up: bool = False
+    may_merge: bool = False
 
 
-def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: int) -> Prompt:
+def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: int, lookups: int) -> Prompt:
     """What one expert is asked in one turn."""
-    phase = PHASE_PROMPTS[request.phase]
+    phase = _phase_prompt(brief, turns, request)
     expert = next(one for one in brief.experts if one.agent_id == request.agent_id)
     names = shown_as(brief, turns, request) if phase.shown else {}
     evidence = _evidence_of(brief, turns, expert, request)
@@ -93,17 +106,45 @@ def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: in
         offers_abstention=not can_choose,
         text_length=text_length,
         secret=system,
+        mergeable=mergeable(brief, turns) if phase.may_merge else (),
+        offers_lookups=phase.may_look_up and lookups > 0 and brief.workspace_id is not None,
     )
-    data = _question(brief, request) | {"evidence": [_finding(item) for item in evidence]} | _remembered(brief)
+    data = _question(brief, turns, request) | {"evidence": [_finding(item) for item in evidence]} | _remembered(brief)
     data |= phase.shown(brief, turns, request, names) if phase.shown else {}
     task = (phase.argued if phase.argued and is_argued(brief) else phase.task) + (
         _CHOICE[can_choose] if phase.is_ballot else ""
     )
+    task += _LOOK_UP if form.offers_lookups else ""
     text = (
         f"{fence(data, brief.debate_id)}\n\n{task}\n"
         f"JSON schema of the reply: {json.dumps(form.schema(), separators=(',', ':'))}"
     )
     return Prompt([{"role": "system", "content": system}, {"role": "user", "content": text}], form, names)
+
+
+def _phase_prompt(brief: Brief, turns: Turns, request: TurnRequest) -> PhasePrompt:
+    """The phase's; a divided vote may be closed by putting options together."""
+    if request.phase == "synthesis" and not merged_ids(brief) and can_merge(brief, turns):
+        return INTEGRATION
+    return PHASE_PROMPTS[request.phase]
+
+
+def looked_up(brief: Brief, prompt: Prompt, reply: str, lookup: Lookup, answer: LookupAnswer | str) -> Prompt:
+    """The prompt of the same turn after something was looked up; what was found may be cited. A text is a refusal."""
+    ids = () if isinstance(answer, str) else answer.evidence_ids
+    form = replace(prompt.form, evidence_ids=tuple(dict.fromkeys((*prompt.form.evidence_ids, *ids))))
+    findings = [_finding(item) for item in brief.evidence if item.id in ids]
+    if isinstance(answer, str):
+        shown: dict[str, Any] = {"refused": answer}
+    else:
+        shown = answer.shown or {"findings": findings}
+    text = (
+        f"{fence({'looked_up': lookup.kind} | shown, brief.debate_id)}\n\nThat is what was looked up. Now answer.\n"
+        f"JSON schema of the reply: {json.dumps(form.schema(), separators=(',', ':'))}"
+    )
+    quoted = reply if len(reply) <= LONGEST_REPEATED else f"…{reply[-LONGEST_REPEATED:]}"
+    again = [{"role": "assistant", "content": quoted}, {"role": "user", "content": text}]
+    return Prompt([*prompt.messages, *again], form, prompt.shown_as)
 
 
 def repair(problem: str, reply: str) -> list[dict[str, str]]:
@@ -116,7 +157,18 @@ def repair(problem: str, reply: str) -> list[dict[str, str]]:
 def _menu(brief: Brief, turns: Turns, request: TurnRequest) -> tuple[str, ...]:
     if request.phase == "synthesis":
         return (str(counted(brief, turns).decision),)
-    return tuple(option.id for option in listed(brief, request))
+    return tuple(option.id for option in _listed(brief, turns, request))
+
+
+def _listed(brief: Brief, turns: Turns, request: TurnRequest) -> tuple[Option, ...]:
+    """The options of a turn: those that can be merged, those that are voted on again, else all."""
+    shown = {"merge": mergeable, "ratify": rivals}.get(request.phase)
+    options = listed(brief, request)
+    if shown is None:
+        refused = set(merged_ids(brief)) - {counted(brief, turns).decision}
+        return tuple(option for option in options if option.id not in refused)
+    chosen = shown(brief, turns)
+    return tuple(option for option in options if option.id in chosen)
 
 
 def _evidence_of(brief: Brief, turns: Turns, expert: Expert, request: TurnRequest) -> list[EvidenceRef]:
@@ -127,8 +179,8 @@ def _evidence_of(brief: Brief, turns: Turns, expert: Expert, request: TurnReques
     return [item for item in brief.evidence if item.id in ids]
 
 
-def _question(brief: Brief, request: TurnRequest) -> dict[str, Any]:
-    options = listed(brief, request)
+def _question(brief: Brief, turns: Turns, request: TurnRequest) -> dict[str, Any]:
+    options = _listed(brief, turns, request)
     shown = {"problem": brief.problem, "context": brief.context, "options": [_option(one) for one in options]}
     return shown if options else {key: shown[key] for key in ("problem", "context")}
 
@@ -218,6 +270,7 @@ PHASE_PROMPTS: dict[Phase, PhasePrompt] = {
         Proposal,
         "Choose the option you would defend, say why in your own field's terms, and cite what supports it.",
         is_ballot=True,
+        may_look_up=True,
     ),
     "critique": PhasePrompt(
         Critique,
@@ -231,6 +284,7 @@ PHASE_PROMPTS: dict[Phase, PhasePrompt] = {
         "evidence that you had not cited or show an error in yours, and then cite that evidence; otherwise repeat it.",
         shown=_for_refinement,
         is_ballot=True,
+        may_look_up=True,
         argued="Here are the critiques of your proposal and the others' proposals. No finding is about these options: "
         "change your option only if an argument convinces you, and say in your own words which and why; agreeing with "
         "the others is no argument. Otherwise repeat it.",
@@ -244,6 +298,21 @@ PHASE_PROMPTS: dict[Phase, PhasePrompt] = {
         argued="Vote for one option, whoever proposed it. No finding is about these options: a vote for another option "
         "than your own counts only if you say which argument convinced you.",
     ),
+    "merge": PhasePrompt(
+        Merger,
+        "The vote is tied. Name two or more of the given options that can be done together without giving up what "
+        "each is for, and call what comes of it by one sentence that can be acted on. Everybody will vote on it. "
+        "Name none, and leave the name empty, where doing one means not doing the other.",
+        shown=_all_proposals,
+        may_merge=True,
+    ),
+    "ratify": PhasePrompt(
+        Vote,
+        "Options were put together into one, whose id holds a '+'. Vote for it only if doing all of it is better than "
+        "what was ahead alone, with the effort it takes; else vote for that.",
+        shown=_all_proposals,
+        is_ballot=True,
+    ),
     "synthesis": PhasePrompt(
         Closing,
         "The vote has chosen the option in 'decision'. Write in a few sentences how to carry it out, using "
@@ -253,3 +322,13 @@ PHASE_PROMPTS: dict[Phase, PhasePrompt] = {
     "moderate": PhasePrompt(Verdict, _MODERATE, shown=_all_proposals),
     "moderate_reversed": PhasePrompt(Verdict, _MODERATE, shown=_all_proposals),
 }
+INTEGRATION = PhasePrompt(
+    Integration,
+    "The vote was divided, and has chosen the option in 'decision'. Write in a few sentences how to carry it out, "
+    "using what the proposals bring, and what the dissent warns of. If it can be done together with others of the "
+    "options in 'merge' without giving up what each is for, name those with it there, call the whole by one sentence "
+    "that can be acted on, and write about that instead: everybody will vote on it. Else leave 'merge' and its name "
+    "empty.",
+    shown=_for_synthesis,
+    may_merge=True,
+)

@@ -2,10 +2,11 @@
 
 A debate is this function applied until nothing is due: the same for a fresh, a resumed and a replayed one.
 
-Round 0: where the problem is debated in parts, the lead's split and what each part's team decided; the lead's
-options, where the caller named none. Round 1: independent proposals → (agreement ends it, unless every round is to be
-held) → critiques; round 2…: refinements → critiques; after the last round votes, where asked for a person's vote, and
-the closing. With one round the proposals are the votes: nothing came in between that could change them.
+Round 0: where the problem is debated in parts, the lead's split and what each part's team decided; the lead's options,
+where the caller named none. Round 1: independent proposals → (agreement ends it, unless every round is to be held) →
+critiques; round 2…: refinements → critiques; after the last round votes, where asked for a person's vote, where a vote
+was divided what the lead puts together of it and a vote on that (`merging`), and the closing. With one round the
+proposals are the votes: nothing came in between that could change them.
 
 Every expert of the whole is shown what a part's team decided. It is no evidence of its own: it rests on findings that
 the whole counts already, so it changes no expert's arithmetic.
@@ -17,7 +18,8 @@ import string
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.swarm.counting import HUMAN, counted
+from tasks.swarm.counting import HUMAN, counted, first_count, merged_ids
+from tasks.swarm.merging import can_merge, with_merged
 from tasks.swarm.messages import (
     OptionList,
     PartResult,
@@ -67,7 +69,8 @@ def with_options(brief: Brief, turns: Turns) -> Brief:
     ids = tuple(item.id for item in of_parts)
     experts = tuple(one.model_copy(update={"evidence_ids": (*one.evidence_ids, *ids)}) for one in brief.experts)
     known = {"evidence": (*brief.evidence, *of_parts), "experts": experts} if of_parts else {}
-    return brief.model_copy(update=known | {"options": options_of(brief, turns)})
+    settled = brief.model_copy(update=known | {"options": options_of(brief, turns)})
+    return settled.model_copy(update={"options": with_merged(settled, turns)})
 
 
 def plans_of(brief: Brief, turns: Turns) -> tuple[PartPlan, ...]:
@@ -162,8 +165,23 @@ def _stages(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
     yield from _rounds(settled, turns)
     if brief.asks_a_person:
         yield [TurnRequest(round=brief.rounds, phase="human", agent_id=HUMAN)]
-    if brief.engine == "llm" and _is_worth_going_on(settled, turns) and _is_closed_by_someone(settled, turns):
-        yield _closing(brief, _lead(brief, turns))
+    if brief.engine != "llm" or not _is_worth_going_on(settled, turns):
+        return
+    yield from _close(settled, turns)
+
+
+def _close(brief: Brief, turns: Turns) -> Iterator[list[TurnRequest]]:
+    """The closing of what was decided, and the vote on what is merged: of a tied vote before it, else after."""
+    lead = _lead(brief, turns)
+    is_tied = first_count(brief, turns).decision is None
+    if is_tied and can_merge(brief, turns):
+        yield [TurnRequest(round=brief.rounds, phase="merge", agent_id=lead)]
+    if is_tied and merged_ids(brief):
+        yield _all(brief, turns, brief.rounds, "ratify")
+    if _is_closed_by_someone(brief, turns):
+        yield _closing(brief, lead)
+    if not is_tied and merged_ids(brief):
+        yield _all(brief, turns, brief.rounds, "ratify")
 
 
 def _is_closed_by_someone(brief: Brief, turns: Turns) -> bool:

@@ -19,6 +19,7 @@ LONGEST_CONTEXT = 100_000
 LONGEST_LABEL = 500
 LONGEST_BODY = 20_000
 LONGEST_BEGINNING = 80
+LONGEST_TITLE = 200
 MOST_ROUNDS, MOST_OPTIONS, MOST_PARTS = 5, 8, 6
 CONTENT_KEYS = ("title", "body", "media_type")
 
@@ -117,12 +118,25 @@ def check_options(options: Any) -> tuple[Option, ...]:
     if isinstance(options, str) or not isinstance(options, Sequence):
         raise InputError("options must be a list of labels or dictionaries")
     require_between("number of options", len(options), 2, MOST_OPTIONS)
-    checked = tuple(_option(given, letter) for given, letter in zip(options, string.ascii_uppercase, strict=False))
+    checked = tuple(option_of(given, letter) for given, letter in zip(options, string.ascii_uppercase, strict=False))
     checked = _told_apart(checked)
     for what, values in (("id", [one.id for one in checked]), ("label", [one.label for one in checked])):
         if len(set(values)) < len(values):
             raise InputError(f"two options share the {what} of another; make each different")
     return checked
+
+
+def choices(answers: Sequence[str] | None, texts: Sequence[str] | None) -> list[str | dict[str, str]] | None:
+    """Options from answers, or from texts that would be published; None where neither is given.
+
+    Raises:
+        InputError: if both are.
+    """
+    if answers and texts:
+        raise InputError("options are answers or texts to publish: name --option or --text, not both")
+    if texts:
+        return [{"body" if "\n" in text or len(text) > LONGEST_TITLE else "title": text} for text in texts]
+    return list(answers) if answers else None
 
 
 def _told_apart(options: Sequence[Option]) -> tuple[Option, ...]:
@@ -153,7 +167,12 @@ def _parts(given: Any) -> tuple[Part, ...]:
     return tuple(given)
 
 
-def _option(given: Any, letter: str) -> Option:
+def option_of(given: Any, letter: str) -> Option:
+    """An option from a label or a dictionary; `letter` is its id where it names none.
+
+    Raises:
+        InputError: if it is neither, or holds what no option has.
+    """
     if isinstance(given, Option):
         return given
     if isinstance(given, str):

@@ -41,6 +41,7 @@ class Option(Record):
         exposures: how much of the content that it asks for is what a subject of the evidence is about, 0 to 1, by
             `evidence.subject_of`: read from its words, where its attributes do not say.
         title, body: the text that would be published.
+        merges: options that it puts together.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Option(Record):
     exposures: dict[str, float] = {}
     title: str | None = None
     body: str | None = None
+    merges: tuple[str, ...] = ()
 
 
 def _without_level(condition: Condition) -> dict[str, Any]:
@@ -121,6 +123,42 @@ class Expert(Record):
     evidence_ids: tuple[str, ...] = ()
 
 
+class LearnedModel(Record):
+    """One of the models that the panel learned: by name (`learned.panel`), how much of what decides is its, and how
+    often it told right alone which of two texts did better, on comparisons held out."""
+
+    name: str
+    share: float
+    right: float
+
+
+class LearnedPanel(Record):
+    """What the experts' models, learned from a workspace's graded comparisons, say of the texts to choose from.
+
+    Attributes:
+        experiments, debates: how many were learned from, in all `pairs` of texts.
+        right: how often what decides told right which of two did better, on comparisons held out.
+        best, best_right: the best model alone.
+        is_together: whether the models decide together; else the best decides alone, as the others added nothing.
+        held: models by expert.
+        scores: log ratios by option, as they count for the panel, and for each expert alone.
+        findings_count: by how much findings about conditions count more or less than elsewhere.
+    """
+
+    experiments: int
+    debates: int
+    pairs: int
+    right: float
+    best: str
+    best_right: float
+    is_together: bool
+    models: tuple[LearnedModel, ...]
+    held: dict[str, tuple[str, ...]]
+    scores: dict[str, float]
+    of_experts: dict[str, dict[str, float]]
+    findings_count: float = 1.0
+
+
 class PartPlan(Record):
     """One part of a problem, and the agents that debate it.
 
@@ -144,6 +182,8 @@ class Brief(Record):
         part_of: the debate it is a part of.
         recalled: what the platform's memory holds about the problem, within the scope.
         options_exclude: whether one option rules the others out; several that were drawn from findings can be done.
+        learned: what models learned from the workspace's graded comparisons say of the options; None where they are no
+            texts, or too little was compared.
     """
 
     debate_id: str
@@ -170,3 +210,4 @@ class Brief(Record):
     part_of: str | None = None
     options_exclude: bool = True
     recalled: tuple[Recollection, ...] = ()
+    learned: LearnedPanel | None = None

@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from tasks.swarm.evidence import DIMENSIONS
 from tasks.swarm.fencing import repeats, storable
+from tasks.swarm.lookups import ABOUT_KEY, KIND_KEY, LONGEST_ABOUT, LOOKUPS
 from tasks.swarm.reasoning import whole_number, without_reasoning
 from tasks.swarm.records import Record
 
@@ -27,6 +28,8 @@ FEWEST_ANSWERS, MOST_ANSWERS = 2, 5
 LONGEST_ANSWER = 65_536
 MOST_EFFORT = 2_000_000  # characters that are read twice, of braces that begin no object
 EFFORT_OF_AN_ERROR = 1_000  # it counts lines up to where it stands
+
+MAY_BE_MISSING = {KIND_KEY, ABOUT_KEY, "merge", "merged_label"}  # which then stand for nothing
 
 Schema = dict[str, Any]
 ReplyValues = Mapping[str, Any]
@@ -59,6 +62,8 @@ class ReplyForm:
         targets: anonymous names of proposals that may be criticized.
         offers_abstention: whether the schema lists abstaining, last. Abstaining where it is not listed counts as well.
         secret: text a reply must not repeat.
+        mergeable: options that may be put together.
+        offers_lookups: whether the schema asks what to look up first; a reply that does not say looks up nothing.
     """
 
     model: type[Record]
@@ -68,6 +73,8 @@ class ReplyForm:
     offers_abstention: bool = True
     text_length: int = 400
     secret: str = ""
+    mergeable: tuple[str, ...] = ()
+    offers_lookups: bool = False
 
     def schema(self) -> Schema:
         """The JSON schema of a reply; made once, so not to be changed."""
@@ -80,11 +87,20 @@ def read_reply(text: str, form: ReplyForm) -> tuple[Record, Flags]:
     Raises:
         UnusableReplyError: if there is none.
     """
-    reply = _answer_in(text, form.schema()["required"])
+    reply = answer_in(text, form)
     try:
         return _read(reply, form)
     except RecursionError:  # a value that is written out as text: the parser's depth is within its own limit
         raise UnusableReplyError("the reply is nested too deep") from None
+
+
+def answer_in(text: str, form: ReplyForm) -> dict[str, Any]:
+    """The last object of a reply that has all its keys, unread.
+
+    Raises:
+        UnusableReplyError: if there is none.
+    """
+    return _answer_in(text, [key for key in form.schema()["required"] if key not in MAY_BE_MISSING])
 
 
 def _read(reply: ReplyValues, form: ReplyForm) -> tuple[Record, Flags]:
@@ -270,6 +286,39 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionIds:
+    """Ids of several options, or of none; unknown ones are left out and flagged."""
+
+    key: str
+
+    def schemas(self, _name: str, form: ReplyForm) -> dict[str, Schema]:
+        """A bounded list."""
+        return {self.key: {"type": "array", "items": _one_of(form.mergeable), "maxItems": len(form.mergeable)}}
+
+    def read(self, _name: str, reply: ReplyValues, form: ReplyForm) -> tuple[tuple[str, ...], Flags]:
+        """The ids that are known, in the order of the options."""
+        value = reply.get(self.key)
+        given = {str(item) for item in value} if isinstance(value, list) else set()
+        unknown = len(given - set(form.mergeable))
+        return tuple(one for one in form.mergeable if one in given), (f"unknown_option:{unknown}",) if unknown else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A short name, which may be empty."""
+
+    key: str
+
+    def schemas(self, _name: str, _form: ReplyForm) -> dict[str, Schema]:
+        """A bounded string."""
+        return {self.key: _string(LONGEST_LABEL)}
+
+    def read(self, _name: str, reply: ReplyValues, _form: ReplyForm) -> tuple[str, Flags]:
+        """The name, on one line."""
+        return " ".join(_cut(reply.get(self.key, ""), LONGEST_LABEL).split()), ()
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionsByDimension:
     """One question for each side of the problem, a key each; an empty one where the side does not matter."""
 
@@ -307,6 +356,8 @@ def _schema(form: ReplyForm) -> Schema:
     properties: dict[str, Schema] = {}
     for name, field in _fields(form.model).items():
         properties |= field.schemas(name, form)
+    if form.offers_lookups:
+        properties |= {KIND_KEY: _one_of(LOOKUPS), ABOUT_KEY: _string(LONGEST_ABOUT)}
     closed = {"type": "object", "additionalProperties": False, "required": list(properties)}
     return closed | {"properties": properties}
 

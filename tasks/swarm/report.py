@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.plain_text import code, markdown, visible
-from tasks.swarm.panel import ONE_PROCEDURE, Z_90, measured
-from tasks.swarm.records import EvidenceRef
+from tasks.swarm.learned import IN_WORDS
+from tasks.swarm.merging import FEWEST_MERGED, SEPARATOR
+from tasks.swarm.panel import Z_90, measured, who_decided
+from tasks.swarm.records import EvidenceRef, LearnedPanel
 
 Result = Mapping[str, Any]
 Escape = Callable[[object], str]
@@ -31,6 +33,12 @@ def story(result: Result) -> str:
 def story_for_terminal(result: Result) -> str:
     """The same, to be printed."""
     return Story(result, visible, visible).text()
+
+
+def learned_in(result: Result) -> LearnedPanel | None:
+    """What a debate's experts had learned; None where they chose between no texts, or had learned nothing."""
+    learned = result["transcript"]["brief"].get("learned")
+    return LearnedPanel.model_validate(learned) if learned else None
 
 
 def headline(result: Result) -> str:
@@ -86,8 +94,11 @@ class Story:
         line = f"- **{self._plain(option['id'])}** {self._plain(option['label'])}"
         if worth is None or not worth["sd"] > 0.0:
             return line
+        learned = learned_in(self.result)
+        if learned is not None and not learned.experiments:  # debates say which was right, and not by how much
+            return f"{line}: {worth['probability_best']:.0%} the best"
         low, high = (math.expm1(worth["mean"] + side * Z_90 * worth["sd"]) for side in (-1.0, 1.0))
-        known = "" if worth["evidence_ids"] else "; nothing is known of it"
+        known = "" if worth["evidence_ids"] or learned is not None else "; nothing is known of it"
         return (
             f"{line}: expected {math.expm1(worth['mean']):+.0%} against today (90 %: {low:+.0%} to {high:+.0%}){known}"
         )
@@ -99,8 +110,11 @@ class Story:
             yield self._quote(result["decision"], longest=None)
         if result["llm_used"]:
             yield self._vote()
+            yield from self._merged()
         else:
-            yield ONE_PROCEDURE if result["option"] else "Nothing was decided."
+            learned = learned_in(self.result)
+            yield who_decided(learned) if result["option"] or learned else "Nothing was decided."
+            yield from self._models(learned) if learned else ()
         if result["confidence"] is not None:
             basis = result["confidence_basis"].replace("_", " ")
             agreed = f"; agreement {result['agreement']:.0%} of the vote" if result["llm_used"] else ""
@@ -113,6 +127,27 @@ class Story:
         baseline = result["baseline"]
         if baseline and result["llm_used"]:
             yield f"The evidence panel alone chooses {self._plain(baseline['option'])} ({baseline['confidence']:.0%})."
+
+    def _merged(self) -> Iterator[str]:
+        """What was put together of the options, and how everybody then voted."""
+        turns = self.result["transcript"]["turns"]
+        closing = (t["message"] for t in turns if t["phase"] in ("merge", "synthesis") and t["message"])
+        merged = next((one["parts"] for one in closing if len(one.get("parts", ())) >= FEWEST_MERGED), ())
+        parts = " and ".join(self._plain(part) for part in merged)
+        again = [turn["message"]["option"] for turn in turns if turn["phase"] == "ratify" and turn["message"]]
+        behind = sum(1 for option in again if option and SEPARATOR in option)
+        if again:
+            outcome = "it was decided" if self.result.get("merged") else "what was ahead alone stands"
+            yield f"Merged from {parts}, and voted on again: {behind} of {len(again)} for it; {outcome}."
+
+    def _models(self, learned: LearnedPanel) -> Iterator[str]:
+        """What each model counts for, how good it is alone, and who holds it."""
+        lines = []
+        for model in sorted(learned.models, key=lambda one: (-one.share, one.name)):
+            holders = [self._expert(agent) for agent, held in learned.held.items() if model.name in held]
+            who = f", held by {', '.join(holders)}" if holders else ""
+            lines.append(f"- {IN_WORDS[model.name]}: counts {model.share:.0%}, alone right in {model.right:.1%}{who}")
+        yield "\n".join(lines)
 
     def _vote(self) -> str:
         count = self.result["count"]
@@ -154,6 +189,13 @@ class Story:
                 f"- *{self._plain(part['problem'])}* {self._part_answer(part)} · {self.name(part['debate_id'])}"
                 for part in self.result["parts"]
             )
+            if undivided := self.result.get("undivided"):
+                same = undivided == self.result["label"]
+                yield (
+                    "Dividing it changed nothing: the same findings, undivided, choose the same."
+                    if same
+                    else f"Undivided, the same findings choose: {self._plain(undivided)}."
+                )
 
     def _part_answer(self, part: Mapping[str, Any]) -> str:
         if part["label"] is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.swarm.messages import PHASES, Closing, Critique, Proposal, Turn, Turns, Vote, turn_key
+from tasks.swarm.messages import PHASES, Closing, Critique, Integration, Proposal, Turn, Turns, Vote, turn_key
 from tasks.swarm.panel import NOTICE, label_of, weighed
 from tasks.swarm.protocol import results_of_parts, with_options
 from tasks.swarm.records import Brief, ConsensusStrategy, Expert
@@ -48,7 +48,7 @@ def result_of(
 def reasoning(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> str:
     """Who argued what, what the evidence says, and what would change the answer."""
     lines = [f"{NOTICE} {weighed(brief)}"] if brief.engine == "evidence_panel" else []
-    closing = _closing_text(turns)
+    closing = _closing_text(turns, decision)
     lines += [closing] if closing else []
     lines += [f"- {', '.join(names)} {argument}" for argument, names in _experts_by_argument(brief, turns).items()]
     count = decision["count"]
@@ -99,16 +99,20 @@ def _decision_text(brief: Brief, turns: Turns, decision: Mapping[str, Any]) -> s
     label = str(decision["label"])
     if brief.strategy is not ConsensusStrategy.SYNTHESIS:
         return label
-    closing = _closing_text(turns)
+    closing = _closing_text(turns, decision)
     if closing:
         return f"{label} — {closing}"
     also = "; ".join(one["label"] for one in decision.get("also", ()))
     return f"{label}. Beside it: {also}" if also else label
 
 
-def _closing_text(turns: Turns) -> str:
-    texts = [t.message.text for t in turns.values() if t.phase == "synthesis" and isinstance(t.message, Closing)]
-    return texts[0] if texts else ""
+def _closing_text(turns: Turns, decision: Mapping[str, Any]) -> str:
+    """What the closing says of what was decided; nothing where it is about a merged option that was refused."""
+    closing = next(
+        (t.message for t in turns.values() if t.phase == "synthesis" and isinstance(t.message, Closing)), None
+    )
+    is_refused = isinstance(closing, Integration) and bool(closing.parts) and not decision.get("merged")
+    return closing.text if closing is not None and not is_refused else ""
 
 
 def _last_proposal(turns: Turns, agent_id: str) -> Proposal | None:

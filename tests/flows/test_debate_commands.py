@@ -8,10 +8,11 @@ from functools import partial
 import pytest
 
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import Workspace
+from tasks.warehouse.schema import ExperimentArm, Workspace
 from tests.factories import store, workspace_row
 from tests.flows.conftest import Command
 from tests.tasks.swarm.test_findings import pattern
+from tests.tasks.swarm.test_learned_panel import simulated
 
 EMOJIS = {"rule": [{"feature": "emoji_count", "op": ">=", "value": 1, "level": "present"}], "share_of_posts": 0.3}
 QUESTION = "Should our posts include emojis?"
@@ -40,6 +41,16 @@ def test_a_question_is_answered_read_again_and_graded(debate: Command) -> None:
     assert status == 0
     assert graded.startswith("A was right")
     assert debate("grade", debate_id, "Z")[0] == 2
+
+
+def test_texts_are_told_by_what_was_tested_before(debate: Command) -> None:
+    store(Warehouse(), ExperimentArm, simulated(60, 3, 0.4))
+    asked = ("Which title?", "-t", "the secret of the lamp", "-t", "the story of the lamp", "-w", "acme")
+    status, told, _ = debate(*asked, "-e", "copywriting_ninja")
+    assert status == 0
+    assert ": the secret of the lamp, confidence" in told
+    assert "wording: counts" in told
+    assert debate(*asked, "-o", "Yes")[0] == 2
 
 
 def test_the_workspace_may_be_named_before_the_question_and_json_is_json(debate: Command) -> None:

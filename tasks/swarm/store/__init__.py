@@ -8,6 +8,7 @@ from tasks.swarm.store.debates import (
     end_lease,
     exchanges_of,
     grade_debate,
+    graded_debates,
     is_of,
     list_debates,
     load_debate,
@@ -19,17 +20,19 @@ from tasks.swarm.store.debates import (
     ungraded_debates,
 )
 from tasks.swarm.store.experts import experts, grades_by_agent, save_expert, save_scores, scores_by_agent, seed_experts
-from tasks.swarm.store.findings import result_rows
+from tasks.swarm.store.findings import decided_arms, result_rows
 
 __all__ = [
     "UNFINISHED",
     "Exchange",
     "begin_debate",
     "conclude_debate",
+    "decided_arms",
     "end_lease",
     "exchanges_of",
     "experts",
     "grade_debate",
+    "graded_debates",
     "grades_by_agent",
     "is_of",
     "list_debates",

@@ -92,7 +92,9 @@ def list_debates(warehouse: Warehouse, workspace_id: str | None, limit: int) -> 
     return warehouse.rows(statement if workspace_id is None else statement.where(Debate.workspace_id == workspace_id))
 
 
-def graded_debates(warehouse: Warehouse, scope: EvidenceScope, within: Connection) -> list[dict[str, Any]]:
+def graded_debates(
+    warehouse: Warehouse, scope: EvidenceScope, within: Connection | None = None
+) -> list[dict[str, Any]]:
     """Debates of the scope whose outcome is known, the oldest first."""
     whose: ColumnElement[bool] = Debate.workspace_id.in_(scope.workspace_ids)
     if scope.kind != "workspace":

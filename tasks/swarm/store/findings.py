@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from tasks.effects.store import arm_of, ingested_arms, own_arms
 from tasks.swarm.store.debates import graded_debates
@@ -12,6 +12,7 @@ from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
     Experiment,
     ExperimentArm,
+    ExperimentVariant,
     PatternAnalysis,
     PatternFinding,
     TransferRelease,
@@ -33,6 +34,30 @@ def result_rows(warehouse: Warehouse, scope: EvidenceScope) -> dict[str, list[di
             "experiment_statistic": [arm_of(row) for row in own],
             "debate": graded_debates(warehouse, scope, connection),
         }
+
+
+def decided_arms(warehouse: Warehouse, scope: EvidenceScope) -> list[dict[str, Any]]:
+    """Arms of the scope's randomized experiments that are over and say what they show (`title`, `body`, `changes`)."""
+    arm, e, v = ExperimentArm, Experiment, ExperimentVariant
+    if not scope.workspace_ids:
+        return []
+    says = (arm.title.is_not(None), arm.body.is_not(None), arm.changes.is_not(None))
+    elsewhere = ingested_arms().where(arm.workspace_id.in_(scope.workspace_ids), or_(*says))
+    own = own_arms().add_columns(e.experiment_id).group_by(e.experiment_id)  # two experiments may share a name
+    over = (e.workspace_id.in_(scope.workspace_ids), e.allocation_strategy == "equal", e.completed_at.is_not(None))
+    texts = select(v.experiment_id, v.variant_id, v.title, v.body, v.changes)
+    texts = texts.join(e, e.experiment_id == v.experiment_id).where(*over)
+    with warehouse.connect() as connection:
+        ingested = warehouse.rows(elsewhere, connection)
+        shows = {(row["experiment_id"], row["variant_id"]): row for row in warehouse.rows(texts, connection)}
+        sums = warehouse.rows(own.where(*over), connection) if shows else []
+    known = [(row, row) for row in ingested]
+    known += [(row, shows[row["experiment_id"], row["variant"]]) for row in sums]
+    names = ("title", "body", "changes")
+    return [
+        arm_of(row) | {"experiment_id": row.get("experiment_id")} | {name: shown[name] for name in names}
+        for row, shown in known
+    ]
 
 
 def _rows_within(
