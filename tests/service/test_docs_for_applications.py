@@ -45,13 +45,16 @@ def ran(command: list[str], surroundings: dict[str, str], folder: Path) -> str:
 def test_what_the_page_shows_runs(surroundings: dict[str, str], tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("no curl")
-    (shell,), (flag, writing), (javascript,) = (blocks(name) for name in ("bash", "python", "javascript"))
+    (shell,), (flag, writing, agent), (javascript,) = (blocks(name) for name in ("bash", "python", "javascript"))
     printed = ran(["bash", "-euc", shell], surroundings, tmp_path)
     assert '"recorded":1' in printed
     assert '"status":"insufficient_data"' in printed
     arm = re.findall(r'"variant":"(\w+)"', printed)[0]
     assert ran([sys.executable, "-c", flag], surroundings, tmp_path).strip() == arm
     assert "prefer" in ran([sys.executable, "-c", writing], surroundings, tmp_path).lower()
+    listed, advised = ran([sys.executable, "-c", agent], surroundings, tmp_path).splitlines()
+    assert "list_recommendations" in listed
+    assert "prefer" in advised.lower()
     node = shutil.which("node")
     if node is not None and (JAVASCRIPT / "node_modules").is_dir():
         assert ran([node, "--input-type=module", "-e", javascript], surroundings, JAVASCRIPT).strip() == arm
