@@ -18,6 +18,11 @@ def workspace(workspace_id: str) -> str:
     return f"/workspace?{urlencode({'id': workspace_id})}"
 
 
+def backlog(workspace_id: str) -> str:
+    """What a workspace tests next."""
+    return f"/backlog?{urlencode({'id': workspace_id})}"
+
+
 def draft(workspace_id: str) -> str:
     """Where a draft for a workspace is held against its patterns."""
     return f"/draft?{urlencode({'id': workspace_id})}"
@@ -77,6 +82,7 @@ def mlflow_model(workspace_id: str, model_type: str) -> str | None:
 
 LINKS = SimpleNamespace(
     workspace=workspace,
+    backlog=backlog,
     draft=draft,
     learnings=learnings,
     experiment=experiment,

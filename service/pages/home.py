@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from service.pages import addresses
+from service.pages.approvals import APPROVALS
 from service.pages.attention import BY_NAME, KINDS, ORDER, PressingNeed, by_workspace, needs_of
 from service.pages.listing import paged
 from tasks.experiments.service import ExperimentService
@@ -81,6 +82,7 @@ class HomeOverview:
         kinds: of needs, by workspace.
         changes: newest first.
         as_of: when the newest run worked; None where none has.
+        not_known: why it is not known whether a run waits for an approval; empty where it is.
     """
 
     workspaces: Sequence[Row]
@@ -88,6 +90,7 @@ class HomeOverview:
     kinds: Mapping[str, Sequence[str]]
     changes: Sequence[Row]
     as_of: datetime | None
+    not_known: str = ""
 
 
 class SharedOverviews:
@@ -115,18 +118,21 @@ def overview_of(warehouse: Warehouse) -> HomeOverview:
     since = datetime.now(UTC) - LOOK_BACK
     experiments = ExperimentService(warehouse=warehouse)
     debates = DebateService(RegistryService(warehouse)).recent(None, DEBATES_LOOKED_AT)
+    approvals = APPROVALS.known()
     needs = needs_of(
         unfinished_outcomes(warehouse),
         experiments.waiting_experiments(),
         drifting_champions(warehouse),
         waiting_versions(warehouse),
         debates,
+        approvals.needs,
     )
     moved = experiments.moved_experiments(since, CHANGES_SHOWN)
     changes = _changes(moved, recent_moves(warehouse, since, CHANGES_SHOWN), debates, since)
     runs = recent_runs(warehouse, 1)
     as_of = runs[0]["at"] if runs else None
-    return HomeOverview(list_workspaces(warehouse), needs, by_workspace(needs), changes[:CHANGES_SHOWN], as_of)
+    shown = changes[:CHANGES_SHOWN]
+    return HomeOverview(list_workspaces(warehouse), needs, by_workspace(needs), shown, as_of, approvals.problem)
 
 
 def home_context(warehouse: Warehouse, wanted: Wanted, overview: HomeOverview | None = None) -> dict[str, Any]:
@@ -150,6 +156,7 @@ def home_context(warehouse: Warehouse, wanted: Wanted, overview: HomeOverview | 
         "kinds": KINDS,
         "list": listed,
         "look_back": LOOK_BACK.days,
+        "not_known": known.not_known,
         "names": {row["workspace_id"]: row["name"] for row in workspaces},
         "orders": ORDERS,
         "organizations": sorted({row["organisation_id"] for row in workspaces if row["organisation_id"]}),
