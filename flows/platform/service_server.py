@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 
 from flows.platform.addresses import is_local, reached_at, require_free_port
@@ -15,6 +16,7 @@ from flows.platform.errors import NoKeysError
 from flows.platform.front_door import App, FrontDoor
 from flows.platform.log_lines import configuration, in_json
 from flows.platform.login import login, new_link
+from tasks.errors import RaptorflowError
 from tasks.settings import get_settings
 
 OPEN_PATHS = ("/health",)
@@ -97,8 +99,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=4300)
     options = parser.parse_args()
     os.umask(0o077)
-    require_keys(options.host)
-    serve(options.host, options.port)
+    try:
+        require_keys(options.host)
+        serve(options.host, options.port)
+    except RaptorflowError as error:
+        sys.exit(f"raptorflow: {error}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -105,7 +105,7 @@ def calendar_context(warehouse: Warehouse, wanted: WantedWeeks) -> dict[str, Any
     now = datetime.now(UTC)
     around = wanted.around(now)
     all_rows = ExperimentService(warehouse=warehouse).list_experiments()
-    shown = _within(filter(wanted.keeps, all_rows), around)
+    shown = _within(filter(wanted.keeps, all_rows), around, now)
     rows: PageOfRows = paged(shown, wanted.page)
     step = A_WEEK * WEEKS_A_STEP
     return {
@@ -124,7 +124,7 @@ def calendar_context(warehouse: Warehouse, wanted: WantedWeeks) -> dict[str, Any
 def calendar_of(rows: Sequence[Row], around: datetime, now: datetime, most: int | None = None) -> ExperimentCalendar:
     """Experiments as listed, over the weeks around an instant; those that fall outside are left out."""
     start, end = _window(around)
-    shown, mondays = _within(rows, around)[:most], [start + A_WEEK * k for k in range(WEEKS)]
+    shown, mondays = _within(rows, around, now)[:most], [start + A_WEEK * k for k in range(WEEKS)]
     return ExperimentCalendar(
         start,
         end,
@@ -135,16 +135,19 @@ def calendar_of(rows: Sequence[Row], around: datetime, now: datetime, most: int 
     )
 
 
-def _within(rows: Any, around: datetime) -> list[Row]:
-    """What falls into the weeks: running ones first, those that end next first; drafts have no weeks and are in all."""
+def _within(rows: Iterable[Row], around: datetime, now: datetime) -> list[Row]:
+    """What falls into the weeks: running ones first, those that end next first; drafts stand with those of today."""
     start, end = _window(around)
-    kept = [row for row in rows if row["started_at"] is None or _overlaps(row, start, end)]
+    kept = [
+        row for row in rows if (start <= now <= end if row["started_at"] is None else _overlaps(row, start, end, now))
+    ]
     return sorted(kept, key=_ends_first)
 
 
-def _overlaps(row: Row, start: datetime, end: datetime) -> bool:
-    last = row["completed_at"] or row["expected_at"]
-    return bool(row["started_at"] <= end and (last is None or last >= start or row["completed_at"] is None))
+def _overlaps(row: Row, start: datetime, end: datetime, now: datetime) -> bool:
+    expected = row["expected_at"]
+    last = row["completed_at"] or (None if expected is None else max(expected, now))
+    return bool(row["started_at"] <= end and (last is None or last >= start))
 
 
 def _ends_first(row: Row) -> tuple[int, float, str]:

@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from service.pages import addresses
-from service.pages.approvals import APPROVALS
+from service.pages.approvals import APPROVALS, Approvals
 from service.pages.attention import BY_NAME, KINDS, ORDER, PressingNeed, by_workspace, needs_of
 from service.pages.listing import paged
 from tasks.experiments.service import ExperimentService
@@ -115,10 +115,15 @@ SHARED = SharedOverviews()
 
 def overview_of(warehouse: Warehouse) -> HomeOverview:
     """Needs and changes of all workspaces: some ten queries, however many there are."""
+    approvals = APPROVALS.known()  # before the warehouse is read, which is held by nobody meanwhile
+    with warehouse.read_once():
+        return _overview(warehouse, approvals)
+
+
+def _overview(warehouse: Warehouse, approvals: Approvals) -> HomeOverview:
     since = datetime.now(UTC) - LOOK_BACK
     experiments = ExperimentService(warehouse=warehouse)
     debates = DebateService(RegistryService(warehouse)).recent(None, DEBATES_LOOKED_AT)
-    approvals = APPROVALS.known()
     needs = needs_of(
         unfinished_outcomes(warehouse),
         experiments.waiting_experiments(),
@@ -147,6 +152,8 @@ def home_context(warehouse: Warehouse, wanted: Wanted, overview: HomeOverview | 
     workspaces, kinds = known.workspaces, known.kinds
     fitting = [row for row in workspaces if wanted.keeps(row, kinds.get(row["workspace_id"], ()))]
     listed = paged(_ordered(fitting, kinds, wanted.order), wanted.page)
+    with warehouse.read_once():
+        rows = _rows(warehouse, listed.rows, kinds)
     return {
         "as_of": known.as_of,
         "changes": known.changes,
@@ -160,7 +167,7 @@ def home_context(warehouse: Warehouse, wanted: Wanted, overview: HomeOverview | 
         "names": {row["workspace_id"]: row["name"] for row in workspaces},
         "orders": ORDERS,
         "organizations": sorted({row["organisation_id"] for row in workspaces if row["organisation_id"]}),
-        "rows": _rows(warehouse, listed.rows, kinds),
+        "rows": rows,
         "total": len(workspaces),
         "wanted": wanted,
     }

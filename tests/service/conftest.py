@@ -160,6 +160,11 @@ def prefect(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
         started.append(wanted | {"id": f"00000000-0000-4000-8000-{len(started):012}", "state_name": "Scheduled"})
         return started[-1]
 
+    @app.post("/api/flow_runs/filter")
+    async def paused(request: Request) -> list[dict[str, Any]]:
+        wanted = (await request.json())["flow_runs"]["state"]["type"]["any_"]
+        return [one for one in started if one.get("state", {}).get("type") in wanted]
+
     @app.get("/api/flow_runs/{identifier}", response_model=None)
     def run(identifier: str) -> dict[str, Any] | JSONResponse:
         known = [one for one in started if one["id"] == identifier]

@@ -157,7 +157,7 @@ def test_hostile_arguments_are_refused_in_one_line(served: Served) -> None:
 def test_no_id_leads_to_another_address(served: Served) -> None:
     key, tools = served.key("admin"), ApiTools(served.app, writes=True)
     for given in [*HOSTILE, "\ud800", "a?stop=1", "a#b"]:
-        for name in ("read_experiment", "look_at_results", "read_run", "read_debate"):
+        for name in ("look_at_results", "read_run"):
             argument = next(iter(next(tool for tool in tools_of(served.app) if tool.name == name).places))
             went_well, words = asyncio.run(tools.call(name, {argument: given}, key))
             assert not went_well, (name, given)

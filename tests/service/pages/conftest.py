@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from fastapi.testclient import TestClient
@@ -21,6 +22,13 @@ def warehouse(request: pytest.FixtureRequest) -> Warehouse:
 
 
 @pytest.fixture
-def pages() -> Pages:
+def pages() -> Iterator[Pages]:
     """A browser at the pages of a warehouse; what fails inside is answered, as it would be."""
-    return lambda warehouse: TestClient(create_app(warehouse), raise_server_exceptions=False)
+    with ExitStack() as opened:
+
+        def browser(warehouse: Warehouse) -> TestClient:
+            app = create_app(warehouse)
+            opened.callback(app.state.warehouse.close)
+            return TestClient(app, raise_server_exceptions=False)
+
+        yield browser

@@ -33,6 +33,9 @@ PAGES = {
     "learnings": "/learnings?id=client-0005&q=question",
     "draft": "/draft?id=client-0005",
     "experiments": "/experiments",
+    "experiment": "/experiment?id=exp-0005-2",
+    "calendar": "/calendar",
+    "backlog": "/backlog?id=client-0005",
     "models": "/models",
     "model": "/model?id=client-0006&type=ENGAGEMENT_PREDICTOR",
     "debates": "/debates",
@@ -93,7 +96,7 @@ def look_at_all(
 
 def test_the_fullest_pages_fit_a_telephone_and_obey_the_policy(sqlite_warehouse: Warehouse, chromium: Browser) -> None:
     write_agency(sqlite_warehouse, 14, nights=1, hostile=True)
-    fullest = ("home", "workspace", "hostile", "early", "learnings")
+    fullest = ("home", "workspace", "hostile", "early", "learnings", "calendar", "backlog")
     assert look_at_all(sqlite_warehouse, chromium, "14", fullest, ["narrow-dark"]) == []
 
 

@@ -21,7 +21,7 @@ from tests.generators.agencies import HOSTILE, HOSTILE_ID, write_agency
 from tests.release_factories import manifest_of, name_of, noisy_sums
 
 Pages = Callable[[Warehouse], TestClient]
-LISTS = ("/", "/experiments", "/models", "/debates", "/runs", "/releases")
+LISTS = ("/", "/experiments", "/calendar", "/models", "/debates", "/runs", "/releases")
 MODEL = "/model?id=client-0006&type=ENGAGEMENT_PREDICTOR"
 
 
@@ -38,7 +38,12 @@ def test_every_list_is_a_page_also_where_nothing_is(warehouse: Warehouse, pages:
 def test_postgresql_gives_a_page_of_each_kind(postgres_warehouse: Warehouse, pages: Pages) -> None:
     write_agency(postgres_warehouse, 14, nights=2)
     browser = pages(postgres_warehouse)
-    own = ("/workspace?id=client-0013", "/learnings?id=client-0003", "/learnings?id=client-0003&q=a%00question")
+    own = (
+        "/workspace?id=client-0013",
+        "/backlog?id=client-0005",
+        "/learnings?id=client-0003",
+        "/learnings?id=client-0003&q=a%00question",
+    )
     for path in (*LISTS, MODEL, *own):
         answer = browser.get(path)
         assert answer.status_code == 200, path
