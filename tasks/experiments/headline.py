@@ -193,8 +193,8 @@ def advice_of(row: Row) -> str:
         return f"Ended: {row['winner']} was chosen"
     if row["conclusion"] == ExperimentStatus.POLICY:
         return "Ended: its policy was chosen"
-    found = f": {str(row['conclusion']).replace('_', ' ')}" if row["conclusion"] else ""
-    return f"Ended without a winner{found}"
+    why = f": {str(row['conclusion']).replace('_', ' ')}" if row["conclusion"] else ""
+    return f"Ended without a winner{why}"
 
 
 def how_to_decide(analysis: ExperimentResult) -> str | None:

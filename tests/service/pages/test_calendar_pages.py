@@ -15,6 +15,7 @@ from tasks.experiments.headline import advice_of
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import WorkspaceDefault
 from tests.generators.agencies import HOSTILE, HOSTILE_ID, write_agency
+from tests.service.pages.conftest import Agency
 
 Pages = Callable[[Warehouse], TestClient]
 DEFAULTS = select(WorkspaceDefault.__table__)
@@ -101,9 +102,8 @@ def test_a_workspace_shows_its_defaults_and_reading_writes_none(warehouse: Wareh
     assert "becomes the default once" in pages(warehouse).get("/workspace?id=client-0001").text
 
 
-def test_what_ended_is_told_as_ended_and_never_as_running(sqlite_warehouse: Warehouse, pages: Pages) -> None:
-    write_agency(sqlite_warehouse, 6, nights=1)
-    browser = pages(sqlite_warehouse)
+def test_what_ended_is_told_as_ended_and_never_as_running(agency: Agency) -> None:
+    browser = agency.browser
     for address in ("/workspace?id=client-0005", "/experiments?q=client-0005"):
         rows = browser.get(address).text.split('data-label="Sta')[1:]
         ended = next(row for row in rows if "completed" in row.split("</td>")[0])
