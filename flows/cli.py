@@ -345,6 +345,20 @@ def serve(
 
 
 @app.command()
+def mcp(
+    allow_writes: Annotated[
+        bool, typer.Option("--allow-writes", help="Offer tools that change something too, as far as the key may.")
+    ] = False,
+) -> None:
+    """Answer an agent by the Model Context Protocol on standard input and output; RAPTORFLOW_KEY holds its key."""
+    from flows.home import require_home
+    from flows.platform.service_server import answer_agent
+
+    require_home()
+    answer_agent(writes=allow_writes)
+
+
+@app.command()
 def deploy(
     folder: Annotated[Path | None, typer.Option(help="Another deployments/.")] = None, as_json: Json = False
 ) -> None:

@@ -7,16 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.effects.loop.backlog import RankedExperiment
+from tasks.effects.loop.defaults import in_words
 from tasks.effects.loop.service import LoopService
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace, workspace_frame
 
 Rows = list[dict[str, Any]]
-STANDINGS = {
-    "current": "yes",
-    "retired": "no longer",
-    "not_proven_enough": "not yet: won, but the program's false discovery rate asks for more; repeat it",
-}
 
 
 def backlog(workspace_id: str | None, for_machines: bool = False) -> Rows:
@@ -68,13 +64,10 @@ def _default(row: Mapping[str, Any]) -> dict[str, Any]:
     effect = None
     if row.get("effect") is not None:
         effect = f"{row['effect']:+.0%} ({row['effect_low']:+.0%} … {row['effect_high']:+.0%}) in {row['metric_name']}"
-    standing = STANDINGS[row["standing"]]
-    if row["standing"] == "retired":
-        standing += f" ({row['retired_at']:%Y-%m-%d}): {row['retired_reason']}"
     return {
         "workspace": row["workspace_id"],
         "what": row["statement"],
-        "default": standing,
+        "default": in_words(row),
         "since": f"{row['since']:%Y-%m-%d}" if "since" in row else None,
         "because of": row["experiment_name"],
         "effect seen": effect,

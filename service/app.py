@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from service import pages, problems
 from service.assignment_queue import AssignmentQueue
@@ -20,6 +21,8 @@ from service.rooms import Rooms
 from service.routes import debates, experiments, findings, flags, models, runs
 from service.scoring import Scoring
 from service.security_headers import SecurityHeaders
+from service.tool_server import ADDRESS as TOOLS_ADDRESS
+from service.tool_server import ToolsOverHttp
 from service.warehouse_access import WarehouseAccess
 from tasks.settings import Settings, get_settings
 from tasks.warehouse import Warehouse
@@ -47,8 +50,11 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     problems.install(app)
     app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)
-    for routes in (experiments, flags, findings, models, debates, runs):
-        app.include_router(routes.router, dependencies=DECLARED, responses=problems.RESPONSES)
+    app.state.api = [routes.router for routes in (experiments, flags, findings, models, debates, runs)]
+    for router in app.state.api:
+        app.include_router(router, dependencies=DECLARED, responses=problems.RESPONSES)
+    app.state.tools = ToolsOverHttp(app)
+    app.router.routes.append(Route(TOOLS_ADDRESS, app.state.tools))
     app.include_router(pages.router)
     return app
 
@@ -81,6 +87,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.courier.start()
     yield
     warming.cancel()
+    await app.state.tools.close()
     app.state.courier.stop()
     app.state.scoring.close()
     app.state.warehouse.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -16,11 +16,15 @@ BEARER = HTTPBearer(auto_error=False, description="A key that `raptorflow keys c
 HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key, for OpenFeature's providers.")
 
 
+SCOPES: dict[Callable[..., Any], Scope] = {}  # what a route's dependency asks for, so that tools know it too
+
+
 def _needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
     async def admitted(request: Request) -> Caller:
         gate: KeyGate = request.app.state.gate
         return await gate.admit(request, scope)
 
+    SCOPES[admitted] = scope
     return admitted
 
 

@@ -11,6 +11,7 @@ from service.warehouse_access import WarehouseAccess
 
 if TYPE_CHECKING:
     from tasks.access import AccessService
+    from tasks.effects.loop.service import LoopService
     from tasks.experiments.service import ExperimentService
     from tasks.learnings.service import LearningService
     from tasks.models.service import ModelService
@@ -39,6 +40,13 @@ class Rooms:
         from tasks.experiments.service import ExperimentService
 
         return ExperimentService(warehouse=self.warehouse.open())
+
+    @cached_property
+    def loop(self) -> LoopService:
+        """What to try next, and what was proven."""
+        from tasks.effects.loop.service import LoopService
+
+        return LoopService(self.warehouse.open())
 
     @cached_property
     def patterns(self) -> PatternService:

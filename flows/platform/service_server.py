@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 
 from flows.platform.addresses import is_local, reached_at, require_free_port
@@ -15,10 +16,12 @@ from flows.platform.errors import NoKeysError
 from flows.platform.front_door import App, FrontDoor
 from flows.platform.log_lines import configuration, in_json
 from flows.platform.login import login, new_link
+from tasks.errors import RaptorflowError
 from tasks.settings import get_settings
 
 OPEN_PATHS = ("/health",)
-WITH_KEYS = ("/v1/", "/ofrep/", "/openapi.json")
+WITH_KEYS = ("/v1/", "/ofrep/", "/openapi.json", "/mcp")
+AGENTS_KEY = "RAPTORFLOW_KEY"
 
 
 def serve_by_hand(host: str, port: int, say: Callable[[str], None]) -> None:
@@ -38,6 +41,22 @@ def serve_by_hand(host: str, port: int, say: Callable[[str], None]) -> None:
     )
     join_running()  # so that runs can be started where a platform is up
     serve(host, port)
+
+
+def answer_agent(*, writes: bool) -> None:
+    """Answer one agent on standard input and output, with the key of the environment, as `raptorflow mcp` does.
+
+    Raises:
+        ToolKeyError: if there is none, or it is none that may read.
+    """
+    from service.app import create_app
+    from service.tool_server import HOW_TO_GET_A_KEY, ToolKeyError, serve_agent
+
+    key = os.environ.pop(AGENTS_KEY, "")  # processes that this one starts are not shown it
+    if not key:
+        raise ToolKeyError(f"an agent asks with a key: set {AGENTS_KEY}; {HOW_TO_GET_A_KEY}")
+    join_running()  # so that runs can be started where a platform is up
+    serve_agent(create_app(), key, writes=writes)
 
 
 def require_keys(host: str) -> None:
@@ -80,8 +99,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=4300)
     options = parser.parse_args()
     os.umask(0o077)
-    require_keys(options.host)
-    serve(options.host, options.port)
+    try:
+        require_keys(options.host)
+        serve(options.host, options.port)
+    except RaptorflowError as error:
+        sys.exit(f"raptorflow: {error}")
 
 
 if __name__ == "__main__":

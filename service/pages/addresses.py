@@ -18,6 +18,11 @@ def workspace(workspace_id: str) -> str:
     return f"/workspace?{urlencode({'id': workspace_id})}"
 
 
+def backlog(workspace_id: str) -> str:
+    """What a workspace tests next."""
+    return f"/backlog?{urlencode({'id': workspace_id})}"
+
+
 def draft(workspace_id: str) -> str:
     """Where a draft for a workspace is held against its patterns."""
     return f"/draft?{urlencode({'id': workspace_id})}"
@@ -56,12 +61,13 @@ def filtered(path: str, **parameters: object) -> str:
 
 def prefect_run(run_id: str) -> str | None:
     """A run in Prefect's pages; None where no server of Prefect's is known, or the run is none of its."""
-    api = os.environ.get("PREFECT_API_URL", "").rstrip("/")
+    api = os.environ.get("PREFECT_API_URL", "").rstrip("/").removesuffix("/api")
+    pages = os.environ.get("PREFECT_UI_URL", "").rstrip("/") or api  # a container knows the server by another name
     try:
         known = UUID(run_id)
     except ValueError:
         return None
-    return f"{api.removesuffix('/api')}/runs/flow-run/{known}" if api.startswith("http") else None
+    return f"{pages}/runs/flow-run/{known}" if pages.startswith("http") else None
 
 
 def mlflow_model(workspace_id: str, model_type: str) -> str | None:
@@ -77,6 +83,7 @@ def mlflow_model(workspace_id: str, model_type: str) -> str | None:
 
 LINKS = SimpleNamespace(
     workspace=workspace,
+    backlog=backlog,
     draft=draft,
     learnings=learnings,
     experiment=experiment,

@@ -12,8 +12,8 @@ from tasks.experiments.headline import need_of
 from tasks.warehouse.outcomes import FAILED, SKIPPED
 
 Row = Mapping[str, Any]
-FAILURE, EXPERIMENT, DRIFT, WAITS, UNDECIDED, TOO_LITTLE = (
-    *("failed", "experiment", "drift", "waits", "undecided"),
+FAILURE, APPROVAL, EXPERIMENT, DRIFT, WAITS, UNDECIDED, TOO_LITTLE = (
+    *("failed", "approval", "experiment", "drift", "waits", "undecided"),
     "too-little",
 )
 
@@ -30,6 +30,7 @@ class NeedKind:
 
 KINDS = (
     NeedKind(FAILURE, "Failed", "failed", "The newest outcome of each step and workspace."),
+    NeedKind(APPROVAL, "Waiting for an approval", "approval", "Runs that Prefect holds until a form is filled in."),
     NeedKind(EXPERIMENT, "Experiments with an answer", "answer", "The newest look at each running experiment."),
     NeedKind(DRIFT, "Models that drift", "drift", "The newest drift check of each version that serves."),
     NeedKind(WAITS, "Versions that wait", "waits", "Registered versions newer than the one that serves."),
@@ -65,6 +66,7 @@ def needs_of(
     drifting: Sequence[Row],
     waiting: Sequence[Row],
     debates: Sequence[Row],
+    approvals: Sequence[PressingNeed] = (),
 ) -> list[PressingNeed]:
     """All needs, the most pressing kind first.
 
@@ -74,9 +76,11 @@ def needs_of(
         drifting: of `drifting_champions`.
         waiting: of `waiting_versions`.
         debates: of `DebateService.recent`.
+        approvals: of `approvals.waiting_approvals`.
     """
     return [
         *_of_steps(outcomes, FAILED, FAILURE),
+        *approvals,
         *_of_experiments(experiments),
         *(_of_model(row, DRIFT, _drift_in_words(row)) for row in drifting),
         *(_of_model(row, WAITS, f"{row['version_name']} is newer than what serves, and waits") for row in waiting),

@@ -12,7 +12,7 @@ from service.pages.listing import PageOfRows, paged
 from service.pages.names import require_storable_id, unknown
 from tasks.errors import UnknownNameError
 from tasks.experiments import tables
-from tasks.experiments.headline import headline, how_to_decide, most_urgent_first, plan_in_words
+from tasks.experiments.headline import advice_of, headline, how_to_decide, most_urgent_first, plan_in_words
 from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.records import ExperimentResult
 from tasks.experiments.service import ExperimentService
@@ -48,7 +48,14 @@ def experiments_context(warehouse: Warehouse, wanted: WantedExperiments) -> dict
     listed = most_urgent_first(ExperimentService(warehouse=warehouse).list_experiments())
     rows: PageOfRows = paged([row for row in listed if wanted.keeps(row)], wanted.page)
     waiting = sum(row["decision"] is not None for row in listed)
-    return {"list": rows, "states": STATES, "total": len(listed), "waiting": waiting, "wanted": wanted}
+    return {
+        "advice_of": advice_of,
+        "list": rows,
+        "states": STATES,
+        "total": len(listed),
+        "waiting": waiting,
+        "wanted": wanted,
+    }
 
 
 def experiment_context(warehouse: Warehouse, experiment_id: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from service.pages import addresses
+from service.pages.approvals import APPROVALS, Approvals
 from service.pages.attention import BY_NAME, KINDS, ORDER, PressingNeed, by_workspace, needs_of
 from service.pages.listing import paged
 from tasks.experiments.service import ExperimentService
@@ -81,6 +82,7 @@ class HomeOverview:
         kinds: of needs, by workspace.
         changes: newest first.
         as_of: when the newest run worked; None where none has.
+        not_known: why it is not known whether a run waits for an approval; empty where it is.
     """
 
     workspaces: Sequence[Row]
@@ -88,6 +90,7 @@ class HomeOverview:
     kinds: Mapping[str, Sequence[str]]
     changes: Sequence[Row]
     as_of: datetime | None
+    not_known: str = ""
 
 
 class SharedOverviews:
@@ -112,6 +115,12 @@ SHARED = SharedOverviews()
 
 def overview_of(warehouse: Warehouse) -> HomeOverview:
     """Needs and changes of all workspaces: some ten queries, however many there are."""
+    approvals = APPROVALS.known()  # before the warehouse is read, which is held by nobody meanwhile
+    with warehouse.read_once():
+        return _overview(warehouse, approvals)
+
+
+def _overview(warehouse: Warehouse, approvals: Approvals) -> HomeOverview:
     since = datetime.now(UTC) - LOOK_BACK
     experiments = ExperimentService(warehouse=warehouse)
     debates = DebateService(RegistryService(warehouse)).recent(None, DEBATES_LOOKED_AT)
@@ -121,12 +130,14 @@ def overview_of(warehouse: Warehouse) -> HomeOverview:
         drifting_champions(warehouse),
         waiting_versions(warehouse),
         debates,
+        approvals.needs,
     )
     moved = experiments.moved_experiments(since, CHANGES_SHOWN)
     changes = _changes(moved, recent_moves(warehouse, since, CHANGES_SHOWN), debates, since)
     runs = recent_runs(warehouse, 1)
     as_of = runs[0]["at"] if runs else None
-    return HomeOverview(list_workspaces(warehouse), needs, by_workspace(needs), changes[:CHANGES_SHOWN], as_of)
+    shown = changes[:CHANGES_SHOWN]
+    return HomeOverview(list_workspaces(warehouse), needs, by_workspace(needs), shown, as_of, approvals.problem)
 
 
 def home_context(warehouse: Warehouse, wanted: Wanted, overview: HomeOverview | None = None) -> dict[str, Any]:
@@ -141,6 +152,8 @@ def home_context(warehouse: Warehouse, wanted: Wanted, overview: HomeOverview | 
     workspaces, kinds = known.workspaces, known.kinds
     fitting = [row for row in workspaces if wanted.keeps(row, kinds.get(row["workspace_id"], ()))]
     listed = paged(_ordered(fitting, kinds, wanted.order), wanted.page)
+    with warehouse.read_once():
+        rows = _rows(warehouse, listed.rows, kinds)
     return {
         "as_of": known.as_of,
         "changes": known.changes,
@@ -150,10 +163,11 @@ def home_context(warehouse: Warehouse, wanted: Wanted, overview: HomeOverview | 
         "kinds": KINDS,
         "list": listed,
         "look_back": LOOK_BACK.days,
+        "not_known": known.not_known,
         "names": {row["workspace_id"]: row["name"] for row in workspaces},
         "orders": ORDERS,
         "organizations": sorted({row["organisation_id"] for row in workspaces if row["organisation_id"]}),
-        "rows": _rows(warehouse, listed.rows, kinds),
+        "rows": rows,
         "total": len(workspaces),
         "wanted": wanted,
     }

@@ -21,6 +21,7 @@ NO_STORE = {"cache-control": "no-store"}
 MENU = (
     ("/", "Home"),
     ("/experiments", "Experiments"),
+    ("/calendar", "Calendar"),
     ("/models", "Models"),
     ("/debates", "Debates"),
     ("/runs", "Runs"),

@@ -71,6 +71,29 @@ def experiment(request: Request, warehouse: OpenWarehouse, experiment_id: Identi
     return page(request, "experiment.html", experiment_context(warehouse, experiment_id))
 
 
+@router.get("/calendar")
+def calendar(
+    request: Request,
+    warehouse: OpenWarehouse,
+    q: Text = "",
+    status: Text = "",
+    week: Text = "",
+    number: PageNumber = 1,
+) -> HTMLResponse:
+    """Experiments over weeks."""
+    from service.pages.calendar import WantedWeeks, calendar_context
+
+    return page(request, "calendar.html", calendar_context(warehouse, WantedWeeks(q, status, week, number)))
+
+
+@router.get("/backlog")
+def backlog(request: Request, warehouse: OpenWarehouse, workspace_id: Identifier) -> HTMLResponse:
+    """What a workspace tests next."""
+    from service.pages.backlog import backlog_context
+
+    return page(request, "backlog.html", backlog_context(warehouse, workspace_id))
+
+
 async def _draft_of_form(request: Request) -> Any:
     from service.pages.draft import read_draft
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.pages.attention import PressingNeed, needs_of
+from service.pages.backlog import shown_defaults
 from service.pages.charts import common_domain
 from service.pages.names import known_workspace
 from tasks.conditions import rule_in_words
 from tasks.effects.wording import experiments_behind
-from tasks.experiments.headline import decision_of, most_urgent_first
+from tasks.experiments.headline import advice_of, decision_of, most_urgent_first
 from tasks.experiments.service import ExperimentService
 from tasks.experiments.tables import share
 from tasks.learnings import LearningService
@@ -29,6 +30,18 @@ from tasks.warehouse import Warehouse
 from tasks.warehouse.latest_outcomes import unfinished_outcomes
 
 DEBATES_SHOWN, INSIGHTS_SHOWN, LEARNINGS_SHOWN, VERSIONS_SHOWN = 10, 5, 5, 3
+
+# Why there is nothing, in sentences for those who write posts.
+FEW_INSIGHTS = {
+    "not_sharing": "This workspace shares nothing with others, and so receives nothing from them.",
+    "insufficient_coverage": "Too few similar workspaces take part: what few know would show whose it is.",
+    "insufficient_confidence": "Similar workspaces are known, and what they found agrees too little to be passed on.",
+}
+NO_PATTERNS = {
+    "insufficient_data": "Too few posts to find out what works",
+    "no_variance": "All posts did the same, so nothing can be told apart",
+    "no_patterns": "No pattern is sure enough to be shown",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +71,19 @@ def workspace_context(warehouse: Warehouse, workspace_id: str) -> dict[str, Any]
     debates = DebateService(RegistryService(warehouse)).recent(workspace_id, DEBATES_SHOWN)
     insights = TransferService(warehouse=warehouse).get_transfer_insights(workspace_id, INSIGHTS_SHOWN)
     return {
+        "advice_of": advice_of,
         "aggregated": experiments.analyze_aggregated(workspace_id),
         "analyses": list(_analyses(warehouse, workspace_id)),
         "caveat": CAVEAT,
+        "defaults": shown_defaults(warehouse, workspace_id),
         "debates": debates,
         "experiments": listed,
         "insights": insights,
         "learned": LearningService(warehouse).newest(workspace_id, LEARNINGS_SHOWN),
+        "few_insights": FEW_INSIGHTS,
         "models": _serving_first(list_models(warehouse, workspace_id)),
         "needs": _needs(warehouse, workspace_id, listed, debates),
+        "no_patterns": NO_PATTERNS,
         "newest": content_types(warehouse, workspace_id),
         "share": share,
         "workspace": workspace,

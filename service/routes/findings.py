@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,8 +17,8 @@ Kind = Annotated[str | None, Query(max_length=64)]
 
 @router.get("/workspaces")
 def list_workspaces(request: Request, caller: Reader) -> Response:
-    """Ids of the workspaces that the key opens."""
-    return tagged(request, {"items": sorted(caller.workspaces)})
+    """Ids of the workspaces that the key opens, and what it may do there."""
+    return tagged(request, {"items": sorted(caller.workspaces), "scopes": list(caller.key.scopes)})
 
 
 @router.get("/recommendations")
@@ -80,6 +81,33 @@ def list_learnings(
     """What was learned that answers a question best, and whether it still holds; none where nothing is about it."""
     learned = rooms.learnings.recall(q, caller.workspace(workspace), k)
     return tagged(request, {"items": [one.as_dict() for one in learned]})
+
+
+@router.get("/backlog")
+def list_backlog(
+    request: Request,
+    caller: Reader,
+    rooms: AllRooms,
+    workspace: WorkspaceName = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Experiments to run next, the most worth first, with what each is expected to bring and to cost."""
+    rows = rooms.loop.backlog(caller.workspace(workspace), datetime.now(UTC))
+    return tagged(request, page([one.as_dict() for one in rows], limit, cursor))
+
+
+@router.get("/defaults")
+def list_defaults(
+    request: Request,
+    caller: Reader,
+    rooms: AllRooms,
+    workspace: WorkspaceName = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """What is done by default since an experiment proved it, what no longer is, and what won without proving enough."""
+    return tagged(request, page(rooms.loop.known_defaults(caller.workspace(workspace)), limit, cursor))
 
 
 @router.get("/audit")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from typing import Annotated, Any
 
-import httpx
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from service.callers import Admin, Reader
+from service.prefect_api import prefect_client, sound
 from service.problems import ProblemError, not_found, unavailable
 from service.routes.answers import Body, tagged
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
-SECONDS = 10.0
 # Flows that look at the workspaces they are given and at nobody else's, and what of their forms a key may fill in.
 OPTIONS = {
     "meta-learning": {"lookback_days", "recompute", "force_retrain", "only_look", "min_new_samples", "dry_run"},
@@ -45,7 +43,7 @@ def start_run(
     """Start a flow for a workspace; the same Idempotency-Key starts it once."""
     workspace_id = caller.workspace(body.workspace)
     _require_known(body)
-    with _prefect() as prefect:
+    with prefect_client() as prefect:
         answer = prefect.get(f"/deployments/name/{body.deployment}/{body.deployment}")
         if answer.status_code == 404:
             raise unavailable("the platform has no such deployment yet; `raptorflow deploy` makes them")
@@ -55,10 +53,10 @@ def start_run(
         }
         if idempotency_key is not None:
             wanted["idempotency_key"] = f"{workspace_id}/{idempotency_key}"
-        started = prefect.post(f"/deployments/{_sound(answer)['id']}/create_flow_run", json=wanted)
+        started = prefect.post(f"/deployments/{sound(answer)['id']}/create_flow_run", json=wanted)
     if started.status_code in (409, 422):
         raise ProblemError(422, "the flow's form refuses these options; its page in Prefect shows what it takes")
-    run = _sound(started)
+    run = sound(started)
     caller.record(workspace_id, f"{body.deployment}: {run['id']}")
     where = f"/v1/runs/{run['id']}"
     return JSONResponse(_shown(run), 202, {"Location": where})
@@ -69,9 +67,9 @@ def read_run(
     request: Request, run_id: Annotated[uuid.UUID, Path(description="As starting it said.")], caller: Reader
 ) -> Response:
     """How a run stands that was started here for a workspace the key opens."""
-    with _prefect() as prefect:
+    with prefect_client() as prefect:
         answer = prefect.get(f"/flow_runs/{run_id}")
-    run = {} if answer.status_code == 404 else _sound(answer)
+    run = {} if answer.status_code == 404 else sound(answer)
     if not {_tag(name) for name in caller.workspaces} & set(run.get("tags", ())):
         raise not_found("run")
     return tagged(request, _shown(run))
@@ -94,37 +92,3 @@ def _tag(workspace_id: str) -> str:
 
 def _shown(run: dict[str, Any]) -> dict[str, Any]:
     return {name: run.get(name) for name in KNOWN}
-
-
-def _prefect() -> httpx.Client:
-    """A client of the platform's server.
-
-    Raises:
-        ProblemError: 503 where none is known.
-    """
-    address, login = os.environ.get("PREFECT_API_URL"), os.environ.get("PREFECT_API_AUTH_STRING", "")
-    if not address:
-        raise unavailable("no Prefect server is known here; `raptorflow up` starts one")
-    user, _, password = login.partition(":")
-    return httpx.Client(
-        base_url=address, auth=(user, password) if login else None, timeout=SECONDS, transport=_Answering()
-    )
-
-
-class _Answering(httpx.HTTPTransport):
-    """Says in our words that the server does not answer."""
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request."""
-        try:
-            return super().handle_request(request)
-        except httpx.TransportError as error:
-            raise unavailable("the Prefect server does not answer now; send the same again") from error
-
-
-def _sound(answer: httpx.Response) -> dict[str, Any]:
-    """What it answered; 503 where that is an error of its own."""
-    if answer.status_code >= 400:
-        raise unavailable(f"the Prefect server answers {answer.status_code}; send the same again")
-    body: dict[str, Any] = answer.json()
-    return body

@@ -185,6 +185,18 @@ def need_of(row: Row) -> str | None:
     return None if decision is None else f"{decision}: {REASONS[ExperimentStatus(row['found'])]}"
 
 
+def advice_of(row: Row) -> str:
+    """What to do about an experiment as last looked at, or how it ended."""
+    if row["completed_at"] is None:
+        return row.get("headline") or ("not started yet" if row["started_at"] is None else "not looked at yet")
+    if row["winner"] is not None:
+        return f"Ended: {row['winner']} was chosen"
+    if row["conclusion"] == ExperimentStatus.POLICY:
+        return "Ended: its policy was chosen"
+    why = f": {str(row['conclusion']).replace('_', ' ')}" if row["conclusion"] else ""
+    return f"Ended without a winner{why}"
+
+
 def how_to_decide(analysis: ExperimentResult) -> str | None:
     """The command that ends a running experiment: with its answer, an arm that a person names, or without any."""
     known = {"status": "running", "found": analysis.status, "better_than_control": analysis.better_than_control}

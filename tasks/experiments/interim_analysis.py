@@ -273,9 +273,12 @@ def waiting(store: ExperimentStore) -> list[Row]:
 
 
 def _listed(experiment: Row, last: Row) -> Row:
-    names = ("workspace_id", "experiment_id", "name", "metric_name", "status")
+    names = ("workspace_id", "experiment_id", "name", "metric_name", "status", "conclusion")
     shown = {"found": last.get("status"), "units": last.get("n", 0), "headline": last.get("headline")}
     shown |= {"better_than_control": last.get("better_than_control") or [], "p_value": last.get("p_value")}
-    times = {name: experiment[name] for name in ("started_at", "completed_at")} | {"looked_at": last.get("looked_at")}
-    winner = experiment["winner"] or last.get("winner")
+    times = {name: experiment[name] for name in ("created_at", "started_at", "completed_at")}
+    expected = last.get("expected_at") if experiment["completed_at"] is None else None
+    times |= {"looked_at": last.get("looked_at")}
+    times |= {"expected_at": None if expected is None else datetime.fromisoformat(expected)}
+    winner = experiment["winner"] if experiment["completed_at"] else last.get("winner")
     return {name: experiment[name] for name in names} | shown | {"winner": winner} | times

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 COUNTED = {"preserve_rowcount": True}
+_READING: ContextVar[tuple[str, Connection | None]] = ContextVar("reading", default=("", None))
 UNAVAILABLE = (OperationalError, DisconnectionError, NoConnectionError)  # locked or away: the same may go well later
 
 
@@ -62,6 +64,19 @@ class Warehouse:
             yield connection.execution_options(raptorflow_read=True)
 
     @contextmanager
+    def read_once(self) -> Iterator[None]:
+        """All that this thread reads meanwhile comes over one connection: opening SQLite costs what a small query does.
+
+        On SQLite it is also of one moment.
+        """
+        with self.connect() as connection:
+            token = _READING.set((self.url, connection))
+            try:
+                yield
+            finally:
+                _READING.reset(token)
+
+    @contextmanager
     def kept_open(self) -> Iterator[None]:
         """Make many small transactions cheap, from whatever thread.
 
@@ -76,6 +91,8 @@ class Warehouse:
 
     def rows(self, statement: Executable, within: Connection | None = None) -> list[dict[str, Any]]:
         """Few rows as dictionaries, on a connection of their own or within one; for frames use `read`."""
+        url, reading = _READING.get()
+        within = within or (reading if url == self.url else None)
         with nullcontext(within) if within is not None else self.connect() as connection:
             return [dict(row) for row in connection.execute(statement).mappings()]
 

@@ -20,7 +20,9 @@ from tasks.warehouse.schema import (
     Debate,
     DriftCheck,
     Experiment,
+    ExperimentDecision,
     ExperimentLook,
+    ExperimentVariant,
     Learning,
     ModelDeployment,
     ModelVersion,
@@ -74,6 +76,7 @@ def _workspace(
     for k in range(4):
         published = now - timedelta(days=k + (40 if i % 17 == 5 else 0))
         text = {"title": title, "body": f"{title}: how do you like post {k}?"}
+        text |= {"impressions": 300_000, "engagements": 9_000 + 500 * k}
         yield Content, content_row(k, workspace_id=name, content_id=f"post-{k}", published_at=published, **text)
     yield from _nights(name, i, title, now, nights)
     yield from _patterns(name, i, now, random)
@@ -240,7 +243,11 @@ def _experiments(
         row = {"experiment_id": identifier, "workspace_id": name, "name": f"{title[:90]} test {k}"}
         row |= {"hypothesis": None, "experiment_type": "ab_test", "allocation_strategy": "equal"}
         row |= {"metric_name": "clicked", "design": {}, "salt": "s", "planned_units_per_arm": 4000}
-        row |= {"status": "completed" if ended else "running", "conclusion": None, "winner": None}
+        won = (i + k) % 8 == 7
+        found = "winner" if won else found
+        row |= {"status": "completed" if ended else "running"}
+        row |= {"conclusion": "winner" if won else "no_difference" if ended else None}
+        row |= {"winner": "short title" if won else None}
         row |= {"created_at": now - timedelta(days=30), "started_at": now - timedelta(days=29)}
         yield (
             Experiment,
@@ -249,9 +256,27 @@ def _experiments(
         effect = {"variant_id": "short title", "effect": 0.02, "interval": [0.005, 0.035], "p_value": 0.004}
         result = {"status": found, "headline": "Ship short title: +20 % on clicked (+5 % to +35 %)"}
         result |= {"winner": "short title" if found == "winner" else None, "p_value": 0.004, "effects": [effect]}
+        result |= {"forecast": None if i % 4 == 1 else {"by": (now + timedelta(days=3 + 9 * (i % 5) - 6)).isoformat()}}
         result |= {"better_than_control": [], "evidence": {"terms": list(random.normal(size=60))}}
         look = {"experiment_id": identifier, "statistics_sha256": "0" * 64, "look": 1, "n": 5200}
         yield ExperimentLook, look | {"looked_at": now - timedelta(hours=5), "result": result}
+        if won:
+            yield from _sealed(identifier, now - timedelta(days=i % 20))
+    if i % 6 == 5:
+        draft = {"experiment_id": f"exp-{i:04d}-draft", "name": f"{title[:90]} to come", "status": "draft"}
+        draft |= {"conclusion": None, "winner": None, "started_at": None, "completed_at": None}
+        yield Experiment, row | draft | {"covariate_origin": None}
+
+
+def _sealed(identifier: str, at: datetime) -> Iterator[tuple[type[Base], Row]]:
+    """Arms and the decision of an experiment that ended with a winner, which made it the default."""
+    for k, (arm, changes) in enumerate((("long title", None), ("short title", {"word_count": 40}))):
+        row = {"experiment_id": identifier, "variant_id": arm, "position": k, "description": None, "weight": 0.5}
+        yield ExperimentVariant, row | {"is_control": k == 0, "levels": None, "changes": changes}
+    effect = {"variant_id": "short title", "effect": 0.02, "relative_lift": 0.2, "interval": [0.005, 0.035]}
+    decision = {"experiment_id": identifier, "sequence": 1, "action": "completed", "actor": "engine"}
+    evidence = {"p_value": 1e-6, "effects": [effect | {"p_value": 1e-6}]}
+    yield ExperimentDecision, decision | {"evidence": evidence, "recorded_at": at, "sha256": "0" * 64}
 
 
 def _debate(name: str, i: int, title: str, now: datetime) -> Row:

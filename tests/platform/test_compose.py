@@ -60,21 +60,21 @@ class Composed:
 
     def __init__(self, home: Path, databases: dict[str, str]) -> None:
         self.home = home
-        self.ports = {name: free_port() for name in ("prefect", "mlflow", "worker-light", "worker-heavy")}
+        self.ports = {name: free_port() for name in ("prefect", "mlflow", "service", "worker-light", "worker-heavy")}
         server = make_url(POSTGRES_URL)
         text = interpolated((FOLDER / "compose.yaml").read_text())
         for name, database in databases.items():
             text = re.sub(rf"//raptorflow@postgres/{name}(?!\w)", f"//{server.username}@PLACE/{database}", text)
         text = text.replace("PLACE", f"{server.host}:{server.port or 5432}").replace("/data", str(home))
         text = text.replace("/tmp/auth.ini", str(home / "auth.ini")).replace("0.0.0.0", "127.0.0.1")
-        for name, port in (("prefect", "4200"), ("mlflow", "5000")):
+        for name, port in (("prefect", "4200"), ("mlflow", "5000"), ("service", "4300")):
             text = text.replace(f"http://{name}:{port}", f"http://127.0.0.1:{self.ports[name]}")
             text = re.sub(rf"(127\.0\.0\.1:|--port |\")(?:{port})\b", rf"\g<1>{self.ports[name]}", text)
         self.services: dict[str, Any] = yaml.safe_load(text)["services"]
 
     def environment(self, name: str) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG")}
-        own = {key: str(value) for key, value in self.services[name]["environment"].items()}
+        own = {key: "" if value is None else str(value) for key, value in self.services[name]["environment"].items()}
         own |= {"PATH": f"{Path(sys.executable).parent}:{kept['PATH']}", "PREFECT_HOME": str(self.home / name)}
         port = {"PREFECT_WORKER_WEBSERVER_PORT": str(self.ports[name])} if name in self.ports else {}
         return kept | image_environment(self.home) | own | port
@@ -101,6 +101,14 @@ class Composed:
             end([child])
 
 
+def workspaces(home: Path) -> Path:
+    """A file with one workspace."""
+    file = home / "workspaces.csv"
+    file.write_text("workspace_id,name,industry,size\nacme,Acme,saas,smb\n")
+    return file
+
+
+CLI = ["python", "-m", "flows.cli"]
 EXEC = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
 
 
@@ -154,3 +162,25 @@ def test_the_services_of_the_compose_file_work_together_and_ask_for_passwords(co
                     state = eventually(lambda: client.read_flow_run(run.id).state, lambda now: now.is_final())  # noqa: B023
                     assert state.name == "Completed", (flow, state)
             eventually(lambda: status_of(f"http://127.0.0.1:{composed.ports['worker-heavy']}/health") == 200)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_the_service_of_the_compose_file_starts_once_there_is_a_key(composed: Composed) -> None:
+    for command in (["init"], ["ingest", "workspaces", str(workspaces(composed.home))]):
+        done = composed.run("deploy", [*CLI, *command])
+        assert done.returncode == 0, done.stderr
+    wide_open = [word.replace("127.0.0.1", "0.0.0.0") for word in composed.services["service"]["command"]]
+    refused = composed.run("service", wide_open).stderr
+    assert "the service has no keys" in refused
+    assert "Traceback" not in refused
+    made = composed.run("deploy", [*CLI, "keys", "create", "shop", "--workspace", "acme", "--scope", "read"])
+    service = f"http://127.0.0.1:{composed.ports['service']}"
+    with composed.running("service"):
+        eventually(lambda: composed.is_healthy("service"))
+        assert status_of(f"{service}/") == 401
+        assert status_of(f"{service}/", SECRETS["RAPTORFLOW_AUTH"]) == 200
+        assert status_of(f"{service}/v1/patterns") == 401
+        key = {"Authorization": f"Bearer {made.stdout.split()[0]}"}
+        with urllib.request.urlopen(urllib.request.Request(f"{service}/v1/patterns", headers=key)) as answer:
+            assert answer.status == 200

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,18 @@ import pytest
 import yaml
 
 from flows.platform.catalogue import FOLDER, read_yaml
+from flows.platform.service_server import OPEN_PATHS
 from tests.running_platform import ROOT
 
 # Every field that we write, in its place; a server takes others for typing errors, or forgets them without a word.
 JOB = {"parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished", "template"}
 POD = {"restartPolicy", "serviceAccountName", "securityContext", "volumes", "containers"}
 CONTAINER = {"name", "image", "args", "env", "envFrom", "volumeMounts", "resources"}
+DEPLOYMENT = {"replicas", "strategy", "selector", "template"}
+SERVED_POD = {"securityContext", "terminationGracePeriodSeconds", "volumes", "containers"}
+SERVED_CONTAINER = {"name", "image", "args", "envFrom", "ports", "securityContext", "volumeMounts", "resources"}
+SERVED_CONTAINER |= {"startupProbe", "livenessProbe", "readinessProbe"}
+PROBE = {"httpGet", "periodSeconds", "failureThreshold"}
 KUBERNETES = ("1.28", "1.37")
 VALIDATE_JOB = """
 import json, sys, kubernetes_validate
@@ -49,6 +56,11 @@ def jobs() -> list[dict[str, Any]]:
         values["env"] = [{"name": name, "value": value} for name, value in values["env"].items()]
         filled.append(_filled(template["job_configuration"]["job_manifest"], values))
     return filled
+
+
+def served() -> list[dict[str, Any]]:
+    """What starts the service on a cluster: a Deployment and a Service."""
+    return list(yaml.safe_load_all((FOLDER / "kubernetes" / "service.yaml").read_text(encoding="utf-8")))
 
 
 def _filled(value: Any, values: dict[str, Any]) -> Any:
@@ -85,10 +97,31 @@ def test_every_field_of_a_job_stands_where_kubernetes_reads_it() -> None:
         assert "{{" not in json.dumps(job)
 
 
+def test_the_service_of_a_cluster_is_the_one_of_the_compose_file_and_leads_to_it() -> None:
+    deployment, service = served()
+    composed = yaml.safe_load((FOLDER / "compose.yaml").read_text(encoding="utf-8"))["services"]["service"]
+    assert deployment["spec"].keys() <= DEPLOYMENT
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod.keys() <= SERVED_POD
+    assert container.keys() <= SERVED_CONTAINER
+    assert container["args"] == composed["command"]
+    assert find_spec(composed["command"][2]) is not None
+    for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[name].keys() == PROBE
+        assert container[name]["httpGet"]["path"] in OPEN_PATHS
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert labels == service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == [container["ports"][0]["name"]]
+    assert deployment["spec"]["replicas"] == 1, "limits of keys are counted in one process"
+
+
 @pytest.mark.slow
-def test_kubernetes_takes_the_jobs(tmp_path: Path) -> None:
-    for job in jobs()[:1]:
-        validated(tmp_path, VALIDATE_JOB, ["kubernetes-validate==1.37.0"], json.dumps(job), *KUBERNETES)
+def test_kubernetes_takes_the_jobs_and_the_service(tmp_path: Path) -> None:
+    for place, document in enumerate([jobs()[0], *served()]):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        validated(folder, VALIDATE_JOB, ["kubernetes-validate==1.37.0"], json.dumps(document), *KUBERNETES)
 
 
 @pytest.mark.slow

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +55,11 @@ class Served:
             assert self.client.post(f"/v1/experiments/{identifier}/start", headers=key).status_code == 200
         return identifier
 
+    def experiment_once(self, key: dict[str, str]) -> str:
+        """The id of the one experiment that tests share which leave it as it is."""
+        known = self.client.get("/v1/experiments", headers=key).json()["items"]
+        return str(known[0]["experiment_id"]) if known else self.experiment(key)
+
 
 @pytest.fixture(autouse=True)
 def _fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +102,17 @@ def serve_customers(warehouse: Warehouse) -> Iterator[Served]:
 def served(sqlite_warehouse: Warehouse) -> Iterator[Served]:
     """On SQLite."""
     yield from serve_customers(sqlite_warehouse)
+
+
+@pytest.fixture(scope="module")
+def served_to_all(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One service for all tests of a file that leave nothing behind which another would see."""
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copy(sqlite_template, folder / "warehouse.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAPTORFLOW_HOME", str(folder))
+        patch.setattr(hook_courier, "SECONDS_BETWEEN_ROUNDS", 1e6)
+        yield from serve_customers(Warehouse(f"sqlite:///{folder / 'warehouse.db'}"))
 
 
 @pytest.fixture
@@ -141,6 +159,11 @@ def prefect(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
         wanted = await request.json()
         started.append(wanted | {"id": f"00000000-0000-4000-8000-{len(started):012}", "state_name": "Scheduled"})
         return started[-1]
+
+    @app.post("/api/flow_runs/filter")
+    async def paused(request: Request) -> list[dict[str, Any]]:
+        wanted = (await request.json())["flow_runs"]["state"]["type"]["any_"]
+        return [one for one in started if one.get("state", {}).get("type") in wanted]
 
     @app.get("/api/flow_runs/{identifier}", response_model=None)
     def run(identifier: str) -> dict[str, Any] | JSONResponse:

@@ -48,9 +48,11 @@ def test_more_than_four_megabytes_are_refused_whatever_they_say_of_themselves(se
         ("get", "/v1/nothing", b"", 404),
     ],
 )
-def test_what_cannot_be_read_is_a_problem(served: Served, method: str, path: str, content: bytes, status: int) -> None:
-    headers = served.key("admin") | {"content-type": "application/json"}
-    answer = served.client.request(method, path, headers=headers, content=content)
+def test_what_cannot_be_read_is_a_problem(
+    served_to_all: Served, method: str, path: str, content: bytes, status: int
+) -> None:
+    headers = served_to_all.key("admin") | {"content-type": "application/json"}
+    answer = served_to_all.client.request(method, path, headers=headers, content=content)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert "Traceback" not in answer.text

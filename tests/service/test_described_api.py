@@ -37,14 +37,18 @@ def described(sqlite_warehouse: Warehouse) -> Iterator[tuple[Served, schemathesi
         yield served, schemathesis.openapi.from_asgi("/openapi.json", served.app)
 
 
-def tried(served: Served, schema: schemathesis.BaseSchema, examples: int) -> list[str]:
-    """Send calls to every operation; gives what was found."""
+def tried(served: Served, schema: schemathesis.BaseSchema, examples: int, *, in_turn: bool = False) -> list[str]:
+    """Send calls to every operation; gives what was found.
+
+    Args:
+        in_turn: send each operation either what is right or what is wrong, by turns, not both.
+    """
     key = served.key("admin", per_minute=10_000_000)
     served.experiment(key)
     problems: list[str] = []
-    for result in schema.get_all_operations():
-        operation = result.ok()
-        for mode in GenerationMode:
+    for place, result in enumerate(schema.get_all_operations()):
+        operation, modes = result.ok(), list(GenerationMode)
+        for mode in modes[place % len(modes) :][:1] if in_turn else modes:
             try:
                 _send(operation, mode, key, examples)
             except FailureGroup as failures:
@@ -70,7 +74,7 @@ def _send(operation: Any, mode: GenerationMode, key: dict[str, str], examples: i
 def test_nothing_it_is_sent_finds_it_other_than_described(
     described: tuple[Served, schemathesis.BaseSchema],
 ) -> None:
-    assert tried(*described, examples=1) == []
+    assert tried(*described, examples=1, in_turn=True) == []
 
 
 @pytest.mark.slow

@@ -6,8 +6,9 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -41,17 +42,31 @@ def ran(command: list[str], surroundings: dict[str, str], folder: Path) -> str:
     return done.stdout
 
 
+def printed_by(block: str) -> str:
+    """What a block of Python prints, in this process: another would import for seconds."""
+    with redirect_stdout(StringIO()) as printed:
+        exec(compile(block, DOCS.name, "exec"), {"__name__": "__main__"})  # our own page
+    return printed.getvalue()
+
+
 @pytest.mark.usefixtures("scored_here")
-def test_what_the_page_shows_runs(surroundings: dict[str, str], tmp_path: Path) -> None:
+def test_what_the_page_shows_runs(
+    surroundings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if shutil.which("curl") is None:
         pytest.skip("no curl")
-    (shell,), (flag, writing), (javascript,) = (blocks(name) for name in ("bash", "python", "javascript"))
+    (shell,), (flag, writing, agent), (javascript,) = (blocks(name) for name in ("bash", "python", "javascript"))
     printed = ran(["bash", "-euc", shell], surroundings, tmp_path)
     assert '"recorded":1' in printed
     assert '"status":"insufficient_data"' in printed
     arm = re.findall(r'"variant":"(\w+)"', printed)[0]
-    assert ran([sys.executable, "-c", flag], surroundings, tmp_path).strip() == arm
-    assert "prefer" in ran([sys.executable, "-c", writing], surroundings, tmp_path).lower()
+    for name in ("ADDRESS", "KEY"):
+        monkeypatch.setenv(name, surroundings[name])
+    assert printed_by(flag).strip() == arm
+    assert "prefer" in printed_by(writing).lower()
+    listed, advised = printed_by(agent).splitlines()
+    assert "list_recommendations" in listed
+    assert "prefer" in advised.lower()
     node = shutil.which("node")
     if node is not None and (JAVASCRIPT / "node_modules").is_dir():
         assert ran([node, "--input-type=module", "-e", javascript], surroundings, JAVASCRIPT).strip() == arm

@@ -110,35 +110,35 @@ def test_an_outcome_counts_once_under_its_idempotency_key(served: Served) -> Non
         ("/{id}/start", {"started_at": "2026-01-01T00:00:00"}, "body.started_at"),
     ],
 )
-def test_bad_input_names_its_field(served: Served, path: str, body: dict[str, Any], field: str) -> None:
-    key = served.key("admin")
-    answer = served.client.post(LIST + path.format(id=served.experiment(key)), headers=key, json=body)
+def test_bad_input_names_its_field(served_to_all: Served, path: str, body: dict[str, Any], field: str) -> None:
+    key = served_to_all.key("admin")
+    place = path.format(id=served_to_all.experiment_once(key))
+    answer = served_to_all.client.post(LIST + place, headers=key, json=body)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
     assert len(answer.json()["errors"][0]["problem"]) > 10
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "status", "word"),
-    [
-        ("", {"name": "x", "variants": ARMS, "metric_name": "m", "design": {"trafic": 1}}, 422, "traffic_share"),
-        ("", {"name": "x", "variants": CHANGED, "metric_name": "m"}, 422, "did you mean 'emoji_count'?"),
-        ("/{id}/outcomes", {"unit_id": "stranger", "outcome": 1}, 422, "has no arm"),
-        ("/{id}/outcomes", {"unit_id": "u\u0000", "outcome": 1}, 422, "NUL"),
-        ("/{id}/assignments", {"unit_id": "u\u0000"}, 422, "NUL"),
-        ("/{id}/assignments", {"unit_id": "  "}, 422, "unit id"),
-        ("/{id}/assignments", {"unit_id": "u", "segment": {"a=b": 1}}, 422, "segment"),
-        ("/{id}/decide", {}, 409, "no answer"),
-        ("/{id}/decide", {"winner": "nobody"}, 422, "nobody"),
-        ("/exp_none/start", {}, 404, "no such experiment"),
-    ],
-)
-def test_what_the_engine_refuses_is_told_in_its_words(
-    served_mostly: Served, path: str, body: dict[str, Any], status: int, word: str
-) -> None:
+REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
+    ("", {"name": "x", "variants": ARMS, "metric_name": "m", "design": {"trafic": 1}}, 422, "traffic_share"),
+    ("", {"name": "x", "variants": CHANGED, "metric_name": "m"}, 422, "did you mean 'emoji_count'?"),
+    ("/{id}/outcomes", {"unit_id": "stranger", "outcome": 1}, 422, "has no arm"),
+    ("/{id}/outcomes", {"unit_id": "u\u0000", "outcome": 1}, 422, "NUL"),
+    ("/{id}/assignments", {"unit_id": "u\u0000"}, 422, "NUL"),
+    ("/{id}/assignments", {"unit_id": "  "}, 422, "unit id"),
+    ("/{id}/assignments", {"unit_id": "u", "segment": {"a=b": 1}}, 422, "segment"),
+    ("/{id}/decide", {}, 409, "no answer"),
+    ("/{id}/decide", {"winner": "nobody"}, 422, "nobody"),
+    ("/exp_none/start", {}, 404, "no such experiment"),
+]
+
+
+def test_what_the_engine_refuses_is_told_in_its_words(served_mostly: Served) -> None:
     key = served_mostly.key("admin")
-    answer = served_mostly.client.post(LIST + path.format(id=served_mostly.experiment(key)), headers=key, json=body)
-    assert (answer.status_code, word in answer.json()["detail"]) == (status, True), answer.text
+    identifier = served_mostly.experiment(key)
+    for path, body, status, word in REFUSED:
+        answer = served_mostly.client.post(LIST + path.format(id=identifier), headers=key, json=body)
+        assert (answer.status_code, word in answer.json()["detail"]) == (status, True), answer.text
 
 
 def test_one_bad_unit_among_those_that_wait_is_no_reason_for_the_others(served: Served) -> None:

@@ -72,7 +72,7 @@ def test_patterns_and_recommendations_are_the_workspaces_own(served_twice: Serve
     advice = ask("/v1/recommendations", headers=own, params={"task_type": "social_media_post", "k": 5}).json()
     assert [one["action"] for one in advice["items"]] == ["prefer", "avoid"]
     assert ask("/v1/patterns", headers=other).json()["items"] == []
-    assert ask("/v1/workspaces", headers=own).json() == {"items": ["acme"]}
+    assert ask("/v1/workspaces", headers=own).json() == {"items": ["acme"], "scopes": ["read"]}
     unknown = ask("/v1/recommendations", headers=own, params={"task_type": "sing"})
     assert (unknown.status_code, "sing" in unknown.json()["detail"]) == (422, True)
 

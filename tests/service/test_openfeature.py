@@ -103,11 +103,11 @@ def test_holdouts_and_experiments_assigned_elsewhere_are_no_flags(served: Served
     ],
 )
 def test_what_cannot_be_evaluated_is_told_in_the_protocols_words(
-    served: Served, path: str, content: bytes, status: int, code: str
+    served_to_all: Served, path: str, content: bytes, status: int, code: str
 ) -> None:
-    key = served.key("admin")
-    served.experiment(key)
-    answer = served.client.post(FLAGS + path, headers=key, content=content)
+    key = served_to_all.key("admin")
+    served_to_all.experiment_once(key)
+    answer = served_to_all.client.post(FLAGS + path, headers=key, content=content)
     assert (answer.status_code, answer.json()["errorCode"]) == (status, code)
 
 

@@ -14,6 +14,11 @@ FALSE_DEFAULTS = 0.05  # expected share of false ones among all that a program e
 WINNER, NO_DIFFERENCE, HARMED = "winner", "no_difference", "harmed"
 INVALID = ("invalid", "contradicted")
 Values = Mapping[str, Value | None]
+STANDINGS = {
+    "current": "yes",
+    "retired": "no longer",
+    "not_proven_enough": "not yet: won, but the program's false discovery rate asks for more; repeat it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +168,11 @@ def _one_in_words(name: str, value: Any, before: Any, patterns: Mapping[str, str
         return f"{'do' if value else 'leave off'} what pattern {key} says"
     shown = "as it is" if value is None else value
     return f"{name} = {shown}" + (f" instead of {before}" if before is not None else "")
+
+
+def in_words(row: Mapping[str, Any]) -> str:
+    """Whether a default stands, as `LoopService.defaults` gives it, and why not."""
+    standing = STANDINGS[row["standing"]]
+    if row["standing"] == "retired":
+        standing += f" ({row['retired_at']:%Y-%m-%d}): {row['retired_reason']}"
+    return standing

@@ -160,18 +160,32 @@ class LoopService:
             UnknownNameError: if there is no such workspace.
         """
         find_workspace(self._warehouse, workspace_id)
-        withheld = [
-            {
-                "workspace_id": workspace_id,
-                "experiment_id": one.experiment.experiment_id,
-                "experiment_name": one.experiment.name,
-                "metric_name": one.experiment.metric_name,
-                "statement": one.statement,
-                "p_value": one.experiment.p_value,
-                "level": one.level,
-                "standing": "not_proven_enough",
-            }
-            for one in self.settle(workspace_id)
-        ]
-        rows = store.stored_defaults(self._warehouse, workspace_id)
-        return [row | {"standing": "retired" if row["retired_at"] else "current"} for row in rows] + withheld
+        withheld = self.settle(workspace_id)
+        return _with_standing(workspace_id, store.stored_defaults(self._warehouse, workspace_id), withheld)
+
+    def known_defaults(self, workspace_id: str) -> list[Row]:
+        """The same from the sealed decisions alone, for those who only look: nothing is written.
+
+        Raises:
+            UnknownNameError: if there is no such workspace.
+        """
+        find_workspace(self._warehouse, workspace_id)
+        program = defaults_of(store.decided_experiments(self._warehouse, workspace_id))
+        return _with_standing(workspace_id, store.rows_of(workspace_id, program.defaults), program.withheld)
+
+
+def _with_standing(workspace_id: str, rows: Sequence[Row], withheld: Sequence[Default]) -> list[Row]:
+    not_proven = [
+        {
+            "workspace_id": workspace_id,
+            "experiment_id": one.experiment.experiment_id,
+            "experiment_name": one.experiment.name,
+            "metric_name": one.experiment.metric_name,
+            "statement": one.statement,
+            "p_value": one.experiment.p_value,
+            "level": one.level,
+            "standing": "not_proven_enough",
+        }
+        for one in withheld
+    ]
+    return [row | {"standing": "retired" if row["retired_at"] else "current"} for row in rows] + not_proven

@@ -149,7 +149,7 @@ def _relative(effect: Row) -> tuple[float, float, float] | None:
 
 def save_defaults(warehouse: Warehouse, workspace_id: str, defaults: Sequence[Default]) -> None:
     """Keep all defaults, retired ones included; the same again changes nothing."""
-    rows = [_row(workspace_id, one) for one in defaults]
+    rows = rows_of(workspace_id, defaults)
     with warehouse.begin() as connection:
         warehouse.upsert(connection, WorkspaceDefault, rows)
 
@@ -159,6 +159,20 @@ def stored_defaults(warehouse: Warehouse, workspace_id: str) -> list[Row]:
     table = WorkspaceDefault
     statement = select(table.__table__).where(table.workspace_id == workspace_id)
     return warehouse.rows(statement.order_by(table.retired_at.is_not(None), table.since.desc(), table.experiment_id))
+
+
+def rows_of(workspace_id: str, defaults: Sequence[Default]) -> list[Row]:
+    """Defaults as they are kept, in the order of `stored_defaults`."""
+    newest_first = sorted(defaults, key=_newest_last, reverse=True)
+    return [_row(workspace_id, one) for one in sorted(newest_first, key=_is_retired)]
+
+
+def _newest_last(one: Default) -> datetime:
+    return one.experiment.completed_at
+
+
+def _is_retired(one: Default) -> bool:
+    return one.retired_at is not None
 
 
 def _row(workspace_id: str, one: Default) -> Row:

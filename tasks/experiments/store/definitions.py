@@ -18,7 +18,7 @@ from tasks.warehouse.schema import Experiment, ExperimentArm, ExperimentMetric, 
 
 LISTED = (
     *(Experiment.experiment_id, Experiment.workspace_id, Experiment.name, Experiment.metric_name, Experiment.status),
-    *(Experiment.winner, Experiment.created_at, Experiment.started_at, Experiment.completed_at),
+    *(Experiment.winner, Experiment.conclusion, Experiment.created_at, Experiment.started_at, Experiment.completed_at),
 )
 
 

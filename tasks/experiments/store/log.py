@@ -53,7 +53,8 @@ class DecisionLog:
         last = select(func.max(newest.c.look)).where(newest.c.experiment_id == table.experiment_id).scalar_subquery()
         texts = [table.result[name].as_string().label(name) for name in ("status", "headline", "winner")]
         better, p_value = table.result["better_than_control"].as_json(), table.result["p_value"].as_float()
-        columns = (table.experiment_id, table.n, table.looked_at, *texts, better.label("better_than_control"))
+        expected = table.result[("forecast", "by")].as_string().label("expected_at")
+        columns = (table.experiment_id, table.n, table.looked_at, *texts, better.label("better_than_control"), expected)
         query = select(*columns, p_value.label("p_value")).where(table.look == last)
         if found:
             several = table.result["better_than_control"].as_string().like("%,%")

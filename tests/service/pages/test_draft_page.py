@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -15,7 +15,8 @@ from service.pages.draft import LONGEST
 from tasks.json_output import plain
 from tasks.models.service import ModelService
 from tasks.warehouse import Warehouse
-from tests.generators.agencies import HOSTILE, write_agency
+from tests.generators.agencies import HOSTILE
+from tests.service.pages.conftest import Agency
 
 PAGE = "/draft?id=client-0005"  # six patterns: a question, a video, many words, a call to action, a day, a word
 
@@ -32,11 +33,11 @@ class ScoredHere:
 
 
 @pytest.fixture
-def app(sqlite_warehouse: Warehouse) -> FastAPI:
-    write_agency(sqlite_warehouse, 6, nights=1, hostile=True)
-    app = create_app(sqlite_warehouse)
-    app.state.scoring = ScoredHere(sqlite_warehouse)
-    return app
+def app(agency: Agency) -> Iterator[FastAPI]:
+    app = create_app(agency.warehouse)
+    app.state.scoring = ScoredHere(agency.warehouse)
+    yield app
+    app.state.warehouse.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from tasks.warehouse import Warehouse
 from tests.generators.agencies import write_agency
 from tests.service.conftest import listening
 from tests.service.pages.test_draft_page import ScoredHere
+from tests.service.pages.test_experiment_pages import running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
@@ -33,6 +34,8 @@ PAGES = {
     "learnings": "/learnings?id=client-0005&q=question",
     "draft": "/draft?id=client-0005",
     "experiments": "/experiments",
+    "calendar": "/calendar",
+    "backlog": "/backlog?id=client-0005",
     "models": "/models",
     "model": "/model?id=client-0006&type=ENGAGEMENT_PREDICTOR",
     "debates": "/debates",
@@ -72,6 +75,7 @@ def look_at_all(
     about: str,
     chosen: Collection[str] = PAGES,
     screens: Collection[str] = SCREENS,
+    more: Mapping[str, str] | None = None,
 ) -> list[str]:
     """What is wrong on some pages and screens; all of them unless some are chosen."""
     problems: list[str] = []
@@ -80,8 +84,9 @@ def look_at_all(
         for name in screens:
             context = screen(chromium, name, problems)
             page = context.new_page()
-            for what in chosen:
-                page.goto(f"{address}{PAGES[what]}", wait_until="load")
+            for what, where in ({name: PAGES[name] for name in chosen} | dict(more or {})).items():
+                answer = page.goto(f"{address}{where}", wait_until="load")
+                problems += [f"{what} on {name} failed"] if answer is None or answer.status >= 500 else []
                 wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                 problems += [f"{what} on {name} is {wider} pixels wider than the screen"] if wider > 0 else []
                 problems += [f"{what} on {name} has {n} headings"] if (n := page.locator("h1").count()) != 1 else []
@@ -93,7 +98,7 @@ def look_at_all(
 
 def test_the_fullest_pages_fit_a_telephone_and_obey_the_policy(sqlite_warehouse: Warehouse, chromium: Browser) -> None:
     write_agency(sqlite_warehouse, 14, nights=1, hostile=True)
-    fullest = ("home", "workspace", "hostile", "early", "learnings")
+    fullest = ("home", "workspace", "hostile", "early", "learnings", "calendar", "backlog")
     assert look_at_all(sqlite_warehouse, chromium, "14", fullest, ["narrow-dark"]) == []
 
 
@@ -103,7 +108,8 @@ def test_every_page_fits_each_screen_and_obeys_the_policy(
     n: int, sqlite_warehouse: Warehouse, chromium: Browser
 ) -> None:
     write_agency(sqlite_warehouse, n, hostile=True)
-    assert look_at_all(sqlite_warehouse, chromium, str(n)) == []
+    more = {"experiment": f"/experiment?id={running(sqlite_warehouse).experiment_id}"} if n else {}
+    assert look_at_all(sqlite_warehouse, chromium, str(n), more=more) == []
 
 
 @pytest.mark.slow

@@ -15,13 +15,14 @@ from tasks.settings import get_settings
 from tasks.swarm import AgentDebateOrchestrator
 from tasks.transfer.exchange.signing import KEY_FILE
 from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import ReleaseBenefit, ReleaseImport, StepOutcome, TransferRelease
+from tasks.warehouse.schema import ReleaseBenefit, ReleaseImport, StepOutcome
 from tests.factories import store
 from tests.generators.agencies import HOSTILE, HOSTILE_ID, write_agency
 from tests.release_factories import manifest_of, name_of, noisy_sums
+from tests.service.pages.conftest import Agency
 
 Pages = Callable[[Warehouse], TestClient]
-LISTS = ("/", "/experiments", "/models", "/debates", "/runs", "/releases")
+LISTS = ("/", "/experiments", "/calendar", "/models", "/debates", "/runs", "/releases")
 MODEL = "/model?id=client-0006&type=ENGAGEMENT_PREDICTOR"
 
 
@@ -38,17 +39,20 @@ def test_every_list_is_a_page_also_where_nothing_is(warehouse: Warehouse, pages:
 def test_postgresql_gives_a_page_of_each_kind(postgres_warehouse: Warehouse, pages: Pages) -> None:
     write_agency(postgres_warehouse, 14, nights=2)
     browser = pages(postgres_warehouse)
-    own = ("/workspace?id=client-0013", "/learnings?id=client-0003", "/learnings?id=client-0003&q=a%00question")
+    own = (
+        "/workspace?id=client-0013",
+        "/backlog?id=client-0005",
+        "/learnings?id=client-0003",
+        "/learnings?id=client-0003&q=a%00question",
+    )
     for path in (*LISTS, MODEL, *own):
         answer = browser.get(path)
         assert answer.status_code == 200, path
         assert 'class="source"' in answer.text
 
 
-def test_every_list_is_full_and_light_and_holds_no_markup_of_others(sqlite_warehouse: Warehouse, pages: Pages) -> None:
-    write_agency(sqlite_warehouse, 60, hostile=True)
-    store(sqlite_warehouse, TransferRelease, [release()])
-    browser = pages(sqlite_warehouse)
+def test_every_list_is_full_and_light_and_holds_no_markup_of_others(agency: Agency) -> None:
+    browser = agency.browser
     for path in (*LISTS, MODEL):
         text = browser.get(path).text
         assert "<script>alert" not in text
@@ -145,8 +149,3 @@ def test_a_broken_page_says_so_and_shows_no_traceback(
 
 def broken(_: Warehouse) -> None:
     raise ValueError("postgresql://raptor:swordfish@db")
-
-
-def release() -> dict[str, object]:
-    row = {"period": "2026-11-01", "status": "published", "catalogue_version": 1, "epsilon": 1.0, "delta": 1e-6}
-    return row | {"rho": 0.1, "noise_scale": 3.2, "as_of": datetime.now(UTC), "run_id": "test"}

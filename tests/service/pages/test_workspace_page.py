@@ -11,6 +11,7 @@ from tasks.learnings import LearningService
 from tasks.warehouse import Warehouse
 from tests.generators.agencies import HOSTILE, HOSTILE_ID, write_agency
 from tests.learning_history import write_history
+from tests.service.pages.conftest import Agency
 
 Pages = Callable[[Warehouse], TestClient]
 BUTTON: dict[str, Any] = {"kind": "experiment", "metric": "click_rate", "winner": "green", "lift": 0.1}
@@ -27,17 +28,15 @@ def test_patterns_come_with_intervals_in_words_and_as_pictures(warehouse: Wareho
     assert "Analysis of" in text
 
 
-def test_too_little_data_says_how_much_would_be_enough(sqlite_warehouse: Warehouse, pages: Pages) -> None:
-    write_agency(sqlite_warehouse, 5)
-    text = pages(sqlite_warehouse).get("/workspace?id=client-0004").text
+def test_too_little_data_says_how_much_would_be_enough(agency: Agency) -> None:
+    text = agency.browser.get("/workspace?id=client-0004").text
     assert "31 posts with engagement, needs 200" in text
     assert "too little" in text
     assert "other workspaces of the organization, or" in text
 
 
-def test_beside_a_lift_stands_what_doing_it_would_bring(sqlite_warehouse: Warehouse, pages: Pages) -> None:
-    write_agency(sqlite_warehouse, 5, nights=1)
-    text = pages(sqlite_warehouse).get("/workspace?id=client-0003").text
+def test_beside_a_lift_stands_what_doing_it_would_bring(agency: Agency) -> None:
+    text = agency.browser.get("/workspace?id=client-0003").text
     rows = text.split("If you do it</th>")[1].split("</table>")[0]
     assert "+9 % (-2 … +21)" in rows
     assert "from 3 experiments of yours and 1 of your organization" in rows
@@ -45,18 +44,16 @@ def test_beside_a_lift_stands_what_doing_it_would_bring(sqlite_warehouse: Wareho
     assert "The cheapest one that would tell" in text
 
 
-def test_early_signals_are_something_to_try_and_no_pattern(sqlite_warehouse: Warehouse, pages: Pages) -> None:
-    write_agency(sqlite_warehouse, 14, nights=1)
-    text = pages(sqlite_warehouse).get("/workspace?id=client-0013").text
+def test_early_signals_are_something_to_try_and_no_pattern(agency: Agency) -> None:
+    text = agency.browser.get("/workspace?id=client-0013").text
     assert "Worth a try: end with a call to action, &lt;client-0013&gt;" in text
     assert "effect +18 % (95 %: -2 … +41 %), 5 workspaces; an association" in text
     assert "enough would be 200 posts" in text
     assert "If you do it</th>" not in text
 
 
-def test_what_was_learned_says_whether_it_still_holds(sqlite_warehouse: Warehouse, pages: Pages) -> None:
-    write_agency(sqlite_warehouse, 2, nights=1)
-    browser = pages(sqlite_warehouse)
+def test_what_was_learned_says_whether_it_still_holds(agency: Agency) -> None:
+    browser = agency.browser
     for address in ("/workspace?id=client-0001", "/learnings?id=client-0001"):
         text = browser.get(address).text
         assert "Client 0001 &amp; Sons: a question in the title wins" in text
@@ -91,10 +88,9 @@ def test_a_question_recalls_what_this_workspace_learned_and_nobody_elses(warehou
     assert browser.get("/learnings?id=nobody").status_code == 404
 
 
-def test_ids_hold_any_sign(sqlite_warehouse: Warehouse, pages: Pages) -> None:
-    write_agency(sqlite_warehouse, 2, hostile=True)
-    browser = pages(sqlite_warehouse)
-    home = browser.get("/").text
+def test_ids_hold_any_sign(agency: Agency) -> None:
+    browser = agency.browser
+    home = browser.get("/?q=y%3D1").text
     href = home[home.index('href="/workspace?id=..') + 6 :].split('"')[0].replace("&amp;", "&")
     assert browser.get(href).status_code == 200
     assert browser.get("/workspace", params={"id": HOSTILE_ID}).text.count("<b>") == 0

@@ -140,9 +140,11 @@ def test_the_decision_itself_writes_and_retires_the_default_of_its_workspace_alo
     assert default["statement"] == "media_type = video"
     assert default["effect_low"] < default["effect"] < default["effect_high"]
     assert service.defaults("acme") == [default], "asked again it is the same"
+    assert service.known_defaults("acme") == [default], "and to those who only look"
     assert service.defaults("zenith") == []
     second = run(engine, (0.35, 0.2), "second")
     (retired,) = service.defaults("acme")
     assert (retired["standing"], retired["retired_by"]) == ("retired", second)
+    assert service.known_defaults("acme") == [retired]
     with pytest.raises(UnknownNameError, match="nobody"):
         service.defaults("nobody")

@@ -59,7 +59,8 @@ def test_an_experiment_takes_what_it_does_not_say_from_its_workspace_and_keeps_t
 def filled(service: ExperimentService, n: int, secondary: int, real: int) -> Any:
     """An experiment whose first `real` secondary metrics differ by .5 standard deviations, the others by none."""
     names = [f"m{i}" for i in range(secondary)]
-    made = service.create_experiment("many", "acme", TWO, "clicked", metric_kind="binary", secondary=names)
+    design = {"metric_kind": "binary", "secondary": names, "salt": "of the tests"}
+    made = service.create_experiment("many", "acme", TWO, "clicked", **design)
     service.start_experiment(made.experiment_id)
     units = [f"u{i}" for i in range(n)]
     arms = service.assign_variants(made.experiment_id, units)
