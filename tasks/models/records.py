@@ -236,6 +236,23 @@ class PredictionBatch:
     served_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OutcomeCounts:
+    """What became of outcomes that were sent.
+
+    Attributes:
+        recorded: rows whose outcome is new; `repeated` had theirs before, `unpredicted` were never predicted.
+    """
+
+    recorded: int
+    repeated: int
+    unpredicted: int
+
+    def as_dict(self) -> dict[str, int]:
+        """For an answer."""
+        return asdict(self)
+
+
 NO_DRIFT, WARNING, CRITICAL = "no_drift", "warning", "critical"
 INSUFFICIENT_DATA = "insufficient_data"
 CONTINUE, SOON, NOW = "continue_monitoring", "schedule_retrain_soon", "immediate_retrain_required"

@@ -22,6 +22,7 @@ from tasks.models.records import (
     ModelKey,
     ModelType,
     MoveResult,
+    OutcomeCounts,
     Prediction,
     Run,
     Schedule,
@@ -37,7 +38,7 @@ from tasks.models.serving.predictions import preview_of
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.serving.router import PredictionRouter
 from tasks.models.specs import ModelSpec, load_spec
-from tasks.models.store import ModelStore
+from tasks.models.store import ModelStore, record_outcomes
 from tasks.models.training.dataset import ModelRows
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import content_frame, find_workspace, touch_frame
@@ -45,6 +46,7 @@ from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
 
 Source = Warehouse | Snapshot | ChunkSnapshot
 BY_HAND = "by-hand"
+LARGEST_LOG = 60.0
 POSTS_BESIDE_A_DRAFT = 500  # of which its level is taken, and whether rates or counts are meant
 logger = logging.getLogger("raptorflow")
 
@@ -163,6 +165,26 @@ class ModelService:
         find_workspace(self.store.warehouse, workspace_id)
         rows = ModelRows(self._frame(spec, workspace_id, source, None), spec)
         return PredictionRouter(self.promoter, self.rollouts).predict(key, rows.everything, row_ids, run)
+
+    def record_outcomes(
+        self,
+        workspace_id: str,
+        model_type: ModelType | str,
+        values: Mapping[str, float | str],
+        run_id: str | None = None,
+    ) -> OutcomeCounts:
+        """Note what came of rows that were predicted; drift is seen by it at once. The first outcome of a row stands.
+
+        Args:
+            values: by row: its label, or for engagement a number on the scale of `expected`.
+
+        Raises:
+            InputError: for a value that is none of this model's.
+        """
+        key = self._key(workspace_id, model_type)
+        is_number = load_spec(key.model_type).target == "engagement"
+        known = {row_id: _outcome(row_id, value, is_number=is_number) for row_id, value in values.items()}
+        return record_outcomes(self.store.warehouse, key, known, run_id or BY_HAND)
 
     def preview(self, workspace_id: str, model_type: ModelType | str, row: Mapping[str, Any]) -> dict[str, Any]:
         """Predict a post that is not published yet, beside the workspace's newest ones; nothing is logged.
@@ -283,6 +305,15 @@ class ModelService:
         if isinstance(source, ChunkSnapshot):
             source = source.content if spec.rows == "content" else source.touches
         return read(self.store.warehouse if source is None else source, workspace_id, until=as_of)
+
+
+def _outcome(row_id: str, value: float | str, *, is_number: bool) -> float | str:
+    """A value as predictions have it: a number on a log scale, or a label."""
+    if not is_number:
+        return str(int(value)) if isinstance(value, (bool, float, int)) and value == int(value) else str(value)
+    if isinstance(value, (str, bool)) or not abs(value) <= LARGEST_LOG:
+        raise InputError(f"row '{row_id[:64]}': {value!r} is no engagement on the log scale of `expected`")
+    return float(value)
 
 
 def each_alone(key: ModelKey, work: Callable[[ModelKey], UpdateResult]) -> UpdateResult:
