@@ -45,6 +45,20 @@ class PredictionsBody(Body):
     workspace: Name = None
 
 
+class CameBody(Body):
+    """What came of one row: its label (0 or 1 for conversions), or engagement on the log scale of `expected`."""
+
+    row_id: Annotated[str, Field(min_length=1, max_length=128)]
+    value: Annotated[str, Field(min_length=1, max_length=128)] | bool | Annotated[float, Field(allow_inf_nan=False)]
+
+
+class CameOfRowsBody(Body):
+    """What came of rows that were predicted."""
+
+    outcomes: Annotated[list[CameBody], Field(min_length=1, max_length=MOST_ROWS)]
+    workspace: Name = None
+
+
 class PromotionBody(Body):
     """What is to serve: a version, or the newest challenger."""
 
@@ -100,6 +114,16 @@ def predict(model_type: Type, body: PredictionsBody, caller: Writer, scoring: Be
     items = scoring.predict(workspace_id, model_type, body.row_ids)
     caller.record(workspace_id, f"{model_type}: {len(items)} rows")
     return JSONResponse({"items": items})
+
+
+@router.post("/predictions/{model_type}/outcomes")
+def record_what_came(model_type: Type, body: CameOfRowsBody, caller: Writer, rooms: AllRooms) -> JSONResponse:
+    """What came of predicted rows: drift is seen by it at once. The first outcome of a row stands, so send it again."""
+    workspace_id = caller.workspace(body.workspace)
+    values = {one.row_id: one.value for one in body.outcomes}
+    counts = rooms.models.record_outcomes(workspace_id, model_type, values, run_id=f"key {caller.key.key_id}")
+    caller.record(workspace_id, f"{model_type}: {len(values)} outcomes")
+    return JSONResponse(counts.as_dict())
 
 
 @router.post("/models/{model_type}/promote")

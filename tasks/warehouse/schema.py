@@ -478,9 +478,7 @@ class ModelOutcome(Base):
     """What came of a row that a version had predicted, and what it lost by that; the first to be known stands."""
 
     __tablename__ = "model_outcome"
-    __table_args__ = (
-        Index("model_outcome_by_instant", "workspace_id", "model_type", "version_name", "recorded_at"),
-    )
+    __table_args__ = (Index("model_outcome_by_instant", "workspace_id", "model_type", "version_name", "recorded_at"),)
     workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
     model_type: Mapped[str] = mapped_column(Label, primary_key=True)
     version_name: Mapped[str] = mapped_column(Label, primary_key=True)

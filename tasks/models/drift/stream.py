@@ -191,7 +191,7 @@ def _beside_before(days: Sequence[datetime], outcomes: Moments, thresholds: Drif
     shown = np.flatnonzero((least > 0) & (share >= thresholds.warning))
     if not len(shown):
         return []
-    best = shown[np.argmax(least[shown])]
+    best = _clearest(before, after, shown)
     day = days[starts[best]]
     how = (
         f"since {day:%Y-%m-%d} the mean loss is {share[best]:.0%} above the one before "
@@ -212,10 +212,17 @@ def _moved(days: Sequence[datetime], predictions: Moments, thresholds: DriftThre
     shown = np.flatnonzero((least > 0) & (score >= thresholds.warning))
     if not len(shown):
         return []
-    best = shown[np.argmax(least[shown])]
+    best = _clearest(before, after, shown)
     day = days[starts[best]]
-    how = f"since {day:%Y-%m-%d} what it predicts lies {shift[best]:.1f} standard deviations from what it predicted before"
+    how = f"since {day:%Y-%m-%d} what it predicts lies {shift[best]:.1f} standard deviations from before"
     return [Finding(day, float(score[best]), how, False)]
+
+
+def _clearest(before: Moments, after: Moments, shown: NDArray[np.intp]) -> int:
+    """Of the days that show a change the one at which both sides differ most for their errors: where it began."""
+    error, _ = _error(before, after)
+    distance = np.abs(after.mean - before.mean) / error
+    return int(shown[np.argmax(distance[shown])])
 
 
 def _splits(values: Moments, least: int) -> tuple[NDArray[np.intp], Moments, Moments]:
