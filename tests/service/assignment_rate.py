@@ -60,6 +60,16 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+async def until_it_answers(client: httpx.AsyncClient) -> None:
+    """Wait for a service that starts."""
+    for _ in range(600):
+        try:
+            await client.get("/health")
+            return
+        except httpx.TransportError:
+            await asyncio.sleep(0.1)
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser()
@@ -87,13 +97,8 @@ def main() -> None:
 
 
 async def _measure(port: int, path: str, key: str, pid: int, options: argparse.Namespace) -> None:
-    async with httpx.AsyncClient() as client:
-        for _ in range(600):
-            try:
-                await client.get(f"http://127.0.0.1:{port}/health")
-                break
-            except httpx.TransportError:
-                await asyncio.sleep(0.1)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        await until_it_answers(client)
     await ask(port, path, key, 50, 200)
     await asyncio.sleep(3)
     for name, first in (("new units", 0), ("units seen before", 0)):
