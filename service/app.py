@@ -16,6 +16,7 @@ from service.callers import DECLARED
 from service.flags import Flags
 from service.gate import KeyGate
 from service.hook_courier import HookCourier
+from service.outcome_queue import OutcomeQueue
 from service.pages.drift_watch import DriftWatch
 from service.rooms import Rooms
 from service.routes import debates, experiments, findings, flags, models, runs
@@ -42,7 +43,7 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
     app.state.scoring, app.state.debates = Scoring(access.url), set()
     app.state.courier = HookCourier(access)
     app.state.assignments = AssignmentQueue(app.state.rooms)
-    app.state.watch = DriftWatch(access)
+    app.state.outcomes, app.state.watch = OutcomeQueue(app.state.rooms), DriftWatch(access)
     app.state.flags = Flags(app.state.rooms, app.state.assignments)
     _let_pages_ask(app, get_settings())
     app.add_middleware(BodyLimit)

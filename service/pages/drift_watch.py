@@ -19,7 +19,7 @@ from service.warehouse_access import WarehouseAccess
 if TYPE_CHECKING:
     from tasks.models.records import ModelKey
 
-SECONDS_BETWEEN_READINGS = 0.5
+SECONDS_BETWEEN_READINGS = 1.0
 SECONDS_OF_SILENCE = 15.0  # after which a word is sent, so that proxies keep the line and who has gone is noticed
 LONGEST_SECONDS = 600.0  # a browser comes again by itself; a line that nobody reads is not kept for ever
 MOST_VIEWERS = 500
@@ -31,14 +31,19 @@ class Channel:
 
     def __init__(self) -> None:
         self.viewers, self.number, self.event = 0, 0, b""
-        self.changed = asyncio.Event()
+        self.woken, self.woken_at = asyncio.Event(), time.monotonic()
         self.reading: asyncio.Task[None] | None = None
 
     def publish(self, event: bytes) -> None:
         """Let all viewers have this one."""
         self.number, self.event = self.number + 1, event
-        self.changed.set()
-        self.changed = asyncio.Event()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let all viewers look whether there is another strip; who finds none says so to its browser."""
+        self.woken_at = time.monotonic()
+        self.woken.set()
+        self.woken = asyncio.Event()
 
 
 class DriftWatch:
@@ -63,11 +68,10 @@ class DriftWatch:
             yield b"retry: 2000\n\n"
             seen, ends = 0, time.monotonic() + LONGEST_SECONDS
             while time.monotonic() < ends:
-                if channel.number == seen and not await _set_within(channel.changed, SECONDS_OF_SILENCE):
-                    yield b": nothing new\n\n"
-                    continue
-                seen = channel.number
-                yield channel.event
+                if channel.number == seen:
+                    await channel.woken.wait()
+                is_new, seen = channel.number != seen, channel.number
+                yield channel.event if is_new else b": nothing new\n\n"
         finally:
             channel.viewers -= 1
             if not channel.viewers:
@@ -82,6 +86,8 @@ class DriftWatch:
                 known = state
                 if event is not None:
                     channel.publish(event)
+                elif time.monotonic() - channel.woken_at > SECONDS_OF_SILENCE:
+                    channel.wake()
             except Exception as error:  # noqa: BLE001 - a warehouse that is locked or away answers the next reading
                 logger.warning("a strip waits: %s", type(error).__name__)
             await asyncio.sleep(SECONDS_BETWEEN_READINGS)
@@ -97,14 +103,6 @@ class DriftWatch:
         if state == known:
             return state, None
         return state, event_of(part("drift_strip.html", strip_context(warehouse, key)))
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
 
 
 def event_of(text: str) -> bytes:

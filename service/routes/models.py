@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, Field
 
 from service.callers import Admin, Reader, WorkspaceName, Writer
+from service.outcome_queue import OutcomeQueue
 from service.rooms import AllRooms
 from service.routes.answers import Body, Cursor, Limit, page, tagged
 from service.scoring import Scoring
@@ -82,7 +83,14 @@ def scoring_of(request: Request) -> Scoring:
     return scoring
 
 
+def outcomes_of(request: Request) -> OutcomeQueue:
+    """What writes the outcomes of the application that answers; for `Depends`."""
+    outcomes: OutcomeQueue = request.app.state.outcomes
+    return outcomes
+
+
 Beside = Annotated[Scoring, Depends(scoring_of)]
+Outcomes = Annotated[OutcomeQueue, Depends(outcomes_of)]
 
 
 @router.get("/models")
@@ -117,13 +125,11 @@ def predict(model_type: Type, body: PredictionsBody, caller: Writer, scoring: Be
 
 
 @router.post("/predictions/{model_type}/outcomes")
-def record_what_came(model_type: Type, body: CameOfRowsBody, caller: Writer, rooms: AllRooms) -> JSONResponse:
+async def record_what_came(model_type: Type, body: CameOfRowsBody, caller: Writer, outcomes: Outcomes) -> JSONResponse:
     """What came of predicted rows: drift is seen by it at once. The first outcome of a row stands, so send it again."""
     workspace_id = caller.workspace(body.workspace)
-    values = {one.row_id: one.value for one in body.outcomes}
-    counts = rooms.models.record_outcomes(workspace_id, model_type, values, run_id=f"key {caller.key.key_id}")
-    caller.record(workspace_id, f"{model_type}: {len(values)} outcomes")
-    return JSONResponse(counts.as_dict())
+    values = {one.row_id: one.value for one in reversed(body.outcomes)}
+    return JSONResponse(await outcomes.record(caller, workspace_id, model_type, values))
 
 
 @router.post("/models/{model_type}/promote")

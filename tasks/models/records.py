@@ -237,20 +237,16 @@ class PredictionBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeCounts:
+class OutcomeRows:
     """What became of outcomes that were sent.
 
     Attributes:
         recorded: rows whose outcome is new; `repeated` had theirs before, `unpredicted` were never predicted.
     """
 
-    recorded: int
-    repeated: int
-    unpredicted: int
-
-    def as_dict(self) -> dict[str, int]:
-        """For an answer."""
-        return asdict(self)
+    recorded: frozenset[str]
+    repeated: frozenset[str]
+    unpredicted: frozenset[str]
 
 
 NO_DRIFT, WARNING, CRITICAL = "no_drift", "warning", "critical"

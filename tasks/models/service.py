@@ -22,7 +22,7 @@ from tasks.models.records import (
     ModelKey,
     ModelType,
     MoveResult,
-    OutcomeCounts,
+    OutcomeRows,
     Prediction,
     Run,
     Schedule,
@@ -172,7 +172,7 @@ class ModelService:
         model_type: ModelType | str,
         values: Mapping[str, float | str],
         run_id: str | None = None,
-    ) -> OutcomeCounts:
+    ) -> OutcomeRows:
         """Note what came of rows that were predicted; drift is seen by it at once. The first outcome of a row stands.
 
         Args:

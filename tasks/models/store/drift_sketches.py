@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from tasks.models.drift.sketch import Sketch, loss_of, score_of
-from tasks.models.records import ModelKey, ModelType, OutcomeCounts
+from tasks.models.records import ModelKey, ModelType, OutcomeRows
 from tasks.warehouse import Warehouse
 from tasks.warehouse.locks import lock_until_commit
 from tasks.warehouse.schema import ModelDeployment, ModelOutcome, ModelPrediction, ModelSketch
@@ -49,9 +49,7 @@ def add_predictions(
         _add(warehouse, connection, about, now, Sketch.of(scores=[score_of(row["output"]) for row in wanted.values()]))
 
 
-def record_outcomes(
-    warehouse: Warehouse, key: ModelKey, values: Mapping[str, float | str], run_id: str
-) -> OutcomeCounts:
+def record_outcomes(warehouse: Warehouse, key: ModelKey, values: Mapping[str, float | str], run_id: str) -> OutcomeRows:
     """Note what came of rows, for every version that had predicted them; the first outcome of a row stands.
 
     Args:
@@ -82,7 +80,7 @@ def record_outcomes(
         for version, losses in lost.items():
             about = {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "version_name": version}
             _add(warehouse, connection, about, now, Sketch.of(losses=losses))
-    return OutcomeCounts(len(recorded), len(repeated - recorded), len(values.keys() - predicted))
+    return OutcomeRows(frozenset(recorded), frozenset(repeated - recorded), frozenset(values.keys() - predicted))
 
 
 def days_of(warehouse: Warehouse, key: ModelKey, version_name: str, as_of: datetime | None = None) -> Days:

@@ -17,7 +17,7 @@ from sqlalchemy import event, select
 
 from tasks.models.drift.shifts import scores
 from tasks.models.drift.sketch import Sketch, loss_of, score_of
-from tasks.models.records import ModelKey, ModelType, OutcomeCounts
+from tasks.models.records import ModelKey, ModelType, OutcomeRows
 from tasks.models.service import ModelService
 from tasks.models.store import days_of, record_outcomes
 from tasks.models.training.estimators import losses
@@ -65,8 +65,12 @@ def test_each_prediction_and_each_outcome_counts_once(warehouse: Warehouse) -> N
         predict(warehouse, {"t1": 0.25, "t2": 0.5, "t3": 0.75})
     predict(warehouse, {"t1": 0.25}, name="v_2")
     sent = {"t1": True, "t2": 0, "nobody's": "1"}
-    assert service.record_outcomes("acme", "conversion_predictor", sent) == OutcomeCounts(2, 0, 1)
-    assert service.record_outcomes("acme", "conversion_predictor", {"t1": "0", "t3": 1}) == OutcomeCounts(1, 1, 0)
+    assert service.record_outcomes("acme", "conversion_predictor", sent) == OutcomeRows(
+        frozenset({"t1", "t2"}), frozenset(), frozenset({"nobody's"})
+    )
+    assert service.record_outcomes("acme", "conversion_predictor", {"t1": "0", "t3": 1}) == OutcomeRows(
+        frozenset({"t3"}), frozenset({"t1"}), frozenset()
+    )
     assert whole(warehouse) == Sketch.of([0.25, 0.5, 0.75], [-np.log(0.25), -np.log(0.5), -np.log(0.75)])
     assert whole(warehouse, name="v_2") == Sketch.of([0.25], [-np.log(0.25)]), "who predicted a row, loses by it"
     assert warehouse.rows(select(ModelOutcome.value).where(ModelOutcome.row_id == "t1")) == [{"value": "1"}] * 2
