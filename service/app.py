@@ -18,8 +18,10 @@ from service.gate import KeyGate
 from service.hook_courier import HookCourier
 from service.outcome_queue import OutcomeQueue
 from service.pages.drift_watch import DriftWatch
+from service.request_figures import Figures, RequestFigures
 from service.rooms import Rooms
-from service.routes import debates, experiments, findings, flags, models, runs
+from service.routes import debates, experiments, findings, flags, metrics, models, runs
+from service.routes.metrics import ServiceMetrics
 from service.scoring import Scoring
 from service.security_headers import SecurityHeaders
 from service.warehouse_access import WarehouseAccess
@@ -45,13 +47,16 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
     app.state.assignments = AssignmentQueue(app.state.rooms)
     app.state.outcomes, app.state.watch = OutcomeQueue(app.state.rooms), DriftWatch(access)
     app.state.flags = Flags(app.state.rooms, app.state.assignments)
+    app.state.figures, app.state.metrics = Figures(), ServiceMetrics(app)
     _let_pages_ask(app, get_settings())
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestFigures, figures=app.state.figures)
     problems.install(app)
     app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)
     for routes in (experiments, flags, findings, models, debates, runs):
         app.include_router(routes.router, dependencies=DECLARED, responses=problems.RESPONSES)
+    app.include_router(metrics.router)
     app.include_router(pages.router)
     return app
 

@@ -24,7 +24,7 @@ MOST_TOGETHER = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class OutcomeReport:
     """What one request says came of some rows of one model."""
 
     caller: Caller
@@ -39,9 +39,14 @@ class OutcomeQueue:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self._waiting: queue.SimpleQueue[Report] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[OutcomeReport] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self.stored = 0  # since the process started
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return self._waiting.qsize()
 
     async def record(
         self, caller: Caller, workspace_id: str, model_type: str, values: Mapping[str, float | str]
@@ -55,7 +60,7 @@ class OutcomeQueue:
             self._thread = threading.Thread(target=self._work, name="outcomes", daemon=True)
             self._thread.start()
         answer = asyncio.get_running_loop().create_future()
-        self._waiting.put(Report(caller, workspace_id, model_type, values, answer))
+        self._waiting.put(OutcomeReport(caller, workspace_id, model_type, values, answer))
         counts: dict[str, int] = await answer
         self.stored += counts["recorded"]
         return counts
@@ -68,7 +73,7 @@ class OutcomeQueue:
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(_answer, together, answers)
 
-    def _next(self) -> list[Report]:
+    def _next(self) -> list[OutcomeReport]:
         reports = [self._waiting.get()]
         while len(reports) < MOST_TOGETHER:
             try:
@@ -78,13 +83,13 @@ class OutcomeQueue:
         return reports
 
     @staticmethod
-    def _by_model(reports: Sequence[Report]) -> dict[tuple[str, str], list[Report]]:
-        groups: dict[tuple[str, str], list[Report]] = {}
+    def _by_model(reports: Sequence[OutcomeReport]) -> dict[tuple[str, str], list[OutcomeReport]]:
+        groups: dict[tuple[str, str], list[OutcomeReport]] = {}
         for one in reports:
             groups.setdefault((one.workspace_id, one.model_type), []).append(one)
         return groups
 
-    def _answers(self, together: Sequence[Report]) -> list[dict[str, int] | Exception]:
+    def _answers(self, together: Sequence[OutcomeReport]) -> list[dict[str, int] | Exception]:
         """Counts or what is wrong, for each; one request that is wrong is no reason for the others."""
         try:
             return list(self._recorded(together))
@@ -95,7 +100,7 @@ class OutcomeQueue:
         except Exception as error:  # noqa: BLE001 - told to all who wait, each of which answers with a problem
             return [error] * len(together)
 
-    def _recorded(self, together: Sequence[Report]) -> list[dict[str, int]]:
+    def _recorded(self, together: Sequence[OutcomeReport]) -> list[dict[str, int]]:
         first: dict[str, float | str] = {}
         for one in together:
             first = {**one.values, **first}  # of two outcomes of a row the earlier stands
@@ -108,7 +113,7 @@ class OutcomeQueue:
         return _counts(together, rows)
 
 
-def _counts(together: Sequence[Report], rows: OutcomeRows) -> list[dict[str, int]]:
+def _counts(together: Sequence[OutcomeReport], rows: OutcomeRows) -> list[dict[str, int]]:
     """Of each request; a row that two of them name is new to the first."""
     counted, fresh = list[dict[str, int]](), set(rows.recorded)
     for one in together:
@@ -119,7 +124,7 @@ def _counts(together: Sequence[Report], rows: OutcomeRows) -> list[dict[str, int
     return counted
 
 
-def _answer(reports: Sequence[Report], answers: Sequence[dict[str, int] | Exception]) -> None:
+def _answer(reports: Sequence[OutcomeReport], answers: Sequence[dict[str, int] | Exception]) -> None:
     for report, answer in zip(reports, answers, strict=True):
         if report.answer.done():  # whoever asked has gone
             continue

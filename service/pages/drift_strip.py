@@ -12,10 +12,9 @@ import numpy as np
 from service.pages.charts import LineChart, Series, line_chart
 from service.pages.wording import plural
 from tasks.models.drift.monitor import DriftThresholds
-from tasks.models.drift.stream import MARGIN, Stream, stream_of
+from tasks.models.drift.stream import MARGIN, Stream
 from tasks.models.records import CRITICAL, INSUFFICIENT_DATA, WARNING, ModelKey
-from tasks.models.registry.promotion import served
-from tasks.models.store import ModelStore, days_of
+from tasks.models.service import ModelService
 from tasks.warehouse import Warehouse
 
 MOST_POINTS, MOST_LISTED = 60, 10
@@ -39,18 +38,13 @@ class StretchOfDays:
 def strip_context(warehouse: Warehouse, key: ModelKey, as_of: datetime | None = None) -> dict[str, Any]:
     """What the part of the page shows about the version that serves, or served at an instant."""
     moment = as_of or datetime.now(UTC)
-    store = ModelStore(warehouse)
-    changes = [one for one in store.deployments(key) if one.recorded_at <= moment]
-    version_name = served(changes)
-    version = None if version_name is None else store.version(key, version_name)
-    if version is None:
-        return {"as_of": as_of, "moment": moment, "version_name": version_name, "stream": None}
-    stream = stream_of(days_of(warehouse, key, version.version_name, as_of), version.evaluation, THRESHOLDS)
+    version, stream = ModelService(warehouse, thresholds=THRESHOLDS).drift_stream(key, as_of)
+    if version is None or stream is None:
+        return {"as_of": as_of, "moment": moment, "stream": None}
     stretches = stretches_of(stream, moment)
     return {
         "as_of": as_of,
         "decision": decision_in_words(stream),
-        "last_at": stretches[-1].until if stretches else None,
         "moment": moment,
         "picture": picture(stream, stretches, float(version.evaluation["loss"]), moment),
         "stream": stream,

@@ -54,9 +54,14 @@ class DriftWatch:
         self._channels: dict[ModelKey, Channel] = {}
 
     @property
+    def viewers(self) -> int:
+        """How many look now."""
+        return sum(channel.viewers for channel in list(self._channels.values()))
+
+    @property
     def is_full(self) -> bool:
         """Whether nobody more can look now."""
-        return sum(channel.viewers for channel in self._channels.values()) >= MOST_VIEWERS
+        return self.viewers >= MOST_VIEWERS
 
     async def events(self, key: ModelKey) -> AsyncIterator[bytes]:
         """What one viewer is sent: the strip now, and each time it changes."""

@@ -13,6 +13,7 @@ from polars.exceptions import PanicException
 
 from tasks.errors import InputError, RaptorflowError, require_between
 from tasks.models.drift.monitor import DriftThresholds, insufficient
+from tasks.models.drift.stream import Stream, stream_of
 from tasks.models.errors import NoChampionError, RegistryUnreachableError
 from tasks.models.pools import Pools
 from tasks.models.records import (
@@ -31,14 +32,14 @@ from tasks.models.records import (
 )
 from tasks.models.refresh import Refresh
 from tasks.models.registry.mlflow_registry import Registry
-from tasks.models.registry.promotion import Promoter
+from tasks.models.registry.promotion import Promoter, served
 from tasks.models.registry.retention import delete_old_versions
 from tasks.models.reports import beside_champion, drift_check_result, failed_result, move_result
 from tasks.models.serving.predictions import preview_of
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.serving.router import PredictionRouter
 from tasks.models.specs import ModelSpec, load_spec
-from tasks.models.store import ModelStore, record_outcomes
+from tasks.models.store import ModelStore, days_of, record_outcomes
 from tasks.models.training.dataset import ModelRows
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import content_frame, find_workspace, touch_frame
@@ -185,6 +186,16 @@ class ModelService:
         is_number = load_spec(key.model_type).target == "engagement"
         known = {row_id: _outcome(row_id, value, is_number=is_number) for row_id, value in values.items()}
         return record_outcomes(self.store.warehouse, key, known, run_id or BY_HAND)
+
+    def drift_stream(self, key: ModelKey, as_of: datetime | None = None) -> tuple[Version | None, Stream | None]:
+        """The version that serves, or served at an instant, and what its days say; None where there is none."""
+        changes = self.store.deployments(key)
+        name = served([one for one in changes if as_of is None or one.recorded_at <= as_of])
+        version = None if name is None else self.store.version(key, name)
+        if version is None:
+            return None, None
+        days = days_of(self.store.warehouse, key, version.version_name, as_of)
+        return version, stream_of(days, version.evaluation, self.thresholds)
 
     def preview(self, workspace_id: str, model_type: ModelType | str, row: Mapping[str, Any]) -> dict[str, Any]:
         """Predict a post that is not published yet, beside the workspace's newest ones; nothing is logged.

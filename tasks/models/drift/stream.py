@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class StreamMoments:
     """Numbers, means and variances; arrays broadcast."""
 
     n: Floats
@@ -45,7 +45,7 @@ class Moments:
     variance: Floats
 
     @classmethod
-    def of_sums(cls, n: Any, total: Any, squares: Any) -> Moments:
+    def of_sums(cls, n: Any, total: Any, squares: Any) -> StreamMoments:
         """From counts and sums; where nothing was counted the mean is 0."""
         n, total, squares = (np.asarray(one, dtype=np.float64) for one in (n, total, squares))
         mean = total / np.maximum(n, 1.0)
@@ -53,27 +53,27 @@ class Moments:
         return cls(n, mean, variance)
 
 
-def least_rise(before: Moments, after: Moments, level: float) -> Floats:
+def least_rise(before: StreamMoments, after: StreamMoments, level: float) -> Floats:
     """How much higher the later mean is at least, at every number of later rows at once."""
     error, information = _error(before, after)
     rise = after.mean - before.mean
     return np.asarray(rise - lower_half_width(error, information, level, NARROWEST_AT), dtype=np.float64)
 
 
-def least_move(before: Moments, after: Moments, level: float) -> Floats:
+def least_move(before: StreamMoments, after: StreamMoments, level: float) -> Floats:
     """How far apart the means are at least, whichever is higher; below 0 where they may be equal."""
     error, information = _error(before, after)
     distance = np.abs(after.mean - before.mean)
     return np.asarray(distance - half_width(error, information, level, NARROWEST_AT), dtype=np.float64)
 
 
-def _error(before: Moments, after: Moments) -> tuple[Floats, Floats]:
+def _error(before: StreamMoments, after: StreamMoments) -> tuple[Floats, Floats]:
     information = before.n * after.n / (before.n + after.n)
     return np.sqrt(np.maximum(before.variance, after.variance) / information), information
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class StreamFinding:
     """A test that found something.
 
     Attributes:
@@ -100,10 +100,10 @@ class Stream:
     """
 
     days: tuple[datetime, ...]
-    outcomes: Moments
-    predictions: Moments
+    outcomes: StreamMoments
+    predictions: StreamMoments
     status: str
-    findings: tuple[Finding, ...]
+    findings: tuple[StreamFinding, ...]
 
     @property
     def n_outcomes(self) -> int:
@@ -141,47 +141,49 @@ def stream_of(
     days = tuple(day for day, _ in sketches)
     columns = [[getattr(one, name) for _, one in sketches] for name in Sketch.__slots__]
     predictions, outcomes = (
-        Moments.of_sums(n, *(np.asarray(sums, dtype=np.float64) / UNIT for sums in rest))
+        StreamMoments.of_sums(n, *(np.asarray(sums, dtype=np.float64) / UNIT for sums in rest))
         for n, *rest in (columns[:3], columns[3:])
     )
-    found = [
+    findings = [
         *_beside_registration(outcomes, registered, thresholds),
         *_beside_before(days, outcomes, thresholds),
         *_moved(days, predictions, thresholds),
     ]
-    found.sort(key=_strongest_first)
-    return Stream(days, outcomes, predictions, _status(found, outcomes, thresholds), tuple(found))
+    findings.sort(key=_strongest_first)
+    return Stream(days, outcomes, predictions, _status(findings, outcomes, thresholds), tuple(findings))
 
 
-def _strongest_first(finding: Finding) -> tuple[bool, float]:
+def _strongest_first(finding: StreamFinding) -> tuple[bool, float]:
     return not finding.is_labeled, -finding.score
 
 
-def _status(found: Sequence[Finding], outcomes: Moments, thresholds: DriftThresholds) -> str:
-    if any(one.is_labeled and one.score >= thresholds.critical for one in found):
+def _status(findings: Sequence[StreamFinding], outcomes: StreamMoments, thresholds: DriftThresholds) -> str:
+    if any(one.is_labeled and one.score >= thresholds.critical for one in findings):
         return CRITICAL
-    if found:
+    if findings:
         return WARNING
     return NO_DRIFT if outcomes.n.sum() >= thresholds.min_samples else INSUFFICIENT_DATA
 
 
 def _beside_registration(
-    outcomes: Moments, registered: Mapping[str, Any] | None, thresholds: DriftThresholds
-) -> list[Finding]:
+    outcomes: StreamMoments, registered: Mapping[str, Any] | None, thresholds: DriftThresholds
+) -> list[StreamFinding]:
     if registered is None or outcomes.n.sum() < thresholds.min_samples or not registered.get("n", 0) > 1:
         return []
     n, mean, variance = (float(registered[name]) for name in ("n", "loss", "loss_variance"))
     tenth = 1.0 + MARGIN
-    allowed = Moments(np.float64(n), np.float64(mean * tenth), np.float64(variance * tenth**2))  # type: ignore[arg-type]
+    allowed = StreamMoments(np.float64(n), np.float64(mean * tenth), np.float64(variance * tenth**2))  # type: ignore[arg-type]
     all_of_it = _pooled(outcomes, 0, len(outcomes.n))
     if not (least_rise(allowed, all_of_it, LEVEL / TESTS) > 0 and mean > 0):
         return []
     share = float(all_of_it.mean) / mean - 1.0
     how = f"the mean loss of all {int(all_of_it.n):,} outcomes is {share:.0%} above the one at registration"
-    return [Finding(None, min(share, 1.0), how, True)]
+    return [StreamFinding(None, min(share, 1.0), how, True)]
 
 
-def _beside_before(days: Sequence[datetime], outcomes: Moments, thresholds: DriftThresholds) -> list[Finding]:
+def _beside_before(
+    days: Sequence[datetime], outcomes: StreamMoments, thresholds: DriftThresholds
+) -> list[StreamFinding]:
     """The day since when the loss rose most, where it did."""
     starts, before, after = _splits(outcomes, thresholds.min_samples)
     if not len(starts):
@@ -197,10 +199,10 @@ def _beside_before(days: Sequence[datetime], outcomes: Moments, thresholds: Drif
         f"since {day:%Y-%m-%d} the mean loss is {share[best]:.0%} above the one before "
         f"({int(after.n[best]):,} outcomes beside {int(before.n[best]):,})"
     )
-    return [Finding(day, float(min(share[best], 1.0)), how, True)]
+    return [StreamFinding(day, float(min(share[best], 1.0)), how, True)]
 
 
-def _moved(days: Sequence[datetime], predictions: Moments, thresholds: DriftThresholds) -> list[Finding]:
+def _moved(days: Sequence[datetime], predictions: StreamMoments, thresholds: DriftThresholds) -> list[StreamFinding]:
     """The day since when other things are predicted, where they are."""
     starts, before, after = _splits(predictions, thresholds.min_samples)
     if not len(starts):
@@ -215,36 +217,36 @@ def _moved(days: Sequence[datetime], predictions: Moments, thresholds: DriftThre
     best = _clearest(before, after, shown)
     day = days[starts[best]]
     how = f"since {day:%Y-%m-%d} what it predicts lies {shift[best]:.1f} standard deviations from before"
-    return [Finding(day, float(score[best]), how, False)]
+    return [StreamFinding(day, float(score[best]), how, False)]
 
 
-def _clearest(before: Moments, after: Moments, shown: NDArray[np.intp]) -> int:
+def _clearest(before: StreamMoments, after: StreamMoments, shown: NDArray[np.intp]) -> int:
     """Of the days that show a change the one at which both sides differ most for their errors: where it began."""
     error, _ = _error(before, after)
     distance = np.abs(after.mean - before.mean) / error
     return int(shown[np.argmax(distance[shown])])
 
 
-def _splits(values: Moments, least: int) -> tuple[NDArray[np.intp], Moments, Moments]:
+def _splits(values: StreamMoments, least: int) -> tuple[NDArray[np.intp], StreamMoments, StreamMoments]:
     """Days before which and since which there is enough, with all before and all since each."""
     n_before = np.concatenate([[0.0], np.cumsum(values.n)[:-1]]) if len(values.n) else np.empty(0)
     starts = np.flatnonzero((n_before >= least) & (values.n.sum() - n_before >= least))
     n, total, squares = _sums_to(values)
-    before = Moments.of_sums(n[starts], total[starts], squares[starts])
-    after = Moments.of_sums(n[-1] - n[starts], total[-1] - total[starts], squares[-1] - squares[starts])
+    before = StreamMoments.of_sums(n[starts], total[starts], squares[starts])
+    after = StreamMoments.of_sums(n[-1] - n[starts], total[-1] - total[starts], squares[-1] - squares[starts])
     return starts, before, after
 
 
-def _pooled(values: Moments, start: int, stop: int) -> Moments:
-    return Moments.of_sums(*(one[stop] - one[start] for one in _sums_to(values)))
+def _pooled(values: StreamMoments, start: int, stop: int) -> StreamMoments:
+    return StreamMoments.of_sums(*(one[stop] - one[start] for one in _sums_to(values)))
 
 
-def _cumulated(values: Moments, start: int) -> Moments:
+def _cumulated(values: StreamMoments, start: int) -> StreamMoments:
     """All since a day, at the end of each day from then on."""
-    return Moments.of_sums(*(one[start + 1 :] - one[start] for one in _sums_to(values)))
+    return StreamMoments.of_sums(*(one[start + 1 :] - one[start] for one in _sums_to(values)))
 
 
-def _sums_to(values: Moments) -> tuple[Floats, Floats, Floats]:
+def _sums_to(values: StreamMoments) -> tuple[Floats, Floats, Floats]:
     """(d + 1,) each: numbers, sums and sums of squares of all days before the k-th."""
     squares = values.variance * np.maximum(values.n - 1.0, 0.0) + values.n * values.mean**2
     parts = (values.n, values.n * values.mean, squares)

@@ -104,13 +104,13 @@ def stream_mark(warehouse: Warehouse, key: ModelKey) -> tuple[Any, ...]:
         return predictions, outcomes, connection.execute(changes).scalar_one()
 
 
-def watched_since(warehouse: Warehouse, since: datetime, most: int) -> list[tuple[ModelKey, str]]:
-    """Models and versions that predicted, or had an outcome, since an instant; the newest first."""
+def used_since(warehouse: Warehouse, since: datetime, most: int) -> list[ModelKey]:
+    """Models that predicted, or had an outcome, on the day of an instant or later; the newest first."""
     table = ModelSketch
-    names = (table.workspace_id, table.model_type, table.version_name)
+    names = (table.workspace_id, table.model_type)
     query = select(*names).where(table.day >= _day(since)).group_by(*names)
     rows = warehouse.rows(query.order_by(func.max(table.day).desc(), *names).limit(most))
-    return [(ModelKey(row["workspace_id"], ModelType(row["model_type"])), row["version_name"]) for row in rows]
+    return [ModelKey(row["workspace_id"], ModelType(row["model_type"])) for row in rows]
 
 
 def _part_of_day(warehouse: Warehouse, key: ModelKey, version_name: str, until: datetime) -> Sketch:

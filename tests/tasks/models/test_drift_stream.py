@@ -20,7 +20,16 @@ from scipy import stats
 
 from tasks.models.drift.monitor import DriftThresholds
 from tasks.models.drift.sketch import LARGEST_LOSS, Sketch
-from tasks.models.drift.stream import DAYS_A_YEAR, LEVEL, MARGIN, TESTS, Moments, least_move, least_rise, stream_of
+from tasks.models.drift.stream import (
+    DAYS_A_YEAR,
+    LEVEL,
+    MARGIN,
+    TESTS,
+    StreamMoments,
+    least_move,
+    least_rise,
+    stream_of,
+)
 from tasks.models.records import CRITICAL, INSUFFICIENT_DATA, NO_DRIFT, WARNING
 from tasks.models.training.dataset import examples
 from tests.tasks.models import drift_looks
@@ -66,13 +75,13 @@ class Looks:
         self.n = len(losses)
         self.sums = [np.concatenate([[0.0], np.cumsum(part)]) for part in (losses, losses**2)]
 
-    def moments(self, start: int, ends: Any) -> Moments:
-        return Moments.of_sums(ends - start, *(part[ends] - part[start] for part in self.sums))
+    def moments(self, start: int, ends: Any) -> StreamMoments:
+        return StreamMoments.of_sums(ends - start, *(part[ends] - part[start] for part in self.sums))
 
     def rings(self) -> bool:
         """Whether losses ring at any look."""
         held, tenth = self.registered, 1 + MARGIN
-        allowed = Moments(held["n"], held["loss"] * tenth, held["loss_variance"] * tenth**2)  # type: ignore[arg-type]
+        allowed = StreamMoments(held["n"], held["loss"] * tenth, held["loss_variance"] * tenth**2)  # type: ignore[arg-type]
         everything = self.moments(0, np.arange(LEAST, self.n + 1))
         if (least_rise(allowed, everything, LEVEL / TESTS) > 0).any():
             return True
@@ -91,7 +100,7 @@ class Looks:
     def _starts(self) -> range:
         return range(-(-LEAST // self.a_day) * self.a_day, self.n - LEAST + 1, self.a_day)
 
-    def _split(self, start: int) -> tuple[Moments, Moments]:
+    def _split(self, start: int) -> tuple[StreamMoments, StreamMoments]:
         return self.moments(0, np.array(start)), self.moments(start, np.arange(start + LEAST, self.n + 1))
 
     def _rings_since(self, start: int) -> bool:
