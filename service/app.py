@@ -12,7 +12,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from service import pages, problems
 from service.assignment_queue import AssignmentQueue
 from service.body_limit import BodyLimit
-from service.callers import DECLARED
+from service.callers import declare_keys
 from service.flags import Flags
 from service.gate import KeyGate
 from service.hook_courier import HookCourier
@@ -55,7 +55,8 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
     problems.install(app)
     app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)
     for routes in (experiments, flags, findings, models, debates, runs):
-        app.include_router(routes.router, dependencies=DECLARED, responses=problems.RESPONSES)
+        app.include_router(routes.router, responses=problems.RESPONSES)
+    declare_keys(app)
     app.include_router(metrics.router)
     app.include_router(pages.router)
     return app

@@ -77,13 +77,13 @@ class RollbackBody(Body):
     workspace: Name = None
 
 
-def scoring_of(request: Request) -> Scoring:
+async def scoring_of(request: Request) -> Scoring:
     """The process beside the application that answers; for `Depends`."""
     scoring: Scoring = request.app.state.scoring
     return scoring
 
 
-def outcomes_of(request: Request) -> OutcomeQueue:
+async def outcomes_of(request: Request) -> OutcomeQueue:
     """What writes the outcomes of the application that answers; for `Depends`."""
     outcomes: OutcomeQueue = request.app.state.outcomes
     return outcomes
