@@ -18,9 +18,7 @@ from flows.platform.login import login, new_link
 from tasks.settings import get_settings
 
 SECONDS_TO_FINISH = 5  # what is being answered once a signal came; a strip that somebody watches never ends by itself
-SECONDS_KEPT_ALIVE = (
-    75  # an idle connection; longer than proxies and clients keep theirs, or requests meet a closed one
-)
+SECONDS_KEPT_ALIVE = 75  # an idle connection: longer than clients keep theirs, or requests meet a closed one
 OPEN_PATHS = ("/health",)
 WITH_KEYS = ("/v1/", "/ofrep/", "/openapi.json")
 
