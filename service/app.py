@@ -13,12 +13,16 @@ from starlette.routing import Route
 from service import pages, problems
 from service.assignment_queue import AssignmentQueue
 from service.body_limit import BodyLimit
-from service.callers import DECLARED
+from service.callers import declare_keys
 from service.flags import Flags
 from service.gate import KeyGate
 from service.hook_courier import HookCourier
+from service.outcome_queue import OutcomeQueue
+from service.pages.drift_watch import DriftWatch
+from service.request_figures import Figures, RequestFigures
 from service.rooms import Rooms
-from service.routes import debates, experiments, findings, flags, models, runs
+from service.routes import debates, experiments, findings, flags, metrics, models, runs
+from service.routes.metrics import ServiceMetrics
 from service.scoring import Scoring
 from service.security_headers import SecurityHeaders
 from service.tool_server import ADDRESS as TOOLS_ADDRESS
@@ -44,17 +48,22 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
     app.state.scoring, app.state.debates = Scoring(access.url), set()
     app.state.courier = HookCourier(access)
     app.state.assignments = AssignmentQueue(app.state.rooms)
+    app.state.outcomes, app.state.watch = OutcomeQueue(app.state.rooms), DriftWatch(access)
     app.state.flags = Flags(app.state.rooms, app.state.assignments)
+    app.state.figures, app.state.metrics = Figures(), ServiceMetrics(app)
     _let_pages_ask(app, get_settings())
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestFigures, figures=app.state.figures)
     problems.install(app)
     app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)
     app.state.api = [routes.router for routes in (experiments, flags, findings, models, debates, runs)]
     for router in app.state.api:
-        app.include_router(router, dependencies=DECLARED, responses=problems.RESPONSES)
+        app.include_router(router, responses=problems.RESPONSES)
+    declare_keys(app)
     app.state.tools = ToolsOverHttp(app)
     app.router.routes.append(Route(TOOLS_ADDRESS, app.state.tools))
+    app.include_router(metrics.router)
     app.include_router(pages.router)
     return app
 

@@ -54,6 +54,12 @@ class AssignmentQueue:
         self._entries: Counter[tuple[Caller, str, str]] = Counter()
         self._entries_due = 0.0
         self._thread: threading.Thread | None = None
+        self.stored = 0  # since the process started; what is answered from memory was counted before
+
+    @property
+    def waiting(self) -> int:
+        """How many units wait."""
+        return self._waiting.qsize()
 
     async def assign(
         self,
@@ -87,6 +93,7 @@ class AssignmentQueue:
         arm = await arrival.answer
         if arm is not None:
             self._remember((experiment_id, unit_id), arm)
+            self.stored += 1
         return arm
 
     def _remember(self, place: tuple[str, str], arm: Assignment) -> None:

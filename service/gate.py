@@ -145,7 +145,7 @@ class KeyGate:
                 f"`raptorflow keys create NAME --scope {scope}` makes one that may",
             )
         route = request.scope.get("route")
-        action = f"{request.method} {getattr(route, 'path', request.url.path)}"
+        action = f"{request.method} {getattr(route, 'path', request.scope['path'])}"
         return Caller(admission.key, admission.workspaces, _actor(request), action[:128], self._service)
 
     async def _admission(self, text: str | None) -> Admission:

@@ -85,7 +85,7 @@ class Rooms:
         return DebateService(RegistryService(self.warehouse.open()))
 
 
-def rooms_of(request: Request) -> Rooms:
+async def rooms_of(request: Request) -> Rooms:
     """The rooms of the application that answers; for `Depends`."""
     rooms: Rooms = request.app.state.rooms
     return rooms

@@ -19,6 +19,8 @@ from flows.platform.login import login, new_link
 from tasks.errors import RaptorflowError
 from tasks.settings import get_settings
 
+SECONDS_TO_FINISH = 5  # what is being answered once a signal came; a strip that somebody watches never ends by itself
+SECONDS_KEPT_ALIVE = 75  # an idle connection: longer than clients keep theirs, or requests meet a closed one
 OPEN_PATHS = ("/health",)
 WITH_KEYS = ("/v1/", "/ofrep/", "/openapi.json", "/mcp")
 AGENTS_KEY = "RAPTORFLOW_KEY"
@@ -79,6 +81,8 @@ def serve(host: str, port: int) -> None:
         port=port,
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=SECONDS_KEPT_ALIVE,
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
         proxy_headers=False,  # who asks is who is connected; RAPTORFLOW_TRUSTED_PROXIES says whom to believe more
         log_config=configuration() if in_json() else uvicorn.config.LOGGING_CONFIG,
     )

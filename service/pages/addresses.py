@@ -43,6 +43,11 @@ def model(workspace_id: str, model_type: str) -> str:
     return f"/model?{urlencode({'id': workspace_id, 'type': model_type})}"
 
 
+def model_live(workspace_id: str, model_type: str) -> str:
+    """Where a model's page hears of what happens."""
+    return f"/model/live?{urlencode({'id': workspace_id, 'type': model_type})}"
+
+
 def debate(debate_id: str) -> str:
     """A debate's page."""
     return f"/debate?{urlencode({'id': debate_id})}"
@@ -88,6 +93,7 @@ LINKS = SimpleNamespace(
     learnings=learnings,
     experiment=experiment,
     model=model,
+    model_live=model_live,
     debate=debate,
     run=run,
     filtered=filtered,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.pages.charts import LineChart, Series, line_chart
+from service.pages.drift_strip import strip_context
 from service.pages.names import known_workspace, unknown
 from tasks.errors import UnknownNameError
 from tasks.models.drift.monitor import DriftThresholds
@@ -31,21 +32,33 @@ def models_context(warehouse: Warehouse) -> dict[str, Any]:
     }
 
 
-def model_context(warehouse: Warehouse, workspace_id: str, model_type: str) -> dict[str, Any]:
-    """One model.
+def known_model(warehouse: Warehouse, workspace_id: str, model_type: str) -> ModelKey:
+    """Which model is meant.
 
     Raises:
         ProblemError: 404 for a workspace or a type that there is not.
     """
-    workspace = known_workspace(warehouse, workspace_id)
+    known_workspace(warehouse, workspace_id)
     try:
-        key = ModelKey(workspace_id, ModelType.parse(model_type))
+        return ModelKey(workspace_id, ModelType.parse(model_type))
     except UnknownNameError:
         raise unknown("model") from None
+
+
+def model_context(
+    warehouse: Warehouse, workspace_id: str, model_type: str, as_of: datetime | None = None
+) -> dict[str, Any]:
+    """One model, with its strip as it was at an instant; None is now.
+
+    Raises:
+        ProblemError: 404 for a workspace or a type that there is not.
+    """
+    key = known_model(warehouse, workspace_id, model_type)
+    workspace = known_workspace(warehouse, workspace_id)
     versions = [row for row in list_models(warehouse, workspace_id) if row["model_type"] == key.model_type.value]
     checks = drift_history(warehouse, workspace_id, key.model_type.value, CHECKS_SHOWN)
     store, thresholds = ModelStore(warehouse), DriftThresholds()
-    return {
+    return strip_context(warehouse, key, as_of) | {
         "checks": checks[-CHECKS_LISTED:][::-1],
         "deployments": store.deployments(key)[::-1],
         "drift": drift_chart(checks, thresholds.warning),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -33,6 +34,21 @@ def require_storable_id(value: str, what: str) -> None:
     """Raise 404 for text that no database holds, so that none is asked."""
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise unknown(what)
+
+
+def instant_of(text: str) -> datetime | None:
+    """The instant that a field holds, in UTC where it names no zone; None where it is empty.
+
+    Raises:
+        ProblemError: 422 for text that is no instant.
+    """
+    if not text.strip():
+        return None
+    try:
+        instant = datetime.fromisoformat(text.strip())
+        return (instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ProblemError(422, "as_of is an instant such as 2026-11-29T20:15, in UTC.") from None
 
 
 def unknown(what: str) -> ProblemError:

@@ -72,6 +72,11 @@ def page(request: Request, template: str, context: Mapping[str, Any], status: in
     return HTMLResponse(text, status, NO_STORE)
 
 
+def part(template: str, context: Mapping[str, Any]) -> str:
+    """A part of a page, as its script puts it in place of the one that is there."""
+    return ENVIRONMENT.get_template(template).render({"now": datetime.now(UTC)} | dict(context))
+
+
 def error_page(request: Request, status: int, why: str, headers: Mapping[str, str] | None = None) -> HTMLResponse:
     """A page that says why there is none."""
     answer = page(request, "error.html", {"status": status, "why": visible(why)}, status)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
-from service.pages.names import Identifier
+from service.pages.drift_watch import DriftWatch
+from service.pages.names import Identifier, instant_of
 from service.pages.page_route import PageRoute
 from service.pages.rendering import page
+from service.problems import ProblemError
 from service.warehouse_access import OpenWarehouse
 
 LONGEST_TEXT = 200
 Text = Annotated[str, Query(max_length=LONGEST_TEXT)]
+TypeName = Annotated[str, Query(alias="type", max_length=LONGEST_TEXT)]
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -136,15 +139,28 @@ def models(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
 
 @router.get("/model")
 def model(
-    request: Request,
-    warehouse: OpenWarehouse,
-    workspace_id: Identifier,
-    model_type: Annotated[str, Query(alias="type")],
+    request: Request, warehouse: OpenWarehouse, workspace_id: Identifier, model_type: TypeName, as_of: Text = ""
 ) -> HTMLResponse:
-    """One model: its versions, who served when, and its drift."""
+    """One model: its versions, who served when, and its drift, now or as it was seen at an instant."""
     from service.pages.models import model_context
 
-    return page(request, "model.html", model_context(warehouse, workspace_id, model_type))
+    context = model_context(warehouse, workspace_id, model_type, instant_of(as_of))
+    return page(request, "model.html", context)
+
+
+@router.get("/model/live")
+def model_live(
+    request: Request, warehouse: OpenWarehouse, workspace_id: Identifier, model_type: TypeName
+) -> StreamingResponse:
+    """The model's strip each time it changes, as server-sent events."""
+    from service.pages.models import known_model
+
+    watch: DriftWatch = request.app.state.watch
+    key = known_model(warehouse, workspace_id, model_type)
+    if watch.is_full:
+        raise ProblemError(503, "Too many people watch models now. Load the page again later.")
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(watch.events(key), media_type="text/event-stream", headers=headers)
 
 
 @router.get("/debates")

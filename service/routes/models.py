@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, Field
 
 from service.callers import Admin, Reader, WorkspaceName, Writer
+from service.outcome_queue import OutcomeQueue
 from service.rooms import AllRooms
 from service.routes.answers import Body, Cursor, Limit, page, tagged
 from service.scoring import Scoring
@@ -45,6 +46,20 @@ class PredictionsBody(Body):
     workspace: Name = None
 
 
+class CameBody(Body):
+    """What came of one row: its label (0 or 1 for conversions), or engagement on the log scale of `expected`."""
+
+    row_id: Annotated[str, Field(min_length=1, max_length=128)]
+    value: Annotated[str, Field(min_length=1, max_length=128)] | bool | Annotated[float, Field(allow_inf_nan=False)]
+
+
+class CameOfRowsBody(Body):
+    """What came of rows that were predicted."""
+
+    outcomes: Annotated[list[CameBody], Field(min_length=1, max_length=MOST_ROWS)]
+    workspace: Name = None
+
+
 class PromotionBody(Body):
     """What is to serve: a version, or the newest challenger."""
 
@@ -62,13 +77,20 @@ class RollbackBody(Body):
     workspace: Name = None
 
 
-def scoring_of(request: Request) -> Scoring:
+async def scoring_of(request: Request) -> Scoring:
     """The process beside the application that answers; for `Depends`."""
     scoring: Scoring = request.app.state.scoring
     return scoring
 
 
+async def outcomes_of(request: Request) -> OutcomeQueue:
+    """What writes the outcomes of the application that answers; for `Depends`."""
+    outcomes: OutcomeQueue = request.app.state.outcomes
+    return outcomes
+
+
 Beside = Annotated[Scoring, Depends(scoring_of)]
+Outcomes = Annotated[OutcomeQueue, Depends(outcomes_of)]
 
 
 @router.get("/models")
@@ -100,6 +122,14 @@ def predict(model_type: Type, body: PredictionsBody, caller: Writer, scoring: Be
     items = scoring.predict(workspace_id, model_type, body.row_ids)
     caller.record(workspace_id, f"{model_type}: {len(items)} rows")
     return JSONResponse({"items": items})
+
+
+@router.post("/predictions/{model_type}/outcomes")
+async def record_what_came(model_type: Type, body: CameOfRowsBody, caller: Writer, outcomes: Outcomes) -> JSONResponse:
+    """What came of predicted rows: drift is seen by it at once. The first outcome of a row stands, so send it again."""
+    workspace_id = caller.workspace(body.workspace)
+    values = {one.row_id: one.value for one in reversed(body.outcomes)}
+    return JSONResponse(await outcomes.record(caller, workspace_id, model_type, values))
 
 
 @router.post("/models/{model_type}/promote")

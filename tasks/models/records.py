@@ -236,6 +236,19 @@ class PredictionBatch:
     served_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OutcomeRows:
+    """What became of outcomes that were sent.
+
+    Attributes:
+        recorded: rows whose outcome is new; `repeated` had theirs before, `unpredicted` were never predicted.
+    """
+
+    recorded: frozenset[str]
+    repeated: frozenset[str]
+    unpredicted: frozenset[str]
+
+
 NO_DRIFT, WARNING, CRITICAL = "no_drift", "warning", "critical"
 INSUFFICIENT_DATA = "insufficient_data"
 CONTINUE, SOON, NOW = "continue_monitoring", "schedule_retrain_soon", "immediate_retrain_required"

@@ -8,6 +8,7 @@ refresh did is found done; what it began is finished first.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,7 +36,7 @@ from tasks.models.serving.gate import LATEST_BATCHES, MIN_ROWS, GateResult, brea
 from tasks.models.serving.predictions import losses_as_served
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.specs import ModelSpec
-from tasks.models.store import ModelStore
+from tasks.models.store import ModelStore, record_outcomes
 from tasks.models.store.state import TRAFFIC_DAYS
 from tasks.models.training.candidates import train_candidate
 from tasks.models.training.dataset import Examples, ModelRows
@@ -252,11 +253,19 @@ class Refresh:
         if known is not None:
             self.store.add_drift_check(self.key, known, digest, self.run.run_id)
             return known, RetrainGain.from_dict(known["performance"].get("retrain"))
+        self._note_outcomes(outputs)
         model = self.promoter.load(self.key, champion)
         measured = measure_drift(self.spec, champion, model, rows.labeled, rows.everything, self.thresholds, outputs)
         report = drift_report(self.key, name, measured, self.thresholds.warning)
         self.store.add_drift_check(self.key, report, digest, self.run.run_id)
         return report, measured.gain
+
+    def _note_outcomes(self, served: Collection[str]) -> None:
+        """Labels that came with files rather than one by one: the strip of days knows them from now on, too."""
+        rows = self.rows.labeled.only(served)
+        if rows.n:
+            came = dict(zip(rows.keys.to_list(), rows.target.to_list(), strict=True))
+            record_outcomes(self.store.warehouse, self.key, came, self.run.run_id)
 
     def _digest(self, n_served: int) -> str:
         """Hash of all that a drift check rests on: rows, labels, thresholds, spec, and how many rows were served."""

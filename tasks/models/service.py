@@ -13,6 +13,7 @@ from polars.exceptions import PanicException
 
 from tasks.errors import InputError, RaptorflowError, require_between
 from tasks.models.drift.monitor import DriftThresholds, insufficient
+from tasks.models.drift.stream import Stream, stream_of
 from tasks.models.errors import NoChampionError, RegistryUnreachableError
 from tasks.models.pools import Pools
 from tasks.models.records import (
@@ -22,6 +23,7 @@ from tasks.models.records import (
     ModelKey,
     ModelType,
     MoveResult,
+    OutcomeRows,
     Prediction,
     Run,
     Schedule,
@@ -30,14 +32,14 @@ from tasks.models.records import (
 )
 from tasks.models.refresh import Refresh
 from tasks.models.registry.mlflow_registry import Registry
-from tasks.models.registry.promotion import Promoter
+from tasks.models.registry.promotion import Promoter, served
 from tasks.models.registry.retention import delete_old_versions
 from tasks.models.reports import beside_champion, drift_check_result, failed_result, move_result
 from tasks.models.serving.predictions import preview_of
 from tasks.models.serving.rollouts import Rollouts
 from tasks.models.serving.router import PredictionRouter
 from tasks.models.specs import ModelSpec, load_spec
-from tasks.models.store import ModelStore
+from tasks.models.store import ModelStore, days_of, record_outcomes
 from tasks.models.training.dataset import ModelRows
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import content_frame, find_workspace, touch_frame
@@ -45,6 +47,7 @@ from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
 
 Source = Warehouse | Snapshot | ChunkSnapshot
 BY_HAND = "by-hand"
+LARGEST_LOG = 60.0
 POSTS_BESIDE_A_DRAFT = 500  # of which its level is taken, and whether rates or counts are meant
 logger = logging.getLogger("raptorflow")
 
@@ -165,6 +168,36 @@ class ModelService:
         rows = ModelRows(self._frame(spec, workspace_id, source, None), spec)
         return PredictionRouter(self.promoter, self.rollouts).predict(key, rows.everything, row_ids, run)
 
+    def record_outcomes(
+        self,
+        workspace_id: str,
+        model_type: ModelType | str,
+        values: Mapping[str, float | str],
+        run_id: str | None = None,
+    ) -> OutcomeRows:
+        """Note what came of rows that were predicted; drift is seen by it at once. The first outcome of a row stands.
+
+        Args:
+            values: by row: its label, or for engagement a number on the scale of `expected`.
+
+        Raises:
+            InputError: for a value that is none of this model's.
+        """
+        key = self._key(workspace_id, model_type)
+        is_number = load_spec(key.model_type).target == "engagement"
+        known = {row_id: _outcome(row_id, value, is_number=is_number) for row_id, value in values.items()}
+        return record_outcomes(self.store.warehouse, key, known, run_id or BY_HAND)
+
+    def drift_stream(self, key: ModelKey, as_of: datetime | None = None) -> tuple[Version | None, Stream | None]:
+        """The version that serves, or served at an instant, and what its days say; None where there is none."""
+        changes = self.store.deployments(key)
+        name = served([one for one in changes if as_of is None or one.recorded_at <= as_of])
+        version = None if name is None else self.store.version(key, name)
+        if version is None:
+            return None, None
+        days = days_of(self.store.warehouse, key, version.version_name, as_of)
+        return version, stream_of(days, version.evaluation, self.thresholds)
+
     def preview(self, workspace_id: str, model_type: ModelType | str, row: Mapping[str, Any]) -> dict[str, Any]:
         """Predict a post that is not published yet, beside the workspace's newest ones; nothing is logged.
 
@@ -284,6 +317,15 @@ class ModelService:
         if isinstance(source, ChunkSnapshot):
             source = source.content if spec.rows == "content" else source.touches
         return read(self.store.warehouse if source is None else source, workspace_id, until=as_of)
+
+
+def _outcome(row_id: str, value: float | str, *, is_number: bool) -> float | str:
+    """A value as predictions have it: a number on a log scale, or a label."""
+    if not is_number:
+        return str(int(value)) if isinstance(value, (bool, float, int)) and value == int(value) else str(value)
+    if isinstance(value, (str, bool)) or not abs(value) <= LARGEST_LOG:
+        raise InputError(f"row '{row_id[:64]}': {value!r} is no engagement on the log scale of `expected`")
+    return float(value)
 
 
 def each_alone(key: ModelKey, work: Callable[[ModelKey], UpdateResult]) -> UpdateResult:

@@ -484,6 +484,7 @@ class ModelPrediction(Base):
     """What a version predicted for one row as it was then: what was really served, to be held against what came."""
 
     __tablename__ = "model_prediction"
+    __table_args__ = (Index("model_prediction_by_row", "workspace_id", "model_type", "row_id"),)
     workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
     model_type: Mapped[str] = mapped_column(Label, primary_key=True)
     version_name: Mapped[str] = mapped_column(Label, primary_key=True)
@@ -492,6 +493,37 @@ class ModelPrediction(Base):
     output: Mapped[dict[str, Any]]
     predicted_at: Mapped[datetime]
     run_id: Mapped[str] = mapped_column(Key)
+
+
+class ModelOutcome(Base):
+    """What came of a row that a version had predicted, and what it lost by that; the first to be known stands."""
+
+    __tablename__ = "model_outcome"
+    __table_args__ = (Index("model_outcome_by_instant", "workspace_id", "model_type", "version_name", "recorded_at"),)
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    model_type: Mapped[str] = mapped_column(Label, primary_key=True)
+    version_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    row_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    loss: Mapped[float]
+    recorded_at: Mapped[datetime]
+    run_id: Mapped[str] = mapped_column(Key)
+
+
+class ModelSketch(Base):
+    """What a version predicted and lost on one day, as sums in millionths; only ever added to."""
+
+    __tablename__ = "model_sketch"
+    workspace_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    model_type: Mapped[str] = mapped_column(Label, primary_key=True)
+    version_name: Mapped[str] = mapped_column(Label, primary_key=True)
+    day: Mapped[datetime] = mapped_column(primary_key=True)
+    n_predictions: Mapped[int]
+    score_sum: Mapped[int]
+    score_squares: Mapped[int]
+    n_outcomes: Mapped[int]
+    loss_sum: Mapped[int]
+    loss_squares: Mapped[int]
 
 
 class ModelRollout(Base):

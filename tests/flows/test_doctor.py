@@ -17,7 +17,7 @@ from tasks.warehouse.migration import expected_revision
 from tasks.warehouse.schema import Content, ModelVersion
 from tests.factories import START, content_row, store, store_content
 
-BEFORE_THE_NEWEST = "0026_workspace_defaults"
+BEFORE_THE_NEWEST = "0027_experiment_proposals"
 
 
 @pytest.fixture
@@ -32,7 +32,8 @@ def sound(home: Path) -> Path:
 def outdated(_home: Path) -> None:
     with Warehouse().begin() as connection:
         connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{BEFORE_THE_NEWEST}'")
-        connection.exec_driver_sql("DROP TABLE experiment_proposal")
+        for what in ("TABLE model_outcome", "TABLE model_sketch", "INDEX model_prediction_by_row"):
+            connection.exec_driver_sql(f"DROP {what}")
 
 
 def newer(_home: Path) -> None:

@@ -25,6 +25,7 @@ from tasks.warehouse.schema import (
     ExperimentVariant,
     Learning,
     ModelDeployment,
+    ModelSketch,
     ModelVersion,
     PatternAnalysis,
     PatternFinding,
@@ -211,6 +212,13 @@ def _models(name: str, i: int, now: datetime, nights: int) -> Iterator[tuple[typ
                     | moved
                     | {"reason": "better on newer rows", "recorded_at": now - timedelta(days=age - i % 3)},
                 )
+        for age in range(9):
+            rise = 2.2 if i % 30 == 6 and age < 3 else 1.0
+            day = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=age)
+            sums = {"n_predictions": 80, "score_sum": 240_000_000 + age, "score_squares": 740_000_000}
+            sums |= {"n_outcomes": 60, "loss_sum": int(18e6 * rise), "loss_squares": int(10e6 * rise**2)}
+            plain = {name: about[name] for name in ("workspace_id", "model_type")}
+            yield ModelSketch, plain | {"version_name": "v_1", "day": day} | sums
         for night in range(nights):
             status = "critical" if i % 30 == 6 else "warning" if i % 30 == 7 else "no_drift"
             check = {"version_name": "v_1", "data_sha256": f"{night:064d}", "drift_status": status}

@@ -7,17 +7,22 @@ import json
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
 import yaml
+from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from flows.platform.catalogue import FOLDER
+from service.app import create_app
+from tasks.warehouse import Warehouse
 from tests.running_platform import RunningPlatform
 
 OURS = re.compile(r"\braptorflow_\w+")
-FUNCTIONS = {"min", "max", "sum", "increase", "by", "or"}
+FUNCTIONS = {"min", "max", "sum", "increase", "rate", "histogram_quantile", "by", "or"}
 LABELS = {"part", "job", "step", "status", "state", "level"}
+OF_SERVICE = {"route", "status", "queue", "type", "level", "le"}
 
 
 @pytest.fixture
@@ -28,6 +33,13 @@ def scraped(platform: RunningPlatform) -> str:
     with urllib.request.urlopen(request) as answer:
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         return str(answer.read().decode())
+
+
+@pytest.fixture
+def scraped_of_service(sqlite_warehouse: Warehouse) -> Iterator[str]:
+    with TestClient(create_app(sqlite_warehouse)) as client:
+        client.get("/health")
+        yield client.get("/metrics").text
 
 
 def expressions() -> list[str]:
@@ -43,19 +55,21 @@ def test_whoever_does_not_know_the_login_reads_nothing(platform: RunningPlatform
             urllib.request.urlopen(urllib.request.Request(f"{platform.prefect}/metrics", headers=header))
 
 
-def test_every_name_that_rules_and_dashboard_ask_for_is_exported(scraped: str) -> None:
-    exported = set(re.findall(r"^# TYPE (\w+)", scraped, re.MULTILINE))
-    asked = {name for expression in expressions() for name in OURS.findall(expression)}
+def test_every_name_that_rules_and_dashboard_ask_for_is_exported(scraped: str, scraped_of_service: str) -> None:
+    exported = set(re.findall(r"^# TYPE (\w+)", scraped + scraped_of_service, re.MULTILINE))
+    asked = {name.removesuffix("_bucket") for expression in expressions() for name in OURS.findall(expression)}
     assert asked == exported, "what is exported is watched, and what is watched is exported"
 
 
-def test_every_label_that_rules_and_dashboard_name_is_one_and_none_is_a_customers(scraped: str) -> None:
-    families = {family.name: family for family in text_string_to_metric_families(scraped)}
-    labels = {label for family in families.values() for sample in family.samples for label in sample.labels}
-    assert labels <= LABELS
+def test_every_label_that_rules_and_dashboard_name_is_one_and_none_is_a_customers(
+    scraped: str, scraped_of_service: str
+) -> None:
+    for text, known in ((scraped, LABELS), (scraped_of_service, OF_SERVICE)):
+        families = list(text_string_to_metric_families(text))
+        assert {label for family in families for sample in family.samples for label in sample.labels} <= known
     for expression in expressions():
         words = set(re.findall(r"[a-z_]+", re.sub(r'"[^"]*"|\[\w+\]|raptorflow_\w+', "", expression)))
-        assert words <= FUNCTIONS | LABELS | {"up"}, expression
+        assert words <= FUNCTIONS | LABELS | OF_SERVICE | {"up"}, expression
 
 
 def test_the_parts_can_be_asked_and_queues_are_counted(scraped: str) -> None:

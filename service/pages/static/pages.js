@@ -23,3 +23,24 @@ if (form) {
   };
   form.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(show, 300); });
 }
+
+// A strip is kept up to date by the server until somebody pauses it; without this file it is as it was when loaded.
+for (const strip of document.querySelectorAll("[data-live-from]")) {
+  const button = document.querySelector(`[data-pause="${strip.id}"]`);
+  let source = null;
+  const stop = () => { if (source) source.close(); source = null; button.textContent = "Go on"; };
+  const start = () => {
+    source = new EventSource(strip.dataset.liveFrom);
+    button.textContent = "Pause";
+    source.onmessage = (event) => {
+      const open = strip.querySelector("details[open]") !== null;
+      // Our own page, in which every value is text already.
+      strip.innerHTML = event.data;
+      if (open && strip.querySelector("details")) strip.querySelector("details").open = true;
+    };
+    source.onerror = () => { if (source && source.readyState === EventSource.CLOSED) stop(); };
+  };
+  button.hidden = false;
+  button.addEventListener("click", () => { if (source) stop(); else start(); });
+  start();
+}

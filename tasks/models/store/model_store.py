@@ -26,6 +26,7 @@ from tasks.models.records import (
     RolloutStep,
     Version,
 )
+from tasks.models.store import drift_sketches
 from tasks.warehouse import Warehouse
 from tasks.warehouse.locks import lock_until_commit
 from tasks.warehouse.outbox import HookEvent, tell_hooks
@@ -155,12 +156,7 @@ class ModelStore:
 
     def add_predictions(self, key: ModelKey, version_name: str, rows: Sequence[Mapping[str, Any]], run_id: str) -> None:
         """Log predictions; the same version on the same inputs is the same row."""
-        about = {"workspace_id": key.workspace_id, "model_type": key.model_type.value, "version_name": version_name}
-        stamp = {"predicted_at": datetime.now(UTC), "run_id": run_id}
-        with self.warehouse.begin() as connection:
-            self.warehouse.upsert(
-                connection, ModelPrediction, [about | stamp | dict(row) for row in rows], keep_existing=True
-            )
+        drift_sketches.add_predictions(self.warehouse, key, version_name, rows, run_id)
 
     def outputs(self, key: ModelKey, version_name: str, row_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """What a version last predicted for each of these rows, where it served them."""

@@ -18,7 +18,9 @@ from tasks.warehouse import Warehouse
 from tests.generators.agencies import write_agency
 from tests.service.conftest import listening
 from tests.service.pages.test_draft_page import ScoredHere
+from tests.service.pages.test_drift_strip import PAGE as STRIP
 from tests.service.pages.test_experiment_pages import running
+from tests.tasks.models.served_versions import let_serve, predict
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
@@ -147,3 +149,31 @@ def test_the_keyboard_reaches_the_content_first_and_then_the_menu(
         assert focused == ["Skip to the content", "RaptorFlow", "Home", "Experiments"]
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         page.close()
+
+
+def test_a_strip_keeps_up_until_it_is_paused_and_can_be_read_without_script(
+    sqlite_warehouse: Warehouse, chromium: Browser
+) -> None:
+    let_serve(sqlite_warehouse)
+    problems = list[str]()
+    with listening(create_app(sqlite_warehouse)) as address:
+        context = screen(chromium, "narrow-dark", problems)
+        page = context.new_page()
+        page.goto(f"{address}{STRIP}")
+        page.locator("#strip").get_by_text("0 predictions").wait_for()
+        predict(sqlite_warehouse, {"t1": 0.5})
+        page.locator("#strip").get_by_text("1 prediction and").wait_for()
+        page.get_by_role("button", name="Pause").click()
+        predict(sqlite_warehouse, {"t2": 0.5})
+        page.wait_for_timeout(2_500)
+        assert "1 prediction and" in page.locator("#strip").inner_text(), "it was told to stop"
+        page.get_by_role("button", name="Go on").click()
+        page.locator("#strip").get_by_text("2 predictions and").wait_for()
+        context.close()
+        context = screen(chromium, "wide-light", problems, java_script_enabled=False)
+        page = context.new_page()
+        page.goto(f"{address}{STRIP}")
+        assert "2 predictions and" in page.locator("#strip").inner_text()
+        assert page.get_by_role("button", name="Pause").count() == 0, "nothing happens that could be paused"
+        context.close()
+    assert problems == []

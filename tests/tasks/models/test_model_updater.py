@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 from flows import listing
 from tasks.errors import OutOfRangeError, UnknownNameError
 from tasks.models import ModelType, ModelUpdater, list_models, refresh
-from tasks.models.store import ModelStore
+from tasks.models.records import ModelKey
+from tasks.models.store import ModelStore, days_of
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelVersion
 from tests.factories import START, content_row, store_content, store_touches
@@ -111,8 +112,11 @@ async def test_same_world_asks_for_nothing(sqlite_warehouse: Warehouse) -> None:
     few = await updater.detect_drift("acme", ENGAGEMENT)
     assert (few["drift_status"], few["samples"], few["samples_needed"]) == ("insufficient_data", 30, 50)
     store_content(sqlite_warehouse, posts(100, start=430))
+    served = await updater.predict("acme", ENGAGEMENT, [f"c{i}" for i in range(430, 490)])
     report = await updater.detect_drift("acme", ENGAGEMENT)
     assert (report["drift_status"], report["recommendation"]) == ("no_drift", "continue_monitoring")
+    ((_, today),) = days_of(sqlite_warehouse, ModelKey("acme", ENGAGEMENT), served[0]["model_version"])
+    assert (today.n_predictions, today.n_outcomes) == (60, 60), "labels that came with a file are outcomes, too"
 
 
 async def test_rows_whose_labels_are_not_known_yet_are_looked_at_too(sqlite_warehouse: Warehouse) -> None:

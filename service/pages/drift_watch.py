@@ -1,0 +1,115 @@
+"""Strips that keep up while people look: one reading of the warehouse a model and moment, however many look at it.
+
+A reading asks two numbers; only where they changed is the strip made, once, and every viewer is sent the same bytes.
+Who reads slowly misses strips in between, never the newest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from service.warehouse_access import WarehouseAccess
+
+if TYPE_CHECKING:
+    from tasks.models.records import ModelKey
+
+SECONDS_BETWEEN_READINGS = 1.0
+SECONDS_OF_SILENCE = 15.0  # after which a word is sent, so that proxies keep the line and who has gone is noticed
+LONGEST_SECONDS = 600.0  # a browser comes again by itself; a line that nobody reads is not kept for ever
+MOST_VIEWERS = 500
+logger = logging.getLogger("raptorflow.service")
+
+
+class Channel:
+    """One model's strip and who looks at it; on the event loop alone."""
+
+    def __init__(self) -> None:
+        self.viewers, self.number, self.event = 0, 0, b""
+        self.woken, self.woken_at = asyncio.Event(), time.monotonic()
+        self.reading: asyncio.Task[None] | None = None
+
+    def publish(self, event: bytes) -> None:
+        """Let all viewers have this one."""
+        self.number, self.event = self.number + 1, event
+        self.wake()
+
+    def wake(self) -> None:
+        """Let all viewers look whether there is another strip; who finds none says so to its browser."""
+        self.woken_at = time.monotonic()
+        self.woken.set()
+        self.woken = asyncio.Event()
+
+
+class DriftWatch:
+    """One a process."""
+
+    def __init__(self, access: WarehouseAccess) -> None:
+        self._access = access
+        self._channels: dict[ModelKey, Channel] = {}
+
+    @property
+    def viewers(self) -> int:
+        """How many look now."""
+        return sum(channel.viewers for channel in list(self._channels.values()))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody more can look now."""
+        return self.viewers >= MOST_VIEWERS
+
+    async def events(self, key: ModelKey) -> AsyncIterator[bytes]:
+        """What one viewer is sent: the strip now, and each time it changes."""
+        channel = self._channels.setdefault(key, Channel())
+        channel.viewers += 1
+        if channel.reading is None:
+            channel.reading = asyncio.create_task(self._read(key, channel))
+        try:
+            yield b"retry: 2000\n\n"
+            seen, ends = 0, time.monotonic() + LONGEST_SECONDS
+            while time.monotonic() < ends:
+                if channel.number == seen:
+                    await channel.woken.wait()
+                is_new, seen = channel.number != seen, channel.number
+                yield channel.event if is_new else b": nothing new\n\n"
+        finally:
+            channel.viewers -= 1
+            if not channel.viewers:
+                channel.reading.cancel()
+                self._channels.pop(key, None)
+
+    async def _read(self, key: ModelKey, channel: Channel) -> None:
+        known: object = None
+        while True:
+            try:
+                state, event = await to_thread.run_sync(self._strip, key, known)
+                known = state
+                if event is not None:
+                    channel.publish(event)
+                elif time.monotonic() - channel.woken_at > SECONDS_OF_SILENCE:
+                    channel.wake()
+            except Exception as error:  # noqa: BLE001 - a warehouse that is locked or away answers the next reading
+                logger.warning("a strip waits: %s", type(error).__name__)
+            await asyncio.sleep(SECONDS_BETWEEN_READINGS)
+
+    def _strip(self, key: ModelKey, known: object) -> tuple[object, bytes | None]:
+        """What there is now, and the strip where it is something else than before."""
+        from service.pages.drift_strip import strip_context
+        from service.pages.rendering import part
+        from tasks.models.store import stream_mark
+
+        warehouse = self._access.open()
+        state = stream_mark(warehouse, key)
+        if state == known:
+            return state, None
+        return state, event_of(part("drift_strip.html", strip_context(warehouse, key)))
+
+
+def event_of(text: str) -> bytes:
+    """Text as one server-sent event."""
+    return "".join([*(f"data: {line}\n" for line in text.splitlines() if line), "\n"]).encode()
