@@ -17,9 +17,11 @@ from flows.parameters import MetaLearning, ModelRefresh, PatternLearning, Transf
 from flows.pattern_learning import pattern_learning
 from flows.task_runners import task_runner
 from flows.transfer_learning import transfer_learning
-from tasks.learnings.steps import remember_learnings
+from tasks.learnings.steps import note_findings_told, remember_learnings, untold_findings
+from tasks.models.steps import critical_drift
 from tasks.patterns.steps import patterns_question
 from tasks.reporting import Event, announce, emit, publish_table, publish_with_index, published_rows, step
+from tasks.reporting.findings_digest import digest_of
 from tasks.reporting.pattern_report import best_of
 from tasks.reporting.summary import EVERYTHING, summarize, summary_report
 from tasks.transfer.steps import transfer_question
@@ -61,6 +63,8 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | St
         model_refresh(options.for_step(ModelRefresh), chain)
     with step("learnings", seconds):
         outcomes_of_chunks(remember_learnings, [chunk.workspace_ids for chunk in chain.chunks], chain.run_id)
+    if chain.is_newest:
+        tell_of_findings()
     summary = summarize(read_outcomes(chain.run_id), seconds)
     before = published_rows(EVERYTHING).get(EVERYTHING)
     everyone = not options.workspace_ids
@@ -83,6 +87,16 @@ def announce_silence(silent: list[str]) -> None:
     words = f"Input stopped arriving ({len(silent)}): {'; '.join(silent[:MOST_NAMED])}{more}"
     announce(words)
     emit(Event.INPUT_STOPPED, "input", {"summary": words, "n_stopped": len(silent)})
+
+
+def tell_of_findings() -> None:
+    """Tell operators what was found since they were last told: one message a night, by an event."""
+    findings = untold_findings()
+    words = digest_of(findings, critical_drift()) if findings else ""
+    if words:
+        announce(words.partition("\n")[0])
+        emit(Event.FINDINGS_TOLD, "findings", {"summary": words, "n_found": len(findings)})
+        note_findings_told([one["learning_id"] for one in findings], datetime.now(UTC))
 
 
 def marked(summary: dict[str, Any]) -> dict[str, Any] | State[dict[str, Any]]:

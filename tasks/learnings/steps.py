@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
+from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.learnings.service import LearningService
+from tasks.learnings.store import note_told, untold_learnings
 from tasks.warehouse import open_warehouse
 from tasks.warehouse.outcomes import DONE, Outcome, each_workspace
 
@@ -43,6 +46,18 @@ def remember_after(workspace_id: str | None, run_id: str) -> None:
             service.remember([workspace_id], run_id)
     except Exception:
         logger.exception("what this run taught could not be kept; the next night keeps it")
+
+
+@task(name="read-findings", cache_policy=NO_CACHE)
+def untold_findings() -> list[dict[str, Any]]:
+    """Learnings that operators have not read of."""
+    return untold_learnings(open_warehouse())
+
+
+@task(name="note-findings-told", cache_policy=NO_CACHE)
+def note_findings_told(learning_ids: Sequence[str], now: datetime) -> None:
+    """Remember that operators read of these."""
+    note_told(open_warehouse(), learning_ids, now)
 
 
 def _remember_one(service: LearningService, run_id: str, workspace_id: str) -> Outcome:

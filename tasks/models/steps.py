@@ -14,11 +14,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
 from tasks.models.drift.monitor import DriftThresholds
-from tasks.models.records import ModelType, MoveResult, UpdateResult
+from tasks.models.records import CRITICAL, ModelType, MoveResult, UpdateResult
 from tasks.models.reports import FAILED as MODEL_FAILED
 from tasks.models.reports import events_of
 from tasks.models.service import ModelService
 from tasks.models.store import list_models
+from tasks.models.store.attention import drifting_champions
 from tasks.models.store.state import model_state
 from tasks.settings import CHECKOUT
 from tasks.warehouse import open_warehouse
@@ -104,6 +105,12 @@ def _refreshed(
 def registered_models() -> list[dict[str, Any]]:
     """Every version of every model, newest first, and its share of the predictions."""
     return list_models(open_warehouse())
+
+
+@task(name="list-drifting", cache_policy=NO_CACHE)
+def critical_drift() -> list[dict[str, Any]]:
+    """Models that serve and whose newest drift check is critical, the worst first."""
+    return [row for row in drifting_champions(open_warehouse()) if row["drift_status"] == CRITICAL]
 
 
 @task(name="find-challenger", cache_policy=NO_CACHE)

@@ -21,6 +21,7 @@ class Event(StrEnum):
     EXPERIMENT_DECIDED = HookEvent.EXPERIMENT_DECIDED.value
     DEBATE_CONCLUDED = "raptorflow.debate.concluded"
     INPUT_STOPPED = "raptorflow.input.stopped"
+    FINDINGS_TOLD = "raptorflow.findings.told"
 
 
 def emit(event: str, about: str, payload: dict[str, Any]) -> None:

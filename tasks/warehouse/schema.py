@@ -957,7 +957,7 @@ class Learning(Base):
 
     `subject` is what it is about: of two learnings with one subject the later one stands. `words` are those it is found
     by, and stand in `learning_index`, which no class describes: an FTS5 table on SQLite, a tsvector on PostgreSQL.
-    Effects are relative changes, such as .12.
+    Effects are relative changes, such as .12. `told_at` is when operators read of it, None before.
     """
 
     __tablename__ = "learning"
@@ -981,6 +981,7 @@ class Learning(Base):
     replications: Mapped[int]
     source_id: Mapped[str] = mapped_column(Key)
     run_id: Mapped[str] = mapped_column(Key)
+    told_at: Mapped[datetime | None]
 
 
 class LearningWord(Base):

@@ -46,7 +46,10 @@ def test_failed_crashed_late_stuck_cancelled_and_silent_input_are_told() -> None
     told = {event for entry in TELLING for event in entry["trigger"].get("after", entry["trigger"]["expect"])}
     runs = {event.rpartition(".")[2] for event in told if event.startswith("prefect.flow-run.")}
     assert runs == {"Failed", "Crashed", "TimedOut", "Cancelled", "Late", "Running", "Cancelling"}
-    assert {event for event in told if event.startswith("raptorflow.")} == {Event.INPUT_STOPPED.value}
+    assert {event for event in told if event.startswith("raptorflow.")} == {
+        Event.INPUT_STOPPED.value,
+        Event.FINDINGS_TOLD.value,
+    }
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -101,3 +104,26 @@ def test_silence_is_one_message_a_night_and_remembered_after_it_was_told(monkeyp
     did.clear()
     chain.tell_of_silence()
     assert did == ["noted UTC"], "nothing to tell is no message"
+
+
+def test_what_was_found_is_one_message_a_night_and_remembered_after_it_was_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = {"learning_id": "pattern-1", "workspace_id": "acme", "kind": "pattern", "statement": "asks", "effect": None}
+    did: list[str] = []
+
+    def told(event: Event, about: str, payload: dict[str, Any]) -> None:
+        did.append(f"{event.value} {about} {payload['n_found']} {payload['summary']}")
+
+    def noted(ids: list[str], now: datetime) -> None:
+        did.append(f"noted {ids} {now.tzinfo}")
+
+    monkeypatch.setattr(chain, "untold_findings", lambda: [found])
+    monkeypatch.setattr(chain, "critical_drift", list)
+    monkeypatch.setattr(chain, "note_findings_told", noted)
+    monkeypatch.setattr(chain, "emit", told)
+    chain.tell_of_findings()
+    assert did == ["raptorflow.findings.told findings 1 1 new pattern\n- acme: asks", "noted ['pattern-1'] UTC"]
+    monkeypatch.setattr(chain, "untold_findings", list)
+    chain.tell_of_findings()
+    assert len(did) == 2

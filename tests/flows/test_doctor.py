@@ -17,7 +17,7 @@ from tasks.warehouse.migration import expected_revision
 from tasks.warehouse.schema import Content, ModelVersion
 from tests.factories import START, content_row, store, store_content
 
-BEFORE_THE_NEWEST = "0027_experiment_proposals"
+BEFORE_THE_NEWEST = "0028_drift_as_it_happens"
 
 
 @pytest.fixture
@@ -32,8 +32,7 @@ def sound(home: Path) -> Path:
 def outdated(_home: Path) -> None:
     with Warehouse().begin() as connection:
         connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{BEFORE_THE_NEWEST}'")
-        for what in ("TABLE model_outcome", "TABLE model_sketch", "INDEX model_prediction_by_row"):
-            connection.exec_driver_sql(f"DROP {what}")
+        connection.exec_driver_sql("ALTER TABLE learning DROP COLUMN told_at")
 
 
 def newer(_home: Path) -> None:

@@ -4,7 +4,9 @@ from tasks.learnings.store.learnings import (
     learnings_of,
     mark_not_seen,
     newest_of,
+    note_told,
     save_learnings,
+    untold_learnings,
 )
 from tasks.learnings.store.search import EACH, combined, counts_of, keys_beginning, matching
 from tasks.learnings.store.sources import source_rows, unowned_debates
@@ -18,7 +20,9 @@ __all__ = [
     "mark_not_seen",
     "matching",
     "newest_of",
+    "note_told",
     "save_learnings",
     "source_rows",
     "unowned_debates",
+    "untold_learnings",
 ]

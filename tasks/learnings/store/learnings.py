@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, text, update
@@ -69,6 +70,23 @@ def mark_not_seen(warehouse: Warehouse, workspace_id: str, kind: str, seen: Sequ
             some = table.learning_id.in_(gone[start : start + AT_A_TIME])
             values = {"standing": "not_seen_again", "standing_reason": reason}
             connection.execute(update(table).where(*mine, some).values(**values))
+
+
+def untold_learnings(warehouse: Warehouse) -> list[Row]:
+    """Learnings that still hold and that operators have not read of: by workspace, what rests on most first."""
+    table = Learning
+    columns = (table.learning_id, table.workspace_id, table.kind, table.statement)
+    effects = (table.effect, table.effect_low, table.effect_high, table.interval_level)
+    wanted = select(*columns, *effects).where(table.told_at.is_(None), table.standing == "current")
+    return warehouse.rows(wanted.order_by(table.workspace_id, table.kind, table.learned_at.desc(), table.learning_id))
+
+
+def note_told(warehouse: Warehouse, learning_ids: Sequence[str], now: datetime) -> None:
+    """Remember that operators read of these."""
+    with warehouse.begin() as connection:
+        for start in range(0, len(learning_ids), AT_A_TIME):
+            some = Learning.learning_id.in_(learning_ids[start : start + AT_A_TIME])
+            connection.execute(update(Learning).where(some, Learning.told_at.is_(None)).values(told_at=now))
 
 
 def learnings_of(

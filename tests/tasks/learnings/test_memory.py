@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select, text
 
 from tasks.learnings import LearningService, RecalledLearning
 from tasks.learnings.records import still_true
+from tasks.learnings.store import note_told, untold_learnings
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
     Debate,
@@ -184,3 +185,18 @@ def test_debates_of_one_organization_belong_to_no_other(sqlite_warehouse: Wareho
 def test_the_age_of_a_learning_is_said_in_days(days: float, words: str) -> None:
     row = {"standing": "current", "standing_reason": "", "replications": 0}
     assert still_true(row, days) == f"yes, as far as is known; {words}"
+
+
+def test_operators_read_of_a_learning_once_however_often_it_is_confirmed(warehouse: Warehouse) -> None:
+    service = LearningService(warehouse)
+    night(warehouse, 1, [EMOJI, VIDEO])
+    service.remember(["acme"], "night-1")
+    first_night = untold_learnings(warehouse)
+    assert {one["workspace_id"] for one in first_night} == {"acme"}
+    assert len(first_night) >= 2
+    note_told(warehouse, [one["learning_id"] for one in first_night[1:]], datetime(2026, 10, 2, tzinfo=UTC))
+    assert [one["learning_id"] for one in untold_learnings(warehouse)] == [first_night[0]["learning_id"]]
+    note_told(warehouse, [first_night[0]["learning_id"]], datetime(2026, 10, 2, tzinfo=UTC))
+    night(warehouse, 2, [EMOJI, VIDEO])
+    service.remember(["acme"], "night-2")
+    assert untold_learnings(warehouse) == []
