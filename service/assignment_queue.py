@@ -14,11 +14,13 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from service.gate import Caller
-from tasks.errors import InputError
+from tasks.errors import InputError, WarehouseError
+from tasks.warehouse.database import UNAVAILABLE
 
 if TYPE_CHECKING:
     from service.rooms import Rooms
@@ -103,17 +105,26 @@ class AssignmentQueue:
 
     def _work(self) -> None:
         while True:
-            for together in self._by_experiment(self._next()).values():
-                answers = self._answers(together)
-                loop = together[0].answer.get_loop()
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(_answer, together, answers)
-            self._log()
+            arrivals = self._next(None)
+            with ExitStack() as stack:
+                with suppress(*UNAVAILABLE, WarehouseError):  # each batch says so by itself
+                    stack.enter_context(self._rooms.warehouse.open().one_writer())
+                while arrivals or self._entries:
+                    self._answer_all(arrivals)
+                    arrivals = self._next(SECONDS_BETWEEN_ENTRIES)
 
-    def _next(self) -> list[Arrival]:
-        """All that wait, at least one; entries of the audit log do not wait for the next unit to come."""
+    def _answer_all(self, arrivals: Sequence[Arrival]) -> None:
+        for together in self._by_experiment(arrivals).values():
+            answers = self._answers(together)
+            loop = together[0].answer.get_loop()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_answer, together, answers)
+        self._log()
+
+    def _next(self, seconds: float | None) -> list[Arrival]:
+        """All that wait, at least one; none where none came in so many seconds."""
         try:
-            arrivals = [self._waiting.get(timeout=SECONDS_BETWEEN_ENTRIES if self._entries else None)]
+            arrivals = [self._waiting.get(timeout=seconds)]
         except queue.Empty:
             return []
         while len(arrivals) < MOST_TOGETHER:

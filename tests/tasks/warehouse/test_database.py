@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import polars as pl
@@ -11,6 +12,7 @@ from sqlalchemy import select
 from tasks.errors import SchemaOutdatedError, WarehouseUnreachableError
 from tasks.warehouse import Warehouse, open_warehouse, upgrade
 from tasks.warehouse.schema import Content, Touch, Workspace
+from tests.factories import store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -132,3 +134,23 @@ def test_unreachable_database_is_one_line_without_the_password() -> None:
         open_warehouse(absent)
     assert "secret" not in str(caught.value)
     assert "RAPTORFLOW_DATABASE_URL" in str(caught.value)
+
+
+def test_a_writer_keeps_its_connection_and_each_transaction_stays_one(warehouse: Warehouse) -> None:
+    seen: list[object] = []
+    with warehouse.one_writer():
+        for name in ("first", "second"):
+            with warehouse.begin() as connection:
+                seen.append(connection.connection.dbapi_connection)
+                warehouse.upsert(connection, Workspace, [workspace_row(workspace_id=name)])
+        with pytest.raises(ZeroDivisionError), warehouse.begin() as connection:
+            warehouse.upsert(connection, Workspace, [workspace_row(workspace_id="third")])
+            1 / 0  # noqa: B018
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(store, warehouse, Workspace, [workspace_row(workspace_id="of another thread")]).result()
+    if warehouse.is_sqlite:
+        assert seen[0] is seen[1]
+        with warehouse.begin() as connection:
+            assert connection.connection.dbapi_connection is not seen[0]
+    names = {row["workspace_id"] for row in warehouse.rows(select(Workspace.workspace_id))}
+    assert names == {"first", "second", "of another thread"}
