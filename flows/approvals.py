@@ -11,6 +11,10 @@ from prefect.flow_runs import apause_flow_run
 from prefect.input.run_input import RunInput, run_input_subclass_from_type
 from pydantic import BaseModel, Field, create_model
 
+from flows.platform.temporary_server import server_is_temporary
+from tasks.errors import InputError
+from tasks.reporting import announce
+
 SECONDS_BETWEEN_LOOKS = 5
 ABSTAIN = "abstain"
 
@@ -48,12 +52,18 @@ class PersonsVote(BaseModel):
 
 
 def ask(form: type[Form], about: str, hours: int) -> Form:
-    """Pause this run until its form is filled in; the form begins with what it is about, in Markdown."""
+    """Pause this run until its form is filled in; the form begins with what it is about, in Markdown.
+
+    Raises:
+        InputError: if nobody could fill it in: the server of a run by hand without `raptorflow up` has no pages.
+    """
+    _require_pages(hours)
     return pause_flow_run(_headed(form, about), timeout=hours * 3600, poll_interval=SECONDS_BETWEEN_LOOKS)
 
 
 async def ask_async(form: type[Form], about: str, hours: int) -> Form:
     """The same from a coroutine of the run."""
+    _require_pages(hours)
     return await apause_flow_run(_headed(form, about), timeout=hours * 3600, poll_interval=SECONDS_BETWEEN_LOOKS)
 
 
@@ -64,6 +74,15 @@ def with_menu(form: type[Form], field: str, choices: Sequence[str]) -> type[Form
     shown.json_schema_extra = one_of if shown.annotation is str else {"items": one_of}
     fields: dict[str, Any] = {field: (shown.annotation, shown)}
     return create_model(form.__name__, __base__=form, **fields)
+
+
+def _require_pages(hours: int) -> None:
+    if server_is_temporary():
+        raise InputError(
+            "this run has a question, and nobody can answer it: start `raptorflow up` first, or let it run without one "
+            "(-p needs_approval=false, ask_a_person=false)"
+        )
+    announce(f"waits for an answer in the Prefect UI, for {hours} h at most")
 
 
 def _headed(form: type[Form], about: str) -> type[Form]:

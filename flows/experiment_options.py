@@ -23,7 +23,7 @@ def settled(pairs: Sequence[str] | None, option: str = "--set") -> dict[str, Any
             raise InputError(f"{option} takes key=value, not '{pair}'")
         try:
             design[key] = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, or more digits or depth than Python reads
             design[key] = text
     return design
 

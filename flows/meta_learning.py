@@ -15,6 +15,7 @@ from flows.extraction import extract
 from flows.model_refresh import model_refresh, question_of
 from flows.parameters import MetaLearning, ModelRefresh, PatternLearning, TransferLearning
 from flows.pattern_learning import pattern_learning
+from flows.platform.temporary_server import server_is_temporary
 from flows.task_runners import task_runner
 from flows.transfer_learning import transfer_learning
 from tasks.learnings.steps import note_findings_told, remember_learnings, untold_findings
@@ -90,12 +91,17 @@ def announce_silence(silent: list[str]) -> None:
 
 
 def tell_of_findings() -> None:
-    """Tell operators what was found since they were last told: one message a night, by an event."""
+    """Tell operators what was found since they were last told: one message a night, by an event.
+
+    Where the server ends with the run, no automation hears the event: the next night under `raptorflow up` tells it.
+    """
     findings = untold_findings()
     words = digest_of(findings, critical_drift()) if findings else ""
     if words:
         announce(words.partition("\n")[0])
         emit(Event.FINDINGS_TOLD, "findings", {"summary": words, "n_found": len(findings)})
+        if server_is_temporary():
+            return
         note_findings_told([one["learning_id"] for one in findings], datetime.now(UTC))
 
 

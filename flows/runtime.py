@@ -166,5 +166,5 @@ def _options(flow: Flow[..., Any], pairs: list[str]) -> Any:
 def _json_or_text(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or more digits or depth than Python reads
         return text

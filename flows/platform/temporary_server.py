@@ -19,6 +19,7 @@ SECONDS_TO_START = 120.0
 # As Prefect's own temporary server has them: no pages, fewer services, and this process is all there is of it.
 ITS_OWN = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 APP = "prefect.server.api.server:create_app"
+_started: list[Child] = []
 
 
 def begin_temporary_server() -> Callable[[], None]:
@@ -36,9 +37,15 @@ def begin_temporary_server() -> Callable[[], None]:
     # Before Prefect is imported: what is registered first is called last.
     atexit.register(end, [server])
     server.start()
+    _started.append(server)
     # Links to a server that is gone tomorrow are none.
     os.environ |= {"PREFECT_API_URL": api, "PREFECT_UI_URL": ""}
     return lambda: server.wait_ready(SECONDS_TO_START)
+
+
+def server_is_temporary() -> bool:
+    """Whether this run's server ends with it: it has no pages to answer a question on, and no automation hears it."""
+    return bool(_started)
 
 
 def _nothing_to_wait_for() -> None:

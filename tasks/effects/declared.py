@@ -12,6 +12,7 @@ from tasks.content.media import normal_media_type
 from tasks.effects.arms import PATTERN, Value
 from tasks.effects.families import CHANNEL, LABELS
 from tasks.errors import InputError, UnknownNameError
+from tasks.warehouse.coercion import LARGEST_EXACT
 
 MEDIA, CONTENT_TYPE = "media_type", "content_type"
 OF_TEXT = (*LABELS, CHANNEL, CONTENT_TYPE)
@@ -77,7 +78,7 @@ def _expected(name: str, value: Value, described: Feature | None) -> str | None:
 
 
 def _is_number(value: Value) -> bool:
-    return not isinstance(value, bool | str) and math.isfinite(value)
+    return not isinstance(value, bool | str) and abs(value) <= LARGEST_EXACT
 
 
 def _is_whole(value: Value, last: float) -> bool:

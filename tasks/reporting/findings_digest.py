@@ -13,9 +13,9 @@ MOST_LINES = 20
 OF_A_WORKSPACE = 3  # lines; one with forty patterns must not hide an experiment of another
 # In the order in which they are shown: what a person may act on first.
 NAMES = {
-    LearningKind.EXPERIMENT: ("experiment decided", "experiments decided"),
-    LearningKind.MODEL_CHANGE: ("model changed", "models changed"),
+    LearningKind.EXPERIMENT: ("answer of an experiment", "answers of experiments"),
     LearningKind.PATTERN: ("new pattern", "new patterns"),
+    LearningKind.MODEL_CHANGE: ("model changed", "models changed"),
     LearningKind.DEBATE: ("debate decided", "debates decided"),
 }
 ORDER = {kind.value: place for place, kind in enumerate(NAMES)}
@@ -60,6 +60,12 @@ def _line(finding: Mapping[str, Any]) -> str:
     effect = ""
     if finding["effect"] is not None:
         low, high = finding["effect_low"], finding["effect_high"]
-        effect = f" ({100 * finding['effect']:+.0f} %, {100 * low:+.0f} to {100 * high:+.0f})"
+        effect = f" ({_percent(finding['effect'])} %, {_percent(low)} to {_percent(high)})"
     owner = finding["workspace_id"]
     return f"{'organization' if owner is None else visible(owner)}: {visible(finding['statement'])}{effect}"
+
+
+def _percent(change: float) -> str:
+    """Rounded, with its sign; what rounds to nothing has none below zero."""
+    text = f"{100.0 * change:+.0f}"
+    return "+0" if text == "-0" else text

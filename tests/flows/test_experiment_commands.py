@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.experiment_options import settled
+from flows.runtime import _json_or_text
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
@@ -119,3 +121,9 @@ def test_a_draft_says_how_it_is_started_and_under_which_name_another_is_made(exp
         status, _, complaint = experiment(*arguments)
         assert (status, len(complaint.strip().splitlines())) == (2, 1)
         assert says in complaint
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 100_000])
+def test_a_value_beyond_what_json_is_read_is_text(value: str) -> None:
+    assert settled([f"key={value}"]) == {"key": value}
+    assert _json_or_text(value) == value

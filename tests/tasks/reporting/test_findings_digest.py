@@ -21,10 +21,10 @@ def test_the_first_line_counts_and_experiments_come_first() -> None:
     ]
     drifting = [{"workspace_id": "acme", "model_type": "TONE_CLASSIFIER"}]
     assert digest_of(findings, drifting).splitlines() == [
-        "1 experiment decided, 1 model changed, 1 new pattern, 1 debate decided; drift is critical: 1",
+        "1 answer of an experiment, 1 new pattern, 1 model changed, 1 debate decided; drift is critical: 1",
         "- acme: 'short' wins (+20 %, +10 to +30)",
-        "- globex: v_2 serves",
         "- acme: Content performs better when: asks a question (+30 %, +20 to +40)",
+        "- globex: v_2 serves",
         "- organization: publish in the evening",
         "- acme: drift of TONE_CLASSIFIER is critical",
     ]
@@ -45,3 +45,20 @@ def test_words_of_others_stay_on_their_line_and_nothing_found_is_no_message() ->
     assert len(told.splitlines()) == 2
     assert "\x1b" not in told
     assert digest_of([], [{"workspace_id": "acme", "model_type": "TONE_CLASSIFIER"}]) == ""
+
+
+def test_models_that_serve_for_the_first_time_hide_no_pattern() -> None:
+    first_night = [finding(f"w{n % 20}", "model_change", f"v_{n} serves: first champion") for n in range(60)]
+    told = digest_of([*first_night, finding("w0", "pattern", "asks a question", 0.3)], [])
+    assert told.splitlines()[1] == "- w0: asks a question (+30 %, +20 to +40)"
+
+
+def test_arms_of_one_experiment_are_not_counted_as_experiments_that_were_decided() -> None:
+    arms = [finding("acme", "experiment", f"In experiment 'subject' '{arm}' beat 'control'", 0.1) for arm in "bc"]
+    assert digest_of(arms, []).splitlines()[0] == "2 answers of experiments"
+
+
+def test_what_rounds_to_nothing_is_not_below_zero() -> None:
+    nothing = finding("acme", "experiment", "no difference") | {"effect": -0.004}
+    told = digest_of([nothing | {"effect_low": -0.03, "effect_high": 0.02}], [])
+    assert told.endswith("no difference (+0 %, -3 to +2)")
