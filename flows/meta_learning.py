@@ -74,12 +74,16 @@ def meta_learning(options: MetaLearning = MetaLearning()) -> dict[str, Any] | St
 
 
 def tell_of_silence() -> None:
-    """Tell of workspaces from which nothing new comes any more: once each, all of a night together."""
+    """Tell of workspaces from which nothing new comes any more: once each, all of a night together.
+
+    Where the server ends with the run, no automation hears the event: the next night under `raptorflow up` tells it.
+    """
     now = datetime.now(UTC)
     silent = newly_silent(now)
     if silent:
         announce_silence(silent)
-    note_silence_told(now)
+    if not server_is_temporary():
+        note_silence_told(now)
 
 
 def announce_silence(silent: list[str]) -> None:
@@ -100,9 +104,8 @@ def tell_of_findings() -> None:
     if words:
         announce(words.partition("\n")[0])
         emit(Event.FINDINGS_TOLD, "findings", {"summary": words, "n_found": len(findings)})
-        if server_is_temporary():
-            return
-        note_findings_told([one["learning_id"] for one in findings], datetime.now(UTC))
+        if not server_is_temporary():
+            note_findings_told([one["learning_id"] for one in findings], datetime.now(UTC))
 
 
 def marked(summary: dict[str, Any]) -> dict[str, Any] | State[dict[str, Any]]:

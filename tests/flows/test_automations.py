@@ -131,14 +131,18 @@ def test_what_was_found_is_one_message_a_night_and_remembered_after_it_was_told(
 
 def test_what_no_automation_hears_is_told_again_under_the_platform(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"learning_id": "pattern-1", "workspace_id": "acme", "kind": "pattern", "statement": "asks", "effect": None}
-    noted: list[list[str]] = []
+    noted: list[object] = []
+    monkeypatch.setattr(chain, "newly_silent", lambda _now: ["acme: no posts since 2026-05-01"])
+    monkeypatch.setattr(chain, "note_silence_told", lambda _now: noted.append("silence"))
     monkeypatch.setattr(chain, "untold_findings", lambda: [found])
     monkeypatch.setattr(chain, "critical_drift", list)
     monkeypatch.setattr(chain, "emit", print)
     monkeypatch.setattr(chain, "note_findings_told", lambda ids, _now: noted.append(ids))
     monkeypatch.setattr(chain, "server_is_temporary", lambda: True)
+    chain.tell_of_silence()
     chain.tell_of_findings()
     assert noted == []
     monkeypatch.setattr(chain, "server_is_temporary", lambda: False)
+    chain.tell_of_silence()
     chain.tell_of_findings()
-    assert noted == [["pattern-1"]]
+    assert noted == ["silence", ["pattern-1"]]
