@@ -62,6 +62,10 @@ def test_who_may_not_or_says_what_is_none_is_told_why(served: Served) -> None:
         {"outcomes": [{"row_id": "t"}]},
     ):
         assert served.client.post(PATH, headers=key, json=wrong).status_code == 422
+    predict(served.warehouse, {"t1": 0.5})
+    for none in ("yes", "true", 7, -1, 0.5, 1e300):  # each would be the worst of losses
+        refused = served.client.post(PATH, headers=key, json=said(("t1", none)))
+        assert (refused.status_code, "neither 1, converted, nor 0" in refused.text) == (422, True)
     assert served.warehouse.rows(select(ModelOutcome.row_id)) == []
 
 
@@ -75,3 +79,19 @@ def test_a_foreign_key_cannot_tell_what_was_predicted(served: Served, workspace:
     own = served.client.post(PATH, headers=served.key("admin"), json=said(("t1", 1)))
     assert own.json() == {"recorded": 0, "repeated": 0, "unpredicted": 1}
     assert served.warehouse.rows(select(ModelOutcome.row_id)) == []
+
+
+def test_what_no_database_keeps_alike_is_refused_before_it_is_asked(served_twice: Served) -> None:
+    let_serve(served_twice.warehouse)
+    predict(served_twice.warehouse, {"t1": 0.5})
+    key, models = served_twice.key("admin"), "/v1/models/CONVERSION_PREDICTOR"
+    for path, body in (
+        (PATH, said(("t\0", 1))),
+        (PATH.replace("CONVERSION_PREDICTOR", "TONE_CLASSIFIER"), said(("t1", "a\0b"))),
+        (PATH.removesuffix("/outcomes"), {"row_ids": ["t\0"]}),
+        (f"{models}/promote", {"reason": "better", "version": "v\0"}),
+        (f"{models}/rollback", {"reason": "worse", "version": "v\0"}),
+        (f"{models}/rollback", {"reason": "worse\0", "version": "v_1"}),
+    ):
+        answer = served_twice.client.post(path, headers=key, json=body)
+        assert (answer.status_code, "should match pattern" in answer.text) == (422, True), (path, answer.text)
