@@ -213,6 +213,14 @@ def test_over_http_the_keys_scope_says_what_is_offered(served: Served, address: 
     assert longer.status_code == 413
 
 
+def test_a_call_over_http_counts_once_and_what_is_more_is_refused(served: Served, address: str) -> None:
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_workspaces"}}
+    key = served.key("read", per_minute=6) | {"accept": "application/json"}
+    answer = httpx.post(f"{address}/mcp", json=call, headers=key).json()["result"]
+    assert (answer["isError"], "acme" in answer["content"][0]["text"]) == (False, True)
+    assert httpx.post(f"{address}/mcp", json=call, headers=key).status_code == 429
+
+
 def test_what_the_docs_declare_answers_an_agent(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secret_texts, "COST", COST)  # the command has the real one
     key = served.key("admin")["authorization"].removeprefix("Bearer ")
