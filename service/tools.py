@@ -134,7 +134,7 @@ class ApiTools:
             return await client.request(**request)
 
     async def _handled(self, scope: Connection, receive: Receive, send: Send) -> None:
-        await self._app(scope | {COUNTED: self._counted}, receive, send)
+        await self._app({**scope, COUNTED: self._counted}, receive, send)
 
 
 @lru_cache(maxsize=2)
