@@ -62,7 +62,8 @@ def create_app(warehouse: Warehouse | None = None) -> FastAPI:
         app.include_router(router, responses=problems.RESPONSES)
     declare_keys(app)
     app.state.tools = ToolsOverHttp(app)
-    app.router.routes.append(Route(TOOLS_ADDRESS, app.state.tools))
+    # GET opens a stream on which nothing is ever sent, as nothing of a request is kept: one key could hold any number.
+    app.router.routes.append(Route(TOOLS_ADDRESS, app.state.tools, methods=["POST"]))
     app.include_router(metrics.router)
     app.include_router(pages.router)
     return app

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from service.rooms import Rooms
     from tasks.models.records import OutcomeRows
 
-MOST_TOGETHER = 200
+MOST_TOGETHER, MOST_ROWS_TOGETHER = 200, 5000  # others wait for as long as a transaction takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,13 @@ class OutcomeQueue:
 
     def _next(self) -> list[OutcomeReport]:
         reports = [self._waiting.get()]
-        while len(reports) < MOST_TOGETHER:
+        rows = len(reports[0].values)
+        while len(reports) < MOST_TOGETHER and rows < MOST_ROWS_TOGETHER:
             try:
                 reports.append(self._waiting.get_nowait())
             except queue.Empty:
                 break
+            rows += len(reports[-1].values)
         return reports
 
     @staticmethod

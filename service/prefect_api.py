@@ -29,27 +29,35 @@ def prefect_client(seconds: float = SECONDS) -> httpx.Client:
     user, _, password = login.partition(":")
     # Certificates of authorities take 20 ms to read; an address without TLS shows none.
     transport = _Answering(verify=address.startswith("https:"))
-    return httpx.Client(
-        base_url=address, auth=(user, password) if login else None, timeout=seconds, transport=transport
-    )
+    try:
+        return httpx.Client(
+            base_url=address, auth=(user, password) if login else None, timeout=seconds, transport=transport
+        )
+    except httpx.InvalidURL as error:
+        raise unavailable("PREFECT_API_URL is no address; it looks like http://127.0.0.1:4200/api") from error
 
 
 class _Answering(httpx.HTTPTransport):
     """Says in our words that the server does not answer."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request."""
+        """Send one request, and read all of its answer: a server may also fall silent in the middle of one."""
         try:
-            return super().handle_request(request)
-        except httpx.TransportError as error:
+            answer = super().handle_request(request)
+            answer.read()
+            return answer
+        except (httpx.TransportError, httpx.DecodingError) as error:
             raise unavailable("the Prefect server does not answer now; send the same again") from error
 
 
 def sound(answer: httpx.Response) -> Any:
-    """What it answered; 503 where that is an error of its own."""
-    if answer.status_code >= 400:
+    """What it answered; 503 where that is an error of its own, or nothing that Prefect answers."""
+    if not answer.is_success:
         raise unavailable(f"the Prefect server answers {answer.status_code}; send the same again")
-    return answer.json()
+    try:
+        return answer.json()
+    except (ValueError, RecursionError) as error:
+        raise unavailable("what answers at PREFECT_API_URL is no Prefect server; `raptorflow up` starts one") from error
 
 
 def paused_runs(seconds: float) -> list[dict[str, Any]]:

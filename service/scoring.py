@@ -5,6 +5,7 @@ arithmetic would hold up the units that wait for their arms. It starts with the 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -76,8 +77,21 @@ class Scoring:
     def _started(self) -> ProcessPoolExecutor:
         with self._starting:
             if self._pool is None:
-                self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+                context = multiprocessing.get_context("spawn")
+                self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
             return self._pool
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is gone, however it went: an agent's is killed."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _told(work: Any, given: Sequence[Any]) -> tuple[int | None, Any]:

@@ -149,7 +149,7 @@ class ToolsOverHttp:
         from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
         from mcp.server.transport_security import TransportSecuritySettings
 
-        server = tool_server(ApiTools(self._app, writes=True), _key_of_request)
+        server = tool_server(ApiTools(self._app, writes=True, counted=True), _key_of_request)
         manager = StreamableHTTPSessionManager(
             server,
             json_response=True,

@@ -20,6 +20,9 @@ from fastapi.routing import APIRoute
 
 from service.body_limit import MOST_BYTES
 from service.callers import SCOPES
+from service.gate import COUNTED
+from service.security_headers import Receive, Send
+from service.security_headers import Scope as Connection
 from tasks.access import Scope
 from tasks.errors import InputError
 from tasks.plain_text import visible
@@ -94,10 +97,11 @@ class ApiTools:
     Args:
         app: the application whose routes they are.
         writes: whether those that change something are among them.
+        counted: whether the requests that calls come with count already, as of their key.
     """
 
-    def __init__(self, app: FastAPI, *, writes: bool) -> None:
-        self._app = app
+    def __init__(self, app: FastAPI, *, writes: bool, counted: bool = False) -> None:
+        self._app, self._counted = app, counted
         self._tools = {tool.name: tool for tool in tools_of(app) if writes or tool.only_reads}
 
     def known_to(self, scopes: Iterable[Scope]) -> list[ApiTool]:
@@ -125,9 +129,12 @@ class ApiTools:
 
     async def ask(self, request: Mapping[str, Any]) -> httpx.Response:
         """Send one request to the application, in this process."""
-        transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(self._handled, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=HERE, timeout=SECONDS) as client:
             return await client.request(**request)
+
+    async def _handled(self, scope: Connection, receive: Receive, send: Send) -> None:
+        await self._app({**scope, COUNTED: self._counted}, receive, send)
 
 
 @lru_cache(maxsize=2)

@@ -55,7 +55,7 @@ def answer_agent(*, writes: bool) -> None:
     from service.tool_server import HOW_TO_GET_A_KEY, ToolKeyError, serve_agent
 
     key = os.environ.pop(AGENTS_KEY, "")  # processes that this one starts are not shown it
-    if not key:
+    if not key or not key.isascii():
         raise ToolKeyError(f"an agent asks with a key: set {AGENTS_KEY}; {HOW_TO_GET_A_KEY}")
     join_running()  # so that runs can be started where a platform is up
     serve_agent(create_app(), key, writes=writes)

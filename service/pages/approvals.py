@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from service.pages import addresses
@@ -14,6 +14,7 @@ from service.pages.attention import APPROVAL, PressingNeed
 from service.pages.wording import instant
 from service.prefect_api import paused_runs
 from service.problems import ProblemError
+from tasks.plain_text import visible
 
 SECONDS_SHARED, PATIENCE_SECONDS = 5.0, 1.0
 UNKNOWN = "Whether a run waits for an approval is not known: "
@@ -63,7 +64,7 @@ def waiting_approvals() -> Approvals:
 
 
 def _need(run: Mapping[str, Any]) -> PressingNeed:
-    run_id, name = str(run.get("id", "")), str(run.get("name") or "a run")
+    run_id, name = visible(run.get("id", "")), visible(run.get("name") or "a run")
     options = run.get("parameters") or {}
     options = options.get("options") if isinstance(options, Mapping) else {}
     since = _since(run.get("state"))
@@ -76,12 +77,12 @@ def _whose(options: Any) -> str | None:
     if not isinstance(options, Mapping):
         return None
     named = [options.get("workspace_id")] if options.get("workspace_id") else options.get("workspace_ids")
-    return str(named[0]) if isinstance(named, list) and len(named) == 1 else None
+    return visible(named[0]) if isinstance(named, list) and len(named) == 1 else None
 
 
 def _since(state: Any) -> datetime | None:
     try:
         since = datetime.fromisoformat(str(state["timestamp"]))
-    except (TypeError, KeyError, ValueError):
+        return since.astimezone(UTC) if since.tzinfo else None
+    except (TypeError, KeyError, ValueError, OverflowError):
         return None
-    return since if since.tzinfo else None

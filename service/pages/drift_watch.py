@@ -12,8 +12,10 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
+from anyio import move_on_after, to_thread
+from starlette.responses import StreamingResponse
 
+from service.security_headers import Send
 from service.warehouse_access import WarehouseAccess
 
 if TYPE_CHECKING:
@@ -108,6 +110,15 @@ class DriftWatch:
         if state == known:
             return state, None
         return state, event_of(part("drift_strip.html", strip_context(warehouse, key)))
+
+
+class StripResponse(StreamingResponse):
+    """Strips as an answer. Who reads nothing holds up what makes them, which then cannot end by itself."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send all strips, or leave whoever reads none of them."""
+        with move_on_after(LONGEST_SECONDS + 2 * SECONDS_OF_SILENCE):
+            await super().stream_response(send)
 
 
 def event_of(text: str) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, Response
 
-from service.pages.drift_watch import DriftWatch
+from service.pages.drift_watch import DriftWatch, StripResponse
 from service.pages.names import Identifier, instant_of
 from service.pages.page_route import PageRoute
 from service.pages.rendering import page
@@ -149,9 +149,7 @@ def model(
 
 
 @router.get("/model/live")
-def model_live(
-    request: Request, warehouse: OpenWarehouse, workspace_id: Identifier, model_type: TypeName
-) -> StreamingResponse:
+def model_live(request: Request, warehouse: OpenWarehouse, workspace_id: Identifier, model_type: TypeName) -> Response:
     """The model's strip each time it changes, as server-sent events."""
     from service.pages.models import known_model
 
@@ -160,7 +158,7 @@ def model_live(
     if watch.is_full:
         raise ProblemError(503, "Too many people watch models now. Load the page again later.")
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(watch.events(key), media_type="text/event-stream", headers=headers)
+    return StripResponse(watch.events(key), media_type="text/event-stream", headers=headers)
 
 
 @router.get("/debates")

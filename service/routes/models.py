@@ -23,8 +23,10 @@ Type = Annotated[
     ],
     Path(description="Which of the five."),
 ]
-Reason = Annotated[str, Field(min_length=1, max_length=1000)]
-Name = Annotated[str | None, Field(max_length=128)]
+STORABLE = r"^[^\x00]*$"  # PostgreSQL keeps no NUL
+Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=STORABLE)]
+Name = Annotated[str | None, Field(max_length=128, pattern=STORABLE)]
+Word = Annotated[str, Field(min_length=1, max_length=128, pattern=STORABLE)]
 
 
 class DraftBody(Body):
@@ -42,15 +44,15 @@ class DraftBody(Body):
 class PredictionsBody(Body):
     """Rows of the warehouse that are to be predicted."""
 
-    row_ids: Annotated[list[Annotated[str, Field(max_length=128)]], Field(min_length=1, max_length=MOST_ROWS)]
+    row_ids: Annotated[list[Word], Field(min_length=1, max_length=MOST_ROWS)]
     workspace: Name = None
 
 
 class CameBody(Body):
     """What came of one row: its label (0 or 1 for conversions), or engagement on the log scale of `expected`."""
 
-    row_id: Annotated[str, Field(min_length=1, max_length=128)]
-    value: Annotated[str, Field(min_length=1, max_length=128)] | bool | Annotated[float, Field(allow_inf_nan=False)]
+    row_id: Word
+    value: Word | bool | Annotated[float, Field(allow_inf_nan=False)]
 
 
 class CameOfRowsBody(Body):

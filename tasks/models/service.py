@@ -48,6 +48,7 @@ from tasks.warehouse.snapshots import ChunkSnapshot, Snapshot
 Source = Warehouse | Snapshot | ChunkSnapshot
 BY_HAND = "by-hand"
 LARGEST_LOG = 60.0
+CONVERTED = ("0", "1")  # the labels of conversions
 POSTS_BESIDE_A_DRAFT = 500  # of which its level is taken, and whether rates or counts are meant
 logger = logging.getLogger("raptorflow")
 
@@ -184,8 +185,8 @@ class ModelService:
             InputError: for a value that is none of this model's.
         """
         key = self._key(workspace_id, model_type)
-        is_number = load_spec(key.model_type).target == "engagement"
-        known = {row_id: _outcome(row_id, value, is_number=is_number) for row_id, value in values.items()}
+        target = load_spec(key.model_type).target
+        known = {row_id: _outcome(row_id, value, target) for row_id, value in values.items()}
         return record_outcomes(self.store.warehouse, key, known, run_id or BY_HAND)
 
     def drift_stream(self, key: ModelKey, as_of: datetime | None = None) -> tuple[Version | None, Stream | None]:
@@ -319,10 +320,13 @@ class ModelService:
         return read(self.store.warehouse if source is None else source, workspace_id, until=as_of)
 
 
-def _outcome(row_id: str, value: float | str, *, is_number: bool) -> float | str:
+def _outcome(row_id: str, value: float | str, target: str) -> float | str:
     """A value as predictions have it: a number on a log scale, or a label."""
-    if not is_number:
-        return str(int(value)) if isinstance(value, (bool, float, int)) and value == int(value) else str(value)
+    if target != "engagement":
+        label = str(int(value)) if isinstance(value, (bool, float, int)) and value == int(value) else str(value)
+        if target == "converted" and label not in CONVERTED:  # else a client's "yes" is the worst of losses: drift
+            raise InputError(f"row '{row_id[:64]}': {value!r} is neither 1, converted, nor 0, not converted")
+        return label
     if isinstance(value, (str, bool)) or not abs(value) <= LARGEST_LOG:
         raise InputError(f"row '{row_id[:64]}': {value!r} is no engagement on the log scale of `expected`")
     return float(value)

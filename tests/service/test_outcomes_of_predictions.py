@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from service.outcome_queue import OutcomeQueue
 from tasks.models.drift.sketch import Sketch
 from tasks.models.records import ModelKey, ModelType
 from tasks.models.store import days_of
@@ -62,6 +64,10 @@ def test_who_may_not_or_says_what_is_none_is_told_why(served: Served) -> None:
         {"outcomes": [{"row_id": "t"}]},
     ):
         assert served.client.post(PATH, headers=key, json=wrong).status_code == 422
+    predict(served.warehouse, {"t1": 0.5})
+    for none in ("yes", "true", 7, -1, 0.5, 1e300):  # each would be the worst of losses
+        refused = served.client.post(PATH, headers=key, json=said(("t1", none)))
+        assert (refused.status_code, "neither 1, converted, nor 0" in refused.text) == (422, True)
     assert served.warehouse.rows(select(ModelOutcome.row_id)) == []
 
 
@@ -75,3 +81,40 @@ def test_a_foreign_key_cannot_tell_what_was_predicted(served: Served, workspace:
     own = served.client.post(PATH, headers=served.key("admin"), json=said(("t1", 1)))
     assert own.json() == {"recorded": 0, "repeated": 0, "unpredicted": 1}
     assert served.warehouse.rows(select(ModelOutcome.row_id)) == []
+
+
+def test_long_requests_do_not_become_one_transaction_that_all_others_wait_for(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, models = list[int](), served.app.state.rooms.models
+    record, key = models.record_outcomes, served.key("write")
+
+    def noted(*given: Any, **more: Any) -> Any:
+        sizes.append(len(given[2]))
+        return record(*given, **more)
+
+    monkeypatch.setattr(models, "record_outcomes", noted)
+    queue: OutcomeQueue = served.app.state.outcomes
+    waiting = [said(*((f"{k}-{i}", 1) for i in range(3000))) for k in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        blocked = queue._answers
+        monkeypatch.setattr(queue, "_answers", lambda together: time.sleep(0.2) or blocked(together))
+        answers = list(threads.map(lambda body: served.client.post(PATH, headers=key, json=body), waiting))
+    assert [answer.json()["unpredicted"] for answer in answers] == [3000] * 6
+    assert max(sizes) <= 6000, sizes
+
+
+def test_what_no_database_keeps_alike_is_refused_before_it_is_asked(served_twice: Served) -> None:
+    let_serve(served_twice.warehouse)
+    predict(served_twice.warehouse, {"t1": 0.5})
+    key, models = served_twice.key("admin"), "/v1/models/CONVERSION_PREDICTOR"
+    for path, body in (
+        (PATH, said(("t\0", 1))),
+        (PATH.replace("CONVERSION_PREDICTOR", "TONE_CLASSIFIER"), said(("t1", "a\0b"))),
+        (PATH.removesuffix("/outcomes"), {"row_ids": ["t\0"]}),
+        (f"{models}/promote", {"reason": "better", "version": "v\0"}),
+        (f"{models}/rollback", {"reason": "worse", "version": "v\0"}),
+        (f"{models}/rollback", {"reason": "worse\0", "version": "v_1"}),
+    ):
+        answer = served_twice.client.post(path, headers=key, json=body)
+        assert (answer.status_code, "should match pattern" in answer.text) == (422, True), (path, answer.text)

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 
-from flows.platform.service_server import behind_front_door
-from service.tool_server import scopes_of, tool_server
+from flows.platform.service_server import answer_agent, behind_front_door
+from service.tool_server import ToolKeyError, scopes_of, tool_server
 from service.tools import ApiTools, ToolCallError, tools_of
 from tasks.access import secret_texts
 from tests.service.conftest import Served, listening
@@ -176,6 +176,13 @@ def test_without_a_key_that_may_read_nothing_is_shown(served: Served) -> None:
             asyncio.run(scopes_of(ApiTools(served.app, writes=False), headers))
 
 
+@pytest.mark.parametrize("key", ["", "ké"])
+def test_what_no_header_holds_is_no_key(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAPTORFLOW_KEY", key)
+    with pytest.raises(ToolKeyError, match="set RAPTORFLOW_KEY"):
+        answer_agent(writes=False)
+
+
 @pytest.fixture
 def address(served: Served) -> Iterator[str]:
     with listening(behind_front_door(served.app)) as address:
@@ -200,8 +207,18 @@ def test_over_http_the_keys_scope_says_what_is_offered(served: Served, address: 
     assert (refused.status_code, refused.headers["content-type"]) == (401, "application/problem+json")
     foreign = httpx.post(f"{address}/mcp", json={}, headers=served.key("read") | {"origin": "https://evil.example"})
     assert foreign.status_code == 403
+    for verb in ("GET", "DELETE"):  # a stream that never ends, and a session, which nothing here has
+        assert httpx.request(verb, f"{address}/mcp", headers=served.key("read"), timeout=5).status_code == 405
     longer = httpx.post(f"{address}/mcp", content=b"x" * (5 * 10**6), headers=served.key("read"))
     assert longer.status_code == 413
+
+
+def test_a_call_over_http_counts_once_and_what_is_more_is_refused(served: Served, address: str) -> None:
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_workspaces"}}
+    key = served.key("read", per_minute=6) | {"accept": "application/json"}
+    answer = httpx.post(f"{address}/mcp", json=call, headers=key).json()["result"]
+    assert (answer["isError"], "acme" in answer["content"][0]["text"]) == (False, True)
+    assert httpx.post(f"{address}/mcp", json=call, headers=key).status_code == 429
 
 
 def test_what_the_docs_declare_answers_an_agent(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

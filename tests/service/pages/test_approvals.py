@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from service.pages import approvals
-from service.pages.approvals import Approvals, SharedApprovals
+from service.pages.approvals import Approvals, SharedApprovals, waiting_approvals
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
@@ -82,3 +85,59 @@ def test_nobody_waits_for_a_prefect_that_is_slow_but_the_first(monkeypatch: pyte
     assert shared.known().problem == "answer 1", "what was known before, at once"
     let_go.set()
     asking.join()
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """The address of something that answers each request with these bytes and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/api"
+
+
+def sound_answer(body: bytes, more: str = "", length: int | None = None) -> bytes:
+    return f"HTTP/1.1 200 OK\r\ncontent-length: {length or len(body)}\r\n{more}\r\n".encode() + body
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        sound_answer(b"<html>Sign in</html>"),
+        sound_answer(b'[{"id":', length=5000),
+        sound_answer(b"xxxx", "content-encoding: gzip\r\n"),
+        sound_answer(b"[" * 100_000),
+        b"HTTP/1.1 302 Found\r\nlocation: /sign-in\r\ncontent-length: 0\r\n\r\n",
+        b"SSH-2.0-OpenSSH\r\n",
+    ],
+    ids=["no JSON", "cut", "packed otherwise", "deep", "elsewhere", "no HTTP"],
+)
+def test_what_is_no_answer_of_prefects_is_a_sentence(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(answer) as address:
+        monkeypatch.setenv("PREFECT_API_URL", address)
+        assert "is not known: " in waiting_approvals().problem
+
+
+def test_an_address_that_is_none_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://[::1")
+    assert "PREFECT_API_URL is no address" in waiting_approvals().problem
+
+
+def test_odd_instants_and_text_of_prefects_are_shown(
+    sqlite_warehouse: Warehouse, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    odd = paused(name="\ud800", id="\ud800", parameters={"options": {"workspace_id": "\ud800"}})
+    for instant in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        odd["state"]["timestamp"] = instant
+        with answering(sound_answer(json.dumps([odd]).encode())) as address:
+            monkeypatch.setenv("PREFECT_API_URL", address)
+            monkeypatch.setattr("service.pages.home.APPROVALS", SharedApprovals())
+            answer = pages(sqlite_warehouse).get("/")
+        assert (answer.status_code, "paused: it goes on" in answer.text) == (200, True)

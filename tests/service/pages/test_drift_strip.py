@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -208,6 +210,19 @@ async def test_fifty_viewers_share_one_reading(
     asked.clear()
     await asyncio.sleep(0.2)
     assert asked == [], "nobody looks, nothing is read"
+
+
+def test_who_reads_nothing_is_left_in_time(sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_serve(sqlite_warehouse)
+    for name, seconds in (("LONGEST_SECONDS", 0.3), ("SECONDS_OF_SILENCE", 0.1), ("SECONDS_BETWEEN_READINGS", 0.01)):
+        monkeypatch.setattr(drift_watch, name, seconds)
+    numbers, long = itertools.count(1), event_of("x" * 10**7)  # more than lies in sockets between two programs
+    monkeypatch.setattr(DriftWatch, "_strip", lambda *_: (next(numbers), long))
+    app = create_app(sqlite_warehouse)
+    with listening(app) as address, socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as idle:
+        idle.sendall(f"GET {LIVE} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        _wait_for(lambda: app.state.watch.viewers == 1)
+        _wait_for(lambda: app.state.watch.viewers == 0, 10)
 
 
 async def test_a_warehouse_that_is_away_is_asked_again(
