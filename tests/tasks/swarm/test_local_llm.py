@@ -56,8 +56,16 @@ EVIDENCE = EvidenceRef(
 # Generous, because the machine may be busy: how long it takes is not the claim. 700 tokens hold any reply whose texts
 # are this short, so none is cut off.
 LIMITS = Limits(call_seconds=300, debate_seconds=1200, max_completion_tokens=700, text_length=60, max_concurrency=2)
-PHASES = {"propose": 2, "critique": 2, "refine": 2, "vote": 2, "synthesis": 1}
-FULL = sum(PHASES.values())
+PHASES = {"propose": 2, "critique": 2, "refine": 2, "vote": 2}
+# A vote that decided is closed; one that tied may be merged; on what was merged everybody votes again.
+CLOSINGS: list[dict[str, int]] = [
+    {"synthesis": 1},
+    {"synthesis": 1, "ratify": 2},
+    {"merge": 1},
+    {"merge": 1, "ratify": 2},
+    {"merge": 1, "ratify": 2, "synthesis": 1},
+]
+LEAST = sum(PHASES.values()) + 1
 
 
 async def hold(database: str, address: str) -> dict[str, Any]:
@@ -106,7 +114,7 @@ async def test_a_full_debate_killed_in_the_middle_and_resumed(sqlite_warehouse: 
     child.kill()
     child.wait()
     before = store.turns_of(sqlite_warehouse, "local")
-    assert len(before) < FULL
+    assert len(before) < LEAST
     assert store.load_debate(sqlite_warehouse, "local")["status"] == "running", "killed in the middle"
     result = await hold(sqlite_warehouse.url, address)
     turns = result["transcript"]["turns"]
@@ -118,10 +126,12 @@ async def test_a_full_debate_killed_in_the_middle_and_resumed(sqlite_warehouse: 
         f"BAR local model: {usable} of {len(turns)} turns valid or repaired, {result['usage']['calls']} calls, "
         f"{result['usage']['completion_tokens']} tokens, {seconds:.0f} s, {result['status']} (bar: every turn)"
     )
-    assert Counter(turn["phase"] for turn in turns) == PHASES
-    assert usable == len(turns) == FULL
+    phases = Counter(turn["phase"] for turn in turns)
+    assert {name: phases.pop(name) for name in PHASES} == PHASES
+    assert dict(phases) in CLOSINGS
+    assert usable == len(turns)
     assert result["status"] in ("decided", "leaning", "undecided"), result["reason"]
-    assert result["option"] in ("A", "B")
+    assert result["option"] in ("A", "B") or result["merged"]
     assert AgentDebateOrchestrator(warehouse=sqlite_warehouse).replay("local") == result
 
 
