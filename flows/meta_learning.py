@@ -100,8 +100,8 @@ def tell_of_findings() -> None:
     Where the server ends with the run, no automation hears the event: the next night under `raptorflow up` tells it.
     """
     findings = untold_findings()
-    words = digest_of(findings, critical_drift()) if findings else ""
-    if words:
+    if findings:
+        words = digest_of(findings, critical_drift())
         announce(words.partition("\n")[0])
         emit(Event.FINDINGS_TOLD, "findings", {"summary": words, "n_found": len(findings)})
         if not server_is_temporary():

@@ -18,6 +18,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from service.answering import hand_back
 from service.gate import Caller
 from tasks.errors import InputError, WarehouseError
 from tasks.warehouse.database import UNAVAILABLE
@@ -115,10 +116,7 @@ class AssignmentQueue:
 
     def _answer_all(self, arrivals: Sequence[Arrival]) -> None:
         for together in self._by_experiment(arrivals).values():
-            answers = self._answers(together)
-            loop = together[0].answer.get_loop()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_answer, together, answers)
+            hand_back(together, self._answers(together))
         self._log()
 
     def _next(self, seconds: float | None) -> list[Arrival]:
@@ -181,13 +179,3 @@ class AssignmentQueue:
         except Exception:  # noqa: BLE001 - a warehouse that is locked or away now takes them next time
             return
         self._entries.clear()
-
-
-def _answer(arrivals: Sequence[Arrival], answers: Sequence[Assignment | Exception | None]) -> None:
-    for arrival, answer in zip(arrivals, answers, strict=True):
-        if arrival.answer.done():  # whoever asked has gone
-            continue
-        if isinstance(answer, Exception):
-            arrival.answer.set_exception(answer)
-        else:
-            arrival.answer.set_result(answer)

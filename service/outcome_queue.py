@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.answering import hand_back
 from service.gate import Caller
 from tasks.errors import InputError
 
@@ -68,10 +69,7 @@ class OutcomeQueue:
     def _work(self) -> None:
         while True:
             for together in self._by_model(self._next()).values():
-                answers = self._answers(together)
-                loop = together[0].answer.get_loop()
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(_answer, together, answers)
+                hand_back(together, self._answers(together))
 
     def _next(self) -> list[OutcomeReport]:
         reports = [self._waiting.get()]
@@ -124,13 +122,3 @@ def _counts(together: Sequence[OutcomeReport], rows: OutcomeRows) -> list[dict[s
         counted.append({"recorded": len(new), "repeated": repeated, "unpredicted": len(unpredicted)})
         fresh -= new
     return counted
-
-
-def _answer(reports: Sequence[OutcomeReport], answers: Sequence[dict[str, int] | Exception]) -> None:
-    for report, answer in zip(reports, answers, strict=True):
-        if report.answer.done():  # whoever asked has gone
-            continue
-        if isinstance(answer, Exception):
-            report.answer.set_exception(answer)
-        else:
-            report.answer.set_result(answer)

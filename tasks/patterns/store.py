@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, func, select
 from sqlalchemy.orm import aliased
 
 from tasks.content.topics import Topic
@@ -19,6 +19,7 @@ from tasks.warehouse.outbox import HookEvent, tell_hooks
 from tasks.warehouse.schema import Content, PatternAnalysis, PatternFinding
 from tasks.warehouse.standing import stored_state
 
+TOO_FEW = ("insufficient_data", "early_signal")  # statuses of analyses that had too few posts for patterns
 MOST_TOLD = 20  # of an analysis; the API has them all
 
 
@@ -67,7 +68,7 @@ def _previous(warehouse: Warehouse, query: PatternQuery) -> dict[str, Any] | Non
     earlier = (
         select(PatternAnalysis.analysis_id, PatternAnalysis.statistics)
         .where(PatternAnalysis.series == query.series, PatternAnalysis.as_of < query.as_of)
-        .where(PatternAnalysis.status.not_in(("insufficient_data", "early_signal")))
+        .where(PatternAnalysis.status.not_in(TOO_FEW))
         .order_by(PatternAnalysis.as_of.desc())
         .limit(1)
     )
@@ -91,12 +92,9 @@ def latest_analyses(warehouse: Warehouse, workspace_id: str) -> list[dict[str, A
 
 def answers_of_too_few(warehouse: Warehouse, workspace_ids: Sequence[str]) -> list[dict[str, Any]]:
     """`workspace_id` and `statistics` of the newest analyses that had too few posts for patterns."""
-    analysis, newer = PatternAnalysis, aliased(PatternAnalysis)
-    same = and_(newer.workspace_id == analysis.workspace_id, newer.content_type == analysis.content_type)
-    last = select(func.max(newer.as_of)).where(same).scalar_subquery()
-    few = analysis.status.in_(("insufficient_data", "early_signal"))
-    columns = (analysis.workspace_id, analysis.statistics)
-    return warehouse.rows(select(*columns).where(analysis.workspace_id.in_(workspace_ids), few, analysis.as_of == last))
+    analysis = PatternAnalysis
+    wanted = (analysis.workspace_id.in_(workspace_ids), analysis.status.in_(TOO_FEW), _is_newest())
+    return warehouse.rows(select(analysis.workspace_id, analysis.statistics).where(*wanted))
 
 
 def patterns_of(warehouse: Warehouse, analysis_id: str) -> list[Pattern]:
@@ -114,16 +112,21 @@ def early_signals_of(warehouse: Warehouse, analysis_id: str) -> list[dict[str, A
 
 def pattern_counts(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, dict[str, int]]:
     """How many patterns the newest analyses of these workspaces found, by trend, by workspace."""
-    analysis, newer, finding = PatternAnalysis, aliased(PatternAnalysis), PatternFinding
-    same = and_(newer.workspace_id == analysis.workspace_id, newer.content_type == analysis.content_type)
-    last = select(func.max(newer.as_of)).where(same).scalar_subquery()
-    latest = select(analysis.analysis_id).where(analysis.workspace_id.in_(workspace_ids), analysis.as_of == last)
+    analysis, finding = PatternAnalysis, PatternFinding
+    latest = select(analysis.analysis_id).where(analysis.workspace_id.in_(workspace_ids), _is_newest())
     counted = select(finding.workspace_id, finding.trend, func.count(finding.pattern_key.distinct()).label("n"))
     counted = counted.where(finding.analysis_id.in_(latest)).group_by(finding.workspace_id, finding.trend)
     counts: dict[str, dict[str, int]] = {}
     for row in warehouse.rows(counted):
         counts.setdefault(row["workspace_id"], {})[row["trend"]] = row["n"]
     return counts
+
+
+def _is_newest() -> ColumnElement[bool]:
+    """Whether an analysis is as new as any of its workspace and content type."""
+    analysis, newer = PatternAnalysis, aliased(PatternAnalysis)
+    same = and_(newer.workspace_id == analysis.workspace_id, newer.content_type == analysis.content_type)
+    return analysis.as_of == select(func.max(newer.as_of)).where(same).scalar_subquery()
 
 
 def kept_analyses(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str]:

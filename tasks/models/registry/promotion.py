@@ -95,7 +95,8 @@ class Promoter:
 
     def __init__(self, store: ModelStore, registry: Registry) -> None:
         self.store, self.registry = store, registry
-        self._latest, self._verified = LatestModels(), LatestModels()
+        self._latest = LatestModels()
+        self._verified = set[str]()  # files whose model repeated its reference predictions in this process
 
     def champion(self, key: ModelKey) -> str | None:
         """Version name of the champion."""
@@ -119,14 +120,14 @@ class Promoter:
             ArtifactRefusedError: if the file or the predictions are not what was registered.
         """
         number, sha256 = _registered(key, version)
-        known = self._verified.get(sha256)
+        known = self._latest.get(sha256) if sha256 in self._verified else None
         if known is not None:
             self.registry.require_file(key, number, sha256)
             return known
         model = self._read(key, version)
         if not repeats_reference(model, version.golden):
             raise ArtifactRefusedError(key.registered_name, version.version_name, "its reference predictions differ")
-        self._verified.put(sha256, model)
+        self._verified.add(sha256)
         return model
 
     def _read(self, key: ModelKey, version: Version) -> FittedModel:
