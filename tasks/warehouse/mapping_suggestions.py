@@ -14,7 +14,7 @@ from itertools import product
 import polars as pl
 
 from tasks.warehouse.batches import ROW
-from tasks.warehouse.contract import INSTANT, Contract
+from tasks.warehouse.contract import COUNT, INSTANT, NUMBER, Column, Contract
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.presets import presets
 from tasks.warehouse.reading.header import key, renamed
@@ -69,7 +69,11 @@ def suggestions(rows: pl.DataFrame, contract: Contract) -> dict[str, Suggestion]
     there = [name for name in texts.columns if texts[name].null_count() < len(texts)]
     wanted = [name for name in contract.columns if name not in texts.columns and name != "workspace_id"]
     known = _by_name(there, contract)
-    could_be = {name: known[name] for name in wanted if name in known and not _is_instant(contract, name)}
+    could_be = {
+        name: known[name]
+        for name in wanted
+        if name in known and _could_hold(contract.columns[name], known[name], texts)
+    }
     for name in wanted:
         if _is_instant(contract, name) and contract.columns[name].required:
             named = [known[name].columns[0]] if name in known else []
@@ -82,6 +86,15 @@ def suggestions(rows: pl.DataFrame, contract: Contract) -> dict[str, Suggestion]
     if "title" in could_be and "body" in could_be and could_be["title"].columns == could_be["body"].columns:
         del could_be["title"]
     return {name: could_be[name] for name in wanted if name in could_be}
+
+
+def _could_hold(column: Column, known: Suggestion, texts: pl.DataFrame) -> bool:
+    """Whether the values may be such a column's: of numbers each begins as one does; instants are found by values."""
+    if column.dtype == INSTANT:
+        return False
+    return column.dtype not in (COUNT, NUMBER) or all(
+        texts[name].drop_nulls().str.contains(r"^[^\p{L}{\[]*\d").all() for name in known.columns
+    )
 
 
 def _is_instant(contract: Contract, name: str) -> bool:

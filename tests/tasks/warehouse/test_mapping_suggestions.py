@@ -115,6 +115,15 @@ def test_what_nothing_tells_is_not_suggested(tmp_path: Path) -> None:
     assert "# published_at: COLUMN   # needed" in mapping_draft(seen, "content")
 
 
+def test_what_holds_no_numbers_is_not_suggested_for_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [{"Post key": i, "Likes": {"count": i}, "Comments": i, "Impressions": f"{i}.5K"} for i in range(ROWS)]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    by_name = inspect_file(path).suggestions
+    assert by_name["impressions"].columns == ("Impressions",)
+    assert "engagements" not in by_name or by_name["engagements"].columns == ("Comments",)
+
+
 def test_a_hostile_name_of_a_column_stays_a_name(tmp_path: Path) -> None:
     """A name with quotes and a line's end is one YAML text in the draft."""
     path = tmp_path / "a.jsonl"
