@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 from pydantic import ValidationError
 
 from flows.platform.environment import join_running, temporary_server
-from flows.platform.temporary_server import begin_temporary_server
+from flows.platform.temporary_server import begin_temporary_server, server_is_temporary
 from flows.task_runners import UnreachableServerError, local_cluster
 from tasks.errors import InputError, UnknownNameError
 from tasks.private_files import private_folder
@@ -116,9 +116,12 @@ def run_by_hand(name: str, pairs: list[str], task_runner: str | None = None) -> 
         InputError: if a value is wrong, or a cluster is wanted without a server that it can reach.
     """
     _require_known(name)
-    with _tasks_on(task_runner or get_settings().task_runner):
-        prepare()
-        wait = begin_temporary_server()  # which comes up while the flow is loaded
+    runner = task_runner or get_settings().task_runner
+    if runner not in TASK_RUNNERS:
+        raise UnknownNameError("task runner", runner, TASK_RUNNERS)
+    prepare()
+    wait = begin_temporary_server()  # which comes up while the flow is loaded
+    with _tasks_on(runner):
         flow = load_flow(name)
         options = _options(flow, pairs)
         wait()
@@ -130,16 +133,17 @@ def run_by_hand(name: str, pairs: list[str], task_runner: str | None = None) -> 
 
 @contextmanager
 def _tasks_on(task_runner: str) -> Iterator[None]:
-    """Set where tasks run before any flow is imported; a Dask cluster is RAPTORFLOW_DASK_ADDRESS, or made here."""
-    if task_runner not in TASK_RUNNERS:
-        raise UnknownNameError("task runner", task_runner, TASK_RUNNERS)
+    """Set where tasks run before any flow is imported; a Dask cluster is RAPTORFLOW_DASK_ADDRESS, or made here.
+
+    One that is made here reaches the run's temporary server; one that is there already may be on other machines.
+    """
     with ExitStack() as stack:
         if task_runner == "dask":
-            prepare()
-            if not os.environ.get("PREFECT_API_URL"):
+            address = get_settings().dask_address
+            if not os.environ.get("PREFECT_API_URL") or (address and server_is_temporary()):
                 raise UnreachableServerError
             os.environ["RAPTORFLOW_TASK_RUNNER"] = task_runner
-            if not get_settings().dask_address:
+            if not address:
                 os.environ["RAPTORFLOW_DASK_ADDRESS"] = stack.enter_context(local_cluster())
             get_settings.cache_clear()
         yield

@@ -24,7 +24,7 @@ class UnreachableServerError(InputError):
 
     def __init__(self) -> None:
         super().__init__(
-            "--task-runner dask needs a Prefect server that the cluster's workers reach: start one with "
+            "a Dask cluster that is there already needs a Prefect server that its workers reach: start one with "
             "`raptorflow up`, or set PREFECT_API_URL to the address of one, with /api"
         )
 
