@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 from pydantic import ValidationError
 
 from flows.platform.environment import join_running, temporary_server
-from flows.platform.temporary_server import begin_temporary_server, server_is_temporary
+from flows.platform.temporary_server import begin_temporary_server
 from flows.task_runners import UnreachableServerError, local_cluster
 from tasks.errors import InputError, UnknownNameError
 from tasks.private_files import private_folder
@@ -120,6 +120,8 @@ def run_by_hand(name: str, pairs: list[str], task_runner: str | None = None) -> 
     if runner not in TASK_RUNNERS:
         raise UnknownNameError("task runner", runner, TASK_RUNNERS)
     prepare()
+    if runner == "dask":
+        _require_reachable_server()
     wait = begin_temporary_server()  # which comes up while the flow is loaded
     with _tasks_on(runner):
         flow = load_flow(name)
@@ -131,19 +133,22 @@ def run_by_hand(name: str, pairs: list[str], task_runner: str | None = None) -> 
             return flow(options)
 
 
+def _require_reachable_server() -> None:
+    """A cluster that is made here reaches the run's temporary server; one that is there may be on other machines, and
+    nobody reaches the server within this process that an empty address asks for.
+    """
+    is_named = "PREFECT_API_URL" in os.environ
+    if not os.environ.get("PREFECT_API_URL") and (is_named or get_settings().dask_address):
+        raise UnreachableServerError
+
+
 @contextmanager
 def _tasks_on(task_runner: str) -> Iterator[None]:
-    """Set where tasks run before any flow is imported; a Dask cluster is RAPTORFLOW_DASK_ADDRESS, or made here.
-
-    One that is made here reaches the run's temporary server; one that is there already may be on other machines.
-    """
+    """Set where tasks run before any flow is imported; a Dask cluster is RAPTORFLOW_DASK_ADDRESS, or made here."""
     with ExitStack() as stack:
         if task_runner == "dask":
-            address = get_settings().dask_address
-            if not os.environ.get("PREFECT_API_URL") or (address and server_is_temporary()):
-                raise UnreachableServerError
             os.environ["RAPTORFLOW_TASK_RUNNER"] = task_runner
-            if not address:
+            if not get_settings().dask_address:
                 os.environ["RAPTORFLOW_DASK_ADDRESS"] = stack.enter_context(local_cluster())
             get_settings.cache_clear()
         yield
