@@ -20,15 +20,11 @@ from typing import Any
 import pytest
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
-from sqlalchemy import make_url, select
+from sqlalchemy import make_url
 
 from flows.platform.addresses import free_port
 from flows.platform.catalogue import FOLDER
 from flows.platform.children import Child, end
-from tasks.warehouse import Warehouse
-from tasks.warehouse.schema import ModelDeployment, ModelVersion, StepOutcome
-from tests.chain_homes import posts
-from tests.factories import store_content
 from tests.postgres_databases import POSTGRES_URL, postgres_database
 from tests.running_platform import ROOT, eventually
 
@@ -87,14 +83,6 @@ class Composed:
         return subprocess.run(
             command, cwd=ROOT, env=self.environment(name), capture_output=True, text=True, check=False, timeout=300
         )
-
-    def run_at_once(self, name: str, command: list[str], times: int) -> list[tuple[int, str]]:
-        """Exit code and standard error of a command that runs several times at the same time."""
-        how: dict[str, Any] = {"cwd": ROOT, "env": self.environment(name), "text": True}
-        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-        started = [subprocess.Popen(command, **how, **pipes) for _ in range(times)]
-        errors = [one.communicate(timeout=600)[1] for one in started]
-        return [(one.returncode, error) for one, error in zip(started, errors, strict=True)]
 
     def is_healthy(self, name: str) -> bool:
         check = self.services[name]["healthcheck"]["test"]
@@ -174,27 +162,6 @@ def test_the_services_of_the_compose_file_work_together_and_ask_for_passwords(co
                     state = eventually(lambda: client.read_flow_run(run.id).state, lambda now: now.is_final())  # noqa: B023
                     assert state.name == "Completed", (flow, state)
             eventually(lambda: status_of(f"http://127.0.0.1:{composed.ports['worker-heavy']}/health") == 200)
-        require_one_champion_of_two_chains(composed)
-
-
-def require_one_champion_of_two_chains(composed: Composed) -> None:
-    """Two chains at once over the same rows: each ends well, and every workspace has one version, which serves."""
-    warehouse = Warehouse(composed.environment("deploy")["RAPTORFLOW_DATABASE_URL"])
-    rows = posts(2, days=120)
-    store_content(warehouse, rows)
-    chain = [*CLI, "run", "meta-learning", "-p", "model_types=ENGAGEMENT_PREDICTOR", "-p", "workspaces_per_chunk=1"]
-    for code, error in composed.run_at_once("worker-heavy", chain, 2):
-        assert code == 0, error
-    versions = warehouse.rows(select(ModelVersion.workspace_id, ModelVersion.version_name, ModelVersion.status))
-    changes = warehouse.rows(
-        select(ModelDeployment.workspace_id, ModelDeployment.version_name, ModelDeployment.outcome)
-    )
-    assert sorted(row["workspace_id"] for row in versions) == sorted({row["workspace_id"] for row in rows})
-    assert {row["status"] for row in versions} == {"registered"}
-    served = {(row["workspace_id"], row["version_name"]) for row in changes if row["outcome"] == "done"}
-    assert served == {(row["workspace_id"], row["version_name"]) for row in versions}
-    outcomes = warehouse.rows(select(StepOutcome.status, StepOutcome.reason).where(StepOutcome.status == "failed"))
-    assert outcomes == []
 
 
 @pytest.mark.slow
