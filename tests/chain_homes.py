@@ -50,7 +50,7 @@ def take_in(home: Path, files: Mapping[str, Path]) -> None:
 
 
 def posts(
-    workspaces: int, days: int, prefix: str = "w", *, first: int = 0, hours: float = 12.0
+    workspaces: int, days: int, prefix: str = "w", *, first: int = 0, hours: float = 12
 ) -> list[dict[str, Any]]:
     """Two posts a day, or one in so many hours, of workspaces, from this number on, whose questions double their
     engagement."""
