@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from service.answering import hand_back
+from service.first_imports import ONE_AT_A_TIME
 from service.gate import Caller
 from tasks.errors import InputError, WarehouseError
 from tasks.warehouse.database import UNAVAILABLE
@@ -141,7 +142,8 @@ class AssignmentQueue:
 
     def _answers(self, together: Sequence[Arrival]) -> list[Assignment | Exception | None]:
         """An arm, none, or what is wrong, for each; one unit that cannot be assigned is no reason for the others."""
-        from tasks.experiments.errors import WrongStateError  # with all that experiments import
+        with ONE_AT_A_TIME:
+            from tasks.experiments.errors import WrongStateError  # with all that experiments import
 
         try:
             arms = self._assigned(together)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
+from service.first_imports import ONE_AT_A_TIME
 from service.warehouse_access import WarehouseAccess
 from tasks.errors import RaptorflowError
 
@@ -31,7 +32,8 @@ class HookCourier:
             self._round()
 
     def _round(self) -> None:
-        from tasks.hooks import HookService
+        with ONE_AT_A_TIME:
+            from tasks.hooks import HookService
 
         try:
             HookService(self._access.open()).deliver()

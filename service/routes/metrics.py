@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from service.first_imports import ONE_AT_A_TIME
 from service.request_figures import BOUNDS
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class ServiceMetrics:
     def _of_warehouse(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily
 
-        from tasks.models.records import ModelType
+        with ONE_AT_A_TIME:
+            from tasks.models.records import ModelType
 
         up = GaugeMetricFamily("raptorflow_service_up", "Whether the service could ask the warehouse")
         try:
@@ -104,8 +106,9 @@ class ServiceMetrics:
 
 def _drift_by_type(warehouse: Warehouse) -> Counter[tuple[str, str]]:
     """How many of the models that were used lately are at each level, of the versions that serve."""
-    from tasks.models.service import ModelService
-    from tasks.models.store import used_since
+    with ONE_AT_A_TIME:
+        from tasks.models.service import ModelService
+        from tasks.models.store import used_since
 
     models, counts = ModelService(warehouse), Counter[tuple[str, str]]()
     for key in used_since(warehouse, datetime.now(UTC) - ACTIVE, MOST_MODELS):
