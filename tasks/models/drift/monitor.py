@@ -64,7 +64,7 @@ from tasks.statistics.welch import MeanChange, change_from_known, mean_change
 METHOD = 3  # another one measures again what was measured before
 NOISE_LEVEL, LOSS_LEVEL, BASELINE_LEVEL = 0.0125, 0.001, 0.001  # of a look's tests with labels
 LABELED_LEVEL, LEVEL = NOISE_LEVEL + LOSS_LEVEL + BASELINE_LEVEL, 0.003  # of all of them, and of all those without
-SUSPECT = 0.1  # level from which the losses of the champion itself are reason enough to train others like it
+SUSPECT = 0.15  # level from which the losses of the champion itself are reason enough to train others like it
 REFERENCE_ROWS = 50_000
 # So much of the share that retraining has to save must be measured: on few rows, where a gain that is missed costs more
 # than a candidate that is trained for nothing.
