@@ -113,8 +113,8 @@ class ModelArtifacts:
     """What lies beside a registered model for people to look at.
 
     Attributes:
-        figures: PNG bytes by their path among the run's artifacts, such as `figures/calibration.png`.
-        tables: JSON bytes in the form of pandas' "split", likewise, such as `evaluation/segments.json`.
+        tables: JSON bytes in the form of pandas' "split" by their path among the run's artifacts, such as
+            `evaluation/segments.json`.
         params: recipe and hyper-parameters, by name.
         about: what raw rows are read with: the workspace's `timezone`, whether its engagement `is_rate`, and the
             `level` of the posts before the end of training, None where there is none.
@@ -123,7 +123,6 @@ class ModelArtifacts:
             data; None leaves it out.
     """
 
-    figures: Mapping[str, bytes] = field(default_factory=dict)
     example: Sequence[Mapping[str, Any]] = ()
     data: Mapping[str, str] | None = None
     tables: Mapping[str, bytes] = field(default_factory=dict)

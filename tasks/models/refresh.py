@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,10 +38,12 @@ from tasks.models.serving.rollouts import Rollouts
 from tasks.models.specs import ModelSpec
 from tasks.models.store import ModelStore, record_outcomes
 from tasks.models.store.state import TRAFFIC_DAYS
-from tasks.models.training.candidates import train_candidate
+from tasks.models.training.candidates import DRAWN, DUE, FIGURES, train_candidate
 from tasks.models.training.dataset import Examples, ModelRows
 from tasks.models.training.estimators import Floats
-from tasks.models.training.evaluation import RetrainGain, retrain_gain
+from tasks.models.training.evaluation import RetrainGain, held_out_again, retrain_gain
+from tasks.models.training.figures import Pictured, figures_of
+from tasks.models.training.importance import importance
 from tasks.plain_text import visible
 
 ACTOR = "check_and_update_models"
@@ -61,6 +63,7 @@ class Refresh:
     spec: ModelSpec
     rows: ModelRows
     run: Run
+    pictured: dict[str, Pictured] = field(default_factory=dict)  # of what was trained here, by version
 
     def update(self, *, force: bool, promote: bool) -> UpdateResult:
         """Take the one action that is due.
@@ -92,6 +95,7 @@ class Refresh:
                 state = self._read_state(force=force, promote=promote)
             decision = decide(state, self.spec.gate)
         self._apply(decision, state)
+        self._draw(state)
         samples, needed = self.rows.labeled.n, self.rows.needed
         return refresh_result(self.key, decision, state, repairs, samples=samples, samples_needed=needed)
 
@@ -286,7 +290,7 @@ class Refresh:
             rows = rows.after(champion.train_to)
         has_champion = champion is not None
         lost = self._made_of_these_rows(self.store.versions(self.key))  # else it would be the candidate
-        return train_candidate(
+        version, pictured = train_candidate(
             self.store,
             self.promoter.registry,
             self.key,
@@ -298,6 +302,9 @@ class Refresh:
             has_champion=has_champion,
             replaces=None if lost is None else lost.version_name,
         )
+        if pictured is not None:
+            self.pictured[version.version_name] = pictured
+        return version
 
     # ── apply ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -318,6 +325,28 @@ class Refresh:
         elif decision.action == Action.LET_WAIT:
             assert version.registry_version is not None, "a version that waits is registered"
             self.promoter.registry.point(self.key, "challenger", version.registry_version)
+
+    def _draw(self, state: ModelState) -> None:
+        """Draw the figures that are due: after aliases moved, so that nobody waits for pictures to be served better.
+
+        Those of a version whose refresh was killed before it came to them are drawn by the next.
+        """
+        known = [one for one in (state.champion, state.waiting, state.candidate, state.challenger) if one is not None]
+        for name, version in {one.version_name: one for one in known}.items():
+            if version.evaluation.get(FIGURES) != DUE or version.registry_version is None:
+                continue
+            pictured = self.pictured.get(name) or self._pictured_again(version)
+            if pictured is not None:
+                figures = figures_of(self.spec.target, pictured)
+                self.promoter.registry.log_figures(self.key, version.registry_version, figures)
+            self.store.set_evaluation(self.key, version, version.evaluation | {FIGURES: DRAWN})
+
+    def _pictured_again(self, version: Version) -> Pictured | None:
+        """What a version's figures are drawn of, made once more of the rows that it learned from."""
+        learned = self.rows.labeled.split(version.train_to)[0]
+        learned = learned.slice(max(learned.n - version.n_rows, 0), learned.n)
+        fold = next(iter(held_out_again(self.spec, learned, crosswise=False)), None) if learned.n > 1 else None
+        return None if fold is None else Pictured(fold, importance(fold))
 
     def _apply_to_rollout(self, decision: Decision, state: ModelState) -> None:
         step, version, action, reason = state.rollout, decision.version, decision.action, decision.reason

@@ -4,12 +4,13 @@ Tier 1 (labels) compares losses, and how far what it predicts comes true, and al
 model's outputs) and tier 3 (its inputs) need no labels and are a warning at most: inputs move often without harm.
 
 Like is compared with like. The losses and outputs stored at registration are those of a model trained on fewer rows
-and calibrated on others than the champion; so where they seem to have moved, that model is trained once more, and what
-it does on rows it did not learn from, before and now, decides.
+and calibrated on others than the champion; so where they may have moved, that model is trained once more, and others
+like it, and what they do on rows they did not learn from, before and now, decides.
 
-A champion is looked at every week on rows that are mostly the same, so the two levels below, each kept by Holm over its
-tests, are for a year of looks: at most 1 in 10 without drift sees a false alarm, and far fewer than 1 in 20 looks. A
-minimum effect keeps large samples from alarming about nothing.
+A champion is looked at every week on rows that are mostly the same, so the levels below are for a year of looks: at
+most 1 in 10 without drift sees a false alarm, and far fewer than 1 in 20 looks. A minimum effect keeps large samples
+from alarming about nothing. Of the three tests with labels the one of what comes true has most of the error: others
+find next to nothing that it does not.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tasks.models.drift.shifts import (
     expected_loss_change,
     expected_performance,
     output_shift,
+    summarize_outputs,
 )
 from tasks.models.records import (
     CONTINUE,
@@ -46,21 +48,23 @@ from tasks.models.records import (
 from tasks.models.serving.predictions import Outputs, losses_as_served
 from tasks.models.specs import ModelSpec
 from tasks.models.training.dataset import TEXT, Examples
-from tasks.models.training.estimators import FittedModel, Floats
+from tasks.models.training.estimators import FittedModel, Floats, losses
 from tasks.models.training.evaluation import (
+    HeldOut,
     RetrainGain,
     baseline_losses,
-    evaluate,
-    latest_fold,
-    overconfidence,
+    held_out_again,
+    noise_share,
     retrain_gain,
 )
 from tasks.statistics.multiplicity import holm
 from tasks.statistics.paired_bound import Bound, paired_lower_bound
-from tasks.statistics.welch import MeanChange, mean_change
+from tasks.statistics.welch import MeanChange, change_from_known, mean_change
 
-METHOD = 2  # another one measures again what was measured before
-LABELED_LEVEL, LEVEL = 0.006, 0.003  # of a look's tests with labels, and of all those without
+METHOD = 3  # another one measures again what was measured before
+NOISE_LEVEL, LOSS_LEVEL, BASELINE_LEVEL = 0.0125, 0.001, 0.001  # of a look's tests with labels
+LABELED_LEVEL, LEVEL = NOISE_LEVEL + LOSS_LEVEL + BASELINE_LEVEL, 0.003  # of all of them, and of all those without
+SUSPECT = 0.15  # level from which the losses of the champion itself are reason enough to train others like it
 REFERENCE_ROWS = 50_000
 # So much of the share that retraining has to save must be measured: on few rows, where a gain that is missed costs more
 # than a candidate that is trained for nothing.
@@ -125,41 +129,73 @@ def measure_drift(
     """
     if TEXT in labeled.features.columns and labeled.after(champion.train_to).n >= thresholds.min_samples:
         labeled.count_words()
-    older, newer = everything.split(champion.train_to)
-    reference = older.features.tail(min(champion.n_rows, REFERENCE_ROWS))
-    inputs = column_shifts(reference, newer.features, spec.not_watched)
-    predicted, then = model.predict_rows(newer), champion.evaluation
-    change = _loss_change(labeled, champion.train_to, then, model, thresholds.min_samples, served)
-    verdict = _verdict(change, then, predicted, inputs, thresholds)
-    learned = labeled.split(champion.train_to)[0]
-    learned = learned.slice(max(learned.n - champion.n_rows, 0), learned.n)
-    least = spec.least_rows(pooled=labeled.siblings is not None)
-    if verdict.status != NO_DRIFT and verdict.is_of_the_model and learned.n >= least:
-        fold = latest_fold(spec, learned)
-        if fold.model is not None:
-            then = evaluate([fold], spec.gate.confidence).as_dict()
-            again = _loss_change(labeled, champion.train_to, then, fold.model, thresholds.min_samples, {})
-            if again is not None and change is not None:
-                change = replace(again, behind_baseline=change.behind_baseline)
-            verdict = _verdict(change, then, fold.model.predict_rows(newer), inputs, thresholds)
-    gain = None
+    verdict, change = judge_drift(spec, champion, model, labeled, everything, thresholds, served)
+    predicted, gain = model.predict_rows(everything.after(champion.train_to)), None
     if change is not None:
         worth = 0.0 if verdict.status != NO_DRIFT else thresholds.warning
         gain = retrain_gain(spec, labeled, model, champion.train_to, worth)
     is_binary = predicted.ndim == 2 and predicted.shape[1] == 2
     estimated = expected_performance(predicted[:, 1], predicted[:, 1] >= 0.5) if is_binary else {}
-    return DriftMeasurement(verdict, change, estimated, gain, newer.n)
+    return DriftMeasurement(verdict, change, estimated, gain, len(predicted))
+
+
+def judge_drift(
+    spec: ModelSpec,
+    champion: Version,
+    model: FittedModel,
+    labeled: Examples,
+    everything: Examples,
+    thresholds: DriftThresholds,
+    served: Outputs = MappingProxyType({}),
+) -> tuple[DriftVerdict, LossChange | None]:
+    """Whether anything drifted, and how losses changed; as `measure_drift`, but not what retraining brings."""
+    older, newer = everything.split(champion.train_to)
+    reference = older.features.tail(min(champion.n_rows, REFERENCE_ROWS))
+    inputs = column_shifts(reference, newer.features, spec.not_watched)
+    then = champion.evaluation
+    change = _loss_change(labeled, champion.train_to, then, model, thresholds.min_samples, served)
+    before = OutputSummary(**then["outputs"])
+    verdict = _verdict(change, before, model.predict_rows(newer), inputs, thresholds)
+    learned, later = labeled.split(champion.train_to)
+    learned = learned.slice(max(learned.n - champion.n_rows, 0), learned.n)
+    is_suspect = verdict.is_of_the_model or (change is not None and change.is_suspect)
+    if not is_suspect or learned.n < spec.least_rows(pooled=labeled.siblings is not None):
+        return verdict, change
+    folds = held_out_again(spec, learned, crosswise=change is not None)
+    if not folds:
+        return verdict, change
+    if change is not None:
+        change = _change_crosswise(folds, later, change)
+    latest = folds[0]
+    assert latest.model is not None, "folds without a model were left out"
+    before = summarize_outputs(latest.predicted)
+    return _verdict(change, before, latest.model.predict_rows(newer), inputs, thresholds), change
+
+
+def _change_crosswise(folds: Sequence[HeldOut], later: Examples, champions: LossChange) -> LossChange:
+    """What models like the champion lose, and what comes true, on later rows (m,) and on those each had not seen."""
+    models = [fold.model for fold in folds if fold.model is not None]
+    predicted = [model.predict_rows(later) for model in models]
+    both = list(zip(models, predicted, strict=True))
+    lost = np.mean([losses(values, later.target, model.classes) for model, values in both], axis=0)
+    before = np.concatenate([fold.losses for fold in folds])
+    noise = [noise_share(values, later.target, model.classes) for model, values in both]
+    noise_before = [noise_share(fold.predicted, fold.rows.target, fold.classes) for fold in folds]
+    return LossChange(
+        mean_change(lost, float(before.mean()), float(before.var(ddof=1)), len(before)),
+        champions.behind_baseline,
+        noise=change_from_known(noise, np.concatenate(noise_before)),
+    )
 
 
 def _verdict(
     change: LossChange | None,
-    then: Mapping[str, Any],
+    before: OutputSummary,
     predicted: Floats,
     inputs: Sequence[ColumnShift],
     thresholds: DriftThresholds,
 ) -> DriftVerdict:
-    """What losses, outputs (n,) and inputs say together, beside an evaluation of the same model before."""
-    before = OutputSummary(**then["outputs"])
+    """What losses, outputs (n,) and inputs say together, beside the outputs of the same model before."""
     # The loss a model's own probabilities promise counts only until labels are known.
     expected = expected_loss_change(before, predicted) if change is None else None
     shifts = [output_shift(before, predicted), *inputs]
@@ -180,11 +216,10 @@ def _loss_change(
     baseline = baseline_losses(older.target, newer.target)
     now, n_served = losses_as_served(model, newer, served)
     change = loss_change(now, baseline, then["loss"], then["loss_variance"], then["n"], n_served)
-    if "overconfidence" not in then:  # registered before it was kept
+    if "noise_share" not in then:  # registered before it was kept
         return change
-    too_sure = overconfidence(model.predict_rows(newer), newer.target, model.classes)
-    rise = mean_change(too_sure, then["overconfidence"], then["overconfidence_variance"], then["n"])
-    return replace(change, too_sure=rise)
+    noise = noise_share(model.predict_rows(newer), newer.target, model.classes)
+    return replace(change, noise=mean_change(noise, then["noise_share"], then["noise_share_variance"], then["n"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +240,15 @@ class DriftVerdict:
 
 @dataclass(frozen=True, slots=True)
 class DriftFinding:
-    """One test: its p-value, how much it matters (0–1), and the reason to give where it is significant."""
+    """One test: its p-value, how much it matters (0–1), and the reason to give where it is significant.
+
+    `level` is its own where it needs labels; the others share one.
+    """
 
     p_value: float
     score: float
     reason: str
-    is_labeled: bool
+    level: float | None = None
     is_of_the_model: bool = True
 
 
@@ -219,15 +257,20 @@ class LossChange:
     """The model's loss now against its loss when registered, and against today's baseline row by row.
 
     Attributes:
-        too_sure: `overconfidence` now against registration: seen before the loss, as rows hard for every model do not
-            count. None for versions from before it was kept.
+        noise: `noise_share` now against before: seen before the loss, as rows hard for every model do not count. None
+            for versions from before it was kept.
         n_served: rows whose loss is of what was really served; the others were scored again.
     """
 
     change: MeanChange
     behind_baseline: Bound
     n_served: int = 0
-    too_sure: MeanChange | None = None
+    noise: MeanChange | None = None
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether models like this one are worth asking what they lose now and lost before."""
+        return min(self.change.p_value, 1.0 if self.noise is None else self.noise.p_value) <= SUSPECT
 
     @property
     def basis(self) -> str:
@@ -269,25 +312,26 @@ def drift_verdict(
     labeled = _losses(change)
     unlabeled = [*_expected_loss(expected), *(_shift(shift) for shift in shifts)]
     findings, levels = labeled + unlabeled, [LABELED_LEVEL] * len(labeled) + [LEVEL] * len(unlabeled)
-    adjusted = np.concatenate([holm([one.p_value for one in family]) for family in (labeled, unlabeled)])
+    weighted = [min(one.p_value * LABELED_LEVEL / one.level, 1.0) for one in labeled if one.level is not None]
+    adjusted = np.concatenate([weighted, holm([one.p_value for one in unlabeled])])
     judged = zip(findings, adjusted, levels, strict=True)
     significant = [f for f, p, level in judged if p <= level and f.score >= warning_at]
     significant.sort(key=_strongest_first)
-    losses = max((finding.score for finding in significant if finding.is_labeled), default=0.0)
-    others = max((finding.score for finding in significant if not finding.is_labeled), default=0.0)
-    status = CRITICAL if losses >= critical_at and losses > 0 else WARNING if significant else NO_DRIFT
+    of_losses = max((finding.score for finding in significant if finding.level is not None), default=0.0)
+    others = max((finding.score for finding in significant if finding.level is None), default=0.0)
+    status = CRITICAL if of_losses >= critical_at and of_losses > 0 else WARNING if significant else NO_DRIFT
     columns = [
         asdict(shift) | {"score": input_score(shift), "p_adjusted": float(p)}
         for shift, p in zip(shifts, adjusted[len(findings) - len(shifts) :], strict=False)
     ]
-    score = losses if status == CRITICAL else max(losses, min(others, critical_at))
+    score = of_losses if status == CRITICAL else max(of_losses, min(others, critical_at))
     p_value = float(adjusted.min()) if len(adjusted) else 1.0
     of_model = any(one.is_of_the_model for one in significant)
     return DriftVerdict(status, score, p_value, tuple(one.reason for one in significant), tuple(columns), of_model)
 
 
 def _strongest_first(finding: DriftFinding) -> tuple[bool, float]:
-    return not finding.is_labeled, -finding.score
+    return finding.level is None, -finding.score
 
 
 def input_score(shift: ColumnShift) -> float:
@@ -316,13 +360,13 @@ def _losses(change: LossChange | None) -> list[DriftFinding]:
     rose = f"loss rose by {rise.relative:.0%} (at least {rise.relative_lower:.0%}) on {change.basis}"
     worse = f"the baseline's mean loss is now lower, by {behind.mean:.3g}"
     findings = [
-        DriftFinding(rise.p_value, min(max(rise.relative, 0.0), 1.0), rose, True),
-        DriftFinding(behind.p_value, 1.0, worse, True),
+        DriftFinding(rise.p_value, min(max(rise.relative, 0.0), 1.0), rose, LOSS_LEVEL),
+        DriftFinding(behind.p_value, 1.0, worse, BASELINE_LEVEL),
     ]
-    if change.too_sure is not None:
-        by = change.too_sure.now - change.too_sure.then
-        surer = f"the differences it predicts come true less than when registered, by {by:.0%}, on {change.basis}"
-        findings.append(DriftFinding(change.too_sure.p_value, min(max(by, 0.0), 1.0), surer, True))
+    if change.noise is not None:
+        by = change.noise.now - change.noise.then
+        less = f"the differences it predicts come true less than when registered, by {by:.0%}, on {change.basis}"
+        findings.append(DriftFinding(change.noise.p_value, min(max(by, 0.0), 1.0), less, NOISE_LEVEL))
     return findings
 
 
@@ -330,13 +374,13 @@ def _expected_loss(change: MeanChange | None) -> list[DriftFinding]:
     if change is None:
         return []
     reason = f"the loss expected from its own probabilities rose by {change.relative:.0%} on {change.n} rows"
-    return [DriftFinding(change.p_value, min(max(change.relative, 0.0), 1.0), reason, False)]
+    return [DriftFinding(change.p_value, min(max(change.relative, 0.0), 1.0), reason)]
 
 
 def _shift(shift: ColumnShift) -> DriftFinding:
     what = "share of missing values in " if shift.kind == "missing" else ""
     reason = f"{what}{shift.name} moved by {shift.shift:.2f} sd (p = {shift.p_value:.2g})"
-    return DriftFinding(shift.p_value, input_score(shift), reason, False, shift.kind == "output")
+    return DriftFinding(shift.p_value, input_score(shift), reason, is_of_the_model=shift.kind == "output")
 
 
 def drift_report(key: ModelKey, version_name: str, measured: DriftMeasurement, worth: float) -> DriftReport:

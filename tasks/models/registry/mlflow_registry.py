@@ -123,7 +123,7 @@ class Registry:
             tags: of the version and its run; `version_name` among them.
             metrics: of the versions before it, oldest first, and last its own: the run's page draws them over versions.
             card: Markdown.
-            artifacts: figures, input example and data set.
+            artifacts: tables, input example and data set.
         """
         with self._answering(), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
@@ -202,7 +202,7 @@ class Registry:
         artifacts: ModelArtifacts,
         folder: Path,
     ) -> None:
-        """Figures, tables, metrics, parameters and data set on the run's page; the model's shows the metrics too."""
+        """Tables, metrics, parameters and data set on the run's page; the model's shows the metrics too."""
         from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
 
         if artifacts.data is not None:
@@ -219,13 +219,23 @@ class Registry:
         params = [Param(name, value[:PARAM_CHARACTERS]) for name, value in artifacts.params.items()]
         shown = [RunTag(LOGGED_TABLES, json.dumps([{"path": path, "type": "table"} for path in artifacts.tables]))]
         self._client.log_batch(run_id, metrics=points, params=params, tags=shown if artifacts.tables else [])
-        files = {**artifacts.figures, **artifacts.tables}
+        self._log_files(run_id, artifacts.tables, folder / "artifacts")
+
+    def _log_files(self, run_id: str, files: Mapping[str, bytes], folder: Path) -> None:
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         if files:
-            for name, content in files.items():
-                path = folder / "artifacts" / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            self._client.log_artifacts(run_id, str(folder / "artifacts"))
+            self._client.log_artifacts(run_id, str(folder))
+
+    def log_figures(self, key: ModelKey, version: int, figures: Mapping[str, bytes]) -> None:
+        """Show figures, PNG by their path such as `figures/calibration.png`, on the page of a version's run."""
+        registered = self._version(key, version)
+        if registered is None or not registered.run_id:  # deleted in MLflow meanwhile: no page is left to show them on
+            return
+        with self._answering(), tempfile.TemporaryDirectory() as folder:
+            self._log_files(registered.run_id, figures, Path(folder))
 
     def load(self, key: ModelKey, version: int, sha256: str) -> Any:
         """The estimator of a version, if its file is the one registered and holds no foreign type.

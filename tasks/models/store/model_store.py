@@ -106,6 +106,10 @@ class ModelStore:
         """Exempt a version from retention, or no longer."""
         self._change(key, version_name, {"pinned": pinned})
 
+    def set_evaluation(self, key: ModelKey, version: Version, evaluation: Mapping[str, Any]) -> None:
+        """Store what is known of a version's evaluation by now."""
+        self._change(key, version.version_name, {"evaluation": dict(evaluation)})
+
     def _change(self, key: ModelKey, version_name: str, values: Mapping[str, Any]) -> None:
         statement = update(ModelVersion).where(
             ModelVersion.workspace_id == key.workspace_id,

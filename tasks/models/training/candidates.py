@@ -14,10 +14,13 @@ from tasks.models.store import ModelStore, free_name
 from tasks.models.training.blending import OWN
 from tasks.models.training.dataset import Examples
 from tasks.models.training.evaluation import RetrainGain, TrainedModel, train
+from tasks.models.training.figures import Pictured
+from tasks.models.training.importance import Importance, importance
 from tasks.models.training.model_card import describe
 from tasks.warehouse.frames import find_workspace
 
 LEAST_NEWEST = 1_000
+FIGURES, DUE, DRAWN = "figures", "due", "drawn"  # a key of an evaluation, and its values
 VERSIONS_SHOWN = 20  # of the metrics over versions on a run's page
 
 
@@ -33,13 +36,15 @@ def train_candidate(
     *,
     has_champion: bool,
     replaces: str | None = None,
-) -> Version:
+) -> tuple[Version, Pictured | None]:
     """Train on rows, register unless rejected, and store it as the candidate of the data with that hash.
 
-    `replaces` names the version that was trained on the same data before and can no longer be read.
+    Its figures are drawn later, of what is returned with it; None where there is nothing to draw. `replaces` names the
+    version that was trained on the same data before and can no longer be read.
     """
     trained, rows = _trained(spec, rows)
     evaluation = trained.evaluation.as_dict() | {"pool": _pool_of(trained, rows)}
+    pictured = None
     decision = judge_candidate(evaluation["beats_baseline"], gain, spec.gate.confidence, has_champion=has_champion)
     known = store.versions(key)
     tags = {"data_sha256": data_sha256, "spec_sha256": spec.sha256} | _tags(known, rows, run)
@@ -49,7 +54,9 @@ def train_candidate(
     if decision != REJECT:
         evaluations = [one.evaluation for one in known if one.status == REGISTERED]
         history = [*evaluations, evaluation][-VERSIONS_SHOWN:]
-        number, artifact_sha256 = _register(registry, key, spec, rows, trained, tags, history, known)
+        pictured = Pictured(trained.held_out, importance(trained.held_out))
+        number, artifact_sha256 = _register(registry, key, spec, rows, trained, pictured.inputs, tags, history, known)
+        evaluation |= {FIGURES: DUE}
     version = Version(
         version_name=tags["version_name"],
         status=REJECTED if decision == REJECT else REGISTERED,
@@ -68,7 +75,7 @@ def train_candidate(
     stands = store.add_version(key, version, more, replaces)
     if number is not None:
         _follow(registry, key, number, tags["version_name"], stands)
-    return stands
+    return stands, pictured if stands.registry_version == number else None
 
 
 def _trained(spec: ModelSpec, rows: Examples) -> tuple[TrainedModel, Examples]:
@@ -113,6 +120,7 @@ def _register(
     spec: ModelSpec,
     rows: Examples,
     trained: TrainedModel,
+    inputs: Importance | None,
     tags: dict[str, str],
     evaluations: Collection[Mapping[str, Any]],
     known: Collection[Version],
@@ -124,7 +132,7 @@ def _register(
         number, its_tags = earlier
         tags["version_name"] = its_tags["version_name"]
         return number, its_tags["artifact_sha256"]
-    card, artifacts = describe(key, spec, rows, trained, tags)
+    card, artifacts = describe(key, spec, rows, trained, inputs, tags)
     metrics = [_metrics(evaluation) for evaluation in evaluations]
     return registry.register(key, trained.model, tags, metrics, card, artifacts)
 

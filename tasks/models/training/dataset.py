@@ -22,6 +22,7 @@ from tasks.warehouse.attribute_roles import is_numeric, roles_in
 RECENT_ROWS = 30
 ATTRIBUTE = "attribute."
 TEXT = "text"
+Positions = slice | list[int]
 KEYS = {"content": ("content_id", "published_at"), "touches": ("touch_id", "occurred_at")}
 
 
@@ -55,7 +56,13 @@ class Examples:
 
     def slice(self, start: int, stop: int) -> Examples:
         """Rows start…stop, in time order."""
-        rows = slice(start, max(stop, start))
+        return self._at(slice(start, max(stop, start)))
+
+    def without(self, start: int, stop: int) -> Examples:
+        """All rows but start…stop, in time order."""
+        return self._at([*range(start), *range(stop, self.n)])
+
+    def _at(self, rows: Positions) -> Examples:
         columns = (self.features[rows], self.target[rows], self.keys[rows], self.times[rows])
         part = Examples(*columns, self.is_rate, self.siblings)
         if "counts" in self.__dict__:

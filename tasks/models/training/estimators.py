@@ -145,11 +145,16 @@ def losses(predicted: Floats, target: pl.Series, classes: Sequence[str] | None) 
     if classes is None:
         errors: Floats = (predicted - target.to_numpy()) ** 2
         return errors
-    position = {name: i for i, name in enumerate(classes)}
-    column = np.array([position.get(label, -1) for label in target.to_list()], dtype=np.int64)
+    column = columns_of(target, classes)
     chosen = np.where(column >= 0, predicted[np.arange(len(column)), column], 0.0)
     result: Floats = -np.log(np.clip(chosen, PROBABILITY_FLOOR, 1.0))
     return result
+
+
+def columns_of(target: pl.Series, classes: Sequence[str]) -> NDArray[np.int64]:
+    """(n,) position of each label among the classes; −1 for one that is not among them."""
+    position = {name: i for i, name in enumerate(classes)}
+    return np.array([position.get(label, -1) for label in target.to_list()], dtype=np.int64)
 
 
 class Parts:

@@ -13,15 +13,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tasks.models.drift.shifts import OutputSummary, expected_losses, summarize_outputs
+from tasks.models.drift.shifts import OutputSummary, summarize_outputs
 from tasks.models.specs import ModelSpec
 from tasks.models.training.dataset import RECENT_ROWS, Examples
-from tasks.models.training.estimators import FittedModel, Floats, Parts, fit, losses
+from tasks.models.training.estimators import FittedModel, Floats, Parts, columns_of, fit, losses
 from tasks.models.training.metrics import intervals_of, metrics
 from tasks.models.training.origins import edges
 from tasks.statistics.paired_bound import paired_lower_bound
 
 HELD_OUT_ROWS = 1_000
+NOISE = 0.1
 CHANCE = 0.2  # that retraining is proposed for a champion that fits; what it proposes has to pass the gate anyway
 REFERENCE_ROWS = 3
 REFERENCE_TEXT_CHARACTERS = 500
@@ -68,7 +69,7 @@ class Evaluation:
         intervals: 90 % interval of each of them but the baseline's, `(low, high)`.
         block: `n` rows of the latest fold, `from` and `to` when.
         outputs: the latest fold's predictions, against which later ones are compared.
-        overconfidence: mean over all folds, see `overconfidence`, with the variance of the rows.
+        noise_share: mean over all folds, see `noise_share`, with the variance of the rows.
     """
 
     loss: float
@@ -82,8 +83,8 @@ class Evaluation:
     intervals: dict[str, tuple[float, float]]
     block: dict[str, Any]
     outputs: OutputSummary
-    overconfidence: float
-    overconfidence_variance: float
+    noise_share: float
+    noise_share_variance: float
 
     @property
     def beats_baseline(self) -> bool:
@@ -119,10 +120,19 @@ def train(spec: ModelSpec, examples: Examples, confidence: float | None = None) 
     return TrainedModel(model, evaluation, reference_predictions(model, examples), folds[-1])
 
 
-def latest_fold(spec: ModelSpec, examples: Examples) -> HeldOut:
-    """The latest fold of the evaluation that `train` makes, once more."""
-    start, stop = edges(examples.n)[-2:]
-    return _held_out(Parts(spec, examples), examples, start, stop)
+def held_out_again(spec: ModelSpec, examples: Examples, *, crosswise: bool) -> list[HeldOut]:
+    """The latest fold of the evaluation that `train` makes, once more, of a model and not of one class.
+
+    Crosswise, the blocks before it follow, each predicted by a model of all other rows: three or four times as many
+    rows to compare with. Where the latest fold has a thousand of its own, it is enough.
+    """
+    start = edges(examples.n)[-2]
+    size = examples.n - start
+    folds = [_held_out(Parts(spec, examples), examples, start, examples.n)]
+    for stop in range(start, size - 1, -size) if crosswise and size < HELD_OUT_ROWS else ():
+        past, block = examples.without(stop - size, stop), examples.slice(stop - size, stop)
+        folds.append(_predicted(past, block, None if past.has_one_class else fit(spec, past)))
+    return [fold for fold in folds if fold.model is not None]
 
 
 def evaluate(folds: Sequence[HeldOut], confidence: float) -> Evaluation:
@@ -130,7 +140,7 @@ def evaluate(folds: Sequence[HeldOut], confidence: float) -> Evaluation:
     lost = np.concatenate([fold.losses for fold in folds])
     baseline = np.concatenate([fold.baseline_losses for fold in folds])
     bound = paired_lower_bound(baseline - lost, confidence)
-    too_sure = np.concatenate([overconfidence(fold.predicted, fold.rows.target, fold.classes) for fold in folds])
+    noise = np.concatenate([noise_share(fold.predicted, fold.rows.target, fold.classes) for fold in folds])
     latest = folds[-1]
     half_width = latest.model.half_width if latest.model is not None else None
     figures = metrics(latest.predicted, latest.rows.target, latest.classes, latest.chosen, half_width)
@@ -146,20 +156,24 @@ def evaluate(folds: Sequence[HeldOut], confidence: float) -> Evaluation:
         intervals=bootstrap_intervals(latest),
         block={"n": latest.rows.n, "from": latest.rows.times[0].isoformat(), "to": latest.rows.times[-1].isoformat()},
         outputs=summarize_outputs(latest.predicted),
-        overconfidence=float(too_sure.mean()),
-        overconfidence_variance=float(too_sure.var(ddof=1)) if len(lost) > 1 else 0.0,
+        noise_share=float(noise.mean()),
+        noise_share_variance=float(noise.var(ddof=1)) if len(lost) > 1 else 0.0,
     )
 
 
 def _held_out(parts: Parts, examples: Examples, start: int, stop: int) -> HeldOut:
     """Rows start…stop of examples, predicted by a model trained on the rows before."""
     past, future = examples.slice(0, start), examples.slice(start, stop)
+    return _predicted(past, future, None if past.has_one_class else parts.fitted(start))
+
+
+def _predicted(past: Examples, future: Examples, model: FittedModel | None) -> HeldOut:
+    """Rows by a model of others; by the only class of those where there is no model."""
     baseline = baseline_losses(past.target, future.target)
-    if past.has_one_class:
+    if model is None:
         return HeldOut(
             future, None, np.ones((future.n, 1)), baseline, baseline, (str(past.target[0]),), str(past.target[0])
         )
-    model = parts.fitted(start)
     predicted = model.predict_rows(future)
     lost = losses(predicted, future.target, model.classes)
     mode = None if model.classes is None else str(past.target.mode().sort()[0])
@@ -185,18 +199,26 @@ def bootstrap_intervals(fold: HeldOut, seed: int = 20260101) -> dict[str, tuple[
     return intervals_of(fold.predicted, fold.rows.target, fold.classes, fold.chosen, half_width, seed)
 
 
-def overconfidence(predicted: Floats, target: pl.Series, classes: Sequence[str] | None) -> Floats:
-    """(n,) how much surer the model was than it was right; its mean is zero where differences it predicts come true.
+def noise_share(predicted: Floats, target: pl.Series, classes: Sequence[str] | None) -> Floats:
+    """(n,) whose mean is the share of the rows for which what the model tells apart says nothing: 0 if all comes true.
 
-    Of classes the loss above the one that its own probabilities promise; for regression 1 − the slope of outcomes on
-    predictions, row by row. Both are the score of a model's scale, and both stay zero where only the inputs move.
+    For regression 1 − the slope of outcomes on predictions, row by row. Of classes the score of a mixture of what was
+    predicted with what is predicted on average, at `NOISE`, which bounds it; above the one that the probabilities
+    promise, so that it stays zero where only the inputs move. The loss is another: it asks mostly how hard rows are.
     """
-    if classes is not None:
-        return losses(predicted, target, classes) - expected_losses(predicted)
-    centered = predicted - predicted.mean()
-    errors = target.to_numpy() - predicted
-    variance = float((centered**2).mean())
-    return -(errors - errors.mean()) * centered / variance if variance > 0 else np.zeros(len(predicted))
+    if classes is None:
+        centered = predicted - predicted.mean()
+        errors = target.to_numpy() - predicted
+        variance = float((centered**2).mean())
+        return -(errors - errors.mean()) * centered / variance if variance > 0 else np.zeros(len(predicted))
+    usual = predicted.mean(axis=0)
+    mixed = (1 - NOISE) * predicted + NOISE * usual
+    scores = np.divide(usual - predicted, mixed, out=np.zeros_like(predicted), where=mixed > 0)
+    promised = (predicted * scores).sum(axis=1)
+    column = columns_of(target, classes)
+    came = np.where(column >= 0, scores[np.arange(len(column)), column], 1 / NOISE)
+    if_noise = float(((usual * scores).sum(axis=1) - promised).mean())
+    return (came - promised) / if_noise if if_noise > 0 else np.zeros(len(predicted))
 
 
 def baseline_losses(past: pl.Series, future: pl.Series) -> Floats:

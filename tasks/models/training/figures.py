@@ -6,6 +6,7 @@ Drawn without pyplot, whose state threads would share, and without automatic lay
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +29,17 @@ YES_OR_NO = {"0": "no", "1": "yes"}  # how a conversion is labeled
 NORMAL_95 = 1.96
 
 
-def figures_of(target: str, held_out: HeldOut, importance: Importance | None) -> dict[str, bytes]:
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """What figures are drawn of: the latest held-out rows, and the most important inputs where they are known."""
+
+    held_out: HeldOut
+    inputs: Importance | None
+
+
+def figures_of(target: str, pictured: Pictured) -> dict[str, bytes]:
     """Calibration of every model; residuals for regression, confusion for classification; importance where known."""
+    held_out, importance = pictured.held_out, pictured.inputs
     figures = {"calibration": calibration(target, held_out)}
     if held_out.classes is None:
         figures["residuals"] = residuals(held_out)

@@ -1,4 +1,4 @@
-"""What people find beside a version in MLflow: model card, figures, input example and the training data. Pure."""
+"""What people find beside a version in MLflow: model card, tables, input example and the training data. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from tasks.models.specs import ModelSpec
 from tasks.models.training.blending import BLEND, OWN, POOLED
 from tasks.models.training.dataset import RECENT_ROWS, Examples
 from tasks.models.training.evaluation import Evaluation, HeldOut, TrainedModel
-from tasks.models.training.figures import figures_of
-from tasks.models.training.importance import Importance, importance
+from tasks.models.training.importance import Importance
 from tasks.models.training.metrics import metrics
 from tasks.plain_text import code, markdown
 
@@ -46,15 +45,18 @@ MOST_SEGMENTS, LEAST_SEGMENT, TABLE_ROWS = 12, 20, 1_000
 
 
 def describe(
-    key: ModelKey, spec: ModelSpec, rows: Examples, trained: TrainedModel, tags: dict[str, str]
+    key: ModelKey,
+    spec: ModelSpec,
+    rows: Examples,
+    trained: TrainedModel,
+    inputs: Importance | None,
+    tags: dict[str, str],
 ) -> tuple[str, ModelArtifacts]:
-    """The model card, and the artifacts. For registered versions only: drawing costs as much as saving."""
-    inputs = importance(trained.held_out)
+    """The model card, and the artifacts but for figures, which are drawn once the version serves."""
     card = model_card(key, spec, rows, trained, inputs, tags)
-    figures = figures_of(spec.target, trained.held_out, inputs)
     data = _data(key, spec, rows, trained, tags)
     tables, params = evaluation_tables(trained.held_out), _params(spec, trained)
-    return card, ModelArtifacts(figures, trained.reference["inputs"], data, tables, params, _about(rows, tags))
+    return card, ModelArtifacts(trained.reference["inputs"], data, tables, params, _about(rows, tags))
 
 
 def _about(rows: Examples, tags: dict[str, str]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from tasks.content.features import with_features
-from tasks.models.drift.monitor import DriftMeasurement, DriftThresholds, measure_drift
-from tasks.models.records import ModelType, Version
+from tasks.models.drift.monitor import DriftMeasurement, DriftThresholds, judge_drift, measure_drift
+from tasks.models.records import NO_DRIFT, ModelType, Version
 from tasks.models.specs import ModelSpec, load_spec
 from tasks.models.training.dataset import KEYS, RECENT_ROWS, TEXT, Examples, examples
 from tasks.models.training.evaluation import TrainedModel, train
@@ -202,6 +202,12 @@ def champion_on(spec: ModelSpec, learned: Examples) -> tuple[TrainedModel, Versi
         "v", "registered", 1, "", "", "", trained.reference, evaluation, "promote", learned.times[-1], learned.n
     )
     return trained, version
+
+
+def rings(spec: ModelSpec, champion: tuple[TrainedModel, Version], seen: Examples) -> bool:
+    """Whether a look at a champion says that anything drifted; what retraining would bring is not measured."""
+    trained, version = champion
+    return judge_drift(spec, version, trained.model, seen, seen, DriftThresholds())[0].status != NO_DRIFT
 
 
 def look(spec: ModelSpec, champion: tuple[TrainedModel, Version], seen: Examples) -> DriftMeasurement:

@@ -274,6 +274,29 @@ def test_a_registration_that_fails_or_was_killed_leaves_no_run_that_seems_to_run
     assert mlflow.get_run(killed).info.status == "FAILED"
 
 
+def test_pictures_come_after_the_alias_and_a_refresh_killed_before_them_is_made_up_for(
+    service: ModelService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_the_time = list[dict[str, int]]()
+
+    def killed(registry: Registry, key: ModelKey, *_: object) -> None:
+        at_the_time.append(registry.aliases(key))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "log_figures", killed)
+        with pytest.raises(KeyboardInterrupt):
+            refresh(service)
+    assert at_the_time == [{"champion": 1}]
+    run = client(service).get_model_version(KEY.registered_name, "1").run_id
+    assert client(service).list_artifacts(run, "figures") == []
+    assert refresh(service)["status"] == "unchanged"
+    shown = {one.path.removeprefix("figures/") for one in client(service).list_artifacts(run, "figures")}
+    assert shown == {"calibration.png", "residuals.png", "importance.png"}
+    monkeypatch.setattr(Registry, "log_figures", killed)
+    assert refresh(service)["status"] == "unchanged", "they are drawn once"
+
+
 def test_failures_from_before_a_repair_do_not_count_against_the_model() -> None:
     def batches(*errors: str | None) -> list[PredictionBatch]:
         return [PredictionBatch("v", 10, 0.1, error, NIGHT) for error in errors]

@@ -31,6 +31,7 @@ from tasks.models.registry.trusted import MODEL_FILE
 from tasks.models.serving.raw_rows import _load_pyfunc
 from tasks.models.store import ModelStore
 from tasks.models.training.evaluation import repeats_reference
+from tasks.models.training.importance import importance
 from tasks.models.training.model_card import describe
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ModelVersion
@@ -67,9 +68,10 @@ def test_people_and_mlflow_s_own_loaders_find_all_of_a_version(registry: Registr
     trained, _ = champion_of(rows(300, 1))
     data = {"name": "acme content", "digest": "d" * 64, "source_type": "warehouse", "source": "{}"}
     data |= {"schema": "{}", "profile": '{"num_rows": 300}'}
-    shown = ModelArtifacts({"figures/calibration.png": b"png"}, trained.reference["inputs"], data)
+    shown, figures = ModelArtifacts(trained.reference["inputs"], data), {"figures/calibration.png": b"png"}
     worth = [{"loss": 2.0}, {"loss": 1.0}]
     number, _ = registry.register(KEY, trained.model, TAGS | {"git_commit": "c0ffee"}, worth, "# card", shown)
+    registry.log_figures(KEY, number, figures)
     version = registry._client.get_model_version(KEY.registered_name, str(number))
     run = registry._client.get_run(version.run_id)
     assert (version.description, run.data.tags["mlflow.note.content"]) == ("# card", "# card")
@@ -78,7 +80,7 @@ def test_people_and_mlflow_s_own_loaders_find_all_of_a_version(registry: Registr
     history = registry._client.get_metric_history(version.run_id, "loss")
     assert [(found.step, found.value) for found in history] == [(1, 2.0), (2, 1.0)]
     assert [found.dataset.digest for found in run.inputs.dataset_inputs] == ["d" * 36]
-    assert [found.path for found in registry._client.list_artifacts(version.run_id, "figures")] == list(shown.figures)
+    assert [found.path for found in registry._client.list_artifacts(version.run_id, "figures")] == list(figures)
     assert registry._client.get_logged_model(version.tags["model_id"]).metrics[0].value == 1.0
     loaded = mlflow.pyfunc.load_model(version.source)
     assert loaded.metadata.get_input_schema().input_names() == trained.model.columns
@@ -247,10 +249,10 @@ def test_registering_one_version_warm(registry: Registry) -> None:
         registry.register(KEY, trained.model, TAGS | {"data_sha256": str(i)}, [{"loss": 1.0}], "card")
 
     def whole(i: int) -> None:
-        card, shown = describe(KEY, SPEC, known, trained, tags)
+        card, shown = describe(KEY, SPEC, known, trained, importance(trained.held_out), tags)
         registry.register(KEY, trained.model, tags | {"data_sha256": str(i)}, [{"loss": 1.0}], card, shown)
 
-    for what, work in (("", bare), (", with card, data set and three figures drawn", whole)):
+    for what, work in (("", bare), (", with card and data set", whole)):
         wall, cpu = [], []
         for i in range(12):
             started = time.perf_counter(), time.process_time()
@@ -298,7 +300,7 @@ def test_two_that_log_the_same_data_at_once_both_get_their_version(registry: Reg
     client.log_inputs = at_once
     for digest in "abcdefgh":
         meeting = Barrier(2)
-        shown = ModelArtifacts({}, trained.reference["inputs"], data | {"digest": digest, "schema": "", "profile": ""})
+        shown = ModelArtifacts(trained.reference["inputs"], data | {"digest": digest, "schema": "", "profile": ""})
         with ThreadPoolExecutor(2) as pool:
             both = [
                 pool.submit(registry.register, KEY, trained.model, TAGS | {"of": one}, [{}], "card", shown)
