@@ -63,6 +63,8 @@ from tasks.statistics.welch import MeanChange, change_from_known, mean_change
 
 METHOD = 3  # another one measures again what was measured before
 NOISE_LEVEL, LOSS_LEVEL, BASELINE_LEVEL = 0.0125, 0.001, 0.001  # of a look's tests with labels
+# With two classes, one of them mostly rare, the noise share is skewed: at .0125 .12 ± .04 of years saw a false alarm.
+NOISE_LEVEL_OF_TWO_CLASSES = 0.005
 LABELED_LEVEL, LEVEL = NOISE_LEVEL + LOSS_LEVEL + BASELINE_LEVEL, 0.003  # of all of them, and of all those without
 SUSPECT = 0.15  # level from which the losses of the champion itself are reason enough to train others like it
 REFERENCE_ROWS = 50_000
@@ -185,6 +187,7 @@ def _change_crosswise(folds: Sequence[HeldOut], later: Examples, champions: Loss
         mean_change(lost, float(before.mean()), float(before.var(ddof=1)), len(before)),
         champions.behind_baseline,
         noise=change_from_known(noise, np.concatenate(noise_before)),
+        noise_level=champions.noise_level,
     )
 
 
@@ -219,7 +222,9 @@ def _loss_change(
     if "noise_share" not in then:  # registered before it was kept
         return change
     noise = noise_share(model.predict_rows(newer), newer.target, model.classes)
-    return replace(change, noise=mean_change(noise, then["noise_share"], then["noise_share_variance"], then["n"]))
+    level = NOISE_LEVEL_OF_TWO_CLASSES if model.classes is not None and len(model.classes) == 2 else NOISE_LEVEL
+    known = mean_change(noise, then["noise_share"], then["noise_share_variance"], then["n"])
+    return replace(change, noise=known, noise_level=level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +264,7 @@ class LossChange:
     Attributes:
         noise: `noise_share` now against before: seen before the loss, as rows hard for every model do not count. None
             for versions from before it was kept.
+        noise_level: at which it counts.
         n_served: rows whose loss is of what was really served; the others were scored again.
     """
 
@@ -266,6 +272,7 @@ class LossChange:
     behind_baseline: Bound
     n_served: int = 0
     noise: MeanChange | None = None
+    noise_level: float = NOISE_LEVEL
 
     @property
     def is_suspect(self) -> bool:
@@ -366,7 +373,7 @@ def _losses(change: LossChange | None) -> list[DriftFinding]:
     if change.noise is not None:
         by = change.noise.now - change.noise.then
         less = f"the differences it predicts come true less than when registered, by {by:.0%}, on {change.basis}"
-        findings.append(DriftFinding(change.noise.p_value, min(max(by, 0.0), 1.0), less, NOISE_LEVEL))
+        findings.append(DriftFinding(change.noise.p_value, min(max(by, 0.0), 1.0), less, change.noise_level))
     return findings
 
 
