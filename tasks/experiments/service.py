@@ -144,7 +144,8 @@ class ExperimentService:
 
     def _write(self, wanted: Definition, salt: str | None) -> ExperimentRecord:
         find_workspace(self.store.warehouse, wanted.workspace_id)
-        LoopService(self.store.warehouse).require_changes(wanted.workspace_id, [one.changes for one in wanted.variants])
+        loop, changes = LoopService(self.store.warehouse), [one.changes for one in wanted.variants]
+        loop.require_changes(wanted.workspace_id, changes)
         existing = self.store.definitions.named(wanted.workspace_id, wanted.name)
         done = [row for row in existing if row["status"] == COMPLETED]
         identifier = definition.experiment_id_of(wanted.workspace_id, wanted.name, len(done))
@@ -152,7 +153,8 @@ class ExperimentService:
             self.store.definitions.create(*wanted.rows(identifier, salt or secrets.token_hex(16), datetime.now(UTC)))
         stored = self.store.definitions.find(identifier)
         wanted.require_same(*stored)
-        return as_record(*stored)
+        made = as_record(*stored)
+        return replace(made, warnings=[*made.warnings, *loop.new_labels(wanted.workspace_id, changes)])
 
     def _defined(self, workspace_id: str, name: str) -> dict[str, Any]:
         """The workspace's metrics by name: newest versions, or those that an open experiment of this name has."""

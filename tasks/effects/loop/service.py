@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from tasks.content.media import MEDIA_TYPES
 from tasks.effects.arms import PATTERN, Value, usual_metric_of
-from tasks.effects.declared import features_in_doubt, require_declarable
+from tasks.effects.declared import MEDIA, OF_TEXT, features_in_doubt, new_labels, require_declarable
 from tasks.effects.loop import store
 from tasks.effects.loop.backlog import Candidate, RankedExperiment, ranked
 from tasks.effects.loop.candidates import (
@@ -85,10 +86,21 @@ class LoopService:
         """
         declared = [(name, value) for arm in changes for name, value in arm.items()]
         names = {name for name, _ in declared}
-        attributes = store.attribute_names(self._warehouse, workspace_id) if features_in_doubt(names) else ()
+        attributes = store.attribute_labels(self._warehouse, workspace_id) if features_in_doubt(names) else ()
         patterns = store.declarable_keys(self._warehouse, workspace_id) if PATTERN in names else ()
         for name, value in declared:
             require_declarable(name, value, attributes, patterns)
+
+    def new_labels(self, workspace_id: str, changes: Sequence[Mapping[str, Value]]) -> list[str]:
+        """In words, labels that arms declare and no post of the workspace has."""
+        declared = [pair for arm in changes for pair in arm.items() if isinstance(pair[1], str)]
+        columns = {name for name, _ in declared} & {MEDIA, *OF_TEXT}
+        known = {name: store.labels_of_posts(self._warehouse, workspace_id, name) for name in columns}
+        if MEDIA in known:
+            known[MEDIA] |= set(MEDIA_TYPES)
+        if features_in_doubt([name for name, _ in declared]):
+            known |= store.attribute_labels(self._warehouse, workspace_id)
+        return new_labels(declared, known)
 
     def drafts(
         self, workspace_id: str, terms: LoopTerms, defined: Mapping[str, Mapping[str, Any]], now: datetime

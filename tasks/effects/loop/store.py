@@ -207,12 +207,22 @@ def declarable_keys(warehouse: Warehouse, workspace_id: str) -> set[str]:
     return keys | {signal["signal_id"] for some in signals for signal in some if "signal_id" in signal}
 
 
-def attribute_names(warehouse: Warehouse, workspace_id: str) -> set[str]:
-    """Names of what the newest posts carry beside their columns."""
+def attribute_labels(warehouse: Warehouse, workspace_id: str) -> dict[str, set[str]]:
+    """Names of what the newest posts carry beside their columns, each with its values that are texts."""
     table = Content
     mine = select(table.attributes).where(table.workspace_id == workspace_id, table.attributes.is_not(None))
     newest = warehouse.rows(mine.order_by(table.published_at.desc()).limit(POSTS_WITH_ATTRIBUTES))
-    return {name for row in newest for name in row["attributes"] or ()}
+    labels: dict[str, set[str]] = {}
+    for name, value in (pair for row in newest for pair in (row["attributes"] or {}).items()):
+        labels.setdefault(name, set()).update([value] if isinstance(value, str) else ())
+    return labels
+
+
+def labels_of_posts(warehouse: Warehouse, workspace_id: str, name: str) -> set[str]:
+    """All labels of the workspace's posts in one column."""
+    column = getattr(Content, name)
+    mine = select(column.label("label")).where(Content.workspace_id == workspace_id, column.is_not(None)).distinct()
+    return {row["label"] for row in warehouse.rows(mine)}
 
 
 def save_answers(warehouse: Warehouse, rows: Sequence[Row]) -> int:
