@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from tasks.effects.loop.defaults import WITHDRAWN
 from tasks.effects.loop.service import LoopService
 from tasks.errors import InputError, UnknownNameError, require_between, require_whole
 from tasks.experiments import definition, interim_analysis
@@ -246,7 +247,9 @@ class ExperimentService:
         self.store.assignments.add_epoch(first | {"reason": "as designed", "outcomes_before": 0, "started_at": at})
         if experiment["status"] == DRAFT:
             evidence = {"design": experiment["design"], "planned_units_per_arm": experiment["planned_units_per_arm"]}
-            self.store.definitions.change(experiment_id, "started", now, evidence, status=RUNNING, started_at=at)
+            self.store.definitions.change(
+                experiment_id, "started", now, evidence, status=RUNNING, started_at=at, conclusion=None
+            )
         return as_record(*self.store.definitions.find(experiment_id))
 
     def assign_variant(
@@ -631,6 +634,21 @@ class ExperimentService:
             why = f"another process was first and completed it with winner {ended.winner!r}, not {chosen!r}"
             raise WrongStateError(experiment_id, COMPLETED, why, "see its log of decisions")
         return ended
+
+    def withdraw_draft(self, experiment_id: str, actor: str, reason: str) -> ExperimentRecord:
+        """Say of a draft that it is not to be started; it stays, and what it asks is open to another.
+
+        Raises:
+            WrongStateError: if it is no draft any more.
+        """
+        status = self.store.definitions.find(experiment_id)[0]["status"]
+        if status != DRAFT:
+            fix = f"`raptorflow experiment stop {experiment_id}` ends one that runs"
+            raise WrongStateError(experiment_id, status, "only a draft is withdrawn", fix)
+        evidence = {"by": actor, "reason": require_text("reason", reason, 1000)}
+        self.store.definitions.change(experiment_id, WITHDRAWN, datetime.now(UTC), evidence, conclusion=WITHDRAWN)
+        self.store.layers.release(experiment_id)
+        return as_record(*self.store.definitions.find(experiment_id))
 
     def complete_if_decided(self, analysis: ExperimentResult) -> ExperimentRecord | None:
         """End it if it has an answer and was created with `auto_complete`."""

@@ -93,7 +93,9 @@ def test_a_label_that_no_post_has_is_taken_and_said(warehouse: Warehouse) -> Non
     assert slip.startswith("media_type = 'vidio' is new: no post has it; did you mean 'video'?; known: animation, ")
     (new,) = warnings_of({"media_type": "hologram"})
     assert "did you mean" not in new, "what another workspace has is not told"
-    assert warnings_of({"mood": "suny"}) == ["mood = 'suny' is new: no post has it; did you mean 'sunny'?; known: sunny"]
+    assert warnings_of({"mood": "suny"}) == [
+        "mood = 'suny' is new: no post has it; did you mean 'sunny'?; known: sunny"
+    ]
     for known in ({"media_type": "video"}, {"media_type": "poll"}, {"mood": "sunny"}, {"emoji_count": 2}):
         assert warnings_of(known) == []
 
@@ -102,7 +104,9 @@ def test_arms_that_all_declare_the_same_are_refused(warehouse: Warehouse) -> Non
     store(warehouse, Workspace, [workspace_row(workspace_id="acme")])
     service = ExperimentService(warehouse=warehouse)
     same = [{"name": name, "changes": {"media_type": "video"}} for name in ("a", "b")]
-    with pytest.raises(InputError, match=r"all arms declare the same changes \(media_type=video\), so that nothing differs"):
+    with pytest.raises(
+        InputError, match=r"all arms declare the same changes \(media_type=video\), so that nothing differs"
+    ):
         service.create_experiment("same", "acme", same, "clicked")
     assert service.list_experiments("acme") == []
     service.create_experiment("some", "acme", [*same, {"name": "c"}], "clicked")
