@@ -1,7 +1,7 @@
-"""Defaults in doubt: what is believed of each today, what speaks against it, and the experiment that would tell.
+"""Defaults in doubt: what is believed of each today, what contradicts it, and the experiment that would tell.
 
-What an experiment proved is expected to hold by `program.LATER`, and less surely with every half year that passes since
-it was last compared: its drift is taken as a walk, as lifts between stretches of weeks differ. Two things may
+What an experiment proved is expected to hold by `program.LATER`, with an interval that widens with every half year
+since it was last compared: its drift is taken as a walk, as lifts between stretches of weeks differ. Two things may
 contradict it besides, and are weighed by their precision: what the posts of its own pattern now let expect, where that
 has the other sign, and the holdout group, where it does better than everybody else, which is laid to all defaults of
 that metric by how unsure each is. None of it retires a default: an experiment does, by the rules of `defaults`, and

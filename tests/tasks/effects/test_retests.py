@@ -65,7 +65,7 @@ def test_a_default_is_due_half_a_year_after_it_was_last_compared() -> None:
     (older,) = due([first], LATE + timedelta(weeks=200))
     assert old.reasons == ("last tested 27 weeks ago",)
     assert old.mean == older.mean < math.log1p(0.1)
-    assert older.error > 1.5 * old.error, "what was proven long ago is known less surely"
+    assert older.error > 1.5 * old.error, "what was proven long ago is known less exactly"
     for known, is_due in (
         ({"conclusion": "inconclusive"}, False),
         ({"conclusion": "invalid"}, True),
