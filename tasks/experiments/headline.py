@@ -188,7 +188,7 @@ def need_of(row: Row) -> str | None:
 
 def advice_of(row: Row) -> str:
     """What to do about an experiment as last looked at, or how it ended."""
-    if row["completed_at"] is None and row["conclusion"] == WITHDRAWN:
+    if row["completed_at"] is None and row.get("conclusion") == WITHDRAWN:
         return "withdrawn: not to be started"
     if row["completed_at"] is None:
         return row.get("headline") or ("not started yet" if row["started_at"] is None else "not looked at yet")
