@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -205,6 +206,22 @@ def test_the_loop_proposes_the_retest_once_and_its_answer_retires_the_default(wa
     retired = loop.defaults("acme")[-1]
     assert retired["retired_reason"] == f"another arm won in '{draft.name}'"
     assert retired["in_doubt"] is None
+
+
+def test_a_stored_holdout_that_does_better_makes_its_metrics_defaults_due(sqlite_warehouse: Warehouse) -> None:
+    store(sqlite_warehouse, Workspace, [workspace_row(workspace_id="acme")])
+    engine, loop = ExperimentService(warehouse=sqlite_warehouse), LoopService(sqlite_warehouse)
+    arms = [{"name": "old"}, {"name": "new", "changes": {"media_type": "video"}}]
+    run(engine, engine.create_experiment("first", "acme", arms, "clicks", metric_kind="binary").experiment_id, 0.35)
+    holdout = engine.create_holdout("acme", 0.3, "clicks", metric_kind="binary").experiment_id
+    engine.start_experiment(holdout)
+    units = [f"u{i}" for i in range(2000)]
+    held = [name == "holdout" for name in engine.assign_variants(holdout, units)]
+    assert loop.known_defaults("acme")[0]["in_doubt"] is None
+    rows = [{"unit_id": unit, "outcome": float(k % 10 < (5 if held[k] else 2))} for k, unit in enumerate(units)]
+    engine.record_outcomes(holdout, rows)
+    (default,) = loop.known_defaults("acme")
+    assert re.fullmatch(r"everybody else does -(5|6)\d % beside the holdout group", default["in_doubt"])
 
 
 def run(engine: ExperimentService, experiment_id: str, rate: float, *, start: bool = True) -> None:
