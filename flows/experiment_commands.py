@@ -285,6 +285,27 @@ def stop(which: Which, workspace: Of = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def withdraw(
+    which: Which,
+    workspace: Annotated[str, typer.Option("--workspace", "-w", help="Whose it is.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+    actor: Annotated[str, typer.Option("--by", help="Who says so.")] = "a person",
+    as_json: Json = False,
+) -> None:
+    """Take back an approval of the loop that has not started; it rests, and is then proposed again."""
+    from datetime import UTC, datetime
+
+    from flows import console
+    from tasks.experiments.orchestration_service import OrchestrationService
+
+    row = OrchestrationService().withdraw(workspace, which, actor, reason, datetime.now(UTC))
+    if as_json:
+        console.print_json(row)
+        return
+    console.say(f"{row['name']} is withdrawn: it is not proposed again for some weeks")
+
+
+@app.command()
 def decide(
     which: Which,
     winner: Annotated[str | None, typer.Option(help="Ship this arm, proven or not; it is kept which.")] = None,

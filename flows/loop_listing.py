@@ -49,7 +49,7 @@ def _proposal(proposal: RankedExperiment) -> dict[str, Any]:
     why = "drawn by lot" if proposal.by_lot else f"about {_two_digits(worth.net)} engagements in half a year"
     return {
         "try": candidate.change,
-        "from": candidate.source.replace("_", " "),
+        "from": candidate.source.replace("_", " ") + (f": {candidate.why}" if candidate.why else ""),
         "expected worth": why + (f"; assumed: {candidate.assumed}" if candidate.assumed else ""),
         "size": f"{worth.units_per_arm:,} {candidate.unit} an arm, {weeks}",
     }

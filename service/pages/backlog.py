@@ -21,6 +21,7 @@ SOURCES = {
     "pattern": "a pattern of its posts",
     "early_signal": "an early signal",
     "debate": "a debate that is not settled",
+    "default": "a default in doubt",
 }
 NOTHING = (
     "Nothing pays yet: no pattern, early signal or open debate is left that an experiment could settle in half a year "
@@ -65,7 +66,8 @@ def _shown(proposal: RankedExperiment) -> dict[str, Any]:
         100 * math.expm1(one.prospect.mean + side * Z_90 * one.prospect.error) for side in (0.0, -1.0, 1.0)
     )
     reach = f"reaches {one.prospect.units_a_week:,.0f} {one.unit} a week"
-    why = f"{SOURCES[one.source]}: the change may bring {middle:+.0f} % ({low:+.0f} … {high:+.0f} %), and {reach}"
+    source = SOURCES[one.source] + (f" ({one.why})" if one.why else "")
+    why = f"{source}: the change may bring {middle:+.0f} % ({low:+.0f} … {high:+.0f} %), and {reach}"
     weeks = f"{worth.weeks} week{'s' * (worth.weeks != 1)}"
     return {
         "assumed": one.assumed,

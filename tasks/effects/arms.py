@@ -102,8 +102,11 @@ def shown_arms_of(rows: Sequence[Mapping[str, Any]]) -> ShownArms | None:
     mean, variance, n, sign = (
         np.array([row[name] for row in chosen], dtype=np.float64) for name in ("mean", "variance", "n", "sign")
     )
-    declares = np.bincount(codes, [bool(change) for change in changes]) > 0
-    compared = ComparedArms(codes, sign * np.log(mean), variance / (n * mean**2), declares[codes])
+    declared: dict[int, set[str]] = {}
+    for code, change in zip(codes.tolist(), changes, strict=True):
+        declared.setdefault(code, set()).add(repr(sorted(change.items())))
+    differs = np.array([len(declared[code]) > 1 for code in codes.tolist()])
+    compared = ComparedArms(codes, sign * np.log(mean), variance / (n * mean**2), differs)
     return ShownArms(compared, outcome, text_features(chosen), changes)
 
 

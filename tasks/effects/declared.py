@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
 
 import polars as pl
 
@@ -12,11 +13,13 @@ from tasks.content.media import normal_media_type
 from tasks.effects.arms import PATTERN, Value
 from tasks.effects.families import CHANNEL, LABELS
 from tasks.errors import InputError, UnknownNameError
+from tasks.plain_text import visible
 from tasks.warehouse.coercion import LARGEST_EXACT
 
 MEDIA, CONTENT_TYPE = "media_type", "content_type"
 OF_TEXT = (*LABELS, CHANNEL, CONTENT_TYPE)
 LAST_HOUR, LAST_WEEKDAY = 23, 6
+MOST_LABELS = 12  # that are named beside a new one
 KINDS = {
     "boolean": "true or false",
     "count": "a whole number from 0 on",
@@ -54,6 +57,23 @@ def require_declarable(name: str, value: Value, attributes: Collection[str], pat
     expected = _expected(name, value, described)
     if expected is not None:
         raise InputError(f"change {name} is {expected}, not {value!r}")
+
+
+def new_labels(declared: Iterable[tuple[str, Value]], known: Mapping[str, Collection[str]]) -> list[str]:
+    """In words, which declared labels no post has: a new one is fine, and a slip of the pen would teach of nothing.
+
+    Args:
+        declared: features and what arms set them to.
+        known: labels that the workspace's posts have, by feature.
+    """
+    notes = []
+    for name, value in dict.fromkeys(declared):
+        if name in known and isinstance(value, str) and value not in known[name]:
+            near = get_close_matches(value, known[name], n=1)
+            meant = f"; did you mean '{near[0]}'?" if near else ""
+            seen = visible(", ".join(sorted(known[name])[:MOST_LABELS])) or "none"
+            notes.append(f"{name} = '{value}' is new: no post has it{meant}; known: {seen}")
+    return notes
 
 
 def _expected(name: str, value: Value, described: Feature | None) -> str | None:

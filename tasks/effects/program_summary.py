@@ -140,7 +140,7 @@ def summarize(
     winners = [effect for (_, effect), ending in zip(pairs, ends, strict=True) if ending == "winner"]
     ended = sum(ending != "running" for ending in ends)
     expected, deviation = sum(one.expected for one in winners), math.hypot(*(one.deviation for one in winners))
-    holdout = _holdout([one for one in own if one.is_holdout and _is_usable(one)])
+    holdout = against_holdout(own)
     return ProgramSummary(
         workspace_id=workspace_id,
         counts={ending: ends.count(ending) for ending in sorted(set(ends))},
@@ -236,11 +236,12 @@ def _replicated(pairs: Sequence[tuple[StoredExperiment, DeclaredEffect]], ends: 
     return answers
 
 
-def _holdout(experiments: Sequence[StoredExperiment]) -> tuple[float, float] | None:
+def against_holdout(experiments: Sequence[StoredExperiment]) -> tuple[float, float] | None:
     """Log ratio of everybody else to the holdout group, which is the control, and its error; of the newest one."""
-    if not experiments:
+    sound = [one for one in experiments if one.is_holdout and _is_usable(one)]
+    if not sound:
         return None
-    one = experiments[-1]
+    one = sound[-1]
     control = next((arm for arm in one.arms if arm["is_control"]), one.arms[0])
     other = next(arm for arm in one.arms if arm is not control)
     noise = sum(arm["variance"] / (arm["n"] * arm["mean"] ** 2) for arm in (control, other))

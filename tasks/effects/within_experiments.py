@@ -31,7 +31,7 @@ class ComparedArms:
         experiment: (n,) codes.
         log_mean: (n,) log of the mean outcome, turned over where less is better.
         variance: (n,) its sampling variance.
-        declared: (n,) whether the experiment says what its arms change.
+        declared: (n,) whether the experiment says in what its arms differ.
     """
 
     experiment: Codes

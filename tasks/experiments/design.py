@@ -313,7 +313,8 @@ def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
     show: `title`, `body`, and `changes`, the features of content that they set, by name.
 
     Raises:
-        InvalidDesignError: for fewer than two, blank or repeated names, several controls, or weights off 1.
+        InvalidDesignError: for fewer than two, blank or repeated names, several controls, weights off 1, or changes
+            that are the same in all arms.
     """
     _require_described(given)
     names = [str(one.get("name", "")).strip() for one in given]
@@ -332,6 +333,7 @@ def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
         for text in (one.get("description"), *dict(one.get("levels") or {}).items()):
             require_storable("a variant's description or level", str(text))
         _require_shown(one)
+    _require_difference([dict(one.get("changes") or {}) for one in given])
     return [
         Variant(
             name,
@@ -345,6 +347,16 @@ def make_variants(given: Sequence[Mapping[str, Any]]) -> list[Variant]:
         )
         for name, one, weight in zip(names, given, weights, strict=True)
     ]
+
+
+def _require_difference(changes: Sequence[Mapping[str, Any]]) -> None:
+    """Raise where all arms declare the same: that would teach nothing of what it brings."""
+    if changes[0] and all(one == changes[0] for one in changes):
+        same = "; ".join(f"{name}={value}" for name, value in changes[0].items())
+        raise InvalidDesignError(
+            f"all arms declare the same changes ({same}), so that nothing differs: declare what an arm does and the "
+            "control does not, or leave it off all of them"
+        )
 
 
 def _require_shown(one: Mapping[str, Any]) -> None:

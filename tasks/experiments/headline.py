@@ -8,6 +8,7 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
+from tasks.effects.loop.defaults import WITHDRAWN
 from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.records import ArmReport, EffectReport, ExperimentResult, ExperimentStatus, Forecast
 
@@ -187,6 +188,8 @@ def need_of(row: Row) -> str | None:
 
 def advice_of(row: Row) -> str:
     """What to do about an experiment as last looked at, or how it ended."""
+    if row["completed_at"] is None and row.get("conclusion") == WITHDRAWN:
+        return "withdrawn: not to be started"
     if row["completed_at"] is None:
         return row.get("headline") or ("not started yet" if row["started_at"] is None else "not looked at yet")
     if row["winner"] is not None:

@@ -13,9 +13,9 @@ from typing import Any
 
 from tasks.effects.loop.drafts import DraftedExperiment, LoopTerms
 from tasks.effects.loop.service import LoopService
-from tasks.effects.loop.store import APPROVED
+from tasks.effects.loop.store import APPROVED, DECLINED
 from tasks.effects.loop.worth import HORIZON_WEEKS
-from tasks.errors import InputError
+from tasks.errors import InputError, UnknownNameError
 from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.records import ExperimentRecord
@@ -96,6 +96,38 @@ class OrchestrationService:
         others = (row for row in self.loop.answers(workspace_id) if row["answer"] != APPROVED)
         return stand + [_answered(row, row["answer"], row["reason"]) for row in others]
 
+    def withdraw(self, workspace_id: str, which: str, actor: str, reason: str, now: datetime) -> Row:
+        """Take back an approval of what has not started: it rests like what was declined, and is then proposed again.
+
+        Killed in between, it is simply withdrawn again.
+
+        Args:
+            workspace_id: whose it is.
+            which: its name, the key of what it would settle, or its experiment's id.
+            actor, reason: who takes it back, and why.
+            now: from when on it rests.
+
+        Raises:
+            UnknownNameError: if nothing by this name is approved.
+            WrongStateError: if it runs or has ended; names what to do instead.
+        """
+        approved = self._approved(workspace_id)
+        about = ("name", "proposal_key", "experiment_id")
+        row = next((row for row in approved if which in [row[name] for name in about]), None)
+        if row is None:
+            raise UnknownNameError("approved experiment", which, [row["name"] for row in approved])
+        made = row["experiment_id"] or self._made_unkept(row)
+        if made is not None:
+            self.experiments.withdraw_draft(made, actor, reason)
+        self.loop.withdraw(row, actor, reason, now)
+        return _answered(row, DECLINED, reason)
+
+    def _made_unkept(self, row: Row) -> str | None:
+        """The experiment that a run made of an approved draft, and was killed before it could keep its id."""
+        there = self.experiments.store.definitions.named(row["workspace_id"], row["name"])
+        is_made = there and there[0]["hypothesis"] == row["definition"]["hypothesis"]
+        return str(there[0]["experiment_id"]) if is_made else None
+
     def _approved(self, workspace_id: str) -> list[Row]:
         return [row for row in self.loop.answers(workspace_id) if row["answer"] == APPROVED]
 
@@ -104,9 +136,9 @@ class OrchestrationService:
         workspace_id, key, name = row["workspace_id"], row["proposal_key"], row["name"]
         if row["experiment_id"] is not None:
             return
+        if self._made_unkept(row) is not None:
+            return
         there = self.experiments.store.definitions.named(workspace_id, name)
-        if there and there[0]["hypothesis"] == row["definition"]["hypothesis"]:
-            return  # made by a run that was killed before it could keep its id
         other = name if there else self.loop.tested_elsewhere(workspace_id, key, name)
         if other is not None:
             self.loop.leave(workspace_id, key, f"'{other}' tests it already")

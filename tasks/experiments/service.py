@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from tasks.effects.loop.defaults import WITHDRAWN
 from tasks.effects.loop.service import LoopService
 from tasks.errors import InputError, UnknownNameError, require_between, require_whole
 from tasks.experiments import definition, interim_analysis
@@ -144,7 +145,8 @@ class ExperimentService:
 
     def _write(self, wanted: Definition, salt: str | None) -> ExperimentRecord:
         find_workspace(self.store.warehouse, wanted.workspace_id)
-        LoopService(self.store.warehouse).require_changes(wanted.workspace_id, [one.changes for one in wanted.variants])
+        loop, changes = LoopService(self.store.warehouse), [one.changes for one in wanted.variants]
+        loop.require_changes(wanted.workspace_id, changes)
         existing = self.store.definitions.named(wanted.workspace_id, wanted.name)
         done = [row for row in existing if row["status"] == COMPLETED]
         identifier = definition.experiment_id_of(wanted.workspace_id, wanted.name, len(done))
@@ -152,7 +154,8 @@ class ExperimentService:
             self.store.definitions.create(*wanted.rows(identifier, salt or secrets.token_hex(16), datetime.now(UTC)))
         stored = self.store.definitions.find(identifier)
         wanted.require_same(*stored)
-        return as_record(*stored)
+        made = as_record(*stored)
+        return replace(made, warnings=[*made.warnings, *loop.new_labels(wanted.workspace_id, changes)])
 
     def _defined(self, workspace_id: str, name: str) -> dict[str, Any]:
         """The workspace's metrics by name: newest versions, or those that an open experiment of this name has."""
@@ -244,7 +247,9 @@ class ExperimentService:
         self.store.assignments.add_epoch(first | {"reason": "as designed", "outcomes_before": 0, "started_at": at})
         if experiment["status"] == DRAFT:
             evidence = {"design": experiment["design"], "planned_units_per_arm": experiment["planned_units_per_arm"]}
-            self.store.definitions.change(experiment_id, "started", now, evidence, status=RUNNING, started_at=at)
+            self.store.definitions.change(
+                experiment_id, "started", now, evidence, status=RUNNING, started_at=at, conclusion=None
+            )
         return as_record(*self.store.definitions.find(experiment_id))
 
     def assign_variant(
@@ -629,6 +634,21 @@ class ExperimentService:
             why = f"another process was first and completed it with winner {ended.winner!r}, not {chosen!r}"
             raise WrongStateError(experiment_id, COMPLETED, why, "see its log of decisions")
         return ended
+
+    def withdraw_draft(self, experiment_id: str, actor: str, reason: str) -> ExperimentRecord:
+        """Say of a draft that it is not to be started; it stays, and what it asks is open to another.
+
+        Raises:
+            WrongStateError: if it is no draft any more.
+        """
+        status = self.store.definitions.find(experiment_id)[0]["status"]
+        if status != DRAFT:
+            fix = f"`raptorflow experiment stop {experiment_id}` ends one that runs"
+            raise WrongStateError(experiment_id, status, "only a draft is withdrawn", fix)
+        evidence = {"by": actor, "reason": require_text("reason", reason, 1000)}
+        self.store.definitions.change(experiment_id, WITHDRAWN, datetime.now(UTC), evidence, conclusion=WITHDRAWN)
+        self.store.layers.release(experiment_id)
+        return as_record(*self.store.definitions.find(experiment_id))
 
     def complete_if_decided(self, analysis: ExperimentResult) -> ExperimentRecord | None:
         """End it if it has an answer and was created with `auto_complete`."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tasks.effects.loop.drafts import LoopTerms
+from tasks.experiments.orchestration_service import OrchestrationService
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
     Content,
@@ -27,8 +29,8 @@ EMOJI = [{"feature": "emoji_count", "op": ">=", "value": 1, "level": "present"}]
 FACT = {"name": "Is [/b] red better?", "hypothesis": "h", "metric": "clicks", "winner": "video", "lift": 0.1}
 
 
-def write_decision(warehouse: Warehouse, p_value: float, number: int, changes: dict[str, Any]) -> None:
-    rows = experiment_rows("acme", FACT | {"arms": {"old": "Old", "video": "Video"}}, number)
+def write_decision(warehouse: Warehouse, p_value: float, number: int, changes: dict[str, Any], **about: Any) -> None:
+    rows = experiment_rows("acme", FACT | {"arms": {"old": "Old", "video": "Video"}}, number, **about)
     rows[ExperimentVariant] = [
         one | {"changes": None if one["is_control"] else changes} for one in rows[ExperimentVariant]
     ]
@@ -81,6 +83,26 @@ def test_defaults_say_since_when_and_because_of_what(loop: Command) -> None:
     standings = [one["standing"] for one in json.loads(loop("defaults", "--json")[1])]
     assert standings == ["current", "not_proven_enough"]
     assert json.loads(loop("defaults", "-w", "zenith", "--json")[1]) == []
+
+
+def test_an_old_default_says_that_it_is_due(loop: Command) -> None:
+    write_decision(Warehouse(), 1e-5, 1, {"media_type": "video"}, completed_at=NOW - timedelta(weeks=40))
+    status, printed, _ = loop("defaults", "-w", "acme")
+    assert status == 0
+    assert "yes, to be tested again: last tested 40 weeks ago" in " ".join(printed.split())
+
+
+def test_an_approval_is_withdrawn_by_its_name_and_nothing_else(loop: Command) -> None:
+    service = OrchestrationService(warehouse=Warehouse())
+    (draft,) = service.propose("acme", LoopTerms(), NOW)
+    service.loop.answer([draft], "ann", "worth a try", NOW, yes=True)
+    command = ("experiment", "withdraw", "-w", "acme", "--reason", "not now", "--by", "bob")
+    status, _, error = loop(*command, "another")
+    assert (status, error.count("\n")) == (2, 1)
+    assert "unknown approved experiment 'another'" in error
+    status, printed, _ = loop(*command, draft.name)
+    assert (status, "is withdrawn: it is not proposed again for some weeks" in " ".join(printed.split())) == (0, True)
+    assert [(row["answer"], row["actor"]) for row in service.loop.answers("acme")] == [("declined", "bob")]
 
 
 def test_a_mistake_is_one_line(loop: Command) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from tasks.effects.arms import UsualMetric
 from tasks.effects.loop.worth import HORIZON_WEEKS, Prospect, Worth, worth_of
 from tasks.plain_text import digest
 
@@ -18,14 +19,17 @@ class Candidate:
     """An experiment that could be run.
 
     Attributes:
-        key: of what it would settle: a pattern, an early signal or a debate.
-        source: pattern, early_signal or debate.
+        key: of what it would settle: a pattern, an early signal, a debate, or whether a default still holds.
+        source: pattern, early_signal, debate or default.
         change: what the treatment does, in words.
         is_doing: whether the treatment does it, or leaves it off.
         prospect: what that may bring.
         unit: what takes part: impressions or posts.
         assumed: what is assumed and not measured, in words; empty where nothing is.
         design: of a debate, the experiment that it asked for; empty of all others.
+        changes: of a default, what control and treatment declare; None of all others.
+        metric: of a default, what it was proven on; None of all others.
+        why: what makes it due, in words; empty where only its worth does.
     """
 
     key: str
@@ -36,6 +40,9 @@ class Candidate:
     unit: str
     assumed: str = ""
     design: Mapping[str, Any] = field(default_factory=dict)
+    changes: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+    metric: UsualMetric | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +73,18 @@ class RankedExperiment:
             "horizon_weeks": HORIZON_WEEKS,
             "by_lot": self.by_lot,
             "assumed": one.assumed,
+            "why": one.why,
             "variants": self.variants(),
         }
 
     def variants(self) -> list[dict[str, Any]]:
         """The two arms, the control first; the one that does it declares so, by the key of what it settles."""
-        one = self.candidate
-        declares: dict[str, Any] = {"changes": {"pattern": one.key}}
-        control, treatment = ({}, declares) if one.is_doing else (declares, {})
-        return [{"name": "control"} | control, {"name": "treatment"} | treatment]
+        one, does = self.candidate, {"pattern": self.candidate.key}
+        arms = one.changes or (({}, does) if one.is_doing else (does, {}))
+        names = ("control", "treatment")
+        return [
+            {"name": name} | ({"changes": dict(sets)} if sets else {}) for name, sets in zip(names, arms, strict=True)
+        ]
 
 
 def ranked(candidates: Sequence[Candidate], workspace_id: str, day: date) -> list[RankedExperiment]:

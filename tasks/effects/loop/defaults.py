@@ -13,6 +13,7 @@ from tasks.statistics.online_discoveries import levels_of
 FALSE_DEFAULTS = 0.05  # expected share of false ones among all that a program ever writes
 WINNER, NO_DIFFERENCE, HARMED = "winner", "no_difference", "harmed"
 INVALID = ("invalid", "contradicted")
+WITHDRAWN = "withdrawn"  # a draft that is not to be started
 Values = Mapping[str, Value | None]
 STANDINGS = {
     "current": "yes",
@@ -110,32 +111,47 @@ def _is_proven(one: DecidedExperiment) -> bool:
 
 
 def _differing(one: DecidedExperiment) -> list[str]:
-    winner, control = _values(one, one.winner or one.control), _values(one, one.control)
+    winner, control = _values(one.arms, one.winner or one.control), _values(one.arms, one.control)
     return sorted(name for name in winner.keys() | control.keys() if winner.get(name) != control.get(name))
 
 
-def _values(one: DecidedExperiment, arm: str) -> dict[str, Value | None]:
+def _values(arms: Mapping[str, Mapping[str, Value]], arm: str) -> dict[str, Value | None]:
     """What an arm sets; a pattern is one thing that is done or not."""
-    patterns = {str(changes[PATTERN]) for changes in one.arms.values() if PATTERN in changes}
-    declared = one.arms.get(arm, {})
+    patterns = {str(changes[PATTERN]) for changes in arms.values() if PATTERN in changes}
+    declared = arms.get(arm, {})
     values: dict[str, Value | None] = {name: value for name, value in declared.items() if name != PATTERN}
     return values | {f"{PATTERN}:{key}": str(declared.get(PATTERN)) == key for key in patterns}
 
 
 def _default(one: DecidedExperiment, level: float) -> Default:
     names = _differing(one)
-    winner, control = _values(one, one.winner or one.control), _values(one, one.control)
+    winner, control = _values(one.arms, one.winner or one.control), _values(one.arms, one.control)
     does, before = ({name: arm.get(name) for name in names} for arm in (winner, control))
     return Default(one, does, before, level)
 
 
+def compares(default: Default, other: DecidedExperiment) -> bool:
+    """Whether a sound experiment on the same outcome sets apart what the default does."""
+    is_same = other.metric_name == default.experiment.metric_name
+    return is_same and other.conclusion not in INVALID and sets_apart(default, other.arms)
+
+
+def sets_apart(default: Default, arms: Mapping[str, Mapping[str, Value]]) -> bool:
+    """Whether an arm, by what each declares, does what the default does, and another does not."""
+    does = [values == default.does for values in _values_of(default, arms).values()]
+    return any(does) and not all(does)
+
+
+def _values_of(default: Default, arms: Mapping[str, Mapping[str, Value]]) -> dict[str, Values]:
+    """What each arm sets of what the default is about."""
+    return {arm: {name: _values(arms, arm).get(name) for name in default.does} for arm in arms}
+
+
 def _after(default: Default, later: DecidedExperiment) -> Default:
     """The default, retired where a later experiment on the same outcome refutes it."""
-    if default.retired_at is not None or later.metric_name != default.experiment.metric_name:
+    if default.retired_at is not None or not compares(default, later):
         return default
-    arms = {arm: {name: _values(later, arm).get(name) for name in default.does} for arm in later.arms}
-    if not any(values == default.does for values in arms.values()):
-        return default
+    arms = _values_of(default, later.arms)
     others = [values for values in arms.values() if values != default.does]
     reason = _refutation(default, later, arms, others)
     if reason is None:
@@ -146,8 +162,6 @@ def _after(default: Default, later: DecidedExperiment) -> Default:
 def _refutation(
     default: Default, later: DecidedExperiment, arms: Mapping[str, Values], others: Sequence[Values]
 ) -> str | None:
-    if not others:
-        return None
     if later.conclusion == WINNER and later.winner is not None and arms.get(later.winner) in others:
         return f"another arm won in '{later.name}'"
     is_same_question = any(
@@ -173,6 +187,8 @@ def _one_in_words(name: str, value: Any, before: Any, patterns: Mapping[str, str
 def in_words(row: Mapping[str, Any]) -> str:
     """Whether a default stands, as `LoopService.defaults` gives it, and why not."""
     standing = STANDINGS[row["standing"]]
+    if row.get("in_doubt"):
+        standing += f", to be tested again: {row['in_doubt']}"
     if row["standing"] == "retired":
         standing += f" ({row['retired_at']:%Y-%m-%d}): {row['retired_reason']}"
     return standing

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Any
 
 from scipy.special import ndtr
@@ -83,6 +84,7 @@ def drafted(
     terms: LoopTerms,
     usual: UsualMetric | None,
     defined: Mapping[str, Mapping[str, Any]],
+    withdrawn: Collection[str] = (),
 ) -> DraftedExperiment:
     """A definition from a candidate.
 
@@ -92,6 +94,7 @@ def drafted(
         terms: of the loop.
         usual: what the workspace's experiments count; None where there are none.
         defined: its metrics, as it defined them.
+        withdrawn: names of its drafts that were withdrawn, which stay theirs.
     """
     candidate, prospect = proposal.candidate, proposal.candidate.prospect
     metric = _metric(proposal, terms.metric, usual)
@@ -110,7 +113,7 @@ def drafted(
         by_lot=proposal.by_lot,
         net_worth=proposal.worth.net,
         definition={
-            "name": _name(proposal, workspace_id),
+            "name": _name(proposal, workspace_id, withdrawn),
             "variants": _described(proposal),
             "metric_name": metric.name,
             "baseline": [metric.mean, metric.deviation],
@@ -136,8 +139,11 @@ def _units(a_day: float, terms: LoopTerms) -> dict[str, Any]:
 
 
 def _metric(proposal: RankedExperiment, wanted: str | None, usual: UsualMetric | None) -> UsualMetric:
-    """What decides: what was asked for, what a debate asked for, what experiments count mostly, or engagement."""
+    """What decides: what a default was proven on, what was asked for, what a debate asked for, what experiments count
+    mostly, or engagement."""
     candidate, prospect = proposal.candidate, proposal.candidate.prospect
+    if candidate.metric is not None:
+        return candidate.metric
     kind, deviation = "count", prospect.rate * math.sqrt(prospect.unit_variance)
     if candidate.unit == IMPRESSIONS:
         kind, deviation = "binary", math.sqrt(prospect.rate * (1.0 - prospect.rate))
@@ -169,12 +175,15 @@ def _described(proposal: RankedExperiment) -> list[dict[str, Any]]:
     return [arm | {"description": text} for arm, text in zip(proposal.variants(), texts, strict=True)]
 
 
-def _name(proposal: RankedExperiment, workspace_id: str) -> str:
-    """The same for what it settles, whatever the week; a debate waits for the name that it chose itself."""
+def _name(proposal: RankedExperiment, workspace_id: str, withdrawn: Collection[str]) -> str:
+    """The same for what it settles, whatever the week, but for one that was withdrawn; a debate waits for the name that
+    it chose itself."""
     candidate = proposal.candidate
+    plain = f"{_short(candidate.change)} · {digest(workspace_id, candidate.key)[:6]}"
     if candidate.design:
-        return str(candidate.design["name"])[:LONGEST_NAME]
-    return f"{_short(candidate.change)} · {digest(workspace_id, candidate.key)[:6]}"
+        plain = str(candidate.design["name"])[:LONGEST_NAME]
+    later = (f"{plain[: LONGEST_NAME - 6]} · {number}" for number in count(2))
+    return next(name for name in chain([plain], later) if name not in withdrawn)
 
 
 def _claim_in_words(proposal: RankedExperiment, metric: str) -> str:
@@ -183,9 +192,10 @@ def _claim_in_words(proposal: RankedExperiment, metric: str) -> str:
     better = min(max(100.0 * float(ndtr(prospect.mean / prospect.error)), 1.0), 99.0)
     drawn = " Drawn by lot, so that calibration does not learn from promising conditions alone." * proposal.by_lot
     assumed = f" Assumed: {candidate.assumed}." if candidate.assumed else ""
+    due = f" Due since: {candidate.why}." if candidate.why else ""
     return (
         f"Claimed before the start: {visible(candidate.change)} changes {metric} by {middle:+.1f} % "
-        f"({low:+.1f} … {high:+.1f}, 90 %), better with probability {better:.0f} %.{assumed}{drawn}"
+        f"({low:+.1f} … {high:+.1f}, 90 %), better with probability {better:.0f} %.{assumed}{due}{drawn}"
     )
 
 

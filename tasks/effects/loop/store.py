@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from tasks.conditions import Condition, Rule, rule_in_words
 from tasks.effects.arms import declared_changes
-from tasks.effects.loop.defaults import INVALID, DecidedExperiment, Default
+from tasks.effects.loop.defaults import INVALID, WITHDRAWN, DecidedExperiment, Default
 from tasks.warehouse import Warehouse
 from tasks.warehouse.calendar_range import readable
 from tasks.warehouse.schema import (
@@ -55,6 +55,12 @@ def patterns_in(warehouse: Warehouse, workspace_id: str, analysis_ids: Sequence[
     return warehouse.rows(statement.where(table.trend != "gone").order_by(table.content_type, table.pattern_key))
 
 
+def newest_patterns(warehouse: Warehouse, workspace_id: str) -> list[Row]:
+    """The same of the newest analysis of each content type."""
+    names = [one["analysis_id"] for one in newest_analyses(warehouse, workspace_id)]
+    return patterns_in(warehouse, workspace_id, names)
+
+
 def recent_posts(warehouse: Warehouse, workspace_id: str, now: datetime) -> list[Row]:
     """`content_type`, `impressions` and `engagements` of the posts of the last weeks in which there were any."""
     table = Content
@@ -75,11 +81,12 @@ def unsettled_debates(warehouse: Warehouse, workspace_id: str) -> list[Row]:
 
 
 def declared_arms(warehouse: Warehouse, workspace_id: str) -> list[Row]:
-    """`experiment`, `variant` and `changes` of all arms, drafts included, but of experiments that were invalid."""
+    """`experiment`, `variant` and `changes` of all arms, drafts included, but of experiments that were invalid or
+    withdrawn."""
     e, v, arm = Experiment, ExperimentVariant, ExperimentArm
     own = select(e.name.label("experiment"), e.experiment_id, v.variant_id.label("variant"), v.changes)
     own = own.join(v, v.experiment_id == e.experiment_id).where(e.workspace_id == workspace_id)
-    own = own.where(e.conclusion.is_(None) | e.conclusion.not_in(INVALID))
+    own = own.where(e.conclusion.is_(None) | e.conclusion.not_in((*INVALID, WITHDRAWN)))
     elsewhere = select(arm.experiment_name.label("experiment"), arm.variant_name.label("variant"), arm.changes)
     elsewhere = elsewhere.where(arm.workspace_id == workspace_id).distinct()
     rows = [*warehouse.rows(own.order_by(e.experiment_id, v.position)), *warehouse.rows(elsewhere)]
@@ -207,12 +214,22 @@ def declarable_keys(warehouse: Warehouse, workspace_id: str) -> set[str]:
     return keys | {signal["signal_id"] for some in signals for signal in some if "signal_id" in signal}
 
 
-def attribute_names(warehouse: Warehouse, workspace_id: str) -> set[str]:
-    """Names of what the newest posts carry beside their columns."""
+def attribute_labels(warehouse: Warehouse, workspace_id: str) -> dict[str, set[str]]:
+    """Names of what the newest posts carry beside their columns, each with its values that are texts."""
     table = Content
     mine = select(table.attributes).where(table.workspace_id == workspace_id, table.attributes.is_not(None))
     newest = warehouse.rows(mine.order_by(table.published_at.desc()).limit(POSTS_WITH_ATTRIBUTES))
-    return {name for row in newest for name in row["attributes"] or ()}
+    labels: dict[str, set[str]] = {}
+    for name, value in (pair for row in newest for pair in (row["attributes"] or {}).items()):
+        labels.setdefault(name, set()).update([value] if isinstance(value, str) else ())
+    return labels
+
+
+def labels_of_posts(warehouse: Warehouse, workspace_id: str, name: str) -> set[str]:
+    """All labels of the workspace's posts in one column."""
+    column = getattr(Content, name)
+    mine = select(column.label("label")).where(Content.workspace_id == workspace_id, column.is_not(None)).distinct()
+    return {row["label"] for row in warehouse.rows(mine)}
 
 
 def save_answers(warehouse: Warehouse, rows: Sequence[Row]) -> int:
@@ -234,7 +251,14 @@ def answers(warehouse: Warehouse, workspace_id: str) -> list[Row]:
     return warehouse.rows(statement.order_by(table.answered_at, table.proposal_key))
 
 
-def note_end(warehouse: Warehouse, workspace_id: str, key: str, **became: str) -> None:
+def withdrawn_names(warehouse: Warehouse, workspace_id: str) -> set[str]:
+    """Names of drafts that were withdrawn."""
+    e = Experiment
+    mine = select(e.name).where(e.workspace_id == workspace_id, e.conclusion == WITHDRAWN)
+    return {row["name"] for row in warehouse.rows(mine)}
+
+
+def note_end(warehouse: Warehouse, workspace_id: str, key: str, **became: Any) -> None:
     """Keep which experiment an approved proposal became, or why it became none; the same again changes nothing."""
     table = ExperimentProposal
     mine = (table.workspace_id == workspace_id, table.proposal_key == key)

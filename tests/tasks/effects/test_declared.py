@@ -77,3 +77,36 @@ def test_a_workspace_declares_its_own_attributes_and_patterns_and_nobody_elses(w
         assert "did you mean 'has_face'" not in str(refused.value), "what another workspace has is not told"
         assert f"'{row['pattern_key']}'?" not in str(refused.value)
     assert service.list_experiments("zenith") == []
+
+
+def test_a_label_that_no_post_has_is_taken_and_said(warehouse: Warehouse) -> None:
+    for name, media in (("acme", "video"), ("zenith", "hologram")):
+        store(warehouse, Workspace, [workspace_row(workspace_id=name)])
+        store(warehouse, Content, [content_row(0, workspace_id=name, media_type=media, attributes={"mood": "sunny"})])
+    service = ExperimentService(warehouse=warehouse)
+
+    def warnings_of(changes: dict[str, Any]) -> list[str]:
+        arms = [{"name": "a"}, {"name": "b", "changes": changes}]
+        return service.create_experiment(f"try {changes}", "acme", arms, "clicked", hypothesis="h").warnings
+
+    (slip,) = warnings_of({"media_type": "vidio"})
+    assert slip.startswith("media_type = 'vidio' is new: no post has it; did you mean 'video'?; known: animation, ")
+    (new,) = warnings_of({"media_type": "hologram"})
+    assert "did you mean" not in new, "what another workspace has is not told"
+    assert warnings_of({"mood": "suny"}) == [
+        "mood = 'suny' is new: no post has it; did you mean 'sunny'?; known: sunny"
+    ]
+    for known in ({"media_type": "video"}, {"media_type": "poll"}, {"mood": "sunny"}, {"emoji_count": 2}):
+        assert warnings_of(known) == []
+
+
+def test_arms_that_all_declare_the_same_are_refused(warehouse: Warehouse) -> None:
+    store(warehouse, Workspace, [workspace_row(workspace_id="acme")])
+    service = ExperimentService(warehouse=warehouse)
+    same = [{"name": name, "changes": {"media_type": "video"}} for name in ("a", "b")]
+    with pytest.raises(
+        InputError, match=r"all arms declare the same changes \(media_type=video\), so that nothing differs"
+    ):
+        service.create_experiment("same", "acme", same, "clicked")
+    assert service.list_experiments("acme") == []
+    service.create_experiment("some", "acme", [*same, {"name": "c"}], "clicked")

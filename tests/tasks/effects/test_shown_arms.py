@@ -38,18 +38,20 @@ def test_texts_declared_changes_and_tested_patterns_say_what_an_arm_does() -> No
             *(arm("texts", name, title=text) for name, text in (("a", "It is so."), ("b", "Is it so?"))),
             *(arm("declared", name, changes=change) for name, change in (("a", None), ("b", "media_type=video"))),
             *(arm("pattern", name, changes=change) for name, change in (("a", None), ("b", {"pattern": "rule_x"}))),
+            *(arm("same", name, title=name, changes="media_type=video") for name in ("a", "b")),
         ]
     )
     assert shown is not None
     met, known = shown.membership("rule_q", (ASKS,))
-    assert (met & known).tolist() == [False, True, False, False, False, False]
-    assert known.tolist() == [True, True, False, False, False, False], "of arms without a text nothing is known"
+    assert (met & known).tolist() == [False, True, *[False] * 6]
+    assert known.tolist() == [True, True, *[False] * 4, True, True], "of arms without a text nothing is known"
     met, known = shown.membership("rule_v", (VIDEO,))
-    assert (met & known).tolist() == [False, False, False, True, False, False]
-    assert known.tolist() == [False, False, True, True, False, False], "the other arm leaves it as it was"
+    assert (met & known).tolist() == [False, False, False, True, False, False, True, True]
+    assert known.tolist() == [False, False, True, True, False, False, True, True], "the other arm leaves it as it was"
     met, known = shown.membership("rule_x", (ASKS,))
-    assert (met & known).tolist() == [False] * 5 + [True]
-    assert shown.compared.declared.tolist() == [False, False, True, True, True, True]
+    assert (met & known).tolist() == [False] * 5 + [True] + [False] * 2
+    declared = shown.compared.declared.tolist()
+    assert declared == [False] * 2 + [True] * 4 + [False] * 2, "what all arms declare is no difference between them"
 
 
 def test_declarations_of_files_and_of_hostile_hands() -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from tasks.effects.loop.drafts import DraftedExperiment, LoopTerms
 from tasks.effects.loop.worth import HORIZON_WEEKS
+from tasks.errors import UnknownNameError
+from tasks.experiments.errors import WrongStateError
 from tasks.experiments.orchestration_service import OrchestrationService
 from tasks.experiments.service import ExperimentService
 from tasks.experiments.steps import best_drafts
@@ -128,6 +130,41 @@ def test_what_somebody_else_tests_meanwhile_is_left_to_them(service: Orchestrati
     (why,) = (row["why"] for row in service.carry_out("acme", TERMS, NOW) if row["state"] == "left")
     assert why == "'mine' tests it already"
     assert len(service.propose("acme", TERMS, NOW)) == 1, "and takes no place"
+
+
+def test_an_approval_is_taken_back_before_the_start_and_asked_again_later(warehouse: Warehouse) -> None:
+    write_open_questions(warehouse, "acme")
+    service = OrchestrationService(warehouse=warehouse)
+    one_at_once = LoopTerms(most_running=1)
+    first, second = service.propose("acme", TERMS, NOW)
+    approve(service, [first, second])
+    service.carry_out("acme", one_at_once, NOW)
+    assert sorted(states_of(service, one_at_once)) == ["running", "waiting"], "the second is made, and waits for room"
+    rows = {row["state"]: row for row in service.carry_out("acme", one_at_once, NOW)}
+    with pytest.raises(WrongStateError, match="only a draft is withdrawn; `raptorflow experiment stop"):
+        service.withdraw("acme", rows["running"]["name"], "bob", "no", NOW)
+    with pytest.raises(UnknownNameError, match="nothing"):
+        service.withdraw("acme", "nothing", "bob", "no", NOW)
+    waits = rows["waiting"]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledHereError):
+        patch.setattr(service.loop, "withdraw", die)
+        service.withdraw("acme", waits["name"], "bob", "not now", NOW)
+    assert service.withdraw("acme", waits["name"], "bob", "not now", NOW)["state"] == "declined"
+    assert service.experiments.get_experiment(waits["experiment_id"]).conclusion == "withdrawn"
+    for _ in range(2):
+        assert sorted(states_of(service, TERMS)) == ["declined", "running"], "room alone does not start it"
+    (declined,) = (row for row in service.loop.answers("acme") if row["answer"] == "declined")
+    assert (declined["actor"], "not now" in declined["reason"]) == ("bob", True)
+    assert waits["key"] not in {one.key for one in service.propose("acme", LoopTerms(most_running=9), NOW)}
+    later = NOW + timedelta(weeks=TERMS.weeks_declined, days=1)
+    again = next(one for one in service.propose("acme", LoopTerms(most_running=9), later) if one.key == waits["key"])
+    assert again.name == f"{waits['name']} · 2", "the withdrawn draft keeps its name"
+    approve(service, [again], at=later)
+    assert states(service)[again.key] == "running"
+
+
+def states_of(service: OrchestrationService, terms: LoopTerms) -> list[str]:
+    return [row["state"] for row in service.carry_out("acme", terms, NOW)]
 
 
 def test_what_cannot_be_created_waits_for_a_person_and_harms_no_other(service: OrchestrationService) -> None:
