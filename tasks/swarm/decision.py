@@ -30,10 +30,10 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     """The debate's outcome.
 
     Returns:
-        `status` and `reason`: `decided` (confidence, or agreement of models, of 80 % and more; not where by findings
-        or history the models' choice is right with less than 55 %), `leaning`, `undecided` (then there is no
-        option), `insufficient_evidence`, `degraded`, `budget_exhausted` or `failed`; `option` and `label`, among
-        `options`; `merged`, the options that it puts together; `also`,
+        `status` and `reason`: `decided` (confidence, or agreement of models, of 80 % and more; not where findings
+        are for another option, or history against such votes, with less than 55 % for this one), `leaning`,
+        `undecided` (then there is no option), `insufficient_evidence`, `degraded`, `budget_exhausted` or `failed`;
+        `option` and `label`, among `options`; `merged`, the options that it puts together; `also`,
         what helps beside it where they do not rule each other out; `experiment` that would settle what is not
         decided (`settling`); `confidence` (probability that the option is the best, or the nearest estimate of
         it, with `confidence_basis`) and `agreement` (share of the vote), never the same number under two names;
@@ -211,9 +211,17 @@ def _status(
         return "degraded", "; ".join(dict.fromkeys([*lost, *unusable])) or "the synthesis was not usable"
     shares = ", ".join(f"{label_of(brief.options, one)} {share:.0%}" for one, share in count.shares.items())
     agreement = _agreement(count, option)
-    if basis not in (None, "uncalibrated") and confidence is not None and confidence < LEANING_FROM:
+    if confidence is not None and confidence < LEANING_FROM and _prefers_another(brief, option, basis, pooled):
         return "leaning", f"by what is known it is right with {confidence:.0%}, whatever the vote ({shares})"
     return _how_clear(option, agreement, f"of the vote: {shares}")
+
+
+def _prefers_another(brief: Brief, option: str, basis: str | None, pooled: Sequence[Standing]) -> bool:
+    """Whether what a confidence rests on is for another option, or is how such votes turned out."""
+    best = leader(brief, pooled)
+    return basis == "calibrated_history" or (
+        basis == "evidence_posterior" and best is not None and best.option != option
+    )
 
 
 def _tied(brief: Brief, count: Count) -> str:
