@@ -187,7 +187,7 @@ def _status(
     pooled: Sequence[Standing],
     count: Count,
 ) -> tuple[str, str | None]:
-    """How it ended, and why; a vote decides nothing that what is known speaks against."""
+    """How it ended, and why; a vote decides nothing that findings or history are against."""
     if brief.engine == "evidence_panel":
         if not pooled:
             return "insufficient_evidence", what_is_missing(brief)

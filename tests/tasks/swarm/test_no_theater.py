@@ -173,7 +173,7 @@ def test_every_first_taker_is_found_and_no_one_who_holds_an_option() -> None:
 
 
 @pytest.mark.parametrize(("chosen", "status"), [("A", "leaning"), ("B", "decided")])
-async def test_a_vote_decides_nothing_that_a_finding_speaks_against(
+async def test_a_vote_decides_nothing_that_a_finding_is_against(
     sqlite_warehouse: Warehouse, chosen: str, status: str
 ) -> None:
     def of_one_mind(phase: str, body: Case, schema: Case) -> Case | None:
