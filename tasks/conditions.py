@@ -32,6 +32,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {"==": operator.eq, ">=": o
 TITLE_AND_BODY = "title_and_body"
 OF_WORDS = ("mentions", "is_about")
 WORDS_OF_A_NAME = 3
+AND, OR = " and ", " or "
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 LABEL_WORDS = {"channel": "is on", "tone": "has the tone", "sentiment": "has the sentiment", "topic": "is about"}
 VALUE_WORDS = {
@@ -156,14 +157,25 @@ class Condition:
             return _range_in_words(self.feature, *self.value)
         return self._level_in_words()
 
+    @property
+    def opposite_words(self) -> str | None:
+        """Completes 'content that …' for what does not meet it; None but where the feature is there or not."""
+        return _there_or_not(self.feature, not self._is_high) if self._is_there_or_not else None
+
+    @property
+    def _is_high(self) -> bool:
+        return self.op == ">=" or self.value is True
+
+    @property
+    def _is_there_or_not(self) -> bool:
+        return self.level in ("true", "false", "present", "absent") or isinstance(self.value, bool)
+
     def _level_in_words(self) -> str:
         """A feature that is true, present, high or low, with its bound where there is one."""
         described = BY_NAME.get(self.feature)
-        high = self.op == ">=" or self.value is True
-        if self.level in ("true", "false", "present", "absent") or isinstance(self.value, bool):
-            if described is None:
-                return _yes_or_no(self.feature, high)
-            return described.words if high else described.absent_words
+        high = self._is_high
+        if self._is_there_or_not:
+            return _there_or_not(self.feature, high)
         bound = f"{'at least' if high else 'under'} {_amount(self.feature, self.value)}"
         if described is None:
             return f"has {_spaced(self.feature)} {bound}"
@@ -225,6 +237,22 @@ def rule_in_words(rule: Iterable[Condition]) -> str:
     return ", ".join(condition.words for condition in rule)
 
 
+def in_a_sentence(rule: Iterable[Condition]) -> str:
+    """Completes 'content that …' where the sentence goes on, or lists more than one rule."""
+    return AND.join(condition.words for condition in rule)
+
+
+def leaving_off(content: str, rule: Sequence[Condition]) -> str:
+    """What to do where 'content that …' loses: its opposite, where that has words of its own.
+
+    Of several conditions that are met together, one that is not is enough.
+    """
+    opposites = [condition.opposite_words for condition in rule]
+    if all(opposites):
+        return f"{content} that {OR.join(map(str, opposites))}"
+    return f"avoiding {content} that {in_a_sentence(rule)}"
+
+
 def _label_in_words(feature: str, value: str) -> str:
     special = VALUE_WORDS.get(feature, {}).get(value.lower())
     if special is not None:
@@ -258,6 +286,14 @@ def _neutral(feature: str, bound: str) -> str:
         scale = f"{NEUTRAL_SCALES[feature]} {bound}".strip()
         return f"has {scale}{' capital letters' if feature == 'capitals_share' else ''}"
     return f"has {bound} {UNITS[feature]}{PARTS.get(feature, '')}"
+
+
+def _there_or_not(feature: str, high: bool) -> str:
+    """A feature that is true or present, or is not."""
+    described = BY_NAME.get(feature)
+    if described is None:
+        return _yes_or_no(feature, high)
+    return described.words if high else described.absent_words
 
 
 def _yes_or_no(feature: str, high: bool) -> str:

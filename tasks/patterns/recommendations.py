@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tasks.conditions import OF_WORDS
+from tasks.conditions import OF_WORDS, in_a_sentence
 from tasks.patterns.applicability import TASK_TYPES
 from tasks.patterns.history import FADING, GONE
 from tasks.patterns.records import CAVEAT, Pattern
 from tasks.patterns.wording import format_lift, per_cent
 
 FADING_WEIGHT = 0.3
-AND = " and "
 LEAST_SHOWN = 0.001  # of a false discovery rate
 MAX_SHARED = 0.5  # rules that share more than half of their features say nearly the same
 
@@ -129,7 +128,7 @@ def _recommendation(content_type: str, pattern: Pattern, task_type: str) -> dict
         "after paying for the whole search"
     )
     return {
-        "recommendation": f"{'Prefer' if wins else 'Avoid'} content that {AND.join(one.words for one in pattern.rule)}",
+        "recommendation": f"{'Prefer' if wins else 'Avoid'} content that {in_a_sentence(pattern.rule)}",
         "action": "prefer" if wins else "avoid",
         "task_type": task_type,
         "content_type": content_type,

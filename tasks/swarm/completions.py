@@ -7,8 +7,10 @@ counts as not there. Texts are made storable here, once: neither database keeps 
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +26,8 @@ TEXT_PARTS = (None, "text", "output_text")
 CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length")
 FILTERED = ("content_filter", "safety", "prohibited_content")
 ERROR_STATUSES = range(400, 600)
+# A stream of events may begin with a comment, any field, empty lines and a mark of byte order; JSON with none of these.
+_FIRST_LINE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:")
 
 
 class NoCompletionError(Exception):
@@ -72,7 +76,8 @@ def read_completion(body: bytes) -> Completion:
         raise NoCompletionError(complaint_in(body_value), _status_in(body_value), is_error=True)
     if "choices" not in body_value:
         raise NoCompletionError("what came back is no chat completion", is_error=body_value.get("object") == "error")
-    choice = next((one for one in _list(choices) if isinstance(one, dict)), {})
+    known = [one for one in _list(choices) if isinstance(one, dict)]
+    choice = next((one for one in known if one.get("index") == 0), known[0] if known else {})
     if choice.get("error"):
         raise NoCompletionError(complaint_in(choice), _status_in(choice), is_error=True)
     message = choice.get("message")
@@ -206,16 +211,19 @@ def _decoded(body: bytes) -> str:
 
 
 def _is_stream(body: bytes) -> bool:
-    return body.lstrip().startswith((b"data:", b"event:", b"id:", b": ", b":\n"))
+    return _FIRST_LINE.match(body) is not None
 
 
 def _events(body: bytes) -> Iterator[Any]:
-    """JSON values of server-sent events; what is none is passed over, as `[DONE]` is."""
-    for line in body.splitlines():
-        if line.startswith(b"data:"):
-            value = parsed(line[5:].strip())
-            if value is not None:
-                yield value
+    """JSON values of server-sent events; what is none is passed over, as `[DONE]` is.
+
+    An event's data may be cut into lines, and endpoints send events without the empty line that should end them.
+    """
+    lines = body.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for event in lines.split(b"\n\n"):
+        data = [line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")]
+        whole = parsed(b"\n".join(data)) if len(data) > 1 else None
+        yield from (one for one in ([whole] if whole is not None else map(parsed, data)) if one is not None)
 
 
 def _joined(events: Iterable[Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tasks.errors import UnknownNameError
 from tasks.swarm.counting import HUMAN
 from tasks.swarm.debate_service import DebateService, DebateState
 from tasks.swarm.endpoint_http import open_client
-from tasks.swarm.errors import DebateHeldError
+from tasks.swarm.errors import DebateHeldError, DebateOvertakenError
 from tasks.swarm.leases import LEASE_SECONDS, Lease, LeaseAnswer
 from tasks.swarm.limits import Allowance, Limits
 from tasks.swarm.llm import Endpoint, LanguageModel
@@ -135,16 +135,25 @@ class DebateRunner:
         """This run alone holds the debate: two that pay an endpoint for the same turns would pay twice.
 
         A part is held by whoever holds its whole, and the panel's turns cost nothing.
+
+        Raises:
+            DebateOvertakenError: if another run took it over, because this one did not renew its lease in time.
         """
         if brief.engine == "evidence_panel" or brief.part_of is not None:
             yield
             return
         lease = Lease.of_this_process()
         renewing: asyncio.Task[None] | None = None
+        alone: asyncio.Timeout | None = None
         try:
             allowance.was_left_behind = await self._take_lease(brief.debate_id, lease, allowance) == "left behind"
-            renewing = asyncio.create_task(self._renew(brief.debate_id, lease))
-            yield
+            async with asyncio.timeout(None) as alone:
+                renewing = asyncio.create_task(self._renew(brief.debate_id, lease, alone))
+                yield
+        except TimeoutError:
+            if alone is None or not alone.expired():
+                raise
+            raise DebateOvertakenError(brief.debate_id) from None
         finally:
             await _to_its_end(self._let_go(brief.debate_id, lease, renewing))
 
@@ -163,10 +172,13 @@ class DebateRunner:
             await asyncio.wait([renewing])
         await in_thread(self.service.end_lease, debate_id, lease)
 
-    async def _renew(self, debate_id: str, lease: Lease) -> None:
-        while True:
+    async def _renew(self, debate_id: str, lease: Lease, alone: asyncio.Timeout) -> None:
+        """Renew the lease until another run has it; then this one ends."""
+        answer: LeaseAnswer = "given"
+        while answer != "held":
             await asyncio.sleep(RENEWED_EACH_SECONDS)
-            await _to_its_end(in_thread(self.service.take_lease, debate_id, lease))
+            answer = await _to_its_end(in_thread(self.service.take_lease, debate_id, lease))
+        alone.reschedule(asyncio.get_running_loop().time())
 
     async def _take_turns(self, debate: DebateState, limits: Limits, allowance: Allowance) -> None:
         """Take turns until none is due, adding them to those there are."""

@@ -30,9 +30,10 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     """The debate's outcome.
 
     Returns:
-        `status` and `reason`: `decided` (confidence, or agreement of models, of 80 % and more), `leaning`,
-        `undecided` (then there is no option), `insufficient_evidence`, `degraded`, `budget_exhausted` or
-        `failed`; `option` and `label`, among `options`; `merged`, the options that it puts together; `also`,
+        `status` and `reason`: `decided` (confidence, or agreement of models, of 80 % and more; not where findings
+        are for another option, or history against such votes, with less than 55 % for this one), `leaning`,
+        `undecided` (then there is no option), `insufficient_evidence`, `degraded`, `budget_exhausted` or `failed`;
+        `option` and `label`, among `options`; `merged`, the options that it puts together; `also`,
         what helps beside it where they do not rule each other out; `experiment` that would settle what is not
         decided (`settling`); `confidence` (probability that the option is the best, or the nearest estimate of
         it, with `confidence_basis`) and `agreement` (share of the vote), never the same number under two names;
@@ -50,7 +51,7 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     best = leader(settled, pooled)
     option, extra = _panel_choice(settled, best) if brief.engine == "evidence_panel" else _voted(settled, turns, count)
     confidence, basis = _confidence(settled, option, pooled, count)
-    status, reason = _status(settled, turns, option, confidence, pooled, count)
+    status, reason = _status(settled, turns, option, confidence, basis, pooled, count)
     experiment = None if status == "decided" else settling_experiment(settled, pooled)
     if status in OPEN and experiment is not None:
         reason = f"{reason}; {in_words(experiment)}"
@@ -182,9 +183,11 @@ def _status(
     turns: Turns,
     option: str | None,
     confidence: float | None,
+    basis: str | None,
     pooled: Sequence[Standing],
     count: Count,
 ) -> tuple[str, str | None]:
+    """How it ended, and why; a vote decides nothing that findings or history are against."""
     if brief.engine == "evidence_panel":
         if not pooled:
             return "insufficient_evidence", what_is_missing(brief)
@@ -207,7 +210,18 @@ def _status(
     if lost or unusable:
         return "degraded", "; ".join(dict.fromkeys([*lost, *unusable])) or "the synthesis was not usable"
     shares = ", ".join(f"{label_of(brief.options, one)} {share:.0%}" for one, share in count.shares.items())
-    return _how_clear(option, _agreement(count, option), f"of the vote: {shares}")
+    agreement = _agreement(count, option)
+    if confidence is not None and confidence < LEANING_FROM and _prefers_another(brief, option, basis, pooled):
+        return "leaning", f"by what is known it is right with {confidence:.0%}, whatever the vote ({shares})"
+    return _how_clear(option, agreement, f"of the vote: {shares}")
+
+
+def _prefers_another(brief: Brief, option: str, basis: str | None, pooled: Sequence[Standing]) -> bool:
+    """Whether what a confidence rests on is for another option, or is how such votes turned out."""
+    best = leader(brief, pooled)
+    return basis == "calibrated_history" or (
+        basis == "evidence_posterior" and best is not None and best.option != option
+    )
 
 
 def _tied(brief: Brief, count: Count) -> str:

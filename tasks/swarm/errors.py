@@ -76,6 +76,17 @@ class EndpointUnusableError(InputError):
         return cls("OPENAI_API_KEY holds a line break or a sign beyond ASCII; copy it again, as one line")
 
 
+class DebateOvertakenError(InputError):
+    """Raised where a run stood still for so long that another one has taken its debate over."""
+
+    def __init__(self, debate_id: str) -> None:
+        self.debate_id = debate_id
+        super().__init__(
+            f"debate '{debate_id}' was taken over by another run, because this one stood still for too long; ask again "
+            "when that one is over, to read its result"
+        )
+
+
 class DebateHeldError(InputError):
     """Raised when another run has held the same debate for longer than this one may wait."""
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from tasks.conditions import Condition, rule_in_words
+from tasks.conditions import Condition, in_a_sentence
 from tasks.swarm.evidence import exposure, informs, is_named_in, share_today, subject_of, variance
 from tasks.swarm.records import EvidenceRef, Option, Record, Scalar
 from tasks.swarm.wording import is_general
@@ -209,7 +209,7 @@ def _drawn(letter: str, item: EvidenceRef, *, is_winning: bool) -> Option:
     if not item.conditions:
         does = "Do" if is_winning else "Do without"
         return Option(id=letter, label=f"{does}: {item.statement}", exposures=exposures)
-    words = rule_in_words(item.conditions)
+    words = in_a_sentence(item.conditions)
     attributes = {one.feature: _meets(one) for one in item.conditions} if is_winning else {}
     label = f"{'Publish more' if is_winning else 'Avoid'} content that {words}"
     return Option(id=letter, label=label, attributes=attributes, exposures=exposures)

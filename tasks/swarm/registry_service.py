@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from tasks.errors import InputError, require_between
 from tasks.swarm import store
+from tasks.swarm.changes import since, stretches
 from tasks.swarm.default_experts import default_experts
 from tasks.swarm.performance import PRIOR, Posterior, posterior, proven_level
 from tasks.swarm.profiles import (
@@ -103,8 +106,7 @@ class RegistryService:
 
     def performance(self, agent_ids: Iterable[str], task_type: str) -> dict[str, Posterior]:
         """How good each agent has proved at a task type."""
-        scores = store.scores_by_agent(self.warehouse())
-        return {agent_id: posterior(scores.get(agent_id, {}), task_type) for agent_id in agent_ids}
+        return records(store.grades_by_agent(self.warehouse()), agent_ids, task_type)
 
     def update_performance(self, agent_id: str, task_type: str, score: float, about: str | None) -> dict[str, Any]:
         """Record how well an agent did at a task; the agent's performance at such tasks now.
@@ -157,6 +159,23 @@ class RegistryService:
         assembled = {"team": members, "task_type": requirements.task_type, "value": team.value}
         assembled |= {"coverage_value": team.coverage_value, "covered_by": team.covered_by, "method": team.method}
         return assembled | {"optimality_gap": team.gap}
+
+
+def records(
+    grades: Mapping[str, Mapping[str, Sequence[Grade]]], agent_ids: Iterable[str], task_type: str
+) -> dict[str, Posterior]:
+    """How good each agent has proved at a task type, from everybody's grades by agent and task type."""
+    of_task = [(grade.at, agent, grade.score) for agent, kinds in grades.items() for grade in kinds.get(task_type, ())]
+    occasions = [[row[1:] for row in rows] for _, rows in groupby(sorted(of_task), key=itemgetter(0))]
+    times = stretches(occasions)
+    return {
+        agent_id: posterior(
+            {kind: [grade.score for grade in given] for kind, given in grades.get(agent_id, {}).items()},
+            task_type,
+            since(times, agent_id),
+        )
+        for agent_id in agent_ids
+    }
 
 
 def _history(skill: AgentSkill, task_type: str, grades: Sequence[Grade]) -> dict[str, Any]:

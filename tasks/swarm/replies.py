@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,20 @@ FEWEST_ANSWERS, MOST_ANSWERS = 2, 5
 LONGEST_ANSWER = 65_536
 MOST_EFFORT = 2_000_000  # characters that are read twice, of braces that begin no object
 EFFORT_OF_AN_ERROR = 1_000  # it counts lines up to where it stands
+
+# Where a reply holds several answers: words between the last two by which the last is the answer, or is an example of
+# one or taken back, and words after it that take it back. Anything else, in any language, is asked about.
+_SAYS_LAST = re.compile(
+    r"\b(?:final(?:ly)?|reflection|conclu\w+|answer|reply|vote|decision|revised|correct(?:ed|ion)|actually|instead|no)\b",
+    re.I,
+)
+_SAYS_OTHERWISE = re.compile(
+    r"\b(?:examples?|e\.g|instance|format|template|schema|sample|drafts?|alternative(?:ly)?|would|could|might|"
+    r"earlier|others?|another|wrong|not|than)\b|<!--|~~|^\s*>",
+    re.I | re.M,
+)
+_TAKES_BACK = re.compile(r"\b(?:drafts?|examples?|earlier|first|above|alternative(?:ly)?)\b|-->|~~", re.I)
+_MARKUP = re.compile(r"</[^<>]{0,40}>|(?:`{3,}|~{3,})\w*")
 
 MAY_BE_MISSING = {KIND_KEY, ABOUT_KEY, "merge", "merged_label"}  # which then stand for nothing
 
@@ -387,11 +402,28 @@ def _cut(value: Any, longest: int) -> str:
     return storable(value[:longest])
 
 
+@dataclass(frozen=True, slots=True)
+class _WholeObject:
+    """A JSON object in a text, from its first character to the one after its last."""
+
+    value: dict[str, Any]
+    start: int
+    end: int
+
+    def answers(self, keys: Sequence[str]) -> list[dict[str, Any]]:
+        """The object itself where it has the keys of a reply, else those it wraps that have them."""
+        if _has(self.value, keys):
+            return [self.value]
+        return [inner for inner in self.value.values() if isinstance(inner, dict) and _has(inner, keys)]
+
+
 def _answer_in(text: str, keys: Sequence[str]) -> dict[str, Any]:
     """The last object of the text that has the keys of a reply, fenced or not; a prefix of one is never used.
 
     What a model thought aloud is not looked at, and what it wrote first is a draft of what it wrote last. So an object
-    with all the keys and a wrong value is the reply, and asked for again: a draft before it is no vote.
+    with all the keys and a wrong value is the reply, and asked for again, as is one that something unreadable follows:
+    a draft before it is no vote. Nor is an example after it: of several answers the last is the reply only where it is
+    called so, or nothing at all stands between them.
     """
     answer = without_reasoning(text)
     if not answer.strip():
@@ -400,25 +432,58 @@ def _answer_in(text: str, keys: Sequence[str]) -> dict[str, Any]:
         )
     if "{" not in answer:
         raise UnusableReplyError("the reply holds no JSON object")
-    objects, problem = _objects_in(answer[-LONGEST_ANSWER:])
-    for one in reversed(objects):
-        if all(key in one for key in keys):
-            return dict(one)
-    if not objects:
-        raise UnusableReplyError(f"the reply is not valid JSON: {problem}")
-    missing = [key for key in keys if key not in objects[-1]]
-    raise UnusableReplyError(f"these keys are missing: {', '.join(missing)}")
+    answer = answer[-LONGEST_ANSWER:]
+    objects, problem = _objects_in(answer)
+    places = [place for place, one in enumerate(objects) if one.answers(keys)]
+    if not places:
+        if not objects:
+            raise UnusableReplyError(f"the reply is not valid JSON: {problem}")
+        raise UnusableReplyError(f"these keys are missing: {', '.join(k for k in keys if k not in objects[-1].value)}")
+    last, later = objects[places[-1]], objects[places[-1] + 1 :]
+    rest = _outside(answer, later, last.end, len(answer))
+    if any(key in one.value for one in later for key in keys) or _names_any(keys, rest):
+        raise UnusableReplyError(f"what follows the last whole object is no valid JSON with all keys: {problem}")
+    given = [one for place in places for one in objects[place].answers(keys)]
+    if any(one != given[-1] for one in given):
+        before = objects[places[-2] : places[-1]] if len(places) > 1 else []
+        between = _outside(answer, before, before[0].start, last.start) if before else ""
+        if len(last.answers(keys)) > 1 or not _is_last_word(between, rest):
+            raise UnusableReplyError("the reply holds several answers; send the one you decided on, alone")
+    return given[-1]
 
 
-def _objects_in(text: str) -> tuple[list[dict[str, Any]], str]:
-    """Whole objects in the order of the text, one that wraps another before it, and what was wrong with the last brace.
+def _has(value: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    return all(key in value for key in keys)
+
+
+def _outside(text: str, objects: Sequence[_WholeObject], start: int, end: int) -> str:
+    """What stands between two places and in none of the objects there."""
+    starts, ends = [one.start for one in objects], [one.end for one in objects]
+    return " ".join(text[a:b] for a, b in zip([start, *ends], [*starts, end], strict=True))
+
+
+def _names_any(keys: Sequence[str], text: str) -> bool:
+    """Whether a text gives any of the keys a value, as JSON that nobody reads, YAML and the like do."""
+    names = "|".join(map(re.escape, keys))
+    return re.search(rf"\b(?:{names})\b\W{{0,3}}[:=]", text) is not None
+
+
+def _is_last_word(between: str, after: str) -> bool:
+    """Whether an object that another answer stands before is what is meant, by what is said between and after them."""
+    between = _MARKUP.sub(" ", between)
+    if _SAYS_OTHERWISE.search(between) or _TAKES_BACK.search(_MARKUP.sub(" ", after)) or between.strip() == ",":
+        return False
+    return re.search(r"\w", between) is None or _SAYS_LAST.search(between) is not None
+
+
+def _objects_in(text: str) -> tuple[list[_WholeObject], str]:
+    """Whole objects in the order of the text, and what was wrong with the last brace that began none.
 
     An object is looked for at each brace outside those found. Braces that begin none cost what the parser reads of
     them, which is bounded, so that no text takes long.
     """
     decoder = json.JSONDecoder(parse_int=whole_number)
-    objects: list[dict[str, Any]] = []
-    value: dict[str, Any]
+    objects: list[_WholeObject] = []
     problem, start, effort = "", text.find("{"), 0
     while start >= 0 and effort < MOST_EFFORT:
         try:
@@ -429,6 +494,6 @@ def _objects_in(text: str) -> tuple[list[dict[str, Any]], str]:
         except (RecursionError, ValueError):
             raise UnusableReplyError("the reply is nested too deep") from None
         else:
-            objects += [value, *(inner for inner in value.values() if isinstance(inner, dict))]
+            objects.append(_WholeObject(value, start, end))
             start = text.find("{", end)
     return objects, problem

@@ -23,6 +23,7 @@ LONGEST_QUOTE = 600
 FIRST_TAKER = "takes_first_option:"
 MODERATOR = ("moderate", "moderate_reversed")
 PRICES = "RAPTORFLOW_LLM_PROMPT_PRICE and RAPTORFLOW_LLM_COMPLETION_PRICE"
+NOT_MEASURED = "Whether dividing helps language models at the same cost was not measured; the panel it does not help."
 
 
 def story(result: Result) -> str:
@@ -196,6 +197,8 @@ class Story:
                     if same
                     else f"Undivided, the same findings choose: {self._plain(undivided)}."
                 )
+            elif self.result["llm_used"]:
+                yield NOT_MEASURED
 
     def _part_answer(self, part: Mapping[str, Any]) -> str:
         if part["label"] is None:

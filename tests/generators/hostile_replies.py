@@ -152,3 +152,65 @@ def texts_around(answer: dict[str, Any], draft: dict[str, Any]) -> list[tuple[st
         ("wrapped", json.dumps({"reply": answer})),
         ("quoting a tag", json.dumps(answer | {"reason": f"they wrote </think>{d}"})),
     ]
+
+
+def broken_forms(answer: dict[str, Any]) -> dict[str, str]:
+    """Ways to write an object that no reader of JSON reads, by name."""
+    a = json.dumps(answer)
+    bare = ", ".join(f"{key}: {value!r}" for key, value in answer.items())
+    return {
+        "JSON5": f"{{{bare},}}",
+        "trailing comma": f"{a[:-1]},}}",
+        "comment": a.replace('"option"', '// mine\n"option"'),
+        "single quotes": str(answer),
+        "typographic quotes": a.replace('"', "\u201c"),
+        "cut off": a[:-12],
+        "YAML": "\n".join(f"{key}: {value}" for key, value in answer.items()),
+        "keys missing": json.dumps({key: answer[key] for key in list(answer)[-2:]}),
+        "blanks of another kind": a.replace(" ", "\u00a0"),
+        "broken escape": a.replace("because", "\\x"),
+    }
+
+
+def never_the_draft(answer: dict[str, Any], draft: dict[str, Any]) -> list[tuple[str, str]]:
+    """Replies in which another object than the answer is the last whole one, by name: asked again, or the answer."""
+    a, d = json.dumps(answer), json.dumps(draft)
+    return [
+        *((f"draft, then {name}", f"{d}\nOn reflection:\n{text}") for name, text in broken_forms(answer).items()),
+        ("an example last", f"{a}\nFor example, another expert might have sent {d}"),
+        ("a fenced example last", f"My answer: {a}\n\nExample of the format:\n```json\n{d}\n```"),
+        ("fences of two kinds", f"```json\n{a}\n```\nA wrong answer would be:\n~~~json5\n{d}\n~~~"),
+        ("a draft named after it", f"{a}\n(My earlier draft was {d})"),
+        ("taken back after it", f"{a}\nFinal: {d}\n- no, the first of the two."),
+        ("in another language", f"{a}\nZum Beispiel ginge auch {d}"),
+        ("a list of both", json.dumps([answer, draft])),
+        ("both wrapped", json.dumps({"final": answer, "draft": draft})),
+        ("in itself", json.dumps(answer | {"draft": draft})),
+        ("a tag for drafts", f"<answer>{a}</answer><draft>{d}</draft>"),
+        ("commented out", f"{a}<!-- {d} -->"),
+        ("struck out", f"{a} ~~{d}~~"),
+        ("quoted", f"{a}\n\n> {d}"),
+    ]
+
+
+def around_in_disorder(answer: dict[str, Any], draft: dict[str, Any], seed: int, number: int) -> Iterator[str]:
+    """A draft, anything between, and the answer in a form that is read or is not, seeded."""
+    rng = random.Random(seed)
+    a, d = json.dumps(answer), json.dumps(draft)
+    between = [
+        "",
+        "\n",
+        " {A, B} ",
+        "```\n",
+        "\n```json\n",
+        "Final: ",
+        "\ufeff",
+        "so {",
+        "[1, {}] ",
+        "\x00",
+        '"',
+        "</x>",
+    ]
+    forms = [a, *broken_forms(answer).values()]
+    for _ in range(number):
+        yield "".join([rng.choice(between), d, *rng.choices(between, k=rng.randint(0, 3)), rng.choice(forms)])

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.conditions import Condition, Membership, known, rule_in_words
+from tasks.conditions import Condition, Membership, in_a_sentence, known, leaving_off, rule_in_words
 
 NUMBERS = [None, math.nan, math.inf, -math.inf, 0.0, 1.0, 2.5, 4.0, 7.0]
 LABELS = [None, "video", "photo", "Video"]
@@ -75,3 +75,26 @@ def test_phrases_complete_content_that() -> None:
         "is a video, is an animation, has positive sentiment (score at least 0.4), mentions no other accounts, "
         "has under 2 mentions, has few capital letters (under 2 %), has no face"
     )
+
+
+NO_EMOJI, NO_CTA = Condition("emoji_count", "<", 1, "absent"), Condition("has_cta", "==", False, "false")
+SATURDAY, LONG = Condition("local_weekday", "==", 5), Condition("word_count", ">=", 240, "top_quarter")
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ([NO_EMOJI], "social content that includes emojis"),
+        ([NO_EMOJI, NO_CTA], "social content that includes emojis or has a clear call to action"),
+        ([Condition("has_face", "==", True, "true")], "social content that has no face"),
+        ([SATURDAY], "avoiding social content that is posted on Saturday"),
+        ([NO_EMOJI, SATURDAY], "avoiding social content that includes no emojis and is posted on Saturday"),
+        ([LONG], "avoiding social content that has many words (at least 240)"),
+    ],
+)
+def test_what_loses_is_left_off_in_words_that_people_use(rule: list[Condition], words: str) -> None:
+    assert leaving_off("social content", rule) == words
+
+
+def test_conditions_are_joined_as_in_a_sentence() -> None:
+    assert in_a_sentence([NO_EMOJI, NO_CTA]) == "includes no emojis and has no clear call to action"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.conditions import Rule, rule_in_words
+from tasks.conditions import Rule, in_a_sentence, leaving_off
 from tasks.effects.arms import ShownArms, text_features
 from tasks.effects.calibration import calibrated
 from tasks.effects.families import MIXED
@@ -80,10 +80,8 @@ def of_pattern(row: Row, traffic: Traffic) -> Candidate | None:
     is_doing, share = mean >= 0.0, details.get("share_of_posts")
     reached = SHARE_ASSUMED if share is None else 1.0 - share if is_doing else share
     prospect, unit = traffic.prospect(abs(mean), (high - low) / (2.0 * Z_90), reached)
-    words = rule_in_words(rule_of(details))
-    change = (
-        f"{row['content_type']} content that {words}" if is_doing else f"no {row['content_type']} content that {words}"
-    )
+    content, rule = f"{row['content_type']} content", rule_of(details)
+    change = f"{content} that {in_a_sentence(rule)}" if is_doing else leaving_off(content, rule)
     assumed = HALF_OF_THE_POSTS if share is None else ""
     return Candidate(row["pattern_key"], "pattern", change, is_doing, prospect, unit, assumed)
 

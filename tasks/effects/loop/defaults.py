@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from tasks.conditions import Rule, in_a_sentence, leaving_off
 from tasks.effects.arms import PATTERN, Value
 from tasks.statistics.online_discoveries import levels_of
 
@@ -33,7 +34,7 @@ class DecidedExperiment:
         control: the arm that the others are compared with.
         arms: what each arm declares to change, by feature or as `pattern`.
         effect: of the winner on the control, relative, with its interval; None where it is not known.
-        patterns: what the patterns that arms declare say, completing 'content that …', as far as it is known.
+        patterns: the conditions of the patterns that arms declare, as far as they are known.
     """
 
     experiment_id: str
@@ -46,7 +47,7 @@ class DecidedExperiment:
     control: str
     arms: Mapping[str, Mapping[str, Value]]
     effect: tuple[float, float, float] | None = None
-    patterns: Mapping[str, str] = field(default_factory=dict)
+    patterns: Mapping[str, Rule] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +175,12 @@ def _refutation(
     return None
 
 
-def _one_in_words(name: str, value: Any, before: Any, patterns: Mapping[str, str]) -> str:
+def _one_in_words(name: str, value: Any, before: Any, patterns: Mapping[str, Rule]) -> str:
     if name.startswith(f"{PATTERN}:"):
         key = name.partition(":")[2]
         if key in patterns:
-            return f"{'' if value else 'no '}content that {patterns[key]}"
+            rule = patterns[key]
+            return f"content that {in_a_sentence(rule)}" if value else leaving_off("content", rule)
         return f"{'do' if value else 'leave off'} what pattern {key} says"
     shown = "as it is" if value is None else value
     return f"{name} = {shown}" + (f" instead of {before}" if before is not None else "")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from tasks.conditions import Condition, Rule, rule_in_words
+from tasks.conditions import Condition, Rule
 from tasks.effects.arms import declared_changes
 from tasks.effects.loop.defaults import INVALID, WITHDRAWN, DecidedExperiment, Default
 from tasks.warehouse import Warehouse
@@ -107,18 +107,18 @@ def decided_experiments(warehouse: Warehouse, workspace_id: str) -> list[Decided
     of_each: dict[str, list[Row]] = {}
     for row in warehouse.rows(arms):
         of_each.setdefault(row["experiment_id"], []).append(row)
-    patterns = _patterns_in_words(warehouse, workspace_id) if rows else {}
+    patterns = _rules_of_patterns(warehouse, workspace_id) if rows else {}
     return [
         _decided(row, of_each[name], patterns) for name, row in rows.items() if row["completed_at"] and name in of_each
     ]
 
 
-def _patterns_in_words(warehouse: Warehouse, workspace_id: str) -> dict[str, str]:
-    """What each pattern ever found says, as it was last found."""
+def _rules_of_patterns(warehouse: Warehouse, workspace_id: str) -> dict[str, Rule]:
+    """The conditions of each pattern ever found, as it was last found."""
     table = PatternFinding
     statement = select(table.pattern_key, table.details).where(table.workspace_id == workspace_id)
     rows = warehouse.rows(statement.order_by(table.last_seen, table.analysis_id))
-    return {row["pattern_key"]: rule_in_words(rule_of(row["details"])) for row in rows}
+    return {row["pattern_key"]: rule_of(row["details"]) for row in rows}
 
 
 def rule_of(details: Mapping[str, Any]) -> Rule:
@@ -126,7 +126,7 @@ def rule_of(details: Mapping[str, Any]) -> Rule:
     return tuple(Condition.from_dict(one) for one in details["rule"])
 
 
-def _decided(row: Row, arms: Sequence[Row], patterns: Mapping[str, str]) -> DecidedExperiment:
+def _decided(row: Row, arms: Sequence[Row], patterns: Mapping[str, Rule]) -> DecidedExperiment:
     evidence, winner = row["evidence"], row["winner"]
     control = next((arm["variant_id"] for arm in arms if arm["is_control"]), arms[0]["variant_id"])
     p_value = evidence.get("p_value")

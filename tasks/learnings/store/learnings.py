@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select, text, update
 
 from tasks.learnings.search_words import scope_key
-from tasks.learnings.store.search import change_counts, index_rows
+from tasks.learnings.store.search import change_counts, finish_index, index_rows
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Learning, Workspace
 from tasks.warehouse.scope import EvidenceScope
@@ -28,6 +28,8 @@ def save_learnings(warehouse: Warehouse, workspace_id: str | None, rows: Sequenc
         _wait_for_others(connection, workspace_id)
         for start in range(0, len(rows), AT_A_TIME):
             written += _save_some(warehouse, connection, workspace_id, rows[start : start + AT_A_TIME])
+        if written:
+            finish_index(warehouse, connection)
     return written
 
 

@@ -25,6 +25,14 @@ TSVECTOR_SEARCH = text(
     "SELECT learning_id, array_to_string(tsvector_to_array(words), ' ') FROM learning_index "
     "WHERE words @@ CAST(:query AS tsquery) LIMIT :most"
 )
+# The limit makes reading the whole table look cheap: of 100,000 learnings that took 60 ms where the index takes 4.
+BY_INDEX = text("SET LOCAL enable_seqscan = off")
+# What was written waits in a list that every search reads to its end, until somebody puts it into the index; only its
+# owner may. Of 100,000 learnings just written a search took 40 ms for it.
+INTO_INDEX = text(
+    "SELECT gin_clean_pending_list(oid) FROM pg_class "
+    "WHERE oid = to_regclass('learning_index_words') AND pg_has_role(relowner, 'USAGE')"
+)
 Group = tuple[str, ...]
 Alternative = tuple[Group, ...]
 
@@ -47,6 +55,12 @@ def index_rows(warehouse: Warehouse, connection: Connection, rows: Sequence[Mapp
     connection.execute(text(upsert), values)
 
 
+def finish_index(warehouse: Warehouse, connection: Connection) -> None:
+    """Make what was written as quick to find as what was there."""
+    if not warehouse.is_sqlite:
+        connection.execute(INTO_INDEX)
+
+
 def matching(
     warehouse: Warehouse, connection: Connection, scope: str | None, alternatives: Iterable[Alternative], limit: int
 ) -> dict[str, frozenset[str]]:
@@ -63,6 +77,8 @@ def matching(
     signs = {"or": "OR", "and": "AND"} if warehouse.is_sqlite else {"or": "|", "and": "&"}
     query = query.format(**signs)
     search = FTS5_SEARCH if warehouse.is_sqlite else TSVECTOR_SEARCH
+    if not warehouse.is_sqlite:
+        connection.execute(BY_INDEX)
     parameters = {"query": query.replace("'", '"') if warehouse.is_sqlite else query, "most": limit}
     return {row[0]: frozenset(row[1].split()) for row in connection.execute(search, parameters)}
 

@@ -19,7 +19,7 @@ from tasks.swarm.store.debates import (
     turns_of,
     ungraded_debates,
 )
-from tasks.swarm.store.experts import experts, grades_by_agent, save_expert, save_scores, scores_by_agent, seed_experts
+from tasks.swarm.store.experts import experts, grades_by_agent, save_expert, save_scores, seed_experts
 from tasks.swarm.store.findings import decided_arms, result_rows
 
 __all__ = [
@@ -43,7 +43,6 @@ __all__ = [
     "save_expert",
     "save_scores",
     "save_turns",
-    "scores_by_agent",
     "seed_experts",
     "take_lease",
     "turns_of",

@@ -43,14 +43,6 @@ def save_scores(warehouse: Warehouse, rows: Sequence[dict[str, Any]]) -> None:
         warehouse.upsert(connection, AgentScore, [row | {"recorded_at": now} for row in rows])
 
 
-def scores_by_agent(warehouse: Warehouse) -> dict[str, dict[str, list[float]]]:
-    """Scores by agent and task type, the oldest first."""
-    return {
-        agent: {kind: [grade.score for grade in grades] for kind, grades in kinds.items()}
-        for agent, kinds in grades_by_agent(warehouse).items()
-    }
-
-
 def grades_by_agent(warehouse: Warehouse, agent_id: str | None = None) -> dict[str, dict[str, list[Grade]]]:
     """Grades by agent and task type, the oldest first; of one agent where it is named."""
     table = AgentScore

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from tasks.errors import InputError, OutOfRangeError, UnknownNameError
-from tasks.swarm import AgentDebateOrchestrator, Endpoint, ExpertAgentRegistry, Limits, store
-from tasks.swarm.errors import DebateHeldError, DebateMismatchError, ModelNotReachableError
+from tasks.swarm import AgentDebateOrchestrator, Endpoint, ExpertAgentRegistry, Limits, debate_runner, store
+from tasks.swarm.errors import DebateHeldError, DebateMismatchError, DebateOvertakenError, ModelNotReachableError
 from tasks.swarm.leases import Lease, is_held
 from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import Debate
 from tests.fake_llm import FakeLLM, fake_llm
 
 Case = dict[str, Any]
@@ -260,6 +262,25 @@ async def test_who_cannot_wait_for_another_run_is_told_so(sqlite_warehouse: Ware
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert store.load_debate(sqlite_warehouse, "d1")["held_by"] is None
+
+
+async def test_who_was_overtaken_takes_no_more_turns(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a run that slept for longer than its lease: another one has it, and pays for what is due."""
+    monkeypatch.setattr(debate_runner, "RENEWED_EACH_SECONDS", 0.05)
+    other, until = "elsewhere/1/1/x", datetime.now(UTC) + timedelta(seconds=60)
+    with fake_llm(split) as fake:
+        slept = asyncio.create_task(orchestrator(warehouse, fake, "slow:0.4").orchestrate_debate(**ASKED))
+        while not fake.calls:
+            await asyncio.sleep(0.02)
+        with warehouse.begin() as connection:
+            connection.execute(update(Debate).values(held_by=other, held_until=until))
+        with pytest.raises(DebateOvertakenError, match="taken over by another run"):
+            await slept
+        sent = fake.calls
+        await asyncio.sleep(0.5)
+        assert fake.calls == sent < TOTAL
+    row = store.load_debate(warehouse, "d1")
+    assert (row["status"], row["held_by"]) == ("running", other), "it is the other's to end"
 
 
 def test_a_lease_ends_with_its_time_or_its_process() -> None:

@@ -59,6 +59,7 @@ async def test_decisions_of_the_callers_parts_reach_every_lead(sqlite_warehouse:
     assert [part["label"] for part in whole["parts"]] == ["Video first", "Calm"]
     assert all("the part's team decided 'Video first'" in text for text in asked)
     assert whole["label"] == "Calm video"
+    assert "Whether dividing helps language models at the same cost was not measured" in story(whole)
     assert len({whole["debate_id"], *(part["debate_id"] for part in whole["parts"])}) == 3
 
 

@@ -20,8 +20,10 @@ from tasks.warehouse import Warehouse
 from tests.fake_llm import fake_llm
 from tests.generators.hostile_replies import (
     SHAPES,
+    around_in_disorder,
     damaged,
     good_completion,
+    never_the_draft,
     texts_around,
     written,
     wrong_shapes,
@@ -112,6 +114,27 @@ def test_the_answer_is_read_however_it_is_wrapped_and_never_a_draft(name: str, t
     message, _ = read_reply(text, VOTE)
     assert isinstance(message, Vote)
     assert message.option == "B", name
+
+
+@pytest.mark.parametrize(("name", "text"), never_the_draft(ANSWER, DRAFT), ids=lambda one: one if len(one) < 40 else "")
+def test_a_draft_or_an_example_is_no_vote_wherever_it_stands(name: str, text: str) -> None:
+    if name == "in itself":
+        assert read_reply(text, VOTE)[0].option == "B"  # type: ignore[attr-defined]
+        return
+    with pytest.raises(UnusableReplyError, match=r"several answers|no valid JSON with all keys"):
+        read_reply(text, VOTE)
+
+
+def test_what_is_written_before_the_answer_is_never_the_vote() -> None:
+    read = 0
+    for text in around_in_disorder(ANSWER, DRAFT, SEED, 1500):
+        try:
+            message, _ = read_reply(text, VOTE)
+        except UnusableReplyError:
+            continue
+        assert message.option == "B", text  # type: ignore[attr-defined]
+        read += 1
+    assert read > 50
 
 
 @pytest.mark.parametrize(
@@ -214,6 +237,40 @@ def test_an_error_with_status_200_is_an_error(error: Any, status: int | None, sa
         read_completion(json.dumps({"error": error}).encode())
     assert problem.value.status == status
     assert problem.value.is_error
+
+
+@pytest.mark.parametrize("first", [":ping\n\n", ":\r\n\r\n", ": x\r\r", "retry: 3000\n\n", "\ufeff", "\n\n"])
+def test_a_stream_is_known_by_whatever_begins_it(first: str) -> None:
+    event = {"choices": [{"index": 0, "delta": {"content": "text"}}]}
+    lines = "\n".join(f"data: {line}" for line in json.dumps(event, indent=1).splitlines())
+    found = outcome(f"{first}{lines}\n\n: keep alive\n\ndata: [DONE]\n\n".encode())
+    assert found is not None
+    assert found.text == "text"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": [[{"type": "text", "text": json.dumps(ANSWER)}]]},
+        {"content": None, "reasoning_content": json.dumps(DRAFT)},
+        {"content": None, "tool_calls": [{"function": {"name": "vote", "arguments": json.dumps(ANSWER)[:-5]}}]},
+        {"content": None, "tool_calls": [{"function": {"name": ["vote"], "arguments": [1]}}]},
+        {"content": None, "function_call": {"name": "vote", "arguments": json.dumps(DRAFT)}},
+        {"content": {"thinking": json.dumps(DRAFT)}},
+    ],
+)
+def test_what_stands_beside_the_answer_is_not_read_for_it(message: Case) -> None:
+    found = outcome(json.dumps(good_completion("") | {"choices": [{"message": message}]}).encode())
+    assert found is not None
+    with pytest.raises(UnusableReplyError):
+        read_reply(found.text, VOTE)
+
+
+def test_the_first_choice_is_the_one_of_index_0() -> None:
+    choices = [{"index": 1, "message": {"content": "other"}}, {"index": 0, "message": {"content": "first"}}]
+    found = outcome(json.dumps({"choices": choices}).encode())
+    assert found is not None
+    assert found.text == "first"
 
 
 def test_a_stream_of_events_is_one_reply() -> None:

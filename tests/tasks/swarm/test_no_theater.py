@@ -170,3 +170,18 @@ def test_every_first_taker_is_found_and_no_one_who_holds_an_option() -> None:
     honest, found = flags_in(300, seed=7, takers=1)
     print(f"BAR first-takers: {found} of 300 found, {honest} of 900 honest experts flagged (bars: all, none)")
     assert (honest, found) == (0, 300)
+
+
+@pytest.mark.parametrize(("chosen", "status"), [("A", "leaning"), ("B", "decided")])
+async def test_a_vote_decides_nothing_that_a_finding_is_against(
+    sqlite_warehouse: Warehouse, chosen: str, status: str
+) -> None:
+    def of_one_mind(phase: str, body: Case, schema: Case) -> Case | None:
+        return {"option": chosen} if phase in ("propose", "vote") else None
+
+    with fake_llm(of_one_mind) as fake:
+        result = await debate(sqlite_warehouse, fake, extra_evidence=[ABOUT_TWO])
+    assert (result["option"], result["status"], result["agreement"]) == (chosen, status, 1.0)
+    if status == "leaning":
+        assert result["confidence"] < 0.2
+        assert result["reason"].startswith("by what is known it is right with ")
