@@ -373,6 +373,21 @@ class ExperimentService:
         kept = self._plans.get(experiment_id)
         if kept is not None and time.monotonic() < kept[0]:
             return kept[1]
+        return self.read_plan(experiment_id)
+
+    def seconds_known(self, experiment_id: str) -> float:
+        """How long its plan holds still; 0 where arms take more than that and one write: a policy's, or a holdout's."""
+        until, plan = self._plans.get(experiment_id, (0.0, None))
+        if plan is None or plan.policy is not None or plan.holdout is not None:
+            return 0.0
+        return until - time.monotonic()
+
+    def read_plan(self, experiment_id: str) -> AssignmentPlan:
+        """The plan as it is now, and for a second from now.
+
+        Raises:
+            WrongStateError: if it does not run.
+        """
         experiment, variants, _ = self.store.definitions.find(experiment_id)
         if experiment["status"] != RUNNING:
             is_draft = experiment["status"] == DRAFT

@@ -66,15 +66,19 @@ class Warehouse:
                     yield held
 
     @contextmanager
-    def one_writer(self) -> Iterator[None]:
+    def one_writer(self, *, is_patient: bool = True) -> Iterator[None]:
         """Let all write transactions that this thread begins meanwhile share one connection.
 
-        On SQLite only, where opening the file takes a third of a small transaction; PostgreSQL's are kept anyway.
+        Opening SQLite's file takes a third of a small transaction, and so does seeing that one to PostgreSQL still stands.
+
+        Args:
+            is_patient: False for SQLite's on an event loop: who finds that somebody else writes is told at once, and
+                copying the log back, which waits for the disk, is left to the next that commits elsewhere.
         """
-        if not self.is_sqlite:
-            yield
-            return
         with _reachable(self.url), self.engine.connect() as connection:
+            if not is_patient:
+                for pragma in ("busy_timeout=0", "wal_autocheckpoint=0"):
+                    connection.connection.cursor().execute(f"PRAGMA {pragma}")
             self._held.connection = connection
             try:
                 yield
