@@ -224,9 +224,7 @@ class AssignmentQueue:
 
     async def _write_entries(self) -> None:
         entries, self._entries = self._entries, Counter()
-        deeds = [
-            caller.deed(workspace, experiment, count) for (caller, workspace, experiment), count in entries.items()
-        ]
+        deeds = [caller.deed(workspace, experiment, n) for (caller, workspace, experiment), n in entries.items()]
         try:
             await to_thread.run_sync(self._rooms.access.log, deeds)
         except Exception:  # noqa: BLE001 - a warehouse that is locked or away now takes them next time

@@ -69,7 +69,7 @@ class Warehouse:
     def one_writer(self, *, is_patient: bool = True) -> Iterator[None]:
         """Let all write transactions that this thread begins meanwhile share one connection.
 
-        Opening SQLite's file takes a third of a small transaction, and so does seeing that one to PostgreSQL still stands.
+        Opening SQLite's file takes a third of a small transaction, as does seeing that one to PostgreSQL still stands.
 
         Args:
             is_patient: False for SQLite's on an event loop: who finds that somebody else writes is told at once, and
