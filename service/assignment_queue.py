@@ -114,9 +114,10 @@ class AssignmentQueue:
         for task in self._beside.values():
             task.cancel()
         await asyncio.gather(*self._beside.values(), return_exceptions=True)
+        self._own_connection.close()
+        self._is_connected = False
         if self._entries:
             await self._write_entries()
-        self._own_connection.close()
 
     def _at_once(self, arrival: Arrival) -> list[Assignment | None]:
         """The arm, stored; nothing where that would wait."""
@@ -226,9 +227,15 @@ class AssignmentQueue:
         entries, self._entries = self._entries, Counter()
         deeds = [caller.deed(workspace, experiment, n) for (caller, workspace, experiment), n in entries.items()]
         try:
-            await to_thread.run_sync(self._rooms.access.log, deeds)
+            if self._is_connected:
+                self._rooms.access.log(deeds)
+            else:
+                await to_thread.run_sync(self._rooms.access.log, deeds)
         except Exception:  # noqa: BLE001 - a warehouse that is locked or away now takes them next time
             self._entries.update(entries)
+            return
+        with suppress(*UNAVAILABLE, WarehouseError):  # the next one does it
+            await to_thread.run_sync(self._rooms.warehouse.open().copy_log_back)
 
     @staticmethod
     async def _read_ahead(experiments: ExperimentService, experiment_id: str) -> None:

@@ -388,16 +388,17 @@ class ExperimentService:
         Raises:
             WrongStateError: if it does not run.
         """
-        experiment, variants, _ = self.store.definitions.find(experiment_id)
-        if experiment["status"] != RUNNING:
-            is_draft = experiment["status"] == DRAFT
-            fix = start_it(experiment_id) if is_draft else "serve its winner, or create another"
-            raise WrongStateError(experiment_id, experiment["status"], "units are assigned while it runs", fix)
-        if experiment["design"].get("assigned_elsewhere"):
-            fix = "ingest them with `raptorflow ingest exposures FILE`"
-            raise WrongStateError(experiment_id, "assigned elsewhere", "its units come with their arms", fix)
-        epoch, ranges = self.store.assignments.epochs(experiment_id)[-1], self.store.layers.ranges(experiment_id)
-        policy = self.store.policies.of_epoch(experiment_id, epoch["epoch"])
+        with self.store.warehouse.read_once():
+            experiment, variants, _ = self.store.definitions.find(experiment_id)
+            if experiment["status"] != RUNNING:
+                is_draft = experiment["status"] == DRAFT
+                fix = start_it(experiment_id) if is_draft else "serve its winner, or create another"
+                raise WrongStateError(experiment_id, experiment["status"], "units are assigned while it runs", fix)
+            if experiment["design"].get("assigned_elsewhere"):
+                fix = "ingest them with `raptorflow ingest exposures FILE`"
+                raise WrongStateError(experiment_id, "assigned elsewhere", "its units come with their arms", fix)
+            epoch, ranges = self.store.assignments.epochs(experiment_id)[-1], self.store.layers.ranges(experiment_id)
+            policy = self.store.policies.of_epoch(experiment_id, epoch["epoch"])
         plan = AssignmentPlan.of(experiment, variants, epoch, ranges, policy)
         self._plans[experiment_id] = (time.monotonic() + PLAN_SECONDS, plan)
         return plan

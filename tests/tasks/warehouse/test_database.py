@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -169,6 +170,18 @@ def test_a_writer_that_does_not_wait_is_told_at_once_and_writes_later(sqlite_war
         with sqlite_warehouse.begin() as connection:
             sqlite_warehouse.upsert(connection, Workspace, [workspace_row()])
     assert len(sqlite_warehouse.rows(select(Workspace.workspace_id))) == 1
+
+
+def test_a_log_is_copied_back_beside_who_writes(sqlite_warehouse: Warehouse) -> None:
+    file = Path(str(sqlite_warehouse.engine.url.database))
+    with sqlite_warehouse.one_writer(is_patient=False):
+        with sqlite_warehouse.begin() as connection:
+            rows = [workspace_row(workspace_id=f"w{k}", name="a name " * 50) for k in range(200)]
+            sqlite_warehouse.upsert(connection, Workspace, rows)
+        before = file.stat().st_size
+        with ThreadPoolExecutor(1) as pool, sqlite_warehouse.begin():
+            pool.submit(sqlite_warehouse.copy_log_back).result(timeout=20)
+        assert file.stat().st_size > before
 
 
 @pytest.mark.postgres
