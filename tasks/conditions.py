@@ -225,6 +225,19 @@ def rule_in_words(rule: Iterable[Condition]) -> str:
     return ", ".join(condition.words for condition in rule)
 
 
+def value_in_words(feature: str, value: bool | float | str) -> str:
+    """Completes 'content that …' for content whose feature is set to a value."""
+    if isinstance(value, bool | str):
+        return Condition(feature, "==", value).words
+    is_whole = float(value).is_integer()
+    if is_whole and (feature == "local_hour" or (feature == "local_weekday" and 0 <= value < len(WEEKDAYS))):
+        return Condition(feature, "==", int(value)).words
+    described = BY_NAME.get(feature)
+    if described is None or described.kind != "count":
+        return f"has {_spaced(feature)} {_amount(feature, value)}"
+    return described.absent_words if feature in COUNTED and value == 0 else _range_in_words(feature, value, value + 1)
+
+
 def _label_in_words(feature: str, value: str) -> str:
     special = VALUE_WORDS.get(feature, {}).get(value.lower())
     if special is not None:
@@ -239,7 +252,8 @@ def _range_in_words(feature: str, low: float, high: float) -> str:
     if described is None or described.kind != "count":
         return f"has {_spaced(feature)} between {_amount(feature, low)} and {_amount(feature, high)}"
     most = high - 1  # a count: the upper end is exclusive
-    unit = UNITS.get(feature, _spaced(feature)) + PARTS.get(feature, "")
+    unit = UNITS.get(feature, _spaced(feature))
+    unit = (unit.removesuffix("s") if low == most == 1 else unit) + PARTS.get(feature, "")
     return f"has {low:g} to {most:g} {unit}" if most > low else f"has {low:g} {unit}"
 
 

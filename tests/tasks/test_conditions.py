@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.conditions import Condition, Membership, known, rule_in_words
+from tasks.conditions import Condition, Membership, known, rule_in_words, value_in_words
 
 NUMBERS = [None, math.nan, math.inf, -math.inf, 0.0, 1.0, 2.5, 4.0, 7.0]
 LABELS = [None, "video", "photo", "Video"]
@@ -75,3 +75,21 @@ def test_phrases_complete_content_that() -> None:
         "is a video, is an animation, has positive sentiment (score at least 0.4), mentions no other accounts, "
         "has under 2 mentions, has few capital letters (under 2 %), has no face"
     )
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "words"),
+    [
+        ("word_count", 40, "has 40 words"),
+        ("title_words", 1, "has 1 word in the title"),
+        ("emoji_count", 0, "includes no emojis"),
+        ("emoji_count", 3, "has 3 emojis"),
+        ("media_type", "video", "is a video"),
+        ("has_cta", False, "has no clear call to action"),
+        ("local_weekday", 2.0, "is posted on Wednesday"),
+        ("local_weekday", 9, "has local weekday 9"),
+        ("readability", 60.5, "has readability 60.5"),
+    ],
+)
+def test_a_value_that_is_set_is_said_as_conditions_are(feature: str, value: bool | float | str, words: str) -> None:
+    assert value_in_words(feature, value) == words

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from tasks.conditions import value_in_words
 from tasks.effects.arms import PATTERN, Value
 from tasks.statistics.online_discoveries import levels_of
 
@@ -69,7 +70,7 @@ class Default:
 
     @property
     def statement(self) -> str:
-        """What is done, such as 'media_type = video instead of photo'."""
+        """What is done, such as 'content that has 40 words, instead of content that has 80 words'."""
         patterns = self.experiment.patterns
         return "; ".join(
             _one_in_words(name, value, self.instead_of.get(name), patterns) for name, value in sorted(self.does.items())
@@ -166,8 +167,12 @@ def _one_in_words(name: str, value: Any, before: Any, patterns: Mapping[str, str
         if key in patterns:
             return f"{'' if value else 'no '}content that {patterns[key]}"
         return f"{'do' if value else 'leave off'} what pattern {key} says"
-    shown = "as it is" if value is None else value
-    return f"{name} = {shown}" + (f" instead of {before}" if before is not None else "")
+    instead = f", instead of {_content(name, before)}" if before is not None else ""
+    return f"{_content(name, value)}{instead}"
+
+
+def _content(name: str, value: Value | None) -> str:
+    return "content as it is" if value is None else f"content that {value_in_words(name, value)}"
 
 
 def in_words(row: Mapping[str, Any]) -> str:
