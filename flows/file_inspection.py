@@ -53,7 +53,7 @@ def show(
     if write_mapping is not None:
         if write_mapping.exists():
             raise InputError(f"{write_mapping} is there already; name another file")
-        write_mapping.write_text(mapping_draft(seen), encoding="utf-8")
+        write_mapping.write_text(mapping_draft(seen, kind), encoding="utf-8")
     if as_json:
         console.print_json({name: value for name, value in asdict(seen).items() if name != "mapping"})
         return

@@ -427,7 +427,7 @@ class OneModel(Parameters):
 class ModelPromotion(OneModel):
     """Which version becomes champion, and whether a person is asked first."""
 
-    version: Line = Field(
+    version: Annotated[Line, menu("model versions")] = Field(
         default="", title="Version", description="Such as v_20260101_120000; empty for the newest challenger."
     )
     needs_approval: bool = Field(default=False, title="Ask first", description="Pause for a form in the Prefect UI.")
@@ -438,7 +438,7 @@ class ModelPromotion(OneModel):
 class ModelRollback(OneModel):
     """Which earlier version is put back."""
 
-    target_version: Line = Field(
+    target_version: Annotated[Line, menu("model versions")] = Field(
         default="", title="Version", description="Such as v_20260101_120000; empty for the one that served before."
     )
     dry_run: bool = DRY_RUN

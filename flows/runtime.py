@@ -116,9 +116,14 @@ def run_by_hand(name: str, pairs: list[str], task_runner: str | None = None) -> 
         InputError: if a value is wrong, or a cluster is wanted without a server that it can reach.
     """
     _require_known(name)
-    with _tasks_on(task_runner or get_settings().task_runner):
-        prepare()
-        wait = begin_temporary_server()  # which comes up while the flow is loaded
+    runner = task_runner or get_settings().task_runner
+    if runner not in TASK_RUNNERS:
+        raise UnknownNameError("task runner", runner, TASK_RUNNERS)
+    prepare()
+    if runner == "dask":
+        _require_reachable_server()
+    wait = begin_temporary_server()  # which comes up while the flow is loaded
+    with _tasks_on(runner):
         flow = load_flow(name)
         options = _options(flow, pairs)
         wait()
@@ -128,16 +133,20 @@ def run_by_hand(name: str, pairs: list[str], task_runner: str | None = None) -> 
             return flow(options)
 
 
+def _require_reachable_server() -> None:
+    """A cluster that is made here reaches the run's temporary server; one that is there may be on other machines, and
+    nobody reaches the server within this process that an empty address asks for.
+    """
+    is_named = "PREFECT_API_URL" in os.environ
+    if not os.environ.get("PREFECT_API_URL") and (is_named or get_settings().dask_address):
+        raise UnreachableServerError
+
+
 @contextmanager
 def _tasks_on(task_runner: str) -> Iterator[None]:
     """Set where tasks run before any flow is imported; a Dask cluster is RAPTORFLOW_DASK_ADDRESS, or made here."""
-    if task_runner not in TASK_RUNNERS:
-        raise UnknownNameError("task runner", task_runner, TASK_RUNNERS)
     with ExitStack() as stack:
         if task_runner == "dask":
-            prepare()
-            if not os.environ.get("PREFECT_API_URL"):
-                raise UnreachableServerError
             os.environ["RAPTORFLOW_TASK_RUNNER"] = task_runner
             if not get_settings().dask_address:
                 os.environ["RAPTORFLOW_DASK_ADDRESS"] = stack.enter_context(local_cluster())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ class UnreachableServerError(InputError):
 
     def __init__(self) -> None:
         super().__init__(
-            "--task-runner dask needs a Prefect server that the cluster's workers reach: start one with "
+            "--task-runner dask with a cluster elsewhere needs a Prefect server that its workers reach: start one with "
             "`raptorflow up`, or set PREFECT_API_URL to the address of one, with /api"
         )
 
@@ -54,5 +55,7 @@ def local_cluster() -> Iterator[str]:
     """A Dask cluster of this machine's processes, one a core, for as long as a run lasts; gives its address."""
     from distributed import LocalCluster
 
-    with LocalCluster(threads_per_worker=1, dashboard_address=None) as cluster:  # type: ignore[no-untyped-call]
+    # Prefect's threads outlast what they did, so that a worker is ended by force: no news for the person who ran it.
+    quiet = logging.ERROR
+    with LocalCluster(threads_per_worker=1, dashboard_address=None, silence_logs=quiet) as cluster:  # type: ignore[no-untyped-call]
         yield cluster.scheduler_address

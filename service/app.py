@@ -14,6 +14,7 @@ from service import pages, problems
 from service.assignment_queue import AssignmentQueue
 from service.body_limit import BodyLimit
 from service.callers import declare_keys
+from service.first_imports import ONE_AT_A_TIME
 from service.flags import Flags
 from service.gate import KeyGate
 from service.hook_courier import HookCourier
@@ -106,7 +107,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _import_rooms() -> None:
     """Import what the first assignment would wait seconds for, once requests are answered."""
-    import tasks.experiments.service  # noqa: F401
+    with ONE_AT_A_TIME:
+        import tasks.experiments.service  # noqa: F401
 
 
 async def health() -> dict[str, str]:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import to_thread
 
 from service.answering import hand_back
+from service.first_imports import ONE_AT_A_TIME
 from service.gate import Caller
 from tasks.errors import InputError, WarehouseError
 from tasks.warehouse.database import UNAVAILABLE
@@ -184,7 +185,8 @@ class AssignmentQueue:
 
     def _answers(self, together: Sequence[Arrival]) -> list[Assignment | Exception | None]:
         """An arm, none, or what is wrong, for each; one unit that cannot be assigned is no reason for the others."""
-        from tasks.experiments.errors import WrongStateError  # with all that experiments import
+        with ONE_AT_A_TIME:
+            from tasks.experiments.errors import WrongStateError  # with all that experiments import
 
         try:
             self._experiments = self._rooms.experiments

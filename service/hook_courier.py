@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from service.first_imports import ONE_AT_A_TIME
 from service.warehouse_access import WarehouseAccess
 from tasks.errors import RaptorflowError
 from tasks.warehouse.outbox import HookEvent, workspaces_told
@@ -37,12 +38,14 @@ class HookCourier:
             self._round()
 
     def _round(self) -> None:
-        from tasks.hooks import HookService
+        with ONE_AT_A_TIME:
+            from tasks.hooks import HookService
 
         try:
             warehouse = self._access.open()
             if self._alarm is None and workspaces_told(warehouse, HookEvent.DRIFT_DETECTED):
-                from tasks.models.drift_alarm import DriftAlarm  # a second of imports, for those who want to be told
+                with ONE_AT_A_TIME:  # a second of imports, for those who want to be told
+                    from tasks.models.drift_alarm import DriftAlarm
 
                 self._alarm = DriftAlarm(warehouse)
             if self._alarm is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
+from service.first_imports import ONE_AT_A_TIME
 from service.warehouse_access import WarehouseAccess
 
 if TYPE_CHECKING:
@@ -30,57 +31,65 @@ class Rooms:
     @cached_property
     def access(self) -> AccessService:
         """Keys and the audit log."""
-        from tasks.access import AccessService
+        with ONE_AT_A_TIME:
+            from tasks.access import AccessService
 
         return AccessService(self.warehouse.open())
 
     @cached_property
     def experiments(self) -> ExperimentService:
         """Experiments."""
-        from tasks.experiments.service import ExperimentService
+        with ONE_AT_A_TIME:
+            from tasks.experiments.service import ExperimentService
 
         return ExperimentService(warehouse=self.warehouse.open())
 
     @cached_property
     def loop(self) -> LoopService:
         """What to try next, and what was proven."""
-        from tasks.effects.loop.service import LoopService
+        with ONE_AT_A_TIME:
+            from tasks.effects.loop.service import LoopService
 
         return LoopService(self.warehouse.open())
 
     @cached_property
     def patterns(self) -> PatternService:
         """Patterns and recommendations."""
-        from tasks.patterns.service import PatternService
+        with ONE_AT_A_TIME:
+            from tasks.patterns.service import PatternService
 
         return PatternService(warehouse=self.warehouse.open())
 
     @cached_property
     def transfer(self) -> TransferService:
         """What similar workspaces know."""
-        from tasks.transfer.service import TransferService
+        with ONE_AT_A_TIME:
+            from tasks.transfer.service import TransferService
 
         return TransferService(warehouse=self.warehouse.open())
 
     @cached_property
     def learnings(self) -> LearningService:
         """What was learned, by words."""
-        from tasks.learnings.service import LearningService
+        with ONE_AT_A_TIME:
+            from tasks.learnings.service import LearningService
 
         return LearningService(self.warehouse.open())
 
     @cached_property
     def models(self) -> ModelService:
         """Models; MLflow is imported by what needs their files."""
-        from tasks.models.service import ModelService
+        with ONE_AT_A_TIME:
+            from tasks.models.service import ModelService
 
         return ModelService(warehouse=self.warehouse.open())
 
     @cached_property
     def debates(self) -> DebateService:
         """Debates."""
-        from tasks.swarm.debate_service import DebateService
-        from tasks.swarm.registry_service import RegistryService
+        with ONE_AT_A_TIME:
+            from tasks.swarm.debate_service import DebateService
+            from tasks.swarm.registry_service import RegistryService
 
         return DebateService(RegistryService(self.warehouse.open()))
 

@@ -49,14 +49,15 @@ def take_in(home: Path, files: Mapping[str, Path]) -> None:
         MlflowClient(get_settings().mlflow_tracking_uri).search_experiments()
 
 
-def posts(workspaces: int, days: int, prefix: str = "w") -> list[dict[str, Any]]:
-    """Two posts a day of small workspaces whose questions double their engagement."""
-    rng = np.random.default_rng(8)
+def posts(workspaces: int, days: int, prefix: str = "w", *, first: int = 0, hours: float = 12) -> list[dict[str, Any]]:
+    """Two posts a day, or one in so many hours, of workspaces, from this number on, whose questions double their
+    engagement."""
+    rng = np.random.default_rng(8 + first)
     asks = rng.integers(0, 2, (workspaces, 2 * days))
     engagements = rng.poisson(20 * (1 + asks))
     return [
-        content_row(12 * i, workspace_id=f"{prefix}{w:03}", content_id=f"c{i}", engagements=int(engagements[w, i]))
-        | {"question_count": int(asks[w, i])}
+        content_row(hours * i, workspace_id=f"{prefix}{first + w:03}", content_id=f"c{i}")
+        | {"engagements": int(engagements[w, i]), "question_count": int(asks[w, i])}
         for w in range(workspaces)
         for i in range(2 * days)
     ]

@@ -18,7 +18,7 @@ def workspace_row(**changes: Any) -> dict[str, Any]:
     return row | {"organisation_id": None, "shares_insights": True, "run_id": "test"} | changes
 
 
-def content_row(i: int = 0, **changes: Any) -> dict[str, Any]:
+def content_row(i: float = 0, **changes: Any) -> dict[str, Any]:
     """The i-th post of a workspace that posts every hour."""
     published_at = changes.get("published_at", START + timedelta(hours=i))
     row = {"workspace_id": "acme", "content_id": f"c{i}", "content_type": "social", "channel": "facebook"}

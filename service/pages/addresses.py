@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
+from service.first_imports import ONE_AT_A_TIME
 from tasks.settings import get_settings
 
 
@@ -77,7 +78,8 @@ def prefect_run(run_id: str) -> str | None:
 
 def mlflow_model(workspace_id: str, model_type: str) -> str | None:
     """A registered model in MLflow's pages; None where no server of MLflow's is known."""
-    from tasks.models.records import ModelKey, ModelType
+    with ONE_AT_A_TIME:
+        from tasks.models.records import ModelKey, ModelType
 
     scheme, _, rest = get_settings().mlflow_tracking_uri.partition("://")
     if not scheme.startswith("http"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from anyio import move_on_after, to_thread
 from starlette.responses import StreamingResponse
 
+from service.first_imports import ONE_AT_A_TIME
 from service.problems import unavailable
 from service.security_headers import Receive, Scope, Send
 from service.warehouse_access import WarehouseAccess
@@ -110,9 +111,10 @@ class DriftWatch:
 
     def _strip(self, key: ModelKey, known: object) -> tuple[object, bytes | None]:
         """What there is now, and the strip where it is something else than before."""
-        from service.pages.drift_strip import strip_context
-        from service.pages.rendering import part
-        from tasks.models.store import stream_mark
+        with ONE_AT_A_TIME:
+            from service.pages.drift_strip import strip_context
+            from service.pages.rendering import part
+            from tasks.models.store import stream_mark
 
         warehouse = self._access.open()
         state = stream_mark(warehouse, key)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
+from service.first_imports import ONE_AT_A_TIME
 from service.problems import ProblemError
 from tasks.errors import UnknownNameError
 from tasks.warehouse import Warehouse
@@ -22,7 +23,8 @@ def known_workspace(warehouse: Warehouse, workspace_id: str) -> dict[str, Any]:
         ProblemError: 404 if there is none; nobody else's name is told.
     """
     require_storable_id(workspace_id, "workspace")
-    from tasks.warehouse.frames import find_workspace
+    with ONE_AT_A_TIME:
+        from tasks.warehouse.frames import find_workspace
 
     try:
         return find_workspace(warehouse, workspace_id)

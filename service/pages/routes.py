@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
+from service.first_imports import ONE_AT_A_TIME
 from service.pages.drift_watch import DriftWatch, StripResponse
 from service.pages.names import Identifier, instant_of
 from service.pages.page_route import PageRoute
@@ -33,7 +34,8 @@ def home(
     number: PageNumber = 1,
 ) -> HTMLResponse:
     """What needs a person, and all workspaces."""
-    from service.pages.home import SHARED, Wanted, home_context
+    with ONE_AT_A_TIME:
+        from service.pages.home import SHARED, Wanted, home_context
 
     wanted = Wanted.of(q, need, industry, organization, order, number)
     return page(request, "home.html", home_context(warehouse, wanted, SHARED.of(warehouse)))
@@ -42,7 +44,8 @@ def home(
 @router.get("/workspace")
 def workspace(request: Request, warehouse: OpenWarehouse, workspace_id: Identifier) -> HTMLResponse:
     """One workspace."""
-    from service.pages.workspaces import workspace_context
+    with ONE_AT_A_TIME:
+        from service.pages.workspaces import workspace_context
 
     return page(request, "workspace.html", workspace_context(warehouse, workspace_id))
 
@@ -50,7 +53,8 @@ def workspace(request: Request, warehouse: OpenWarehouse, workspace_id: Identifi
 @router.get("/learnings")
 def learnings(request: Request, warehouse: OpenWarehouse, workspace_id: Identifier, q: Text = "") -> HTMLResponse:
     """What a workspace has learned: the newest, or what answers a question."""
-    from service.pages.learnings import learnings_context
+    with ONE_AT_A_TIME:
+        from service.pages.learnings import learnings_context
 
     return page(request, "learnings.html", learnings_context(warehouse, workspace_id, q))
 
@@ -60,7 +64,8 @@ def experiments(
     request: Request, warehouse: OpenWarehouse, q: Text = "", status: Text = "", number: PageNumber = 1
 ) -> HTMLResponse:
     """All experiments."""
-    from service.pages.experiments import WantedExperiments, experiments_context
+    with ONE_AT_A_TIME:
+        from service.pages.experiments import WantedExperiments, experiments_context
 
     return page(request, "experiments.html", experiments_context(warehouse, WantedExperiments(q, status, number)))
 
@@ -68,7 +73,8 @@ def experiments(
 @router.get("/experiment")
 def experiment(request: Request, warehouse: OpenWarehouse, experiment_id: Identifier) -> HTMLResponse:
     """One experiment, looked at now."""
-    from service.pages.experiments import experiment_context
+    with ONE_AT_A_TIME:
+        from service.pages.experiments import experiment_context
 
     return page(request, "experiment.html", experiment_context(warehouse, experiment_id))
 
@@ -83,7 +89,8 @@ def calendar(
     number: PageNumber = 1,
 ) -> HTMLResponse:
     """Experiments over weeks."""
-    from service.pages.calendar import WantedWeeks, calendar_context
+    with ONE_AT_A_TIME:
+        from service.pages.calendar import WantedWeeks, calendar_context
 
     return page(request, "calendar.html", calendar_context(warehouse, WantedWeeks(q, status, week, number)))
 
@@ -91,13 +98,15 @@ def calendar(
 @router.get("/backlog")
 def backlog(request: Request, warehouse: OpenWarehouse, workspace_id: Identifier) -> HTMLResponse:
     """What a workspace tests next."""
-    from service.pages.backlog import backlog_context
+    with ONE_AT_A_TIME:
+        from service.pages.backlog import backlog_context
 
     return page(request, "backlog.html", backlog_context(warehouse, workspace_id))
 
 
 async def _draft_of_form(request: Request) -> Any:
-    from service.pages.draft import read_draft
+    with ONE_AT_A_TIME:
+        from service.pages.draft import read_draft
 
     return await read_draft(request)
 
@@ -105,7 +114,8 @@ async def _draft_of_form(request: Request) -> Any:
 @router.get("/draft")
 def draft_form(request: Request, warehouse: OpenWarehouse, workspace_id: Identifier) -> HTMLResponse:
     """An empty form for a draft."""
-    from service.pages.draft import Draft, form_context
+    with ONE_AT_A_TIME:
+        from service.pages.draft import Draft, form_context
 
     return page(request, "draft.html", form_context(warehouse, workspace_id, Draft()))
 
@@ -119,7 +129,8 @@ def draft(
     x_part: Annotated[str, Header()] = "",
 ) -> HTMLResponse:
     """What is known of a draft: the whole page, or its result alone for the page's script. Nothing is kept."""
-    from service.pages.draft import form_context, result_context
+    with ONE_AT_A_TIME:
+        from service.pages.draft import form_context, result_context
 
     context = form_context(warehouse, workspace_id, draft)
     if draft.has_text:
@@ -131,7 +142,8 @@ def draft(
 @router.get("/models")
 def models(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
     """Models that need a person, and what moved."""
-    from service.pages.models import models_context
+    with ONE_AT_A_TIME:
+        from service.pages.models import models_context
 
     return page(request, "models.html", models_context(warehouse))
 
@@ -141,7 +153,8 @@ def model(
     request: Request, warehouse: OpenWarehouse, workspace_id: Identifier, model_type: TypeName, as_of: Text = ""
 ) -> HTMLResponse:
     """One model: its versions, who served when, and its drift, now or as it was seen at an instant."""
-    from service.pages.models import model_context
+    with ONE_AT_A_TIME:
+        from service.pages.models import model_context
 
     context = model_context(warehouse, workspace_id, model_type, instant_of(as_of))
     return page(request, "model.html", context)
@@ -150,7 +163,8 @@ def model(
 @router.get("/model/live")
 def model_live(request: Request, warehouse: OpenWarehouse, workspace_id: Identifier, model_type: TypeName) -> Response:
     """The model's strip each time it changes, as server-sent events."""
-    from service.pages.models import known_model
+    with ONE_AT_A_TIME:
+        from service.pages.models import known_model
 
     watch: DriftWatch = request.app.state.watch
     key = known_model(warehouse, workspace_id, model_type)
@@ -160,7 +174,8 @@ def model_live(request: Request, warehouse: OpenWarehouse, workspace_id: Identif
 @router.get("/debates")
 def debates(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
     """The newest debates."""
-    from service.pages.debates import debates_context
+    with ONE_AT_A_TIME:
+        from service.pages.debates import debates_context
 
     return page(request, "debates.html", debates_context(warehouse))
 
@@ -168,7 +183,8 @@ def debates(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
 @router.get("/debate")
 def debate(request: Request, warehouse: OpenWarehouse, debate_id: Identifier) -> HTMLResponse:
     """One debate."""
-    from service.pages.debates import debate_context
+    with ONE_AT_A_TIME:
+        from service.pages.debates import debate_context
 
     return page(request, "debate.html", debate_context(warehouse, debate_id))
 
@@ -176,7 +192,8 @@ def debate(request: Request, warehouse: OpenWarehouse, debate_id: Identifier) ->
 @router.get("/runs")
 def runs(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
     """The newest runs."""
-    from service.pages.runs import runs_context
+    with ONE_AT_A_TIME:
+        from service.pages.runs import runs_context
 
     return page(request, "runs.html", runs_context(warehouse))
 
@@ -184,7 +201,8 @@ def runs(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
 @router.get("/run")
 def run(request: Request, warehouse: OpenWarehouse, run_id: Identifier) -> HTMLResponse:
     """One run: how its steps ended, and for whom not well."""
-    from service.pages.runs import run_context
+    with ONE_AT_A_TIME:
+        from service.pages.runs import run_context
 
     return page(request, "run.html", run_context(warehouse, run_id))
 
@@ -192,6 +210,7 @@ def run(request: Request, warehouse: OpenWarehouse, run_id: Identifier) -> HTMLR
 @router.get("/releases")
 def releases(request: Request, warehouse: OpenWarehouse) -> HTMLResponse:
     """Private releases: what each cost and how noisy it is."""
-    from service.pages.releases import releases_context
+    with ONE_AT_A_TIME:
+        from service.pages.releases import releases_context
 
     return page(request, "releases.html", releases_context(warehouse))

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from service.callers import Reader, WorkspaceName, Writer
+from service.first_imports import ONE_AT_A_TIME
 from service.gate import Caller
 from service.problems import ProblemError, not_found
 from service.rooms import AllRooms, Rooms
@@ -101,7 +102,8 @@ def _id_of(workspace_id: str, idempotency_key: str | None) -> str:
 
 async def _hold(rooms: Rooms, question: dict[str, Any], debate_id: str) -> None:
     """Hold it to its end; how it ended stands in its record."""
-    from tasks.swarm.agent_debate_orchestrator import AgentDebateOrchestrator
+    with ONE_AT_A_TIME:
+        from tasks.swarm.agent_debate_orchestrator import AgentDebateOrchestrator
 
     orchestrator = AgentDebateOrchestrator(warehouse=rooms.warehouse.open())
     await orchestrator.orchestrate_debate(**question, debate_id=debate_id)

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field
 
 from service.assignment_queue import AssignmentQueue
 from service.callers import Admin, Assigner, Reader, WorkspaceName, Writer
+from service.first_imports import ONE_AT_A_TIME
 from service.gate import Caller
 from service.problems import ProblemError, not_found
 from service.rooms import AllRooms, Rooms
@@ -358,9 +359,10 @@ def checked_unit(unit_id: str, segment: Segment) -> tuple[str, str]:
     Raises:
         InputError: for what no database keeps.
     """
-    from tasks.experiments.assignment import require_unit
-    from tasks.experiments.design import require_storable
-    from tasks.experiments.segments import as_text
+    with ONE_AT_A_TIME:
+        from tasks.experiments.assignment import require_unit
+        from tasks.experiments.design import require_storable
+        from tasks.experiments.segments import as_text
 
     return require_unit(unit_id), require_storable("a segment", as_text(segment))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from service.first_imports import ONE_AT_A_TIME
 from service.request_figures import BOUNDS
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class ServiceMetrics:
     def _of_warehouse(self) -> Iterator[Metric]:
         from prometheus_client.core import GaugeMetricFamily
 
-        from tasks.models.records import ModelType
+        with ONE_AT_A_TIME:
+            from tasks.models.records import ModelType
 
         up = GaugeMetricFamily("raptorflow_service_up", "Whether the service could ask the warehouse")
         try:
@@ -102,9 +104,10 @@ class ServiceMetrics:
 
 def _drift_by_type(warehouse: Warehouse) -> Counter[tuple[str, str]]:
     """How many of the models that were used lately are at each level, of the versions that serve."""
-    from tasks.models.drift_alarm import MOST_MODELS, USED_WITHIN
-    from tasks.models.service import ModelService
-    from tasks.models.store import used_since
+    with ONE_AT_A_TIME:
+        from tasks.models.drift_alarm import MOST_MODELS, USED_WITHIN
+        from tasks.models.service import ModelService
+        from tasks.models.store import used_since
 
     models, counts = ModelService(warehouse), Counter[tuple[str, str]]()
     with warehouse.read_once():

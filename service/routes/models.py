@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, Field
 
 from service.callers import Admin, Reader, WorkspaceName, Writer
+from service.first_imports import ONE_AT_A_TIME
 from service.outcome_queue import OutcomeQueue
 from service.rooms import AllRooms
 from service.routes.answers import Body, Cursor, Limit, page, tagged
@@ -105,7 +106,8 @@ def list_model_versions(
     cursor: Cursor = None,
 ) -> Response:
     """Every version, newest first: its part, its share of the predictions, how good it is, and its drift."""
-    from tasks.models import list_models
+    with ONE_AT_A_TIME:
+        from tasks.models import list_models
 
     return tagged(request, page(list_models(rooms.warehouse.open(), caller.workspace(workspace)), limit, cursor))
 

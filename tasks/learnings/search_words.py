@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
@@ -29,13 +30,16 @@ _RUNS = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 _IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
 _PHRASE = re.compile("|".join(rf"\b{re.escape(one)}(?=s?\b)" for one in sorted(PHRASES, key=len, reverse=True)))
 _COMMON = ASKING | ENGLISH
-_STEMMER = snowballstemmer.stemmer("english")
+_STEMMER, _STEMMING = snowballstemmer.stemmer("english"), threading.Lock()  # it holds the word that it works on
 
 
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
     """The word without the endings of English; the word itself where it is in other letters."""
-    return str(_STEMMER.stemWord(word)) if word.isascii() else word
+    if not word.isascii():
+        return word
+    with _STEMMING:
+        return str(_STEMMER.stemWord(word))
 
 
 def search_words(text: str) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from threading import Lock
 from typing import Any
 
 import polars as pl
@@ -50,6 +52,8 @@ BY_HAND = "by-hand"
 LARGEST_LOG = 60.0
 CONVERTED = ("0", "1")  # the labels of conversions
 POSTS_BESIDE_A_DRAFT = 500  # of which its level is taken, and whether rates or counts are meant
+LARGE_ROWS = 5_000  # whose refresh holds some 100 MB
+_LARGE = Lock()
 logger = logging.getLogger("raptorflow")
 
 
@@ -115,7 +119,9 @@ class ModelService:
     def _update(self, source: Source | None, run: Run, force: bool, promote: bool, key: ModelKey) -> UpdateResult:
         spec = load_spec(key.model_type)
         rows = self._rows(spec, key.workspace_id, source, run.as_of)
-        return self.refresh(key, spec, rows, run).update(force=force, promote=promote)
+        # What two chunks hold at once of large workspaces would add up, and their fits take turns anyway.
+        with _LARGE if len(rows.frame) >= LARGE_ROWS else nullcontext():
+            return self.refresh(key, spec, rows, run).update(force=force, promote=promote)
 
     def check_drift(
         self,

@@ -1,4 +1,4 @@
-"""What there is to choose from in a form now: workspaces, content types, experiments, experts."""
+"""What there is to choose from in a form now: workspaces, content types, experiments, model versions, experts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from tasks.experiments.service import ExperimentService
+from tasks.models.store import registered_versions
 from tasks.swarm.default_experts import default_experts
 from tasks.swarm.store import experts
 from tasks.warehouse import Warehouse, open_warehouse
@@ -20,6 +21,7 @@ class Menu(StrEnum):
     WORKSPACES = "workspaces"
     CONTENT_TYPES = "content types"
     EXPERIMENTS = "experiments"
+    VERSIONS = "model versions"
     EXPERTS = "experts"
 
 
@@ -53,5 +55,6 @@ OWNERS: dict[Menu, Callable[[Warehouse], list[str]]] = {
     Menu.WORKSPACES: _workspaces,
     Menu.CONTENT_TYPES: content_type_names,
     Menu.EXPERIMENTS: _experiments,
+    Menu.VERSIONS: registered_versions,
     Menu.EXPERTS: _experts,
 }

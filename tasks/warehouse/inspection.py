@@ -18,6 +18,7 @@ from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.experiment_design import contract_for, design_of, settled, with_metrics
 from tasks.warehouse.grain import summed
 from tasks.warehouse.mapping import Mapping, load_mapping
+from tasks.warehouse.mapping_suggestions import Suggestion, suggestions
 from tasks.warehouse.presets import Fit, best_fits, fit, nearest, preset_named, presets
 from tasks.warehouse.reading.containers import Container, chosen, containers, likeliest_encoding
 from tasks.warehouse.reading.excel_rows import read_sheet
@@ -62,6 +63,7 @@ class Inspection:
         uses: what becomes of each column.
         left_out: what is not read, and why.
         problems: what would stop it.
+        suggestions: where no preset fits, which of its columns could be which of ours.
         next_command: how to go on.
     """
 
@@ -79,6 +81,7 @@ class Inspection:
     left_out: list[str]
     problems: list[str]
     next_command: str
+    suggestions: dict[str, Suggestion]
     mapping: Mapping = field(repr=False, default_factory=Mapping)
 
 
@@ -127,6 +130,8 @@ def _heads(path: Path, encodings: Sequence[str]) -> list[Head]:
     try:
         tables = containers(path, encodings or ["utf-8"])
     except BadFileError:
+        if not path.is_file():
+            raise
         guess = likeliest_encoding(path.open("rb").read(1 << 16))
         if encodings or guess is None:
             raise
@@ -222,7 +227,8 @@ def _seen(
         contract, bound = contract_for(design), with_metrics(bound, design)
     read, left_out, problems = _as_read(path, contract, rows, bound)
     left_out = [*_left_out_tables(header, others), *left_out]
-    problems = [*_missing(contract, bound, columns, header), *problems]
+    could_be = {} if preset is not None or mapping.columns else suggestions(rows, contract)
+    problems = [*_missing(contract, bound, columns, header, could_be), *problems]
     return Inspection(
         path=path,
         container=_container(located),
@@ -237,7 +243,8 @@ def _seen(
         uses=list(_uses(contract, bound, columns)),
         left_out=left_out,
         problems=problems,
-        next_command=_next(path, contract, preset, mapping, bound),
+        next_command=_next(path, contract, preset, mapping, bound, bool(read)),
+        suggestions=could_be,
         mapping=mapping,
     )
 
@@ -298,7 +305,13 @@ def _left_out_tables(header: Header | None, others: Sequence[str]) -> Iterator[s
         yield f"other tables of the file: {', '.join(others)}"
 
 
-def _missing(contract: Contract, bound: Mapping, columns: Sequence[str], header: Header | None) -> Iterator[str]:
+def _missing(
+    contract: Contract,
+    bound: Mapping,
+    columns: Sequence[str],
+    header: Header | None,
+    could_be: dict[str, Suggestion],
+) -> Iterator[str]:
     there = {*columns, *bound.columns, *(["content_id"] if bound.id else [])}
     missing = [name for name in contract.required if name not in there]
     if missing == ["published_at"] and bound.is_preset:
@@ -307,6 +320,9 @@ def _missing(contract: Contract, bound: Mapping, columns: Sequence[str], header:
         yield "the file does not name its experiment: say --experiment NAME"
     elif missing:
         yield f"nothing says where {', '.join(missing)} come from: a mapping file has to"
+        if could_be:
+            pairs = [f"{name} could be {' + '.join(one.columns)}" for name, one in could_be.items()]
+            yield f"--write-mapping writes what it guesses, for you to judge: {', '.join(pairs)}"
     if header is not None and looks_like_values(header.names):
         yield "the first line looks like values, not like names of columns"
 
@@ -369,8 +385,10 @@ def _uses(contract: Contract, bound: Mapping, columns: Sequence[str]) -> Iterato
             yield ColumnUse(column, "left out", "")
 
 
-def _next(path: Path, contract: Contract, preset: str | None, mapping: Mapping, bound: Mapping) -> str:
-    if preset is None and not mapping.columns:
+def _next(
+    path: Path, contract: Contract, preset: str | None, mapping: Mapping, bound: Mapping, is_readable: bool
+) -> str:
+    if (preset is None and not mapping.columns) or (preset is not None and not is_readable):
         return f"raptorflow inspect {path} --write-mapping MAP.yaml"
     how = f"--preset {preset}" if preset is not None else "--mapping MAP.yaml"
     named = " --experiment NAME" if mapping.metrics and "experiment_name" not in bound.columns else ""

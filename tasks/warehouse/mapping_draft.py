@@ -1,4 +1,7 @@
-"""A mapping file to begin with: the preset that fits, or the columns to be named. Pure but for reading the preset."""
+"""A mapping file to begin with: the preset that fits, or the columns to be named, with what they could be.
+
+Pure but for reading the preset.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ from tasks.warehouse.contract import contract_of
 from tasks.warehouse.inspection import Inspection
 from tasks.warehouse.presets import preset_named
 
+ALSO_SAID = {"workspace_id": "COLUMN   # unless --workspace says it"}
+SAME_FOR_ALL = {"content_type": "{constant: social}", "channel": "{constant: NAME}"}
 
-def mapping_draft(seen: Inspection, kind: str = "content") -> str:
+
+def mapping_draft(seen: Inspection, kind: str) -> str:
     """The text of a mapping file for an inspected file; what nobody can know is left to be filled in."""
     if seen.preset is not None:
         own = preset_named(seen.preset).path.read_text(encoding="utf-8")
@@ -24,8 +30,18 @@ def mapping_draft(seen: Inspection, kind: str = "content") -> str:
         lines.append(f"skip_rows: {seen.header_line - 1}")
     lines += ["# timezone: Europe/Berlin   # of times that name none", "columns:"]
     for name, column in contract.columns.items():
-        need = "   # needed" if column.required else ""
-        lines.append(f"  # {name}: COLUMN{need}" if name not in ours else f"  # {name}: it has this column already")
+        needed = ["needed"] if column.required else []
+        if name in ours:
+            lines.append(f"  # {name}: it has this column already")
+        elif name in ALSO_SAID:
+            lines.append(f"  # {name}: {ALSO_SAID[name]}")
+        elif name in seen.suggestions:
+            one = seen.suggestions[name]
+            lines.append(f"  # {name}: {one.text}   # {'; '.join([*needed, f'perhaps: {one.reason}'])}")
+        else:
+            same = [f"or {SAME_FOR_ALL[name]} for all rows"] if name in SAME_FOR_ALL else []
+            why = "; ".join([*needed, *same])
+            lines.append(f"  # {name}: COLUMN" + (f"   # {why}" if why else ""))
     lines += [f"# its columns: {json.dumps(columns, ensure_ascii=False)}"]
     lines += ["# features: []   # those known before publication; the others are kept and are no features"]
     return "\n".join(lines) + "\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-SLICE_ROWS = 100_000
+SLICE_ROWS = 25_000
 
 Bounds = tuple[datetime | None, datetime | None]
 

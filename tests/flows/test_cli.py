@@ -163,7 +163,8 @@ def test_a_look_at_a_file_that_no_preset_fits_names_the_nearest(
     assert "nothing says where" in printed
     draft = (tmp_path / "map.yaml").read_text()
     assert "encoding: windows-1252" in draft
-    assert "# content_id: COLUMN   # needed" in draft
+    assert '# content_id: "Post ID"   # needed; perhaps: preset ' in draft
+    assert "# channel: COLUMN   # needed; or {constant: NAME} for all rows" in draft
 
 
 @pytest.mark.parametrize("agreed", [True, False])

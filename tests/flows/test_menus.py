@@ -18,7 +18,8 @@ from tasks.reporting.menus import MOST_CHOICES, OWNERS, Menu, choices
 from tasks.settings import get_settings
 from tasks.swarm.profiles import AgentRole
 from tasks.warehouse import Warehouse
-from tests.factories import content_row, store_content
+from tests.factories import START, content_row, store_content
+from tests.tasks.models.served_versions import let_serve
 
 ENTRYPOINTS = {entry["name"]: entry["entrypoint"] for entry in read_yaml("prefect.yaml")["deployments"]}
 FORMS = {name: form(load(entrypoint)) for name, entrypoint in ENTRYPOINTS.items()}
@@ -68,6 +69,8 @@ def test_every_field_that_names_what_is_there_has_a_menu_that_somebody_owns() ->
         ("pattern-learning", "workspace_ids", []),
         ("pattern-learning", "content_types", []),
         ("model-rollback", "workspace_id", [""]),
+        ("model-rollback", "target_version", [""]),
+        ("model-promotion", "version", [""]),
         ("debate-synthesis", "agent_roles", []),
     ],
 )
@@ -97,6 +100,7 @@ def test_the_choices_are_those_of_the_warehouse(stored: Warehouse) -> None:
         Menu.WORKSPACES: [],
         Menu.CONTENT_TYPES: [],
         Menu.EXPERIMENTS: [],
+        Menu.VERSIONS: [],
     }
     rows = [content_row(i, workspace_id=name, content_type=kind) for i, (name, kind) in enumerate(
         [("b", "blog"), ("a", "social"), ("a", "blog")])]  # fmt: skip
@@ -108,6 +112,10 @@ def test_the_choices_are_those_of_the_warehouse(stored: Warehouse) -> None:
     assert choices(Menu.WORKSPACES) == ["a", "b"]
     assert choices(Menu.CONTENT_TYPES) == ["blog", "social"]
     assert choices(Menu.EXPERIMENTS) == ["Subject lines"], "one name of two workspaces is one choice"
+    let_serve(stored, name="v_2", trained_at=START)
+    let_serve(stored, name="v_1")
+    let_serve(stored, name="v_0", status="rejected")
+    assert choices(Menu.VERSIONS) == ["v_1", "v_2"], "the newest first, and none that nothing can serve"
     assert "copywriting_ninja" in choices(Menu.EXPERTS)
 
 

@@ -59,9 +59,15 @@ def test_a_flow_takes_no_more_threads_than_cores_unless_a_person_says_so() -> No
 
 
 def test_a_cluster_that_cannot_reach_prefect_is_refused(tmp_path: Path) -> None:
-    environment = chain_environment("", tmp_path)
+    nowhere = chain_environment("", tmp_path)
+    elsewhere = {name: value for name, value in nowhere.items() if name != "PREFECT_API_URL"}
+    elsewhere |= {"RAPTORFLOW_DASK_ADDRESS": "tcp://127.0.0.1:9"}
     command = [sys.executable, "-m", "flows.cli", "run", "meta-learning", "--task-runner"]
-    for name, says in (("dask", "set PREFECT_API_URL"), ("dusk", "did you mean 'dask'?")):
+    for name, environment, says in (
+        ("dask", nowhere, "set PREFECT_API_URL"),
+        ("dask", elsewhere, "set PREFECT_API_URL"),
+        ("dusk", nowhere, "did you mean 'dask'?"),
+    ):
         ran = subprocess.run([*command, name], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert ran.returncode == 2, ran.stderr
         assert says in ran.stderr

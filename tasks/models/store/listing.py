@@ -17,6 +17,12 @@ from tasks.warehouse.schema import DriftCheck, ModelDeployment, ModelRollout, Mo
 SECONDS_A_DAY = 86_400
 
 
+def registered_versions(warehouse: Warehouse) -> list[str]:
+    """Names of the versions that can be made champion, of all workspaces, the newest first."""
+    names = select(ModelVersion.version_name).where(ModelVersion.status == REGISTERED)
+    return [row["version_name"] for row in warehouse.rows(names.order_by(ModelVersion.trained_at.desc()))]
+
+
 def list_models(warehouse: Warehouse, workspace_id: str | None = None) -> list[dict[str, Any]]:
     """Every version, newest first: registered or not, its part, its share of the predictions, and how good it is.
 

@@ -134,7 +134,9 @@ def _checked_kind(path: Path) -> tuple[str, str]:
     if not path.is_file():
         raise BadFileError(path, "not a file; name the files in it")
     if suffix not in SUFFIXES:
-        lines = "; of JSON one object a line, as .jsonl" if suffix == ".json" else ""
+        lines = (
+            "; of JSON one object a line, as .jsonl: jq -c '.[]' turns a list into that" if suffix == ".json" else ""
+        )
         raise BadFileError(path, f"unknown suffix '{path.suffix}', expected one of {OFFERED}{lines}")
     if path.stat().st_size == 0:
         raise BadFileError(path, "is empty")

@@ -1,0 +1,18 @@
+"""Memory that was freed goes back to the system: what a large workspace took is not held through the night."""
+
+from __future__ import annotations
+
+import ctypes
+
+MEBIBYTE = 1 << 20
+# glibc's numbers: room kept at the end of the heap; from what size on each array is a mapping of its own, which goes as
+# it is freed (unset, the bound rises to 32 MiB with the first such array); heaps, of which each thread would have one.
+LIMITS = {-1: 4 * MEBIBYTE, -3: MEBIBYTE, -8: 2}
+
+
+def let_memory_go() -> None:
+    """Tell the C library so, for this process; one that is not glibc is left as it is."""
+    set_limit = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_limit is not None:
+        for name, value in LIMITS.items():
+            set_limit(name, value)

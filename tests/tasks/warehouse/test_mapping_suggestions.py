@@ -1,0 +1,161 @@
+"""What a file's columns could be, where no preset fits: a person who takes the suggestions can read the file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tasks.warehouse.errors import BadFileError
+from tasks.warehouse.inspection import inspect_file
+from tasks.warehouse.mapping_draft import mapping_draft
+
+ROWS = 30
+
+
+def moment(i: int) -> datetime:
+    return datetime(2026, 3, 1, 9, 30) + timedelta(hours=17 * i)
+
+
+def table(path: Path, header: str, row: Callable[[int], str]) -> Path:
+    path.write_text("\n".join([header, *(row(i) for i in range(ROWS))]) + "\n", encoding="utf-8")
+    return path
+
+
+def campaigns(path: Path) -> Path:
+    """A sender of e-mails that no preset is for."""
+    return table(
+        path / "campaigns.csv",
+        "Campaign Name,Subject,List,Send Time,Total Recipients,Open Rate,Unique Opens,Unique Clicks,Campaign ID",
+        lambda i: f"C{i},Spring sale {i},News,{moment(i):%d-%m-%Y %H:%M:%S},5000,{i}.5%,{900 + i},{30 + i},01H{i:05d}",
+    )
+
+
+def schedule(path: Path) -> Path:
+    """A scheduler of posts; reactions are told by kind."""
+    return table(
+        path / "posts.csv",
+        "Date (GMT),Social network,Post permalink,Message,Impressions,Reactions,Comments,Shares",
+        lambda i: (
+            f"{moment(i):%Y-%m-%d %H:%M:%S},LINKEDIN,https://x.y/{i},Six words stand in this message {i},{i},1,2,3"
+        ),
+    )
+
+
+def listing(path: Path) -> Path:
+    """What an interface of a forum answers, one object a line."""
+    file = path / "forum.jsonl"
+    rows = [
+        {"id": f"t{i}", "title": f"Why {i}", "selftext": f"A text of some length, number {i}", "score": i,
+         "created_utc": int(moment(i).timestamp())}
+        for i in range(ROWS)
+    ]  # fmt: skip
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    return file
+
+
+def accepted(draft: str, zone: str, **constants: str) -> str:
+    """The draft by a person who takes every suggestion: its `#` taken away, constants filled in, the rest left out."""
+    draft = draft.replace("# timezone: Europe/Berlin", f"timezone: {zone}")
+    for name, value in constants.items():
+        draft = re.sub(rf"  # {name}: \w+", f"  {name}: {{constant: {value}}}", draft)
+    return re.sub(r"  # (\w+: (?:\"|{column|{sum).*)", r"  \1", draft)
+
+
+@pytest.mark.parametrize(
+    ("file", "constants", "expected"),
+    [
+        (
+            campaigns,
+            {"content_type": "email", "channel": "news"},
+            {"content_id": "01H00000", "title": "Spring sale 0", "published_at": "2026-03-01 09:30Z", "clicks": 30,
+             "impressions": 900, "engagements": 30},
+        ),
+        (
+            schedule,
+            {"content_type": "social", "channel": "linkedin"},
+            {"content_id": "https://x.y/0", "body": "Six words stand in this message 0", "impressions": 0,
+             "published_at": "2026-03-01 09:30Z", "engagements": 6},
+        ),
+        (
+            listing,
+            {"content_type": "social", "channel": "forum"},
+            {"content_id": "t0", "title": "Why 0", "body": "A text of some length, number 0",
+             "published_at": "2026-03-01 09:30Z"},
+        ),
+    ],
+)  # fmt: skip
+def test_who_takes_the_suggestions_can_read_the_file(
+    file: Callable[[Path], Path], constants: dict[str, str], expected: dict[str, object], tmp_path: Path
+) -> None:
+    path, mapping = file(tmp_path), tmp_path / "map.yaml"
+    seen = inspect_file(path)
+    assert seen.preset is None
+    mapping.write_text(accepted(mapping_draft(seen, "content"), "UTC", **constants))
+    again = inspect_file(path, mapping=mapping)
+    assert again.problems == []
+    assert again.rows[0].items() >= expected.items()
+
+
+def test_a_date_of_which_day_and_month_cannot_be_told_apart_is_a_question(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "Key,Posted on", lambda i: f"{i},0{1 + i % 9}/0{1 + i % 7}/2026 10:00")
+    one = inspect_file(path).suggestions["published_at"]
+    assert one.formats == ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M")
+    assert "or %m/%d/%Y %H:%M: its first values do not tell" in one.reason
+
+
+def test_what_nothing_tells_is_not_suggested(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "Alpha,Beta,Gamma", lambda i: f"{i % 3},x{i % 4},{i * i}")
+    seen = inspect_file(path)
+    assert seen.suggestions == {}
+    assert "# published_at: COLUMN   # needed" in mapping_draft(seen, "content")
+
+
+def test_what_holds_no_numbers_is_not_suggested_for_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [{"Post key": i, "Likes": {"count": i}, "Comments": i, "Impressions": f"{i}.5K"} for i in range(ROWS)]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    by_name = inspect_file(path).suggestions
+    assert by_name["impressions"].columns == ("Impressions",)
+    assert "engagements" not in by_name or by_name["engagements"].columns == ("Comments",)
+
+
+def test_a_hostile_name_of_a_column_stays_a_name(tmp_path: Path) -> None:
+    """A name with quotes and a line's end is one YAML text in the draft."""
+    path = tmp_path / "a.jsonl"
+    name = 'x"}\ncolumns: {a: b} # id'
+    path.write_text("\n".join(json.dumps({name: i, "when": moment(i).isoformat()}) for i in range(ROWS)))
+    seen = inspect_file(path)
+    mapping = tmp_path / "map.yaml"
+    mapping.write_text(accepted(mapping_draft(seen, "content"), "UTC", content_type="social", channel="x"))
+    assert [row["content_id"] for row in inspect_file(path, mapping=mapping).rows[:2]] == ["0", "1"]
+
+
+def test_the_draft_is_of_the_kind_that_was_asked_for(tmp_path: Path) -> None:
+    path = table(
+        tmp_path / "a.csv", "experiment_name,User ID,arm,time", lambda i: f"e,u{i},a,{moment(i):%Y-%m-%dT%H:%MZ}"
+    )
+    seen = inspect_file(path, "exposures")
+    draft = mapping_draft(seen, "exposures")
+    assert "kind: exposures" in draft
+    assert seen.suggestions["variant_name"].columns == ("arm",)
+
+
+def test_a_preset_that_fits_and_reads_nothing_leads_to_a_mapping_of_ones_own(tmp_path: Path) -> None:
+    path = table(
+        tmp_path / "a.csv",
+        "Beitrags-ID,Beschreibung,Veröffentlichungszeitpunkt,Permalink,Beitragsart,Datum,Aufrufe",
+        lambda i: f"{i},Hallo,{moment(i):%d.%m.%Y %H:%M},https://www.instagram.com/p/{i}/,IG-Bild,Lifetime,{i}",
+    )
+    seen = inspect_file(path)
+    assert (seen.preset, seen.rows) == ("meta-instagram", [])
+    assert seen.next_command == f"raptorflow inspect {path} --write-mapping MAP.yaml"
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BadFileError, match=r"nowhere\.csv: no such file"):
+        inspect_file(tmp_path / "nowhere.csv")
