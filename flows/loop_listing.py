@@ -46,7 +46,8 @@ def _workspaces(warehouse: Warehouse, workspace_id: str | None) -> list[str]:
 def _proposal(proposal: RankedExperiment) -> dict[str, Any]:
     candidate, worth = proposal.candidate, proposal.worth
     weeks = f"{worth.weeks} week{'s' * (worth.weeks != 1)}"
-    why = "drawn by lot" if proposal.by_lot else f"about {_two_digits(worth.net)} engagements in half a year"
+    each = f"{_two_digits(worth.per_10_000)} for 10,000 {candidate.unit}"  # what the order is by
+    why = "drawn by lot" if proposal.by_lot else f"{each}, about {_two_digits(worth.net)} engagements in half a year"
     return {
         "try": candidate.change,
         "from": candidate.source.replace("_", " ") + (f": {candidate.why}" if candidate.why else ""),
@@ -57,7 +58,7 @@ def _proposal(proposal: RankedExperiment) -> dict[str, Any]:
 
 def _two_digits(value: float) -> str:
     """An expectation, as exactly as it is known."""
-    return f"{float(f'{value:.2g}'):+,.0f}"
+    return f"{float(f'{value:.2g}'):+,.15g}"
 
 
 def _default(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,6 +99,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     warming.cancel()
     await app.state.tools.close()
+    await app.state.assignments.close()
     app.state.courier.stop()
     app.state.scoring.close()
     app.state.warehouse.close()

@@ -1,9 +1,13 @@
-"""Arms for units that come one by one, hundreds a second: those that wait together are written together.
+"""Arms for units that come one by one, hundreds a second: written at once, or together with those that wait.
 
-A unit's arm is answered once its exposure is stored, never before: what a page has shown, an outcome may come for. A
-transaction costs much the same for one unit and for fifty, so one thread takes all that wait, writes them in one, and
-answers all. Arms are `ExperimentService.assign_variants`'s, to the bit: it is what the thread calls. A unit that this
-process has seen keeps its arm for ever, so it is answered from memory.
+A unit's arm is answered once its exposure is stored, never before: what a page has shown, an outcome may come for. To
+SQLite one unit's transaction is less than handing it to a thread, which then takes
+the interpreter's lock from those who answer. So the event loop writes it itself, unless that would wait: for somebody
+else who writes, for what is not known of the experiment, or for PostgreSQL. Those units go to one thread; a transaction
+costs much the same for one and for fifty, so it takes all that wait, writes them in one, and answers all.
+
+Arms are `ExperimentService.assign_variants`'s, to the bit: it is what both call. A unit that this process has seen
+keeps its arm for ever, so it is answered from memory.
 """
 
 from __future__ import annotations
@@ -11,12 +15,14 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-import time
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from anyio import to_thread
 
 from service.answering import hand_back
 from service.first_imports import ONE_AT_A_TIME
@@ -27,11 +33,13 @@ from tasks.warehouse.database import UNAVAILABLE
 if TYPE_CHECKING:
     from service.rooms import Rooms
     from tasks.experiments.records import Assignment
+    from tasks.experiments.service import ExperimentService
 
 MOST_TOGETHER = 500
-MOST_WAITING = 20_000
 MOST_REMEMBERED = 200_000
 SECONDS_BETWEEN_ENTRIES = 1.0  # of the audit log, which counts assignments: each of them is a row of its own already
+SECONDS_IDLE = 1.0  # after which the thread lets go of its connection
+READ_AHEAD_SECONDS = 0.5  # before what is known of an experiment is too old, it is read again beside those who ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +57,25 @@ class Arrival:
 
 
 class AssignmentQueue:
-    """One a process; `assign` is called on the event loop, the rest happens in a thread of its own."""
+    """One a process; used on the event loop, but for what its thread does."""
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
         self._waiting: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+        self._handed_over = 0
         self._known: OrderedDict[tuple[str, str], Assignment] = OrderedDict()
         self._entries: Counter[tuple[Caller, str, str]] = Counter()
-        self._entries_due = 0.0
         self._thread: threading.Thread | None = None
+        self._experiments: ExperimentService | None = None  # once the thread has imported it
+        self._own_connection = ExitStack()
+        self._is_connected = False
+        self._beside: dict[str, asyncio.Task[None]] = {}  # reading ahead, by experiment, and writing the log
         self.stored = 0  # since the process started; what is answered from memory was counted before
 
     @property
     def waiting(self) -> int:
         """How many units wait."""
-        return self._waiting.qsize()
+        return self._handed_over
 
     async def assign(
         self,
@@ -87,23 +99,58 @@ class AssignmentQueue:
         known = self._known.get((experiment_id, unit_id))
         if known is not None:
             return known
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="assignments", daemon=True)
-            self._thread.start()
-        loop = asyncio.get_running_loop()
-        answer = loop.create_future()
+        answer = asyncio.get_running_loop().create_future()
         arrival = Arrival(caller, workspace_id, experiment_id, unit_id, segment, covariate, context, answer)
-        self._waiting.put(arrival)
-        arm = await arrival.answer
+        arms = self._at_once(arrival)
+        (arm,) = arms or [await self._handed(arrival)]
         if arm is not None:
-            self._remember((experiment_id, unit_id), arm)
+            self._known[experiment_id, unit_id] = arm
+            if len(self._known) > MOST_REMEMBERED:
+                self._known.popitem(last=False)
             self.stored += 1
         return arm
 
-    def _remember(self, place: tuple[str, str], arm: Assignment) -> None:
-        self._known[place] = arm
-        if len(self._known) > MOST_REMEMBERED:
-            self._known.popitem(last=False)
+    async def close(self) -> None:
+        """Write what the log has not yet, and let go of the warehouse."""
+        for task in self._beside.values():
+            task.cancel()
+        await asyncio.gather(*self._beside.values(), return_exceptions=True)
+        self._own_connection.close()
+        self._is_connected = False
+        if self._entries:
+            await self._write_entries()
+
+    def _at_once(self, arrival: Arrival) -> list[Assignment | None]:
+        """The arm, stored; nothing where that would wait."""
+        experiments = self._experiments
+        if self._handed_over or experiments is None or not self._rooms.warehouse.open().is_sqlite:
+            return []
+        left = experiments.seconds_known(arrival.experiment_id)
+        if left <= 0:
+            return []
+        if left < READ_AHEAD_SECONDS:
+            self._do_beside(arrival.experiment_id, partial(self._read_ahead, experiments, arrival.experiment_id))
+        try:
+            if not self._is_connected:
+                self._own_connection.enter_context(self._rooms.warehouse.open().one_writer(is_patient=False))
+                self._is_connected = True
+            arms = _assigned(experiments, [arrival])
+        except (*UNAVAILABLE, WarehouseError):
+            return []
+        self._note([arrival], arms)
+        return arms
+
+    async def _handed(self, arrival: Arrival) -> Assignment | None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="assignments", daemon=True)
+            self._thread.start()
+        self._handed_over += 1
+        arrival.answer.add_done_callback(self._is_answered)
+        self._waiting.put(arrival)
+        return await arrival.answer
+
+    def _is_answered(self, _answer: asyncio.Future[Assignment | None]) -> None:
+        self._handed_over -= 1
 
     def _work(self) -> None:
         while True:
@@ -111,14 +158,10 @@ class AssignmentQueue:
             with ExitStack() as stack:
                 with suppress(*UNAVAILABLE, WarehouseError):  # each batch says so by itself
                     stack.enter_context(self._rooms.warehouse.open().one_writer())
-                while arrivals or self._entries:
-                    self._answer_all(arrivals)
-                    arrivals = self._next(SECONDS_BETWEEN_ENTRIES)
-
-    def _answer_all(self, arrivals: Sequence[Arrival]) -> None:
-        for together in self._by_experiment(arrivals).values():
-            hand_back(together, self._answers(together))
-        self._log()
+                while arrivals:
+                    for together in self._by_experiment(arrivals).values():
+                        hand_back(together, self._answers(together))
+                    arrivals = self._next(SECONDS_IDLE)
 
     def _next(self, seconds: float | None) -> list[Arrival]:
         """All that wait, at least one; none where none came in so many seconds."""
@@ -146,38 +189,67 @@ class AssignmentQueue:
             from tasks.experiments.errors import WrongStateError  # with all that experiments import
 
         try:
-            arms = self._assigned(together)
+            self._experiments = self._rooms.experiments
+            arms = _assigned(self._experiments, together)
         except InputError as error:
             if len(together) == 1 or isinstance(error, WrongStateError):
                 return [error] * len(together)
             return [answer for one in together for answer in self._answers([one])]
         except Exception as error:  # noqa: BLE001 - told to all who wait, each of which answers with a problem
             return [error] * len(together)
-        for one, arm in zip(together, arms, strict=True):
-            self._entries[one.caller, one.workspace_id, one.experiment_id] += arm is not None
+        loop = together[0].answer.get_loop()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._note, together, arms)
         return list(arms)
 
-    def _assigned(self, together: Sequence[Arrival]) -> list[Assignment | None]:
-        return self._rooms.experiments.assign_variants(
-            together[0].experiment_id,
-            [one.unit_id for one in together],
-            [one.segment for one in together],
-            [one.covariate for one in together],
-            contexts=[one.context for one in together],
-        )
+    def _note(self, together: Sequence[Arrival], arms: Sequence[Assignment | None]) -> None:
+        """Have the log say within a second what was assigned."""
+        for one, arm in zip(together, arms, strict=True):
+            if arm is not None:
+                self._entries[one.caller, one.workspace_id, one.experiment_id] += 1
+        if self._entries:
+            self._do_beside("", self._log)
 
-    def _log(self) -> None:
-        if not self._entries or time.monotonic() < self._entries_due:
-            return
-        deeds = [
-            caller.deed(workspace_id, experiment_id, count)
-            for (caller, workspace_id, experiment_id), count in self._entries.items()
-            if count
-        ]
-        self._entries_due = time.monotonic() + SECONDS_BETWEEN_ENTRIES
+    def _do_beside(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if name not in self._beside:
+            self._beside[name] = asyncio.create_task(self._done(name, work))
+
+    async def _done(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            if deeds:
+            await work()
+        finally:
+            del self._beside[name]
+
+    async def _log(self) -> None:
+        while self._entries:
+            await asyncio.sleep(SECONDS_BETWEEN_ENTRIES)
+            await self._write_entries()
+
+    async def _write_entries(self) -> None:
+        entries, self._entries = self._entries, Counter()
+        deeds = [caller.deed(workspace, experiment, n) for (caller, workspace, experiment), n in entries.items()]
+        try:
+            if self._is_connected:
                 self._rooms.access.log(deeds)
+            else:
+                await to_thread.run_sync(self._rooms.access.log, deeds)
         except Exception:  # noqa: BLE001 - a warehouse that is locked or away now takes them next time
+            self._entries.update(entries)
             return
-        self._entries.clear()
+        with suppress(*UNAVAILABLE, WarehouseError):  # the next one does it
+            await to_thread.run_sync(self._rooms.warehouse.open().copy_log_back)
+
+    @staticmethod
+    async def _read_ahead(experiments: ExperimentService, experiment_id: str) -> None:
+        with suppress(*UNAVAILABLE, WarehouseError, InputError):  # who asks once it is too old is told
+            await to_thread.run_sync(experiments.read_plan, experiment_id)
+
+
+def _assigned(experiments: ExperimentService, together: Sequence[Arrival]) -> list[Assignment | None]:
+    return experiments.assign_variants(
+        together[0].experiment_id,
+        [one.unit_id for one in together],
+        [one.segment for one in together],
+        [one.covariate for one in together],
+        contexts=[one.context for one in together],
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.problems import ProblemError
-from service.security_headers import App, Message, Receive, Scope, Send
+from service.security_headers import App, Message, Receive, Scope, Send, for_requests
 
 MOST_BYTES = 4 * 10**6
 TOO_LONG = "a request is at most 4 MB; send it in parts"
@@ -15,11 +15,9 @@ class BodyLimit:
     def __init__(self, app: App) -> None:
         self._app = app
 
+    @for_requests
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on what is short enough."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > MOST_BYTES:
             await ProblemError(413, TOO_LONG, headers={"Connection": "close"}).response()(scope, receive, send)

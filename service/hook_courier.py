@@ -1,13 +1,18 @@
-"""Delivers webhooks while the service runs, in a thread of its own."""
+"""Rings webhooks where drift is seen as it happens, and delivers all, in a thread of its own while the service runs."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from typing import TYPE_CHECKING
 
 from service.first_imports import ONE_AT_A_TIME
 from service.warehouse_access import WarehouseAccess
 from tasks.errors import RaptorflowError
+from tasks.warehouse.outbox import HookEvent, workspaces_told
+
+if TYPE_CHECKING:
+    from tasks.models.drift_alarm import DriftAlarm
 
 SECONDS_BETWEEN_ROUNDS = 5.0
 
@@ -17,6 +22,7 @@ class HookCourier:
 
     def __init__(self, access: WarehouseAccess) -> None:
         self._access, self._is_over = access, threading.Event()
+        self._alarm: DriftAlarm | None = None
 
     def start(self) -> None:
         """Begin; the first round comes after the first pause, so that requests are answered first."""
@@ -36,7 +42,15 @@ class HookCourier:
             from tasks.hooks import HookService
 
         try:
-            HookService(self._access.open()).deliver()
+            warehouse = self._access.open()
+            if self._alarm is None and workspaces_told(warehouse, HookEvent.DRIFT_DETECTED):
+                with ONE_AT_A_TIME:  # a second of imports, for those who want to be told
+                    from tasks.models.drift_alarm import DriftAlarm
+
+                self._alarm = DriftAlarm(warehouse)
+            if self._alarm is not None:
+                self._alarm.ring()
+            HookService(warehouse).deliver()
         except RaptorflowError as problem:
             logging.getLogger(__name__).warning("webhooks wait: %s", problem)
         except Exception:  # a thread that dies would tell nobody anything, until the service is started again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx
 from service.problems import unavailable
 
 SECONDS = 10.0
+NOT_PREFECT = "what answers at PREFECT_API_URL is no Prefect server; `raptorflow up` starts one"
 MOST_PAUSED = 50
 PAUSED = {"state": {"type": {"any_": ["PAUSED"]}}}
 
@@ -18,7 +20,7 @@ def prefect_client(seconds: float = SECONDS) -> httpx.Client:
     """A client of the platform's server.
 
     Args:
-        seconds: to wait for an answer.
+        seconds: to wait for the whole of an answer.
 
     Raises:
         ProblemError: 503 where none is known.
@@ -28,26 +30,32 @@ def prefect_client(seconds: float = SECONDS) -> httpx.Client:
         raise unavailable("no Prefect server is known here; `raptorflow up` starts one")
     user, _, password = login.partition(":")
     # Certificates of authorities take 20 ms to read; an address without TLS shows none.
-    transport = _Answering(verify=address.startswith("https:"))
+    transport = _Answering(seconds, is_verified=address.startswith("https:"))
     try:
-        return httpx.Client(
-            base_url=address, auth=(user, password) if login else None, timeout=seconds, transport=transport
-        )
+        return httpx.Client(base_url=address, auth=(user, password) if login else None, transport=transport)
     except httpx.InvalidURL as error:
         raise unavailable("PREFECT_API_URL is no address; it looks like http://127.0.0.1:4200/api") from error
 
 
-class _Answering(httpx.HTTPTransport):
-    """Says in our words that the server does not answer."""
+class _Answering(httpx.BaseTransport):
+    """Says in our words that the server does not answer in time: all of its answer, however slowly it drips."""
+
+    def __init__(self, seconds: float, *, is_verified: bool) -> None:
+        self._seconds, self._is_verified = seconds, is_verified
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request, and read all of its answer: a server may also fall silent in the middle of one."""
+        """Send one request, and read all of its answer."""
         try:
-            answer = super().handle_request(request)
-            answer.read()
-            return answer
-        except (httpx.TransportError, httpx.DecodingError) as error:
+            answer = asyncio.run(asyncio.wait_for(self._read(request), self._seconds))
+        except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
             raise unavailable("the Prefect server does not answer now; send the same again") from error
+        return httpx.Response(answer.status_code, content=answer.content)
+
+    async def _read(self, request: httpx.Request) -> httpx.Response:
+        async with httpx.AsyncHTTPTransport(verify=self._is_verified) as transport:
+            answer = await transport.handle_async_request(request)
+            await answer.aread()
+            return answer
 
 
 def sound(answer: httpx.Response) -> Any:
@@ -57,7 +65,15 @@ def sound(answer: httpx.Response) -> Any:
     try:
         return answer.json()
     except (ValueError, RecursionError) as error:
-        raise unavailable("what answers at PREFECT_API_URL is no Prefect server; `raptorflow up` starts one") from error
+        raise unavailable(NOT_PREFECT) from error
+
+
+def sound_object(answer: httpx.Response) -> dict[str, Any]:
+    """One thing that it answered, which has an id; 503 for anything else."""
+    thing = sound(answer)
+    if not isinstance(thing, dict) or not isinstance(thing.get("id"), str):
+        raise unavailable(NOT_PREFECT)
+    return thing
 
 
 def paused_runs(seconds: float) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +23,8 @@ from tasks.warehouse.database import UNAVAILABLE
 KIND = "application/problem+json"
 RETRY_SECONDS = 2
 MOST_FIELDS = 20
+LONGEST_WORDS = 600
+FIXES = {"finite_number": "leave out what was not measured"}  # by pydantic's kinds of error that say none themselves
 SECONDS_BETWEEN_WARNINGS = 60.0
 BUSY = "the warehouse is busy or away; send the same request again"
 ASKED_FOR = ("workspace", "experiment", "debate", "key")  # what stands in an address; other names are input
@@ -47,8 +49,9 @@ class ProblemError(Exception):
         errors: Iterable[dict[str, str]] = (),
         headers: dict[str, str] | None = None,
     ) -> None:
-        self.status, self.detail, self.errors, self.headers = status, detail, list(errors), headers or {}
-        super().__init__(detail)
+        self.status, self.detail, self.headers = status, shortened(detail), headers or {}
+        self.errors = [{name: shortened(text) for name, text in error.items()} for error in errors]
+        super().__init__(self.detail)
 
     def response(self) -> JSONResponse:
         """The answer that says so."""
@@ -96,6 +99,12 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+def shortened(words: str) -> str:
+    """A sentence without the middle of what somebody sent that it repeats: its beginning says what, its end the fix."""
+    half = LONGEST_WORDS // 2
+    return words if len(words) <= LONGEST_WORDS else f"{words[:half]} … {words[-half:]}"
+
+
 def not_found(what: str) -> ProblemError:
     """The one answer to an id that is not there and to one of another workspace."""
     return ProblemError(404, f"no such {what}, or not one that this key may read")
@@ -124,7 +133,7 @@ async def _of_problem(_request: Request, error: Exception) -> JSONResponse:
 
 async def _of_validation(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": _place(one["loc"]), "problem": str(one["msg"])} for one in error.errors()[:MOST_FIELDS]]
+    errors = [{"field": _place(one["loc"]), "problem": _words(one)} for one in error.errors()[:MOST_FIELDS]]
     first = f"{errors[0]['field']}: {errors[0]['problem']}" if errors else "the request cannot be read"
     return ProblemError(422, first, errors=errors).response()
 
@@ -191,6 +200,11 @@ _seldom = _Seldom()
 async def _of_anything(_request: Request, error: Exception) -> JSONResponse:
     logger.error("internal error", exc_info=error)
     return ProblemError(500, "internal error; the service's log holds the reason").response()
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    fix = FIXES.get(error["type"])
+    return f"{error['msg']}; {fix}" if fix else str(error["msg"])
 
 
 def _place(where: Iterable[Any]) -> str:

@@ -10,7 +10,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 
-from service.security_headers import App, Message, Receive, Scope, Send
+from service.security_headers import App, Message, Receive, Scope, Send, for_requests
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 NOT_A_ROUTE = "none"
@@ -22,11 +22,9 @@ class RequestFigures:
     def __init__(self, app: App, figures: Figures) -> None:
         self._app, self._figures = app, figures
 
+    @for_requests
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on, and count when the answer begins."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         began, status = time.perf_counter(), 500
 
         async def sending(message: Message) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import wraps
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -10,6 +11,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Method = Callable[[Any, Scope, Receive, Send], Awaitable[None]]
 
 # Scripts and styles are files of ours: an attribute such as onclick, or text that becomes markup, runs nothing.
 POLICY = "; ".join(
@@ -35,17 +37,25 @@ HEADERS = (
 )
 
 
+def for_requests(method: Method) -> Method:
+    """A middleware's method that is called for HTTP alone: what else there is, such as the start, is handed on."""
+
+    @wraps(method)
+    async def called(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
+        await (method(self, scope, receive, send) if scope["type"] == "http" else self._app(scope, receive, send))
+
+    return called
+
+
 class SecurityHeaders:
     """ASGI middleware; what an answer says itself stays as it is."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
+    @for_requests
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on, and add to the answer's headers."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":

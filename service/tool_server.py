@@ -6,6 +6,8 @@ The library is imported where it is used: a second, which no request of the API 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -71,7 +73,9 @@ def tool_server(tools: ApiTools, keys: Keys) -> Server[Any]:
         return types.ListToolsResult(tools=[_described(tool) for tool in tools.known_to(scopes)])
 
     async def call_tool(context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-        went_well, text = await tools.call(params.name, params.arguments or {}, keys(context.request))
+        request = context.request  # None on standard input
+        came_from = None if request is None or request.client is None else tuple(request.client)
+        went_well, text = await tools.call(params.name, params.arguments or {}, keys(request), came_from)
         return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=not went_well)
 
     return Server(NAME, instructions=INSTRUCTIONS, on_list_tools=list_tools, on_call_tool=call_tool)
@@ -103,6 +107,8 @@ def serve_agent(app: FastAPI, key: str, *, writes: bool) -> None:
 
 
 async def _serve_agent(app: FastAPI, tools: ApiTools, headers: Mapping[str, str]) -> None:
+    # A line that is waited for cannot be given up, so Ctrl-C would end nothing before the agent says another word.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _leave, app)
     await scopes_of(tools, headers)
     from mcp.server.stdio import stdio_server
 
@@ -113,6 +119,13 @@ async def _serve_agent(app: FastAPI, tools: ApiTools, headers: Mapping[str, str]
     async with stdio_server() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
     await asyncio.gather(*app.state.debates, return_exceptions=True)  # that were begun go on to their end
+
+
+def _leave(app: FastAPI) -> None:
+    """End this process now; what was acknowledged is stored, and a debate under way can be resumed."""
+    app.state.scoring.close()
+    app.state.warehouse.close()
+    os._exit(128 + signal.SIGINT)
 
 
 class ToolsOverHttp:
@@ -169,5 +182,5 @@ class ToolsOverHttp:
 
 
 def _key_of_request(request: Request) -> dict[str, str]:
-    names = ("authorization", "x-api-key")
+    names = ("authorization", "x-api-key", "x-actor")
     return {name: request.headers[name] for name in names if name in request.headers}

@@ -31,6 +31,7 @@ PREFIX = "/v1/"
 BODY, PATH, QUERY, HEADER = "body", "path", "query", "header"
 STREAM = "text/event-stream"  # what goes on for ever is no answer to an agent
 HERE = "http://127.0.0.1"
+NOWHERE = ("", 0)  # no address, so none of a trusted proxy
 SECONDS = 90.0
 LONGEST_WORDS, LONGEST_TEXT = 300, 4000
 Json = dict[str, Any]
@@ -109,13 +110,20 @@ class ApiTools:
         held = set(scopes)
         return [tool for tool in self._tools.values() if tool.scope in held]
 
-    async def call(self, name: str, arguments: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[bool, str]:
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        headers: Mapping[str, str],
+        came_from: tuple[str, int] | None = None,
+    ) -> tuple[bool, str]:
         """Whether it went well, and the answer: JSON, or in one line what is wrong.
 
         Args:
             name: of a tool.
             arguments: as the agent gave them.
-            headers: of the request: its key.
+            headers: of the request: its key, and for whom it asks.
+            came_from: the address that sent the call, which decides whether it may say for whom; None: this process.
         """
         tool = self._tools.get(name)
         if tool is None:
@@ -124,12 +132,12 @@ class ApiTools:
             wanted = tool.request(arguments)
         except ToolCallError as error:
             return False, str(error)
-        answer = await self.ask(wanted | {"headers": wanted["headers"] | dict(headers)})
+        answer = await self.ask(wanted | {"headers": wanted["headers"] | dict(headers)}, came_from)
         return (True, answer.text) if answer.is_success else (False, _problem(answer))
 
-    async def ask(self, request: Mapping[str, Any]) -> httpx.Response:
+    async def ask(self, request: Mapping[str, Any], came_from: tuple[str, int] | None = None) -> httpx.Response:
         """Send one request to the application, in this process."""
-        transport = httpx.ASGITransport(self._handled, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(self._handled, raise_app_exceptions=False, client=came_from or NOWHERE)
         async with httpx.AsyncClient(transport=transport, base_url=HERE, timeout=SECONDS) as client:
             return await client.request(**request)
 

@@ -237,6 +237,7 @@ def rule_in_words(rule: Iterable[Condition]) -> str:
     return ", ".join(condition.words for condition in rule)
 
 
+<<<<<<< HEAD
 def in_a_sentence(rule: Iterable[Condition]) -> str:
     """Completes 'content that …' where the sentence goes on, or lists more than one rule."""
     return AND.join(condition.words for condition in rule)
@@ -251,6 +252,19 @@ def leaving_off(content: str, rule: Sequence[Condition]) -> str:
     if all(opposites):
         return f"{content} that {OR.join(map(str, opposites))}"
     return f"avoiding {content} that {in_a_sentence(rule)}"
+=======
+def value_in_words(feature: str, value: bool | float | str) -> str:
+    """Completes 'content that …' for content whose feature is set to a value."""
+    if isinstance(value, bool | str):
+        return Condition(feature, "==", value).words
+    is_whole = float(value).is_integer()
+    if is_whole and (feature == "local_hour" or (feature == "local_weekday" and 0 <= value < len(WEEKDAYS))):
+        return Condition(feature, "==", int(value)).words
+    described = BY_NAME.get(feature)
+    if described is None or described.kind != "count":
+        return f"has {_spaced(feature)} {_amount(feature, value)}"
+    return described.absent_words if feature in COUNTED and value == 0 else _range_in_words(feature, value, value + 1)
+>>>>>>> h/service
 
 
 def _label_in_words(feature: str, value: str) -> str:
@@ -267,7 +281,8 @@ def _range_in_words(feature: str, low: float, high: float) -> str:
     if described is None or described.kind != "count":
         return f"has {_spaced(feature)} between {_amount(feature, low)} and {_amount(feature, high)}"
     most = high - 1  # a count: the upper end is exclusive
-    unit = UNITS.get(feature, _spaced(feature)) + PARTS.get(feature, "")
+    unit = UNITS.get(feature, _spaced(feature))
+    unit = (unit.removesuffix("s") if low == most == 1 else unit) + PARTS.get(feature, "")
     return f"has {low:g} to {most:g} {unit}" if most > low else f"has {low:g} {unit}"
 
 

@@ -49,9 +49,7 @@ def take_in(home: Path, files: Mapping[str, Path]) -> None:
         MlflowClient(get_settings().mlflow_tracking_uri).search_experiments()
 
 
-def posts(
-    workspaces: int, days: int, prefix: str = "w", *, first: int = 0, hours: float = 12
-) -> list[dict[str, Any]]:
+def posts(workspaces: int, days: int, prefix: str = "w", *, first: int = 0, hours: float = 12) -> list[dict[str, Any]]:
     """Two posts a day, or one in so many hours, of workspaces, from this number on, whose questions double their
     engagement."""
     rng = np.random.default_rng(8 + first)

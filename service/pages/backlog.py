@@ -77,10 +77,12 @@ def _shown(proposal: RankedExperiment) -> dict[str, Any]:
         "gain": _two_digits(worth.gain),
         "size": f"{worth.units_per_arm:,} {one.unit} an arm, {weeks} of {HORIZON_WEEKS}",
         "why": why,
+        "unit": one.unit,
         "worth": _two_digits(worth.net, "+"),
+        "worth_each": _two_digits(worth.per_10_000, "+"),
     }
 
 
 def _two_digits(value: float, sign: str = "") -> str:
     """An expectation, as exactly as it is known."""
-    return f"{float(f'{value:.2g}'):{sign},.0f}"
+    return f"{float(f'{value:.2g}'):{sign},.15g}"

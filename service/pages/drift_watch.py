@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from anyio import move_on_after, to_thread
 from starlette.responses import StreamingResponse
 
 from service.first_imports import ONE_AT_A_TIME
-from service.security_headers import Send
+from service.problems import unavailable
+from service.security_headers import Receive, Scope, Send
 from service.warehouse_access import WarehouseAccess
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ SECONDS_BETWEEN_READINGS = 1.0
 SECONDS_OF_SILENCE = 15.0  # after which a word is sent, so that proxies keep the line and who has gone is noticed
 LONGEST_SECONDS = 600.0  # a browser comes again by itself; a line that nobody reads is not kept for ever
 MOST_VIEWERS = 500
+NO_PLACE = "too many people watch models now; load the page again later"
 logger = logging.getLogger("raptorflow.service")
 
 
@@ -55,16 +58,22 @@ class DriftWatch:
     def __init__(self, access: WarehouseAccess) -> None:
         self._access = access
         self._channels: dict[ModelKey, Channel] = {}
+        self._places = 0
 
     @property
     def viewers(self) -> int:
         """How many look now."""
         return sum(channel.viewers for channel in list(self._channels.values()))
 
-    @property
-    def is_full(self) -> bool:
-        """Whether nobody more can look now."""
-        return self.viewers >= MOST_VIEWERS
+    @contextmanager
+    def place(self) -> Iterator[bool]:
+        """A place for one viewer; False where there is none. On the event loop, so that no two take the last one."""
+        has_one = self._places < MOST_VIEWERS
+        self._places += has_one
+        try:
+            yield has_one
+        finally:
+            self._places -= has_one
 
     async def events(self, key: ModelKey) -> AsyncIterator[bytes]:
         """What one viewer is sent: the strip now, and each time it changes."""
@@ -116,6 +125,19 @@ class DriftWatch:
 
 class StripResponse(StreamingResponse):
     """Strips as an answer. Who reads nothing holds up what makes them, which then cannot end by itself."""
+
+    def __init__(self, watch: DriftWatch, key: ModelKey) -> None:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        super().__init__(watch.events(key), media_type="text/event-stream", headers=headers)
+        self._watch = watch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, as long as there is room for one more."""
+        with self._watch.place() as has_one:
+            if has_one:
+                await super().__call__(scope, receive, send)
+            else:
+                await unavailable(NO_PLACE).response()(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
         """Send all strips, or leave whoever reads none of them."""

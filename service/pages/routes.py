@@ -12,7 +12,6 @@ from service.pages.drift_watch import DriftWatch, StripResponse
 from service.pages.names import Identifier, instant_of
 from service.pages.page_route import PageRoute
 from service.pages.rendering import page
-from service.problems import ProblemError
 from service.warehouse_access import OpenWarehouse
 
 LONGEST_TEXT = 200
@@ -169,10 +168,7 @@ def model_live(request: Request, warehouse: OpenWarehouse, workspace_id: Identif
 
     watch: DriftWatch = request.app.state.watch
     key = known_model(warehouse, workspace_id, model_type)
-    if watch.is_full:
-        raise ProblemError(503, "Too many people watch models now. Load the page again later.")
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StripResponse(watch.events(key), media_type="text/event-stream", headers=headers)
+    return StripResponse(watch, key)
 
 
 @router.get("/debates")

@@ -31,8 +31,9 @@ def sentence(text: str) -> str:
 
 
 def words(name: object) -> str:
-    """A name of ours as words: 'no_difference' is 'no difference'."""
-    return str(name).replace("_", " ")
+    """A name of ours as words: 'no_difference' is 'no difference', 'TONE_CLASSIFIER' is 'tone classifier'."""
+    text = str(name)
+    return "A/B test" if text == "ab_test" else (text.lower() if text.isupper() else text).replace("_", " ")
 
 
 def instant(value: datetime | None) -> str:

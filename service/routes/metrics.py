@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from tasks.warehouse import Warehouse
 
 SECONDS_KEPT = 60.0  # of what drifts: a scrape every second asks the warehouse once a minute
-ACTIVE = timedelta(days=2)
-MOST_MODELS = 500
 logger = logging.getLogger("raptorflow.service")
 router = APIRouter(include_in_schema=False)
 
@@ -107,12 +105,14 @@ class ServiceMetrics:
 def _drift_by_type(warehouse: Warehouse) -> Counter[tuple[str, str]]:
     """How many of the models that were used lately are at each level, of the versions that serve."""
     with ONE_AT_A_TIME:
+        from tasks.models.drift_alarm import MOST_MODELS, USED_WITHIN
         from tasks.models.service import ModelService
         from tasks.models.store import used_since
 
     models, counts = ModelService(warehouse), Counter[tuple[str, str]]()
-    for key in used_since(warehouse, datetime.now(UTC) - ACTIVE, MOST_MODELS):
-        _, stream = models.drift_stream(key)
-        if stream is not None:
-            counts[key.model_type.value, stream.status] += 1
+    with warehouse.read_once():
+        for key in used_since(warehouse, datetime.now(UTC) - USED_WITHIN, MOST_MODELS):
+            _, stream = models.drift_stream(key)
+            if stream is not None:
+                counts[key.model_type.value, stream.status] += 1
     return counts

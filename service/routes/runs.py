@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from service.callers import Admin, Reader
-from service.prefect_api import prefect_client, sound
+from service.prefect_api import prefect_client, sound_object
 from service.problems import ProblemError, not_found, unavailable
 from service.routes.answers import Body, tagged
 
@@ -53,10 +53,10 @@ def start_run(
         }
         if idempotency_key is not None:
             wanted["idempotency_key"] = f"{workspace_id}/{idempotency_key}"
-        started = prefect.post(f"/deployments/{sound(answer)['id']}/create_flow_run", json=wanted)
+        started = prefect.post(f"/deployments/{sound_object(answer)['id']}/create_flow_run", json=wanted)
     if started.status_code in (409, 422):
         raise ProblemError(422, "the flow's form refuses these options; its page in Prefect shows what it takes")
-    run = sound(started)
+    run = sound_object(started)
     caller.record(workspace_id, f"{body.deployment}: {run['id']}")
     where = f"/v1/runs/{run['id']}"
     return JSONResponse(_shown(run), 202, {"Location": where})
@@ -69,8 +69,9 @@ def read_run(
     """How a run stands that was started here for a workspace the key opens."""
     with prefect_client() as prefect:
         answer = prefect.get(f"/flow_runs/{run_id}")
-    run = {} if answer.status_code == 404 else sound(answer)
-    if not {_tag(name) for name in caller.workspaces} & set(run.get("tags", ())):
+    run = {} if answer.status_code == 404 else sound_object(answer)
+    tags = run.get("tags")
+    if not isinstance(tags, list) or not any(_tag(name) in tags for name in caller.workspaces):
         raise not_found("run")
     return tagged(request, _shown(run))
 

@@ -378,16 +378,32 @@ class ExperimentService:
         kept = self._plans.get(experiment_id)
         if kept is not None and time.monotonic() < kept[0]:
             return kept[1]
-        experiment, variants, _ = self.store.definitions.find(experiment_id)
-        if experiment["status"] != RUNNING:
-            is_draft = experiment["status"] == DRAFT
-            fix = start_it(experiment_id) if is_draft else "serve its winner, or create another"
-            raise WrongStateError(experiment_id, experiment["status"], "units are assigned while it runs", fix)
-        if experiment["design"].get("assigned_elsewhere"):
-            fix = "ingest them with `raptorflow ingest exposures FILE`"
-            raise WrongStateError(experiment_id, "assigned elsewhere", "its units come with their arms", fix)
-        epoch, ranges = self.store.assignments.epochs(experiment_id)[-1], self.store.layers.ranges(experiment_id)
-        policy = self.store.policies.of_epoch(experiment_id, epoch["epoch"])
+        return self.read_plan(experiment_id)
+
+    def seconds_known(self, experiment_id: str) -> float:
+        """How long its plan holds still; 0 where arms take more than that and one write: a policy's, or a holdout's."""
+        until, plan = self._plans.get(experiment_id, (0.0, None))
+        if plan is None or plan.policy is not None or plan.holdout is not None:
+            return 0.0
+        return until - time.monotonic()
+
+    def read_plan(self, experiment_id: str) -> AssignmentPlan:
+        """The plan as it is now, and for a second from now.
+
+        Raises:
+            WrongStateError: if it does not run.
+        """
+        with self.store.warehouse.read_once():
+            experiment, variants, _ = self.store.definitions.find(experiment_id)
+            if experiment["status"] != RUNNING:
+                is_draft = experiment["status"] == DRAFT
+                fix = start_it(experiment_id) if is_draft else "serve its winner, or create another"
+                raise WrongStateError(experiment_id, experiment["status"], "units are assigned while it runs", fix)
+            if experiment["design"].get("assigned_elsewhere"):
+                fix = "ingest them with `raptorflow ingest exposures FILE`"
+                raise WrongStateError(experiment_id, "assigned elsewhere", "its units come with their arms", fix)
+            epoch, ranges = self.store.assignments.epochs(experiment_id)[-1], self.store.layers.ranges(experiment_id)
+            policy = self.store.policies.of_epoch(experiment_id, epoch["epoch"])
         plan = AssignmentPlan.of(experiment, variants, epoch, ranges, policy)
         self._plans[experiment_id] = (time.monotonic() + PLAN_SECONDS, plan)
         return plan

@@ -66,15 +66,19 @@ class Warehouse:
                     yield held
 
     @contextmanager
-    def one_writer(self) -> Iterator[None]:
+    def one_writer(self, *, is_patient: bool = True) -> Iterator[None]:
         """Let all write transactions that this thread begins meanwhile share one connection.
 
-        On SQLite only, where opening the file takes a third of a small transaction; PostgreSQL's are kept anyway.
+        Opening SQLite's file takes a third of a small transaction, as does seeing that one to PostgreSQL still stands.
+
+        Args:
+            is_patient: False for SQLite's on an event loop: who finds that somebody else writes is told at once, and
+                copying the log back, which waits for the disk, is left to `copy_log_back`.
         """
-        if not self.is_sqlite:
-            yield
-            return
         with _reachable(self.url), self.engine.connect() as connection:
+            if not is_patient:
+                for pragma in ("busy_timeout=0", "wal_autocheckpoint=0"):
+                    connection.connection.cursor().execute(f"PRAGMA {pragma}")
             self._held.connection = connection
             try:
                 yield
@@ -83,7 +87,11 @@ class Warehouse:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A connection to read with; takes no write lock."""
+        """A connection to read with, within `read_once` its own; takes no write lock."""
+        url, reading = _READING.get()
+        if reading is not None and url == self.url:
+            yield reading
+            return
         with _reachable(self.url), self.engine.connect() as connection:
             yield connection.execution_options(raptorflow_read=True)
 
@@ -113,10 +121,14 @@ class Warehouse:
         with closing(self.engine.raw_connection()):
             yield
 
+    def copy_log_back(self) -> None:
+        """Copy SQLite's write-ahead log into its file as far as nobody needs it; whoever writes goes on meanwhile."""
+        if self.is_sqlite:
+            with closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def rows(self, statement: Executable, within: Connection | None = None) -> list[dict[str, Any]]:
         """Few rows as dictionaries, on a connection of their own or within one; for frames use `read`."""
-        url, reading = _READING.get()
-        within = within or (reading if url == self.url else None)
         with nullcontext(within) if within is not None else self.connect() as connection:
             return [dict(row) for row in connection.execute(statement).mappings()]
 

@@ -29,6 +29,12 @@ class HookEvent(StrEnum):
     PATTERNS_FOUND = "raptorflow.patterns.found"
 
 
+def workspaces_told(warehouse: Warehouse, event: HookEvent) -> frozenset[str]:
+    """Workspaces of which a hook wants this event."""
+    hooks = warehouse.rows(select(Webhook.workspace_id, Webhook.events).where(Webhook.revoked_at.is_(None)))
+    return frozenset(row["workspace_id"] for row in hooks if event.value in row["events"])
+
+
 def tell_hooks(
     warehouse: Warehouse,
     connection: Connection,

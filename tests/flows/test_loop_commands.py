@@ -63,7 +63,13 @@ def loop(raptorflow: Command) -> Command:
 def test_the_backlog_says_what_to_try_how_large_and_what_it_is_worth(loop: Command) -> None:
     status, printed, _ = loop("backlog", "-w", "acme")
     assert status == 0
-    for words in ("includes emojis", "engagements in half a year", "impressions an arm", "week"):
+    for words in (
+        "includes emojis",
+        "for 10,000 impressions",
+        "engagements in half a year",
+        "impressions an arm",
+        "week",
+    ):
         assert words in " ".join(printed.split())
     (proposal,) = json.loads(loop("backlog", "--json")[1])
     assert (proposal["workspace"], proposal["place"], proposal["source"]) == ("acme", 1, "pattern")
@@ -78,7 +84,7 @@ def test_defaults_say_since_when_and_because_of_what(loop: Command) -> None:
     write_decision(Warehouse(), 0.049, 2, {"emoji_count": 1})
     status, printed, _ = loop("defaults", "-w", "acme")
     assert (status, "\x1b[31m" in printed) == (0, False)
-    for words in ("media_type = [/b]", "Is [/b] red better?", "+10%", "asks for more"):
+    for words in ("content that is a [/b]", "Is [/b] red better?", "+10%", "asks for more"):
         assert words in " ".join(printed.split())
     standings = [one["standing"] for one in json.loads(loop("defaults", "--json")[1])]
     assert standings == ["current", "not_proven_enough"]

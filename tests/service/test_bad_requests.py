@@ -58,6 +58,17 @@ def test_what_cannot_be_read_is_a_problem(
     assert "Traceback" not in answer.text
 
 
+def test_a_refusal_says_the_fix_and_repeats_little_of_what_came(served_to_all: Served) -> None:
+    client, key = served_to_all.client, served_to_all.key("admin")
+    body = {"name": "x", "variants": [{"name": "a"}, {"name": "b"}], "metric_name": "m"}
+    long = client.post(LIST, headers=key, json=body | {"design": {"bucketing": "x" * 10**6}})
+    assert (long.status_code, len(long.text) < 2000) == (422, True)
+    one = f"{LIST}/{served_to_all.experiment_once(key)}/outcomes"
+    sent = key | {"content-type": "application/json"}
+    nothing = client.post(one, headers=sent, content=b'{"unit_id": "u", "outcome": NaN}').json()
+    assert nothing["detail"] == "body.outcome: Input should be a finite number; leave out what was not measured"
+
+
 def test_a_locked_warehouse_is_told_with_when_to_come_again(
     sqlite_warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

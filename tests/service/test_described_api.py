@@ -19,6 +19,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING
+from tasks.experiments.records import ExperimentType, MetricKind, VariantAllocation
+from tasks.models.records import ModelType
+from tasks.swarm.records import ConsensusStrategy
 from tasks.warehouse import Warehouse
 from tests.service.conftest import Served, serve_customers
 
@@ -35,6 +39,29 @@ CHECKS = [
 def described(sqlite_warehouse: Warehouse) -> Iterator[tuple[Served, schemathesis.BaseSchema]]:
     for served in serve_customers(sqlite_warehouse):
         yield served, schemathesis.openapi.from_asgi("/openapi.json", served.app)
+
+
+def test_menus_of_the_description_are_the_houses_own_lists(described: tuple[Served, schemathesis.BaseSchema]) -> None:
+    """They stand in the routes once more, since importing their owners takes seconds of the start."""
+    schema = described[0].app.openapi()
+    bodies, paths = schema["components"]["schemas"], schema["paths"]
+    menus = {
+        name: next(one["enum"] for one in field.get("anyOf", [field]) if "enum" in one)
+        for body in ("ExperimentBody", "QuestionBody")
+        for name, field in bodies[body]["properties"].items()
+        if any("enum" in one for one in field.get("anyOf", [field]))
+    }
+    assert menus == {
+        "experiment_type": list(ExperimentType),
+        "allocation_strategy": list(VariantAllocation),
+        "metric_kind": list(MetricKind),
+        "direction": ["increase", "decrease"],
+        "consensus_strategy": list(ConsensusStrategy),
+    }
+    listed = {one["name"]: one["schema"] for one in paths["/v1/experiments"]["get"]["parameters"]}
+    assert listed["status"]["anyOf"][0]["enum"] == [DRAFT, RUNNING, COMPLETED]
+    (model_type,) = (one for one in paths["/v1/predictions/{model_type}"]["post"]["parameters"] if one["in"] == "path")
+    assert sorted(model_type["schema"]["enum"]) == sorted(ModelType)
 
 
 def tried(served: Served, schema: schemathesis.BaseSchema, examples: int, *, in_turn: bool = False) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -60,6 +61,45 @@ def test_arms_are_the_engines_to_the_bit_one_by_one_and_together(served_mostly: 
     assert None in wanted.values()
     stored = engine.assigned_variants(identifier, units)
     assert [answers[unit] for unit in units] == [None if arm is None else arm.variant_id for arm in stored]
+
+
+def test_a_unit_that_is_written_at_once_gets_the_engines_arm_and_is_counted(served_mostly: Served) -> None:
+    key, client = served_mostly.key("admin"), served_mostly.client
+    identifier = served_mostly.experiment(key, salt="fixed", design={"traffic_share": 0.8})
+    plan = ExperimentService(warehouse=served_mostly.warehouse)._plan(identifier)
+    units = [f"unit-{k} é" for k in range(60)]
+    for unit in units:
+        arm = client.post(f"{LIST}/{identifier}/assignments", headers=key, json={"unit_id": unit}).json()["variant"]
+        place = plan.choose(unit)
+        assert arm == (None if place is None else plan.variants[place])
+    assert served_mostly.app.state.assignments._is_connected == served_mostly.warehouse.is_sqlite
+    taking_part = sum(plan.choose(unit) is not None for unit in units)
+    stored = ExperimentService(warehouse=served_mostly.warehouse).assigned_variants(identifier, units)
+    assert sum(arm is not None for arm in stored) == taking_part
+    until = time.monotonic() + 20
+    logged = 0
+    while logged < taking_part and time.monotonic() < until:
+        time.sleep(0.05)
+        entries = client.get("/v1/audit", headers=key, params={"limit": 200}).json()["items"]
+        logged = sum(one["count"] for one in entries if one["action"].endswith("/assignments"))
+    assert logged == taking_part
+
+
+def test_a_unit_waits_for_who_else_writes_and_nobody_else_waits_for_it(served: Served) -> None:
+    key, client = served.key("admin"), served.client
+    one = f"{LIST}/{served.experiment(key)}/assignments"
+    for unit in ("first", "second"):  # the second is written at once
+        assert client.post(one, headers=key, json={"unit_id": unit}).status_code == 200
+    with ThreadPoolExecutor(1) as pool:
+        with served.warehouse.begin():
+            asked = pool.submit(client.post, one, headers=key, json={"unit_id": "third"})
+            time.sleep(0.3)
+            began = time.monotonic()
+            assert client.get("/health").status_code == 200
+            assert time.monotonic() - began < 1
+            assert not asked.done(), "answered before its exposure was stored"
+        assert asked.result().json()["variant"] in ("control", "short")
+    assert client.post(one, headers=key, json={"unit_id": "fourth"}).status_code == 200
 
 
 def test_a_unit_keeps_its_arm_when_weights_change(served: Served) -> None:

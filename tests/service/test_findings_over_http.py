@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from service.draft_score import score_draft
 from tasks.conditions import Condition
@@ -21,7 +23,7 @@ from tasks.patterns.store import save
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Content, Workspace
 from tests.factories import START, content_row, store, workspace_row
-from tests.service.conftest import Served
+from tests.service.conftest import Served, listening
 
 
 def a_pattern(kind: str, condition: Condition, lift: float) -> Pattern:
@@ -182,6 +184,23 @@ def test_a_run_is_started_for_the_keys_workspace_alone(served: Served, prefect: 
     for wrong in ({"deployment": "housekeeping"}, body | {"options": {"workspace_ids": 1}}):
         assert served.client.post("/v1/runs", headers=key, json=wrong).status_code == 422
     assert len(prefect) == 1
+
+
+@pytest.mark.parametrize("thing", [[], 5, None, {"id": 7}, {"id": "a", "tags": 5}, {"id": "a", "tags": [{}]}])
+def test_json_of_another_shape_is_no_run(served: Served, monkeypatch: pytest.MonkeyPatch, thing: Any) -> None:
+    odd = FastAPI()
+
+    @odd.api_route("/api/{_path:path}", methods=["GET", "POST"])
+    def anything(_path: str) -> JSONResponse:
+        return JSONResponse(thing)
+
+    key = served.key("admin")
+    with listening(odd) as address:
+        monkeypatch.setenv("PREFECT_API_URL", f"{address}/api")
+        read = served.client.get("/v1/runs/00000000-0000-4000-8000-999999999999", headers=key)
+        started = served.client.post("/v1/runs", headers=key, json={"deployment": "model-refresh"})
+    is_run = isinstance(thing, dict) and thing["id"] == "a"
+    assert (read.status_code, started.status_code) == ((404, 202) if is_run else (503, 503))
 
 
 def test_without_a_prefect_server_runs_are_put_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -17,6 +19,7 @@ from flows.platform.service_server import answer_agent, behind_front_door
 from service.tool_server import ToolKeyError, scopes_of, tool_server
 from service.tools import ApiTools, ToolCallError, tools_of
 from tasks.access import secret_texts
+from tasks.settings import get_settings
 from tests.service.conftest import Served, listening
 from tests.service.test_docs_for_applications import blocks
 from tests.service.test_findings_over_http import learned
@@ -219,6 +222,43 @@ def test_a_call_over_http_counts_once_and_what_is_more_is_refused(served: Served
     answer = httpx.post(f"{address}/mcp", json=call, headers=key).json()["result"]
     assert (answer["isError"], "acme" in answer["content"][0]["text"]) == (False, True)
     assert httpx.post(f"{address}/mcp", json=call, headers=key).status_code == 429
+
+
+@pytest.mark.parametrize(("proxies", "actor"), [("", None), ("127.0.0.1", "eve@shop")])
+def test_what_an_agent_writes_over_http_is_logged_with_its_person(
+    served: Served, address: str, monkeypatch: pytest.MonkeyPatch, proxies: str, actor: str | None
+) -> None:
+    monkeypatch.setenv("RAPTORFLOW_TRUSTED_PROXIES", proxies)
+    get_settings.cache_clear()
+    body = {"name": "n", "metric_name": "m", "variants": [{"name": "a", "is_control": True}, {"name": "b"}]}
+    params = {"name": "create_experiment", "arguments": body}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    key = served.key("admin") | {"accept": "application/json", "x-actor": "eve@shop"}
+    answer = httpx.post(f"{address}/mcp", json=call, headers=key, timeout=60)
+    assert not answer.json()["result"]["isError"]
+    (entry,) = served.client.get("/v1/audit", headers=key).json()["items"]
+    assert (entry["action"], entry["actor"]) == ("POST /v1/experiments", actor)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_command_while_the_agent_is_silent(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret_texts, "COST", COST)
+    key = served.key("read")["authorization"].removeprefix("Bearer ")
+    environment = dict(os.environ) | {"RAPTORFLOW_DATABASE_URL": served.warehouse.url, "RAPTORFLOW_KEY": key}
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+    command = [sys.executable, "-m", "flows.cli", "mcp"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(call).encode() + b"\n")
+        process.stdin.flush()
+        assert b"raptorflow" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(20) == 128 + signal.SIGINT
+        finally:
+            process.kill()
 
 
 def test_what_the_docs_declare_answers_an_agent(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.conditions import Condition, Membership, in_a_sentence, known, leaving_off, rule_in_words
+from tasks.conditions import Condition, Membership, in_a_sentence, known, leaving_off, rule_in_words, value_in_words
 
 NUMBERS = [None, math.nan, math.inf, -math.inf, 0.0, 1.0, 2.5, 4.0, 7.0]
 LABELS = [None, "video", "photo", "Video"]
@@ -98,3 +98,21 @@ def test_what_loses_is_left_off_in_words_that_people_use(rule: list[Condition], 
 
 def test_conditions_are_joined_as_in_a_sentence() -> None:
     assert in_a_sentence([NO_EMOJI, NO_CTA]) == "includes no emojis and has no clear call to action"
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "words"),
+    [
+        ("word_count", 40, "has 40 words"),
+        ("title_words", 1, "has 1 word in the title"),
+        ("emoji_count", 0, "includes no emojis"),
+        ("emoji_count", 3, "has 3 emojis"),
+        ("media_type", "video", "is a video"),
+        ("has_cta", False, "has no clear call to action"),
+        ("local_weekday", 2.0, "is posted on Wednesday"),
+        ("local_weekday", 9, "has local weekday 9"),
+        ("readability", 60.5, "has readability 60.5"),
+    ],
+)
+def test_a_value_that_is_set_is_said_as_conditions_are(feature: str, value: bool | float | str, words: str) -> None:
+    assert value_in_words(feature, value) == words

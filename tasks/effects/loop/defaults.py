@@ -7,7 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+<<<<<<< HEAD
 from tasks.conditions import Rule, in_a_sentence, leaving_off
+=======
+from tasks.conditions import value_in_words
+>>>>>>> h/service
 from tasks.effects.arms import PATTERN, Value
 from tasks.statistics.online_discoveries import levels_of
 
@@ -71,7 +75,7 @@ class Default:
 
     @property
     def statement(self) -> str:
-        """What is done, such as 'media_type = video instead of photo'."""
+        """What is done, such as 'content that has 40 words, instead of content that has 80 words'."""
         patterns = self.experiment.patterns
         return "; ".join(
             _one_in_words(name, value, self.instead_of.get(name), patterns) for name, value in sorted(self.does.items())
@@ -182,8 +186,12 @@ def _one_in_words(name: str, value: Any, before: Any, patterns: Mapping[str, Rul
             rule = patterns[key]
             return f"content that {in_a_sentence(rule)}" if value else leaving_off("content", rule)
         return f"{'do' if value else 'leave off'} what pattern {key} says"
-    shown = "as it is" if value is None else value
-    return f"{name} = {shown}" + (f" instead of {before}" if before is not None else "")
+    instead = f", instead of {_content(name, before)}" if before is not None else ""
+    return f"{_content(name, value)}{instead}"
+
+
+def _content(name: str, value: Value | None) -> str:
+    return "content as it is" if value is None else f"content that {value_in_words(name, value)}"
 
 
 def in_words(row: Mapping[str, Any]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from operator import itemgetter
+from typing import Any
 
-from sqlalchemy import Connection, cast, func, select, update
+from sqlalchemy import Connection, Dialect, bindparam, cast, func, select, update
 from sqlalchemy.dialects import postgresql
 
 from tasks.experiments.store.log import DecisionLog
@@ -80,18 +82,18 @@ class Assignments:
         PostgreSQL gets an array for each column that differs: thousands of bound parameters cost it more than the rows.
         """
         table = ExperimentAssignment
-        insert = insert_into(self.warehouse, table)
+        if len(rows) == 1:
+            is_new = self.warehouse.upsert(connection, table, rows, keep_existing=True) == 1
+            return {rows[0]["unit_id"]} if is_new else set()
         if self.warehouse.is_sqlite and len(rows) <= FEW:
             return self._insert_few(connection, rows)
         if self.warehouse.is_sqlite:
+            insert = insert_into(self.warehouse, table)
             return set(connection.execute(insert.on_conflict_do_nothing().returning(table.unit_id), rows).scalars())
-        columns = table.__table__.c
         differing = [name for name in rows[0] if name == "unit_id" or any(row[name] != rows[0][name] for row in rows)]
-        arrays = [cast([row[name] for row in rows], postgresql.ARRAY(columns[name].type)) for name in differing]
-        source = func.unnest(*arrays).table_valued(*differing).render_derived()
-        values = [source.c[name] if name in differing else cast(rows[0][name], columns[name].type) for name in rows[0]]
-        statement = insert.from_select(list(rows[0]), select(*values))
-        return set(connection.execute(statement.on_conflict_do_nothing().returning(table.unit_id)).scalars())
+        given = rows[0] | {name: [row[name] for row in rows] for name in differing}
+        statement = _inserting(self.warehouse.engine.dialect, tuple(rows[0]), tuple(differing))
+        return set(connection.execute(statement, given).scalars())
 
     def _insert_few(self, connection: Connection, rows: Sequence[Row]) -> set[str]:
         """The same on SQLite, where nobody else writes meanwhile, so that it may look first."""
@@ -149,3 +151,14 @@ class Assignments:
             rows = connection.execute(query.with_for_update() if lock else query).mappings()
             assignments |= {row["unit_id"]: dict(row) for row in rows}
         return assignments
+
+
+@lru_cache(maxsize=128)
+def _inserting(dialect: Dialect, names: tuple[str, ...], differing: tuple[str, ...]) -> Any:
+    """PostgreSQL's statement, compiled: SQLAlchemy 2.0 keeps none that has ON CONFLICT."""
+    columns = ExperimentAssignment.__table__.c
+    arrays = [cast(bindparam(name), postgresql.ARRAY(columns[name].type)) for name in differing]
+    source = func.unnest(*arrays).table_valued(*differing).render_derived()
+    values = [source.c[name] if name in differing else cast(bindparam(name), columns[name].type) for name in names]
+    insert = postgresql.insert(ExperimentAssignment).from_select(list(names), select(*values))
+    return insert.on_conflict_do_nothing().returning(ExperimentAssignment.unit_id).compile(dialect=dialect)

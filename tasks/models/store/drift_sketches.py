@@ -6,7 +6,7 @@ both or neither, and a row that is sent again adds nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -104,11 +104,15 @@ def stream_mark(warehouse: Warehouse, key: ModelKey) -> tuple[Any, ...]:
         return predictions, outcomes, connection.execute(changes).scalar_one()
 
 
-def used_since(warehouse: Warehouse, since: datetime, most: int) -> list[ModelKey]:
-    """Models that predicted, or had an outcome, on the day of an instant or later; the newest first."""
+def used_since(
+    warehouse: Warehouse, since: datetime, most: int, workspace_ids: Collection[str] | None = None
+) -> list[ModelKey]:
+    """Models, all or of some workspaces, that predicted or had an outcome on the day of an instant or later."""
     table = ModelSketch
     names = (table.workspace_id, table.model_type)
     query = select(*names).where(table.day >= _day(since)).group_by(*names)
+    if workspace_ids is not None:
+        query = query.where(table.workspace_id.in_(sorted(workspace_ids)))
     rows = warehouse.rows(query.order_by(func.max(table.day).desc(), *names).limit(most))
     return [ModelKey(row["workspace_id"], ModelType(row["model_type"])) for row in rows]
 

@@ -222,6 +222,13 @@ class ModelStore:
             return cast("DriftReport", report | {"model_version": version_name, "samples_needed": 0})
         return None
 
+    def tell_of_stream(self, key: ModelKey, version_name: str, status: str, reasons: Sequence[str]) -> None:
+        """Tell hooks that drift is seen as it happens: once of a version and status, however often it is seen."""
+        data = {"drift_status": status, "reasons": list(reasons), "version_name": version_name}
+        with self.warehouse.begin() as connection:
+            about = (key.model_type.value, version_name, "as it happens", status)
+            tell_hooks(self.warehouse, connection, HookEvent.DRIFT_DETECTED, key.workspace_id, about, data)
+
     def add_drift_check(self, key: ModelKey, report: DriftReport, data_sha256: str, run_id: str) -> None:
         """Store one drift check; the same version on the same data again is the same row."""
         row = {name: value for name, value in report.items() if name in DriftCheck.__table__.columns}

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -88,8 +88,8 @@ def test_nobody_waits_for_a_prefect_that_is_slow_but_the_first(monkeypatch: pyte
 
 
 @contextmanager
-def answering(answer: bytes) -> Iterator[str]:
-    """The address of something that answers each request with these bytes and hangs up."""
+def answering(answer: bytes, drips_until: threading.Event | None = None) -> Iterator[str]:
+    """The address of something that answers a request with these bytes, and hangs up or adds another now and then."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -97,6 +97,9 @@ def answering(answer: bytes) -> Iterator[str]:
             with connection:
                 connection.recv(65_536)
                 connection.sendall(answer)
+                with suppress(OSError):  # it was left
+                    while drips_until is not None and not drips_until.wait(0.1):
+                        connection.sendall(b"x")
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}/api"
@@ -122,6 +125,20 @@ def test_what_is_no_answer_of_prefects_is_a_sentence(answer: bytes, monkeypatch:
     with answering(answer) as address:
         monkeypatch.setenv("PREFECT_API_URL", address)
         assert "is not known: " in waiting_approvals().problem
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nx-slow: ", b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n"])
+def test_a_prefect_that_drips_holds_nobody_longer_than_one_that_is_silent(
+    start: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approvals, "PATIENCE_SECONDS", 0.5)
+    is_over = threading.Event()
+    with answering(start, is_over) as address:
+        monkeypatch.setenv("PREFECT_API_URL", address)
+        began = time.monotonic()
+        assert "does not answer now" in waiting_approvals().problem
+        assert time.monotonic() - began < 3
+        is_over.set()
 
 
 def test_an_address_that_is_none_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,7 @@ def test_the_backlog_says_what_to_test_next_and_why(warehouse: Warehouse, pages:
     assert "Social content that is a video" in text
     assert "a pattern of its posts: the change may bring +9 % (-2 … +21 %)" in text
     assert "impressions an arm" in text
+    assert '<span class="id">for 10,000 impressions</span>' in text, "what the order is by"
     assert "Client 0005 &amp; Sons to come" in text
     nothing = browser.get("/backlog?id=client-0004").text
     assert "Nothing pays yet" in nothing
@@ -95,7 +96,7 @@ def test_a_workspace_shows_its_defaults_and_reading_writes_none(warehouse: Wareh
     before = warehouse.rows(DEFAULTS)
     text = pages(warehouse).get("/workspace?id=client-0005").text
     defaults = text.split('id="defaults"')[1].split("</table>")[0]
-    assert "word_count = 40" in defaults
+    assert "content that has 40 words" in defaults
     assert "+20% (+5% … +35%) on clicked" in defaults
     assert ">yes<" in defaults
     assert warehouse.rows(DEFAULTS) == before == []

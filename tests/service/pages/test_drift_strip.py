@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -101,7 +102,22 @@ def test_more_than_can_be_served_are_asked_to_come_later(
     monkeypatch.setattr(drift_watch, "MOST_VIEWERS", 0)
     answer = TestClient(create_app(sqlite_warehouse)).get(LIVE)
     assert answer.status_code == 503
-    assert "Load the page again later" in answer.text
+    assert "load the page again later" in answer.text
+
+
+def test_many_who_come_at_once_are_let_in_as_far_as_there_is_room(
+    sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_serve(sqlite_warehouse)
+    monkeypatch.setattr(drift_watch, "MOST_VIEWERS", 3)
+    app = create_app(sqlite_warehouse)
+    with listening(app) as address, ExitStack() as stack:
+        host, _, port = address.removeprefix("http://").partition(":")
+        lines = [stack.enter_context(socket.create_connection((host, int(port)), 20)) for _ in range(12)]
+        for line in lines:
+            line.sendall(f"GET {LIVE} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        statuses = [line.recv(12).decode() for line in lines]
+    assert sorted(statuses) == ["HTTP/1.1 200"] * 3 + ["HTTP/1.1 503"] * 9
 
 
 def test_text_is_one_event_whatever_it_holds() -> None:

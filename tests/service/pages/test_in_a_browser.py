@@ -46,7 +46,12 @@ PAGES = {
     "not-found": "/workspace?id=nobody",
     "wrong": "/?page=0",
 }
-SCREENS = {"wide-light": (1280, "light"), "narrow-dark": (360, "dark")}
+SCREENS = {
+    "wide-light": (1280, "light"),
+    "wide-dark": (1280, "dark"),
+    "narrow-light": (360, "light"),
+    "narrow-dark": (360, "dark"),
+}
 RUNS_OF_MARKUP = "window.alert = () => { throw new Error('a text has run as a script') }"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: `apt-get install chromium`")

@@ -62,7 +62,7 @@ def test_false_defaults_are_at_most_five_in_a_hundred_however_long_the_program()
 def test_a_proven_change_becomes_a_default_and_a_weak_one_is_withheld() -> None:
     program = defaults_of([decided(1, VIDEO, "new"), decided(2, {"a": {}, "b": {"emoji_count": 1}}, "b", p_value=0.04)])
     (default,), (withheld,) = program.defaults, program.withheld
-    assert (default.statement, default.does) == ("media_type = video", {"media_type": "video"})
+    assert (default.statement, default.does) == ("content that is a video", {"media_type": "video"})
     assert withheld.experiment.experiment_id == "e2"
     assert withheld.level < 0.04
 
@@ -86,7 +86,7 @@ def test_a_later_experiment_retires_what_it_refutes_and_nothing_else() -> None:
     photo = decided(2, {"now": {"media_type": "video"}, "new": {"media_type": "photo"}}, "new")
     old, new = defaults_of([photo, first]).defaults
     assert (old.retired_by, old.reason, new.retired_at) == ("e2", "another arm won in 'test 2'", None)
-    assert new.statement == "media_type = photo instead of video"
+    assert new.statement == "content that is a photo, instead of content that is a video"
     for later, is_retired in (
         (decided(2, VIDEO, None), True),
         (decided(2, VIDEO, "old"), True),
@@ -137,7 +137,7 @@ def test_the_decision_itself_writes_and_retires_the_default_of_its_workspace_alo
     first = run(engine, (0.2, 0.35), "first")
     (default,) = service.defaults("acme")
     assert (default["experiment_id"], default["standing"]) == (first, "current")
-    assert default["statement"] == "media_type = video"
+    assert default["statement"] == "content that is a video"
     assert default["effect_low"] < default["effect"] < default["effect_high"]
     assert service.defaults("acme") == [default], "asked again it is the same"
     assert service.known_defaults("acme") == [default], "and to those who only look"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from tasks.errors import SchemaOutdatedError, WarehouseUnreachableError
 from tasks.warehouse import Warehouse, open_warehouse, upgrade
@@ -148,9 +152,52 @@ def test_a_writer_keeps_its_connection_and_each_transaction_stays_one(warehouse:
             1 / 0  # noqa: B018
         with ThreadPoolExecutor(1) as pool:
             pool.submit(store, warehouse, Workspace, [workspace_row(workspace_id="of another thread")]).result()
+    assert seen[0] is seen[1]
     if warehouse.is_sqlite:
-        assert seen[0] is seen[1]
         with warehouse.begin() as connection:
             assert connection.connection.dbapi_connection is not seen[0]
     names = {row["workspace_id"] for row in warehouse.rows(select(Workspace.workspace_id))}
     assert names == {"first", "second", "of another thread"}
+
+
+def test_a_writer_that_does_not_wait_is_told_at_once_and_writes_later(sqlite_warehouse: Warehouse) -> None:
+    with sqlite_warehouse.one_writer(is_patient=False), ThreadPoolExecutor(1) as pool:
+        with ExitStack() as other:
+            pool.submit(other.enter_context, sqlite_warehouse.begin()).result()
+            with pytest.raises(OperationalError, match="locked"), sqlite_warehouse.begin():
+                pass
+            pool.submit(other.close).result()
+        with sqlite_warehouse.begin() as connection:
+            sqlite_warehouse.upsert(connection, Workspace, [workspace_row()])
+    assert len(sqlite_warehouse.rows(select(Workspace.workspace_id))) == 1
+
+
+def test_a_log_is_copied_back_beside_who_writes(sqlite_warehouse: Warehouse) -> None:
+    file = Path(str(sqlite_warehouse.engine.url.database))
+    with sqlite_warehouse.one_writer(is_patient=False):
+        with sqlite_warehouse.begin() as connection:
+            rows = [workspace_row(workspace_id=f"w{k}", name="a name " * 50) for k in range(200)]
+            sqlite_warehouse.upsert(connection, Workspace, rows)
+        before = file.stat().st_size
+        with ThreadPoolExecutor(1) as pool, sqlite_warehouse.begin():
+            pool.submit(sqlite_warehouse.copy_log_back).result(timeout=20)
+        assert file.stat().st_size > before
+
+
+@pytest.mark.postgres
+def test_a_writers_connection_that_was_cut_is_made_anew(postgres_warehouse: Warehouse) -> None:
+    with postgres_warehouse.one_writer():
+        with postgres_warehouse.begin() as connection:
+            session = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(_end_session, postgres_warehouse, session).result()
+        with pytest.raises(WarehouseUnreachableError), postgres_warehouse.begin() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        with postgres_warehouse.begin() as connection:
+            postgres_warehouse.upsert(connection, Workspace, [workspace_row()])
+    assert len(postgres_warehouse.rows(select(Workspace.workspace_id))) == 1
+
+
+def _end_session(warehouse: Warehouse, session: Any) -> None:
+    with warehouse.begin() as connection:
+        connection.exec_driver_sql(f"SELECT pg_terminate_backend({session})")
