@@ -237,7 +237,6 @@ def rule_in_words(rule: Iterable[Condition]) -> str:
     return ", ".join(condition.words for condition in rule)
 
 
-<<<<<<< HEAD
 def in_a_sentence(rule: Iterable[Condition]) -> str:
     """Completes 'content that …' where the sentence goes on, or lists more than one rule."""
     return AND.join(condition.words for condition in rule)
@@ -252,7 +251,8 @@ def leaving_off(content: str, rule: Sequence[Condition]) -> str:
     if all(opposites):
         return f"{content} that {OR.join(map(str, opposites))}"
     return f"avoiding {content} that {in_a_sentence(rule)}"
-=======
+
+
 def value_in_words(feature: str, value: bool | float | str) -> str:
     """Completes 'content that …' for content whose feature is set to a value."""
     if isinstance(value, bool | str):
@@ -264,7 +264,6 @@ def value_in_words(feature: str, value: bool | float | str) -> str:
     if described is None or described.kind != "count":
         return f"has {_spaced(feature)} {_amount(feature, value)}"
     return described.absent_words if feature in COUNTED and value == 0 else _range_in_words(feature, value, value + 1)
->>>>>>> h/service
 
 
 def _label_in_words(feature: str, value: str) -> str:

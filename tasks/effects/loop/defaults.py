@@ -7,11 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-<<<<<<< HEAD
-from tasks.conditions import Rule, in_a_sentence, leaving_off
-=======
-from tasks.conditions import value_in_words
->>>>>>> h/service
+from tasks.conditions import Rule, in_a_sentence, leaving_off, value_in_words
 from tasks.effects.arms import PATTERN, Value
 from tasks.statistics.online_discoveries import levels_of
 
