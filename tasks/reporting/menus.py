@@ -1,4 +1,4 @@
-"""What there is to choose from in a form now: workspaces, content types, experiments, experts."""
+"""What there is to choose from in a form now: workspaces, content types, experiments, experts, installations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from enum import StrEnum
 from tasks.experiments.service import ExperimentService
 from tasks.swarm.default_experts import default_experts
 from tasks.swarm.store import experts
+from tasks.transfer.exchange.service import FORGOTTEN, ExchangeService
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import content_type_names, workspace_frame
 
@@ -21,6 +22,7 @@ class Menu(StrEnum):
     CONTENT_TYPES = "content types"
     EXPERIMENTS = "experiments"
     EXPERTS = "experts"
+    INSTALLATIONS = "installations"
 
 
 def choices(menu: Menu) -> list[str]:
@@ -49,9 +51,15 @@ def _experts(warehouse: Warehouse) -> list[str]:
     return [*(agent.role.value for agent in default_experts()), *own]
 
 
+def _installations(warehouse: Warehouse) -> list[str]:
+    """Fingerprints of those whose releases were taken in and not forgotten."""
+    return [one.fingerprint for one in ExchangeService(warehouse).taken_in() if one.state != FORGOTTEN]
+
+
 OWNERS: dict[Menu, Callable[[Warehouse], list[str]]] = {
     Menu.WORKSPACES: _workspaces,
     Menu.CONTENT_TYPES: content_type_names,
     Menu.EXPERIMENTS: _experiments,
     Menu.EXPERTS: _experts,
+    Menu.INSTALLATIONS: _installations,
 }
