@@ -135,9 +135,9 @@ class Releases:
 
     def knowledge(self, page: Newcomer) -> tuple[Pool, Mask]:
         """As the learner pools them, without the page's own copies."""
-        variance = PERIODS * self.scale**2
+        noise = self.scale / np.sqrt(PERIODS)
         installations = [
-            InstallationSums(str(j), sums - self.by_page[j].get(page.name, 0), variance, PERIODS)
+            InstallationSums(str(j), (sums - self.by_page[j].get(page.name, 0)) / PERIODS, noise)
             for j, sums in enumerate(self.sums)
         ]
         return pooled(page.own, installations, PoolGates())
