@@ -20,7 +20,7 @@ from tasks.transfer.estimates import workspace_estimates
 from tasks.transfer.exchange.held_out import auc_gain
 from tasks.transfer.exchange.pooling import InstallationSums, PoolGates, pooled
 from tasks.transfer.pools import Estimates, own_of, passes, sibling_pool, siblings_of
-from tasks.transfer.prediction import benefit_of, own_alone, predict
+from tasks.transfer.prediction import benefit_of, own_alone, predict, ranking
 from tasks.transfer.privacy import PrivacyBudget
 from tasks.transfer.records import Floats, Integers, Mask, Pool
 from tasks.transfer.release import SCALE, SENSITIVITY, exact_sums, fixed_point, select_contributions, with_units
@@ -47,11 +47,11 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What a page gains by pooled knowledge: offered, and where it is told that this is worth following.
+    """What a page gains by pooled knowledge: offered, and as far as it is told to follow that.
 
     Attributes:
         offered, followed: (P,) gain in AUC over own posts alone.
-        error: (P,) of what was offered.
+        error: (P,) of the latter.
     """
 
     offered: Floats
@@ -97,10 +97,12 @@ def shared(judged: list[Newcomer], knowledge: Callable[[Newcomer], tuple[Pool, M
         own, error = page.own.effect[0], page.own.error[0]
         alone, prediction = own_alone(own, error).mean, predict(pool, own, error, usable=usable)
         benefit = benefit_of(prediction, usable, alone, error, int(page.own.posts[0]))
-        gain = auc_gain(page.above, page.follows @ np.where(usable, prediction.mean, alone), page.follows @ alone)
+        combined = np.where(usable, prediction.mean, alone)
+        ranked = ranking(alone, combined, error, int(page.own.posts[0]), 1.0 if benefit is None else benefit.follow)
+        gain, told = (auc_gain(page.above, page.follows @ one, page.follows @ alone) for one in (combined, ranked))
         offered.append(gain.gain)
-        followed.append(gain.gain if benefit is None or benefit.worthwhile else 0.0)
-        errors.append(gain.standard_error)
+        followed.append(told.gain)
+        errors.append(told.standard_error)
     return Shared(np.array(offered), np.array(followed), np.array(errors))
 
 
