@@ -16,7 +16,7 @@ from tasks.transfer.catalogue import conditions_met
 from tasks.transfer.estimates import workspace_estimates
 from tasks.transfer.exchange.held_out import auc_gain
 from tasks.transfer.pools import own_of, passes, sibling_pool, siblings_of
-from tasks.transfer.prediction import Benefit, benefit_of, own_alone, predict, ranking
+from tasks.transfer.prediction import Benefit, benefit_of, own_alone, predict
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -143,8 +143,8 @@ def gains(pages: dict[str, pl.DataFrame], known: pl.DataFrame, start: float = 0.
         benefit = benefit_of(told, usable, alone, own.error[0], int(own.posts[0]))
         test = pl.concat([rows.head(first), rows.slice(first + OWN_POSTS)])
         combined = np.where(usable, told.mean, alone)
-        follow = 1.0 if benefit is None else benefit.follow
-        ranked = ranking(alone, combined, own.error[0], int(own.posts[0]), follow)
+        own_posts = int(own.posts[0])
+        ranked = combined if benefit is None else benefit.ranking(alone, combined, own.error[0], own_posts)
         found.append(_judge(test, (alone, combined, ranked), benefit))
     return [gain for gain in found if gain is not None]
 

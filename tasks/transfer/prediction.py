@@ -123,23 +123,21 @@ class Benefit:
         """Whether to follow at all; otherwise own data decides."""
         return self.follow > 0.0
 
+    def ranking(self, alone: Floats, combined: Floats, own_error: Floats, posts: int) -> Floats:
+        """Effects (K,) to rank posts by: the target's own and the combined ones side by side, both at one length.
 
-def ranking(alone: Floats, combined: Floats, own_error: Floats, posts: int, follow: float) -> Floats:
-    """Effects (K,) to rank posts by: the target's own and the combined ones side by side, both at one length.
-
-    Args:
-        alone: (K,) the target's own log-lifts, shrunk.
-        combined: (K,) what they and the pool say together.
-        own_error: (K,) standard errors of what was shrunk; infinite where the target has none.
-        posts: of the target.
-        follow: how far, from 0 to 1; a target with nothing of its own follows all the way.
-    """
-    explained = 1.0 / (max(posts, 1) * own_error**2)
-    lengths = [float(np.sqrt(explained @ effects**2)) for effects in (alone, combined)]
-    if min(lengths) == 0.0:
-        return alone if lengths[0] > 0.0 else combined
-    turned: Floats = (1.0 - follow) * alone / lengths[0] + follow * combined / lengths[1]
-    return turned
+        Args:
+            alone: (K,) the target's own log-lifts, shrunk.
+            combined: (K,) what they and the pool say together.
+            own_error: (K,) standard errors of what was shrunk; infinite where the target has none.
+            posts: of the target.
+        """
+        explained = 1.0 / (max(posts, 1) * own_error**2)
+        lengths = [float(np.sqrt(explained @ effects**2)) for effects in (alone, combined)]
+        if min(lengths) == 0.0:
+            return alone if lengths[0] > 0.0 else combined
+        turned: Floats = (1.0 - self.follow) * alone / lengths[0] + self.follow * combined / lengths[1]
+        return turned
 
 
 def benefit_of(

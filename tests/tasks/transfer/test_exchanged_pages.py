@@ -20,7 +20,7 @@ from tasks.transfer.estimates import workspace_estimates
 from tasks.transfer.exchange.held_out import auc_gain
 from tasks.transfer.exchange.pooling import InstallationSums, PoolGates, pooled
 from tasks.transfer.pools import Estimates, own_of, passes, sibling_pool, siblings_of
-from tasks.transfer.prediction import benefit_of, own_alone, predict, ranking
+from tasks.transfer.prediction import benefit_of, own_alone, predict
 from tasks.transfer.privacy import PrivacyBudget
 from tasks.transfer.records import Floats, Integers, Mask, Pool
 from tasks.transfer.release import SCALE, SENSITIVITY, exact_sums, fixed_point, select_contributions, with_units
@@ -98,7 +98,8 @@ def shared(judged: list[Newcomer], knowledge: Callable[[Newcomer], tuple[Pool, M
         alone, prediction = own_alone(own, error).mean, predict(pool, own, error, usable=usable)
         benefit = benefit_of(prediction, usable, alone, error, int(page.own.posts[0]))
         combined = np.where(usable, prediction.mean, alone)
-        ranked = ranking(alone, combined, error, int(page.own.posts[0]), 1.0 if benefit is None else benefit.follow)
+        posts = int(page.own.posts[0])
+        ranked = combined if benefit is None else benefit.ranking(alone, combined, error, posts)
         gain, told = (auc_gain(page.above, page.follows @ one, page.follows @ alone) for one in (combined, ranked))
         offered.append(gain.gain)
         followed.append(told.gain)
