@@ -131,6 +131,12 @@ def _metric_kinds() -> Iterable[str]:
     return ("", *MetricKind)
 
 
+def _release_actions() -> Iterable[str]:
+    from tasks.transfer.steps import RELEASE_ACTIONS
+
+    return RELEASE_ACTIONS
+
+
 Form = TypeVar("Form", bound=BaseModel)
 KindOfFile = Annotated[str, OneOf(_kinds_of_files)]
 ModelName = Annotated[str, OneOf(_model_types)]
@@ -138,6 +144,7 @@ Consensus = Annotated[str, OneOf(_consensus_strategies)]
 ExperimentAction = Annotated[str, OneOf(_experiment_actions)]
 ExperimentTypeName = Annotated[str, OneOf(_experiment_types)]
 MetricKindName = Annotated[str, OneOf(_metric_kinds)]
+ReleaseAction = Annotated[str, OneOf(_release_actions)]
 Names = Annotated[list[str], BeforeValidator(_split)]
 Workspaces = Annotated[Names, menu("workspaces")]
 Workspace = Annotated[Line, menu("workspaces")]
@@ -442,6 +449,47 @@ class ModelRollback(OneModel):
         default="", title="Version", description="Such as v_20260101_120000; empty for the one that served before."
     )
     dry_run: bool = DRY_RUN
+
+
+class ReleaseExchange(Parameters):
+    """What to do with private releases: see them, check files, take them in, hand one out, forget an installation's."""
+
+    model_config = form_rules(
+        excludes("action", {"const": "export"}, "files", {"maxItems": 1}),
+        excludes("action", {"const": "forget"}, "installation", FILLED),
+        {"if": {"properties": {"action": {"const": "forget"}}}, "then": {"required": ["installation"]}},
+    )
+
+    action: ReleaseAction = Field(
+        default="list", title="Action", description="list and verify change nothing; export spends no privacy."
+    )
+    files: Names = Field(
+        default=[],
+        title="Files",
+        description=(
+            "In the inbox or RAPTORFLOW_INPUT_FOLDERS, for export a new one; empty: all in inbox/releases, and for "
+            "export a file in inbox/releases/sent."
+        ),
+    )
+    period: Line = Field(
+        default="", title="Period", description="First day of the release's, to export or forget; empty: newest, all."
+    )
+    installation: Annotated[Line, menu("installations")] = Field(
+        default="", title="Installation", description="Fingerprint of whose releases to forget."
+    )
+    again: bool = Field(default=False, title="Again", description="Import also what was forgotten here.")
+
+    @model_validator(mode="after")
+    def _names_what_it_needs(self) -> Self:
+        if self.action == "export" and len(self.files) > 1:
+            raise ValueError("files: export writes one file")
+        if self.action == "forget" and not self.installation:
+            raise ValueError("installation: forget needs its fingerprint; list shows them")
+        return self
+
+    def __str__(self) -> str:
+        """Name a run: what is done."""
+        return " · ".join(part for part in (self.action, self.period, (self.installation or "")[:8]) if part)
 
 
 class Housekeeping(Parameters):

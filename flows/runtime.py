@@ -38,6 +38,7 @@ ENTRYPOINTS = {
     "debate-synthesis": "flows.debate_synthesis.debate_synthesis",
     "model-promotion": "flows.model_promotion.model_promotion",
     "model-rollback": "flows.model_rollback.model_rollback",
+    "release-exchange": "flows.release_exchange.release_exchange",
     "housekeeping": "flows.housekeeping.housekeeping",
 }
 

@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 from tasks.content.features import with_features
 from tasks.transfer.catalogue import conditions_met
 from tasks.transfer.estimates import workspace_estimates
+from tasks.transfer.exchange.held_out import auc_gain
 from tasks.transfer.pools import own_of, passes, sibling_pool, siblings_of
 from tasks.transfer.prediction import Benefit, benefit_of, own_alone, predict
 
@@ -22,7 +23,6 @@ Mask = NDArray[np.bool_]
 
 END = datetime(2020, 1, 1, tzinfo=UTC)
 OWN_POSTS, MIN_TEST_POSTS = 50, 50
-RESAMPLES, FEW_RESAMPLES = 400, 40
 EMPTY = {
     **dict.fromkeys(("impressions", "audience_size"), pl.Int64),
     **dict.fromkeys(("tone", "title", "body", "media_type"), pl.String),
@@ -38,14 +38,16 @@ class Gain:
     """One page's later posts: AUC of 'above own median' by own knowledge, and what the others' adds to it.
 
     Attributes:
-        own, combined: AUC.
-        error: standard error of their difference over the page's test posts, by bootstrap.
+        own, combined, told: AUC by own posts, by all that is known, and as far as the page is told to follow that.
+        error, error_of_told: standard errors of what each adds to own posts, paired over the page's test posts.
         benefit: what was expected beforehand.
     """
 
     own: float
     combined: float
+    told: float
     error: float
+    error_of_told: float
     benefit: Benefit | None
 
     @property
@@ -60,8 +62,8 @@ class Gain:
 
     @property
     def gain(self) -> float:
-        """Gain of a page that follows the others where that is said to be worthwhile, and its own posts elsewhere."""
-        return self.offered if self.followed else 0.0
+        """Gain of a page that follows the others as far as it is told to."""
+        return self.told - self.own
 
 
 def facebook_pages(folder: Path, posts_a_page: int) -> dict[str, pl.DataFrame]:
@@ -140,23 +142,24 @@ def gains(pages: dict[str, pl.DataFrame], known: pl.DataFrame, start: float = 0.
         told = predict(pool, own.effect[0], own.error[0], usable=usable)
         benefit = benefit_of(told, usable, alone, own.error[0], int(own.posts[0]))
         test = pl.concat([rows.head(first), rows.slice(first + OWN_POSTS)])
-        found.append(_judge(test, alone, np.where(usable, told.mean, alone), benefit))
+        combined = np.where(usable, told.mean, alone)
+        own_posts = int(own.posts[0])
+        ranked = combined if benefit is None else benefit.ranking(alone, combined, own.error[0], own_posts)
+        found.append(_judge(test, (alone, combined, ranked), benefit))
     return [gain for gain in found if gain is not None]
 
 
-def _judge(test: pl.DataFrame, own: Floats, combined: Floats, benefit: Benefit | None) -> Gain | None:
+def _judge(test: pl.DataFrame, effects: tuple[Floats, Floats, Floats], benefit: Benefit | None) -> Gain | None:
     follows = conditions_met(test).select(pl.all().fill_null(False).cast(pl.Float64))
-    scores = follows.to_numpy() @ np.stack([own, combined], axis=1)
+    own, combined, ranked = (follows.to_numpy() @ np.stack(effects, axis=1)).T
     outcome = test["engagements"].to_numpy()
     above = outcome > np.median(outcome)
     if min(above.sum(), (~above).sum()) < 5:
         return None
-    rng, drawn = np.random.default_rng(0), []
-    for _ in range(RESAMPLES if len(above) < 1000 else FEW_RESAMPLES):
-        rows = rng.integers(0, len(above), len(above))
-        if 0 < above[rows].sum() < len(rows):
-            drawn.append(auc(above[rows], scores[rows, 1]) - auc(above[rows], scores[rows, 0]))
-    return Gain(auc(above, scores[:, 0]), auc(above, scores[:, 1]), float(np.std(drawn)), benefit)
+    offered, told = (auc_gain(above, score, own) for score in (combined, ranked))
+    base = auc(above, own)
+    errors = (offered.standard_error, told.standard_error)
+    return Gain(base, base + offered.gain, base + told.gain, *errors, benefit)
 
 
 def auc(above: Mask, score: Floats) -> float:

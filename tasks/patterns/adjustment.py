@@ -136,9 +136,11 @@ def _designs(
 def rules_on(table: ConditionTable, candidates: list[RuleCandidate], rows: Rows) -> tuple[Mask, Mask | None]:
     """Which of the chosen rows match K rules, and on which each rule is known; both (n, K), None if all are known."""
     memberships = [table.membership(candidate.members) for candidate in candidates]
-    known = np.column_stack([rule.known[rows] for rule in memberships])
-    matching = np.column_stack([rule.matching[rows] for rule in memberships])
-    return matching, None if known.all() else known
+    matching, known = (np.empty((len(memberships), len(rows)), dtype=bool) for _ in range(2))
+    for k, rule in enumerate(memberships):  # a rule's rows lie side by side, as those who take a few rules want them
+        np.take(rule.matching, rows, out=matching[k])
+        np.take(rule.known, rows, out=known[k])
+    return matching.T, None if known.all() else known.T
 
 
 def _by_kind(table: ConditionTable, candidates: list[RuleCandidate]) -> Iterator[tuple[list[int], str]]:

@@ -94,7 +94,8 @@ def _search(
     table = condition_table(posts, query.thresholds.min_sample_size, before)
     families = [find(posts, table, query.thresholds) for find in (within_channels, across_channels)]
     families.append(about_words(posts, table, query.thresholds, families[0].found))
-    patterns = _patterns(posts, table, [rule for family in families for rule in family.found], query)
+    rules = [rule for family in families for rule in family.found]
+    patterns = _patterns(posts, table, rules, query)
     bound = [rule for family in families for rule in family.bound]
     together = inseparable(posts, table, bound, query.thresholds.min_sample_size)
     statistics |= {
@@ -109,8 +110,7 @@ def _search(
     }
     status = "patterns_found" if patterns else "no_patterns"
     reason = _reason(families, patterns, together, query)
-    chosen = [rule.candidate for family in families for rule in family.found]
-    seen = associations_seen(posts, table, chosen, with_comparable=with_comparable)
+    seen = associations_seen(posts, table, rules, with_comparable=with_comparable)
     return ContentAnalysis(query, status, reason, patterns, statistics=statistics, seen=seen)
 
 

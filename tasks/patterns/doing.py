@@ -18,6 +18,7 @@ from tasks.effects.wording import SeenPattern, as_effect
 from tasks.patterns.adjustment import ONE_PER_FEATURE, log_rate_contrasts
 from tasks.patterns.associations import SeenAssociations
 from tasks.patterns.condition_table import ConditionTable
+from tasks.patterns.evidence import RuleEvidence
 from tasks.patterns.negative_controls import negative_controls
 from tasks.patterns.preparation import Posts
 from tasks.patterns.records import ContentAnalysis, Pattern, rule_key
@@ -36,14 +37,14 @@ DECIMALS = 4
 
 
 def associations_seen(
-    posts: Posts, table: ConditionTable, chosen: Sequence[RuleCandidate], *, with_comparable: bool
+    posts: Posts, table: ConditionTable, found: Sequence[RuleEvidence], *, with_comparable: bool
 ) -> SeenAssociations:
     """Associations of one analysis: of its patterns' rules, of single conditions, and of what cannot matter.
 
     Args:
         posts: usable ones.
         table: their conditions.
-        chosen: rules of the patterns.
+        found: what the posts show of the patterns' rules.
         with_comparable: whether there are experiments that conditions can be held against.
     """
     controls = negative_controls(posts)
@@ -51,7 +52,7 @@ def associations_seen(
     reach = stdtrit(controls.degrees_of_freedom, 0.5 + LEVEL / 2) * controls.standard_error
     placebo = _associations([f"control_{k}" for k in range(len(known))], [NOTHING] * len(known), controls)
     return SeenAssociations(
-        robustness=_robustness(posts, table, list(chosen)),
+        robustness=_robustness(posts, table, found),
         comparable=_comparable(posts, table) if with_comparable else (),
         controls=tuple(one for one, is_known in zip(placebo, known, strict=True) if is_known),
         claimed=int((np.abs(controls.estimate[known]) > reach[known]).sum()),
@@ -135,13 +136,10 @@ def _associations(keys: Sequence[str], families: Sequence[str], contrast: Contra
     ]
 
 
-def _robustness(posts: Posts, table: ConditionTable, chosen: list[RuleCandidate]) -> dict[str, float]:
-    if not chosen:
-        return {}
-    contrast = log_rate_contrasts(posts, table, chosen, np.arange(len(posts.week)))
+def _robustness(posts: Posts, table: ConditionTable, found: Sequence[RuleEvidence]) -> dict[str, float]:
     strata = len(groups(posts.channel * (posts.period.max() + 1) + posts.period).numbers)
     freedom = float(max(len(posts.week) - strata - 2, 1))
     return {
-        rule_key(table.rule(candidate.members)): robustness_value(float(estimate), float(error), freedom)
-        for candidate, estimate, error in zip(chosen, contrast.estimate, contrast.iid_standard_error, strict=True)
+        rule_key(table.rule(rule.candidate.members)): robustness_value(rule.adjusted, rule.adjusted_error, freedom)
+        for rule in found
     }

@@ -7,7 +7,7 @@ searching this workspace, and nothing is stored as if it were.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from tasks.patterns.records import ContentAnalysis
+from tasks.patterns.store import asked_others
 from tasks.patterns.wording import format_probability
 from tasks.transfer.service import TransferService
 from tasks.warehouse import Warehouse
@@ -47,18 +48,10 @@ def with_early_signals(
     )
 
 
-def others_state(
-    warehouse: Warehouse, workspace_ids: Sequence[str], of_too_few: Iterable[Mapping[str, Any]]
-) -> dict[str, str]:
-    """A hash a workspace of what others know, where an analysis asked them; empty for the rest.
-
-    Args:
-        warehouse: where others' knowledge is read.
-        workspace_ids: of which workspaces.
-        of_too_few: `workspace_id` and `statistics` of their analyses that had too few posts for patterns.
-    """
-    dependent = {one["workspace_id"] for one in of_too_few if one["statistics"].get("sample_count", 0) >= FEWEST_POSTS}
-    known = TransferService(warehouse=warehouse).state_of_others(sorted(dependent)) if dependent else {}
+def others_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str]:
+    """A hash a workspace of what others know, where an analysis asked them; empty for the rest."""
+    dependent = asked_others(warehouse, workspace_ids, FEWEST_POSTS)
+    known = TransferService(warehouse=warehouse).state_of_others(dependent) if dependent else {}
     return {name: known.get(name, "") for name in workspace_ids}
 
 

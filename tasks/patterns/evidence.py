@@ -68,6 +68,7 @@ class RuleEvidence:
         effect: shrunken standardized effect.
         log_lift: difference of robust log rates, shrunken as much as the effect is.
         adjusted: the same before shrinking.
+        adjusted_error: its standard error as if posts were independent.
         interval: its 90 % interval in these weeks.
         later_interval: the same in weeks to come, drift between one stretch of weeks and the next included.
         q_value: false discovery rate at which it is just reported.
@@ -80,6 +81,7 @@ class RuleEvidence:
     effect: float
     log_lift: float
     adjusted: float
+    adjusted_error: float
     interval: tuple[float, float]
     later_interval: tuple[float, float]
     q_value: float
@@ -255,6 +257,7 @@ def _found(
             effect=float(tests.effect.mean[i]),
             log_lift=float(log_lift[k]),
             adjusted=float(log_rate.estimate[k]),
+            adjusted_error=float(log_rate.iid_standard_error[k]),
             interval=(float(interval[k, 0]), float(interval[k, 1])),
             later_interval=(float(later[k, 0]), float(later[k, 1])),
             q_value=float(tests.q_value[i]),

@@ -22,7 +22,7 @@ from tasks.patterns.preparation import Posts, prepare
 from tasks.patterns.records import CAVEAT, Pattern, PatternQuery
 from tasks.patterns.search import RuleCandidate
 from tasks.patterns.wording import per_cent
-from tasks.statistics.contrast import CONSTANT, Strata, stratified_design
+from tasks.statistics.contrast import CONSTANT, deviations, stratified_design
 from tasks.statistics.doubly_robust import DoublyRobustEffect, doubly_robust_effect
 from tasks.statistics.group_codes import groups
 from tasks.statistics.outcome import robust, strata, within_strata
@@ -170,7 +170,7 @@ def _explained(rule: Floats, log_rate: Floats, both: Codes, without: Codes) -> t
     """
     left = []
     for stratum in (both, without):
-        columns = Strata(stratum).center(np.column_stack([rule, log_rate]))
+        columns = deviations(np.column_stack([rule, log_rate]), stratum)
         squares, product = (columns**2).sum(axis=0), float(columns[:, 0] @ columns[:, 1])
         left.append((float(squares[0]), float(squares[1]) - product**2 / max(float(squares[0]), CONSTANT)))
     (rule_left, outcome_left), (rule_before, outcome_before) = left

@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.effects.store import evidence_state
 from tasks.patterns.early_signals import others_state
 from tasks.patterns.service import PatternService
-from tasks.patterns.store import answers_of_too_few, kept_analyses
+from tasks.patterns.store import kept_analyses
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.code_version import code_version
 from tasks.warehouse.frames import require_content_types
@@ -59,7 +59,7 @@ def kept_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, 
     """A hash a workspace of its kept analyses, of the experiments that say what their patterns are worth, and of what
     others know where its own posts were too few: a sibling that left is heard no longer, a new release is."""
     analyses, evidence = kept_analyses(warehouse, workspace_ids), evidence_state(warehouse, workspace_ids)
-    others = others_state(warehouse, workspace_ids, answers_of_too_few(warehouse, workspace_ids))
+    others = others_state(warehouse, workspace_ids)
     return {name: f"{analyses[name]} {evidence[name]} {others[name]}" for name in workspace_ids}
 
 

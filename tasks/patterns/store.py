@@ -90,11 +90,13 @@ def latest_analyses(warehouse: Warehouse, workspace_id: str) -> list[dict[str, A
     return list(newest.values())
 
 
-def answers_of_too_few(warehouse: Warehouse, workspace_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """`workspace_id` and `statistics` of the newest analyses that had too few posts for patterns."""
+def asked_others(warehouse: Warehouse, workspace_ids: Sequence[str], fewest_posts: int) -> list[str]:
+    """Workspaces with so many posts in a newest analysis that had too few of them for patterns."""
     analysis = PatternAnalysis
     wanted = (analysis.workspace_id.in_(workspace_ids), analysis.status.in_(TOO_FEW), _is_newest())
-    return warehouse.rows(select(analysis.workspace_id, analysis.statistics).where(*wanted))
+    enough = analysis.statistics["sample_count"].as_integer() >= fewest_posts  # statistics hold far more than that
+    rows = warehouse.rows(select(analysis.workspace_id).where(*wanted, enough).distinct())
+    return sorted(row["workspace_id"] for row in rows)
 
 
 def patterns_of(warehouse: Warehouse, analysis_id: str) -> list[Pattern]:

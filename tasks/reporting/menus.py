@@ -1,4 +1,4 @@
-"""What there is to choose from in a form now: workspaces, content types, experiments, model versions, experts."""
+"""What there is to choose from in a form now: workspaces, content types, experiments, versions, experts, installations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tasks.experiments.service import ExperimentService
 from tasks.models.store import registered_versions
 from tasks.swarm.default_experts import default_experts
 from tasks.swarm.store import experts
+from tasks.transfer.exchange.service import FORGOTTEN, ExchangeService
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import content_type_names, workspace_frame
 
@@ -23,6 +24,7 @@ class Menu(StrEnum):
     EXPERIMENTS = "experiments"
     VERSIONS = "model versions"
     EXPERTS = "experts"
+    INSTALLATIONS = "installations"
 
 
 def choices(menu: Menu) -> list[str]:
@@ -51,10 +53,16 @@ def _experts(warehouse: Warehouse) -> list[str]:
     return [*(agent.role.value for agent in default_experts()), *own]
 
 
+def _installations(warehouse: Warehouse) -> list[str]:
+    """Fingerprints of those whose releases were taken in and not forgotten."""
+    return [one.fingerprint for one in ExchangeService(warehouse).taken_in() if one.state != FORGOTTEN]
+
+
 OWNERS: dict[Menu, Callable[[Warehouse], list[str]]] = {
     Menu.WORKSPACES: _workspaces,
     Menu.CONTENT_TYPES: content_type_names,
     Menu.EXPERIMENTS: _experiments,
     Menu.VERSIONS: registered_versions,
     Menu.EXPERTS: _experts,
+    Menu.INSTALLATIONS: _installations,
 }

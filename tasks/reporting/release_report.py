@@ -52,11 +52,27 @@ def release_report(known: ReportRows, released: Mapping[str, Any], others: Seque
     )
 
 
+def exchange_report(action: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """What was done with releases by hand: one that was handed out line by line, others a row each."""
+    if action == "list":
+        return markdown_table(_listed(rows)) or "No release yet: transfer-learning draws one a period."
+    if action == "export":
+        facts = [{"what": name.replace("_", " "), "value": value} for name, value in rows[0].items()]
+        text = "The receiver puts the fingerprint into RAPTORFLOW_TRUSTED_RELEASES; read it to them, do not mail it."
+        return f"{markdown_table(facts)}\n\n{text}"
+    return markdown_table(rows)
+
+
 def _of_others(releases: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = _listed(releases)
+    return ["## Releases of other installations", markdown_table(rows)] if rows else []
+
+
+def _listed(releases: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Few columns: who, when, whether it is used, what it cost its contributors, and how many leave it alone."""
-    rows = [
+    return [
         {
-            "installation": row["fingerprint"][:SHOWN_DIGITS],
+            "installation": row["fingerprint"][:SHOWN_DIGITS] or "this one",
             "period": row["period"],
             "state": row["state"],
             "ε so far": f"{row['epsilon_so_far']:.2f}",
@@ -64,7 +80,6 @@ def _of_others(releases: Sequence[Mapping[str, Any]]) -> list[str]:
         }
         for row in releases
     ]
-    return ["## Releases of other installations", markdown_table(rows)] if rows else []
 
 
 def _needs(row: Row) -> bool:

@@ -25,6 +25,7 @@ Mask = NDArray[np.bool_]
 
 RIDGE = 1.0  # keeps near-duplicate controls from fighting each other
 MAX_CLUSTER_SHARE = 0.99
+BLOCK_RULES = 16  # whose columns go through all steps before the next ones are looked at
 CONSTANT = 1e-9  # Σf̃² beneath this: the rule does not vary within any stratum
 
 
@@ -50,24 +51,27 @@ class Contrast:
 class StratifiedDesign:
     """K rules made ready to be compared on any outcome; see `stratified_design`."""
 
-    centered: Floats
-    comparisons: list[_Comparison]
-    strata: Strata
-    clusters: tuple[Codes, ...]
-    information: Floats
-    variation: Floats
+    size: int
+    blocks: list[_Block]
+    clusters: tuple[_Grouping, ...]
 
     @property
     def share_left(self) -> Floats:
         """(K,) of what each rule varies within strata, the share that the controls leave; 1 without controls."""
-        return np.divide(
-            self.information, self.variation, out=np.ones_like(self.information), where=self.variation > CONSTANT
-        )
+        shares = np.ones(self.size)
+        for block in self.blocks:
+            within = np.maximum(block.variation, CONSTANT)
+            shares[block.rules] = np.where(block.variation > CONSTANT, block.information / within, 1.0)
+        return shares
 
     def estimate(self, outcome: Floats) -> Floats:
         """β (K,) alone for an outcome (n,), at a fraction of the cost of its errors."""
-        products: Floats = np.einsum("ij,ij->j", self.centered, self._outcome(outcome))
-        return np.where(self.information > CONSTANT, products / np.maximum(self.information, CONSTANT), 0.0)
+        estimate = np.empty(self.size)
+        for block, y in self._with_outcome(outcome):
+            products: Floats = y[:, 0] @ block.centered
+            known = products / np.maximum(block.information, CONSTANT)
+            estimate[block.rules] = np.where(block.information > CONSTANT, known, 0.0)
+        return estimate
 
     def contrast(self, outcome: Floats) -> Contrast:
         """β and its errors for an outcome (n,)."""
@@ -75,20 +79,23 @@ class StratifiedDesign:
 
     def contrasts(self, outcome: Floats, part: Codes) -> list[Contrast]:
         """The same for each part of the rows (n,), codes 0…P−1; no stratum and no cluster should lie in two parts."""
-        y = self._outcome(outcome)
-        squares, products = self.centered**2, self.centered * y
-        by_cluster = [(cluster, sum_by(cluster, squares), sum_by(cluster, products)) for cluster in self.clusters]
-        first, of_first = by_cluster[0], _parts_of(self.clusters[0], part)
-        size = int(part.max(initial=0)) + 1
-        information, product = (_sums(of_first, sums, size) for sums in first[1:])
+        parts, size = _Grouping(part), int(part.max(initial=0)) + 1
+        total, free = np.empty((size, self.size)), np.empty((size, self.size))
+        by_cluster = [np.empty((2, cluster.count, self.size)) for cluster in self.clusters]
+        for block, y in self._with_outcome(outcome):
+            squares, products = block.centered**2, block.centered * y
+            for cluster, sums in zip(self.clusters, by_cluster, strict=True):
+                sums[0][:, block.rules], sums[1][:, block.rules] = cluster.sums(squares), cluster.sums(products)
+            total[:, block.rules], free[:, block.rules] = parts.sums(y**2), block.comparison.freedom(parts, size)
+        of_first = _parts_of(self.clusters[0].codes, part)
+        information, product = (_sums(of_first, sums, size) for sums in by_cluster[0])
         scale = np.maximum(information, CONSTANT)
         estimate = np.where(information > CONSTANT, product / scale, 0.0)
-        left = np.maximum(sum_by(part, y**2) - estimate * product, 0.0)  # Σ(y − βf̃)²
-        iid = np.sqrt(left / self._freedom(part) / scale)
-        iid = np.where(information > CONSTANT, iid, np.inf)
+        left = np.maximum(total - estimate * product, 0.0)  # Σ(y − βf̃)²
+        iid = np.where(information > CONSTANT, np.sqrt(left / free / scale), np.inf)
         error, freedom = iid, np.full_like(iid, np.inf)
-        for cluster, of_rule, of_both in by_cluster:
-            of_cluster = _parts_of(cluster, part)
+        for cluster, (of_rule, of_both) in zip(self.clusters, by_cluster, strict=True):
+            of_cluster = _parts_of(cluster.codes, part)
             share = np.minimum(of_rule / scale[of_cluster], MAX_CLUSTER_SHARE)
             scores = (of_both - estimate[of_cluster] * of_rule) ** 2 / (1.0 - share)
             error = np.maximum(error, np.sqrt(_sums(of_cluster, scores, size)) / scale)
@@ -96,22 +103,13 @@ class StratifiedDesign:
             freedom = np.minimum(freedom, np.maximum(effective - 1.0, 1.0))
         return [Contrast(*numbers) for numbers in zip(estimate, error, iid, freedom, strict=True)]
 
-    def _outcome(self, outcome: Floats) -> Floats:
-        """The outcome (n, 1) or (n, K), centered over each rule's own valid rows, controls taken out there."""
-        column = outcome.reshape(-1, 1)
-        if len(self.comparisons) == 1:
-            return self.comparisons[0].residual(column)
-        y = np.empty_like(self.centered)
-        for comparison in self.comparisons:
-            y[:, comparison.rules] = comparison.residual(column)
-        return y
-
-    def _freedom(self, part: Codes) -> Floats:
-        """Valid rows less strata less one, in each part (P, K) or (P, 1)."""
-        weights = self.strata.weights
-        rows = np.bincount(part)[:, None].astype(np.float64) if weights is None else sum_by(part, weights)
-        strata = groups(part * len(self.strata.rows) + self.strata.codes).numbers // len(self.strata.rows)
-        return np.maximum(rows - np.bincount(strata, minlength=len(rows))[:, None] - 1, 1)
+    def _with_outcome(self, outcome: Floats) -> Iterator[tuple[_Block, Floats]]:
+        """Each block with the outcome (n, 1), centered over its own valid rows, controls taken out there."""
+        comparison, y = None, outcome.reshape(-1, 1)
+        for block in self.blocks:
+            if block.comparison is not comparison:
+                comparison, y = block.comparison, block.comparison.residual(outcome.reshape(-1, 1))
+            yield block, y
 
 
 def stratified_design(
@@ -133,16 +131,13 @@ def stratified_design(
         valid: (n, K) false where a rule's features are missing: such a row says nothing about that rule.
         controls: (n, C) further columns to take out, by ridge regression with penalty 1 on standardized columns.
     """
-    indicators = np.asarray(rules, dtype=np.float64)
-    comparisons = list(_comparisons(indicators.shape[1], stratum, valid, controls))
-    centered, variation = np.empty_like(indicators), np.empty(indicators.shape[1])
-    for comparison in comparisons:
-        within = comparison.strata.center(indicators[:, comparison.rules])
-        variation[comparison.rules] = np.einsum("ij,ij->j", within, within)
-        centered[:, comparison.rules] = comparison.without_controls(within)
-    information = np.einsum("ij,ij->j", centered, centered)
+    blocks = [
+        comparison.block(members[i : i + BLOCK_RULES], rules)
+        for members, comparison in _comparisons(rules.shape[1], _Grouping(stratum), valid, controls)
+        for i in range(0, len(members), BLOCK_RULES)
+    ]
     clusters = (cluster,) if second is None else (cluster, second)
-    return StratifiedDesign(centered, comparisons, Strata(stratum, valid), clusters, information, variation)
+    return StratifiedDesign(rules.shape[1], blocks, tuple(map(_Grouping, clusters)))
 
 
 def stratified_contrast(
@@ -156,6 +151,11 @@ def stratified_contrast(
 ) -> Contrast:
     """Contrast of K rules on one outcome (n,); arguments as in `stratified_design`."""
     return stratified_design(rules, stratum, cluster, valid=valid, controls=controls).contrast(outcome)
+
+
+def deviations(values: Floats, stratum: Codes) -> Floats:
+    """Values (n, k) less their means in each stratum (n,), codes 0…S−1."""
+    return _Comparison(_Grouping(stratum), None, None).residual(values)
 
 
 def _parts_of(cluster: Codes, part: Codes) -> Codes:
@@ -172,90 +172,141 @@ def _sums(codes: Codes, values: Floats, groups: int) -> Floats:
     return sums
 
 
-def sum_by(codes: Codes, values: Floats) -> Floats:
-    """Column sums (G, K) of values (n, K) within each code 0…G−1."""
-    groups, size = int(codes.max(initial=-1)) + 1, values.shape[1]
-    steps = codes[1:] - codes[:-1]
-    if groups and codes[0] == 0 and steps.min(initial=0) >= 0 and steps.max(initial=0) <= 1:  # in order, as weeks are
-        return np.add.reduceat(values, np.append(0, np.flatnonzero(steps) + 1), axis=0)
-    if size == 1:
-        return np.bincount(codes, weights=values[:, 0], minlength=groups)[:, None].astype(np.float64, copy=False)
-    members = csc_array((np.ones(len(codes)), codes, np.arange(len(codes) + 1)), shape=(groups, len(codes)))
-    sums: Floats = np.asarray(members @ values)  # a fourth of what np.bincount takes over the cells of a table
-    return sums
-
-
 @dataclass(frozen=True)
-class Strata:
-    """Strata (n,) with codes 0…S−1, and the rows (n, K) or (n, 1) that are valid for each rule; None if all are."""
+class _Grouping:
+    """Groups of rows by codes (n,) 0…G−1, made ready to sum many columns by."""
 
     codes: Codes
-    valid: Mask | None = None
 
     @cached_property
-    def weights(self) -> Floats | None:
-        """(n, K) ones for valid rows."""
-        return None if self.valid is None else self.valid.astype(np.float64)
+    def count(self) -> int:
+        """G."""
+        return int(self.codes.max(initial=-1)) + 1
+
+    def sums(self, values: Floats) -> Floats:
+        """Column sums (G, K) of values (n, K) within each group."""
+        if self._starts is not None:
+            return np.add.reduceat(values, self._starts, axis=0)
+        if values.shape[1] == 1:
+            sums = np.bincount(self.codes, weights=values[:, 0], minlength=self.count)
+            return sums[:, None].astype(np.float64, copy=False)
+        return np.asarray(self._members @ values)  # a fourth of what np.bincount takes over the cells of a table
 
     @cached_property
-    def rows(self) -> Floats:
-        """Valid rows (S, K) or (S, 1) in each stratum."""
-        counted = np.bincount(self.codes)[:, None].astype(np.float64)
-        return counted if self.weights is None else sum_by(self.codes, self.weights)
+    def _starts(self) -> Codes | None:
+        """Where groups begin, if they lie one behind the other, as weeks do."""
+        steps = self.codes[1:] - self.codes[:-1]
+        in_order = self.count and self.codes[0] == 0 and steps.min(initial=0) >= 0 and steps.max(initial=0) <= 1
+        return np.append(0, np.flatnonzero(steps) + 1) if in_order else None
 
-    def center(self, values: Floats) -> Floats:
-        """Deviations (n, K) from stratum means over valid rows; 0 at the others."""
+    @cached_property
+    def _members(self) -> csc_array:
+        n = len(self.codes)
+        return csc_array((np.ones(n), self.codes, np.arange(n + 1)), shape=(self.count, n))
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """What is taken out of rules, and of their outcome, on the rows that those rules are known on, and there alone.
+
+    A row of which nothing is known of a rule must not take part in what controls explain either: it would stand for
+    'does not match', and where such rows do well for a reason of their own, the controls would carry it over.
+
+    Attributes:
+        strata: of all rows.
+        weights: (n, 1) ones for the rows that are known; None if all are.
+        columns: (n, C) controls; None for none.
+    """
+
+    strata: _Grouping
+    weights: Floats | None
+    columns: Floats | None
+
+    def block(self, members: Codes, rules: NDArray[np.bool_] | Floats) -> _Block:
+        """Some of the rules (n, K) that are known on these rows."""
+        within = self._center(np.ascontiguousarray(rules[:, members], dtype=np.float64))
+        left = self._without_controls(within)
+        variation, information = (np.einsum("ij,ij->j", one, one) for one in (within, left))
+        return _Block(self, members, left, information, variation)
+
+    def residual(self, values: Floats) -> Floats:
+        """Values (n, k) less stratum means and the controls' ridge prediction; 0 where nothing is known."""
+        return self._without_controls(self._center(values))
+
+    def freedom(self, parts: _Grouping, size: int) -> Floats:
+        """Known rows less strata less one, in each part (P, 1)."""
+        ones = np.ones((len(parts.codes), 1)) if self.weights is None else self.weights
+        strata = groups(parts.codes * self.strata.count + self.strata.codes).numbers // max(self.strata.count, 1)
+        return np.maximum(parts.sums(ones) - np.bincount(strata, minlength=size)[:, None] - 1, 1)
+
+    @cached_property
+    def _rows(self) -> Floats:
+        """Known rows (S, 1) in each stratum."""
+        return self.strata.sums(np.ones((len(self.strata.codes), 1)) if self.weights is None else self.weights)
+
+    def _center(self, values: Floats) -> Floats:
+        """Deviations (n, k) from stratum means over known rows; 0 at the others."""
         kept = values if self.weights is None else values * self.weights
-        means: Floats = (sum_by(self.codes, kept) / np.maximum(self.rows, 1.0))[self.codes]
+        means: Floats = (self.strata.sums(kept) / np.maximum(self._rows, 1.0))[self.strata.codes]
         if self.weights is not None:
             means *= self.weights
         return np.subtract(kept, means, out=means)
 
+    @cached_property
+    def _controls(self) -> tuple[Floats, Floats] | None:
+        """The columns (n, C), centered and over their spread on the known rows, and their ridge's matrix (C, C)."""
+        if self.columns is None:
+            return None
+        centered = self._center(self.columns)
+        count = len(centered) if self.weights is None else max(int(self.weights.sum()), 1)
+        spread = np.sqrt((centered**2).sum(axis=0) / count)
+        controls = centered / np.where(spread > 0, spread, 1.0)
+        return controls, controls.T @ controls + RIDGE * np.eye(controls.shape[1])
 
-@dataclass(frozen=True)
-class _Comparison:
-    """Rules that are known on the same rows, and what is taken out of them and of their outcome on those rows alone.
-
-    A row of which nothing is known of a rule must not take part in what controls explain either: it would stand for
-    'does not match', and where such rows do well for a reason of their own, the controls would carry it over.
-    """
-
-    rules: Codes
-    strata: Strata
-    controls: Floats | None
-
-    def residual(self, values: Floats) -> Floats:
-        """Values (n, k) less stratum means and the controls' ridge prediction; 0 where nothing is known."""
-        return self.without_controls(self.strata.center(values))
-
-    def without_controls(self, centered: Floats) -> Floats:
+    def _without_controls(self, centered: Floats) -> Floats:
         """Centered values (n, k) less the controls' ridge prediction."""
-        if self.controls is None:
+        if self._controls is None:
             return centered
-        gram = self.controls.T @ self.controls + RIDGE * np.eye(self.controls.shape[1])
-        fitted: Floats = self.controls @ np.linalg.solve(gram, self.controls.T @ centered)
+        controls, gram = self._controls
+        fitted: Floats = controls @ np.linalg.solve(gram, controls.T @ centered)
         return centered - fitted
 
 
-def _comparisons(size: int, stratum: Codes, valid: Mask | None, controls: Floats | None) -> Iterator[_Comparison]:
-    """One for each set of rows that some of the rules are known on."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """A few of K rules that are known on the same rows, so few that their columns stay in the processor's cache.
+
+    Attributes:
+        comparison: what was taken out of them.
+        rules: (k,) which they are.
+        centered: (n, k) f̃.
+        information: (k,) Σf̃².
+        variation: (k,) the same before controls.
+    """
+
+    comparison: _Comparison
+    rules: Codes
+    centered: Floats
+    information: Floats
+    variation: Floats
+
+
+def _comparisons(
+    size: int, strata: _Grouping, valid: Mask | None, controls: Floats | None
+) -> Iterator[tuple[Codes, _Comparison]]:
+    """One for each set of rows that some of the rules are known on, with these rules."""
     columns = controls if controls is not None and controls.shape[1] else None
-    for rules, rows in [(np.arange(size), None)] if valid is None else _known_alike(valid):
-        strata = Strata(stratum, rows)
-        yield _Comparison(rules, strata, None if columns is None else _standardize(strata.center(columns), rows))
+    if valid is None:
+        yield np.arange(size), _Comparison(strata, None, columns)
+        return
+    for rules, rows in _known_alike(valid):
+        yield rules, _Comparison(strata, None if rows.all() else rows.astype(np.float64), columns)
 
 
 def _known_alike(valid: Mask) -> Iterator[tuple[Codes, Mask]]:
     """Rules by the rows (n, 1) that they are valid on."""
     by_rows: dict[bytes, list[int]] = {}
-    for rule, packed in enumerate(np.packbits(valid, axis=0).T):
+    for rule, packed in enumerate(np.packbits(valid.T, axis=1)):
         by_rows.setdefault(packed.tobytes(), []).append(rule)
     for rules in by_rows.values():
         yield np.array(rules), valid[:, rules[:1]]
-
-
-def _standardize(columns: Floats, rows: Mask | None) -> Floats:
-    """Centered columns (n, C) over their spread on those rows."""
-    count = len(columns) if rows is None else max(int(rows.sum()), 1)
-    spread = np.sqrt((columns**2).sum(axis=0) / count)
-    return columns / np.where(spread > 0, spread, 1.0)

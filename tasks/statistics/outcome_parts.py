@@ -106,13 +106,14 @@ def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed:
     known = np.isfinite(outcome) & ((values >= 0) if is_label else np.isfinite(values))
     if known.sum() < FEWEST_ROWS:
         return None
-    y, clusters = outcome[known], groups(week[known]).codes
-    if is_label or _is_chosen(values[known]):
-        return f"its levels hardly overlap in {name}, so it {FIX}" if _separates(values[known], y) else None
-    x = values[known].astype(np.float64)
-    if (x <= y).all() and _is_count(x) and _is_count(y) and _is_bounded(x, y, clusters, seed):
+    if not known.all():
+        values, outcome, week = values[known], outcome[known], week[known]
+    if is_label or _is_chosen(values):
+        return f"its levels hardly overlap in {name}, so it {FIX}" if _separates(values, outcome) else None
+    x, y = values.astype(np.float64, copy=False), outcome
+    if (x <= y).all() and _is_count(x) and _is_count(y) and _is_bounded(x, y, groups(week).codes, seed):
         return f"never exceeds {name}, so it {FIX}"
-    bound, rises = _correlation_bound(x, y, clusters)
+    bound, rises = _correlation_bound(x, y, week)
     if bound < MOVES_ALONG:
         return None
     is_count = _is_count(x)
@@ -158,13 +159,14 @@ def _is_bounded(x: Array, y: Array, clusters: Codes, seed: int) -> bool:
     return exceeded >= FEWEST_VIOLATIONS
 
 
-def _correlation_bound(x: Array, y: Array, clusters: Codes) -> tuple[float, bool]:
-    """Lower bound of the absolute rank correlation within clusters, 0 where too little varies; whether it is positive.
+def _correlation_bound(x: Array, y: Array, week: Codes) -> tuple[float, bool]:
+    """Lower bound of the absolute rank correlation within weeks, 0 where too little varies; whether it is positive.
 
     An outcome with ties, such as yes or no, cannot reach 1: the correlation is relative to the largest it allows.
     """
-    if _is_weak(x, y, clusters):
+    if _is_weak(x, y, week):
         return 0.0, False
+    clusters = groups(week).codes
     size = np.bincount(clusters)
     first, second = (_centered(mean_ranks(values), clusters, size) for values in (x, y))
     xy, xx, yy = (np.bincount(clusters, product) for product in (first * second, first**2, second**2))
@@ -181,7 +183,7 @@ def _correlation_bound(x: Array, y: Array, clusters: Codes) -> tuple[float, bool
     return max(abs(whole) - STANDARD_ERRORS * error, 0.0) / _largest_correlation(y), whole > 0
 
 
-def _is_weak(x: Array, y: Array, clusters: Codes) -> bool:
+def _is_weak(x: Array, y: Array, week: Codes) -> bool:
     """Whether a glance at some of many rows rules a refusal out: ranking all of them is what takes the time.
 
     Five standard errors of a correlation among so many rows lie between `WEAK` and the least that is refused.
@@ -189,7 +191,7 @@ def _is_weak(x: Array, y: Array, clusters: Codes) -> bool:
     if len(x) < 2 * GLANCE_ROWS:
         return False
     some = slice(None, None, len(x) // GLANCE_ROWS)
-    codes = groups(clusters[some]).codes
+    codes = groups(week[some]).codes
     first, second = (_centered(mean_ranks(values[some]), codes, np.bincount(codes)) for values in (x, y))
     spread = float((first**2).sum() * (second**2).sum())
     return spread > 0 and abs(float((first * second).sum())) < WEAK * np.sqrt(spread)

@@ -238,7 +238,8 @@ def _benefit(source: KnowledgeSource) -> dict[str, Any] | None:
     if benefit is None:
         return None
     expected, deviation = round(benefit.expected, 4), round(benefit.deviation, 4)
-    return {"expected_auc_gain": expected, "standard_deviation": deviation, "worthwhile": benefit.worthwhile}
+    follow = {"follow": round(benefit.follow, 2), "worthwhile": benefit.worthwhile}
+    return {"expected_auc_gain": expected, "standard_deviation": deviation} | follow
 
 
 def _status(target: Mapping[str, Any], insights: Sequence[Insight], covered: bool) -> str:

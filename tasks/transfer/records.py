@@ -32,8 +32,9 @@ class Insight(TypedDict):
 class TransferInsights(TypedDict):
     """What `get_transfer_insights` returns: the guide's keys, and where the answer stands.
 
-    `metadata["benefit"]` says what following the insights should add to ranking posts by the target's own data, and
-    whether that is `worthwhile`; None where the target has too few posts of its own to lose anything by it.
+    `metadata["benefit"]` says what following the insights should add to ranking posts by the target's own data, how far
+    to `follow` them beside it (0 to .3), and whether that is `worthwhile`; None where the target has too few posts of
+    its own to lose anything by it.
 
     `status` is `ok`, `insufficient_coverage` (too few workspaces), `insufficient_confidence` or `not_sharing`; `as_of`
     is when the knowledge was gathered (ISO 8601, or None where there is none), `stale` whether its period is over.

@@ -15,12 +15,10 @@ from tasks.transfer.catalogue import CATALOGUE_VERSION, INSIGHT_TYPES
 from tasks.transfer.errors import BrokenChainError, BudgetSpentError, NobodySharesError
 from tasks.transfer.estimates import known_until, only_finite, workspace_estimates
 from tasks.transfer.exchange.pooling import InstallationSums, PoolGates, noise_of, pooled
-from tasks.transfer.exchange.reading import KnownReleases, harmless, known_releases
+from tasks.transfer.exchange.reading import KnownReleases, harmless, known_releases, released_here
 from tasks.transfer.insights import InsightEvidence, KnowledgeSource, answer, describe, merged
 from tasks.transfer.pools import (
-    AveragedRelease,
     Estimates,
-    averaged,
     own_of,
     passes,
     pool_for,
@@ -53,7 +51,6 @@ logger = logging.getLogger("raptorflow")
 
 STEP = "transfer"
 MOST_WORKSPACES = 1_000_000
-PERIODS_KEPT = 12
 MOST_SIGNALS = 5
 SURE_ENOUGH = 0.75  # for an early signal: three of four that are just named come true
 NOT_SHARING = "shares_insights is false: nothing is taken from it"
@@ -149,7 +146,7 @@ class TransferService:
         if same or (a["organisation_id"] is not None and a["organisation_id"] == b["organisation_id"]):
             value = 1.0 if same else similarity_of(_own(warehouse, a), 0, _own(warehouse, b), 0)
             return WorkspaceSimilarity(value, "same_organisation", None)
-        release = _released(warehouse, datetime.now(UTC))
+        release = released_here(warehouse, datetime.now(UTC))
         sums, noise_scale = (release.sums, release.noise_scale) if release else (sums_from_rows([]), 1.0)
         known = prototypes(sums, noise_scale, self.min_source_workspaces)
         profiles = Profile.of(a["industry"], a["size"]), Profile.of(b["industry"], b["size"])
@@ -190,7 +187,7 @@ class TransferService:
         exchanged = known_releases(warehouse, as_of)
         if exchanged is not None and (installations := harmless(warehouse, target["workspace_id"], exchanged)):
             return self._of_installations(target, own, exchanged, installations, as_of)
-        release = _released(warehouse, as_of)
+        release = released_here(warehouse, as_of)
         if release is None:
             return None
         pool, usable = pool_for(
@@ -219,13 +216,6 @@ class TransferService:
         evidence, stale = _evidence(pool, own, usable, target), known.period != period_of(as_of)
         needed = workspaces_needed(noise_of(installations), self.min_source_workspaces)
         return KnowledgeSource(evidence, workspaces, known.newest, stale, needed)
-
-
-def _released(warehouse: Warehouse, as_of: datetime) -> AveragedRelease | None:
-    """What the releases of the last year say by an instant, as one."""
-    rows = store.published_releases(warehouse, as_of, PERIODS_KEPT)
-    releases = [(Released.from_row(row), sums_from_rows(store.released_sums(warehouse, row["period"]))) for row in rows]
-    return averaged(releases) if releases else None
 
 
 def _own(warehouse: Warehouse, row: dict[str, Any]) -> Estimates:

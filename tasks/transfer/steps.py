@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.reporting import announce
 from tasks.transfer.errors import BudgetSpentError, NobodySharesError
+from tasks.transfer.exchange.by_hand import checked, handed_out, taken_in, waiting
 from tasks.transfer.exchange.service import OWN, ExchangeService
 from tasks.transfer.privacy import PERIOD, PrivacyBudget, epsilon_after
 from tasks.transfer.service import STEP, PublisherService
@@ -21,6 +23,7 @@ from tasks.warehouse.snapshots import ChunkSnapshot
 from tasks.warehouse.standing import StandingOutcomes, StepQuestion
 
 PERIODS_A_YEAR = 12
+RELEASE_ACTIONS = ("list", "verify", "import", "export", "forget")  # what a person does with releases by hand
 
 
 @task(name="contribute-effects", cache_policy=NO_CACHE)
@@ -44,8 +47,42 @@ def measure_releases() -> list[dict[str, Any]]:
     service = ExchangeService()
     if measured := service.measure(unless_since=PERIOD):
         announce(f"measured for {measured} workspaces what releases of other installations bring")
+    return [row for row in _without_gains(service) if row["state"] != OWN]
+
+
+@task(name="act-on-releases", cache_policy=NO_CACHE)
+def act_on_releases(
+    action: str, files: Sequence[str], which: Mapping[str, str | None], again: bool = False, is_from_form: bool = False
+) -> list[dict[str, Any]]:
+    """List, check, take in, hand out or forget releases; a row for each.
+
+    Args:
+        action: one of `RELEASE_ACTIONS`.
+        files: to check or to take in, or the one to write; none for those of the inbox.
+        which: period and installation, each may be None.
+        again: take in also what was forgotten here.
+        is_from_form: filled in by whoever may open the page: files of the inbox and of declared folders alone.
+
+    Raises: as `ExchangeService`; nothing is changed then.
+    """
+    service = ExchangeService()
+    if action == "verify":
+        return checked(service, waiting(files, is_from_form=is_from_form))
+    if action == "import":
+        return taken_in(service, waiting(files, is_from_form=is_from_form), is_all=not files, again=again)
+    if action == "export":
+        return [handed_out(service, files, which["period"], is_from_form=is_from_form)]
+    if action == "forget":
+        installation = which["installation"] or ""
+        gone = service.forget(installation, which["period"])
+        return [{"installation": installation, "period": period, "what": "forgotten"} for period in gone]
+    return _without_gains(service)
+
+
+def _without_gains(service: ExchangeService) -> list[dict[str, Any]]:
+    """Every release that is known here, and what it cost; what it brings whom is not for a run's page."""
     columns = ("fingerprint", "period", "state", "age_days", "epsilon", "epsilon_so_far", "measured", "refusing")
-    held = [one.as_dict() for one in service.list_releases() if one.state != OWN]
+    held = [one.as_dict() for one in service.list_releases()]
     return [{name: row[name] for name in columns} for row in held]
 
 

@@ -152,7 +152,7 @@ class UndeclaredFileError(InputError):
         self.path, self.folders = path, list(folders)
         super().__init__(
             f"{path}: forms take files below {_listed(map(str, folders))} alone; declare more folders with "
-            "RAPTORFLOW_INPUT_FOLDERS, or use `raptorflow ingest`"
+            "RAPTORFLOW_INPUT_FOLDERS, or use the command line"
         )
 
 

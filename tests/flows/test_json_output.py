@@ -142,7 +142,7 @@ def require_plain(value: Any, command: str) -> None:
 
 
 FLOWS = ["pattern-learning", "model-refresh", "transfer-learning", "meta-learning", "debate-synthesis"]
-FLOWS += ["experiment-analysis", "programme-report", "content-ingestion", "housekeeping"]
+FLOWS += ["experiment-analysis", "programme-report", "content-ingestion", "housekeeping", "release-exchange"]
 NOT_BY_THEMSELVES = {
     "experiment-management",
     "model-promotion",

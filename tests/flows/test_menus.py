@@ -101,6 +101,7 @@ def test_the_choices_are_those_of_the_warehouse(stored: Warehouse) -> None:
         Menu.CONTENT_TYPES: [],
         Menu.EXPERIMENTS: [],
         Menu.VERSIONS: [],
+        Menu.INSTALLATIONS: [],
     }
     rows = [content_row(i, workspace_id=name, content_type=kind) for i, (name, kind) in enumerate(
         [("b", "blog"), ("a", "social"), ("a", "blog")])]  # fmt: skip

@@ -18,6 +18,7 @@ from flows.parameters import (
     ModelPromotion,
     ModelRefresh,
     ModelRollback,
+    ReleaseExchange,
     TransferLearning,
 )
 from flows.platform.catalogue import form, load, read_yaml
@@ -27,6 +28,7 @@ from tasks.models import ModelType
 from tasks.settings import Settings
 from tasks.swarm import ConsensusStrategy
 from tasks.transfer.privacy import PrivacyBudget
+from tasks.transfer.steps import RELEASE_ACTIONS
 from tasks.warehouse import Warehouse
 from tasks.warehouse.frames import require_content_types
 from tasks.warehouse.records import KINDS
@@ -47,6 +49,7 @@ def choices(form: type[BaseModel], field: str) -> list[str]:
         (ModelPromotion, "model_type", ModelType),
         (ModelRollback, "model_type", ModelType),
         (DebateSynthesis, "consensus_strategy", ConsensusStrategy),
+        (ReleaseExchange, "action", RELEASE_ACTIONS),
     ],
 )
 def test_a_menu_offers_what_its_owner_holds_and_takes_nothing_else(
@@ -55,7 +58,8 @@ def test_a_menu_offers_what_its_owner_holds_and_takes_nothing_else(
     assert choices(form, field) == [str(member) for member in owner]
     for member in owner:
         value = [str(member)] if field == "model_types" else str(member)
-        assert getattr(form.model_validate({field: value}), field) == value
+        needed = {"installation": "00112233"} if member == "forget" else {}
+        assert getattr(form.model_validate({field: value} | needed), field) == value
     with pytest.raises(ValidationError, match="Input should be"):
         form.model_validate({field: ["NONE_SUCH"] if field == "model_types" else "NONE_SUCH"})
 
@@ -76,6 +80,8 @@ CONTRADICTIONS = [
     ("transfer-learning", {"epsilon": 10.5}),
     ("model-refresh", {"only_look": True, "force_retrain": True}),
     ("content-ingestion", {"mapping": "a.yaml", "preset": "buffer"}),
+    ("release-exchange", {"action": "forget"}),
+    ("release-exchange", {"action": "export", "files": ["a", "b"]}),
     ("debate-synthesis", {"options": ["only one"]}),
     ("debate-synthesis", {"options": [str(i) for i in range(9)]}),
 ]

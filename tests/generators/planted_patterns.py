@@ -37,12 +37,13 @@ def is_channel(rule: Rule) -> bool:
 
 @dataclass(frozen=True)
 class Planted:
-    """One true effect."""
+    """One true effect: the posts (n,) that have it, and the features that say so."""
 
     matches: np.ndarray
     lift: float
     dies: bool
     flips: bool
+    about: tuple[str, ...] = ()
 
     @property
     def effect(self) -> float:
@@ -145,7 +146,8 @@ def _plant(g: np.random.Generator, features: dict[str, np.ndarray], clean: bool)
         chosen = g.choice(names, size=g.integers(1, 3), replace=False)
         matches = np.all([_condition(g, name, features[name]) for name in chosen], axis=0)
         flips = not clean and g.random() < 0.15
-        planted.append(Planted(matches, float(g.choice(LIFTS)), bool(g.random() < 0.15), bool(flips)))
+        lift, dies = float(g.choice(LIFTS)), bool(g.random() < 0.15)
+        planted.append(Planted(matches, lift, dies, bool(flips), tuple(map(str, chosen))))
     return planted
 
 

@@ -38,6 +38,7 @@ PUBLIC: dict[str, str] = {
     "TransferPublisher": README,
     "TransferPublisher.contribute": "what the flow does for one workspace, for those who run it themselves",
     "TransferPublisher.release": "what the flow does once a period, for those who run it themselves",
+    "Benefit.ranking": "what `follow` of an answer's `benefit` means, for who ranks drafts by it",
     "ModelUpdater": GUIDE,
     "ModelUpdater.check_and_update_models": GUIDE,
     "ModelUpdater.detect_drift": GUIDE,

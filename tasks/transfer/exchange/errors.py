@@ -39,7 +39,7 @@ class RepeatedReleaseError(InputError):
     """Raised when an installation's release of a period was taken in, or forgotten, before."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
+        self.path, self.reason = path, reason
         super().__init__(f"{path}: {reason}; nothing was changed")
 
     @classmethod

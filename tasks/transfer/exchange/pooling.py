@@ -1,21 +1,24 @@
 """Several installations' releases as one pool: their noise is known, and how far they differ is estimated.
 
-Sums add up, whosever they are and whatever period they are of, and so do the variances of their noise. Averages of
-ratios would not do: a small installation's release is mostly noise, and dividing by a noisy count makes it worse.
+Sums of installations add up, and so do the variances of their noise. Averages of ratios would not do: a small
+installation's release is mostly noise, and dividing by a noisy count makes it worse. Releases of one installation are
+averaged first, as its own learner does: the same organizations are behind all of them, and count once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from tasks.transfer.pools import Z95, Estimates, pool_for
-from tasks.transfer.records import Floats, Integers, Mask, Pool
+from tasks.transfer.pools import Z95, AveragedRelease, Estimates, averaged, pool_for
+from tasks.transfer.records import Floats, Integers, Mask, Pool, Released
 from tasks.transfer.release import CLIP, NOISE_FACTORS, SCALE, sums_from_rows
 from tasks.transfer.similarity import EVERYONE, SEGMENT_INDEX
+from tasks.transfer.store import PUBLISHED
 
 LEAST_INSTALLATIONS = 2
 
@@ -30,34 +33,32 @@ class PoolGates:
 
 @dataclass(frozen=True, slots=True)
 class InstallationSums:
-    """All that one installation has released, added up.
+    """What all releases of one installation say together.
 
     Attributes:
-        fingerprint: of the key that signed it; empty for this installation.
-        sums: (S, K, 3) noisy sums in fixed point, over its releases.
-        noise_variance: of each of them, in workspaces squared.
-        periods: how many releases.
+        fingerprint: of the key that signed them; empty for this installation.
+        sums: (S, K, 3) noisy sums of a period, in fixed point.
+        noise_scale: standard deviation of what noise is left on everyone's core sums, in workspaces.
     """
 
     fingerprint: str
-    sums: Integers
-    noise_variance: float
-    periods: int
+    sums: Floats
+    noise_scale: float
 
-
-def added_up(fingerprint: str, releases: Sequence[tuple[Integers, float]]) -> InstallationSums:
-    """One installation's releases: sums, and the standard deviation of their noise in workspaces."""
-    sums: Integers = np.sum([sums for sums, _ in releases], axis=0)
-    return InstallationSums(fingerprint, sums, sum(scale**2 for _, scale in releases), len(releases))
+    @classmethod
+    def of(cls, fingerprint: str, release: AveragedRelease) -> InstallationSums:
+        """An installation's releases, averaged."""
+        return cls(fingerprint, release.sums, release.noise_scale)
 
 
 def from_imports(rows: Sequence[Mapping[str, Any]]) -> list[InstallationSums]:
-    """Stored imports, ordered by installation, as one set of sums each."""
-    releases: dict[str, list[tuple[Integers, float]]] = {}
-    for row in rows:
+    """Stored imports as one set of sums an installation, ordered by installation."""
+    releases: dict[str, list[tuple[Released, Integers]]] = {}
+    for row in sorted(rows, key=itemgetter("as_of"), reverse=True):
         sums = sums_from_rows({"segment": name, "sums": numbers} for name, numbers in row["sums"].items())
-        releases.setdefault(row["fingerprint"], []).append((sums, row["noise_scale"]))
-    return [added_up(name, own) for name, own in releases.items()]
+        released = Released.from_row({**row, "status": PUBLISHED})
+        releases.setdefault(row["fingerprint"], []).append((released, sums))
+    return [InstallationSums.of(name, averaged(releases[name])) for name in sorted(releases)]
 
 
 def pooled(target: Estimates, installations: Sequence[InstallationSums], gates: PoolGates) -> tuple[Pool, Mask]:
@@ -72,7 +73,7 @@ def pooled(target: Estimates, installations: Sequence[InstallationSums], gates: 
         Means over all installations. Their errors, and what a newcomer's own effect may differ by, include the variance
         between installations.
     """
-    sums: Integers = np.sum([one.sums for one in installations], axis=0)
+    sums: Floats = np.sum([one.sums for one in installations], axis=0)
     pool, usable = pool_for(
         target, sums, noise_of(installations), min_sources=gates.min_sources, threshold=gates.threshold
     )
@@ -87,7 +88,7 @@ def pooled(target: Estimates, installations: Sequence[InstallationSums], gates: 
 
 def noise_of(installations: Sequence[InstallationSums]) -> float:
     """Standard deviation of the noise on everyone's core sums of all installations together, in workspaces."""
-    return float(np.sqrt(sum(one.noise_variance for one in installations)))
+    return float(np.sqrt(sum(one.noise_scale**2 for one in installations)))
 
 
 def between_installations(installations: Sequence[InstallationSums]) -> float:
@@ -101,7 +102,7 @@ def between_installations(installations: Sequence[InstallationSums]) -> float:
         return 0.0
     everyone = SEGMENT_INDEX[EVERYONE]
     counts, totals = (np.stack([one.sums[everyone, :, i] / SCALE for one in installations]) for i in (0, 1))
-    noise = np.outer([one.noise_variance for one in installations], NOISE_FACTORS[everyone, :, 0] ** 2)
+    noise = np.outer([one.noise_scale**2 for one in installations], NOISE_FACTORS[everyone, :, 0] ** 2)
     known = counts.sum(axis=0) >= 2.0 * np.sqrt(noise.sum(axis=0))
     counts, totals, noise = counts[:, known], totals[:, known], noise[:, known]
     if not known.any():

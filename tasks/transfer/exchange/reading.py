@@ -8,12 +8,16 @@ from datetime import datetime
 
 from tasks.settings import Settings
 from tasks.transfer.exchange import store
-from tasks.transfer.exchange.pooling import InstallationSums, added_up, from_imports
+from tasks.transfer.exchange.pooling import InstallationSums, from_imports
 from tasks.transfer.exchange.trust import trusted_fingerprints
+from tasks.transfer.pools import AveragedRelease, averaged
+from tasks.transfer.records import Released
 from tasks.transfer.release import sums_from_rows
+from tasks.transfer.store import published_releases, released_sums
 from tasks.warehouse import Warehouse
 
 OURS = ""  # this installation, among the others' fingerprints
+PERIODS_KEPT = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,19 @@ def known_releases(warehouse: Warehouse, as_of: datetime, settings: Settings | N
     imports = store.kept_imports(warehouse, trusted_fingerprints(settings), as_of)
     if not imports:
         return None
-    own = store.published_releases(warehouse, as_of)
-    sums = store.sums_by_period(warehouse, [row["period"] for row in own])
-    ours = [(sums_from_rows(sums[row["period"]]), row["noise_scale"]) for row in own]
-    first = [added_up(OURS, ours)] if ours else []
-    newest = max([*own, *imports], key=lambda row: row["as_of"])
-    return KnownReleases([*first, *from_imports(imports)], newest["as_of"], newest["period"])
+    own = released_here(warehouse, as_of)
+    newest = max((row["as_of"], row["period"]) for row in imports)
+    if own is None:
+        return KnownReleases(from_imports(imports), *newest)
+    installations = [InstallationSums.of(OURS, own), *from_imports(imports)]
+    return KnownReleases(installations, *max(newest, (own.as_of, own.period)))
+
+
+def released_here(warehouse: Warehouse, as_of: datetime) -> AveragedRelease | None:
+    """What this installation's releases of the last year say by an instant, as one."""
+    rows = published_releases(warehouse, as_of, PERIODS_KEPT)
+    releases = [(Released.from_row(row), sums_from_rows(released_sums(warehouse, row["period"]))) for row in rows]
+    return averaged(releases) if releases else None
 
 
 def harmless(warehouse: Warehouse, workspace_id: str, known: KnownReleases) -> list[InstallationSums]:

@@ -99,8 +99,12 @@ class ExchangeService:
         facts = (row["period"], row["epsilon"], row["delta"], spent, manifest.contributors_at_least)
         return ExportedFile(str(file), fingerprint, *facts, is_new)
 
-    def verify(self, file: Path) -> SignedRelease:
+    def verify(self, file: Path, *, again: bool = False) -> SignedRelease:
         """Read a file as `import` would, and take nothing in.
+
+        Args:
+            file: what somebody sent.
+            again: whether `import` would take in what was forgotten here.
 
         Raises:
             ReleaseFileError: if it is no release, or not as it was signed.
@@ -108,7 +112,7 @@ class ExchangeService:
             RepeatedReleaseError: if `import` would refuse it for what was here before.
         """
         release = self._read(file)
-        self._require_new(file, release, self._known(), again=False)
+        self._require_new(file, release, self._known(), again=again)
         return release
 
     def take_in(self, files: Sequence[Path], *, again: bool = False) -> list[SignedRelease]:

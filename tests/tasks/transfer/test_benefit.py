@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.transfer.pools import Z95
-from tasks.transfer.prediction import MIN_GAIN, SURE_GAIN, Benefit, benefit_of, own_alone, predict
+from tasks.transfer.prediction import FULL_GAIN, MOST_FOLLOWED, Benefit, benefit_of, own_alone, predict
 from tasks.transfer.records import Floats, Pool
 from tests.transfer_pages import auc
 
@@ -51,7 +51,7 @@ def test_a_pool_that_knows_what_own_posts_cannot_tell_is_worthwhile() -> None:
     found = [judged(means, means, rng) for _ in range(60)]
     followed = [gain for benefit, gain in found if benefit.worthwhile]
     assert len(followed) > 0.4 * len(found)
-    assert np.mean(followed) > 2 * MIN_GAIN
+    assert np.mean(followed) > 0.04
 
 
 def test_a_pool_that_knows_nothing_is_not() -> None:
@@ -71,9 +71,21 @@ def test_a_pool_that_says_the_same_adds_nothing() -> None:
 
 
 def test_a_gain_that_chance_may_have_made_is_not_followed() -> None:
-    assert Benefit(MIN_GAIN, MIN_GAIN / SURE_GAIN).worthwhile
-    assert not Benefit(MIN_GAIN, 1.1 * MIN_GAIN / SURE_GAIN).worthwhile
-    assert not Benefit(0.9 * MIN_GAIN, 0.0).worthwhile
+    assert not Benefit(0.03, 0.03).worthwhile
+    assert not Benefit(-0.01, 0.0).worthwhile
+    assert not Benefit(1e-18, 0.0).worthwhile
+    assert 0.0 < Benefit(0.03, 0.026).follow < Benefit(0.03, 0.022).follow < MOST_FOLLOWED
+    assert Benefit(0.02 + 1.01 * FULL_GAIN, 0.02).follow == Benefit(0.5, 0.02).follow == MOST_FOLLOWED
+
+
+def test_following_turns_a_ranking_as_far_as_it_is_told_whatever_the_scale_of_either() -> None:
+    alone, combined, error = np.array([1.0, 0.0]), np.array([0.0, 0.01]), np.array([0.1, 0.1])
+    for benefit in (Benefit(0.0, 0.0), Benefit(0.005, 0.0), Benefit(0.5, 0.0)):
+        ranked = benefit.ranking(alone, combined, error, POSTS)
+        assert ranked / ranked.sum() == pytest.approx([1.0 - benefit.follow, benefit.follow])
+    nothing, none = np.zeros(2), Benefit(0.0, 0.0)
+    assert none.ranking(nothing, combined, error, POSTS)[1] > 0.0, "who has nothing of its own follows all the way"
+    assert np.array_equal(none.ranking(alone, nothing, error, POSTS), alone)
 
 
 @pytest.mark.parametrize("known", [0, 4])

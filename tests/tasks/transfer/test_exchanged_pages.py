@@ -47,11 +47,11 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What a page gains by pooled knowledge: offered, and where it is told that this is worth following.
+    """What a page gains by pooled knowledge: offered, and as far as it is told to follow that.
 
     Attributes:
         offered, followed: (P,) gain in AUC over own posts alone.
-        error: (P,) of what was offered.
+        error: (P,) of the latter.
     """
 
     offered: Floats
@@ -97,10 +97,13 @@ def shared(judged: list[Newcomer], knowledge: Callable[[Newcomer], tuple[Pool, M
         own, error = page.own.effect[0], page.own.error[0]
         alone, prediction = own_alone(own, error).mean, predict(pool, own, error, usable=usable)
         benefit = benefit_of(prediction, usable, alone, error, int(page.own.posts[0]))
-        gain = auc_gain(page.above, page.follows @ np.where(usable, prediction.mean, alone), page.follows @ alone)
+        combined = np.where(usable, prediction.mean, alone)
+        posts = int(page.own.posts[0])
+        ranked = combined if benefit is None else benefit.ranking(alone, combined, error, posts)
+        gain, told = (auc_gain(page.above, page.follows @ one, page.follows @ alone) for one in (combined, ranked))
         offered.append(gain.gain)
-        followed.append(gain.gain if benefit is None or benefit.worthwhile else 0.0)
-        errors.append(gain.standard_error)
+        followed.append(told.gain)
+        errors.append(told.standard_error)
     return Shared(np.array(offered), np.array(followed), np.array(errors))
 
 
@@ -135,9 +138,9 @@ class Releases:
 
     def knowledge(self, page: Newcomer) -> tuple[Pool, Mask]:
         """As the learner pools them, without the page's own copies."""
-        variance = PERIODS * self.scale**2
+        noise = self.scale / np.sqrt(PERIODS)
         installations = [
-            InstallationSums(str(j), sums - self.by_page[j].get(page.name, 0), variance, PERIODS)
+            InstallationSums(str(j), (sums - self.by_page[j].get(page.name, 0)) / PERIODS, noise)
             for j, sums in enumerate(self.sums)
         ]
         return pooled(page.own, installations, PoolGates())

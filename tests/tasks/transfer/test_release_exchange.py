@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -17,14 +18,17 @@ from tasks.settings import Settings
 from tasks.transfer import steps as transfer_steps
 from tasks.transfer.exchange.errors import NoReleaseError, RepeatedReleaseError, UntrustedReleaseError
 from tasks.transfer.exchange.held_out import auc_gain
-from tasks.transfer.exchange.pooling import added_up, between_installations
+from tasks.transfer.exchange.pooling import InstallationSums, PoolGates, between_installations, pooled
+from tasks.transfer.exchange.reading import known_releases
 from tasks.transfer.exchange.release_file import Sums, write_release
 from tasks.transfer.exchange.service import ExchangeService
 from tasks.transfer.exchange.signing import KEY_FILE, signing_key
 from tasks.transfer.exchange.store import imported
+from tasks.transfer.pools import own_of
 from tasks.transfer.privacy import PERIOD, PrivacyBudget, epsilon_after, period_of
 from tasks.transfer.release import CLIP, SCALE, SENSITIVITY, sums_from_rows, unit_of
 from tasks.transfer.service import PublisherService, TransferService
+from tasks.transfer.similarity import SEGMENTS
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ReleaseImport, Workspace
 from tests.factories import content_row, store, store_content, workspace_row
@@ -32,6 +36,7 @@ from tests.release_factories import key_of, manifest_of, name_of, noisy_sums
 from tests.transfer_factories import NOW, SeededNoise, crowd, store_crowd
 
 Trust = Any
+NO_ESTIMATES = {"pattern_key": pl.String, "log_lift": pl.Float64, "standard_error": pl.Float64, "posts": pl.Int64}
 
 
 @pytest.fixture
@@ -83,6 +88,20 @@ def test_a_period_has_one_release_an_installation(
     assert imported(warehouse) == before
     exchange.take_in([release_file(tmp_path, 1, **earlier(1))])
     assert len(imported(warehouse)) == 2
+
+
+def test_who_is_behind_three_releases_of_one_installation_counts_once(
+    exchange: ExchangeService, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """300 workspaces in each period, and the same ones: as many for a receiver as for the sender itself."""
+    exchange.take_in([release_file(tmp_path, 1, noisy_sums(period), **earlier(period)) for period in range(3)])
+    known = known_releases(warehouse, NOW + timedelta(hours=1))
+    assert known is not None
+    (sender,) = known.installations
+    assert np.median(sender.sums[SEGMENTS.index("everyone"), :, 0] / SCALE) == pytest.approx(300, abs=15)
+    assert sender.noise_scale == pytest.approx(PrivacyBudget().noise_scale(SENSITIVITY) / SCALE / np.sqrt(3), rel=0.02)
+    pool, _ = pooled(own_of(pl.DataFrame(schema=NO_ESTIMATES), "saas", "smb"), known.installations, PoolGates())
+    assert np.median(pool.sources) == pytest.approx(300, abs=15)
 
 
 def test_forgetting_one_of_them_leaves_the_others(
@@ -297,7 +316,7 @@ def test_installations_that_agree_are_not_told_apart_and_those_that_differ_are()
             means = 0.2 + spread / CLIP * np.random.default_rng(seed).standard_normal(4)
             rows = [noisy_sums(100 * seed + j, 300, mean).items() for j, mean in enumerate(means)]
             sums = [sums_from_rows({"segment": name, "sums": own} for name, own in one) for one in rows]
-            drawn.append(between_installations([added_up(str(j), [(one, scale)]) for j, one in enumerate(sums)]))
+            drawn.append(between_installations([InstallationSums(str(j), one, scale) for j, one in enumerate(sums)]))
         variance[spread] = float(np.mean(drawn))
     assert variance[0.0] < 0.03**2
     assert variance[0.2] == pytest.approx(0.2**2, rel=0.5)  # twelve draws of four: ±.4 of it
