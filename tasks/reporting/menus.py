@@ -1,4 +1,4 @@
-"""What there is to choose from in a form now: workspaces, content types, experiments, versions, experts, installations."""
+"""What there is to choose from in a form now: workspaces, types, experiments, versions, experts, installations."""
 
 from __future__ import annotations
 
