@@ -92,7 +92,9 @@ def test_model_that_cannot_be_looked_at_keeps_no_other_from_ringing_and_no_messa
     looked_at = ModelService.drift_stream
 
     def broken(models: ModelService, key: ModelKey) -> Any:
-        return looked_at(models, key) if key.workspace_id == "acme" else {}["loss"]
+        if key.workspace_id == "aaa":
+            raise KeyError("loss")
+        return looked_at(models, key)
 
     monkeypatch.setattr(ModelService, "drift_stream", broken)
     access = WarehouseAccess(sqlite_warehouse)

@@ -212,7 +212,8 @@ def noise_share(predicted: Floats, target: pl.Series, classes: Sequence[str] | N
     if classes is None:
         centered = predicted - predicted.mean()
         errors = target.to_numpy() - predicted
-        return -(errors - errors.mean()) * centered / float((centered**2).mean())
+        slopes: Floats = -(errors - errors.mean()) * centered / float((centered**2).mean())
+        return slopes
     usual = predicted.mean(axis=0)
     mixed = (1 - NOISE) * predicted + NOISE * usual
     scores = np.divide(usual - predicted, mixed, out=np.zeros_like(predicted), where=mixed > 0)
@@ -220,7 +221,8 @@ def noise_share(predicted: Floats, target: pl.Series, classes: Sequence[str] | N
     column = columns_of(target, classes)
     came = np.where(column >= 0, scores[np.arange(len(column)), column], 1 / NOISE)
     if_noise = float(((usual * scores).sum(axis=1) - promised).mean())
-    return (came - promised) / if_noise
+    shares: Floats = (came - promised) / if_noise
+    return shares
 
 
 def baseline_losses(past: pl.Series, future: pl.Series) -> Floats:
