@@ -13,6 +13,7 @@ from tasks.warehouse.outbox import HookEvent, workspaces_told
 
 if TYPE_CHECKING:
     from tasks.models.drift_alarm import DriftAlarm
+    from tasks.warehouse import Warehouse
 
 SECONDS_BETWEEN_ROUNDS = 5.0
 
@@ -38,20 +39,26 @@ class HookCourier:
             self._round()
 
     def _round(self) -> None:
+        for work in (self._ring, self._deliver):  # what keeps one from its work is no reason for the other
+            try:
+                work(self._access.open())
+            except RaptorflowError as problem:
+                logging.getLogger(__name__).warning("webhooks wait: %s", problem)
+            except Exception:  # a thread that dies would tell nobody anything, until the service is started again
+                logging.getLogger(__name__).exception("webhooks wait")
+
+    def _ring(self, warehouse: Warehouse) -> None:
+        if self._alarm is None and workspaces_told(warehouse, HookEvent.DRIFT_DETECTED):
+            with ONE_AT_A_TIME:  # a second of imports, for those who want to be told
+                from tasks.models.drift_alarm import DriftAlarm
+
+            self._alarm = DriftAlarm(warehouse)
+        if self._alarm is not None:
+            self._alarm.ring()
+
+    @staticmethod
+    def _deliver(warehouse: Warehouse) -> None:
         with ONE_AT_A_TIME:
             from tasks.hooks import HookService
 
-        try:
-            warehouse = self._access.open()
-            if self._alarm is None and workspaces_told(warehouse, HookEvent.DRIFT_DETECTED):
-                with ONE_AT_A_TIME:  # a second of imports, for those who want to be told
-                    from tasks.models.drift_alarm import DriftAlarm
-
-                self._alarm = DriftAlarm(warehouse)
-            if self._alarm is not None:
-                self._alarm.ring()
-            HookService(warehouse).deliver()
-        except RaptorflowError as problem:
-            logging.getLogger(__name__).warning("webhooks wait: %s", problem)
-        except Exception:  # a thread that dies would tell nobody anything, until the service is started again
-            logging.getLogger(__name__).exception("webhooks wait")
+        HookService(warehouse).deliver()

@@ -138,8 +138,10 @@ class ApiTools:
     async def ask(self, request: Mapping[str, Any], came_from: tuple[str, int] | None = None) -> httpx.Response:
         """Send one request to the application, in this process."""
         transport = httpx.ASGITransport(self._handled, raise_app_exceptions=False, client=came_from or NOWHERE)
+        # Bytes as they came over HTTP, which is read as Latin-1; what has no such bytes is no key, and refused as one.
+        headers = {name: text.encode("latin-1", "replace") for name, text in request.get("headers", {}).items()}
         async with httpx.AsyncClient(transport=transport, base_url=HERE, timeout=SECONDS) as client:
-            return await client.request(**request)
+            return await client.request(**{**request, "headers": headers})
 
     async def _handled(self, scope: Connection, receive: Receive, send: Send) -> None:
         await self._app({**scope, COUNTED: self._counted}, receive, send)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.errors import WarehouseError
 from tasks.models.records import CRITICAL, WARNING, ModelKey
 from tasks.models.service import ModelService
 from tasks.models.store import stream_mark, used_since
 from tasks.warehouse import Warehouse
+from tasks.warehouse.database import UNAVAILABLE
 from tasks.warehouse.outbox import HookEvent, workspaces_told
 
 USED_WITHIN = timedelta(days=2)
 MOST_MODELS = 500
+logger = logging.getLogger("raptorflow")
 
 
 class DriftAlarm:
@@ -31,7 +35,12 @@ class DriftAlarm:
         for key in keys:
             mark = stream_mark(warehouse, key)
             if mark != self._marks.get(key):
-                self._tell(key)
+                try:
+                    self._tell(key)
+                except (*UNAVAILABLE, WarehouseError):  # so are the others, and all are looked at again
+                    raise
+                except Exception:  # what is wrong with one model is no reason to tell nobody of another
+                    logger.exception("drift of %s cannot be told", key.registered_name)
                 self._marks[key] = mark
 
     def _tell(self, key: ModelKey) -> None:

@@ -345,7 +345,9 @@ class Refresh:
         """What a version's figures are drawn of, made once more of the rows that it learned from."""
         learned = self.rows.labeled.split(version.train_to)[0]
         learned = learned.slice(max(learned.n - version.n_rows, 0), learned.n)
-        fold = next(iter(held_out_again(self.spec, learned, crosswise=False)), None) if learned.n > 1 else None
+        if learned.n < self.spec.least_rows(pooled=self.rows.siblings is not None):  # most were deleted since
+            return None
+        fold = next(iter(held_out_again(self.spec, learned, crosswise=False)), None)
         return None if fold is None else Pictured(fold, importance(fold))
 
     def _apply_to_rollout(self, decision: Decision, state: ModelState) -> None:

@@ -15,7 +15,10 @@ def declared(path: Path) -> Path:
         UndeclaredFileError: if it does not; whether there is such a file is not said.
     """
     folders = get_settings().readable_folders
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, and names that no file has
+        raise UndeclaredFileError(path, folders) from error
     if not any(resolved.is_relative_to(folder) for folder in folders):
         raise UndeclaredFileError(path, folders)
     return resolved

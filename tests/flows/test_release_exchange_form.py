@@ -93,8 +93,11 @@ def test_no_other_file_is_read_or_written(inbox: Path, tmp_path: Path) -> None:
     file = came(outside, 1)
     (inbox / "linked.release").symlink_to(file)
     (inbox / "folder").symlink_to(outside)
+    (inbox / "circle").symlink_to(inbox / "circle")
+    unnamable = (inbox / "circle", inbox / "circle" / "x", f"{inbox}/a\0b", f"{inbox}/\ud800")
+    outward = (file, inbox / "linked.release", inbox / "folder" / "new.release", inbox / ".." / ".." / "x.db")
     for action in ("verify", "import", "export"):
-        for name in (file, inbox / "linked.release", inbox / "folder" / "new.release", inbox / ".." / ".." / "x.db"):
+        for name in (*outward, *unnamable):
             with pytest.raises(UndeclaredFileError):
                 act(action, name)
     with pytest.raises(UndeclaredFileError):

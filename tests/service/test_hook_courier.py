@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from service import hook_courier
+from service.hook_courier import HookCourier
+from service.warehouse_access import WarehouseAccess
 from tasks.hooks import HookService
 from tasks.models.drift_alarm import DriftAlarm
+from tasks.models.records import ModelKey, ModelType
+from tasks.models.service import ModelService
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse
 from tasks.warehouse.outbox import HookEvent
@@ -73,3 +78,40 @@ def test_drift_is_told_to_nobody_who_did_not_ask(sqlite_warehouse: Warehouse, mo
     HookService(sqlite_warehouse).create("acme", NOBODY, [HookEvent.DRIFT_DETECTED.value])
     alarm.ring()
     assert len(sqlite_warehouse.rows(select(WebhookMessage.message_id))) == 1
+
+
+def test_model_that_cannot_be_looked_at_keeps_no_other_from_ringing_and_no_message_from_going(
+    sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("RAPTORFLOW_HOOK_NETWORKS", "127.0.0.1")
+    get_settings.cache_clear()
+    for workspace in ("aaa", "acme"):
+        let_serve(sqlite_warehouse, ModelKey(workspace, ModelType.CONVERSION_PREDICTOR))
+        HookService(sqlite_warehouse).create(workspace, NOBODY)
+        write_days(sqlite_warehouse, [0.2] * 10 + [0.5] * 3, workspace_id=workspace)
+    looked_at = ModelService.drift_stream
+
+    def broken(models: ModelService, key: ModelKey) -> Any:
+        if key.workspace_id == "aaa":
+            raise KeyError("loss")
+        return looked_at(models, key)
+
+    monkeypatch.setattr(ModelService, "drift_stream", broken)
+    access = WarehouseAccess(sqlite_warehouse)
+    courier = HookCourier(access)
+    courier._round()
+    query = select(WebhookMessage.workspace_id, WebhookMessage.attempts)
+    assert sqlite_warehouse.rows(query) == [{"workspace_id": "acme", "attempts": 1}]
+    assert caplog.text.count("cannot be told") == 1
+    courier._round()
+    assert caplog.text.count("cannot be told") == 1, "until something new is known of it"
+
+    def away(_self: DriftAlarm) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(DriftAlarm, "ring", away)
+    with sqlite_warehouse.begin() as connection:
+        connection.execute(update(WebhookMessage).values(next_at=WebhookMessage.occurred_at))
+    courier._round()
+    assert sqlite_warehouse.rows(query) == [{"workspace_id": "acme", "attempts": 2}]
+    access.close()

@@ -224,19 +224,23 @@ def test_a_call_over_http_counts_once_and_what_is_more_is_refused(served: Served
     assert httpx.post(f"{address}/mcp", json=call, headers=key).status_code == 429
 
 
-@pytest.mark.parametrize(("proxies", "actor"), [("", None), ("127.0.0.1", "eve@shop")])
+@pytest.mark.parametrize(
+    ("proxies", "person", "actor"),
+    [("", "eve@shop", None), ("127.0.0.1", "eve@shop", "eve@shop"), ("", "zoë@shop", None)],
+)
 def test_what_an_agent_writes_over_http_is_logged_with_its_person(
-    served: Served, address: str, monkeypatch: pytest.MonkeyPatch, proxies: str, actor: str | None
+    served: Served, address: str, monkeypatch: pytest.MonkeyPatch, proxies: str, person: str, actor: str | None
 ) -> None:
     monkeypatch.setenv("RAPTORFLOW_TRUSTED_PROXIES", proxies)
     get_settings.cache_clear()
     body = {"name": "n", "metric_name": "m", "variants": [{"name": "a", "is_control": True}, {"name": "b"}]}
     params = {"name": "create_experiment", "arguments": body}
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    key = served.key("admin") | {"accept": "application/json", "x-actor": "eve@shop"}
-    answer = httpx.post(f"{address}/mcp", json=call, headers=key, timeout=60)
+    key = served.key("admin") | {"accept": "application/json", "x-actor": person}
+    sent = {name: value.encode() for name, value in key.items()}
+    answer = httpx.post(f"{address}/mcp", json=call, headers=sent, timeout=60)
     assert not answer.json()["result"]["isError"]
-    (entry,) = served.client.get("/v1/audit", headers=key).json()["items"]
+    (entry,) = served.client.get("/v1/audit", headers=sent).json()["items"]
     assert (entry["action"], entry["actor"]) == ("POST /v1/experiments", actor)
 
 

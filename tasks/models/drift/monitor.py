@@ -218,13 +218,13 @@ def _loss_change(
         return None
     baseline = baseline_losses(older.target, newer.target)
     now, n_served = losses_as_served(model, newer, served)
+    level = NOISE_LEVEL_OF_TWO_CLASSES if model.classes is not None and len(model.classes) == 2 else NOISE_LEVEL
     change = loss_change(now, baseline, then["loss"], then["loss_variance"], then["n"], n_served)
+    change = replace(change, noise_level=level)  # which models like it are held to, whatever was kept of this one
     if "noise_share" not in then:  # registered before it was kept
         return change
     noise = noise_share(model.predict_rows(newer), newer.target, model.classes)
-    level = NOISE_LEVEL_OF_TWO_CLASSES if model.classes is not None and len(model.classes) == 2 else NOISE_LEVEL
-    known = mean_change(noise, then["noise_share"], then["noise_share_variance"], then["n"])
-    return replace(change, noise=known, noise_level=level)
+    return replace(change, noise=mean_change(noise, then["noise_share"], then["noise_share_variance"], then["n"]))
 
 
 @dataclass(frozen=True, slots=True)

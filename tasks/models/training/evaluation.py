@@ -23,6 +23,7 @@ from tasks.statistics.paired_bound import paired_lower_bound
 
 HELD_OUT_ROWS = 1_000
 NOISE = 0.1
+LEAST_TOLD_APART = 1e-6  # of a chance, or of a log; what is less is rounding, and what it is divided by would be, too
 CHANCE = 0.2  # that retraining is proposed for a champion that fits; what it proposes has to pass the gate anyway
 REFERENCE_ROWS = 3
 REFERENCE_TEXT_CHARACTERS = 500
@@ -206,11 +207,13 @@ def noise_share(predicted: Floats, target: pl.Series, classes: Sequence[str] | N
     predicted with what is predicted on average, at `NOISE`, which bounds it; above the one that the probabilities
     promise, so that it stays zero where only the inputs move. The loss is another: it asks mostly how hard rows are.
     """
+    if not len(predicted) or not (np.ptp(predicted, axis=0) > LEAST_TOLD_APART).any():
+        return np.zeros(len(predicted))
     if classes is None:
         centered = predicted - predicted.mean()
         errors = target.to_numpy() - predicted
-        variance = float((centered**2).mean())
-        return -(errors - errors.mean()) * centered / variance if variance > 0 else np.zeros(len(predicted))
+        slopes: Floats = -(errors - errors.mean()) * centered / float((centered**2).mean())
+        return slopes
     usual = predicted.mean(axis=0)
     mixed = (1 - NOISE) * predicted + NOISE * usual
     scores = np.divide(usual - predicted, mixed, out=np.zeros_like(predicted), where=mixed > 0)
@@ -218,7 +221,8 @@ def noise_share(predicted: Floats, target: pl.Series, classes: Sequence[str] | N
     column = columns_of(target, classes)
     came = np.where(column >= 0, scores[np.arange(len(column)), column], 1 / NOISE)
     if_noise = float(((usual * scores).sum(axis=1) - promised).mean())
-    return (came - promised) / if_noise if if_noise > 0 else np.zeros(len(predicted))
+    shares: Floats = (came - promised) / if_noise
+    return shares
 
 
 def baseline_losses(past: pl.Series, future: pl.Series) -> Floats:

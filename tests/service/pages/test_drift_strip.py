@@ -40,10 +40,10 @@ def told(page: str) -> str:
     return found[1] if found else ""
 
 
-def write_days(warehouse: Warehouse, losses: list[float], a_day: int = 60) -> None:
+def write_days(warehouse: Warehouse, losses: list[float], a_day: int = 60, workspace_id: str = "acme") -> None:
     """Days up to today on which every outcome lost the same, give or take half of it."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    about = {"workspace_id": "acme", "model_type": "CONVERSION_PREDICTOR", "version_name": "v_1"}
+    about = {"workspace_id": workspace_id, "model_type": "CONVERSION_PREDICTOR", "version_name": "v_1"}
     sums = {"n_predictions": a_day, "score_sum": a_day * 100_000, "score_squares": a_day * 20_000, "n_outcomes": a_day}
     rows = [
         {"day": today - timedelta(days=len(losses) - 1 - k)}

@@ -297,6 +297,24 @@ def test_pictures_come_after_the_alias_and_a_refresh_killed_before_them_is_made_
     assert refresh(service)["status"] == "unchanged", "they are drawn once"
 
 
+def test_pictures_that_are_due_are_not_made_of_the_few_rows_that_are_left(
+    service: ModelService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two rows end a fit on the rows before them; so few are no model's evaluation."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "log_figures", killed)
+        with pytest.raises(KeyboardInterrupt):
+            refresh(service)
+    run = client(service).get_model_version(KEY.registered_name, "1").run_id
+    assert refresh(service, (START - NIGHT).days + 2)["status"] == "insufficient_data"
+    assert client(service).list_artifacts(run, "figures") == []
+    assert refresh(service)["status"] == "unchanged"
+
+
 def test_failures_from_before_a_repair_do_not_count_against_the_model() -> None:
     def batches(*errors: str | None) -> list[PredictionBatch]:
         return [PredictionBatch("v", 10, 0.1, error, NIGHT) for error in errors]

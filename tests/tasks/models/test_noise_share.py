@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
+from tasks.models.drift.monitor import NOISE_LEVEL_OF_TWO_CLASSES, DriftThresholds, judge_drift
 from tasks.models.records import ModelType
 from tasks.models.specs import load_spec
 from tasks.models.training.dataset import Examples, examples
@@ -55,6 +58,27 @@ def test_share_of_numbers_that_were_exchanged_is_what_it_says() -> None:
 def test_one_label_or_one_prediction_for_all_tells_nothing_apart() -> None:
     assert not noise_share(np.full((3, 2), 0.5), pl.Series(["a", "b", "a"]), ("a", "b")).any()
     assert not noise_share(np.ones(3), pl.Series([1.0, 2.0, 3.0]), None).any()
+
+
+@pytest.mark.parametrize("constant", [0.1, 0.3, 1 / 3, 2.7])
+@pytest.mark.parametrize("n", [0, 1, 50, 101])
+def test_constant_that_no_sum_of_it_gives_back_tells_nothing_apart(constant: float, n: int) -> None:
+    """Means of .1 are not .1 to the last digit: divided by the square of that, labels of one class were drift."""
+    assert not noise_share(np.full(n, constant), pl.Series(np.arange(n, dtype=np.float64)), None).any()
+    chances = np.tile([constant / 4, 1 - constant / 4], (n, 1))
+    assert not noise_share(chances, pl.Series(["a"] * n, dtype=pl.String), ("a", "b")).any()
+
+
+def test_champion_of_two_classes_from_before_the_share_was_kept_is_held_to_the_level_of_two_classes() -> None:
+    spec = load_spec(ModelType.TONE_CLASSIFIER)
+    rows = examples(pl.DataFrame(posts(180), infer_schema_length=None), spec)
+    trained, champion = worlds.champion_of(rows.slice(0, 120), spec)
+    assert len(trained.model.classes or ()) == 2
+    older = replace(champion, evaluation={k: v for k, v in champion.evaluation.items() if "noise" not in k})
+    for one in (champion, older):
+        _, change = judge_drift(spec, one, trained.model, rows, rows, DriftThresholds())
+        assert change is not None
+        assert change.noise_level == NOISE_LEVEL_OF_TWO_CLASSES
 
 
 def test_label_that_a_model_never_saw_is_noise_of_a_bounded_weight() -> None:
