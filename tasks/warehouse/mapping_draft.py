@@ -17,14 +17,15 @@ SAME_FOR_ALL = {"content_type": "{constant: social}", "channel": "{constant: NAM
 
 def mapping_draft(seen: Inspection, kind: str) -> str:
     """The text of a mapping file for an inspected file; what nobody can know is left to be filled in."""
+    name = fit_for_yaml(visible(seen.path.name))
     if seen.preset is not None:
         own = preset_named(seen.preset).path.read_text(encoding="utf-8")
-        return f"# How {fit_for_yaml(visible(seen.path.name))} is read: a copy of the preset {seen.preset}, to be changed at will.\n{own}"
+        return f"# How {name} is read: a copy of the preset {seen.preset}, to be changed at will.\n{own}"
     contract = contract_of(kind)
     columns = [use.column for use in seen.uses]
     ours = {use.becomes for use in seen.uses if use.role == "canonical"}
     lines = [
-        f"# How {fit_for_yaml(visible(seen.path.name))} is read. Fill in what stands behind #, and take the # away.",
+        f"# How {name} is read. Fill in what stands behind #, and take the # away.",
         f"kind: {kind}",
     ]
     if seen.encoding != "utf-8":

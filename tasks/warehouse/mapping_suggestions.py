@@ -29,6 +29,7 @@ FORMATS = (ISO, EPOCH, WORDS, *(day + hour for day, hour in product(DAYS, HOURS)
 NAMES_OF_IDS = ("id", "link", "url", "permalink")
 INSTANTS = "its values are instants"
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # `%Y` reads 24 as the year 24
+AS_TEXT = (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Time, pl.Categorical, pl.Enum)
 NOT_IN_YAML = re.compile(r"[^\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 SHORTEST_BODY = 20  # characters on average: below it a column holds labels rather than texts
 
@@ -82,9 +83,7 @@ def suggestions(rows: pl.DataFrame, contract: Contract) -> dict[str, Suggestion]
     Returns:
         Suggestions by the names of our columns; none for what the file has by our name, and none where nothing tells.
     """
-    plain = [
-        name for name, dtype in rows.schema.items() if name != ROW and not dtype.is_nested() and dtype != pl.Binary
-    ]
+    plain = [name for name, dtype in rows.schema.items() if name != ROW and (dtype.is_numeric() or dtype in AS_TEXT)]
     texts = rows.select(pl.col(plain).cast(pl.String, strict=False).str.strip_chars().replace("", None))
     there = [name for name in texts.columns if texts[name].null_count() < len(texts)]
     wanted = [name for name in contract.columns if name not in texts.columns and name != "workspace_id"]

@@ -152,7 +152,13 @@ def test_a_draft_is_yaml_whatever_signs_the_names_have(sign: str, tmp_path: Path
 
 def test_lists_and_bytes_of_a_typed_file_are_no_suggestions(tmp_path: Path) -> None:
     path, typed = tmp_path / "a.parquet", [moment(i) for i in range(ROWS)]
-    columns = {"tags": [["a"]] * ROWS, "raw": [b"\xff"] * ROWS, "of": [{"a": 1}] * ROWS, "when": typed}
+    columns = {
+        "tags": [["a"]] * ROWS,
+        "raw": [b"\xff"] * ROWS,
+        "of": [{"a": 1}] * ROWS,
+        "when": typed,
+        "took": timedelta(1),
+    }
     pl.DataFrame(columns | {"my id": range(ROWS)}).write_parquet(path)
     seen = inspect_file(path).suggestions
     assert {name: one.columns for name, one in seen.items()} == {"published_at": ("when",), "content_id": ("my id",)}
