@@ -61,6 +61,6 @@ async def test_a_content_agent_keeps_the_hook_that_wins(agents: dict[str, Any], 
     earlier = [{"unit_id": one.unit_id, "outcome": RATES.get(one, 0.1) + n % 7 / 100} for n, one in enumerate(assigned)]
     await agent.engine.record_outcomes(first["experiment_id"], earlier)
     await agent.record_performance(first["experiment_id"], first["variant_id"], RATES.get(first["variant_id"], 0.1))
-    assert agent.default_strategy == "question_count = 1"
+    assert agent.default_strategy == "content that has 1 question"
     completed = await ExperimentEngine().get_experiment(first["experiment_id"])
     assert completed.status == "completed"
