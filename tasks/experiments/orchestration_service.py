@@ -17,7 +17,7 @@ from tasks.effects.loop.store import APPROVED, DECLINED
 from tasks.effects.loop.worth import HORIZON_WEEKS
 from tasks.errors import InputError, UnknownNameError
 from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING
-from tasks.experiments.errors import InvalidDesignError
+from tasks.experiments.errors import InvalidDesignError, WrongStateError
 from tasks.experiments.records import ExperimentRecord
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse, open_warehouse
@@ -84,7 +84,8 @@ class OrchestrationService:
         for row in self._approved(workspace_id):
             self._leave_if_tested(row)
         approved = self._approved(workspace_id)
-        known = {row["proposal_key"]: self._created(row) for row in approved}
+        known = {row["proposal_key"]: made for row in approved if (made := self._created(row)) is not None}
+        approved = [row for row in approved if row["proposal_key"] in known]
         running = sum(isinstance(one, ExperimentRecord) and one.status == RUNNING for one in known.values())
         stand = []
         for row in approved:
@@ -93,7 +94,9 @@ class OrchestrationService:
                 made, why = self._started(made, running < terms.most_running)
                 running += made.status == RUNNING
             stand.append(self._standing(row, made, why, now))
-        others = (row for row in self.loop.answers(workspace_id) if row["answer"] != APPROVED)
+        shown = {row["proposal_key"] for row in approved}
+        answers = (row for row in self.loop.answers(workspace_id) if row["answer"] != APPROVED)
+        others = [row for row in answers if row["proposal_key"] not in shown]
         return stand + [_answered(row, row["answer"], row["reason"]) for row in others]
 
     def withdraw(self, workspace_id: str, which: str, actor: str, reason: str, now: datetime) -> Row:
@@ -111,16 +114,17 @@ class OrchestrationService:
             UnknownNameError: if nothing by this name is approved.
             WrongStateError: if it runs or has ended; names what to do instead.
         """
-        approved = self._approved(workspace_id)
-        about = ("name", "proposal_key", "experiment_id")
-        row = next((row for row in approved if which in [row[name] for name in about]), None)
-        if row is None:
-            raise UnknownNameError("approved experiment", which, [row["name"] for row in approved])
-        made = row["experiment_id"] or self._made_unkept(row)
-        if made is not None:
-            self.experiments.withdraw_draft(made, actor, reason)
-        self.loop.withdraw(row, actor, reason, now)
-        return _answered(row, DECLINED, reason)
+        while True:  # again, where a run made its experiment since it was read
+            approved = self._approved(workspace_id)
+            about = ("name", "proposal_key", "experiment_id")
+            row = next((row for row in approved if which in [row[name] for name in about]), None)
+            if row is None:
+                raise UnknownNameError("approved experiment", which, [row["name"] for row in approved])
+            made = row["experiment_id"] or self._made_unkept(row)
+            if made is not None:
+                self.experiments.withdraw_draft(made, actor, reason)
+            if self.loop.withdraw(row, actor, reason, now):
+                return _answered(row, DECLINED, reason)
 
     def _made_unkept(self, row: Row) -> str | None:
         """The experiment that a run made of an approved draft, and was killed before it could keep its id."""
@@ -143,8 +147,11 @@ class OrchestrationService:
         if other is not None:
             self.loop.leave(workspace_id, key, f"'{other}' tests it already")
 
-    def _created(self, row: Mapping[str, Any]) -> ExperimentRecord | str:
-        """The experiment of an approved draft, made if need be; or, in words, why there is none."""
+    def _created(self, row: Mapping[str, Any]) -> ExperimentRecord | str | None:
+        """The experiment of an approved draft, made if need be; or, in words, why there is none.
+
+        None where the approval was taken back meanwhile.
+        """
         definitions, workspace_id = self.experiments.store.definitions, row["workspace_id"]
         if row["experiment_id"] is not None:
             return self.experiments.get_experiment(row["experiment_id"])
@@ -155,16 +162,19 @@ class OrchestrationService:
             except InputError as error:  # a metric that was defined anew, a holdout that came in between
                 return f"it cannot be created: {error}"
             there = definitions.named(workspace_id, row["name"])
-        self.loop.became(workspace_id, row["proposal_key"], there[0]["experiment_id"])
-        return self.experiments.get_experiment(there[0]["experiment_id"])
+        made = there[0]["experiment_id"]
+        if not self.loop.became(workspace_id, row["proposal_key"], made):
+            self.experiments.withdraw_draft(made, row["actor"], "the approval was taken back as it was made")
+            return None
+        return self.experiments.get_experiment(made)
 
     def _started(self, made: ExperimentRecord, there_is_room: bool) -> tuple[ExperimentRecord, str | None]:
         """The experiment, running if there is room; else why it waits."""
         if not there_is_room:
             return made, "waits until another one ends"
         try:
-            return self.experiments.start_experiment(made.experiment_id), None
-        except InvalidDesignError as error:
+            return self.experiments.start_experiment(made.experiment_id, though_withdrawn=False), None
+        except (InvalidDesignError, WrongStateError) as error:
             return made, str(error)
 
     def _standing(self, row: Row, made: ExperimentRecord | str, why: str | None, now: datetime) -> Row:

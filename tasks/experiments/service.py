@@ -233,11 +233,15 @@ class ExperimentService:
         effect = self.min_effect_size if min_effect_size is None else min_effect_size
         return power_curve(planned, arms, units_per_arm, effect, design.get("power", Design().power))
 
-    def start_experiment(self, experiment_id: str, started_at: datetime | None = None) -> ExperimentRecord:
-        """Freeze the design and put its weights in force."""
+    def start_experiment(
+        self, experiment_id: str, started_at: datetime | None = None, *, though_withdrawn: bool = True
+    ) -> ExperimentRecord:
+        """Freeze the design and put its weights in force; a draft that was withdrawn, only `though_withdrawn`."""
         experiment, variants, _ = self.store.definitions.find(experiment_id)
         if experiment["status"] == COMPLETED:
             raise WrongStateError(experiment_id, COMPLETED, "it cannot start again", "create a new one")
+        if experiment["conclusion"] is not None and not though_withdrawn:
+            raise WrongStateError(experiment_id, WITHDRAWN, "it was taken back", start_it(experiment_id))
         now = datetime.now(UTC)
         at = require_past("started_at", started_at, now)
         design = Design.from_dict(experiment["design"])
@@ -247,9 +251,14 @@ class ExperimentService:
         self.store.assignments.add_epoch(first | {"reason": "as designed", "outcomes_before": 0, "started_at": at})
         if experiment["status"] == DRAFT:
             evidence = {"design": experiment["design"], "planned_units_per_arm": experiment["planned_units_per_arm"]}
+            seen = {"status": DRAFT, "conclusion": experiment["conclusion"]}
             self.store.definitions.change(
-                experiment_id, "started", now, evidence, status=RUNNING, started_at=at, conclusion=None
+                experiment_id, "started", now, evidence, seen, status=RUNNING, started_at=at, conclusion=None
             )
+            experiment = self.store.definitions.find(experiment_id)[0]
+            if experiment["status"] == DRAFT:
+                self.store.layers.release(experiment_id)
+                raise WrongStateError(experiment_id, WITHDRAWN, "it was taken back meanwhile", start_it(experiment_id))
         return as_record(*self.store.definitions.find(experiment_id))
 
     def assign_variant(
@@ -631,7 +640,8 @@ class ExperimentService:
             raise WrongStateError(experiment_id, experiment["status"], "only a running one is completed", fix)
         analysis = self.analyze_experiment(experiment_id)
         chosen = analysis.winner if winner is None else str(winner)
-        now, columns = datetime.now(UTC), {"winner": chosen, "conclusion": definition.conclusion(analysis, chosen)}
+        now = datetime.now(UTC)
+        columns: Row = {"winner": chosen, "conclusion": definition.conclusion(analysis, chosen)}
         evidence: Row = {
             "status": analysis.status.value,
             "proven_winner": analysis.winner,
@@ -657,12 +667,12 @@ class ExperimentService:
         Raises:
             WrongStateError: if it is no draft any more.
         """
+        evidence, now = {"by": actor, "reason": require_text("reason", reason, 1000)}, datetime.now(UTC)
+        self.store.definitions.change(experiment_id, WITHDRAWN, now, evidence, {"status": DRAFT}, conclusion=WITHDRAWN)
         status = self.store.definitions.find(experiment_id)[0]["status"]
         if status != DRAFT:
             fix = f"`raptorflow experiment stop {experiment_id}` ends one that runs"
             raise WrongStateError(experiment_id, status, "only a draft is withdrawn", fix)
-        evidence = {"by": actor, "reason": require_text("reason", reason, 1000)}
-        self.store.definitions.change(experiment_id, WITHDRAWN, datetime.now(UTC), evidence, conclusion=WITHDRAWN)
         self.store.layers.release(experiment_id)
         return as_record(*self.store.definitions.find(experiment_id))
 

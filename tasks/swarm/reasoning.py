@@ -49,7 +49,7 @@ def _is_one_object(text: str) -> bool:
     if not text.lstrip().startswith("{"):
         return False
     try:
-        json.loads(text, parse_int=whole_number)
+        json.loads(text, parse_int=whole_number, strict=False)
     except (ValueError, RecursionError):
         return False
     return True

@@ -28,20 +28,32 @@ LONGEST_LABEL, LONGEST_QUESTION = 120, 160
 FEWEST_ANSWERS, MOST_ANSWERS = 2, 5
 LONGEST_ANSWER = 65_536
 MOST_EFFORT = 2_000_000  # characters that are read twice, of braces that begin no object
+LONGEST_NAME = 200  # characters of what is said right before an answer
 EFFORT_OF_AN_ERROR = 1_000  # it counts lines up to where it stands
 
-# Where a reply holds several answers: words between the last two by which the last is the answer, or is an example of
-# one or taken back, and words after it that take it back. Anything else, in any language, is asked about.
-_SAYS_LAST = re.compile(
-    r"\b(?:final(?:ly)?|reflection|conclu\w+|answer|reply|vote|decision|revised|correct(?:ed|ion)|actually|instead|no)\b",
-    re.I,
-)
+# Where a reply holds several answers: the last is the answer where the clause before it is made of these words alone,
+# one of them a name of it. A sentence about an answer ("P2's answer was", "if I had to vote") has others, and is asked
+# about, as is whatever is said in between of examples, and any word after it.
+_NAMES_OF_IT = frozenset([
+    "no", "actually", "final", "finally", "reflection", "conclusion", "answer", "reply", "vote", "decision", "revised",
+    "corrected", "endgültige", "endgültig", "antwort", "réponse", "finale", "définitive", "respuesta", "decisión",
+    "definitiva", "最终答案", "最终回答", "最终决定", "最终投票", "最終回答", "最終決定",
+])  # fmt: skip
+_BESIDE_THEM = frozenset([
+    "my", "the", "so", "here", "is", "on", "in", "after", "and", "json", "version", "meine", "die", "hier", "ist", "ma",
+    "la", "mi", "es", "voici",
+])  # fmt: skip
 _SAYS_OTHERWISE = re.compile(
-    r"\b(?:examples?|e\.g|instance|format|template|schema|sample|drafts?|alternative(?:ly)?|would|could|might|"
+    r"\b(?:if|examples?|e\.g|instance|format|template|schema|sample|drafts?|alternative(?:ly)?|would|could|might|"
     r"earlier|others?|another|wrong|not|than)\b|<!--|~~|^\s*>",
     re.I | re.M,
 )
-_TAKES_BACK = re.compile(r"\b(?:drafts?|examples?|earlier|first|above|alternative(?:ly)?)\b|-->|~~", re.I)
+_CLAUSES = re.compile(r"[.!?;\n。！？；]+")
+# A single one is none where what it is called ends so, or where it is wrapped under such a name.
+_CALLED_OTHERWISE = re.compile(
+    r"(?:\bfor (?:example|instance)|\be\.g|\b(?:example|draft)(?: of (?:a|the) \w+| reply| answer| vote)?)\W*$", re.I
+)
+_NO_ANSWER = re.compile(r"drafts?|examples?|samples?|template|alternatives?", re.I)
 _MARKUP = re.compile(r"</[^<>]{0,40}>|(?:`{3,}|~{3,})\w*")
 
 MAY_BE_MISSING = {KIND_KEY, ABOUT_KEY, "merge", "merged_label"}  # which then stand for nothing
@@ -414,7 +426,11 @@ class _WholeObject:
         """The object itself where it has the keys of a reply, else those it wraps that have them."""
         if _has(self.value, keys):
             return [self.value]
-        return [inner for inner in self.value.values() if isinstance(inner, dict) and _has(inner, keys)]
+        return [self.value[name] for name in self.wraps(keys)]
+
+    def wraps(self, keys: Sequence[str]) -> list[str]:
+        """Under which names it wraps objects that have the keys of a reply."""
+        return [name for name, inner in self.value.items() if isinstance(inner, dict) and _has(inner, keys)]
 
 
 def _answer_in(text: str, keys: Sequence[str]) -> dict[str, Any]:
@@ -443,12 +459,24 @@ def _answer_in(text: str, keys: Sequence[str]) -> dict[str, Any]:
     rest = _outside(answer, later, last.end, len(answer))
     if any(key in one.value for one in later for key in keys) or _names_any(keys, rest):
         raise UnusableReplyError(f"what follows the last whole object is no valid JSON with all keys: {problem}")
+    return _decided_on(answer, objects, places, keys, rest)
+
+
+def _decided_on(
+    answer: str, objects: Sequence[_WholeObject], places: Sequence[int], keys: Sequence[str], rest: str
+) -> dict[str, Any]:
+    """What the last of the objects at these places answers, unless that is an example, a draft or one of several."""
+    last = objects[places[-1]]
     given = [one for place in places for one in objects[place].answers(keys)]
     if any(one != given[-1] for one in given):
         before = objects[places[-2] : places[-1]] if len(places) > 1 else []
         between = _outside(answer, before, before[0].start, last.start) if before else ""
         if len(last.answers(keys)) > 1 or not _is_last_word(between, rest):
             raise UnusableReplyError("the reply holds several answers; send the one you decided on, alone")
+    else:
+        text_before = _outside(answer, objects[: places[-1]], 0, last.start)
+        if _is_called_otherwise(text_before, [] if _has(last.value, keys) else last.wraps(keys)):
+            raise UnusableReplyError("the reply holds no answer but an example or a draft; send the one you decided on")
     return given[-1]
 
 
@@ -471,9 +499,23 @@ def _names_any(keys: Sequence[str], text: str) -> bool:
 def _is_last_word(between: str, after: str) -> bool:
     """Whether an object that another answer stands before is what is meant, by what is said between and after them."""
     between = _MARKUP.sub(" ", between)
-    if _SAYS_OTHERWISE.search(between) or _TAKES_BACK.search(_MARKUP.sub(" ", after)) or between.strip() == ",":
+    has_words_after = re.search(r"\w", _MARKUP.sub(" ", after)) is not None
+    if has_words_after or _SAYS_OTHERWISE.search(between) or between.strip() == ",":
         return False
-    return re.search(r"\w", between) is None or _SAYS_LAST.search(between) is not None
+    words = {word for word in re.split(r"[\W_]+", _last_clause(between).lower()) if word}
+    return not words or (words <= _NAMES_OF_IT | _BESIDE_THEM and not words.isdisjoint(_NAMES_OF_IT))
+
+
+def _last_clause(text: str) -> str:
+    return next((clause for clause in reversed(_CLAUSES.split(text)) if re.search(r"\w", clause)), "")
+
+
+def _is_called_otherwise(before: str, names: Sequence[str]) -> bool:
+    """Whether the only answer is an example or a draft, by what is said right before it or what it is wrapped under."""
+    if any(_NO_ANSWER.fullmatch(name) for name in names):
+        return True
+    lines = _MARKUP.sub(" ", before[-LONGEST_NAME:]).rstrip().splitlines()
+    return bool(lines) and _CALLED_OTHERWISE.search(lines[-1]) is not None
 
 
 def _objects_in(text: str) -> tuple[list[_WholeObject], str]:
@@ -482,7 +524,7 @@ def _objects_in(text: str) -> tuple[list[_WholeObject], str]:
     An object is looked for at each brace outside those found. Braces that begin none cost what the parser reads of
     them, which is bounded, so that no text takes long.
     """
-    decoder = json.JSONDecoder(parse_int=whole_number)
+    decoder = json.JSONDecoder(parse_int=whole_number, strict=False)  # line ends in texts are common
     objects: list[_WholeObject] = []
     problem, start, effort = "", text.find("{"), 0
     while start >= 0 and effort < MOST_EFFORT:

@@ -5,10 +5,10 @@ Pure but for reading the preset.
 
 from __future__ import annotations
 
-import json
-
+from tasks.plain_text import visible
 from tasks.warehouse.contract import contract_of
 from tasks.warehouse.inspection import Inspection
+from tasks.warehouse.mapping_suggestions import fit_for_yaml, in_yaml
 from tasks.warehouse.presets import preset_named
 
 ALSO_SAID = {"workspace_id": "COLUMN   # unless --workspace says it"}
@@ -17,13 +17,17 @@ SAME_FOR_ALL = {"content_type": "{constant: social}", "channel": "{constant: NAM
 
 def mapping_draft(seen: Inspection, kind: str) -> str:
     """The text of a mapping file for an inspected file; what nobody can know is left to be filled in."""
+    name = fit_for_yaml(visible(seen.path.name))
     if seen.preset is not None:
         own = preset_named(seen.preset).path.read_text(encoding="utf-8")
-        return f"# How {seen.path.name} is read: a copy of the preset {seen.preset}, to be changed at will.\n{own}"
+        return f"# How {name} is read: a copy of the preset {seen.preset}, to be changed at will.\n{own}"
     contract = contract_of(kind)
     columns = [use.column for use in seen.uses]
     ours = {use.becomes for use in seen.uses if use.role == "canonical"}
-    lines = [f"# How {seen.path.name} is read. Fill in what stands behind #, and take the # away.", f"kind: {kind}"]
+    lines = [
+        f"# How {name} is read. Fill in what stands behind #, and take the # away.",
+        f"kind: {kind}",
+    ]
     if seen.encoding != "utf-8":
         lines.append(f"encoding: {seen.encoding}")
     if seen.header_line is not None and seen.header_line > 1:
@@ -42,6 +46,6 @@ def mapping_draft(seen: Inspection, kind: str) -> str:
             same = [f"or {SAME_FOR_ALL[name]} for all rows"] if name in SAME_FOR_ALL else []
             why = "; ".join([*needed, *same])
             lines.append(f"  # {name}: COLUMN" + (f"   # {why}" if why else ""))
-    lines += [f"# its columns: {json.dumps(columns, ensure_ascii=False)}"]
+    lines += [f"# its columns: {in_yaml(columns)}"]
     lines += ["# features: []   # those known before publication; the others are kept and are no features"]
     return "\n".join(lines) + "\n"

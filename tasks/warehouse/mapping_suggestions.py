@@ -6,9 +6,11 @@ A suggestion is for a person to judge; nothing is read by one. Pure but for read
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import product
 
 import polars as pl
@@ -20,13 +22,15 @@ from tasks.warehouse.presets import presets
 from tasks.warehouse.reading.header import key, renamed
 from tasks.warehouse.reading.instants import EPOCH, ISO, WORDS, read_formats
 
-DAYS = [
-    mark.join(order) for order, mark in product((("%d", "%m", "%Y"), ("%m", "%d", "%Y"), ("%Y", "%m", "%d")), ".-/")
-]
+ORDERS = (("%d", "%m", "%Y"), ("%m", "%d", "%Y"), ("%Y", "%m", "%d"), ("%d", "%m", "%y"), ("%m", "%d", "%y"))
+DAYS = [mark.join(order) for order, mark in product(ORDERS, ".-/")]
 HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 FORMATS = (ISO, EPOCH, WORDS, *(day + hour for day, hour in product(DAYS, HOURS)))
 NAMES_OF_IDS = ("id", "link", "url", "permalink")
 INSTANTS = "its values are instants"
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # `%Y` reads 24 as the year 24
+AS_TEXT = (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Time, pl.Categorical, pl.Enum)
+NOT_IN_YAML = re.compile(r"[^\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 SHORTEST_BODY = 20  # characters on average: below it a column holds labels rather than texts
 
 
@@ -47,12 +51,26 @@ class Suggestion:
     @property
     def text(self) -> str:
         """It as the mapping file writes it."""
-        names = [json.dumps(name, ensure_ascii=False) for name in self.columns]
+        names = [in_yaml(name) for name in self.columns]
         if len(names) > 1:
             return f"{{sum: [{', '.join(names)}]}}"
         if not self.formats:
             return names[0]
         return f"{{column: {names[0]}, format: {json.dumps(self.formats[0])}}}"
+
+
+def in_yaml(value: str | Sequence[str]) -> str:
+    """A name, or a list of them, on one line of YAML, whatever characters it has."""
+    return fit_for_yaml(json.dumps(value, ensure_ascii=False))
+
+
+def fit_for_yaml(text: str) -> str:
+    """A text without the signs that no YAML may hold, a comment neither."""
+    return NOT_IN_YAML.sub(_escaped, text)
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"
 
 
 def suggestions(rows: pl.DataFrame, contract: Contract) -> dict[str, Suggestion]:
@@ -65,7 +83,8 @@ def suggestions(rows: pl.DataFrame, contract: Contract) -> dict[str, Suggestion]
     Returns:
         Suggestions by the names of our columns; none for what the file has by our name, and none where nothing tells.
     """
-    texts = rows.select(pl.exclude(ROW).cast(pl.String, strict=False).str.strip_chars().replace("", None))
+    plain = [name for name, dtype in rows.schema.items() if name != ROW and (dtype.is_numeric() or dtype in AS_TEXT)]
+    texts = rows.select(pl.col(plain).cast(pl.String, strict=False).str.strip_chars().replace("", None))
     there = [name for name in texts.columns if texts[name].null_count() < len(texts)]
     wanted = [name for name in contract.columns if name not in texts.columns and name != "workspace_id"]
     known = _by_name(there, contract)
@@ -83,8 +102,9 @@ def suggestions(rows: pl.DataFrame, contract: Contract) -> dict[str, Suggestion]
         taken = {column for one in could_be.values() for column in one.columns}
         left = texts.select(name for name in there if name not in taken)
         could_be |= {name: one for name, one in _by_values(left) if name in wanted and name not in could_be}
-    if "title" in could_be and "body" in could_be and could_be["title"].columns == could_be["body"].columns:
-        del could_be["title"]
+    for name, other in (("title", "body"), ("engagements", "impressions")):
+        if name in could_be and other in could_be and could_be[name].columns == could_be[other].columns:
+            del could_be[name]
     return {name: could_be[name] for name in wanted if name in could_be}
 
 
@@ -132,7 +152,8 @@ def _sources(mapping: Mapping, ours: dict[str, str]) -> Iterator[tuple[str, tupl
 
 
 def _instant(texts: pl.DataFrame, candidates: Sequence[str]) -> Suggestion | None:
-    """The first column whose every value is an instant, and how it is written."""
+    """The first column whose every value is an instant, and how it is written; large numbers where nothing else is."""
+    counted: Suggestion | None = None
     firsts = pl.Series([texts[name].drop_nulls()[0] for name in candidates], dtype=pl.String)
     by_format = {written: _moments(firsts, written).is_not_null() for written in FORMATS}
     for place, name in enumerate(candidates):
@@ -144,21 +165,29 @@ def _instant(texts: pl.DataFrame, candidates: Sequence[str]) -> Suggestion | Non
         ways = list(read)
         different = [one for i, one in enumerate(ways) if not any(read[one].equals(read[other]) for other in ways[:i])]
         if different:
+            if different[0] == EPOCH:
+                counted = counted or (None if _names_an_id(name) else Suggestion((name,), INSTANTS, (EPOCH,)))
+                continue
             doubt = f"; or {' or '.join(different[1:])}: its first values do not tell" if different[1:] else ""
             return Suggestion((name,), INSTANTS + doubt, tuple(different))
-    return None
+    return counted
+
+
+def _names_an_id(name: str) -> bool:
+    last = key(name).replace("_", " ").replace("-", " ").split()[-1:]
+    return bool(last) and last[0] in NAMES_OF_IDS
 
 
 def _moments(values: pl.Series, written: str) -> pl.Series:
     instants = read_formats(values, [written])
-    return instants.zoned.fill_null(instants.naive.dt.replace_time_zone("UTC"))
+    moments = instants.zoned.fill_null(instants.naive.dt.replace_time_zone("UTC"))
+    return moments.set(moments < EARLIEST, None)
 
 
 def _by_values(texts: pl.DataFrame) -> Iterator[tuple[str, Suggestion]]:
     """A column that names each row, and the one with the longest texts."""
     for name in texts.columns:
-        last = key(name).replace("_", " ").replace("-", " ").split()[-1:]
-        if last and last[0] in NAMES_OF_IDS and texts[name].null_count() == 0 and texts[name].is_unique().all():
+        if _names_an_id(name) and texts[name].null_count() == 0 and texts[name].is_unique().all():
             yield "content_id", Suggestion((name,), "each row has its own")
             break
     of_words = [name for name in texts.columns if texts[name].drop_nulls().str.contains(r"\S\s+\S").all()]

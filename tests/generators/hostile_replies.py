@@ -150,6 +150,13 @@ def texts_around(answer: dict[str, Any], draft: dict[str, Any]) -> list[tuple[st
         ("a schema after it", f'{a}\n{{"type": "object", "properties": {{"option": {{}}}}}}'),
         ("an unfinished one first", f"{d[: len(d) // 2]} no, {a}"),
         ("wrapped", json.dumps({"reply": answer})),
+        ("a line's end within a text", a.replace("because", "because\nof\tthis")),
+        ("German", f"{d}\nEndgültige Antwort: {a}"),
+        ("French", f"{d}\n**Réponse finale :**\n{a}"),
+        ("Chinese", f"{d}\n最终答案:{a}"),
+        ("Japanese", f"{d}\n最終回答:\n```json\n{a}\n```"),
+        ("a tag of its own", f"{d}\n<final_answer>{a}</final_answer>"),
+        ("examples weighed first", f"The examples of last month speak for it.\nSo here it is:\n{a}\nAnything else?"),
         ("quoting a tag", json.dumps(answer | {"reason": f"they wrote </think>{d}"})),
     ]
 
@@ -182,6 +189,25 @@ def never_the_draft(answer: dict[str, Any], draft: dict[str, Any]) -> list[tuple
         ("fences of two kinds", f"```json\n{a}\n```\nA wrong answer would be:\n~~~json5\n{d}\n~~~"),
         ("a draft named after it", f"{a}\n(My earlier draft was {d})"),
         ("taken back after it", f"{a}\nFinal: {d}\n- no, the first of the two."),
+        *(
+            (f"{said} it", f"{a}\n{said} {d}")
+            for said in (
+                "If I were the SEO expert, my answer:",
+                "The majority's answer was",
+                "No expert should send",
+                "My initial answer was",
+                "P2's reply:",
+                "An incorrect answer:",
+                "That is my final answer. I discarded",
+                "I send this instead of",
+                "最終回答ではない",
+                "Die endgültige Antwort ist nicht",
+            )
+        ),
+        ("a final answer that is taken back", f"{a}\nFinal answer: {d}\nScratch that, I keep what I had."),
+        ("an example alone", f"For example:\n```json\n{d}\n```\nI vote for the second."),
+        ("a draft alone", f"My draft: {d}"),
+        ("wrapped as an example", json.dumps({"example": draft})),
         ("in another language", f"{a}\nZum Beispiel ginge auch {d}"),
         ("a list of both", json.dumps([answer, draft])),
         ("both wrapped", json.dumps({"final": answer, "draft": draft})),

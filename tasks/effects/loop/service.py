@@ -181,18 +181,24 @@ class LoopService:
         """All that was answered, in order."""
         return store.answers(self._warehouse, workspace_id)
 
-    def became(self, workspace_id: str, key: str, experiment_id: str) -> None:
-        """Keep which experiment an approved draft became."""
-        store.note_end(self._warehouse, workspace_id, key, experiment_id=experiment_id)
+    def became(self, workspace_id: str, key: str, experiment_id: str) -> bool:
+        """Keep which experiment an approved draft became; False where the approval was taken back meanwhile."""
+        return store.note_end(self._warehouse, workspace_id, key, experiment_id=experiment_id)
 
     def leave(self, workspace_id: str, key: str, why: str) -> None:
         """Keep why an approved draft becomes no experiment."""
         store.note_end(self._warehouse, workspace_id, key, answer=store.LEFT, reason=why)
 
-    def withdraw(self, row: Row, actor: str, reason: str, now: datetime) -> None:
-        """Turn an approval into a refusal: what it was about rests, and is then proposed again."""
+    def withdraw(self, row: Row, actor: str, reason: str, now: datetime) -> bool:
+        """Turn an approval into a refusal: what it was about rests, and is then proposed again.
+
+        False where it is no approval any more, or became an experiment since the row was read.
+        """
+        seen = {"experiment_id": row["experiment_id"]}
         about = {"actor": visible(actor)[:LONGEST_ACTOR], "reason": visible(reason), "answered_at": now}
-        store.note_end(self._warehouse, row["workspace_id"], row["proposal_key"], answer=store.DECLINED, **about)
+        return store.note_end(
+            self._warehouse, row["workspace_id"], row["proposal_key"], seen, answer=store.DECLINED, **about
+        )
 
     def tested_elsewhere(self, workspace_id: str, key: str, name: str) -> str | None:
         """Another experiment, by name, whose arms differ in what this key stands for; None where there is none."""

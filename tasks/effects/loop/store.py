@@ -258,9 +258,13 @@ def withdrawn_names(warehouse: Warehouse, workspace_id: str) -> set[str]:
     return {row["name"] for row in warehouse.rows(mine)}
 
 
-def note_end(warehouse: Warehouse, workspace_id: str, key: str, **became: Any) -> None:
-    """Keep which experiment an approved proposal became, or why it became none; the same again changes nothing."""
+def note_end(warehouse: Warehouse, workspace_id: str, key: str, seen: Row | None = None, **became: Any) -> bool:
+    """Keep which experiment an approved proposal became, or why it became none; the same again changes nothing.
+
+    False where it is approved no more, or is not as it was seen.
+    """
     table = ExperimentProposal
-    mine = (table.workspace_id == workspace_id, table.proposal_key == key)
+    mine = (table.workspace_id == workspace_id, table.proposal_key == key, table.answer == APPROVED)
+    as_seen = [getattr(table, name).is_not_distinct_from(value) for name, value in (seen or {}).items()]
     with warehouse.begin() as connection:
-        connection.execute(update(table).where(*mine).values(**became))
+        return connection.execute(update(table).where(*mine, *as_seen).values(**became)).rowcount > 0

@@ -119,11 +119,14 @@ class Definitions:
             by_workspace.setdefault(row["workspace_id"], []).append(row["experiment_id"])
         return by_workspace
 
-    def change(self, experiment_id: str, action: str, now: datetime, evidence: Row, **columns: Any) -> bool:
-        """Change the experiment's row and log why; False when it has them already."""
-        mine = Experiment.experiment_id == experiment_id
+    def change(
+        self, experiment_id: str, action: str, now: datetime, evidence: Row, seen: Row | None = None, **columns: Any
+    ) -> bool:
+        """Change the experiment's row and log why; False when it has them already, or is no longer as it was seen."""
         differs = [getattr(Experiment, name).is_distinct_from(value) for name, value in columns.items()]
-        statement: Update = update(Experiment).where(mine, differs[0]).values(**columns)
+        as_seen = [getattr(Experiment, name).is_not_distinct_from(value) for name, value in (seen or {}).items()]
+        mine = Experiment.experiment_id == experiment_id
+        statement: Update = update(Experiment).where(mine, differs[0], *as_seen).values(**columns)
         with self.warehouse.begin() as connection:
             changed = connection.execute(statement).rowcount > 0
             if changed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -161,6 +161,64 @@ def test_an_approval_is_taken_back_before_the_start_and_asked_again_later(wareho
     assert again.name == f"{waits['name']} · 2", "the withdrawn draft keeps its name"
     approve(service, [again], at=later)
     assert states(service)[again.key] == "running"
+
+
+@pytest.mark.parametrize(
+    ("who", "where"),
+    [
+        ("a run", "experiments.create_experiment"),
+        ("a run", "experiments.start_experiment"),
+        ("a run", "experiments.store.layers.claim"),
+        ("a person", "experiments.withdraw_draft"),
+        ("a person", "experiments.store.definitions.change"),
+        ("a person", "loop.withdraw"),
+    ],
+)
+@pytest.mark.parametrize("is_made", [False, True])
+def test_what_is_taken_back_never_runs_whoever_is_between_whom(
+    sqlite_warehouse: Warehouse, who: str, where: str, is_made: bool
+) -> None:
+    """A run of the loop and a withdrawal, one inside the other: either it runs and stands, or it is declined."""
+    write_open_questions(sqlite_warehouse, "acme")
+    service, other = (OrchestrationService(warehouse=sqlite_warehouse) for _ in range(2))
+    (draft,) = service.propose("acme", LoopTerms(most_running=1), NOW)
+    approve(service, [draft])
+    if is_made:
+        service.carry_out("acme", LoopTerms(most_running=0), NOW)
+    *path, method = where.split(".")
+    place = service
+    for name in path:
+        place = getattr(place, name)
+    original, steps = getattr(place, method), {"a run": take_back, "a person": carry_out}
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        patch.undo()
+        steps[who](other, draft.name)
+        return original(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(place, method, interrupted)
+        steps["a run" if who == "a person" else "a person"](service, draft.name)
+    (answer,) = service.loop.answers("acme")
+    for _ in range(2):
+        (row,) = service.carry_out("acme", TERMS, NOW)
+        made = [] if row["experiment_id"] is None else [service.experiments.get_experiment(row["experiment_id"])]
+        of_experiments = [(one.status, one.conclusion) for one in made]
+        if answer["answer"] == "declined":
+            assert (row["state"], of_experiments) in [("declined", []), ("declined", [("draft", "withdrawn")])]
+            stored = service.experiments.store.definitions.experiments("acme")
+            assert [(one["status"], one["conclusion"]) for one in stored] in ([], [("draft", "withdrawn")])
+        else:
+            assert (row["state"], of_experiments) == ("running", [("running", None)])
+
+
+def take_back(service: OrchestrationService, name: str) -> None:
+    with suppress(WrongStateError):
+        service.withdraw("acme", name, "bob", "no", NOW)
+
+
+def carry_out(service: OrchestrationService, _name: str) -> None:
+    service.carry_out("acme", TERMS, NOW)
 
 
 def states_of(service: OrchestrationService, terms: LoopTerms) -> list[str]:

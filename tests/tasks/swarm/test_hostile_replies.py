@@ -121,7 +121,9 @@ def test_a_draft_or_an_example_is_no_vote_wherever_it_stands(name: str, text: st
     if name == "in itself":
         assert read_reply(text, VOTE)[0].option == "B"  # type: ignore[attr-defined]
         return
-    with pytest.raises(UnusableReplyError, match=r"several answers|no valid JSON with all keys"):
+    with pytest.raises(
+        UnusableReplyError, match=r"several answers|no valid JSON with all keys|no answer but an example"
+    ):
         read_reply(text, VOTE)
 
 

@@ -8,11 +8,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
+import yaml
 
 from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.inspection import inspect_file
 from tasks.warehouse.mapping_draft import mapping_draft
+from tasks.warehouse.mapping_suggestions import INSTANTS, Suggestion
+from tasks.warehouse.reading.instants import EPOCH
 
 ROWS = 30
 
@@ -133,6 +137,55 @@ def test_a_hostile_name_of_a_column_stays_a_name(tmp_path: Path) -> None:
     mapping = tmp_path / "map.yaml"
     mapping.write_text(accepted(mapping_draft(seen, "content"), "UTC", content_type="social", channel="x"))
     assert [row["content_id"] for row in inspect_file(path, mapping=mapping).rows[:2]] == ["0", "1"]
+
+
+@pytest.mark.parametrize("sign", ["\ufffe", "\U0001f600", "\u2028b: [", "\x85", "\x7f", "\\", "%", "\ufdd0"])
+def test_a_draft_is_yaml_whatever_signs_the_names_have(sign: str, tmp_path: Path) -> None:
+    path, mapping = tmp_path / f"a\nkind: {sign[0]}.jsonl", tmp_path / "map.yaml"
+    rows = [{f"{sign} id": f"p{i}", f"when{sign}": moment(i).isoformat() + "Z"} for i in range(ROWS)]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    draft = mapping_draft(inspect_file(path), "content")
+    assert yaml.safe_load(draft) == {"kind": "content", "columns": None}
+    mapping.write_text(accepted(draft, "UTC", content_type="social", channel="x"), encoding="utf-8")
+    assert [row["content_id"] for row in inspect_file(path, mapping=mapping).rows[:2]] == ["p0", "p1"]
+
+
+def test_lists_and_bytes_of_a_typed_file_are_no_suggestions(tmp_path: Path) -> None:
+    path, typed = tmp_path / "a.parquet", [moment(i) for i in range(ROWS)]
+    columns = {
+        "tags": [["a"]] * ROWS,
+        "raw": [b"\xff"] * ROWS,
+        "of": [{"a": 1}] * ROWS,
+        "when": typed,
+        "took": timedelta(1),
+    }
+    pl.DataFrame(columns | {"my id": range(ROWS)}).write_parquet(path)
+    seen = inspect_file(path).suggestions
+    assert {name: one.columns for name, one in seen.items()} == {"published_at": ("when",), "content_id": ("my id",)}
+
+
+@pytest.mark.parametrize(("written", "formats"), [("%d.%m.%y", ("%d.%m.%y",)), ("%m/%d/%y %H:%M", ("%m/%d/%y %H:%M",))])
+def test_years_of_two_digits_are_of_this_century(written: str, formats: tuple[str, ...], tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "Key,Posted on", lambda i: f"{i},{moment(i):{written}}")
+    assert inspect_file(path).suggestions["published_at"].formats == formats
+
+
+def test_large_numbers_are_instants_only_where_nothing_else_is_and_never_ids(tmp_path: Path) -> None:
+    path = table(
+        tmp_path / "a.csv", "post_id,n,made", lambda i: f"{1700000000 + i},{1710000000 + i},{moment(i):%d.%m.%Y}"
+    )
+    assert inspect_file(path).suggestions["published_at"].columns == ("made",)
+    path = table(tmp_path / "b.csv", "post_id,n", lambda i: f"{1700000000 + i},{1710000000 + i}")
+    assert inspect_file(path).suggestions["published_at"] == Suggestion(("n",), INSTANTS, (EPOCH,))
+    path = table(tmp_path / "c.csv", "post_id,n", lambda i: f"{1700000000 + i},{i}")
+    assert "published_at" not in inspect_file(path).suggestions
+
+
+def test_how_often_it_was_shown_is_no_engagement(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "Beitrags-ID;Datum;Aufrufe", lambda i: f"p{i};{moment(i):%d.%m.%Y};{i}")
+    seen = inspect_file(path).suggestions
+    assert seen["impressions"].columns == ("Aufrufe",)
+    assert "engagements" not in seen
 
 
 def test_the_draft_is_of_the_kind_that_was_asked_for(tmp_path: Path) -> None:
