@@ -114,4 +114,4 @@ LINK = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\S)(?=@)|(?<=@)(?=\S)|(?
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?\s?%?")
 FORMULA = re.compile(r"^(?=[\t\r\n]|[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 # Where a file is read with another separator, a later part of a text begins a cell too.
-LATER_FORMULA = re.compile(r"[;\t\r\n,|]\s*\"?(?=[=@\uff1d\uff20]|[+\-\uff0b\uff0d]\D)")
+LATER_FORMULA = re.compile(r"[;\t\r\n,|]\s*\"?(?=[=@\uff1d\uff20]|[+\-\uff0b\uff0d](?!\d))")

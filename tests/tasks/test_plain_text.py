@@ -152,6 +152,7 @@ def test_a_formula_after_a_break_is_text_too(space: str) -> None:
 
 
 @given(TEXTS)
+@example(";-")
 def test_no_cell_begins_a_formula_whatever_separates_cells(text: str) -> None:
     for cell in re.split(r"[;\t\r\n,|]", spreadsheet_cell(text)):
         begins = cell.strip().lstrip('"').strip()[:1]
