@@ -68,7 +68,7 @@ class AssignmentQueue:
         self._thread: threading.Thread | None = None
         self._experiments: ExperimentService | None = None  # once the thread has imported it
         self._own_connection = ExitStack()
-        self._is_connected = False
+        self._writer: int | None = None  # the thread whose connection it is
         self._beside: dict[str, asyncio.Task[None]] = {}  # reading ahead, by experiment, and writing the log
         self.stored = 0  # since the process started; what is answered from memory was counted before
 
@@ -116,7 +116,7 @@ class AssignmentQueue:
             task.cancel()
         await asyncio.gather(*self._beside.values(), return_exceptions=True)
         self._own_connection.close()
-        self._is_connected = False
+        self._writer = None
         if self._entries:
             await self._write_entries()
 
@@ -131,9 +131,11 @@ class AssignmentQueue:
         if left < READ_AHEAD_SECONDS:
             self._do_beside(arrival.experiment_id, partial(self._read_ahead, experiments, arrival.experiment_id))
         try:
-            if not self._is_connected:
+            if self._writer is None:
                 self._own_connection.enter_context(self._rooms.warehouse.open().one_writer(is_patient=False))
-                self._is_connected = True
+                self._writer = threading.get_ident()
+            if self._writer != threading.get_ident():  # another loop than the service's: it has no such connection
+                return []
             arms = _assigned(experiments, [arrival])
         except (*UNAVAILABLE, WarehouseError):
             return []
@@ -229,7 +231,7 @@ class AssignmentQueue:
         entries, self._entries = self._entries, Counter()
         deeds = [caller.deed(workspace, experiment, n) for (caller, workspace, experiment), n in entries.items()]
         try:
-            if self._is_connected:
+            if self._writer == threading.get_ident():
                 self._rooms.access.log(deeds)
             else:
                 await to_thread.run_sync(self._rooms.access.log, deeds)

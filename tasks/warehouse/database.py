@@ -83,7 +83,10 @@ class Warehouse:
             try:
                 yield
             finally:
-                del self._held.connection
+                if (
+                    getattr(self._held, "connection", None) is connection
+                ):  # else another thread ends what this one began
+                    del self._held.connection
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:

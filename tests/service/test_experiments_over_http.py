@@ -7,9 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+from starlette.testclient import TestClient
 
 from tasks.experiments.service import ExperimentService
-from tests.service.conftest import ARMS, Served
+from tasks.warehouse.schema import ExperimentAssignment
+from tests.service.conftest import ADDRESS, ARMS, Served
 
 LIST = "/v1/experiments"
 DECLARED = [ARMS[0], ARMS[1] | {"title": "Short", "changes": {"title_words": 4}}]
@@ -72,7 +75,7 @@ def test_a_unit_that_is_written_at_once_gets_the_engines_arm_and_is_counted(serv
         arm = client.post(f"{LIST}/{identifier}/assignments", headers=key, json={"unit_id": unit}).json()["variant"]
         place = plan.choose(unit)
         assert arm == (None if place is None else plan.variants[place])
-    assert served_mostly.app.state.assignments._is_connected == served_mostly.warehouse.is_sqlite
+    assert (served_mostly.app.state.assignments._writer is not None) == served_mostly.warehouse.is_sqlite
     taking_part = sum(plan.choose(unit) is not None for unit in units)
     stored = ExperimentService(warehouse=served_mostly.warehouse).assigned_variants(identifier, units)
     assert sum(arm is not None for arm in stored) == taking_part
@@ -83,6 +86,17 @@ def test_a_unit_that_is_written_at_once_gets_the_engines_arm_and_is_counted(serv
         entries = client.get("/v1/audit", headers=key, params={"limit": 200}).json()["items"]
         logged = sum(one["count"] for one in entries if one["action"].endswith("/assignments"))
     assert logged == taking_part
+
+
+def test_arms_are_written_whichever_loop_asks_for_them(served: Served) -> None:
+    """One after the other on loops of their own, as clients without a server do; the fixture's ends it, and is told."""
+    key = served.key("admin")
+    one = f"{LIST}/{served.experiment(key)}/assignments"
+    alone = TestClient(served.app, base_url=ADDRESS)
+    for unit in ("first", "second", "third"):
+        assert alone.post(one, headers=key, json={"unit_id": unit}).status_code == 200
+    assert served.client.post(one, headers=key, json={"unit_id": "fourth"}).status_code == 200
+    assert len(served.warehouse.rows(select(ExperimentAssignment.unit_id))) == 4
 
 
 def test_a_unit_waits_for_who_else_writes_and_nobody_else_waits_for_it(served: Served) -> None:
