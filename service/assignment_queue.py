@@ -1,10 +1,10 @@
 """Arms for units that come one by one, hundreds a second: written at once, or together with those that wait.
 
 A unit's arm is answered once its exposure is stored, never before: what a page has shown, an outcome may come for. To
-SQLite one unit's transaction is less than handing it to a thread, which then takes
-the interpreter's lock from those who answer. So the event loop writes it itself, unless that would wait: for somebody
-else who writes, for what is not known of the experiment, or for PostgreSQL. Those units go to one thread; a transaction
-costs much the same for one and for fifty, so it takes all that wait, writes them in one, and answers all.
+SQLite one unit's transaction is less than handing it to a thread, which then takes the interpreter's lock from those
+who answer. So the event loop writes it itself, unless that would wait: for somebody else who writes, for what is not
+known of the experiment, or for PostgreSQL. Those units go to one thread; a transaction costs much the same for one and
+for fifty, so it takes all that wait, writes them in one, and answers all.
 
 Arms are `ExperimentService.assign_variants`'s, to the bit: it is what both call. A unit that this process has seen
 keeps its arm for ever, so it is answered from memory.

@@ -212,7 +212,10 @@ class LoopService:
 
         The same however often it runs, whoever was killed in between: it follows from the sealed decisions alone.
         """
-        program = defaults_of(store.decided_experiments(self._warehouse, workspace_id))
+        return self._settled(workspace_id, store.decided_experiments(self._warehouse, workspace_id))
+
+    def _settled(self, workspace_id: str, decided: Sequence[DecidedExperiment]) -> ProgramDefaults:
+        program = defaults_of(decided)
         store.save_defaults(self._warehouse, workspace_id, program.defaults)
         return program
 
@@ -225,8 +228,9 @@ class LoopService:
             UnknownNameError: if there is no such workspace.
         """
         find_workspace(self._warehouse, workspace_id)
-        program = self.settle(workspace_id)
-        return self._with_standing(workspace_id, store.stored_defaults(self._warehouse, workspace_id), program)
+        decided = store.decided_experiments(self._warehouse, workspace_id)
+        program = self._settled(workspace_id, decided)
+        return self._with_standing(workspace_id, store.stored_defaults(self._warehouse, workspace_id), program, decided)
 
     def known_defaults(self, workspace_id: str) -> list[Row]:
         """The same from the sealed decisions alone, for those who only look: nothing is written.
@@ -235,13 +239,15 @@ class LoopService:
             UnknownNameError: if there is no such workspace.
         """
         find_workspace(self._warehouse, workspace_id)
-        program = defaults_of(store.decided_experiments(self._warehouse, workspace_id))
-        return self._with_standing(workspace_id, store.rows_of(workspace_id, program.defaults), program)
+        decided = store.decided_experiments(self._warehouse, workspace_id)
+        program = defaults_of(decided)
+        return self._with_standing(workspace_id, store.rows_of(workspace_id, program.defaults), program, decided)
 
-    def _with_standing(self, workspace_id: str, rows: Sequence[Row], program: ProgramDefaults) -> list[Row]:
+    def _with_standing(
+        self, workspace_id: str, rows: Sequence[Row], program: ProgramDefaults, decided: Sequence[DecidedExperiment]
+    ) -> list[Row]:
         due: dict[str, str] = {}
         if any(one.retired_at is None for one in program.defaults):
-            decided = store.decided_experiments(self._warehouse, workspace_id)
             patterns = store.newest_patterns(self._warehouse, workspace_id)
             doubts = self._in_doubt(workspace_id, program.defaults, decided, patterns, datetime.now(UTC))
             due = {one.default.experiment.experiment_id: one.words for one in doubts}
