@@ -83,9 +83,8 @@ class Warehouse:
             try:
                 yield
             finally:
-                if (
-                    getattr(self._held, "connection", None) is connection
-                ):  # else another thread ends what this one began
+                # Where another thread ends what this one began, it holds nothing of its own.
+                if getattr(self._held, "connection", None) is connection:
                     del self._held.connection
 
     @contextmanager
