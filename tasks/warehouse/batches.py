@@ -5,6 +5,7 @@ Rows are numbered from 1, the first after a header.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -26,6 +27,12 @@ class Broken:
     row: int
     reason: str
     text: str
+
+
+def without_blank_rows(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The rows that hold anything in these columns of text: spreadsheets leave blank ones below a table."""
+    filled = (pl.col(name).str.strip_chars() != "" for name in names)
+    return rows.filter(pl.any_horizontal(filled)) if names else rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.warehouse import batches
-from tasks.warehouse.batches import ROW, SHOWN, Batch
+from tasks.warehouse.batches import ROW, SHOWN, Batch, without_blank_rows
 from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.reading.containers import Container, chosen, containers, first_line_not_in
@@ -148,9 +148,17 @@ def sheet_head(cells: pl.DataFrame) -> Heads:
 
 
 def located_in(head: Head, mapping: Mapping) -> Located:
-    """The header row of a table that a mapping is about."""
+    """The header row of a table that a mapping is about.
+
+    Where the first row lacks columns, a later one that holds them all is it, unless a row above it is as wide: it may
+    be a row of a table, or below another one, which is left out only where a mapping says so.
+    """
     skip, search = mapping.skip_rows, mapping.skip_until_header
-    return Located(head.table, find_header(head.heads, mapping.wanted, mapping.aliases, skip, search), head.cells)
+    header = find_header(head.heads, mapping.wanted, mapping.aliases, skip, search)
+    if mapping.wanted and not header.complete and not search:
+        below = find_header(head.heads, mapping.wanted, mapping.aliases, skip, search=True)
+        header = below if below.complete and below.is_widest else header
+    return Located(head.table, header, head.cells)
 
 
 def read(located: Located, mapping: Mapping) -> tuple[int | None, Iterator[Batch]]:
@@ -173,10 +181,7 @@ def _sheet_rows(cells: pl.DataFrame, header: Header) -> Iterator[Batch]:
     below = cells[header.row.end :]
     rows = below.rename(dict(zip(below.columns, header.names, strict=True)))
     rows = rows.with_columns(pl.int_range(1, rows.height + 1, dtype=pl.Int64).alias(ROW))
-    filled = (
-        rows.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in header.names)) if header.names else rows
-    )
-    for part in filled.iter_slices(batches.MOST_ROWS):
+    for part in without_blank_rows(rows, header.names).iter_slices(batches.MOST_ROWS):
         if part.height:
             yield Batch(part)
 

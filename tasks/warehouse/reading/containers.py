@@ -9,6 +9,7 @@ import codecs
 import fnmatch
 import gzip
 import io
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+QUOTED = re.compile(rb'"[^"]*(?:"|$)')  # texts in which a table made on a Mac may hold line feeds
 WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<table", b"<!--")
 Kind = Literal["text", "json", "parquet", "excel"]
 
@@ -99,7 +101,7 @@ class _Recoded(io.RawIOBase):
             except UnicodeDecodeError as error:
                 raise BadFileError(self._path, f"is not {self._encoding} ({error.reason})") from error
             if self._returns:
-                self._ready = self._ready.replace(b"\r", b"\n")
+                self._ready = self._ready.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             if not block:
                 break
         count = min(len(buffer), len(self._ready))
@@ -236,7 +238,8 @@ def _plain(
             return Container(path, name, "parquet", "utf-8", packing, opener)
         _refuse_web_page(path, head)
     encoding, mark = encoding_of(path, head, encodings)
-    returns = b"\r" in head and b"\n" not in head
+    unquoted = QUOTED.sub(b"", head)
+    returns = b"\r" in unquoted and b"\n" not in unquoted
     return Container(path, name, "json" if kind == "json" else "text", encoding, packing, opener, mark, returns)
 
 

@@ -37,6 +37,7 @@ class Header:
         delimiter: between its cells; a comma for sheets.
         repeated: names that stand more than once.
         complete: whether all names looked for are in it.
+        is_widest: whether each row above it has fewer filled cells, as no row of the same table would.
     """
 
     names: list[str]
@@ -45,6 +46,7 @@ class Header:
     delimiter: str
     repeated: frozenset[str]
     complete: bool
+    is_widest: bool = True
 
     @property
     def table_above(self) -> str | None:
@@ -138,10 +140,16 @@ def header_among(
     coverage, _, row = max(scored, key=lambda one: one[:2])
     if search and wanted and coverage == 0:
         row = filled[0]
-    preamble = [delimiter.join(above.cells).strip() for above in rows if above.end <= row.line]
+    rows_above = [above.cells for above in rows if above.end <= row.line]
+    preamble = [delimiter.join(cells).strip() for cells in rows_above]
     names, repeated = unique_names([renamed(cell, aliases) for cell in row.cells])
     complete = coverage == len(wanted)
-    return Header(names, row, [line for line in preamble if line], delimiter, repeated, complete)
+    is_widest = all(_filled(cells) < _filled(row.cells) for cells in rows_above)
+    return Header(names, row, [line for line in preamble if line], delimiter, repeated, complete, is_widest)
+
+
+def _filled(cells: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in cells)
 
 
 def _candidates(rows: Sequence[Row]) -> list[Row]:

@@ -13,7 +13,7 @@ from typing import IO, Any
 import polars as pl
 
 from tasks.warehouse import batches
-from tasks.warehouse.batches import ROW, Batch, Broken
+from tasks.warehouse.batches import ROW, Batch, Broken, without_blank_rows
 from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.reading.containers import HEAD_BYTES, Container
 from tasks.warehouse.reading.header import DELIMITERS, Header
@@ -60,9 +60,9 @@ def read_text(table: Container, header: Header, drop_totals: bool) -> Iterator[B
         parsed = _Piece(table.path, header, drop_totals)
         rows = parsed.rows(piece)
         numbers = np.setdiff1d(np.arange(1, rows.height + len(parsed.skipped) + 1), parsed.skipped) + before
-        rows = rows.with_columns(pl.Series(ROW, numbers, dtype=pl.Int64))
         broken = [replace(line, row=line.row + before) for line in parsed.ragged]
         before += rows.height + len(parsed.skipped)
+        rows = without_blank_rows(rows.with_columns(pl.Series(ROW, numbers, dtype=pl.Int64)), header.names)
         for place in range(0, max(rows.height, 1), batches.MOST_ROWS):
             part = rows.slice(place, batches.MOST_ROWS)
             yield Batch(part, broken, parsed.totals, text.has_escaped_quotes)
@@ -110,9 +110,10 @@ class _Piece:
     def _skip(self, row: Any) -> str:
         text = (row.text or "")[: batches.SHOWN]
         self.skipped.append(row.number)
-        if self._drop_totals and is_total(next(csv.reader([row.text or ""], delimiter=self._header.delimiter), [])):
+        cells = next(csv.reader([row.text or ""], delimiter=self._header.delimiter), [])
+        if self._drop_totals and is_total(cells):
             self.totals += 1
-        else:
+        elif any(cell.strip() for cell in cells):
             reason = f"{row.actual_columns} values, expected {row.expected_columns}"
             self.ragged.append(Broken(row.number, reason, text))
         return "skip"

@@ -160,7 +160,7 @@ def test_the_same_rows_in_every_wrapping(packing: str, acme: Warehouse, tmp_path
     elif packing == "tsv":
         name, content = "rows.tsv", text.replace(";", "\t").encode()
     elif packing == "cr":
-        content = text.replace('"a\nb"', "ab").replace("\n", "\r").encode()
+        content = text.replace("\n", "\r").replace('"a\rb"', '"a\nb"').encode()
     report, rows = taken(acme, tmp_path / name, content, mapping)
     assert (report.read, report.written, set(rows)) == (2, 2, {"ä", "b"})
     assert [rows[key]["impressions"] for key in ("ä", "b")] == [1, 2]
@@ -172,6 +172,26 @@ def test_a_preamble_is_skipped_where_that_is_said(acme: Warehouse, tmp_path: Pat
         report, _ = taken(acme, tmp_path / "a.csv", content, MAPPED + more)
         assert report.read == 1
         assert any("what stands above it was left out" in note for note in report.notes)
+
+
+def test_a_preamble_is_skipped_where_the_columns_stand_below_it(acme: Warehouse, tmp_path: Path) -> None:
+    above = "Report of July;;;;;\nMade;2026-08-01;;;;\n\n"
+    report, _ = taken(acme, tmp_path / "a.csv", above + rows_of(("a", "1", "x")), MAPPED)
+    assert report.read == 1
+    assert any("begins in line 4; what stands above it was left out" in note for note in report.notes)
+
+
+def test_another_table_above_is_left_out_only_where_that_is_said(acme: Warehouse, tmp_path: Path) -> None:
+    content = "Day;a;b;c;d;e\n2026-08-01;5;x;1;2;3\n\n" + rows_of(("a", "1", "x"))
+    with pytest.raises(InputError, match=r"unknown column of .* 'At'"):
+        taken(acme, tmp_path / "a.csv", content, MAPPED)
+
+
+def test_rows_of_blank_cells_are_no_rows(acme: Warehouse, tmp_path: Path) -> None:
+    width = rows_of(("a", "1", "x")).splitlines()[0].count(";")
+    blank = [";" * width, "; " * width, ";" * (width + 1), ";".join(['""'] * (width + 1))]
+    report, rows = taken(acme, tmp_path / "a.csv", rows_of(("a", "1", "x"), ("b", "2", "x")) + "\n".join(blank), MAPPED)
+    assert (report.read, report.written, report.rejected, set(rows)) == (2, 2, 0, {"a", "b"})
 
 
 def test_a_daily_breakdown_is_summed_where_that_is_said(acme: Warehouse, tmp_path: Path) -> None:
