@@ -169,6 +169,7 @@ def _candidates(
     steps += [store.combined(most, len(most) - 1)] if len(terms) > 2 else []
     steps += [store.combined(rarest, 2), store.combined(rarest, 1)]
     keys: dict[str, frozenset[str]] = {}
+    store.prefer_index(warehouse, connection)
     for place, alternatives in enumerate(steps):
         if place > 1 and len(keys) >= ENOUGH_CANDIDATES:
             break

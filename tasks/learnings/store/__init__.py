@@ -8,7 +8,7 @@ from tasks.learnings.store.learnings import (
     save_learnings,
     untold_learnings,
 )
-from tasks.learnings.store.search import EACH, combined, counts_of, keys_beginning, matching
+from tasks.learnings.store.search import EACH, combined, counts_of, keys_beginning, matching, prefer_index
 from tasks.learnings.store.sources import source_rows, unowned_debates
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "matching",
     "newest_of",
     "note_told",
+    "prefer_index",
     "save_learnings",
     "source_rows",
     "unowned_debates",

@@ -61,11 +61,19 @@ def finish_index(warehouse: Warehouse, connection: Connection) -> None:
         connection.execute(INTO_INDEX)
 
 
+def prefer_index(warehouse: Warehouse, connection: Connection) -> None:
+    """For the rest of this transaction, have searches go by the index; said once, as each saying is a round trip."""
+    if not warehouse.is_sqlite:
+        connection.execute(BY_INDEX)
+
+
 def matching(
     warehouse: Warehouse, connection: Connection, scope: str | None, alternatives: Iterable[Alternative], limit: int
 ) -> dict[str, frozenset[str]]:
     """The keys of at most `limit` learnings of a scope that meet any alternative, by id: of each of its groups they
     hold a key.
+
+    After `prefer_index`.
 
     Args:
         scope: its key; None where all there is belongs to the scope.
@@ -77,8 +85,6 @@ def matching(
     signs = {"or": "OR", "and": "AND"} if warehouse.is_sqlite else {"or": "|", "and": "&"}
     query = query.format(**signs)
     search = FTS5_SEARCH if warehouse.is_sqlite else TSVECTOR_SEARCH
-    if not warehouse.is_sqlite:
-        connection.execute(BY_INDEX)
     parameters = {"query": query.replace("'", '"') if warehouse.is_sqlite else query, "most": limit}
     return {row[0]: frozenset(row[1].split()) for row in connection.execute(search, parameters)}
 
