@@ -10,6 +10,7 @@ InputError
 ├── NumbersError             a column writes numbers in ways that cannot all be meant
 ├── ShortenedIdsError        a spreadsheet has cut the ids
 ├── DailyBreakdownError      one row a post and day, where one row a post is expected
+├── DayOrderError            days where the format has months
 ├── QueryError               a database does not answer a query with rows
 ├── UndeclaredFileError      a form names a file outside the folders that forms may name
 └── TooManyRejectedError     more than a fifth of its rows were refused: nothing of it was written
@@ -134,6 +135,18 @@ class DailyBreakdownError(InputError):
         super().__init__(
             f"{path}: is a daily breakdown, one row a post and day (post '{example}' has {rows:,} rows); export one "
             "row a post, or say `grain: day` in a mapping file to sum the days"
+        )
+
+
+class DayOrderError(InputError):
+    """Raised when a file's dates have the day where the format has the month: other dates would be wrong in silence."""
+
+    def __init__(self, path: Path, column: str, value: str, row: int, written: str) -> None:
+        self.path, self.column, self.row = path, column, row
+        super().__init__(
+            f"{path}: '{value}' in row {row} ({column}) is a date only with day and month the other way round, and no "
+            f'date of the file speaks against it; say `format: "{written}"` in a mapping file, which `raptorflow '
+            "inspect FILE --write-mapping MAP.yaml` begins"
         )
 
 

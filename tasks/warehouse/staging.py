@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -14,12 +15,14 @@ import polars as pl
 from tasks.warehouse import attributes
 from tasks.warehouse.batches import ATTRIBUTE, ROW, Batch
 from tasks.warehouse.checking import check
-from tasks.warehouse.contract import COUNT, NUMBER, Contract
+from tasks.warehouse.contract import COUNT, LATEST_AHEAD, NUMBER, Contract
+from tasks.warehouse.day_order import DayOrder
 from tasks.warehouse.duplicates import RowComparison
 from tasks.warehouse.errors import (
     BadFileError,
     ColumnError,
     DailyBreakdownError,
+    DayOrderError,
     ShortenedIdsError,
     TooManyRejectedError,
 )
@@ -52,6 +55,7 @@ class Staged:
         tally: refused rows.
         unwanted: numbers of rows that are not written.
         readings: types of its attributes.
+        day_order: whether its dates have the day where the formats have the month.
     """
 
     source: Source
@@ -66,6 +70,7 @@ class Staged:
     tally: Tally = field(default_factory=Tally)
     unwanted: RowSet = field(default_factory=RowSet)
     readings: attributes.Readings = field(default_factory=dict)
+    day_order: DayOrder = field(default_factory=DayOrder)
 
     @property
     def accepted(self) -> int:
@@ -141,8 +146,7 @@ class Inspector:
                 self._sum_days(staged, rows, comparison)
             if not self.contract.is_log:
                 self._compare_rows(staged, comparison, rejects)
-        if staged.tally.rejected > MOST_REJECTED_SHARE * staged.read:
-            raise TooManyRejectedError(source.path, staged.tally, staged.read, rejects.path)
+        _require_meant(staged, rejects)
         return staged
 
     def _judge(self, staged: Staged, batch: Batch, rejects: RejectsFile) -> pl.DataFrame:
@@ -154,6 +158,8 @@ class Inspector:
             rows = rows.with_columns(_names_where(rounded).alias(name))
         checked = check(Batch(rows, batch.broken), self.contract, staged.mapping, self.workspaces)
         self._refuse_shortened_keys(staged, checked.passed)
+        ahead = datetime.now(UTC).replace(tzinfo=None) + LATEST_AHEAD
+        staged.day_order.see(batch.rows, self.contract, staged.mapping, ahead)
         staged.left_out += left_out
         staged.has_escaped_quotes |= batch.has_escaped_quotes
         staged.read += batch.rows.height + len(batch.broken)
@@ -191,6 +197,15 @@ class Inspector:
     def _key_in(self, staged: Staged, row: int) -> str:
         frames = (frame.filter(pl.col(ROW) == row) for frame in staged.spill.frames())
         return next(str(frame[self.contract.keys[-1]][0]) for frame in frames if frame.height)
+
+
+def _require_meant(staged: Staged, rejects: RejectsFile) -> None:
+    """Raise where the rows as a whole say that the file is not what its mapping takes it for."""
+    path, exchanged = staged.source.path, staged.day_order.exchanged
+    if exchanged is not None:
+        raise DayOrderError(path, exchanged.column, exchanged.value, exchanged.row, exchanged.written)
+    if staged.tally.rejected > MOST_REJECTED_SHARE * staged.read:
+        raise TooManyRejectedError(path, staged.tally, staged.read, rejects.path)
 
 
 def number_columns(contract: Contract, mapping: Mapping, available: Collection[str]) -> list[NumberColumn]:

@@ -22,6 +22,7 @@ def _notes(file: Staged) -> Iterator[str]:
     zone = file.mapping.clock_of("published_at").timezone
     if file.mapping.is_preset and zone is not None:
         yield f"times are those of {zone}"
+    yield from _dates(file)
     yield from _numbers(file)
     if file.left_out:
         were = "rows were" if file.left_out > 1 else "row was"
@@ -47,6 +48,14 @@ def _place(file: Staged) -> Iterator[str]:
     if header is not None and header.preamble:
         other = f", with another table ({header.table_above})" if header.table_above is not None else ""
         yield f"the table begins in line {header.row.line + 1}; what stands above it was left out{other}"
+
+
+def _dates(file: Staged) -> Iterator[str]:
+    for one in file.day_order.undecided:
+        yield (
+            f"'{one.value}' ({one.column}) was read as {one.written}; no date of the file has a day after the 12th, so "
+            f"that day and month could be the other way round: say `format:` in a mapping file if they are"
+        )
 
 
 def _numbers(file: Staged) -> Iterator[str]:

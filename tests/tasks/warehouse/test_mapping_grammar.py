@@ -8,15 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from sqlalchemy import select
 
 from tasks.errors import InputError
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse
-from tasks.warehouse.errors import IngestionStoppedError
+from tasks.warehouse.batches import ROW
+from tasks.warehouse.contract import contract_of
+from tasks.warehouse.day_order import DayOrder, OrderedDate
+from tasks.warehouse.errors import DayOrderError, IngestionStoppedError
 from tasks.warehouse.inbox import inbox
 from tasks.warehouse.ingestion import ingest
+from tasks.warehouse.mapping import load_mapping
 from tasks.warehouse.records import IngestionReport
 from tasks.warehouse.schema import Content, Workspace
 from tests.factories import store, workspace_row
@@ -33,7 +38,7 @@ columns:
   body: {column: Text, optional: true}
 """
 HEADER = "Key;At;Seen;Liked;Text;Status\n"
-ROW = "{key};01.07.2026 12:00;{seen};3;hello;{status}\n"
+LINE = "{key};01.07.2026 12:00;{seen};3;hello;{status}\n"
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def acme(sqlite_warehouse: Warehouse) -> Warehouse:
 
 
 def rows_of(*rows: tuple[str, str, str]) -> str:
-    return HEADER + "".join(ROW.format(key=key, seen=seen, status=status) for key, seen, status in rows)
+    return HEADER + "".join(LINE.format(key=key, seen=seen, status=status) for key, seen, status in rows)
 
 
 def taken(
@@ -185,6 +190,38 @@ def test_another_table_above_is_left_out_only_where_that_is_said(acme: Warehouse
     content = "Day;a;b;c;d;e\n2026-08-01;5;x;1;2;3\n\n" + rows_of(("a", "1", "x"))
     with pytest.raises(InputError, match=r"unknown column of .* 'At'"):
         taken(acme, tmp_path / "a.csv", content, MAPPED)
+
+
+def dated(*days: str) -> str:
+    rows = [f"k{place};{day} 12:00;5;3;hello;x\n" for place, day in enumerate(days)]
+    return HEADER + "".join(rows)
+
+
+def test_dates_with_day_and_month_exchanged_are_refused_and_named(acme: Warehouse, tmp_path: Path) -> None:
+    with pytest.raises(DayOrderError, match=r"'04.13.2026 12:00' in row 21 .*say `format: \"%m\.%d\.%Y %H:%M\"`"):
+        taken(acme, tmp_path / "a.csv", dated(*["03.04.2026"] * 20, "04.13.2026"))
+    assert acme.rows(select(Content.__table__)) == []
+
+
+def test_a_date_ahead_that_is_past_the_other_way_round_is_exchanged(tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(MAPPED)
+    mapping, order = load_mapping(tmp_path / "map.yaml", contract_of("content")), DayOrder()
+    rows = pl.DataFrame({ROW: [1, 2], "At": ["03.04.2026 12:00", " 01.12.2026 12:00"]})
+    order.see(rows, contract_of("content"), mapping, datetime(2026, 5, 1))
+    assert order.exchanged == OrderedDate("published_at", 2, "01.12.2026 12:00", "%m.%d.%Y %H:%M")
+
+
+def test_one_date_that_is_none_is_refused_where_others_settle_the_order(acme: Warehouse, tmp_path: Path) -> None:
+    report, rows = taken(acme, tmp_path / "a.csv", dated(*["24.04.2026"] * 8, "03.04.2026", "04.13.2026"))
+    assert (report.written, report.rejected) == (9, 1)
+    assert rows["k8"]["published_at"].month == 4
+    assert not any("other way round" in note for note in report.notes)
+
+
+def test_dates_that_can_be_read_both_ways_are_read_as_said_and_named(acme: Warehouse, tmp_path: Path) -> None:
+    report, rows = taken(acme, tmp_path / "a.csv", dated("03.04.2026", "05.04.2026"))
+    assert [rows[key]["published_at"].month for key in ("k0", "k1")] == [4, 4]
+    assert any("'03.04.2026 12:00' (published_at) was read as %d.%m.%Y %H:%M" in note for note in report.notes)
 
 
 def test_rows_of_blank_cells_are_no_rows(acme: Warehouse, tmp_path: Path) -> None:
