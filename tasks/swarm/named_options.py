@@ -30,9 +30,9 @@ def the_one_named(value: Any, names: Sequence[str], labels: Sequence[str] = ()) 
         return None
     if value in names:
         return value
-    asked = {plain(value), _CALLED.sub("", plain(value), count=1)} - {""}
+    written = {plain(value), _CALLED.sub("", plain(value), count=1)} - {""}
     known = [_spellings(name, label) for name, label in zip(names, labels or names, strict=True)]
-    meant = [name for name, spelled in zip(names, known, strict=True) if asked & spelled]
+    meant = [name for name, spelled in zip(names, known, strict=True) if written & spelled]
     return meant[0] if len(meant) == 1 else None
 
 
