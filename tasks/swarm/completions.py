@@ -22,6 +22,7 @@ LONGEST_REPLY = 65_536  # characters; the end of what is longer, since the answe
 LONGEST_COMPLAINT = 300
 MOST_TOKENS = 10**9  # of one call; more is no count of tokens
 LONGEST_COUNT = 18
+NO_COMPLETION = "what came back is no chat completion"
 TEXT_PARTS = (None, "text", "output_text")
 CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length")
 FILTERED = ("content_filter", "safety", "prohibited_content")
@@ -70,18 +71,21 @@ def read_completion(body: bytes) -> Completion:
     """
     body_value = _joined(_events(body)) if _is_stream(body) else parsed(body)
     if not isinstance(body_value, dict):
-        raise NoCompletionError("what came back is no chat completion")
+        raise NoCompletionError(NO_COMPLETION)
     choices = body_value.get("choices")
     if body_value.get("error") and not choices:
         raise NoCompletionError(complaint_in(body_value), _status_in(body_value), is_error=True)
     if "choices" not in body_value:
-        raise NoCompletionError("what came back is no chat completion", is_error=body_value.get("object") == "error")
+        complaint = next((body_value[key] for key in ("message", "detail") if isinstance(body_value.get(key), str)), "")
+        says = f"{NO_COMPLETION}: {complaint_in(complaint)}" if complaint else NO_COMPLETION
+        raise NoCompletionError(says, is_error=body_value.get("object") == "error")
     known = [one for one in _list(choices) if isinstance(one, dict)]
     choice = next((one for one in known if one.get("index") == 0), known[0] if known else {})
     if choice.get("error"):
         raise NoCompletionError(complaint_in(choice), _status_in(choice), is_error=True)
     message = choice.get("message")
-    message = message if isinstance(message, dict) else {"content": message if isinstance(message, str) else None}
+    if not isinstance(message, dict):  # some send the text itself, where it stood before there were messages
+        message = {"content": next((one for one in (message, choice.get("text")) if isinstance(one, str)), None)}
     return _completion(choice, message, body_value.get("usage"))
 
 
@@ -112,7 +116,7 @@ def complaint_of(body: bytes) -> str:
 
 def _completion(choice: dict[str, Any], message: dict[str, Any], usage: Any) -> Completion:
     usage = usage if isinstance(usage, dict) else {}
-    whole = text_of(message.get("content"))
+    whole = text_of(message.get("content")) or _text_of_call(message)
     text = without_reasoning(whole)
     finish = choice.get("finish_reason")
     finish = storable(finish.strip().lower()[:40]) if isinstance(finish, str) and finish.strip() else None
@@ -142,6 +146,15 @@ def text_of(content: Any) -> str:
     if isinstance(content, dict):
         return _text_of_part(content) or _dumped(content)
     return ""
+
+
+def _text_of_call(message: dict[str, Any]) -> str:
+    """The arguments of the only call of a function, which some models make in place of a text; of several, none."""
+    calls = [one.get("function") for one in _list(message.get("tool_calls")) if isinstance(one, dict)]
+    calls += [message["function_call"]] if message.get("function_call") else []
+    only = calls[0] if len(calls) == 1 and isinstance(calls[0], dict) else {}
+    arguments = only.get("arguments")
+    return arguments if isinstance(arguments, str) else _dumped(arguments) if isinstance(arguments, dict) else ""
 
 
 def _text_of_part(part: Any) -> str:

@@ -12,7 +12,7 @@ from tasks.swarm.lookups import Lookup, LookupAnswer, lookup_in, refusal
 from tasks.swarm.messages import Message, Turn, TurnRequest, Turns, Usage
 from tasks.swarm.prompts import Prompt, looked_up, prompt_for, repair
 from tasks.swarm.records import Brief, Expert
-from tasks.swarm.replies import UnusableReplyError, answer_in, read_reply
+from tasks.swarm.replies import UnsureReplyError, UnusableReplyError, meant_in, read_answer, read_reply
 
 Exchange = tuple[str, int, dict[str, Any]]
 LookUp = Callable[[Brief, Lookup], Awaitable[LookupAnswer]]
@@ -120,6 +120,7 @@ class _Asking:
     async def _answered(self) -> Outcome:
         """A usable answer to the prompt as it is, asked for again where it could not be used."""
         messages = self._prompt.messages
+        unsure: UnsureReplyError | None = None
         while True:
             reply = await self._ask(messages)
             if reply.trouble is not None:
@@ -128,9 +129,10 @@ class _Asking:
             if reply.refusal:
                 return None, ("refusal",), "refusal"
             try:
-                message, flags = _usable(reply, self._prompt)
+                message, flags = _usable(reply, self._prompt, unsure)
             except UnusableReplyError as problem:
                 is_cut = reply.finish_reason == "length"
+                unsure = problem if isinstance(problem, UnsureReplyError) else unsure
                 if self.repairs >= self._by.limits.repairs or (is_cut and self.had_more_room):
                     return None, (), f"no usable reply: {problem}"
                 self.repairs += 1
@@ -146,7 +148,7 @@ class _Asking:
         """What the expert wants to look up, if it still may."""
         form = self._prompt.form
         may = form.offers_lookups and len(self.looked_up) < self._by.limits.lookups
-        return lookup_in(answer_in(self._last_text, form)) if may else None
+        return lookup_in(meant_in(self._last_text, form)) if may else None
 
     async def _look_up(self, lookup: Lookup) -> None:
         """Put what was looked up into the prompt."""
@@ -196,10 +198,16 @@ class _Asking:
         self._number += 1
 
 
-def _usable(reply: Reply, prompt: Prompt) -> tuple[Message, tuple[str, ...]]:
+def _usable(reply: Reply, prompt: Prompt, unsure: UnsureReplyError | None) -> tuple[Message, tuple[str, ...]]:
+    """The message of a reply; one that was unsure by what is said around it is meant where it is sent again."""
     if reply.finish_reason == "length":
         raise UnusableReplyError("it was cut off; be shorter")
-    message, flags = read_reply(reply.text, prompt.form)
+    try:
+        message, flags = read_reply(reply.text, prompt.form)
+    except UnsureReplyError as problem:
+        if not problem.repeats(unsure, prompt.form):
+            raise
+        message, flags = read_answer(problem.answer, prompt.form)
     return cast(Message, message), flags
 
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from tasks.conditions import Condition, in_a_sentence
 from tasks.swarm.evidence import exposure, informs, is_named_in, share_today, subject_of, variance
 from tasks.swarm.records import EvidenceRef, Option, Record, Scalar
-from tasks.swarm.wording import is_general
+from tasks.swarm.wording import is_about_avoiding, is_general
 
 POINTS = 4096
 MOST_OPTIONS_DRAWN = 4
@@ -134,12 +134,15 @@ def options_from(evidence: Sequence[EvidenceRef], prior_sd: float, problem: str)
         return ()
     of_subjects = named or by_subject
     means, _ = effects_of(list(of_subjects.values()), prior_sd)
+    asks_what_loses = not named and is_about_avoiding(problem)
+    means = np.minimum(means, 0.0) if asks_what_loses else means
     worth = {
         subject: (_gain(mean, share_today(items)), mean)
         for (subject, items), mean in zip(of_subjects.items(), means, strict=True)
     }
     ranked = sorted(worth.items(), key=lambda pair: (-pair[1][0], pair[0]))
-    ranked = [one for one in ranked if one[1][0] > 0.0] or ranked[:1]
+    helping = [one for one in ranked if one[1][0] > 0.0]
+    ranked = helping or ([] if asks_what_loses else ranked[:1])
     if not ranked:
         return ()
     chosen = [

@@ -25,7 +25,7 @@ from tasks.warehouse.scope import EvidenceScope
 
 TASK_TYPE = "debate"
 MOST_EVIDENCE, MOST_EXPERTS = 60, 12
-RULES = 3  # of how the panel decides: under other rules the same question is another debate
+RULES = 4  # of how the panel decides: under other rules the same question is another debate
 UNASKED = {"exposures", "merges"}  # of an option: what was made of it is no part of the question
 
 

@@ -98,9 +98,11 @@ def prompt_for(brief: Brief, turns: Turns, request: TurnRequest, text_length: in
     evidence = _evidence_of(brief, turns, expert, request)
     system = f"{expert.system_prompt}\n\n{RULES}".strip()
     can_choose = any_applies(evidence, brief.options)
+    menu, labels = _menu(brief, turns, request), {one.id: one.label for one in brief.options}
     form = ReplyForm(
         model=phase.model,
-        options=_menu(brief, turns, request),
+        options=menu,
+        option_labels=tuple(labels.get(option, option) for option in menu),
         evidence_ids=tuple(item.id for item in evidence),
         targets=tuple(names),
         offers_abstention=not can_choose,

@@ -19,8 +19,10 @@ from typing import Any, Protocol, runtime_checkable
 from tasks.swarm.evidence import DIMENSIONS
 from tasks.swarm.fencing import repeats, storable
 from tasks.swarm.lookups import ABOUT_KEY, KIND_KEY, LONGEST_ABOUT, LOOKUPS
+from tasks.swarm.named_options import the_one_named
 from tasks.swarm.reasoning import whole_number, without_reasoning
 from tasks.swarm.records import Record
+from tasks.swarm.said_around import is_called_otherwise, is_last_word, may_be_taken_back
 
 ABSTAIN, NONE = "abstain", "none"
 MOST_CITED = 4
@@ -28,34 +30,9 @@ LONGEST_LABEL, LONGEST_QUESTION = 120, 160
 FEWEST_ANSWERS, MOST_ANSWERS = 2, 5
 LONGEST_ANSWER = 65_536
 MOST_EFFORT = 2_000_000  # characters that are read twice, of braces that begin no object
-LONGEST_NAME = 200  # characters of what is said right before an answer
 EFFORT_OF_AN_ERROR = 1_000  # it counts lines up to where it stands
 
-# Where a reply holds several answers: the last is the answer where the clause before it is made of these words alone,
-# one of them a name of it. A sentence about an answer ("P2's answer was", "if I had to vote") has others, and is asked
-# about, as is whatever is said in between of examples, and any word after it.
-_NAMES_OF_IT = frozenset([
-    "no", "actually", "final", "finally", "reflection", "conclusion", "answer", "reply", "vote", "decision", "revised",
-    "corrected", "endgültige", "endgültig", "antwort", "réponse", "finale", "définitive", "respuesta", "decisión",
-    "definitiva", "最终答案", "最终回答", "最终决定", "最终投票", "最終回答", "最終決定",
-])  # fmt: skip
-_BESIDE_THEM = frozenset([
-    "my", "the", "so", "here", "is", "on", "in", "after", "and", "json", "version", "meine", "die", "hier", "ist", "ma",
-    "la", "mi", "es", "voici",
-])  # fmt: skip
-_SAYS_OTHERWISE = re.compile(
-    r"\b(?:if|examples?|e\.g|instance|format|template|schema|sample|drafts?|alternative(?:ly)?|would|could|might|"
-    r"earlier|others?|another|wrong|not|than)\b|<!--|~~|^\s*>",
-    re.I | re.M,
-)
-_CLAUSES = re.compile(r"[.!?;\n。！？；]+")
-# A single one is none where what it is called ends so, or where it is wrapped under such a name.
-_CALLED_OTHERWISE = re.compile(
-    r"(?:\bfor (?:example|instance)|\be\.g|\b(?:example|draft)(?: of (?:a|the) \w+| reply| answer| vote)?)\W*$", re.I
-)
-_NO_ANSWER = re.compile(r"drafts?|examples?|samples?|template|alternatives?", re.I)
-_MARKUP = re.compile(r"</[^<>]{0,40}>|(?:`{3,}|~{3,})\w*")
-
+WRITTEN_OUT_UNDER = {"arguments", "parameters", "input", "reply", "answer", "response", "content", "output", "vote"}
 MAY_BE_MISSING = {KIND_KEY, ABOUT_KEY, "merge", "merged_label"}  # which then stand for nothing
 
 Schema = dict[str, Any]
@@ -65,6 +42,23 @@ Flags = tuple[str, ...]
 
 class UnusableReplyError(ValueError):
     """Why a reply cannot be used, in words a model can act on; never leaves this room."""
+
+
+class UnsureReplyError(UnusableReplyError):
+    """A reply with one answer that may be none, by what is said around it; never leaves this room.
+
+    Attributes:
+        answer: what it would be. An expert who was told so and sends the same choice again means it.
+    """
+
+    def __init__(self, says: str, answer: dict[str, Any]) -> None:
+        self.answer = answer
+        super().__init__(says)
+
+    def repeats(self, earlier: UnsureReplyError | None, form: ReplyForm) -> bool:
+        """Whether it chooses what an earlier reply did, whatever its reasons."""
+        chosen = [name for name, part in form.schema()["properties"].items() if "enum" in part]
+        return earlier is not None and all(self.answer.get(name) == earlier.answer.get(name) for name in chosen)
 
 
 @runtime_checkable
@@ -85,6 +79,7 @@ class ReplyForm:
     Attributes:
         model: the phase's message; its fields make the schema.
         options: ids to choose from; for a synthesis the one that was voted.
+        option_labels: what each of them says, by which a reply may name it.
         evidence_ids: findings that may be cited.
         targets: anonymous names of proposals that may be criticized.
         offers_abstention: whether the schema lists abstaining, last. Abstaining where it is not listed counts as well.
@@ -102,6 +97,7 @@ class ReplyForm:
     secret: str = ""
     mergeable: tuple[str, ...] = ()
     offers_lookups: bool = False
+    option_labels: tuple[str, ...] = ()
 
     def schema(self) -> Schema:
         """The JSON schema of a reply; made once, so not to be changed."""
@@ -114,7 +110,15 @@ def read_reply(text: str, form: ReplyForm) -> tuple[Record, Flags]:
     Raises:
         UnusableReplyError: if there is none.
     """
-    reply = answer_in(text, form)
+    return read_answer(answer_in(text, form), form)
+
+
+def read_answer(reply: ReplyValues, form: ReplyForm) -> tuple[Record, Flags]:
+    """The message in a reply's object, and flags about what had to be left out.
+
+    Raises:
+        UnusableReplyError: if there is none.
+    """
     try:
         return _read(reply, form)
     except RecursionError:  # a value that is written out as text: the parser's depth is within its own limit
@@ -128,6 +132,14 @@ def answer_in(text: str, form: ReplyForm) -> dict[str, Any]:
         UnusableReplyError: if there is none.
     """
     return _answer_in(text, [key for key in form.schema()["required"] if key not in MAY_BE_MISSING])
+
+
+def meant_in(text: str, form: ReplyForm) -> dict[str, Any]:
+    """The answer of a reply that was read already, sure or sent twice."""
+    try:
+        return answer_in(text, form)
+    except UnsureReplyError as unsure:
+        return unsure.answer
 
 
 def _read(reply: ReplyValues, form: ReplyForm) -> tuple[Record, Flags]:
@@ -179,11 +191,12 @@ class Choice:
     def read(self, name: str, reply: ReplyValues, form: ReplyForm) -> tuple[str | None, Flags]:
         """The option's id; None for an abstention."""
         value = reply[self.key or name]
-        if self.may_abstain and value == ABSTAIN:
-            return None, ()
-        if value not in form.options:
+        may_abstain = (ABSTAIN,) if self.may_abstain and value not in form.options else ()
+        labels = form.option_labels or form.options
+        meant = the_one_named(value, (*form.options, *may_abstain), (*labels, *may_abstain))
+        if meant is None:
             raise UnusableReplyError(f"the option must be one of {', '.join(self._allowed(form))}")
-        return str(value), ()
+        return (None if may_abstain and meant == ABSTAIN else meant), ()
 
     def _allowed(self, form: ReplyForm) -> tuple[str, ...]:
         return (*form.options, ABSTAIN) if self.may_abstain and form.offers_abstention else form.options
@@ -265,10 +278,10 @@ class Target:
 
     def read(self, name: str, reply: ReplyValues, form: ReplyForm) -> tuple[str | None, Flags]:
         """The name; None where there is none."""
-        value = reply[name]
-        if value not in (*form.targets, NONE):
+        meant = the_one_named(reply[name], tuple(dict.fromkeys((*form.targets, NONE))))
+        if meant is None:
             raise UnusableReplyError(f"{name} must be one of {', '.join(form.targets)}")
-        return (None if value == NONE else str(value)), ()
+        return (None if meant == NONE else meant), ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +296,10 @@ class WordOf:
 
     def read(self, name: str, reply: ReplyValues, _form: ReplyForm) -> tuple[str, Flags]:
         """The word."""
-        if reply[name] not in self.words:
+        meant = the_one_named(reply[name], self.words)
+        if meant is None:
             raise UnusableReplyError(f"{name} must be one of {', '.join(self.words)}")
-        return str(reply[name]), ()
+        return meant, ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,13 +438,17 @@ class _WholeObject:
 
     def answers(self, keys: Sequence[str]) -> list[dict[str, Any]]:
         """The object itself where it has the keys of a reply, else those it wraps that have them."""
-        if _has(self.value, keys):
-            return [self.value]
-        return [self.value[name] for name in self.wraps(keys)]
+        return [self.value] if _has(self.value, keys) else list(self.wraps(keys).values())
 
-    def wraps(self, keys: Sequence[str]) -> list[str]:
-        """Under which names it wraps objects that have the keys of a reply."""
-        return [name for name, inner in self.value.items() if isinstance(inner, dict) and _has(inner, keys)]
+    def wraps(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Objects in it that have the keys of a reply, by name, also where they are written out as texts.
+
+        An object that has any of the keys itself is an answer that lacks the others, whatever it quotes in them.
+        """
+        if any(key in self.value for key in keys):
+            return {}
+        inner = {name: _as_object(name, value) for name, value in self.value.items()}
+        return {name: value for name, value in inner.items() if _has(value, keys)}
 
 
 def _answer_in(text: str, keys: Sequence[str]) -> dict[str, Any]:
@@ -448,7 +466,7 @@ def _answer_in(text: str, keys: Sequence[str]) -> dict[str, Any]:
         )
     if "{" not in answer:
         raise UnusableReplyError("the reply holds no JSON object")
-    answer = answer[-LONGEST_ANSWER:]
+    answer = _unquoted(answer[-LONGEST_ANSWER:])
     objects, problem = _objects_in(answer)
     places = [place for place, one in enumerate(objects) if one.answers(keys)]
     if not places:
@@ -463,7 +481,11 @@ def _answer_in(text: str, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _decided_on(
-    answer: str, objects: Sequence[_WholeObject], places: Sequence[int], keys: Sequence[str], rest: str
+    answer: str,
+    objects: Sequence[_WholeObject],
+    places: Sequence[int],
+    keys: Sequence[str],
+    rest: str,
 ) -> dict[str, Any]:
     """What the last of the objects at these places answers, unless that is an example, a draft or one of several."""
     last = objects[places[-1]]
@@ -471,12 +493,17 @@ def _decided_on(
     if any(one != given[-1] for one in given):
         before = objects[places[-2] : places[-1]] if len(places) > 1 else []
         between = _outside(answer, before, before[0].start, last.start) if before else ""
-        if len(last.answers(keys)) > 1 or not _is_last_word(between, rest):
+        if len(last.answers(keys)) > 1 or not is_last_word(between, rest):
             raise UnusableReplyError("the reply holds several answers; send the one you decided on, alone")
-    else:
-        text_before = _outside(answer, objects[: places[-1]], 0, last.start)
-        if _is_called_otherwise(text_before, [] if _has(last.value, keys) else last.wraps(keys)):
-            raise UnusableReplyError("the reply holds no answer but an example or a draft; send the one you decided on")
+        return given[-1]
+    text_before = _outside(answer, objects[: places[-1]], 0, last.start)
+    if is_called_otherwise(text_before, [] if _has(last.value, keys) else list(last.wraps(keys))):
+        says = "the reply may hold no answer but an example or a draft; send the one you decided on, alone"
+        raise UnsureReplyError(says, given[-1])
+    if may_be_taken_back(rest):
+        raise UnsureReplyError(
+            "what follows the answer may take it back; send the one you decided on, alone", given[-1]
+        )
     return given[-1]
 
 
@@ -496,26 +523,39 @@ def _names_any(keys: Sequence[str], text: str) -> bool:
     return re.search(rf"\b(?:{names})\b\W{{0,3}}[:=]", text) is not None
 
 
-def _is_last_word(between: str, after: str) -> bool:
-    """Whether an object that another answer stands before is what is meant, by what is said between and after them."""
-    between = _MARKUP.sub(" ", between)
-    has_words_after = re.search(r"\w", _MARKUP.sub(" ", after)) is not None
-    if has_words_after or _SAYS_OTHERWISE.search(between) or between.strip() == ",":
-        return False
-    words = {word for word in re.split(r"[\W_]+", _last_clause(between).lower()) if word}
-    return not words or (words <= _NAMES_OF_IT | _BESIDE_THEM and not words.isdisjoint(_NAMES_OF_IT))
+def _as_object(name: str, value: Any) -> dict[str, Any]:
+    """An object of a reply, under names of answers also where it is written out as a text; else an empty one."""
+    if isinstance(value, str) and name.lower() in WRITTEN_OUT_UNDER:
+        try:
+            value = _DECODER.decode(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, dict) else {}
 
 
-def _last_clause(text: str) -> str:
-    return next((clause for clause in reversed(_CLAUSES.split(text)) if re.search(r"\w", clause)), "")
+def _unquoted(answer: str) -> str:
+    """What a reply says that is one text of JSON as a whole."""
+    if answer.lstrip().startswith('"'):
+        try:
+            value = _DECODER.decode(answer)
+        except (ValueError, RecursionError):
+            return answer
+        return value if isinstance(value, str) else answer
+    return answer
 
 
-def _is_called_otherwise(before: str, names: Sequence[str]) -> bool:
-    """Whether the only answer is an example or a draft, by what is said right before it or what it is wrapped under."""
-    if any(_NO_ANSWER.fullmatch(name) for name in names):
-        return True
-    lines = _MARKUP.sub(" ", before[-LONGEST_NAME:]).rstrip().splitlines()
-    return bool(lines) and _CALLED_OTHERWISE.search(lines[-1]) is not None
+def _without_contradictions(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object by its pairs; a key with two values has none, or a draft's would be taken for the answer's."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = {key for key, given in pairs if given != value[key]}
+        return {key: given for key, given in value.items() if key not in twice}
+    return value
+
+
+_DECODER = json.JSONDecoder(  # line ends in texts are common
+    parse_int=whole_number, strict=False, object_pairs_hook=_without_contradictions
+)
 
 
 def _objects_in(text: str) -> tuple[list[_WholeObject], str]:
@@ -524,12 +564,11 @@ def _objects_in(text: str) -> tuple[list[_WholeObject], str]:
     An object is looked for at each brace outside those found. Braces that begin none cost what the parser reads of
     them, which is bounded, so that no text takes long.
     """
-    decoder = json.JSONDecoder(parse_int=whole_number, strict=False)  # line ends in texts are common
     objects: list[_WholeObject] = []
     problem, start, effort = "", text.find("{"), 0
     while start >= 0 and effort < MOST_EFFORT:
         try:
-            value, end = decoder.raw_decode(text, start)
+            value, end = _DECODER.raw_decode(text, start)
         except json.JSONDecodeError as error:
             problem, effort = str(error), effort + error.pos - start + EFFORT_OF_AN_ERROR
             start = text.find("{", start + 1)

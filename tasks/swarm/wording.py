@@ -96,6 +96,8 @@ GENERAL_WORDS = frozenset(
     """,
     )
 )
+# So does one of these, about what does worst.
+AVOIDING_WORDS = frozenset({"stop", "avoid", "quit", "skip", "worst", "hurt", "harm", "mistake", "less"})
 
 
 def words_of(text: str) -> list[str]:
@@ -115,7 +117,12 @@ def answer_of(label: str) -> bool | None:
 def is_general(problem: str) -> bool:
     """Whether a question asks what works at all, and about nothing else; for whom ('for a bakery') does not matter."""
     question = re.split(r"\bfor\b", problem, maxsplit=1)[0] or problem
-    return subject_words(question) <= GENERAL_WORDS
+    return subject_words(question) <= GENERAL_WORDS | AVOIDING_WORDS
+
+
+def is_about_avoiding(problem: str) -> bool:
+    """Whether a question asks what to leave, so that nothing which wins is an answer."""
+    return not AVOIDING_WORDS.isdisjoint(words_of(problem))
 
 
 def subject_words(text: str) -> set[str]:
@@ -162,6 +169,8 @@ def names(text: str, condition: Condition) -> bool:
     """Whether a text is about what a condition is about, whichever way it answers."""
     if share_meeting(text, condition) is not None:
         return True
+    if _names_other_times(text, condition.feature):
+        return False
     words, feature = set(words_of(text)), condition.feature
     about = ABOUT.get(feature, set()) | HIGH.get(feature, set()) | LOW.get(feature, set())
     return bool(words & (about or _name_words(feature)))
@@ -225,6 +234,14 @@ def _value_words(feature: str, value: str) -> list[list[str]]:
     if feature == "media_type" and value in MEDIA:
         return [[word] for word in sorted(MEDIA[value])]
     return [words_of(value.replace("_", " "))]
+
+
+def _names_other_times(text: str, feature: str) -> bool:
+    """Whether a text names hours where a feature is about days, or days where it is about hours."""
+    words = set(words_of(text))
+    has_days, has_hours = not words.isdisjoint(DAYS), not words.isdisjoint(HOURS) or bool(CLOCK.search(text.lower()))
+    is_of_days = feature in ("local_weekday", "is_weekend")
+    return has_hours > has_days if is_of_days else feature == "local_hour" and has_days > has_hours
 
 
 def _days(text: str) -> frozenset[int]:

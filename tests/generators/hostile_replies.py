@@ -50,6 +50,23 @@ SHAPES: list[Any] = [
 ]
 
 
+CALLED_OTHERWISE = [
+    *("Preliminary vote:", "My initial answer was", "Not my final answer yet:", "An alternative:", "Template:"),
+    *("The format is:", "Most experts would reply:", "If the budget were larger I would send", "Wrong answer:"),
+    *("Entwurf:", "Zum Beispiel:", "Par exemple :", "Borrador:", "例如：", "草稿：", "たとえば："),
+]
+TAKEN_BACK = [
+    *(
+        "On second thought, I abstain.",
+        "Actually I change my vote to B.",
+        "Final vote: B",
+        "I vote for option B.",
+        "No, B.",
+    ),
+    *("Scratch that.", "Endgültige Antwort: B", "最终答案：B", "Correction: B", "I withdraw this vote."),
+]
+
+
 def good_completion(content: str) -> dict[str, Any]:
     message = {
         "role": "assistant",
@@ -158,6 +175,10 @@ def texts_around(answer: dict[str, Any], draft: dict[str, Any]) -> list[tuple[st
         ("a tag of its own", f"{d}\n<final_answer>{a}</final_answer>"),
         ("examples weighed first", f"The examples of last month speak for it.\nSo here it is:\n{a}\nAnything else?"),
         ("quoting a tag", json.dumps(answer | {"reason": f"they wrote </think>{d}"})),
+        ("a text of JSON", json.dumps(a)),
+        ("a call as a text", json.dumps({"name": "reply", "arguments": a})),
+        ("a format it was asked for", f"Following the example, here is my vote in the required format:\n{a}"),
+        ("an offer after it", f"{a}\nLet me know if you want me to change anything."),
     ]
 
 
@@ -212,6 +233,13 @@ def never_the_draft(answer: dict[str, Any], draft: dict[str, Any]) -> list[tuple
         ("a list of both", json.dumps([answer, draft])),
         ("both wrapped", json.dumps({"final": answer, "draft": draft})),
         ("in itself", json.dumps(answer | {"draft": draft})),
+        ("wrapped as thinking", json.dumps({"thinking": draft})),
+        ("written out as thinking", json.dumps({"thinking": d})),
+        ("in another field", json.dumps({"reason": draft, "option": answer["option"]})),
+        ("as a text in another field", json.dumps({"reason": d, "option": answer["option"]})),
+        ("both as one object", f"{d[:-1]}, {a[1:]}"),
+        *((f"alone, after {lead}", f"{lead}\n{d}") for lead in CALLED_OTHERWISE),
+        *((f"alone, before {end}", f"{d}\n{end}") for end in TAKEN_BACK),
         ("a tag for drafts", f"<answer>{a}</answer><draft>{d}</draft>"),
         ("commented out", f"{a}<!-- {d} -->"),
         ("struck out", f"{a} ~~{d}~~"),

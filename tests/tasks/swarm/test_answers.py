@@ -52,6 +52,43 @@ async def test_what_loses_is_avoided(acme: Warehouse) -> None:
     assert named["decision"] == "Weekday"
 
 
+WEEKEND = {"feature": "is_weekend", "op": "==", "value": True, "level": "weekend"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (WEEKEND, "When should we post, in the morning or in the evening?"),
+        (WEEKEND, "Is 6 pm a better time than noon?"),
+        (SATURDAY, "Should our schedule begin at 9:00?"),
+        (
+            {"feature": "local_hour", "op": "==", "value": 9, "level": "9"},
+            "When should we post, on weekdays or weekends?",
+        ),
+    ],
+)
+async def test_a_day_answers_no_question_about_hours_nor_an_hour_one_about_days(
+    acme: Warehouse, rule: dict[str, Any], problem: str
+) -> None:
+    found(acme, rule, (-40.0, -50.0, -30.0))
+    result = await asked(acme, problem)
+    assert (result["status"], result["options"]) == ("insufficient_evidence", [])
+
+
+@pytest.mark.parametrize(
+    "problem", ["What should we stop doing?", "What hurts our reach most?", "What should we do less?"]
+)
+async def test_who_asks_what_to_stop_hears_of_what_loses_alone(acme: Warehouse, problem: str) -> None:
+    found(acme, EMOJIS, (63.0, 40.0, 90.0))
+    result = await asked(acme, problem)
+    assert (result["status"], result["options"]) == ("insufficient_evidence", []), "what wins is no answer"
+    pct = {"lift_pct": -28.0, "lift_low_pct": -36.0, "lift_high_pct": -19.0}
+    details = {"rule": [SATURDAY], "share_of_posts": 0.2}
+    pattern_of_one_analysis(acme, "local_weekday", details, pct, is_first=False)
+    result = await asked(acme, problem)
+    assert [one["label"] for one in result["options"]] == ["Avoid content that is posted on Saturday", QUO]
+
+
 LINKEDIN = {"feature": "channel", "op": "==", "value": "linkedin", "level": "linkedin"}
 EVENING = {"feature": "local_hour", "op": "between", "value": [18, 21], "level": "evening"}
 

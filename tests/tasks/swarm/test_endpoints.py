@@ -242,6 +242,27 @@ async def test_a_model_that_thinks_first_gets_room_for_both(sqlite_warehouse: Wa
     assert result["status"] == "decided"
 
 
+async def test_who_takes_an_answer_back_is_asked_and_who_sends_it_again_means_it(sqlite_warehouse: Warehouse) -> None:
+    def saying(*replies: tuple[str, str]) -> Callable[[str, Case], Raw]:
+        def special(head: str, body: Case) -> Raw:
+            option, after = replies[min(fake.calls, len(replies)) - 1]
+            text = json.dumps(plain_answer(schema_of(body)) | {"option": option})
+            return 200, {}, json.dumps(good_completion(f"{text}\n{after}")).encode()
+
+        return special
+
+    cases = {
+        "talks on": ([("C", "It has the best evidence.")], "C", 2),
+        "takes it back": ([("C", "Never mind, B."), ("B", "")], "B", 2),
+        "wavers": ([("C", "Or B."), ("B", "Or C."), ("C", "Or B.")], None, 3),
+    }
+    for name, (replies, option, calls) in cases.items():
+        with fake_llm() as fake:
+            fake.special = saying(*replies)
+            result = await ask(sqlite_warehouse, fake, debate_id=name)
+            assert (result["option"], fake.calls) == (option, calls), name
+
+
 @pytest.mark.parametrize("code", [429, "503", None])
 async def test_an_error_with_status_200_is_tried_again(sqlite_warehouse: Warehouse, code: Any) -> None:
     with fake_llm() as fake:

@@ -32,6 +32,7 @@ from tests.generators.hostile_replies import (
 Case = dict[str, Any]
 SEED = 21
 VOTE = ReplyForm(Vote, ("A", "B", "C"), evidence_ids=("e1",))
+LABELED = ReplyForm(Vote, ("A", "B", "C"), evidence_ids=("e1",), option_labels=("Do one", "Do two", "Do three"))
 ANSWER = {"reason": "because", "evidence_ids": ["e1"], "option": "B", "confidence": 70}
 DRAFT = ANSWER | {"option": "C"}
 FORMS = [
@@ -122,9 +123,56 @@ def test_a_draft_or_an_example_is_no_vote_wherever_it_stands(name: str, text: st
         assert read_reply(text, VOTE)[0].option == "B"  # type: ignore[attr-defined]
         return
     with pytest.raises(
-        UnusableReplyError, match=r"several answers|no valid JSON with all keys|no answer but an example"
+        UnusableReplyError,
+        match=r"several answers|valid JSON with all keys|no answer but an|are missing|may take it",
     ):
         read_reply(text, VOTE)
+
+
+OTHERWISE_SPELLED: list[Any] = [
+    *(
+        "b",
+        " B ",
+        "(B)",
+        "**B**",
+        '"B"',
+        "B.",
+        "Option b",
+        "option B:",
+        "Ｂ",
+        "选项B",
+        "B: Do two",
+        "do TWO",
+        "Do two.",
+    ),
+    *(["B"], {"id": "B"}, {"id": "B", "label": "Do two"}),
+]
+NO_OPTION: list[Any] = [
+    *("A or B", "B, not A", "not B", "A/B", "A|B|C", "1", 1, 2, None, True, "", " ", "Do", "D"),
+    *([], ["A", "B"], {}),
+]
+
+
+@pytest.mark.parametrize("spelled", OTHERWISE_SPELLED, ids=str)
+def test_an_option_is_read_however_it_is_spelled(spelled: Any) -> None:
+    assert read_reply(json.dumps(ANSWER | {"option": spelled}), LABELED)[0].option == "B"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("spelled", NO_OPTION, ids=str)
+def test_what_may_mean_several_options_or_none_is_asked_again(spelled: Any) -> None:
+    with pytest.raises(UnusableReplyError, match="the option must be one of A, B, C, abstain"):
+        read_reply(json.dumps(ANSWER | {"option": spelled}), LABELED)
+
+
+def test_an_answer_that_two_options_could_mean_means_neither() -> None:
+    swapped = ReplyForm(Vote, ("A", "B"), option_labels=("B", "-5 %"))
+    assert read_reply(json.dumps(ANSWER | {"option": "B"}), swapped)[0].option == "B"  # type: ignore[attr-defined]
+    assert read_reply(json.dumps(ANSWER | {"option": "ABSTAIN"}), swapped)[0].option is None  # type: ignore[attr-defined]
+    with pytest.raises(UnusableReplyError, match="must be one of"):
+        read_reply(json.dumps(ANSWER | {"option": "b"}), swapped)
+    signs = ReplyForm(Vote, ("A", "B"), option_labels=("+5 %", "-5 %"))
+    with pytest.raises(UnusableReplyError, match="must be one of"):
+        read_reply(json.dumps(ANSWER | {"option": "5"}), signs)
 
 
 def test_what_is_written_before_the_answer_is_never_the_vote() -> None:
@@ -257,7 +305,8 @@ def test_a_stream_is_known_by_whatever_begins_it(first: str) -> None:
         {"content": None, "reasoning_content": json.dumps(DRAFT)},
         {"content": None, "tool_calls": [{"function": {"name": "vote", "arguments": json.dumps(ANSWER)[:-5]}}]},
         {"content": None, "tool_calls": [{"function": {"name": ["vote"], "arguments": [1]}}]},
-        {"content": None, "function_call": {"name": "vote", "arguments": json.dumps(DRAFT)}},
+        {"content": None, "tool_calls": [{"function": {"arguments": json.dumps(ANSWER)}}] * 2},
+        {"content": "So I think.", "function_call": {"name": "vote", "arguments": json.dumps(DRAFT)}},
         {"content": {"thinking": json.dumps(DRAFT)}},
     ],
 )
@@ -266,6 +315,30 @@ def test_what_stands_beside_the_answer_is_not_read_for_it(message: Case) -> None
     assert found is not None
     with pytest.raises(UnusableReplyError):
         read_reply(found.text, VOTE)
+
+
+CALLED = {"function": {"name": "reply", "arguments": json.dumps(ANSWER)}}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"message": {"content": None, "tool_calls": [CALLED]}},
+        {"message": {"content": "", "tool_calls": [{"function": {"arguments": ANSWER}}]}},
+        {"message": {"function_call": CALLED["function"]}},
+        {"text": json.dumps(ANSWER)},
+        {"message": {"content": json.dumps(ANSWER), "tool_calls": [{"function": {"arguments": json.dumps(DRAFT)}}]}},
+    ],
+)
+def test_the_only_call_of_a_function_or_a_bare_text_is_the_answer_where_no_other_came(choice: Case) -> None:
+    found = outcome(json.dumps(good_completion("") | {"choices": [choice]}).encode())
+    assert found is not None
+    assert read_reply(found.text, VOTE)[0].option == "B"  # type: ignore[attr-defined]
+
+
+def test_what_a_body_without_choices_says_is_passed_on() -> None:
+    with pytest.raises(NoCompletionError, match=r"^what came back is no chat completion: Not authenticated$"):
+        read_completion(b'{"detail": "Not authenticated"}')
 
 
 def test_the_first_choice_is_the_one_of_index_0() -> None:
