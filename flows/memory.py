@@ -22,5 +22,5 @@ def let_memory_go() -> None:
         os.environ.setdefault(name, value)
     set_limit = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_limit is not None:
-        for name, value in LIMITS.items():
-            set_limit(name, value)
+        for limit, size in LIMITS.items():
+            set_limit(limit, size)
