@@ -26,7 +26,7 @@ from tasks.reporting.findings_digest import digest_of
 from tasks.reporting.pattern_report import best_of
 from tasks.reporting.summary import EVERYTHING, summarize, summary_report
 from tasks.transfer.steps import transfer_question
-from tasks.warehouse.steps import newly_silent, note_silence_told, read_outcomes
+from tasks.warehouse.steps import newly_silent, note_silence_told, only_teller, read_outcomes
 
 MOST_NAMED = 20
 REPORTS = {
@@ -78,12 +78,13 @@ def tell_of_silence() -> None:
 
     Where the server ends with the run, no automation hears the event: the next night under `raptorflow up` tells it.
     """
-    now = datetime.now(UTC)
-    silent = newly_silent(now)
-    if silent:
-        announce_silence(silent)
-    if not server_is_temporary():
-        note_silence_told(now)
+    with only_teller():
+        now = datetime.now(UTC)
+        silent = newly_silent(now)
+        if silent:
+            announce_silence(silent)
+        if not server_is_temporary():
+            note_silence_told(now)
 
 
 def announce_silence(silent: list[str]) -> None:
@@ -99,13 +100,14 @@ def tell_of_findings() -> None:
 
     Where the server ends with the run, no automation hears the event: the next night under `raptorflow up` tells it.
     """
-    findings = untold_findings()
-    if findings:
-        words = digest_of(findings, critical_drift())
-        announce(words.partition("\n")[0])
-        emit(Event.FINDINGS_TOLD, "findings", {"summary": words, "n_found": len(findings)})
-        if not server_is_temporary():
-            note_findings_told([one["learning_id"] for one in findings], datetime.now(UTC))
+    with only_teller():
+        findings = untold_findings()
+        if findings:
+            words = digest_of(findings, critical_drift())
+            announce(words.partition("\n")[0])
+            emit(Event.FINDINGS_TOLD, "findings", {"summary": words, "n_found": len(findings)})
+            if not server_is_temporary():
+                note_findings_told([one["learning_id"] for one in findings], datetime.now(UTC))
 
 
 def marked(summary: dict[str, Any]) -> dict[str, Any] | State[dict[str, Any]]:

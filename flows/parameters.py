@@ -191,7 +191,11 @@ class RowSelection(Parameters):
         description="Only data before this instant; empty: up to the newest row.",
     )
     workspaces_per_chunk: int = Field(
-        default=25, ge=1, le=1000, title="Workspaces per chunk", description="How many one task works through."
+        default=25,
+        ge=1,
+        le=1000,
+        title="Workspaces per chunk",
+        description="How many one task works through; more where that would make over 64 chunks.",
     )
     recompute: bool = Field(
         default=False, title="Compute anyway", description="Also for workspaces of which nothing changed."

@@ -15,6 +15,7 @@ REGISTERED, REJECTED, DELETED = "registered", "rejected", "deleted"
 PROMOTION, ROLLBACK, WITHDRAWAL = "promotion", "rollback", "withdrawal"
 ROLLOUT_SHARES = (5, 25, 50)  # per cent of the predictions a challenger gives, stage by stage
 ROLLED_OUT, ROLLOUT_STOPPED = 100, 0
+FIGURES, DUE, DRAWN = "figures", "due", "drawn"  # a key of an evaluation, and its values
 REFUSED_IN_NAMES = {ord(character): f"%{ord(character):02X}" for character in "%/:'\"\\"}
 REFUSED_IN_LOGGED_NAMES = {ord(character): "_" for character in "%/:.'\""}
 

@@ -15,9 +15,12 @@ from typing import Any
 
 from tasks.models.decisions import MEASUREMENTS, Action, Decision, ModelState, decide, next_share
 from tasks.models.drift.monitor import METHOD, DriftThresholds, drift_report, insufficient, measure_drift
-from tasks.models.errors import ArtifactRefusedError, PromotionConflictError
+from tasks.models.errors import ArtifactRefusedError, PromotionConflictError, RegistryUnreachableError
 from tasks.models.records import (
     DELETED,
+    DRAWN,
+    DUE,
+    FIGURES,
     PROMOTION,
     REGISTERED,
     REJECTED,
@@ -38,7 +41,7 @@ from tasks.models.serving.rollouts import Rollouts
 from tasks.models.specs import ModelSpec
 from tasks.models.store import ModelStore, record_outcomes
 from tasks.models.store.state import TRAFFIC_DAYS
-from tasks.models.training.candidates import DRAWN, DUE, FIGURES, train_candidate
+from tasks.models.training.candidates import train_candidate
 from tasks.models.training.dataset import Examples, ModelRows
 from tasks.models.training.estimators import Floats
 from tasks.models.training.evaluation import RetrainGain, held_out_again, retrain_gain
@@ -95,9 +98,9 @@ class Refresh:
                 state = self._read_state(force=force, promote=promote)
             decision = decide(state, self.spec.gate)
         self._apply(decision, state)
-        self._draw(state)
+        put_off = self._draw()
         samples, needed = self.rows.labeled.n, self.rows.needed
-        return refresh_result(self.key, decision, state, repairs, samples=samples, samples_needed=needed)
+        return refresh_result(self.key, decision, state, repairs, put_off, samples=samples, samples_needed=needed)
 
     def _withdraw(self, decision: Decision) -> str:
         """Let an unreadable champion serve no longer; returns what was done, in words."""
@@ -326,20 +329,26 @@ class Refresh:
             assert version.registry_version is not None, "a version that waits is registered"
             self.promoter.registry.point(self.key, "challenger", version.registry_version)
 
-    def _draw(self, state: ModelState) -> None:
+    def _draw(self) -> list[str]:
         """Draw the figures that are due: after aliases moved, so that nobody waits for pictures to be served better.
 
-        Those of a version whose refresh was killed before it came to them are drawn by the next.
+        Those of a version whose refresh was killed before it came to them, or whose registry was away by then, are
+        drawn by the next; returns why in the latter case, since what this refresh did is done all the same.
         """
-        known = [one for one in (state.champion, state.waiting, state.candidate, state.challenger) if one is not None]
-        for name, version in {one.version_name: one for one in known}.items():
-            if version.evaluation.get(FIGURES) != DUE or version.registry_version is None:
-                continue
-            pictured = self.pictured.get(name) or self._pictured_again(version)
-            if pictured is not None:
-                figures = figures_of(self.spec.target, pictured)
-                self.promoter.registry.log_figures(self.key, version.registry_version, figures)
-            self.store.set_evaluation(self.key, version, version.evaluation | {FIGURES: DRAWN})
+        try:
+            for version in self.store.versions(self.key):
+                if version.status == REGISTERED and version.evaluation.get(FIGURES) == DUE:
+                    self._draw_of(version)
+        except RegistryUnreachableError as error:
+            return [f"its figures are drawn by the next refresh: {error}"]
+        return []
+
+    def _draw_of(self, version: Version) -> None:
+        pictured = self.pictured.get(version.version_name) or self._pictured_again(version)
+        if pictured is not None and version.registry_version is not None:
+            figures = figures_of(self.spec.target, pictured)
+            self.promoter.registry.log_figures(self.key, version.registry_version, figures)
+        self.store.set_evaluation(self.key, version, version.evaluation | {FIGURES: DRAWN})
 
     def _pictured_again(self, version: Version) -> Pictured | None:
         """What a version's figures are drawn of, made once more of the rows that it learned from."""

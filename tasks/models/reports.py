@@ -55,13 +55,15 @@ def refresh_result(
     decision: Decision,
     state: ModelState,
     repairs: Sequence[str] = (),
+    put_off: Sequence[str] = (),
     *,
     samples: int,
     samples_needed: int,
 ) -> UpdateResult:
     """What a refresh did with one model, from the decision that ended it and the state it was taken in.
 
-    `repairs` are lines on what was put right before: aliases that were moved by hand, a champion that was withdrawn.
+    `repairs` are lines on what was put right before: aliases that were moved by hand, a champion that was withdrawn;
+    `put_off` on what the next refresh does.
     """
     action, champion = decision.action, _name(state.champion)
     subject = _name(decision.version) or (state.rollout.version_name if state.rollout else None)
@@ -77,7 +79,7 @@ def refresh_result(
         samples_needed=samples_needed if is_short else 0,
         drift=state.drift,
         evaluation={} if candidate is None else candidate.evaluation,
-        reason="; ".join([*repairs, _reason(decision, state)]),
+        reason="; ".join([*repairs, _reason(decision, state), *put_off]),
     )
 
 

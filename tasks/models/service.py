@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from itertools import count
 from threading import Lock
 from typing import Any
 
@@ -53,7 +55,8 @@ LARGEST_LOG = 60.0
 CONVERTED = ("0", "1")  # the labels of conversions
 POSTS_BESIDE_A_DRAFT = 500  # of which its level is taken, and whether rates or counts are meant
 LARGE_ROWS = 5_000  # whose refresh holds some 100 MB
-_LARGE = Lock()
+COLLECTED_AFTER = 8  # large refreshes; each leaves less than a MiB, and a collection takes some tenths of a second
+_LARGE, _refreshed_large = Lock(), count(1)
 logger = logging.getLogger("raptorflow")
 
 
@@ -120,7 +123,7 @@ class ModelService:
         spec = load_spec(key.model_type)
         rows = self._rows(spec, key.workspace_id, source, run.as_of)
         # What two chunks hold at once of large workspaces would add up, and their fits take turns anyway.
-        with _LARGE if len(rows.frame) >= LARGE_ROWS else nullcontext():
+        with _alone() if len(rows.frame) >= LARGE_ROWS else nullcontext():
             return self.refresh(key, spec, rows, run).update(force=force, promote=promote)
 
     def check_drift(
@@ -353,6 +356,15 @@ def each_alone(key: ModelKey, work: Callable[[ModelKey], UpdateResult]) -> Updat
     except (Exception, PanicException) as error:  # polars panics at instants that no calendar holds
         logger.exception("%s failed", key.registered_name)
         return failed_result(key, error)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One large refresh at a time; what several leave in cycles goes then, where the collector would wait for many."""
+    with _LARGE:
+        yield
+        if not next(_refreshed_large) % COLLECTED_AFTER:
+            gc.collect()
 
 
 def _run(source: Source | None, as_of: datetime | None, run_id: str | None, git_commit: str | None = None) -> Run:

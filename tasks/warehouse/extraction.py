@@ -37,13 +37,15 @@ TIMES: dict[type[Base], tuple[str, str]] = {
     Touch: ("occurred_at", "touch_id"),
 }
 
+MOST_CHUNKS = 64
 MANY_ROWS = 10_000  # of SQLite: fewer are read sooner than another process has started
 
 Window = tuple[datetime, datetime]
 
 
 def workspace_chunks(warehouse: Warehouse | None, size: int, workspace_ids: Sequence[str] = ()) -> list[list[str]]:
-    """The workspaces named, or all of them, by organization and id, in lists of at most `size`.
+    """The workspaces named, or all of them, by organization and id, in lists of at most `size`; larger ones where there
+    would be more than `MOST_CHUNKS`, since Prefect asks for some 50 ms of its server's processor for each and step.
 
     So what an organization's workspaces share, such as a model of all their rows, is mostly made once.
 
@@ -57,6 +59,7 @@ def workspace_chunks(warehouse: Warehouse | None, size: int, workspace_ids: Sequ
     owners = store.rows(select(Workspace.workspace_id, Workspace.organisation_id))
     owner = {row["workspace_id"]: row["organisation_id"] or row["workspace_id"] for row in owners}
     known = sorted(_known(store, workspace_ids), key=owner.__getitem__)
+    size = max(size, -(-len(known) // MOST_CHUNKS))
     return [known[start : start + size] for start in range(0, len(known), size)]
 
 

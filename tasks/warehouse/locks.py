@@ -16,7 +16,7 @@ from sqlalchemy import Connection, make_url, text
 
 from tasks.warehouse.database import Warehouse
 
-INGESTION, SCHEMA = "ingestion", "schema"
+INGESTION, SCHEMA, TELLING = "ingestion", "schema", "telling"
 
 
 @contextmanager
@@ -26,11 +26,27 @@ def ingestion_lock(warehouse: Warehouse) -> Iterator[None]:
     On PostgreSQL it is held by an idle transaction beside those that write: it has no snapshot, and so holds up no
     vacuum. Behind a pooler, two of its connections are needed.
     """
+    with _alone(warehouse, INGESTION):
+        yield
+
+
+@contextmanager
+def telling_lock(warehouse: Warehouse) -> Iterator[None]:
+    """Wait until no other run tells operators anything: what two runs at once find untold is told by one of them.
+
+    A run that is killed between telling and noting it gives the lock back, and the next tells again.
+    """
+    with _alone(warehouse, TELLING):
+        yield
+
+
+@contextmanager
+def _alone(warehouse: Warehouse, what: str) -> Iterator[None]:
     if warehouse.is_sqlite:
-        with _alone_beside(warehouse, INGESTION):
+        with _alone_beside(warehouse, what):
             yield
         return
-    with locked_meanwhile(warehouse, INGESTION):
+    with locked_meanwhile(warehouse, what):
         yield
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from tasks.warehouse.frames import count_rows, newest_instant
 from tasks.warehouse.freshness import note_told, stopped_inputs
 from tasks.warehouse.inbox import inbox, waiting
 from tasks.warehouse.input_folders import declared
+from tasks.warehouse.locks import telling_lock
 from tasks.warehouse.outcomes import DONE, Outcome, each_workspace, outcomes_of
 from tasks.warehouse.pruning import prune
 from tasks.warehouse.records import IngestionReport, joined
@@ -98,6 +100,13 @@ def plan_chunks(
 def newest_row(workspace_ids: Sequence[str]) -> datetime | None:
     """When the newest post or touch of the workspaces happened."""
     return newest_instant(open_warehouse(), workspace_ids)
+
+
+@contextmanager
+def only_teller() -> Iterator[None]:
+    """Tell operators what they do not know yet, and note it, while no other run does."""
+    with telling_lock(open_warehouse()):
+        yield
 
 
 @task(name="watch-input", cache_policy=NO_CACHE)

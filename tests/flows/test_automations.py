@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from threading import Barrier
+from time import sleep
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +20,10 @@ from prefect.events.schemas.automations import AutomationCore
 from flows.platform.automations import _notifying, apply_automations
 from flows.platform.catalogue import read_yaml
 from tasks.reporting import Event
+from tasks.settings import get_settings
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import Learning
+from tests.factories import START, store
 
 chain = importlib.import_module("flows.meta_learning")  # whose flow has its name
 ENTRIES = {entry["name"].partition(" · ")[2]: entry for entry in read_yaml("automations.yaml")["automations"]}
@@ -80,6 +87,39 @@ def test_a_webhook_is_refused_and_a_custom_webhook_taken(client: SyncPrefectClie
     taken = list(apply_automations(client, [entry]))
     assert [str(change) for change in taken] == ["automation told · test: created"]
     assert list(apply_automations(client, [entry])) == []
+
+
+@pytest.fixture
+def installed(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """What the flows open is this warehouse."""
+    monkeypatch.setenv("RAPTORFLOW_DATABASE_URL", warehouse.url)
+    get_settings.cache_clear()
+    return warehouse
+
+
+def test_two_nights_that_end_at_once_tell_each_finding_once(
+    installed: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = {"learning_id": "pattern-1", "workspace_id": "acme", "kind": "pattern", "subject": "asks", "words": "asks"}
+    basis = {"statement": "asks", "basis": "association", "source_id": "1", "run_id": "r", "replications": 0}
+    held = {"learned_at": START, "confirmed_at": START, "standing": "current", "standing_reason": ""}
+    store(installed, Learning, [about | basis | held])
+    waits, sent = Barrier(2), list[int]()
+
+    def slow(_event: Event, _about: str, payload: dict[str, Any]) -> None:
+        sleep(0.2)  # a server that takes its time: the other night looks meanwhile
+        sent.append(payload["n_found"])
+
+    def night(_number: int) -> None:
+        waits.wait()
+        chain.tell_of_findings()
+
+    monkeypatch.setattr(chain, "emit", slow)
+    for name in ("untold_findings", "critical_drift", "note_findings_told"):
+        monkeypatch.setattr(chain, name, getattr(chain, name).fn)  # without a server
+    with ThreadPoolExecutor(2) as nights:
+        list(nights.map(night, range(2)))
+    assert sent == [1]
 
 
 def test_silence_is_one_message_a_night_and_remembered_after_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,16 @@ What is not shown: that the image builds, and that containers find each other by
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,13 +23,17 @@ from typing import Any
 import pytest
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 
 from flows.platform.addresses import free_port
 from flows.platform.catalogue import FOLDER
 from flows.platform.children import Child, end
+from tasks.warehouse import Warehouse
+from tasks.warehouse.schema import Learning, ModelDeployment, ModelVersion
+from tests.factories import store_content
 from tests.postgres_databases import POSTGRES_URL, postgres_database
 from tests.running_platform import ROOT, eventually
+from tests.tasks.models.model_rows import posts
 
 SECRETS = {
     "RAPTORFLOW_AUTH": "admin:a-long-password",
@@ -79,9 +86,9 @@ class Composed:
         port = {"PREFECT_WORKER_WEBSERVER_PORT": str(self.ports[name])} if name in self.ports else {}
         return kept | image_environment(self.home) | own | port
 
-    def run(self, name: str, command: list[str]) -> subprocess.CompletedProcess[str]:
+    def run(self, name: str, command: list[str], seconds: float = 300) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, cwd=ROOT, env=self.environment(name), capture_output=True, text=True, check=False, timeout=300
+            command, cwd=ROOT, env=self.environment(name), capture_output=True, text=True, check=False, timeout=seconds
         )
 
     def is_healthy(self, name: str) -> bool:
@@ -109,6 +116,15 @@ def workspaces(home: Path) -> Path:
 
 
 CLI = ["python", "-m", "flows.cli"]
+NIGHT = [*CLI, "run", "meta-learning", "--param", 'model_types=["ENGAGEMENT_PREDICTOR"]']
+WORKSPACES = ("acme",)
+# Which version the registry's alias names, by model.
+CHAMPIONS = """
+import json, sys
+from mlflow import MlflowClient
+models = [one for one in MlflowClient().search_registered_models() if one.name.partition(".")[0] in sys.argv]
+print(json.dumps({one.name: one.aliases["champion"] for one in models}))
+"""
 EXEC = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
 
 
@@ -162,6 +178,57 @@ def test_the_services_of_the_compose_file_work_together_and_ask_for_passwords(co
                     state = eventually(lambda: client.read_flow_run(run.id).state, lambda now: now.is_final())  # noqa: B023
                     assert state.name == "Completed", (flow, state)
             eventually(lambda: status_of(f"http://127.0.0.1:{composed.ports['worker-heavy']}/health") == 200)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_two_nights_at_once_promote_each_model_once_and_tell_each_finding_once(composed: Composed) -> None:
+    """Two containers of one night: MLflow is a server, Prefect's events and the warehouse are PostgreSQL's."""
+    with composed.running("prefect"), composed.running("mlflow"):
+        eventually(lambda: composed.is_healthy("prefect"))
+        eventually(lambda: status_of(f"http://127.0.0.1:{composed.ports['mlflow']}/health") == 200)
+        assert composed.run("deploy", [*CLI, "init"]).returncode == 0
+        warehouse = Warehouse(composed.environment("deploy")["RAPTORFLOW_DATABASE_URL"])
+        store_content(warehouse, [row for name in WORKSPACES for row in posts(300, workspace_id=name)])
+        with ThreadPoolExecutor(2) as nights:
+            ended = list(nights.map(lambda _: composed.run("deploy", NIGHT, seconds=900), range(2)))
+        assert [night.returncode for night in ended] == [0, 0], [night.stderr for night in ended]
+        changes = warehouse.rows(select(ModelDeployment.__table__).order_by(ModelDeployment.workspace_id))
+        promoted = Counter((row["workspace_id"], row["model_type"], row["phase"]) for row in changes)
+        types = ("ENGAGEMENT_PREDICTOR",)
+        assert promoted == Counter(
+            (name, kind, at) for name in WORKSPACES for kind in types for at in ("opened", "closed")
+        )
+        versions = warehouse.rows(select(ModelVersion.__table__).where(ModelVersion.status == "registered"))
+        stored = {
+            (row["workspace_id"], row["model_type"], row["version_name"]): row["registry_version"] for row in versions
+        }
+        for row in changes:
+            of_model = (row["workspace_id"], row["model_type"], row["version_name"])
+            assert of_model in stored, "nothing is journaled for a version whose insert lost"
+        champions = json.loads(composed.run("deploy", ["python", "-c", CHAMPIONS, *WORKSPACES]).stdout)
+        assert champions == {
+            f"{name}.{kind}": str(stored[name, kind, version]) for name, kind, version in served(changes)
+        }
+        told = eventually(lambda: findings_told(composed), bool)
+        learnings = warehouse.rows(select(Learning.learning_id, Learning.told_at))
+        assert sum(told) == len(learnings) > 0
+        assert all(row["told_at"] for row in learnings)
+        warehouse.engine.dispose()
+
+
+def served(changes: Sequence[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
+    """What each change of champion put in its place."""
+    return {(row["workspace_id"], row["model_type"], row["version_name"]) for row in changes}
+
+
+def findings_told(composed: Composed) -> list[int]:
+    """How many findings each message was about."""
+    api = f"http://127.0.0.1:{composed.ports['prefect']}/api"
+    wanted = {"filter": {"event": {"name": ["raptorflow.findings.told"]}}, "limit": 50}
+    with SyncPrefectClient(api, auth_string=SECRETS["RAPTORFLOW_AUTH"]) as client:
+        events = client.request("POST", "/events/filter", json=wanted).json()["events"]
+    return [event["payload"]["n_found"] for event in events]
 
 
 @pytest.mark.slow

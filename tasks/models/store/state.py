@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from tasks.models.records import REGISTERED, ROLLOUT_SHARES, ModelKey, ModelType
+from tasks.models.records import DUE, FIGURES, REGISTERED, ROLLOUT_SHARES, ModelKey, ModelType
 from tasks.models.store.model_store import CLOSED, OPENED
 from tasks.models.store.presence import MISSING, present_models
 from tasks.warehouse import Warehouse
@@ -30,7 +30,8 @@ def model_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str,
     """Versions, changes of champion, rollouts, traffic and pool of each workspace, its models and aliases in MLflow.
 
     None where a challenger is rolled out (its stages go by age), where a change of champion was begun and not ended,
-    where a registered model is missing, and for all where MLflow does not answer: the refresh says so itself.
+    where figures were not drawn yet, where a registered model is missing, and for all where MLflow does not answer: the
+    refresh says so itself.
     """
     version, change, step, batch = ModelVersion, ModelDeployment, ModelRollout, ModelServing
     since = datetime.now(UTC) - timedelta(days=TRAFFIC_DAYS)
@@ -103,7 +104,7 @@ def _files(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, dict
 
 
 def _unfinished(warehouse: Warehouse, workspace_ids: Sequence[str]) -> set[str]:
-    """Workspaces with a rollout under way, or a change of champion that was opened and never closed."""
+    """Workspaces with a rollout under way, a change of champion that was opened and never closed, or figures due."""
     change, step = ModelDeployment, ModelRollout
     phases: dict[tuple[str, str, int], set[str]] = defaultdict(set)
     columns = (change.workspace_id, change.model_type, change.generation, change.phase)
@@ -115,4 +116,11 @@ def _unfinished(warehouse: Warehouse, workspace_ids: Sequence[str]) -> set[str]:
     for row in warehouse.rows(select(*steps).where(step.workspace_id.in_(workspace_ids))):
         key = (row["workspace_id"], row["model_type"], row["version_name"])
         shares[key] = max(shares.get(key, (-1, 0)), (row["step"], row["share_percent"]))
-    return begun | {key[0] for key, (_, share) in shares.items() if share in ROLLOUT_SHARES}
+    version = ModelVersion
+    undrawn = select(version.workspace_id).where(
+        version.workspace_id.in_(workspace_ids),
+        version.status == REGISTERED,
+        version.evaluation[FIGURES].as_string() == DUE,
+    )
+    due = {row["workspace_id"] for row in warehouse.rows(undrawn)}
+    return begun | due | {key[0] for key, (_, share) in shares.items() if share in ROLLOUT_SHARES}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.models.decisions import judge_candidate
-from tasks.models.records import REGISTERED, REJECT, REJECTED, ModelKey, Run, Version
+from tasks.models.records import DUE, FIGURES, REGISTERED, REJECT, REJECTED, ModelKey, Run, Version
 from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.specs import ModelSpec
 from tasks.models.store import ModelStore, free_name
@@ -20,7 +20,6 @@ from tasks.models.training.model_card import describe
 from tasks.warehouse.frames import find_workspace
 
 LEAST_NEWEST = 1_000
-FIGURES, DUE, DRAWN = "figures", "due", "drawn"  # a key of an evaluation, and its values
 VERSIONS_SHOWN = 20  # of the metrics over versions on a run's page
 
 

@@ -195,8 +195,10 @@ class LevelPart:
 
     def residuals(self, table: pd.DataFrame, counts: TextCounts | None) -> tuple[Mapping[float, Floats], Floats]:
         """Residuals (m,) that the ridges expect on other rows, by penalty, and those that the trees do."""
+        fitted = {penalty: self.ridge(penalty) for penalty in PENALTIES}
+        self.__dict__.pop("_rows", None)  # no other penalty is asked for, and the part is kept
         rows = _design(self.features, self.words, table, counts)
-        ridges = {penalty: rows @ self.ridge(penalty)[0] + self.ridge(penalty)[1] for penalty in PENALTIES}
+        ridges = {penalty: rows @ coefficients + intercept for penalty, (coefficients, intercept) in fitted.items()}
         return ridges, self.trees.predict(self.features.coded(table))
 
 

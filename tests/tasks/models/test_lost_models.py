@@ -12,7 +12,12 @@ import pytest
 from mlflow import MlflowClient
 
 from tasks.models import ModelType
-from tasks.models.errors import NoChampionError, NoPreviousChampionError, RegistryRefusedError
+from tasks.models.errors import (
+    NoChampionError,
+    NoPreviousChampionError,
+    RegistryRefusedError,
+    RegistryUnreachableError,
+)
 from tasks.models.records import WITHDRAWAL, ModelKey, PredictionBatch
 from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.service import ModelService
@@ -20,6 +25,7 @@ from tasks.models.serving.gate import breached_limit
 from tasks.models.specs import ServingLimits
 from tasks.models.steps import outcome
 from tasks.models.store import list_models
+from tasks.models.store.state import model_state
 from tasks.warehouse import Warehouse
 from tasks.warehouse.outcomes import FAILED
 from tests.factories import START, store_content, store_touches
@@ -295,6 +301,27 @@ def test_pictures_come_after_the_alias_and_a_refresh_killed_before_them_is_made_
     assert shown == {"calibration.png", "residuals.png", "importance.png"}
     monkeypatch.setattr(Registry, "log_figures", killed)
     assert refresh(service)["status"] == "unchanged", "they are drawn once"
+
+
+def test_a_registry_that_is_away_when_pictures_are_drawn_fails_nothing_and_the_next_night_draws(
+    service: ModelService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(registry: Registry, *_: object) -> None:
+        raise RegistryUnreachableError(registry.address, "connection refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "log_figures", away)
+        first = refresh(service)
+    assert first["status"] == "first_champion"
+    assert "its figures are drawn by the next refresh: MLflow does not answer at" in first["reason"]
+    warehouse = service.store.warehouse
+    assert model_state(warehouse, ["acme"]) == {"acme": None}, "the answer does not stand, or no night would draw"
+    again = refresh(service)
+    assert (again["status"], again["model_version"]) == ("unchanged", first["model_version"])
+    assert "figures" not in again["reason"]
+    run = client(service).get_model_version(KEY.registered_name, "1").run_id
+    assert len(client(service).list_artifacts(run, "figures")) == 3
+    assert model_state(warehouse, ["acme"])["acme"] is not None
 
 
 def test_pictures_that_are_due_are_not_made_of_the_few_rows_that_are_left(

@@ -114,6 +114,15 @@ def test_what_another_one_has_just_finished_is_no_fault(sqlite_warehouse: Wareho
     assert extract_content(sqlite_warehouse, IDS, tmp_path).rows == 30
 
 
+def test_many_workspaces_go_into_larger_chunks_before_they_go_into_more(
+    sqlite_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(sqlite_warehouse, extraction.Workspace, [workspace_row(workspace_id=f"w{i}") for i in range(9)])
+    monkeypatch.setattr(extraction, "MOST_CHUNKS", 4)
+    assert [len(chunk) for chunk in workspace_chunks(sqlite_warehouse, 2)] == [3, 3, 3]
+    assert [len(chunk) for chunk in workspace_chunks(sqlite_warehouse, 4)] == [4, 4, 1]
+
+
 def test_chunks_hold_every_workspace_once(warehouse: Warehouse) -> None:
     store(warehouse, extraction.Workspace, [workspace_row(workspace_id=f"w{i}") for i in range(7)])
     assert workspace_chunks(warehouse, 3) == [["w0", "w1", "w2"], ["w3", "w4", "w5"], ["w6"]]
