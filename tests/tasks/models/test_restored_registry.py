@@ -27,8 +27,8 @@ NIGHT = datetime(2027, 6, 1, 2, tzinfo=UTC)
 def refresh(warehouse: Warehouse, night: int, **options: Any) -> dict[str, Any]:
     """What a new process finds, which has read no model yet."""
     moment = NIGHT + timedelta(days=night)
-    found = ModelService(warehouse).check_and_update_models("acme", [ENGAGEMENT], as_of=moment, **options)
-    return dict(found[ENGAGEMENT.value])
+    results = ModelService(warehouse).check_and_update_models("acme", [ENGAGEMENT], as_of=moment, **options)
+    return dict(results[ENGAGEMENT.value])
 
 
 def copied(source: Path, target: Path) -> None:
@@ -53,9 +53,9 @@ def test_yesterday_s_champion_serves_again_and_a_number_given_again_is_the_new_v
     second = next_champion(sqlite_warehouse, 1)
     copied(tmp_path / "yesterday.db", mlflow_store)
 
-    found = refresh(sqlite_warehouse, 2)
-    assert (found["status"], found["model_version"]) == ("rolled_back", first)
-    assert found["reason"].endswith(f"{second} was rolled back: its file is missing")
+    night = refresh(sqlite_warehouse, 2)
+    assert (night["status"], night["model_version"]) == ("rolled_back", first)
+    assert night["reason"].endswith(f"{second} was rolled back: its file is missing")
     assert Registry().aliases(KEY) == {"champion": 1}
 
     third = next_champion(sqlite_warehouse, 3)

@@ -28,17 +28,17 @@ def test_labels_in_a_new_spelling_are_named_with_the_old_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "said"),
+    ("before", "now", "phrase"),
     [
         (0.5, 1.0, "by 100% (at least "),
         (0.01, 0.5, "to 50 times what it was (at least "),
         (1e-14, 0.5, "from next to "),
     ],
 )
-def test_a_rise_is_said_in_a_number_that_people_read(before: float, now: float, said: str) -> None:
+def test_a_rise_is_said_in_a_number_that_people_read(before: float, now: float, phrase: str) -> None:
     losses = np.random.default_rng(1).normal(now, now / 50, 200)
     change = loss_change(losses, losses, before, (before / 10) ** 2, 500)
-    assert f"loss rose {said}" in " ".join(drift_verdict(change, None, [], 0.1, 0.2).reasons)
+    assert f"loss rose {phrase}" in " ".join(drift_verdict(change, None, [], 0.1, 0.2).reasons)
 
 
 def test_outcomes_that_are_all_equal_teach_nothing_and_it_is_said(sqlite_warehouse: Warehouse) -> None:
