@@ -71,9 +71,9 @@ class ModelStore:
 
         One of the same data and specification that is there already stays as it is: another run has trained it at the
         same time, and the caller's is not known. `replaces` names one of the same data that can no longer be read, and
-        goes. A name that another version took meanwhile is counted on. MLflow gives a number twice only where its
-        database was put back to an earlier day: who had it then is gone, and what is done by number must not meet the
-        new one.
+        goes. A name that another version took meanwhile is counted on. MLflow gives a number again only where the
+        registered model was deleted there, or its database put back to an earlier day: who had it then is gone, and
+        what is done by number must not meet the new one.
         """
         of_data = (ModelVersion.data_sha256 == version.data_sha256, ModelVersion.spec_sha256 == version.spec_sha256)
         with self.warehouse.begin() as connection:
