@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from tasks.errors import OutOfRangeError, require_between
+from tasks.models.drift.labels import unseen_labels
 from tasks.models.drift.shifts import (
     ColumnShift,
     OutputSummary,
@@ -61,13 +62,14 @@ from tasks.statistics.multiplicity import holm
 from tasks.statistics.paired_bound import Bound, paired_lower_bound
 from tasks.statistics.welch import MeanChange, change_from_known, mean_change
 
-METHOD = 3  # another one measures again what was measured before
+METHOD = 4  # another one measures again what was measured before
 NOISE_LEVEL, LOSS_LEVEL, BASELINE_LEVEL = 0.0125, 0.001, 0.001  # of a look's tests with labels
 # With two classes, one of them mostly rare, the noise share is skewed: at .0125 .12 ± .04 of years saw a false alarm.
 NOISE_LEVEL_OF_TWO_CLASSES = 0.005
 LABELED_LEVEL, LEVEL = NOISE_LEVEL + LOSS_LEVEL + BASELINE_LEVEL, 0.003  # of all of them, and of all those without
 SUSPECT = 0.15  # level from which the losses of the champion itself are reason enough to train others like it
 REFERENCE_ROWS = 50_000
+READABLE_SHARE, READABLE_MULTIPLE = 5.0, 1_000.0  # of what a loss was: above, people read multiples, or its new size
 # So much of the share that retraining has to save must be measured: on few rows, where a gain that is missed costs more
 # than a candidate that is trained for nothing.
 MEASURED = 0.8
@@ -100,6 +102,7 @@ class DriftMeasurement:
         change: Tier 1; None where too few labels are known.
         estimated: performance expected without labels, binary classifiers only.
         gain: what retraining brings; None unless something drifted and labels are known.
+        new_labels: a line on labels the champion never saw; None where there are none.
     """
 
     verdict: DriftVerdict
@@ -107,6 +110,7 @@ class DriftMeasurement:
     estimated: dict[str, float]
     gain: RetrainGain | None
     samples: int
+    new_labels: str | None = None
 
 
 def measure_drift(
@@ -138,7 +142,10 @@ def measure_drift(
         gain = retrain_gain(spec, labeled, model, champion.train_to, worth)
     is_binary = predicted.ndim == 2 and predicted.shape[1] == 2
     estimated = expected_performance(predicted[:, 1], predicted[:, 1] >= 0.5) if is_binary else {}
-    return DriftMeasurement(verdict, change, estimated, gain, len(predicted))
+    new_labels = None
+    if model.classes is not None:
+        new_labels = unseen_labels(model.classes, labeled.after(champion.train_to).target.to_list())
+    return DriftMeasurement(verdict, change, estimated, gain, len(predicted), new_labels)
 
 
 def judge_drift(
@@ -354,7 +361,8 @@ def recommend(status: str, gain: RetrainGain | None, worth: float) -> tuple[str,
     drifted = status in (WARNING, CRITICAL)
     if gain is None:
         return CONTINUE, "too few labeled rows to measure whether retraining helps" if drifted else None
-    saved = f"{gain.share:.0%} of the loss on the {gain.n} newest labeled rows, which it did not learn from"
+    seen = f"{gain.measured_share:.0%} on the {gain.n} newest labeled rows, which it did not learn from"
+    saved = f"about {gain.share:.0%} of the loss ({seen}, before luck is allowed for)"
     if not gain.is_worthwhile(MEASURED * worth, drifted=drifted):
         return CONTINUE, f"retraining would save {saved}: too little to act on" if drifted else None
     return (NOW if status == CRITICAL else SOON), f"retraining would save {saved}"
@@ -364,7 +372,7 @@ def _losses(change: LossChange | None) -> list[DriftFinding]:
     if change is None:
         return []
     rise, behind = change.change, change.behind_baseline
-    rose = f"loss rose by {rise.relative:.0%} (at least {rise.relative_lower:.0%}) on {change.basis}"
+    rose = f"loss rose {_by(rise)} on {change.basis}"
     worse = f"the baseline's mean loss is now lower, by {behind.mean:.3g}"
     findings = [
         DriftFinding(rise.p_value, min(max(rise.relative, 0.0), 1.0), rose, LOSS_LEVEL),
@@ -372,15 +380,26 @@ def _losses(change: LossChange | None) -> list[DriftFinding]:
     ]
     if change.noise is not None:
         by = change.noise.now - change.noise.then
-        less = f"the differences it predicts come true less than when registered, by {by:.0%}, on {change.basis}"
+        less = (
+            f"the differences it predicts come true less than when registered, by {min(by, 1):.0%}, on {change.basis}"
+        )
         findings.append(DriftFinding(change.noise.p_value, min(max(by, 0.0), 1.0), less, change.noise_level))
     return findings
+
+
+def _by(rise: MeanChange) -> str:
+    """How far a loss rose, in words; of one that was next to nothing, no multiple says anything."""
+    if rise.relative < READABLE_SHARE:
+        return f"by {rise.relative:.0%} (at least {rise.relative_lower:.0%})"
+    if rise.relative < READABLE_MULTIPLE:
+        return f"to {1 + rise.relative:.0f} times what it was (at least {1 + rise.relative_lower:.0f} times)"
+    return f"from next to nothing to {rise.now:.3g}"
 
 
 def _expected_loss(change: MeanChange | None) -> list[DriftFinding]:
     if change is None:
         return []
-    reason = f"the loss expected from its own probabilities rose by {change.relative:.0%} on {change.n} rows"
+    reason = f"the loss expected from its own probabilities rose {_by(change)} on {change.n} rows"
     return [DriftFinding(change.p_value, min(max(change.relative, 0.0), 1.0), reason)]
 
 
@@ -405,7 +424,7 @@ def drift_report(key: ModelKey, version_name: str, measured: DriftMeasurement, w
         drift_score=score,
         p_value=measured.verdict.p_value,
         recommendation=recommendation,
-        reasons=[*measured.verdict.reasons, *([why] if why else [])],
+        reasons=[*measured.verdict.reasons, *(line for line in (measured.new_labels, why) if line)],
         samples=measured.samples,
         samples_needed=0,
         performance=performance,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, delete, select, update
+from sqlalchemy import Connection, Select, Update, delete, select, update
 
 from tasks.models.records import (
     CRITICAL,
@@ -71,7 +71,9 @@ class ModelStore:
 
         One of the same data and specification that is there already stays as it is: another run has trained it at the
         same time, and the caller's is not known. `replaces` names one of the same data that can no longer be read, and
-        goes. A name that another version took meanwhile is counted on.
+        goes. A name that another version took meanwhile is counted on. MLflow gives a number again only where the
+        registered model was deleted there, or its database put back to an earlier day: who had it then is gone, and
+        what is done by number must not meet the new one.
         """
         of_data = (ModelVersion.data_sha256 == version.data_sha256, ModelVersion.spec_sha256 == version.spec_sha256)
         with self.warehouse.begin() as connection:
@@ -81,6 +83,9 @@ class ModelStore:
                 return _version(there[0])
             if there:
                 self._delete(connection, key, there[0]["version_name"])
+            if version.registry_version is not None:
+                namesakes = _numbered(key, version.registry_version)
+                connection.execute(namesakes.values(status=DELETED))
             taken = {row["version_name"] for row in self.warehouse.rows(_versions(key), connection)}
             added = replace(version, version_name=free_name(version.version_name, taken))
             row = {name: getattr(added, name) for name in Version.__slots__}
@@ -244,6 +249,16 @@ class ModelStore:
                     {one: row[one] for one in names},
                 )
                 tell_hooks(self.warehouse, connection, HookEvent.DRIFT_DETECTED, key.workspace_id, about, data)
+
+
+def _numbered(key: ModelKey, registry_version: int) -> Update:
+    """Whatever version of a model was registered under this number before."""
+    return update(ModelVersion).where(
+        ModelVersion.workspace_id == key.workspace_id,
+        ModelVersion.model_type == key.model_type.value,
+        ModelVersion.registry_version == registry_version,
+        ModelVersion.status == REGISTERED,
+    )
 
 
 def all_keys(warehouse: Warehouse) -> list[ModelKey]:

@@ -157,7 +157,7 @@ class ModelRows:
         n, spec = self.labeled.n, self.spec
         if n < self.needed:
             return f"{n} rows with a known {spec.target}, {self.needed} needed"
-        if self.labeled.has_one_class:
+        if self.labeled.target.n_unique() < 2:
             return f"all {n} rows have the same {spec.target}; two kinds are needed"
         return None
 
