@@ -263,6 +263,8 @@ def value_in_words(feature: str, value: bool | float | str) -> str:
     described = BY_NAME.get(feature)
     if described is None or described.kind != "count":
         return f"has {_spaced(feature)} {_amount(feature, value)}"
+    if feature in UNITS and feature not in COUNTED and value > 1:  # a length is aimed at, and hardly ever met
+        return f"has about {value:g} {UNITS[feature]}{PARTS.get(feature, '')}"
     return described.absent_words if feature in COUNTED and value == 0 else _range_in_words(feature, value, value + 1)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtrit
 
-from tasks.conditions import rule_in_words, topic_name
+from tasks.conditions import Condition, rule_in_words, topic_name
 from tasks.content.topics import Topic
 from tasks.content.words import COMMA
 from tasks.patterns.clusters import cluster_born
@@ -193,7 +193,11 @@ def _described(posts: Posts, table: ConditionTable, results: list[RuleEvidence])
     chosen = [result.candidate for result in results]
     paths = adjustments(posts, table, chosen, np.array([result.adjusted for result in results]))
     parts = thirds(posts, table, chosen)
-    return [_pattern(posts, table, result, paths[k], _over_time(parts, k)) for k, result in enumerate(results)]
+    same = nearly_the_same(table, chosen)
+    return [
+        _pattern(posts, table, result, path, _over_time(parts, k), alike)
+        for k, (result, path, alike) in enumerate(zip(results, paths, same, strict=True))
+    ]
 
 
 def _named(patterns: list[Pattern], cluster_born: set[str]) -> tuple[Pattern, ...]:
@@ -208,7 +212,12 @@ def _named(patterns: list[Pattern], cluster_born: set[str]) -> tuple[Pattern, ..
 
 
 def _pattern(
-    posts: Posts, table: ConditionTable, result: RuleEvidence, path: Adjustment, over_time: tuple[Period, ...]
+    posts: Posts,
+    table: ConditionTable,
+    result: RuleEvidence,
+    path: Adjustment,
+    over_time: tuple[Period, ...],
+    nearly_the_same_as: Sequence[Condition],
 ) -> Pattern:
     members = result.candidate.members
     rule, membership = table.rule(members), table.membership(members)
@@ -246,7 +255,7 @@ def _pattern(
         best_posts=_ten(posts, membership.matching, -1),
         worst_posts=_ten(posts, membership.matching, 1),
         same_act=tuple(rule_in_words(table.rule(one.members)) for one in result.folded),
-        inseparable_from=tuple(condition.words for condition in nearly_the_same(table, result.candidate)),
+        inseparable_from=tuple(condition.words for condition in nearly_the_same_as),
     )
 
 

@@ -11,7 +11,8 @@ false; on 900 others .050 at half of the guide's least effect and .024 at the gu
 left: normal scores instead of ranks (.84), a budget weighted by each rule's information (no gain), half of it for pairs
 (no gain, lifts .0015 worse), standard errors with moderated variances or a common correlation within weeks (+.02 power,
 twice the false ones), errors clustered by week alone (three times), a rate of .10 (+.01 power, twice the null
-workspaces hit).
+workspaces hit). With gaps that are no accident, of 921 planted rules .759 ± .014 are found; against that, the share of
+nulls by Storey +.002 ± .002, prices even by feature +.004 ± .004, .2 for pairs -.003 ± .002: no gain.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from tasks.patterns.adjustment import (
     MIN_SHARE_LEFT,
     log_rate_contrasts,
     log_rate_contrasts_of_parts,
-    outcome_of,
     score_contrasts,
 )
 from tasks.patterns.condition_table import ConditionTable
@@ -110,7 +110,7 @@ class Evidence:
 def within_channels(posts: Posts, table: ConditionTable, thresholds: SearchThresholds) -> Evidence:
     """Rules of one or two conditions, compared within channel × period."""
     chosen = np.flatnonzero(~table.of_words)  # they stand before those on words, so that their numbers are the same
-    sums = _sums(posts, table, chosen, across_channels=False)
+    sums = _sums(posts, table, chosen)
     candidates = search(sums, table.act[chosen], table.alone[chosen], thresholds.min_sample_size)
     singles = [one for one in candidates.singles if table.roles(one.members) != {CHANNEL}]
     pairs = candidates.pairs if singles else []
@@ -130,11 +130,10 @@ def across_channels(posts: Posts, table: ConditionTable, thresholds: SearchThres
     for its weakest members.
     """
     of_channels = np.array([i for i, feature in enumerate(table.about) if feature.role == CHANNEL], dtype=np.int64)
-    sums = _sums(posts, table, of_channels, across_channels=True)
-    score, rows, usable = sums.welch(), sums.count, np.diagonal(sums.usable(thresholds.min_sample_size))
-    channels = [
-        RuleCandidate((int(of_channels[k]),), float(score[k, k]), int(rows[k, k])) for k in np.flatnonzero(usable)
-    ]
+    least, known_rows = thresholds.min_sample_size, [int(table.about[i].known.sum()) for i in of_channels]
+    rows = table.matches.T[of_channels].sum(axis=1)
+    usable = (rows >= least) & (known_rows - rows >= least)
+    channels = [RuleCandidate((int(of_channels[k]),), 0.0, int(rows[k])) for k in np.flatnonzero(usable)]
     prices = np.full(len(channels), 1.0 / max(len(channels), 1))
     return _judged(posts, table, channels, prices, len(channels), thresholds, len(channels))
 
@@ -166,10 +165,9 @@ def about_words(
     return replace(judged, found=own)
 
 
-def _sums(posts: Posts, table: ConditionTable, conditions: Codes, *, across_channels: bool) -> PairSums:
-    score = outcome_of(posts, np.arange(len(posts.week)), across_channels=across_channels).rank_score
+def _sums(posts: Posts, table: ConditionTable, conditions: Codes) -> PairSums:
     known, known_as = table.known
-    return pair_sums(table.matches.T[conditions].T, score, known, known_as[conditions])
+    return pair_sums(table.matches.T[conditions].T, posts.within_channels.rank_score, known, known_as[conditions])
 
 
 @dataclass(frozen=True, slots=True)

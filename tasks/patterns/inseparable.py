@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,9 +87,9 @@ def inseparable(
     contrast = uncontrolled_log_rate_contrasts(posts, table, bound)
     intervals = lift_intervals(contrast.estimate, contrast)
     together = []
-    for k, candidate in enumerate(bound):
+    for k, (candidate, phi) in enumerate(zip(bound, _correlations(table, bound), strict=True)):
         membership = table.membership(candidate.members)
-        partner = _partner(table, candidate, membership)
+        partner = _partner(phi)
         together.append(
             Inseparable(
                 rule=table.rule(candidate.members),
@@ -103,33 +104,48 @@ def inseparable(
     return together
 
 
-def nearly_the_same(table: ConditionTable, candidate: RuleCandidate) -> list[Condition]:
-    """Conditions of other kinds that nearly the same posts meet: a pattern on one condition could be about them."""
-    if len(candidate.members) > 1:
-        return []
-    phi = _correlations(table, candidate, table.membership(candidate.members))
-    order = np.argsort(-phi, kind="stable")
-    return [table.conditions[int(i)] for i in order if phi[i] >= NEARLY_THE_SAME]
+def nearly_the_same(table: ConditionTable, candidates: Sequence[RuleCandidate]) -> list[list[Condition]]:
+    """Of each rule, conditions of other kinds that nearly the same posts meet: a pattern could be about them instead.
+
+    None for a rule of two conditions.
+    """
+    same: list[list[Condition]] = [[] for _ in candidates]
+    alone = [k for k, candidate in enumerate(candidates) if len(candidate.members) == 1]
+    for k, phi in zip(alone, _correlations(table, [candidates[k] for k in alone]), strict=True):
+        order = np.argsort(-phi, kind="stable")
+        same[k] = [table.conditions[int(i)] for i in order if phi[i] >= NEARLY_THE_SAME]
+    return same
 
 
-def _partner(table: ConditionTable, candidate: RuleCandidate, membership: Membership) -> int | None:
-    phi = _correlations(table, candidate, membership)
+def _partner(phi: Floats) -> int | None:
     best = int(np.argmax(phi))
     return best if phi[best] >= ALWAYS else None
 
 
-def _correlations(table: ConditionTable, candidate: RuleCandidate, membership: Membership) -> Floats:
-    """Correlation (S,) of a rule with each condition where both are known; 0 within its own families."""
+def _correlations(table: ConditionTable, candidates: Sequence[RuleCandidate]) -> list[Floats]:
+    """Correlations (S,) of each rule with each condition where both are known; 0 within its own families.
+
+    The products hold numbers of posts, which are exact however many rules share a product.
+    """
+    if not candidates:
+        return []
+    memberships = [table.membership(candidate.members) for candidate in candidates]
+    columns = [side for one in memberships for side in (one.matching, one.known)]
+    sides = np.column_stack(columns).astype(np.float32)
     known, known_as = table.known
-    sides = np.column_stack([membership.matching, membership.known]).astype(np.float32)
-    rows, one = (known.T.astype(np.float32) @ sides)[known_as].astype(np.float64).T[::-1]
-    both, other = (table.matches.T.astype(np.float32) @ sides).astype(np.float64).T
-    spread = one * (rows - one) * other * (rows - other)
-    own = {family(table.about[i].name) for i in candidate.members}
-    elsewhere = np.array([family(about.name) not in own for about in table.about], dtype=bool)
-    usable = elsewhere & (spread > 0)
-    phi: Floats = np.divide(rows * both - one * other, np.sqrt(spread), out=np.zeros(len(both)), where=usable)
-    return phi
+    of_known = (known.T.astype(np.float32) @ sides)[known_as].astype(np.float64)
+    of_matches = (table.matches.T.astype(np.float32) @ sides).astype(np.float64)
+    families = [family(about.name) for about in table.about]
+    correlations = []
+    for k, candidate in enumerate(candidates):
+        one, rows = of_known[:, 2 * k], of_known[:, 2 * k + 1]
+        both, other = of_matches[:, 2 * k], of_matches[:, 2 * k + 1]
+        spread = one * (rows - one) * other * (rows - other)
+        own = {families[i] for i in candidate.members}
+        usable = np.array([name not in own for name in families], dtype=bool) & (spread > 0)
+        phi: Floats = np.divide(rows * both - one * other, np.sqrt(spread), out=np.zeros(len(both)), where=usable)
+        correlations.append(phi)
+    return correlations
 
 
 def _apart(one: Membership, other: Membership) -> int:

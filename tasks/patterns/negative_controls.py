@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from zlib import adler32, crc32
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
@@ -62,7 +63,7 @@ def negative_controls(posts: Posts) -> Contrast:
     """Differences of log engagement for COINS conditions that cannot matter, adjusted like any rule about content."""
     rows = np.arange(len(posts.week))
     outcome = outcome_of(posts, rows)
-    matching = np.column_stack([*_coins(_hashes(posts.content_id.to_list())), *_coins(_days_after(posts))])
+    matching = np.column_stack([*_coins(_hashes(posts.content_id)), *_coins(_days_after(posts))])
     design = stratified_design(matching, outcome.stratum, groups(posts.week).codes)
     return design.contrast(outcome.residual)
 
@@ -82,9 +83,11 @@ def _mixed(hashes: NDArray[np.uint64], coin: int) -> NDArray[np.float64]:
     return uniform
 
 
-def _hashes(names: list[str]) -> NDArray[np.uint64]:
+def _hashes(names: pl.Series) -> NDArray[np.uint64]:
     """Of each name (n,); zlib's checksums are quick, and the coins' mixing does the rest."""
-    return np.array([crc32(encoded) << 32 | adler32(encoded) for encoded in map(str.encode, names)], dtype=np.uint64)
+    encoded = names.cast(pl.Binary).to_list()
+    high, low = (np.fromiter(map(sums, encoded), np.uint64, len(encoded)) for sums in (crc32, adler32))
+    return high << np.uint64(32) | low
 
 
 def _days_after(posts: Posts) -> NDArray[np.uint64]:

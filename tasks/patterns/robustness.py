@@ -91,9 +91,13 @@ def _shared_out(
 
 def _lifts(posts: Posts, matching: Mask, known: Mask | None, *, by_channel: bool, by_period: bool) -> Floats:
     nothing = np.zeros(len(posts.week), dtype=np.int64)
-    stratum = strata(posts.channel if by_channel else nothing, posts.period if by_period else nothing)
-    outcome = robust(within_strata(posts.log_rate, stratum))
-    return stratified_design(matching, stratum, nothing, valid=known).estimate(outcome)
+    if by_period:
+        outcome = posts.within_channels if by_channel else posts.across_channels
+        stratum, residual = outcome.stratum, outcome.residual
+    else:
+        stratum = strata(posts.channel if by_channel else nothing, nothing)
+        residual = robust(within_strata(posts.log_rate, stratum))
+    return stratified_design(matching, stratum, nothing, valid=known).estimate(residual)
 
 
 def _is_channel(table: ConditionTable, candidate: RuleCandidate) -> bool:

@@ -64,6 +64,8 @@ class PatternService:
         run_id: str | None = None,
     ) -> dict[str, Any]:
         """Find patterns, keep them in the warehouse, and return them."""
+        if run_id is not None:
+            _require_text(run_id=run_id)
         warehouse = self._open()
         inputs = self._read(workspace_id, content_type, lookback_days, min_samples, source, as_of)
         before = store.previous_topics(warehouse, inputs.query)
@@ -122,6 +124,8 @@ class PatternService:
         as_of: datetime | None = None,
     ) -> list[dict[str, Any]]:
         """How far each pattern's raw lift survives adjustment; nothing is written."""
+        if not isinstance(doubly_robust, bool):  # "no" would be a yes
+            raise OutOfRangeError("doubly_robust", doubly_robust, "True or False")
         inputs = self._read(workspace_id, content_type, lookback_days, min_samples, source, as_of)
         before = store.previous_topics(self._open(), inputs.query)
         patterns = analyze(inputs.frame, inputs.query, before).patterns
@@ -171,7 +175,7 @@ def _require_sound(thresholds: SearchThresholds) -> None:
 def _require_text(**named: object) -> None:
     """Raise `OutOfRangeError` unless each value is text that a database can hold."""
     for name, value in named.items():
-        if not isinstance(value, str) or "\0" in value:
+        if not isinstance(value, str) or "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
             raise OutOfRangeError(name, value, "a name as text")
 
 

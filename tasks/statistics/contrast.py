@@ -82,11 +82,12 @@ class StratifiedDesign:
         parts, size = _Grouping(part), int(part.max(initial=0)) + 1
         total, free = np.empty((size, self.size)), np.empty((size, self.size))
         by_cluster = [np.empty((2, cluster.count, self.size)) for cluster in self.clusters]
+        strata = _strata_in(self.blocks, parts, size)
         for block, y in self._with_outcome(outcome):
             squares, products = block.centered**2, block.centered * y
             for cluster, sums in zip(self.clusters, by_cluster, strict=True):
                 sums[0][:, block.rules], sums[1][:, block.rules] = cluster.sums(squares), cluster.sums(products)
-            total[:, block.rules], free[:, block.rules] = parts.sums(y**2), block.comparison.freedom(parts, size)
+            total[:, block.rules], free[:, block.rules] = parts.sums(y**2), block.comparison.freedom(parts, strata)
         of_first = _parts_of(self.clusters[0].codes, part)
         information, product = (_sums(of_first, sums, size) for sums in by_cluster[0])
         scale = np.maximum(information, CONSTANT)
@@ -165,6 +166,16 @@ def _parts_of(cluster: Codes, part: Codes) -> Codes:
     return parts
 
 
+def _strata_in(blocks: list[_Block], parts: _Grouping, size: int) -> Codes:
+    """Strata (P, 1) that have rows in each part, known or not: the same for all rules of a design."""
+    if not blocks:
+        return np.zeros((size, 1), dtype=np.int64)
+    strata = blocks[0].comparison.strata
+    there = groups(parts.codes * strata.count + strata.codes).numbers // max(strata.count, 1)
+    counted: Codes = np.bincount(there, minlength=size)[:, None]
+    return counted
+
+
 def _sums(codes: Codes, values: Floats, groups: int) -> Floats:
     """`sum_by` for few rows, with the number of groups given."""
     sums = np.zeros((groups, values.shape[1]))
@@ -233,11 +244,10 @@ class _Comparison:
         """Values (n, k) less stratum means and the controls' ridge prediction; 0 where nothing is known."""
         return self._without_controls(self._center(values))
 
-    def freedom(self, parts: _Grouping, size: int) -> Floats:
-        """Known rows less strata less one, in each part (P, 1)."""
+    def freedom(self, parts: _Grouping, strata: Codes) -> Floats:
+        """Known rows less strata (P, 1) less one, in each part (P, 1)."""
         ones = np.ones((len(parts.codes), 1)) if self.weights is None else self.weights
-        strata = groups(parts.codes * self.strata.count + self.strata.codes).numbers // max(self.strata.count, 1)
-        return np.maximum(parts.sums(ones) - np.bincount(strata, minlength=size)[:, None] - 1, 1)
+        return np.maximum(parts.sums(ones) - strata - 1, 1)
 
     @cached_property
     def _rows(self) -> Floats:

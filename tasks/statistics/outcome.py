@@ -118,8 +118,15 @@ def rank_scores(values: Floats) -> Floats:
 
 def mean_ranks(values: Floats) -> Floats:
     """Ranks 1…n (n,) of values (n,), ties at their mean."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2.0)[inverse]
+    order = np.argsort(values)
+    ordered = values[order]
+    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))[: len(values)]
+    ranks = np.empty(len(values))
+    if len(first) == len(values):  # no ties
+        ranks[order] = np.arange(1.0, len(values) + 1.0)
+        return ranks
+    counts = np.diff(first, append=len(values))
+    ranks[order] = np.repeat(first + (counts + 1) / 2.0, counts)
     return ranks
 
 

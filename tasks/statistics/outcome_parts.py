@@ -69,11 +69,12 @@ def parts_of_outcome(
         Name → reason, such as "never exceeds engagements, so it is part of the outcome: put it under `results:`".
     """
     refused: dict[str, str] = {}
+    glances: dict[bytes, Array] = {}
     for outcome, numbers in outcomes.items():
         left = {name: values for name, values in features.items() if name not in refused}
         refused |= dict.fromkeys(_addends(left, numbers), f"adds up to {outcome} with others, so it {FIX}")
         for name, values in left.items():
-            reason = None if name in refused else _reason(values, numbers, week, outcome, seed)
+            reason = None if name in refused else _reason(values, numbers, week, outcome, seed, glances)
             if reason is not None:
                 refused[name] = reason
     return refused
@@ -101,7 +102,9 @@ def _addends(features: Mapping[str, Array | Codes], outcome: Array) -> list[str]
     return [name for name, weight in zip(columns, weights, strict=True) if weight > EXACT]
 
 
-def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed: int) -> str | None:
+def _reason(
+    values: Array | Codes, outcome: Array, week: Codes, name: str, seed: int, glances: dict[bytes, Array]
+) -> str | None:
     is_label = bool(np.issubdtype(values.dtype, np.integer))
     known = np.isfinite(outcome) & ((values >= 0) if is_label else np.isfinite(values))
     if known.sum() < FEWEST_ROWS:
@@ -113,7 +116,7 @@ def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed:
     x, y = values.astype(np.float64, copy=False), outcome
     if (x <= y).all() and _is_count(x) and _is_count(y) and _is_bounded(x, y, groups(week).codes, seed):
         return f"never exceeds {name}, so it {FIX}"
-    bound, rises = _correlation_bound(x, y, week)
+    bound, rises = _correlation_bound(x, y, week, glances)
     if bound < MOVES_ALONG:
         return None
     is_count = _is_count(x)
@@ -126,7 +129,10 @@ def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed:
 
 
 def _is_count(values: Array) -> bool:
-    return bool((values >= 0).all() and _is_whole(values) and len(np.unique(values)) >= FEWEST_VALUES)
+    if not (values >= 0).all() or not _is_whole(values) or values.max(initial=0.0) < FEWEST_VALUES - 1:
+        return False
+    some = values[:GLANCE_ROWS]  # settle most
+    return len(np.unique(some)) >= FEWEST_VALUES or len(np.unique(values)) >= FEWEST_VALUES
 
 
 def _is_whole(values: Array | Codes) -> bool:
@@ -159,12 +165,12 @@ def _is_bounded(x: Array, y: Array, clusters: Codes, seed: int) -> bool:
     return exceeded >= FEWEST_VIOLATIONS
 
 
-def _correlation_bound(x: Array, y: Array, week: Codes) -> tuple[float, bool]:
+def _correlation_bound(x: Array, y: Array, week: Codes, glances: dict[bytes, Array]) -> tuple[float, bool]:
     """Lower bound of the absolute rank correlation within weeks, 0 where too little varies; whether it is positive.
 
     An outcome with ties, such as yes or no, cannot reach 1: the correlation is relative to the largest it allows.
     """
-    if _is_weak(x, y, week):
+    if _is_weak(x, y, week, glances):
         return 0.0, False
     clusters = groups(week).codes
     size = np.bincount(clusters)
@@ -183,7 +189,7 @@ def _correlation_bound(x: Array, y: Array, week: Codes) -> tuple[float, bool]:
     return max(abs(whole) - STANDARD_ERRORS * error, 0.0) / _largest_correlation(y), whole > 0
 
 
-def _is_weak(x: Array, y: Array, week: Codes) -> bool:
+def _is_weak(x: Array, y: Array, week: Codes, glances: dict[bytes, Array]) -> bool:
     """Whether a glance at some of many rows rules a refusal out: ranking all of them is what takes the time.
 
     Five standard errors of a correlation among so many rows lie between `WEAK` and the least that is refused.
@@ -191,10 +197,18 @@ def _is_weak(x: Array, y: Array, week: Codes) -> bool:
     if len(x) < 2 * GLANCE_ROWS:
         return False
     some = slice(None, None, len(x) // GLANCE_ROWS)
-    codes = groups(week[some]).codes
-    first, second = (_centered(mean_ranks(values[some]), codes, np.bincount(codes)) for values in (x, y))
+    first, second = (_glance(values[some], week[some], glances) for values in (x, y))
     spread = float((first**2).sum() * (second**2).sum())
     return spread > 0 and abs(float((first * second).sum())) < WEAK * np.sqrt(spread)
+
+
+def _glance(values: Array, week: Codes, glances: dict[bytes, Array]) -> Array:
+    """Ranks within weeks, remembered: one outcome is held against many features, one feature against each outcome."""
+    key = values.tobytes() + week.tobytes()
+    if key not in glances:
+        codes = groups(week).codes
+        glances[key] = _centered(mean_ranks(values), codes, np.bincount(codes))
+    return glances[key]
 
 
 def _largest_correlation(y: Array) -> float:

@@ -103,7 +103,7 @@ def test_conditions_are_joined_as_in_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("feature", "value", "words"),
     [
-        ("word_count", 40, "has 40 words"),
+        ("word_count", 40, "has about 40 words"),
         ("title_words", 1, "has 1 word in the title"),
         ("emoji_count", 0, "includes no emojis"),
         ("emoji_count", 3, "has 3 emojis"),

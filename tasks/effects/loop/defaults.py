@@ -71,7 +71,7 @@ class Default:
 
     @property
     def statement(self) -> str:
-        """What is done, such as 'content that has 40 words, instead of content that has 80 words'."""
+        """What is done, such as 'content that has about 40 words, instead of content that has about 80 words'."""
         patterns = self.experiment.patterns
         return "; ".join(
             _one_in_words(name, value, self.instead_of.get(name), patterns) for name, value in sorted(self.does.items())

@@ -210,6 +210,22 @@ async def test_no_number_is_answered_with_pythons_own_words(sqlite_warehouse: Wa
         await analyzer.get_pattern_recommendations("acme", "blog_writing", top_k=value)
 
 
+@pytest.mark.parametrize("run_id", [5, True, b"run", "r\0n", "r\ud800n", ["run"], {}], ids=repr)
+async def test_a_run_that_is_no_name_is_refused_before_anything_is_written(warehouse: Warehouse, run_id: Any) -> None:
+    store_content(warehouse, posts(n=5))
+    with pytest.raises(OutOfRangeError, match="run_id"):
+        await PerformanceAnalyzer(warehouse=warehouse).analyze_patterns("acme", "social", run_id=run_id)
+    assert warehouse.rows(select(PatternAnalysis.__table__)) == []
+
+
+@pytest.mark.parametrize("doubly_robust", ["no", 1, None, [], "false"], ids=repr)
+async def test_only_true_asks_for_the_doubly_robust_effect(sqlite_warehouse: Warehouse, doubly_robust: Any) -> None:
+    """A form's "no" is a text, and no empty one."""
+    store_content(sqlite_warehouse, posts(n=5))
+    with pytest.raises(OutOfRangeError, match="doubly_robust"):
+        await PerformanceAnalyzer(warehouse=sqlite_warehouse).explain("acme", "social", doubly_robust=doubly_robust)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -218,7 +234,7 @@ async def test_no_number_is_answered_with_pythons_own_words(sqlite_warehouse: Wa
             for odd in ("2026-01-01", START.date(), 5, [], datetime.min, datetime.max.replace(tzinfo=UTC))
         ),
         *({"workspace_id": odd} for odd in (5, None, b"acme", "ac\0me", ["acme"])),
-        *({"content_type": odd} for odd in (5, None, b"social", "so\0cial", ["social"], {})),
+        *({"content_type": odd} for odd in (5, None, b"social", "so\0cial", "so\ud800cial", ["social"], {})),
         *({"source": odd} for odd in ("content.parquet", 5, {})),
         {"lookback_days": 10**9},
     ],
