@@ -15,7 +15,7 @@ import polars as pl
 
 from tasks.conditions import WEEKDAYS, Condition, Operator, Value
 
-CATALOGUE_VERSION = 2  # of the entries, and of which of them are the core
+CATALOGUE_VERSION = 3  # of the entries, of which of them are the core, and of what is released of experiments
 
 InsightType = Literal["strategy", "content", "timing", "channel"]
 INSIGHT_TYPES: tuple[InsightType, ...] = ("strategy", "content", "timing", "channel")

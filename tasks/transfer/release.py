@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tasks.effects.shared_experiments import most_squared
 from tasks.transfer.catalogue import CORE, INDEX, KEYS, LESS
 from tasks.transfer.errors import PrivacyInvariantError
 from tasks.transfer.privacy import DiscreteGaussian, Noise, PrivacyBudget
@@ -47,7 +48,7 @@ def _factors() -> Floats:
 # segment's.
 NOISE_FACTORS = _factors()
 _CELLS = (1.0 + LESS**-2) * (len(COMPONENTS) - 1.0 + LESS**-2)
-SENSITIVITY = ceil(SCALE * sqrt(_CELLS * (len(CORE) + MAX_OTHERS * LESS**-2)))
+SENSITIVITY = ceil(SCALE * sqrt(_CELLS * (len(CORE) + MAX_OTHERS * LESS**-2) + most_squared()))
 
 _VALUES = ("log_lift", "log_lift_a", "log_lift_b")
 

@@ -10,11 +10,13 @@ import polars as pl
 import pytest
 from sqlalchemy import delete, select, update
 
+from tasks.effects.shared_experiments import ROWS
 from tasks.transfer import store as transfer_store
 from tasks.transfer.catalogue import KEYS
 from tasks.transfer.errors import BrokenChainError, BudgetSpentError, NobodySharesError
 from tasks.transfer.privacy import period_of
 from tasks.transfer.release import SCALE, with_units
+from tasks.transfer.released_experiments import EXPERIMENTS
 from tasks.transfer.similarity import EVERYONE, SEGMENTS
 from tasks.transfer.transfer_publisher import TransferPublisher
 from tasks.warehouse import Warehouse
@@ -56,8 +58,9 @@ async def test_a_release_holds_every_segment_and_pattern_also_where_nobody_is(wa
     released = await publisher(warehouse).release(run_id="r1")
     (sums,) = rows_of(warehouse, TransferSum)
     assert released.status == "published"
-    assert {row["segment"] for row in sums} == set(SEGMENTS)
-    assert all(set(row["sums"]) == set(KEYS) for row in sums)
+    assert {row["segment"]: set(row["sums"]) for row in sums} == dict.fromkeys(SEGMENTS, set(KEYS)) | {
+        EXPERIMENTS: set(ROWS)
+    }
 
 
 async def test_the_same_period_twice_is_one_release_and_one_charge(warehouse: Warehouse) -> None:
@@ -88,7 +91,7 @@ async def test_killed_between_charge_and_release_it_ends_in_the_same_tables(
     after, published, sums = rows_of(warehouse, TransferCharge, TransferRelease, TransferSum)
     assert after == charges
     assert published == [pending[0] | {"status": "published", "chain_hash": published[0]["chain_hash"]}]
-    assert len(sums) == len(SEGMENTS)
+    assert len(sums) == len(SEGMENTS) + 1  # and experiments
 
 
 async def test_of_two_draws_only_the_first_is_ever_seen(warehouse: Warehouse) -> None:
@@ -135,7 +138,7 @@ async def test_nothing_is_drawn_on_top_of_a_changed_release_or_ledger(warehouse:
         connection.execute(changed)
     with pytest.raises(BrokenChainError, match="was changed after it was written"):
         later.release(run_id="r2")
-    assert len(rows_of(warehouse, TransferSum)[0]) == len(SEGMENTS)
+    assert len(rows_of(warehouse, TransferSum)[0]) == len(SEGMENTS) + 1
 
 
 async def test_a_period_is_not_spent_on_nobody(warehouse: Warehouse) -> None:
