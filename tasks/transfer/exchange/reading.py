@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
 from tasks.effects.other_organizations import ReleasedExperiments
 from tasks.settings import Settings
 from tasks.transfer.exchange import store
 from tasks.transfer.exchange.pooling import InstallationSums, averaged_imports, from_imports, noise_of
 from tasks.transfer.exchange.trust import trusted_fingerprints
 from tasks.transfer.pools import AveragedRelease, averaged
-from tasks.transfer.records import Released
+from tasks.transfer.records import Floats, Released
 from tasks.transfer.release import SCALE, sums_from_rows
 from tasks.transfer.released_experiments import EXPERIMENTS, experiments_by_row, experiments_from_rows
 from tasks.transfer.store import published_releases, released_sums
@@ -76,7 +78,7 @@ def known_experiments(
     )
     if not installations:
         return None
-    sums = sum(one.sums for one in installations) / SCALE
+    sums: Floats = np.sum([one.sums for one in installations], axis=0) / SCALE
     by_row = {row: tuple(numbers) for row, numbers in experiments_by_row(sums).items()}
     return ReleasedExperiments(by_row, noise_of(installations), "")
 
