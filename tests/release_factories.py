@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tasks.transfer.catalogue import CATALOGUE_VERSION, KEYS
 from tasks.transfer.exchange.manifest import Manifest
-from tasks.transfer.exchange.release_file import COLUMNS, Sums, sums_sha256
+from tasks.transfer.exchange.release_file import COLUMNS, Sums, sums_of, sums_sha256
 from tasks.transfer.exchange.signing import fingerprint_of, public_bytes
 from tasks.transfer.privacy import PrivacyBudget
 from tasks.transfer.release import SCALE, SENSITIVITY, sum_rows
@@ -36,7 +36,7 @@ def noisy_sums(seed: int = 0, count: int = 300, mean: float = 0.2) -> Sums:
     sums = np.zeros((len(SEGMENTS), len(KEYS), 3), dtype=np.int64)
     sums[[SEGMENTS.index("everyone"), SEGMENTS.index("technology/smb")]] = np.array([count, count * mean, 0.0]) * SCALE
     noise = np.random.default_rng(seed).normal(0.0, BUDGET.noise_scale(SENSITIVITY), sums.shape)
-    return {row["segment"]: row["sums"] for row in sum_rows(sums + np.rint(noise).astype(np.int64), "")}
+    return sums_of(sum_rows(sums + np.rint(noise).astype(np.int64), ""))
 
 
 def values_of(sums: Sums, **changes: Any) -> dict[str, Any]:
@@ -60,8 +60,11 @@ def manifest_of(sums: Sums, **changes: Any) -> Manifest:
 
 def sums_table(sums: Sums) -> pa.Table:
     """The table that a release holds."""
-    numbers = [sums[segment][key] for segment in SEGMENTS for key in KEYS]
-    columns = [[segment for segment in SEGMENTS for _ in KEYS], list(KEYS) * len(SEGMENTS), *zip(*numbers, strict=True)]
+    entries = [(segment, key, numbers) for segment, by_key in sums.items() for key, numbers in by_key.items()]
+    columns = [
+        *([entry[i] for entry in entries] for i in range(2)),
+        *zip(*(entry[2] for entry in entries), strict=True),
+    ]
     return pa.table(dict(zip(COLUMNS, columns, strict=True)))
 
 

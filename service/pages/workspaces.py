@@ -119,8 +119,7 @@ def shown_pattern(pattern: Pattern) -> ShownPattern:
     interval = pattern.lift_interval_pct
     lift, low, high = (format_lift(value, interval, "+") for value in (pattern.lift_pct, *interval))
     sure = format_probability(pattern.confidence)
-    based_on = (pattern.effect or {}).get("based_on", {})
-    behind = experiments_behind(based_on.get("own_experiments", 0), based_on.get("organization_experiments", 0))
+    behind = experiments_behind((pattern.effect or {}).get("based_on", {}))
     return ShownPattern(
         pattern,
         rule_in_words(pattern.rule),

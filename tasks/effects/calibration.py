@@ -18,6 +18,11 @@ before any experiment nine in ten slopes lie between −.1 and 1.1. The prior of
 0 (Chung et al. 2013, Psychometrika 78:685): a few pairs cannot tell that no spread is there, and must not say so.
 Simulated, with ten experiments, half a Cauchy instead covered .84 where τ is .05, and this .93.
 
+Where other organizations' experiments are known through a private release, their mean slope is an observation of the
+common part, with its noise, its sampling and half of what families and outcomes deviate by as its error; how far their
+slopes lie apart, and their spread of bias, are observations of σ_w² and τ². A spread of others is taken to lie within
+half of itself of the workspace's own.
+
 Related: Schuemie et al. (2018), PNAS 115:2571, who learn the error of observational estimates from negative controls.
 """
 
@@ -31,6 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from tasks.effects.other_organizations import OtherOrganizations
 from tasks.effects.records import Association, BasedOn, CalibratedEffect, CalibratingPair
 from tasks.statistics.one_thread import one_thread
 
@@ -50,6 +56,8 @@ STEPS = 48  # of bisection: the interval's ends to ten digits
 LOG_PRIOR = np.log(SPREADS * np.gradient(SPREADS)) - SPREADS / SPREAD_SCALE
 LEAST_VARIANCE = 1e-12
 REACH = 8.0  # standard deviations that quantiles are sought within
+MIXED = 0.5  # of the variance of families' and outcomes' deviations, left in a mean over many
+SPREADS_APART = 0.5  # how far another's τ² may lie from one's own, as a share of it
 USUAL = (0.1, 0.1, 0.1)  # deviations under which the slope is learned that associations' errors are multiplied by
 
 
@@ -65,6 +73,39 @@ class _Conditions:
     key: NDArray[np.str_]
 
 
+@dataclass(frozen=True, slots=True)
+class _Prior:
+    """Before the pairs at hand: mean and variance of the common slope, and the log weight (S,) of each τ."""
+
+    slope: float
+    variance: float
+    log_weight: Floats
+
+    @classmethod
+    def of(cls, others: OtherOrganizations | None, deviations: Deviations) -> _Prior:
+        """The public one, and what other organizations' experiments add to it, under deviations of slopes."""
+        families, outcomes, workspaces = np.square(deviations)
+        log_weight = LOG_PRIOR - 0.5 * float(np.square(np.array(deviations) / DEVIATION_SCALE).sum())
+        public = PRIOR_SLOPE_SPREAD**2
+        if others is None:
+            return cls(PRIOR_SLOPE, public, log_weight)
+        error = others.slope_error**2 + MIXED * float(families + outcomes)
+        share = public / (public + error)
+        of_spreads = others.spread_error**2 + (SPREADS_APART * SPREADS**2) ** 2
+        log_weight = log_weight + _log_normal(others.slope - PRIOR_SLOPE, public + error)
+        log_weight = log_weight + _log_normal(others.between - workspaces, np.square(others.between_error))
+        log_weight = log_weight + _log_normal(others.spread - SPREADS**2, of_spreads)
+        return cls(PRIOR_SLOPE + share * (others.slope - PRIOR_SLOPE), (1.0 - share) * public, log_weight)
+
+
+def _log_normal(distance: float | Floats, variance: float | Floats) -> float | Floats:
+    """Log density of a distance, up to a constant; 0 where the variance is infinite."""
+    if np.isinf(variance).all():
+        return 0.0
+    density: Floats = -0.5 * (np.log(variance) + np.square(distance) / variance)
+    return density
+
+
 class _InCommon:
     """What the effects of K and of L conditions have in common, under any spreads: matrices (K, L)."""
 
@@ -76,9 +117,9 @@ class _InCommon:
         of_one = one.key[:, None] == other.key
         self.own: Floats = of_one * (SHARED + (1.0 - SHARED) * self.kin[2])
 
-    def slopes(self, deviations: Deviations) -> Floats:
-        """Covariance (K, L) of their slopes."""
-        covariance: Floats = PRIOR_SLOPE_SPREAD**2 + np.tensordot(np.square(deviations), self.kin, axes=1)
+    def slopes(self, common: float, deviations: Deviations) -> Floats:
+        """Covariance (K, L) of their slopes, given the variance of their common part."""
+        covariance: Floats = common + np.tensordot(np.square(deviations), self.kin, axes=1)
         return covariance
 
     def effects(self, slopes: Floats) -> Floats:
@@ -115,7 +156,11 @@ class _Mixture:
 
 @one_thread()
 def calibrated(
-    associations: Sequence[Association], pairs: Sequence[CalibratingPair], workspace_id: str, outcome: str
+    associations: Sequence[Association],
+    pairs: Sequence[CalibratingPair],
+    workspace_id: str,
+    outcome: str,
+    others: OtherOrganizations | None = None,
 ) -> list[CalibratedEffect]:
     """What doing what each association is about would bring to a workspace.
 
@@ -124,6 +169,7 @@ def calibrated(
         pairs: of the workspace and of its organization's others; with none the prior alone counts.
         workspace_id: the workspace.
         outcome: the metric that an experiment would count.
+        others: what other organizations' experiments say through a private release; None where they say nothing.
 
     Returns:
         Estimates and 90 % intervals of the true effects (log ratios): an experiment's own error comes on top.
@@ -132,7 +178,8 @@ def calibrated(
         return []
     targets = _conditions(associations, [workspace_id] * len(associations), [outcome] * len(associations))
     telling = sorted(pairs, key=_vagueness)[:MOST_PAIRS]
-    mixture = _posterior(telling, targets)
+    mixture = _posterior(telling, targets, others)
+    at_least = others.at_least if others is not None else 0
     tail = (1.0 - LEVEL) / 2.0
     low, high = mixture.quantile(tail), mixture.quantile(1.0 - tail)
     mean, slope = mixture.weight @ mixture.mean, mixture.weight @ mixture.slope
@@ -144,7 +191,7 @@ def calibrated(
             interval=(float(low[k]), float(high[k])),
             same_sign=float(same_sign[k]),
             slope=float(slope[k]),
-            based_on=_based_on(pairs, workspace_id, association.key),
+            based_on=_based_on(pairs, workspace_id, association.key, at_least),
         )
         for k, association in enumerate(associations)
     ]
@@ -156,13 +203,14 @@ class _Evidence:
 
     targets: _Conditions
     known: _Conditions
-    surprise: Floats  # (K,) effects beside what the prior's slope would make of the associations
+    effect: Floats  # (K,) that experiments saw
     noise: Floats  # (K,) variances of the experiments' effects
+    others: OtherOrganizations | None
     among: _InCommon
     across: _InCommon
 
     @classmethod
-    def of(cls, pairs: Sequence[CalibratingPair], targets: _Conditions) -> _Evidence:
+    def of(cls, pairs: Sequence[CalibratingPair], targets: _Conditions, others: OtherOrganizations | None) -> _Evidence:
         known = _conditions(
             [pair.association for pair in pairs],
             [pair.workspace_id for pair in pairs],
@@ -170,8 +218,7 @@ class _Evidence:
         )
         effect = np.array([pair.effect for pair in pairs], dtype=np.float64)
         noise = np.array([pair.effect_error for pair in pairs], dtype=np.float64) ** 2
-        surprise = effect - PRIOR_SLOPE * known.association
-        return cls(targets, known, surprise, noise, _InCommon(known, known), _InCommon(targets, known))
+        return cls(targets, known, effect, noise, others, _InCommon(known, known), _InCommon(targets, known))
 
     def posterior(self, every: Sequence[Deviations], slope: float) -> _Mixture:
         """Of the targets, over all τ and these deviations; an association's own error moves its effect by `slope`."""
@@ -182,32 +229,30 @@ class _Evidence:
 
     def _given(self, deviations: Deviations, slope: float) -> tuple[Floats, Floats, Floats, Floats]:
         """For each τ: log posterior weight (S,), and means, variances and slopes (S, T)."""
-        spread = SPREADS[:, None]
-        of_slopes = PRIOR_SLOPE_SPREAD**2 + sum(deviation**2 for deviation in deviations)
+        prior, spread = _Prior.of(self.others, deviations), SPREADS[:, None]
+        of_slopes = prior.variance + sum(deviation**2 for deviation in deviations)
         variance = self.targets.association**2 * of_slopes + spread**2 + (slope * self.targets.error) ** 2
-        mean = np.broadcast_to(PRIOR_SLOPE * self.targets.association, variance.shape)
-        log_prior = LOG_PRIOR - 0.5 * float(np.square(np.array(deviations) / DEVIATION_SCALE).sum())
-        if not len(self.surprise):
-            return log_prior, mean, variance, np.full(variance.shape, PRIOR_SLOPE)
-        total = self.among.effects(self.among.slopes(deviations))
+        mean = np.broadcast_to(prior.slope * self.targets.association, variance.shape)
+        if not len(self.effect):
+            return prior.log_weight, mean, variance, np.full(variance.shape, prior.slope)
+        surprise = self.effect - prior.slope * self.known.association
+        total = self.among.effects(self.among.slopes(prior.variance, deviations))
         total += np.diag(self.noise + (slope * self.known.error) ** 2)
-        slopes = self.across.slopes(deviations)
+        slopes = self.across.slopes(prior.variance, deviations)
         covariance = self.across.effects(slopes)
-        columns = np.concatenate(
-            [np.broadcast_to(self.surprise, (len(SPREADS), 1, len(self.surprise))), covariance], axis=1
-        )
+        columns = np.concatenate([np.broadcast_to(surprise, (len(SPREADS), 1, len(surprise))), covariance], axis=1)
         solved = np.linalg.solve(total, np.swapaxes(columns, 1, 2))
         pull, gain = solved[:, :, 0], solved[:, :, 1:]
-        log_likelihood = -0.5 * (pull @ self.surprise + np.linalg.slogdet(total).logabsdet)
+        log_likelihood = -0.5 * (pull @ surprise + np.linalg.slogdet(total).logabsdet)
         variance = np.maximum(variance - np.einsum("stk,skt->st", covariance, gain), LEAST_VARIANCE)
         mean = mean + np.einsum("stk,sk->st", covariance, pull)
-        learned = PRIOR_SLOPE + pull @ (slopes * self.known.association).T
-        return log_prior + log_likelihood, mean, variance, learned
+        learned = prior.slope + pull @ (slopes * self.known.association).T
+        return prior.log_weight + log_likelihood, mean, variance, learned
 
 
-def _posterior(pairs: Sequence[CalibratingPair], targets: _Conditions) -> _Mixture:
-    evidence = _Evidence.of(pairs, targets)
-    first = evidence.posterior([USUAL], PRIOR_SLOPE)
+def _posterior(pairs: Sequence[CalibratingPair], targets: _Conditions, others: OtherOrganizations | None) -> _Mixture:
+    evidence = _Evidence.of(pairs, targets, others)
+    first = evidence.posterior([USUAL], _Prior.of(others, USUAL).slope)
     slope = float((first.weight @ first.slope).mean())
     return evidence.posterior(list(product(DEVIATIONS, DEVIATIONS, DEVIATIONS)), slope)
 
@@ -229,11 +274,11 @@ def _vagueness(pair: CalibratingPair) -> tuple[float, str, str]:
     return pair.effect_error / size, pair.workspace_id, pair.association.key
 
 
-def _based_on(pairs: Sequence[CalibratingPair], workspace_id: str, key: str) -> BasedOn:
+def _based_on(pairs: Sequence[CalibratingPair], workspace_id: str, key: str, others_at_least: int) -> BasedOn:
     """Experiments by whose they are, each counted once however many conditions it compares."""
     counts: dict[str, int] = {}
     for pair in pairs:
         counts[pair.workspace_id] = max(counts.get(pair.workspace_id, 0), pair.of_experiments)
     of_this = [pair.experiments for pair in pairs if pair.workspace_id == workspace_id and pair.association.key == key]
     own = counts.pop(workspace_id, 0)
-    return BasedOn(own=own, organization=sum(counts.values()), of_this=sum(of_this))
+    return BasedOn(own=own, organization=sum(counts.values()), of_this=sum(of_this), others_at_least=others_at_least)

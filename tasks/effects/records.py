@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Source = Literal["experiments", "public_prior"]
+Source = Literal["experiments", "other_organizations", "public_prior"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,18 @@ class BasedOn:
         own: experiments of the workspace that compare any condition.
         organization: of its organization's other workspaces.
         of_this: the workspace's experiments that compare this very condition.
+        others_at_least: other organizations whose experiments count through a private release, with 97.5 % confidence;
+            the true number is a secret of each of them. 0 where they say nothing.
     """
 
     own: int = 0
     organization: int = 0
     of_this: int = 0
+    others_at_least: int = 0
 
     @property
     def experiments(self) -> int:
-        """All that the calibration learned from."""
+        """Those of the workspace and its organization."""
         return self.own + self.organization
 
 
@@ -88,14 +91,16 @@ class CalibratedEffect:
 
     @property
     def source(self) -> Source:
-        """Whether any experiment of the workspace or its organization took part, or public archives alone."""
-        return "experiments" if self.based_on.experiments else "public_prior"
+        """Whose experiments took part: its own or its organization's, else those of others, else public archives'."""
+        if self.based_on.experiments:
+            return "experiments"
+        return "other_organizations" if self.based_on.others_at_least else "public_prior"
 
     @property
     def is_claim(self) -> bool:
         """Whether experiments took part and the interval leaves out nothing at all."""
         low, high = self.interval
-        return self.source == "experiments" and (low > 0.0 or high < 0.0)
+        return self.source != "public_prior" and (low > 0.0 or high < 0.0)
 
     def as_dict(self) -> dict[str, Any]:
         """Numbers on the log scale; `tasks.effects.wording` says them in per cent."""

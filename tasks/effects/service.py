@@ -11,6 +11,7 @@ from tasks.conditions import Rule
 from tasks.effects import store
 from tasks.effects.arms import ShownArms, shown_arms_of
 from tasks.effects.calibration import calibrated
+from tasks.effects.other_organizations import ReleasedExperiments
 from tasks.effects.program_summary import ProgramSummary, summarize
 from tasks.effects.records import Association, CalibratedEffect, CalibratingPair
 from tasks.effects.within_experiments import within_experiments
@@ -30,10 +31,17 @@ class RuleAssociation:
 
 @dataclass(frozen=True, slots=True)
 class CalibratedEffects:
-    """Effects of K rules, in their order, and the metric that experiments count."""
+    """Effects of K rules, in their order, and the metric that experiments count.
+
+    Attributes:
+        effects: one for each rule.
+        outcome: the metric.
+        from_others: in words what was taken from other organizations' experiments, or why nothing was.
+    """
 
     effects: list[CalibratedEffect]
     outcome: str
+    from_others: str
 
 
 class EffectService:
@@ -54,6 +62,7 @@ class EffectService:
         arms: ShownArms | None,
         comparable: Sequence[RuleAssociation],
         run_id: str,
+        released: ReleasedExperiments,
     ) -> CalibratedEffects:
         """What doing what each rule says would bring.
 
@@ -65,13 +74,20 @@ class EffectService:
             comparable: rules, whether they stand out or not, that experiments may have compared: what was chosen for
                 standing out must not say alone what associations are worth.
             run_id: the run that the pairs are kept under.
+            released: what private releases say of other organizations' experiments.
         """
         pairs = _pairs(arms, workspace_id, comparable) if arms is not None else []
         store.save_pairs(self._warehouse, workspace_id, content_type, pairs, run_id)
         others = store.pairs_of_organization(self._warehouse, workspace_id, content_type)
         outcome = arms.outcome if arms is not None else others[0].outcome if others else UNNAMED_OUTCOME
         associations = [one.association for one in asked]
-        return CalibratedEffects(calibrated(associations, [*pairs, *others], workspace_id, outcome), outcome)
+        elsewhere, from_others = released.learned(outcome)
+        effects = calibrated(associations, [*pairs, *others], workspace_id, outcome, elsewhere)
+        return CalibratedEffects(effects, outcome, from_others)
+
+    def pairs_of(self, workspace_ids: Sequence[str]) -> dict[str, list[CalibratingPair]]:
+        """Kept pairs of all content types of these workspaces, by workspace: for the private release alone."""
+        return store.pairs_of_workspaces(self._warehouse, workspace_ids)
 
     def program(self, workspace_id: str) -> ProgramSummary:
         """A workspace's program of experiments so far, shrunk over its own and its organization's."""

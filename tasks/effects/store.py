@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -199,6 +199,16 @@ def pairs_of_organization(warehouse: Warehouse, workspace_id: str, content_type:
         .order_by(table.workspace_id, table.condition_key)
     )
     return [_pair(row) for row in warehouse.rows(statement)]
+
+
+def pairs_of_workspaces(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, list[CalibratingPair]]:
+    """Pairs of all content types of these workspaces, by workspace."""
+    chosen, pairs = set(workspace_ids), defaultdict(list)
+    order = (EffectPair.workspace_id, EffectPair.content_type, EffectPair.condition_key)
+    for row in warehouse.rows(select(EffectPair.__table__).order_by(*order)):
+        if row["workspace_id"] in chosen:
+            pairs[row["workspace_id"]].append(_pair(row))
+    return dict(pairs)
 
 
 def evidence_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str]:

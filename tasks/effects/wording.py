@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,33 +36,45 @@ class SeenPattern:
     posts_spread: float
 
 
-def as_effect(effect: CalibratedEffect, pattern: SeenPattern, outcome: str, robustness: float) -> dict[str, Any]:
-    """An effect as patterns and recommendations carry it: numbers in per cent, and in words.
+@dataclass(frozen=True, slots=True)
+class AboutCalibration:
+    """What is said of an effect beside its numbers.
 
-    Args:
-        effect: calibrated.
-        pattern: whose it is.
+    Attributes:
         outcome: the metric that experiments count.
+        from_others: in words what was taken from other organizations' experiments, or why nothing was.
         robustness: share in [0, 1] of who does it and of how it fares that a hidden cause must explain to take the
             whole association away (Cinelli and Hazlett 2020).
     """
-    known = effect.source == "experiments"
+
+    outcome: str
+    from_others: str
+    robustness: float
+
+
+def as_effect(effect: CalibratedEffect, pattern: SeenPattern, about: AboutCalibration) -> dict[str, Any]:
+    """An effect as patterns and recommendations carry it: numbers in per cent, and in words."""
+    known = effect.source != "public_prior"
     low, high = (_per_cent(end) for end in effect.interval)
+    based_on = {
+        "own_experiments": effect.based_on.own,
+        "organization_experiments": effect.based_on.organization,
+        "experiments_of_this": effect.based_on.of_this,
+        "other_organizations_at_least": effect.based_on.others_at_least,
+        "other_organizations": about.from_others,
+        "public_prior": PRIOR_NAME,
+    }
+    words = _in_words(effect, pattern, experiments_behind(based_on)) if known else _unknown(effect, pattern)
     return {
         "status": "calibrated" if known else "not_enough_experiments",
         "estimate_pct": _per_cent(effect.estimate),
         "interval_pct": [low, high],
         "interval_level": LEVEL,
         **effect.as_dict(),
-        "outcome": outcome,
-        "based_on": {
-            "own_experiments": effect.based_on.own,
-            "organization_experiments": effect.based_on.organization,
-            "experiments_of_this": effect.based_on.of_this,
-            "public_prior": PRIOR_NAME,
-        },
-        "robustness": robustness,
-        "words": _in_words(effect, pattern) if known else _unknown(effect, pattern),
+        "outcome": about.outcome,
+        "based_on": based_on,
+        "robustness": about.robustness,
+        "words": words,
         "cheapest_experiment": None if effect.is_claim else cheapest_experiment(effect, pattern),
     }
 
@@ -80,17 +93,26 @@ def cheapest_experiment(effect: CalibratedEffect, pattern: SeenPattern) -> str:
     return f"{_units(posts)} posts with it and as many without, by the toss of a coin"
 
 
-def experiments_behind(own: int, organization: int) -> str:
-    """Such as '3 experiments of yours and 2 of your organization'; empty where there are none."""
-    where = [f"{own} experiment{'s' * (own != 1)} of yours" if own else ""]
-    where += [f"{organization} of your organization" if organization else ""]
-    return " and ".join(part for part in where if part)
+def experiments_behind(based_on: Mapping[str, Any]) -> str:
+    """Such as '3 experiments of yours and 2 of your organization'; empty where there are none.
+
+    Args:
+        based_on: of an effect, as `as_effect` writes it; older versions knew of no other organizations.
+    """
+    own, organization = based_on.get("own_experiments", 0), based_on.get("organization_experiments", 0)
+    others = based_on.get("other_organizations_at_least", 0)
+    where = [f"{own} experiment{'s' * (own != 1)} of yours"] if own else []
+    where += [f"{organization} {'' if own else 'experiments '}of your organization"] if organization else []
+    of_others = (
+        f"{'' if where else 'experiments '}of at least {others} other organization{'s' * (others != 1)} (private)"
+    )
+    where += [of_others] if others else []
+    return " and ".join(part for part in (", ".join(where[:-1]), *where[-1:]) if part)
 
 
-def _in_words(effect: CalibratedEffect, pattern: SeenPattern) -> str:
+def _in_words(effect: CalibratedEffect, pattern: SeenPattern, behind: str) -> str:
     """'Content that asks a question did 57 % better; if you do it, expect +9 % (−2 … +21). …'."""
     low, high = (_signed(_per_cent(end)) for end in effect.interval)
-    behind = experiments_behind(effect.based_on.own, effect.based_on.organization)
     same = f"{100 * min(max(effect.same_sign, 0.01), 0.99):.0f} %"
     return (
         f"{_seen(pattern)}; if you do it, expect {_signed(_per_cent(effect.estimate))} % ({low} … {high}). "

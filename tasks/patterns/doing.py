@@ -12,9 +12,10 @@ from scipy.special import ndtri, stdtrit
 from tasks.conditions import rule_in_words
 from tasks.effects.arms import ShownArms
 from tasks.effects.families import family_of
+from tasks.effects.other_organizations import ReleasedExperiments
 from tasks.effects.records import Association, CalibratedEffect
-from tasks.effects.service import EffectService, RuleAssociation
-from tasks.effects.wording import SeenPattern, as_effect
+from tasks.effects.service import CalibratedEffects, EffectService, RuleAssociation
+from tasks.effects.wording import AboutCalibration, SeenPattern, as_effect
 from tasks.patterns.adjustment import ONE_PER_FEATURE, log_rate_contrasts
 from tasks.patterns.associations import SeenAssociations
 from tasks.patterns.condition_table import ConditionTable
@@ -61,7 +62,11 @@ def associations_seen(
 
 
 def with_effects(
-    analysis: ContentAnalysis, effects: EffectService, arms: ShownArms | None, run_id: str
+    analysis: ContentAnalysis,
+    effects: EffectService,
+    arms: ShownArms | None,
+    run_id: str,
+    released: ReleasedExperiments,
 ) -> ContentAnalysis:
     """The analysis with an `effect` for each pattern, and with what its negative controls came to."""
     seen = analysis.seen
@@ -71,11 +76,11 @@ def with_effects(
     nothing = [RuleAssociation((), one) for one in seen.controls]
     query = analysis.query
     calibration = effects.calibrate(
-        query.workspace_id, query.content_type, [*rules, *nothing], arms, seen.comparable, run_id
+        query.workspace_id, query.content_type, [*rules, *nothing], arms, seen.comparable, run_id, released
     )
     of_patterns, of_nothing = calibration.effects[: len(rules)], calibration.effects[len(rules) :]
     patterns = tuple(
-        replace(pattern, effect=_effect(pattern, effect, calibration.outcome, seen))
+        replace(pattern, effect=_effect(pattern, effect, calibration, seen))
         for pattern, effect in zip(analysis.patterns, of_patterns, strict=True)
     )
     counts = {
@@ -86,7 +91,9 @@ def with_effects(
     return replace(analysis, patterns=patterns, statistics=analysis.statistics | {"negative_controls": counts})
 
 
-def _effect(pattern: Pattern, effect: CalibratedEffect, outcome: str, seen: SeenAssociations) -> dict[str, Any]:
+def _effect(
+    pattern: Pattern, effect: CalibratedEffect, calibration: CalibratedEffects, seen: SeenAssociations
+) -> dict[str, Any]:
     about = SeenPattern(
         words=rule_in_words(pattern.rule),
         lift_pct=pattern.lift_pct,
@@ -94,7 +101,8 @@ def _effect(pattern: Pattern, effect: CalibratedEffect, outcome: str, seen: Seen
         baseline=pattern.baseline_rate,
         posts_spread=seen.spread,
     )
-    return as_effect(effect, about, outcome, round(seen.robustness.get(pattern.pattern_key, 0.0), DECIMALS))
+    robustness = round(seen.robustness.get(pattern.pattern_key, 0.0), DECIMALS)
+    return as_effect(effect, about, AboutCalibration(calibration.outcome, calibration.from_others, robustness))
 
 
 def _association(pattern: Pattern) -> Association:

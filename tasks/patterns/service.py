@@ -16,6 +16,7 @@ from tasks.patterns.applicability import known_content_types, require_task_type,
 from tasks.patterns.doing import with_effects
 from tasks.patterns.early_signals import with_early_signals
 from tasks.patterns.history import GONE, with_history
+from tasks.patterns.others_experiments import experiments_of_others
 from tasks.patterns.recommendations import Recommendations, recommend, why
 from tasks.patterns.records import Pattern, PatternQuery, SearchThresholds
 from tasks.patterns.robustness import explain
@@ -72,7 +73,8 @@ class PatternService:
         effects, run = EffectService(warehouse), run_id or BY_HAND
         arms = effects.arms(workspace_id)
         analysis = analyze(inputs.frame, inputs.query, before, with_comparable=arms is not None)
-        analysis = with_effects(with_tasks(analysis, inputs.others), effects, arms, run)
+        released = experiments_of_others(warehouse, workspace_id, as_of)
+        analysis = with_effects(with_tasks(analysis, inputs.others), effects, arms, run, released)
         analysis = with_early_signals(warehouse, analysis, inputs.frame, as_of)
         analysis = with_history(analysis, store.previous_patterns(warehouse, inputs.query))
         store.save(warehouse, analysis, run)

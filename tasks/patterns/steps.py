@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.effects.store import evidence_state
 from tasks.patterns.early_signals import others_state
+from tasks.patterns.others_experiments import released_state
 from tasks.patterns.service import PatternService
 from tasks.patterns.store import kept_analyses
 from tasks.warehouse import Warehouse, open_warehouse
@@ -56,11 +57,12 @@ def patterns_question(content_types: Sequence[str], days: int) -> StepQuestion:
 
 
 def kept_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str]:
-    """A hash a workspace of its kept analyses, of the experiments that say what their patterns are worth, and of what
-    others know where its own posts were too few: a sibling that left is heard no longer, a new release is."""
+    """A hash a workspace of its kept analyses, of the experiments that say what their patterns are worth, others' by
+    private releases among them, and of what others know where its own posts were too few: a sibling that left is heard
+    no longer, a new release is."""
     analyses, evidence = kept_analyses(warehouse, workspace_ids), evidence_state(warehouse, workspace_ids)
-    others = others_state(warehouse, workspace_ids)
-    return {name: f"{analyses[name]} {evidence[name]} {others[name]}" for name in workspace_ids}
+    others, released = others_state(warehouse, workspace_ids), released_state(warehouse, workspace_ids)
+    return {name: f"{analyses[name]} {evidence[name]} {others[name]}{released[name]}" for name in workspace_ids}
 
 
 def learn_workspace(

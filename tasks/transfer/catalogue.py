@@ -15,7 +15,7 @@ import polars as pl
 
 from tasks.conditions import WEEKDAYS, Condition, Operator, Value
 
-CATALOGUE_VERSION = 2  # of the entries, and of which of them are the core
+CATALOGUE_VERSION = 3  # of the entries, of which of them are the core, and of what is released of experiments
 
 InsightType = Literal["strategy", "content", "timing", "channel"]
 INSIGHT_TYPES: tuple[InsightType, ...] = ("strategy", "content", "timing", "channel")
@@ -154,8 +154,8 @@ _PROPOSED: tuple[CatalogueEntry, ...] = (
 ENTRIES = tuple(entry for entry in _PROPOSED if entry.condition.feature in RELEASED_FEATURES)
 BY_KEY = {entry.key: entry for entry in ENTRIES}
 KEYS = tuple(BY_KEY)
-# What every unit is asked about in every period, so that a hundred organizations are enough to hear something: what
-# handbooks of social media advise about first, chosen before any workspace was looked at. The rest takes turns.
+# What is released with the least noise, so that a hundred organizations are enough to hear something: what handbooks of
+# social media advise about first, chosen before any workspace was looked at.
 CORE = frozenset(
     {
         *(f"content:media_type:{name}" for name in ("photo", "video", "link", "carousel")),

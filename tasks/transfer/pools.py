@@ -56,7 +56,7 @@ class AveragedRelease:
     """Several releases as one; averaging what is public costs nothing, and noise averages out.
 
     Attributes:
-        sums: (S, K, 3) weighted means of the releases' sums, in fixed point.
+        sums: (S, K, 3) weighted means of the releases' sums, in fixed point; or (R, 3) of those about experiments.
         noise_scale: standard deviation of the noise left on everyone's core sums, in workspaces.
         as_of: of the newest release.
         period: of the newest release.

@@ -1,12 +1,14 @@
 """The one thing that crosses organizations: noisy sums over every public segment and pattern, once a period.
 
-A unit's estimates are made small enough to be hidden: at most 20, each clipped and rounded. The unit of privacy is the
-organization, or the workspace that has none. A unit answers each pattern through one of its workspaces, so that all its
-answers lie in different cells. 14 are about the catalogue's core, the same in every period; which other 6 is decided by
-rotation, never by how interesting the estimates are: contributing only what is significant would bias every pooled mean
-away from zero. The budget goes where few organizations can be heard: cells of segments, of other entries, and of
-`product` carry twice the noise each, so that the core of all workspaces carries two fifths less. Only precision decides
-who may answer, and that touches nobody else's data, so the sensitivity stays.
+A unit's estimates are made small enough to be hidden: each clipped and rounded, and all of them together shortened to
+one length. The unit of privacy is the organization, or the workspace that has none. A unit answers each pattern through
+one of its workspaces, so that all its answers lie in different cells. It answers all patterns that it knows precisely,
+in every period: noise is added up over cells by squares, so that asking about everything with more noise in each tells
+four times what a few patterns at a time do for the same budget. Which it answers is never decided by how interesting
+the estimates are: contributing only what is significant would bias every pooled mean away from zero. The budget goes
+where few organizations can be heard: cells of segments, of entries beyond the catalogue's core, and of `product` carry
+twice the noise each. Only precision decides who may answer, and that touches nobody else's data, so the sensitivity
+stays. Shortening multiplies all that a unit says, counts too, so that what it says of any pattern stays the same.
 """
 
 from __future__ import annotations
@@ -19,14 +21,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tasks.effects.shared_experiments import most_squared
 from tasks.transfer.catalogue import CORE, INDEX, KEYS, LESS
 from tasks.transfer.errors import PrivacyInvariantError
 from tasks.transfer.privacy import DiscreteGaussian, Noise, PrivacyBudget
 from tasks.transfer.records import Floats, Integers
 from tasks.transfer.similarity import EVERYONE, SEGMENT_INDEX, SEGMENTS, Profile
 
-MAX_OTHERS = 6
-MAX_CONTRIBUTIONS = len(CORE) + MAX_OTHERS
+MAX_SQUARED = 25.0  # squared length of what a unit says of the catalogue, in units of each number's noise
 CLIP = 0.7  # log-lift; a factor of two in either direction
 SCALE = 1000  # fixed point: sums of integers have the sensitivity they seem to have
 MAX_STANDARD_ERROR = 0.35
@@ -46,18 +48,14 @@ def _factors() -> Floats:
 # that is divided by f, so a contribution weighs 1 / f² in the squared sensitivity; everyone's cells first, then its
 # segment's.
 NOISE_FACTORS = _factors()
-_CELLS = (1.0 + LESS**-2) * (len(COMPONENTS) - 1.0 + LESS**-2)
-SENSITIVITY = ceil(SCALE * sqrt(_CELLS * (len(CORE) + MAX_OTHERS * LESS**-2)))
+SENSITIVITY = ceil(SCALE * sqrt(MAX_SQUARED + most_squared()))
 
+_ABOUT = ("unit_id", "segment", "pattern_key")
 _VALUES = ("log_lift", "log_lift_a", "log_lift_b")
 
 
 def _place(text: str, size: int) -> int:
     return int.from_bytes(sha256(text.encode()).digest()[:8], "big") % size
-
-
-# Neighbors in the catalogue are alike (hours); a window over this order is a mixture.
-_ROTATION = {key: i for i, key in enumerate(sorted(KEYS, key=lambda key: sha256(key.encode()).digest()))}
 
 
 def unit_of(workspace_id: str, organisation_id: str | None) -> str:
@@ -80,56 +78,56 @@ def select_contributions(estimates: pl.DataFrame, workspaces: pl.DataFrame, peri
     Args:
         estimates: `workspace_id`, `pattern_key`, `log_lift`, `log_lift_a`, `log_lift_b`, `standard_error`, `posts`.
         workspaces: `workspace_id`, `unit_id`, `segment` of those that take part; others are left out.
-        period: the period's name; turns the rotation.
+        period: the period's name; decides which of a unit's workspaces answers first.
 
     Returns:
-        At most 20 rows a unit, one a pattern, six of them beyond the core: `unit_id`, `segment`, `pattern_key` and the
-        estimates.
+        At most one row a unit and pattern: `unit_id`, `segment`, `pattern_key` and the estimates.
     """
     precise = pl.col("standard_error").is_between(0.0, MAX_STANDARD_ERROR, closed="right") & (
         pl.col("posts") >= MIN_POSTS
     )
     finite = pl.all_horizontal(pl.col(name).is_not_null() & pl.col(name).is_finite() for name in _VALUES)
     rows = estimates.filter(precise & finite & pl.col("pattern_key").is_in(KEYS)).join(workspaces, on="workspace_id")
-    turn = (pl.col("rotation") - pl.col("offset")) % len(KEYS)
     return (
         rows.join(_turns(workspaces, period), on="workspace_id")
-        .with_columns(pl.col("pattern_key").replace_strict(_ROTATION, return_dtype=pl.Int64).alias("rotation"))
-        .sort("unit_id", turn, "answers_first")
+        .sort("unit_id", "pattern_key", "answers_first")
         .unique(["unit_id", "pattern_key"], keep="first", maintain_order=True)
-        .with_columns(pl.col("pattern_key").is_in(CORE).alias("core"))
-        .filter(pl.col("core") | (pl.int_range(pl.len()).over("unit_id", "core") < MAX_OTHERS))
         .select("unit_id", "segment", "pattern_key", *_VALUES)
     )
 
 
 def _turns(workspaces: pl.DataFrame, period: str) -> pl.DataFrame:
-    """Where each unit's window starts in this period, and which of its workspaces answers first."""
-    rows = workspaces.select("workspace_id", "unit_id").rows()
-    return workspaces.select("workspace_id").with_columns(
-        pl.Series("offset", [_place(f"{period}|{unit}", len(KEYS)) for _, unit in rows], dtype=pl.Int64),
-        pl.Series("answers_first", [_place(f"{period}|{name}", 1 << 62) for name, _ in rows], dtype=pl.Int64),
-    )
+    """Which of a unit's workspaces answers first in this period."""
+    places = [_place(f"{period}|{name}", 1 << 62) for name in workspaces["workspace_id"]]
+    return workspaces.select("workspace_id").with_columns(pl.Series("answers_first", places, dtype=pl.Int64))
 
 
 def fixed_point(contributions: pl.DataFrame) -> pl.DataFrame:
-    """Clip and round toward zero: `count`, `mean` and `product`, integers in [−1000, 1000].
+    """Clip, shorten and round toward zero: `count`, `mean` and `product`, integers in [−1000, 1000].
 
+    All numbers of a unit are multiplied by the same, so that together they are no longer than the noise is made for.
     `product` multiplies the estimates of two halves of the posts: its mean is μ² + τ², free of sampling error.
     """
-    half_a, half_b = _fixed("log_lift_a"), _fixed("log_lift_b")
-    return contributions.select(
-        "unit_id",
-        "segment",
-        "pattern_key",
-        pl.lit(SCALE, dtype=pl.Int64).alias("count"),
-        _fixed("log_lift").alias("mean"),
-        (half_a * half_b / SCALE).cast(pl.Int64).alias("product"),  # a cast cuts toward zero
+    clipped = contributions.select(
+        *_ABOUT,
+        pl.lit(1.0).alias("count"),
+        _clipped("log_lift").alias("mean"),
+        (_clipped("log_lift_a") * _clipped("log_lift_b")).alias("product"),
     )
+    share = (pl.lit(MAX_SQUARED) / _squared().sum().over("unit_id")).sqrt().clip(upper_bound=1.0)
+    # A cast cuts toward zero.
+    return clipped.select(*_ABOUT, *((pl.col(name) * share * SCALE).cast(pl.Int64) for name in COMPONENTS))
 
 
-def _fixed(name: str) -> pl.Expr:
-    return (pl.col(name).clip(-CLIP, CLIP) / CLIP * SCALE).cast(pl.Int64)
+def _clipped(name: str) -> pl.Expr:
+    return pl.col(name).clip(-CLIP, CLIP) / CLIP
+
+
+def _squared() -> pl.Expr:
+    """Squared length of a row in everyone's cells and its segment's, in units of each number's noise."""
+    numbers = pl.col("count") ** 2 + pl.col("mean") ** 2 + pl.col("product") ** 2 / LESS**2
+    core = pl.col("pattern_key").is_in(CORE)
+    return numbers * (1.0 + LESS**-2) * pl.when(core).then(1.0).otherwise(LESS**-2)
 
 
 def require_bounded(contributions: pl.DataFrame) -> None:
@@ -140,14 +138,12 @@ def require_bounded(contributions: pl.DataFrame) -> None:
     """
     if contributions.is_empty():
         return
-    per_unit = contributions.group_by("unit_id").agg(pl.len(), pl.col("pattern_key").n_unique().alias("distinct"))
-    repeated = bool((per_unit["len"] != per_unit["distinct"]).any())
-    most = int(per_unit.select(pl.col("len").max()).item())
-    others = contributions.filter(~pl.col("pattern_key").is_in(CORE)).group_by("unit_id").len()
-    most_others = int(others.select(pl.col("len").max().fill_null(0)).item()) if others.height else 0
+    scaled = contributions.with_columns(pl.col(name).cast(pl.Float64) / SCALE for name in COMPONENTS)
+    repeated = contributions.select(pl.struct("unit_id", "pattern_key").is_duplicated().any()).item()
+    longest = float(scaled.group_by("unit_id").agg(_squared().sum().alias("squared"))["squared"].max())  # type: ignore[arg-type]
     largest = int(contributions.select(pl.max_horizontal(pl.col(name).abs().max() for name in COMPONENTS)).item())
-    if most > MAX_CONTRIBUTIONS or most_others > MAX_OTHERS or repeated or largest > SCALE:
-        raise PrivacyInvariantError(f"{MAX_CONTRIBUTIONS} distinct values of at most {SCALE} a unit")
+    if longest > MAX_SQUARED or repeated or largest > SCALE:
+        raise PrivacyInvariantError(f"distinct values of at most {SCALE} a unit, of squared length {MAX_SQUARED:g}")
     if not contributions["segment"].is_in(list(SEGMENT_INDEX)).all():
         raise PrivacyInvariantError("the public segments")
 

@@ -9,13 +9,23 @@ from typing import Any
 
 import polars as pl
 
+from tasks.effects.other_organizations import NO_RELEASE, NOT_SHARING_EXPERIMENTS, ReleasedExperiments
+from tasks.effects.records import CalibratingPair
+from tasks.effects.service import EffectService
+from tasks.effects.shared_experiments import Three, shared_numbers
 from tasks.errors import UnknownNameError, reason_of, require_between, require_whole
 from tasks.transfer import store
 from tasks.transfer.catalogue import CATALOGUE_VERSION, INSIGHT_TYPES
 from tasks.transfer.errors import BrokenChainError, BudgetSpentError, NobodySharesError
 from tasks.transfer.estimates import known_until, only_finite, workspace_estimates
 from tasks.transfer.exchange.pooling import InstallationSums, PoolGates, noise_of, pooled
-from tasks.transfer.exchange.reading import KnownReleases, harmless, known_releases, released_here
+from tasks.transfer.exchange.reading import (
+    KnownReleases,
+    harmless,
+    known_experiments,
+    known_releases,
+    released_here,
+)
 from tasks.transfer.insights import InsightEvidence, KnowledgeSource, answer, describe, merged
 from tasks.transfer.pools import (
     Estimates,
@@ -41,6 +51,12 @@ from tasks.transfer.release import (
     with_units,
 )
 from tasks.transfer.release_chain import first_broken, hash_of_ledger, hash_of_release
+from tasks.transfer.released_experiments import (
+    EXPERIMENTS,
+    exact_experiments,
+    experiments_by_row,
+    noisy_experiments,
+)
 from tasks.transfer.similarity import SEGMENT_INDEX, Profile, effect_vector, nearest, similarity
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import Source, content_frame, find_workspace
@@ -119,6 +135,25 @@ class TransferService:
     def state_of_others(self, workspace_ids: Sequence[str]) -> dict[str, str]:
         """A hash a workspace of what others can tell it; equal hashes, equal early signals from equal posts."""
         return store.others_state(open_warehouse(self._warehouse), workspace_ids)
+
+    def experiments_of_others(self, workspace_id: str, as_of: datetime) -> ReleasedExperiments:
+        """What private releases say of other organizations' experiments by an instant, for one workspace.
+
+        From all releases that are trusted: what is measured on posts says nothing of experiments.
+        """
+        warehouse = open_warehouse(self._warehouse)
+        if not find_workspace(warehouse, workspace_id)["shares_insights"]:
+            return ReleasedExperiments.nothing(NOT_SHARING_EXPERIMENTS)
+        return known_experiments(warehouse, as_of) or ReleasedExperiments.nothing(NO_RELEASE)
+
+    def state_of_experiments(self, workspace_ids: Sequence[str]) -> dict[str, str]:
+        """What effects rest on by `experiments_of_others`; empty for all where noise exceeds what they tell."""
+        warehouse = open_warehouse(self._warehouse)
+        known = known_experiments(warehouse, datetime.now(UTC))
+        if known is None or not known.tells:
+            return {}
+        sharing = store.workspaces_among(warehouse, workspace_ids).filter("shares_insights")
+        return dict.fromkeys(sharing["workspace_id"].to_list(), known.state)
 
     def find_similar_workspaces(self, workspace_id: str, top_k: int = 10) -> list[tuple[str, float]]:
         """Workspaces of the same organization for which the same things work, with the cosine of their effects."""
@@ -316,8 +351,11 @@ class PublisherService:
         # Who joined after the ledger was charged has not paid, and waits for the next period.
         paid = sharing.filter(pl.col("unit_id").is_in([charge["unit_id"] for charge in charges]))
         chosen = select_contributions(store.all_estimates(warehouse), paid, period)
-        sums = private_sums(chosen, PrivacyBudget(row["epsilon"], row["delta"]), self._noise)
-        rows = sum_rows(sums, period)
+        budget = PrivacyBudget(row["epsilon"], row["delta"])
+        experiments = exact_experiments(_units_experiments(warehouse, paid), SCALE)
+        noisy = noisy_experiments(experiments, budget.noise_scale(SENSITIVITY), self._noise)
+        rows = sum_rows(private_sums(chosen, budget, self._noise), period)
+        rows.append({"period": period, "segment": EXPERIMENTS, "sums": experiments_by_row(noisy)})
         before = published[-1]["chain_hash"] if published else None
         store.publish(warehouse, period, rows, hash_of_release(before, row["ledger_hash"], rows))
 
@@ -347,6 +385,15 @@ class PublisherService:
         charges = [{"unit_id": unit} | entry for unit in units]
         row["ledger_hash"] = hash_of_ledger(period, charges)
         store.reserve(warehouse, row, charges)
+
+
+def _units_experiments(warehouse: Warehouse, paid: pl.DataFrame) -> list[dict[str, Three]]:
+    """What the experiments of each unit that paid say of bias, from all its sharing workspaces' pairs."""
+    pairs = EffectService(warehouse).pairs_of(paid["workspace_id"].to_list())
+    units: dict[str, list[CalibratingPair]] = {}
+    for name, unit in paid.select("workspace_id", "unit_id").rows():
+        units.setdefault(unit, []).extend(pairs.get(name, []))
+    return [shared_numbers(units[unit]) for unit in sorted(units) if units[unit]]
 
 
 def _estimate(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
+from tasks.transfer.catalogue import CATALOGUE_VERSION
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
     ReleaseBenefit,
@@ -167,11 +168,11 @@ def all_releases(warehouse: Warehouse) -> list[dict[str, Any]]:
 
 
 def published_releases(warehouse: Warehouse, as_of: datetime, most: int) -> list[dict[str, Any]]:
-    """The releases published by an instant, newest first, at most so many, all of the newest's catalogue."""
-    published = (TransferRelease.status == PUBLISHED, TransferRelease.as_of <= as_of)
+    """The releases published by an instant, newest first, at most so many, all of the catalogue as it is."""
+    of_catalogue = TransferRelease.catalogue_version == CATALOGUE_VERSION
+    published = (TransferRelease.status == PUBLISHED, TransferRelease.as_of <= as_of, of_catalogue)
     newest = TransferRelease.as_of.desc()
-    rows = warehouse.rows(select(TransferRelease.__table__).where(*published).order_by(newest).limit(most))
-    return [row for row in rows if row["catalogue_version"] == rows[0]["catalogue_version"]]
+    return warehouse.rows(select(TransferRelease.__table__).where(*published).order_by(newest).limit(most))
 
 
 def released_sums(warehouse: Warehouse, period: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ averaged first, as its own learner does: the same organizations are behind all o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
@@ -37,7 +37,7 @@ class InstallationSums:
 
     Attributes:
         fingerprint: of the key that signed them; empty for this installation.
-        sums: (S, K, 3) noisy sums of a period, in fixed point.
+        sums: (S, K, 3) noisy sums of a period, in fixed point; or (R, 3) of what is released of experiments.
         noise_scale: standard deviation of what noise is left on everyone's core sums, in workspaces.
     """
 
@@ -53,9 +53,16 @@ class InstallationSums:
 
 def from_imports(rows: Sequence[Mapping[str, Any]]) -> list[InstallationSums]:
     """Stored imports as one set of sums an installation, ordered by installation."""
+    return averaged_imports(rows, sums_from_rows)
+
+
+def averaged_imports(
+    rows: Sequence[Mapping[str, Any]], read: Callable[[Iterable[Mapping[str, Any]]], Integers]
+) -> list[InstallationSums]:
+    """What is read of stored imports, averaged over each installation's releases; ordered by installation."""
     releases: dict[str, list[tuple[Released, Integers]]] = {}
     for row in sorted(rows, key=itemgetter("as_of"), reverse=True):
-        sums = sums_from_rows({"segment": name, "sums": numbers} for name, numbers in row["sums"].items())
+        sums = read({"segment": name, "sums": numbers} for name, numbers in row["sums"].items())
         released = Released.from_row({**row, "status": PUBLISHED})
         releases.setdefault(row["fingerprint"], []).append((released, sums))
     return [InstallationSums.of(name, averaged(releases[name])) for name in sorted(releases)]

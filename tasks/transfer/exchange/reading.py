@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
+from tasks.effects.other_organizations import ReleasedExperiments
 from tasks.settings import Settings
 from tasks.transfer.exchange import store
-from tasks.transfer.exchange.pooling import InstallationSums, from_imports
+from tasks.transfer.exchange.pooling import InstallationSums, averaged_imports, from_imports, noise_of
 from tasks.transfer.exchange.trust import trusted_fingerprints
 from tasks.transfer.pools import AveragedRelease, averaged
-from tasks.transfer.records import Released
-from tasks.transfer.release import sums_from_rows
+from tasks.transfer.records import Floats, Released
+from tasks.transfer.release import SCALE, sums_from_rows
+from tasks.transfer.released_experiments import EXPERIMENTS, experiments_by_row, experiments_from_rows
 from tasks.transfer.store import published_releases, released_sums
 from tasks.warehouse import Warehouse
 
@@ -58,6 +62,25 @@ def released_here(warehouse: Warehouse, as_of: datetime) -> AveragedRelease | No
     rows = published_releases(warehouse, as_of, PERIODS_KEPT)
     releases = [(Released.from_row(row), sums_from_rows(released_sums(warehouse, row["period"]))) for row in rows]
     return averaged(releases) if releases else None
+
+
+def known_experiments(
+    warehouse: Warehouse, as_of: datetime, settings: Settings | None = None
+) -> ReleasedExperiments | None:
+    """What releases of this installation and of those trusted say of experiments by an instant; None without any."""
+    rows = published_releases(warehouse, as_of, PERIODS_KEPT)
+    held = store.experiments_by_period(warehouse, [row["period"] for row in rows])
+    own = [(Released.from_row(row), experiments_from_rows(held[row["period"]])) for row in rows]
+    imports = store.imported_experiments(warehouse, trusted_fingerprints(settings), as_of)
+    installations = [InstallationSums.of(OURS, averaged(own))] if own else []
+    installations += averaged_imports(
+        [row | {"sums": {EXPERIMENTS: row["sums"] or {}}} for row in imports], experiments_from_rows
+    )
+    if not installations:
+        return None
+    sums: Floats = np.sum([one.sums for one in installations], axis=0) / SCALE
+    by_row = {row: tuple(numbers) for row, numbers in experiments_by_row(sums).items()}
+    return ReleasedExperiments(by_row, noise_of(installations), "")
 
 
 def harmless(warehouse: Warehouse, workspace_id: str, known: KnownReleases) -> list[InstallationSums]:

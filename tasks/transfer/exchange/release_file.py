@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tasks.transfer.catalogue import INDEX, KEYS
+from tasks.effects.shared_experiments import ROWS as EXPERIMENT_ROWS
+from tasks.transfer.catalogue import KEYS
 from tasks.transfer.exchange.errors import ReleaseFileError, UntrustedReleaseError
 from tasks.transfer.exchange.manifest import MOST_BYTES, Manifest, canonical, read_manifest
 from tasks.transfer.exchange.signing import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, fingerprint_of, is_signed, public_bytes
 from tasks.transfer.release import COMPONENTS, sum_rows, sums_from_rows
-from tasks.transfer.similarity import SEGMENT_INDEX, SEGMENTS
+from tasks.transfer.released_experiments import EXPERIMENTS, experiments_by_row, experiments_from_rows
+from tasks.transfer.similarity import SEGMENTS
 
 FAMILY = b"raptorflow-release "
 FIRST_LINE = FAMILY + b"1\n"
@@ -32,7 +34,11 @@ LENGTHS = struct.Struct(">II")
 HEAD_BYTES = len(FIRST_LINE) + PUBLIC_KEY_BYTES + SIGNATURE_BYTES + LENGTHS.size
 MOST_TABLE_BYTES = 2**20
 MOST_FILE_BYTES = HEAD_BYTES + MOST_BYTES + MOST_TABLE_BYTES
-ROWS = len(SEGMENTS) * len(KEYS)
+ENTRIES = (
+    *((segment, key) for segment in SEGMENTS for key in KEYS),
+    *((EXPERIMENTS, row) for row in EXPERIMENT_ROWS),
+)
+ROWS = len(ENTRIES)
 LARGEST_SUM = 10**12  # a billion workspaces, in fixed point
 COLUMNS = ("segment", "pattern_key", *COMPONENTS)
 PLAIN_ENCODINGS = {"PLAIN", "RLE"}
@@ -47,7 +53,8 @@ class SignedRelease:
     Attributes:
         fingerprint: of the public key that signed it.
         manifest: its parameters.
-        sums: segment to pattern key to its three noisy sums, in fixed point; every segment and pattern.
+        sums: segment to pattern key to its three noisy sums, in fixed point; every segment and pattern, and what is
+            released of experiments.
         file_sha256: hash of the whole file.
     """
 
@@ -58,8 +65,10 @@ class SignedRelease:
 
 
 def sums_of(rows: Iterable[Mapping[str, Any]]) -> Sums:
-    """Stored rows of a release's sums, by segment; every segment and pattern of the catalogue."""
-    return {row["segment"]: row["sums"] for row in sum_rows(sums_from_rows(rows), "")}
+    """Stored rows of a release's sums, by segment; every segment and pattern of the catalogue, and experiments."""
+    stored = list(rows)
+    sums = {row["segment"]: row["sums"] for row in sum_rows(sums_from_rows(stored), "")}
+    return sums | {EXPERIMENTS: experiments_by_row(experiments_from_rows(stored))}
 
 
 def sums_sha256(sums: Sums) -> str:
@@ -146,14 +155,13 @@ def _parts(content: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 
 
 def _table_bytes(sums: Sums) -> bytes:
-    """The sums as Parquet: one row a segment and pattern, plain and without compression."""
+    """The sums as Parquet: one row an entry, plain and without compression."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    numbers = [sums[segment][key] for segment in SEGMENTS for key in KEYS]
+    numbers = [sums[segment][key] for segment, key in ENTRIES]
     columns = [
-        pa.array([segment for segment in SEGMENTS for _ in KEYS], pa.string()),
-        pa.array(list(KEYS) * len(SEGMENTS), pa.string()),
+        *(pa.array([entry[i] for entry in ENTRIES], pa.string()) for i in range(2)),
         *(pa.array([row[i] for row in numbers], pa.int64()) for i in range(len(COMPONENTS))),
     ]
     sink = io.BytesIO()
@@ -202,11 +210,11 @@ def _require_plain(file: Any) -> None:
 def _by_segment(rows: Any) -> Sums:
     segments, keys = (rows.column(name).to_pylist() for name in COLUMNS[:2])
     numbers = np.stack([rows.column(name).to_numpy() for name in COMPONENTS], axis=1)
-    if set(zip(segments, keys, strict=True)) != {(segment, key) for segment in SEGMENT_INDEX for key in INDEX}:
-        raise ValueError("its table does not hold each segment and pattern once")
+    if set(zip(segments, keys, strict=True)) != set(ENTRIES):
+        raise ValueError("its table does not hold each segment and pattern, and what is said of experiments, once")
     if np.abs(numbers.astype(np.float64)).max() > LARGEST_SUM:
         raise ValueError("its sums are larger than any number of workspaces could make them")
-    sums: Sums = {segment: {} for segment in SEGMENTS}
+    sums: Sums = {segment: {} for segment in (*SEGMENTS, EXPERIMENTS)}
     for segment, key, three in zip(segments, keys, numbers.tolist(), strict=True):
         sums[segment][key] = three
     return sums

@@ -14,6 +14,7 @@ import numpy as np
 from tasks.errors import InputError, UnknownNameError
 from tasks.private_files import write_once
 from tasks.settings import Settings, get_settings
+from tasks.transfer.catalogue import CORE
 from tasks.transfer.estimates import known_until
 from tasks.transfer.exchange import store
 from tasks.transfer.exchange.errors import NoReleaseError, RepeatedReleaseError
@@ -25,7 +26,7 @@ from tasks.transfer.exchange.release_file import SignedRelease, Sums, read_relea
 from tasks.transfer.exchange.signing import fingerprint_of, has_key, public_bytes, signing_key
 from tasks.transfer.exchange.trust import trusted_fingerprints
 from tasks.transfer.privacy import PrivacyBudget, epsilon_after
-from tasks.transfer.release import MAX_CONTRIBUTIONS, SCALE, unit_of
+from tasks.transfer.release import SCALE, unit_of
 from tasks.transfer.similarity import EVERYONE
 from tasks.transfer.store import sharing_workspaces
 from tasks.warehouse import Warehouse, open_warehouse
@@ -283,11 +284,11 @@ def _written(file: Path, content: bytes) -> bool:
 def contributors_at_least(sums: Sums, noise_scale: float) -> int:
     """Organizations behind a release, with 97.5 % confidence, from its noisy counts alone; 0 where they say nothing.
 
-    Each contributes to a pattern once at most, and to no more than 20.
+    Each contributes to a pattern of the core once at most.
     """
-    counts = np.array([numbers[0] for numbers in sums[EVERYONE].values()]) / SCALE
+    counts = np.array([numbers[0] for key, numbers in sums[EVERYONE].items() if key in CORE]) / SCALE
     total = counts.sum() - Z975 * noise_scale * np.sqrt(len(counts))
-    return max(int(np.ceil(total / MAX_CONTRIBUTIONS)), 0)
+    return max(int(np.ceil(total / len(counts))), 0)
 
 
 def _import_row(release: SignedRelease, now: datetime) -> dict[str, Any]:

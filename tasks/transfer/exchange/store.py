@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import case, delete, func, select, update
 
 from tasks.transfer.catalogue import CATALOGUE_VERSION
+from tasks.transfer.released_experiments import EXPERIMENTS
 from tasks.transfer.store import PUBLISHED
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
@@ -33,6 +34,13 @@ def published_releases(warehouse: Warehouse, as_of: datetime) -> list[dict[str, 
 def sums_by_period(warehouse: Warehouse, periods: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """Rows of noisy sums of several releases, which anyone may read."""
     rows = warehouse.rows(select(TransferSum.__table__).where(TransferSum.period.in_(periods)))
+    return {period: [row for row in rows if row["period"] == period] for period in periods}
+
+
+def experiments_by_period(warehouse: Warehouse, periods: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The rows about experiments alone."""
+    chosen = (TransferSum.period.in_(periods), TransferSum.segment == EXPERIMENTS)
+    rows = warehouse.rows(select(TransferSum.__table__).where(*chosen)) if periods else []
     return {period: [row for row in rows if row["period"] == period] for period in periods}
 
 
@@ -61,13 +69,26 @@ def imported(warehouse: Warehouse) -> list[dict[str, Any]]:
 
 def kept_imports(warehouse: Warehouse, trusted: Sequence[str], as_of: datetime) -> list[dict[str, Any]]:
     """Releases of trusted installations that were known here by an instant, with their sums."""
+    return _kept(warehouse, trusted, as_of, list(ReleaseImport.__table__.columns))
+
+
+def imported_experiments(warehouse: Warehouse, trusted: Sequence[str], as_of: datetime) -> list[dict[str, Any]]:
+    """The same releases, with their sums about experiments alone as `sums`."""
+    columns: list[Any] = [column for column in ReleaseImport.__table__.columns if column.name != "sums"]
+    return _kept(warehouse, trusted, as_of, [*columns, ReleaseImport.sums[EXPERIMENTS].label("sums")])
+
+
+def _kept(
+    warehouse: Warehouse, trusted: Sequence[str], as_of: datetime, columns: Sequence[Any]
+) -> list[dict[str, Any]]:
     kept = (
         ReleaseImport.fingerprint.in_(trusted),
         ReleaseImport.forgotten_at.is_(None),
         ReleaseImport.imported_at <= as_of,
+        ReleaseImport.catalogue_version == CATALOGUE_VERSION,
     )
     order = (ReleaseImport.fingerprint, ReleaseImport.period)
-    return warehouse.rows(select(ReleaseImport.__table__).where(*kept).order_by(*order)) if trusted else []
+    return warehouse.rows(select(*columns).where(*kept).order_by(*order)) if trusted else []
 
 
 def measured_since(warehouse: Warehouse, instant: datetime) -> set[str]:

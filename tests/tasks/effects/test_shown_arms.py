@@ -13,7 +13,7 @@ from tasks.conditions import Condition
 from tasks.effects.arms import declared_changes, shown_arms_of
 from tasks.effects.families import family_of
 from tasks.effects.records import CalibratedEffect
-from tasks.effects.wording import SeenPattern, as_effect, cheapest_experiment
+from tasks.effects.wording import AboutCalibration, SeenPattern, as_effect, cheapest_experiment
 from tasks.experiments.errors import InvalidDesignError
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse
@@ -100,5 +100,6 @@ def test_the_cheapest_experiment_needs_more_where_less_is_expected() -> None:
     assert many.endswith("1,000,000 people each")
     posts = cheapest_experiment(CalibratedEffect(0.2, (0.0, 0.2), 0.9, 0.5), SeenPattern("x", 40.0, True, 12.0, 0.5))
     assert posts == "78 posts with it and as many without, by the toss of a coin"
-    effect = as_effect(CalibratedEffect(0.0, (-9.0, 9.0), 0.5, 0.5), SEEN, "engagement", 0.1)
+    about = AboutCalibration("engagement", "nothing", 0.1)
+    effect = as_effect(CalibratedEffect(0.0, (-9.0, 9.0), 0.5, 0.5), SEEN, about)
     assert np.isfinite(effect["interval_pct"]).all(), "an interval that says nothing stays a number"

@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.effects.shared_experiments import most_squared
 from tasks.transfer.catalogue import BY_KEY, CORE, INSIGHT_TYPES, KEYS
 from tasks.transfer.errors import PrivacyInvariantError
 from tasks.transfer.release import (
     CLIP,
     COMPONENTS,
-    MAX_CONTRIBUTIONS,
-    MAX_OTHERS,
+    MAX_SQUARED,
     NOISE_FACTORS,
     SCALE,
     SENSITIVITY,
@@ -46,16 +46,16 @@ def test_an_industry_outside_the_public_list_does_not_make_a_segment() -> None:
     assert Profile.of(" SaaS ", "huge").segment == "technology/smb"
 
 
-def test_a_unit_contributes_at_most_twenty_patterns_each_once() -> None:
+def test_a_unit_contributes_each_pattern_once() -> None:
     chosen = select_contributions(crowd(3), workspaces(["w0", "w1", "w2"]), "2026-01-01")
-    assert chosen.group_by("unit_id").len()["len"].to_list() == [MAX_CONTRIBUTIONS] * 3
+    assert chosen.group_by("unit_id").len()["len"].to_list() == [len(KEYS)] * 3
     assert chosen.select("unit_id", "pattern_key").is_unique().all()
 
 
 def test_an_organization_is_one_unit_however_many_workspaces_it_has() -> None:
     together = workspaces([f"w{i}" for i in range(6)], organisation_id="house")
     chosen = select_contributions(crowd(6), together, "2026-01-01")
-    assert chosen.height == chosen["pattern_key"].n_unique() == MAX_CONTRIBUTIONS
+    assert chosen.height == chosen["pattern_key"].n_unique() == len(KEYS)
 
 
 def test_the_choice_does_not_look_at_the_estimates() -> None:
@@ -65,20 +65,16 @@ def test_the_choice_does_not_look_at_the_estimates() -> None:
     assert before.equals(after)
 
 
-def test_the_core_is_answered_in_every_period_by_whoever_can() -> None:
-    for period in ("2026-01-01", "2026-01-31"):
-        chosen = select_contributions(crowd(2), workspaces(["w0", "w1"]), period)
-        of_core = chosen.filter(pl.col("pattern_key").is_in(CORE)).group_by("unit_id").len()["len"].to_list()
-        assert of_core == [len(CORE)] * 2
-    without = crowd(1).filter(~pl.col("pattern_key").is_in(CORE))  # who knows nothing of the core pays as little
-    assert select_contributions(without, workspaces(["w0"]), "2026-01-01").height == MAX_OTHERS
-
-
-def test_the_choice_rotates_over_periods() -> None:
-    periods = [f"2026-{month:02}-01" for month in range(1, 13)]
-    periods += [f"{year}-{month:02}-01" for year in (2027, 2028, 2029) for month in range(1, 13)]
-    seen = [set(select_contributions(crowd(1), workspaces(["w0"]), period)["pattern_key"]) for period in periods]
-    assert len(set().union(*seen)) > 0.9 * len(KEYS)
+def test_who_says_much_is_shortened_as_a_whole_and_who_says_little_is_not() -> None:
+    much = fixed_point(select_contributions(crowd(1), workspaces(["w0"]), "2026-01-01"))
+    few = crowd(1).filter(pl.col("pattern_key").is_in(sorted(CORE)[:5]))
+    little = fixed_point(select_contributions(few, workspaces(["w0"]), "2026-01-01"))
+    assert little["count"].to_list() == [SCALE] * 5
+    (count,) = much["count"].unique()
+    assert 0.3 * SCALE < count < SCALE, "counts are shortened with what they count, so that means stay"
+    both = much.join(little, on="pattern_key", suffix="_alone")
+    kept = both["mean"].to_numpy() / both["count"].to_numpy()
+    assert kept == pytest.approx(both["mean_alone"].to_numpy() / SCALE, abs=0.005)
 
 
 def test_one_unit_does_not_change_what_another_contributes() -> None:
@@ -123,8 +119,10 @@ def test_the_most_extreme_unit_stays_within_the_sensitivity() -> None:
     extreme = crowd(1).with_columns(log_lift=pl.lit(50.0), log_lift_a=pl.lit(50.0), log_lift_b=pl.lit(50.0))
     values = fixed_point(select_contributions(extreme, workspaces(["w0"]), "2026-01-01"))
     moved = np.linalg.norm(exact_sums(values) / NOISE_FACTORS)  # in units of each cell's noise
-    assert moved <= SENSITIVITY
-    assert moved > 0.999 * SENSITIVITY  # the noise is not made for more than there is
+    assert moved <= SCALE * np.sqrt(MAX_SQUARED)
+    whole = np.sqrt(moved**2 + SCALE**2 * most_squared())  # with what its experiments say
+    assert whole <= SENSITIVITY
+    assert whole > 0.99 * SENSITIVITY  # the noise is not made for more than there is
 
 
 def test_unclipped_or_repeated_contributions_stop_the_release() -> None:
@@ -141,7 +139,7 @@ def test_every_contribution_enters_its_segment_and_everyone() -> None:
     values = fixed_point(select_contributions(crowd(4), workspaces([f"w{i}" for i in range(4)]), "2026-01-01"))
     sums = exact_sums(values)
     assert (sums[SEGMENT_INDEX[EVERYONE]] == sums[SEGMENT_INDEX["technology/smb"]]).all()
-    assert sums[SEGMENT_INDEX[EVERYONE], :, 0].sum() == SCALE * values.height
+    assert sums[SEGMENT_INDEX[EVERYONE], :, 0].sum() == values["count"].sum()
     assert sums.shape == (len(SEGMENTS), len(KEYS), len(COMPONENTS))
 
 

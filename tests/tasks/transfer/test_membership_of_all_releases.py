@@ -14,7 +14,7 @@ import pytest
 
 from tasks.transfer.privacy import PrivacyBudget, epsilon_after
 from tasks.transfer.records import Floats, Integers
-from tasks.transfer.release import SENSITIVITY, exact_sums, fixed_point, select_contributions, with_units
+from tasks.transfer.release import NOISE_FACTORS, SENSITIVITY, exact_sums, fixed_point, select_contributions, with_units
 from tests.membership_inference import epsilon_lower_bound
 from tests.transfer_factories import SeededNoise, crowd
 
@@ -26,12 +26,13 @@ Attack = Callable[[Integers, Integers], Floats]
 
 
 def moved(period: str) -> Integers:
-    """What the loudest target there can be adds to a period's sums, where it adds anything (C, 3); by the real path."""
+    """What the loudest target there can be adds to a period's sums, where it adds anything (C, 3), in units of each
+    number's noise; by the real path."""
     target = pl.DataFrame({"workspace_id": ["w0"], "organisation_id": [None], "industry": ["saas"], "size": ["smb"]})
     loud = crowd(1).with_columns(pl.lit(9.0).alias(name) for name in ("log_lift", "log_lift_a", "log_lift_b"))
     sums = exact_sums(fixed_point(select_contributions(loud, with_units(target), period)))
     touched = sums.any(axis=2)
-    return sums[touched]
+    return np.rint(sums[touched] / NOISE_FACTORS[touched]).astype(np.int64)
 
 
 def as_one(noisy: Integers, added: Integers) -> Floats:

@@ -180,7 +180,7 @@ def column(table: pa.Table, name: str, values: Any) -> pa.Table:
         (b"PAR1PAR1", "cannot be read as Parquet"),
         (PLAIN[:-9] + b"\xff" * 9, "cannot be read as Parquet"),
         (parquet(without_row(TABLE)), "rows of a release"),
-        (parquet(with_a_row_twice(TABLE)), "each segment and pattern once"),
+        (parquet(with_a_row_twice(TABLE)), "each segment and pattern, and what is said of experiments, once"),
         (parquet(TABLE, compression="ZSTD"), "compressed"),
         (parquet(TABLE, use_dictionary=True), "compressed"),
         (parquet(TABLE, row_group_size=100), "rows of a release"),
@@ -194,7 +194,10 @@ def column(table: pa.Table, name: str, values: Any) -> pa.Table:
             parquet(column(TABLE, "count", pa.array([-(2**63)] * TABLE.num_rows))),
             "larger than any number of workspaces",
         ),
-        (parquet(column(TABLE, "segment", pa.array(["a/b"] * TABLE.num_rows))), "each segment and pattern once"),
+        (
+            parquet(column(TABLE, "segment", pa.array(["a/b"] * TABLE.num_rows))),
+            "each segment and pattern, and what is said of experiments, once",
+        ),
     ],
 )
 def test_a_table_that_is_not_a_releases_is_refused(table: bytes, says: str, tmp_path: Path) -> None:
