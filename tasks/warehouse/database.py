@@ -40,6 +40,7 @@ class Warehouse:
 
     def __init__(self, url: str | None = None, patience: float = BUSY_TIMEOUT_SECONDS) -> None:
         self.url = url or get_settings().database_url
+        self.patience = patience
         self.engine = _engine(self.url, patience)
         self._held = threading.local()
 
