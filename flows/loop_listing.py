@@ -9,6 +9,7 @@ from typing import Any
 from tasks.effects.loop.backlog import RankedExperiment
 from tasks.effects.loop.defaults import in_words
 from tasks.effects.loop.service import LoopService
+from tasks.effects.loop.worth import in_two_digits
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.frames import find_workspace, workspace_frame
 
@@ -46,19 +47,18 @@ def _workspaces(warehouse: Warehouse, workspace_id: str | None) -> list[str]:
 def _proposal(proposal: RankedExperiment) -> dict[str, Any]:
     candidate, worth = proposal.candidate, proposal.worth
     weeks = f"{worth.weeks} week{'s' * (worth.weeks != 1)}"
-    each = f"{_two_digits(worth.per_10_000)} for 10,000 {candidate.unit}"  # what the order is by
-    why = "drawn by lot" if proposal.by_lot else f"{each}, about {_two_digits(worth.net)} engagements in half a year"
+    each = f"{in_two_digits(worth.per_10_000, '+')} for 10,000 {candidate.unit}"  # what the order is by
+    why = (
+        "drawn by lot"
+        if proposal.by_lot
+        else f"{each}, about {in_two_digits(worth.net, '+')} {candidate.earned} in half a year"
+    )
     return {
         "try": candidate.change,
         "from": candidate.source.replace("_", " ") + (f": {candidate.why}" if candidate.why else ""),
         "expected worth": why + (f"; assumed: {candidate.assumed}" if candidate.assumed else ""),
         "size": f"{worth.units_per_arm:,} {candidate.unit} an arm, {weeks}",
     }
-
-
-def _two_digits(value: float) -> str:
-    """An expectation, as exactly as it is known."""
-    return f"{float(f'{value:.2g}'):+,.15g}"
 
 
 def _default(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 A unit's arm is answered once its exposure is stored, never before: what a page has shown, an outcome may come for. To
 SQLite one unit's transaction is less than handing it to a thread, which then takes the interpreter's lock from those
 who answer. So the event loop writes it itself, unless that would wait: for somebody else who writes, for what is not
-known of the experiment, or for PostgreSQL. Those units go to one thread; a transaction costs much the same for one and
-for fifty, so it takes all that wait, writes them in one, and answers all.
+known of the experiment. Those units go to one thread; a transaction costs much the same for one and for fifty, so it
+takes all that wait, writes them in one, and answers all. With PostgreSQL the loop waits in its own selector
+(`loop_assignments.py`): the thread has what that way cannot do, and whose connection was cut.
 
 Arms are `ExperimentService.assign_variants`'s, to the bit: it is what both call. A unit that this process has seen
 keeps its arm for ever, so it is answered from memory.
@@ -31,6 +32,7 @@ from tasks.errors import InputError, WarehouseError
 from tasks.warehouse.database import UNAVAILABLE
 
 if TYPE_CHECKING:
+    from service.loop_assignments import LoopAssignments
     from service.rooms import Rooms
     from tasks.experiments.records import Assignment
     from tasks.experiments.service import ExperimentService
@@ -69,13 +71,14 @@ class AssignmentQueue:
         self._experiments: ExperimentService | None = None  # once the thread has imported it
         self._own_connection = ExitStack()
         self._writer: int | None = None  # the thread whose connection it is
+        self._on_loop: LoopAssignments | None = None
         self._beside: dict[str, asyncio.Task[None]] = {}  # reading ahead, by experiment, and writing the log
         self.stored = 0  # since the process started; what is answered from memory was counted before
 
     @property
     def waiting(self) -> int:
         """How many units wait."""
-        return self._handed_over
+        return self._handed_over + (0 if self._on_loop is None else self._on_loop.waiting)
 
     async def assign(
         self,
@@ -101,7 +104,7 @@ class AssignmentQueue:
             return known
         answer = asyncio.get_running_loop().create_future()
         arrival = Arrival(caller, workspace_id, experiment_id, unit_id, segment, covariate, context, answer)
-        arms = self._at_once(arrival)
+        arms = self._at_once(arrival) or await self._over_loop(arrival)
         (arm,) = arms or [await self._handed(arrival)]
         if arm is not None:
             self._known[experiment_id, unit_id] = arm
@@ -117,19 +120,18 @@ class AssignmentQueue:
         await asyncio.gather(*self._beside.values(), return_exceptions=True)
         self._own_connection.close()
         self._writer = None
+        if self._on_loop is not None:
+            await self._on_loop.close()
         if self._entries:
             await self._write_entries()
 
     def _at_once(self, arrival: Arrival) -> list[Assignment | None]:
-        """The arm, stored; nothing where that would wait."""
+        """The arm, stored in SQLite; nothing where that would wait."""
         experiments = self._experiments
         if self._handed_over or experiments is None or not self._rooms.warehouse.open().is_sqlite:
             return []
-        left = experiments.seconds_known(arrival.experiment_id)
-        if left <= 0:
+        if not self._is_known(experiments, arrival.experiment_id):
             return []
-        if left < READ_AHEAD_SECONDS:
-            self._do_beside(arrival.experiment_id, partial(self._read_ahead, experiments, arrival.experiment_id))
         try:
             if self._writer is None:
                 self._own_connection.enter_context(self._rooms.warehouse.open().one_writer(is_patient=False))
@@ -141,6 +143,43 @@ class AssignmentQueue:
             return []
         self._note([arrival], arms)
         return arms
+
+    async def _over_loop(self, arrival: Arrival) -> list[Assignment | None]:
+        """The arm, stored in PostgreSQL; nothing where a transaction of several statements is wanted."""
+        experiments = self._experiments
+        if experiments is None or arrival.covariate is not None or self._rooms.warehouse.open().is_sqlite:
+            return []
+        if not self._is_known(experiments, arrival.experiment_id):
+            return []
+        row = experiments.row_to_store(arrival.experiment_id, arrival.unit_id, arrival.segment, arrival.context)
+        if row is None:
+            return [None]
+        if self._on_loop is None:
+            self._on_loop = self._made_for_loop()
+        if self._on_loop.loop is not asyncio.get_running_loop():
+            return []
+        try:
+            arm = await self._on_loop.assign(row)
+        except UNAVAILABLE:
+            raise
+        except Exception:  # noqa: BLE001 - the connection was cut, or the row is refused: the thread stores it, or says why
+            return []
+        self._note([arrival], [arm])
+        return [arm]
+
+    def _made_for_loop(self) -> LoopAssignments:
+        with ONE_AT_A_TIME:
+            from service.loop_assignments import LoopAssignments
+            from tasks.experiments.loop_store import LoopStore
+
+        return LoopAssignments(LoopStore(self._rooms.warehouse.open()))
+
+    def _is_known(self, experiments: ExperimentService, experiment_id: str) -> bool:
+        """Whether arms take no reading; what is known so is read again before it is too old, beside those who ask."""
+        left = experiments.seconds_known(experiment_id)
+        if 0 < left < READ_AHEAD_SECONDS:
+            self._do_beside(experiment_id, partial(self._read_ahead, experiments, experiment_id))
+        return left > 0
 
     async def _handed(self, arrival: Arrival) -> Assignment | None:
         if self._thread is None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.conditions import rule_in_words
+from tasks.conditions import in_a_sentence
 from tasks.content.features import with_features
 from tasks.content.similar_texts import TextSpace
 from tasks.errors import RaptorflowError
@@ -103,7 +103,7 @@ def _shown(pattern: Pattern, side: str) -> dict[str, Any]:
     about = {
         "pattern_key": pattern.pattern_key,
         "pattern_type": pattern.pattern_type,
-        "words": f"content that {rule_in_words(pattern.rule)}",
+        "words": f"content that {in_a_sentence(pattern.rule)}",
         "lift_pct": pattern.lift_pct,
         "lift_interval_pct": [low, high],
         "interval_level": 0.9,
@@ -124,7 +124,7 @@ def _change(pattern: Pattern, side: str) -> dict[str, Any]:
     brings_more = wins == (side == "missed") if effect is None else sign * effect["log_estimate"] > 0.0
     if side == "unknown" or not brings_more:
         return nothing
-    change = {"change": f"{'make it' if side == 'missed' else 'avoid'} content that {rule_in_words(pattern.rule)}"}
+    change = {"change": f"{'make it' if side == 'missed' else 'avoid'} content that {in_a_sentence(pattern.rule)}"}
     if effect is None:
         return nothing | change
     ends = sorted(_per_cent(sign * end) for end in effect["log_interval"])

@@ -241,7 +241,15 @@ def _actor(request: Request) -> str | None:
     except ValueError:
         return None
     is_trusted = any(address in network for network in get_settings().proxies)
-    return visible(named)[:LONGEST_ACTOR] if is_trusted else None
+    return visible(_as_sent(named))[:LONGEST_ACTOR] if is_trusted else None
+
+
+def _as_sent(header: str) -> str:
+    """A header in UTF-8, as proxies write names of people; servers read it as Latin-1, which it may be too."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def _unauthorized(why: str) -> ProblemError:

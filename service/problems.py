@@ -27,7 +27,13 @@ LONGEST_WORDS = 600
 FIXES = {"finite_number": "leave out what was not measured"}  # by pydantic's kinds of error that say none themselves
 SECONDS_BETWEEN_WARNINGS = 60.0
 BUSY = "the warehouse is busy or away; send the same request again"
-ASKED_FOR = ("workspace", "experiment", "debate", "key")  # what stands in an address; other names are input
+ASKED_FOR = (
+    "workspace",
+    "experiment",
+    "debate",
+    "key",
+    "approved experiment",
+)  # what stands in an address; other names are input
 logger = logging.getLogger("raptorflow.service")
 
 

@@ -13,6 +13,7 @@ from service.warehouse_access import WarehouseAccess
 if TYPE_CHECKING:
     from tasks.access import AccessService
     from tasks.effects.loop.service import LoopService
+    from tasks.experiments.orchestration_service import OrchestrationService
     from tasks.experiments.service import ExperimentService
     from tasks.learnings.service import LearningService
     from tasks.models.service import ModelService
@@ -43,6 +44,14 @@ class Rooms:
             from tasks.experiments.service import ExperimentService
 
         return ExperimentService(warehouse=self.warehouse.open())
+
+    @cached_property
+    def orchestration(self) -> OrchestrationService:
+        """What the loop asked and made of the answers."""
+        with ONE_AT_A_TIME:
+            from tasks.experiments.orchestration_service import OrchestrationService
+
+        return OrchestrationService(warehouse=self.warehouse.open())
 
     @cached_property
     def loop(self) -> LoopService:

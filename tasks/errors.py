@@ -4,6 +4,7 @@ RaptorflowError                    the work failed                        exit s
 ├── HomeUnusableError              nothing can be written where everything is kept
 ├── WarehouseError                 the store cannot be used
 │   ├── WarehouseUnreachableError  nothing answers at the configured address
+│   │   └── WarehouseCutError      a connection that stood was ended
 │   ├── SchemaOutdatedError        the schema is older than this code expects
 │   └── SchemaNewerError           the schema is newer than this code knows
 └── InputError (ValueError)        what was asked or given is wrong       exit status 2
@@ -66,6 +67,15 @@ class WarehouseUnreachableError(WarehouseError):
     def __init__(self, address: str, reason: str) -> None:
         self.address = address
         super().__init__(f"no database answers at {address} ({reason}); start it or change RAPTORFLOW_DATABASE_URL")
+
+
+class WarehouseCutError(WarehouseUnreachableError):
+    """Raised when a connection that stood was ended: by a restart, an administrator or the network."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = address
+        words = f"the connection to {address} was cut ({reason}); run the same again, it goes on where it was"
+        WarehouseError.__init__(self, words)
 
 
 class SchemaOutdatedError(WarehouseError):

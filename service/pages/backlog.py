@@ -12,7 +12,7 @@ from service.pages.names import known_workspace
 from tasks.effects.loop.backlog import RankedExperiment
 from tasks.effects.loop.defaults import in_words
 from tasks.effects.loop.service import LoopService
-from tasks.effects.loop.worth import HORIZON_WEEKS
+from tasks.effects.loop.worth import HORIZON_WEEKS, in_two_digits
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse
 
@@ -73,16 +73,12 @@ def _shown(proposal: RankedExperiment) -> dict[str, Any]:
         "assumed": one.assumed,
         "by_lot": proposal.by_lot,
         "change": one.change,
-        "cost": _two_digits(worth.cost),
-        "gain": _two_digits(worth.gain),
+        "earned": one.earned,
+        "cost": in_two_digits(worth.cost),
+        "gain": in_two_digits(worth.gain),
         "size": f"{worth.units_per_arm:,} {one.unit} an arm, {weeks} of {HORIZON_WEEKS}",
         "why": why,
         "unit": one.unit,
-        "worth": _two_digits(worth.net, "+"),
-        "worth_each": _two_digits(worth.per_10_000, "+"),
+        "worth": in_two_digits(worth.net, "+"),
+        "worth_each": in_two_digits(worth.per_10_000, "+"),
     }
-
-
-def _two_digits(value: float, sign: str = "") -> str:
-    """An expectation, as exactly as it is known."""
-    return f"{float(f'{value:.2g}'):{sign},.15g}"

@@ -144,6 +144,14 @@ class WeightsBody(Body):
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
+class WithdrawalBody(Body):
+    """An approval of the loop that is taken back."""
+
+    which: Annotated[str, Field(min_length=1, max_length=128, description="The approved experiment's name, key or id.")]
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    workspace: Annotated[str | None, Field(max_length=128)] = None
+
+
 class SwitchOffBody(Body):
     """An arm that is given to nobody any more."""
 
@@ -181,6 +189,16 @@ def create_experiment(body: ExperimentBody, caller: Writer, rooms: AllRooms) -> 
     caller.record(workspace_id, record.experiment_id)
     status = 201 if record.created_at >= began else 200
     return JSONResponse(plain(record), status, {"Location": f"/v1/experiments/{record.experiment_id}"})
+
+
+@router.post("/withdrawals")
+def withdraw(body: WithdrawalBody, caller: Admin, rooms: AllRooms) -> JSONResponse:
+    """Take back an approval of the loop that has not started; it rests, and is then proposed again."""
+    workspace_id = caller.workspace(body.workspace)
+    actor = caller.actor or f"key {caller.key.key_id}"
+    row = rooms.orchestration.withdraw(workspace_id, body.which, actor, body.reason, datetime.now(UTC))
+    caller.record(workspace_id, str(row["name"]))
+    return JSONResponse(plain(row))
 
 
 @router.get("/{experiment_id}")

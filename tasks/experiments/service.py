@@ -396,6 +396,21 @@ class ExperimentService:
             return 0.0
         return until - time.monotonic()
 
+    def row_to_store(
+        self, experiment_id: str, unit_id: str, segment: str, context: Mapping[str, Any] | None
+    ) -> Row | None:
+        """A unit's assignment as `assign_variants` would store it; None for one that takes no part.
+
+        Args:
+            experiment_id: one whose plan holds still, by `seconds_known`; nothing is read.
+
+        Raises:
+            InputError: as `assign_variants`.
+        """
+        arrivals = Arrivals.of([unit_id], [segment], None, [context])
+        rows = arrivals.rows(self._plans[experiment_id][1], [0], datetime.now(UTC))
+        return rows[0] if rows else None
+
     def read_plan(self, experiment_id: str) -> AssignmentPlan:
         """The plan as it is now, and for a second from now.
 

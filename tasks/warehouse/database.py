@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
 
-from tasks.errors import WarehouseUnreachableError
+from tasks.errors import WarehouseCutError, WarehouseUnreachableError
 from tasks.private_files import private_folder
 from tasks.settings import get_settings
 from tasks.warehouse.sqlite_file import BUSY_TIMEOUT_SECONDS
@@ -40,6 +40,7 @@ class Warehouse:
 
     def __init__(self, url: str | None = None, patience: float = BUSY_TIMEOUT_SECONDS) -> None:
         self.url = url or get_settings().database_url
+        self.patience = patience
         self.engine = _engine(self.url, patience)
         self._held = threading.local()
 
@@ -215,4 +216,5 @@ def _reachable(url: str) -> Iterator[None]:
         if "connect" not in str(error.orig).lower() and "unable to open" not in str(error.orig).lower():
             raise
         address = make_url(url).render_as_string(hide_password=True)
-        raise WarehouseUnreachableError(address, str(error.orig).splitlines()[0]) from error
+        kind = WarehouseCutError if error.connection_invalidated else WarehouseUnreachableError
+        raise kind(address, str(error.orig).splitlines()[0]) from error

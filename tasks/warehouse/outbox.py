@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.schema import Webhook, WebhookMessage
+
+A_DAY = timedelta(days=1)
 
 
 class HookEvent(StrEnum):
@@ -71,3 +73,6 @@ def tell_hooks(
     }
     rows = [message | {"hook_id": hook_id} for hook_id in wanting]
     warehouse.upsert(connection, WebhookMessage, rows, keep_existing=True)
+    # What was delivered is forgotten in the end, but not while it lasts, or it would be told as new.
+    lasting = (WebhookMessage.message_id == message["message_id"]) & (WebhookMessage.delivered_at < now - A_DAY)
+    connection.execute(update(WebhookMessage).where(lasting).values(delivered_at=now))

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from tasks.effects.loop.drafts import LoopTerms
+from tasks.experiments.orchestration_service import OrchestrationService
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse.schema import ExperimentAssignment
 from tests.service.conftest import ADDRESS, ARMS, Served
+from tests.tasks.experiments.test_orchestration import NOW as ASKED
+from tests.tasks.experiments.test_orchestration import write_open_questions
 
 LIST = "/v1/experiments"
 DECLARED = [ARMS[0], ARMS[1] | {"title": "Short", "changes": {"title_words": 4}}]
@@ -114,6 +119,24 @@ def test_a_unit_waits_for_who_else_writes_and_nobody_else_waits_for_it(served: S
             assert not asked.done(), "answered before its exposure was stored"
         assert asked.result().json()["variant"] in ("control", "short")
     assert client.post(one, headers=key, json={"unit_id": "fourth"}).status_code == 200
+
+
+def test_an_approval_of_the_loop_is_taken_back_by_whoever_may_decide(served: Served) -> None:
+    write_open_questions(served.warehouse, "acme")
+    loop = OrchestrationService(warehouse=served.warehouse)
+    now = datetime.now(UTC)
+    (draft, *_) = loop.propose("acme", LoopTerms(), ASKED)
+    loop.loop.answer([draft], "ann", "worth a try", now, yes=True)
+    body, ways = {"which": draft.name, "reason": "another season"}, f"{LIST}/withdrawals"
+    assert served.client.post(ways, headers=served.key("write"), json=body).status_code == 403
+    foreign = served.client.post(ways, headers=served.key("admin", workspace="umbrella"), json=body)
+    assert (foreign.status_code, draft.name in foreign.text) == (404, False)
+    key = served.key("admin")
+    answer = served.client.post(ways, headers=key, json=body)
+    assert (answer.status_code, answer.json()["state"]) == (200, "declined"), answer.text
+    assert served.client.post(ways, headers=key, json=body).status_code == 404
+    (entry,) = served.client.get("/v1/audit", headers=key).json()["items"]
+    assert (entry["action"], entry["subject"]) == ("POST /v1/experiments/withdrawals", draft.name)
 
 
 def test_a_unit_keeps_its_arm_when_weights_change(served: Served) -> None:

@@ -124,17 +124,19 @@ def test_a_key_sends_no_more_than_it_may(served: Served) -> None:
     assert served.client.get(LIST, headers=served.key("read")).status_code == 200, "another key waits for this one"
 
 
-@pytest.mark.parametrize(("proxies", "actor"), [("", None), ("10.0.0.0/8", "eve@shop"), ("10.1.2.3", "eve@shop")])
+@pytest.mark.parametrize(("proxies", "actor"), [("", None), ("10.0.0.0/8", "eve@shop"), ("10.1.2.3", "Jürgen Łukasz")])
 def test_every_write_is_in_the_log_with_key_person_what_and_when(
     served: Served, monkeypatch: pytest.MonkeyPatch, proxies: str, actor: str | None
 ) -> None:
     monkeypatch.setenv("RAPTORFLOW_TRUSTED_PROXIES", proxies)
     get_settings.cache_clear()
     asked = TestClient(served.app, base_url=ADDRESS, client=("10.1.2.3", 4444))
-    key = served.key("write") | {"x-actor": "eve@shop"}
+    person = (actor or "eve@shop").encode()  # as proxies send it
     body = {"name": "n", "variants": [{"name": "a", "is_control": True}, {"name": "b"}], "metric_name": "m"}
-    identifier = asked.post(LIST, headers=key, json=body).json()["experiment_id"]
-    asked.post(LIST, headers=key, json=body | {"variants": []})  # refused: nothing was written
+    key = served.key("write")
+    named = [*((name.encode(), value.encode()) for name, value in key.items()), (b"x-actor", person)]
+    identifier = asked.post(LIST, headers=named, json=body).json()["experiment_id"]
+    asked.post(LIST, headers=named, json=body | {"variants": []})  # refused: nothing was written
     (entry,) = served.warehouse.rows(select(AuditEntry.__table__))
     assert (entry["workspace_id"], entry["actor"]) == ("acme", actor)
     assert (entry["action"], entry["subject"]) == ("POST /v1/experiments", identifier)

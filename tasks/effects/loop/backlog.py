@@ -44,6 +44,11 @@ class Candidate:
     metric: UsualMetric | None = None
     why: str = ""
 
+    @property
+    def earned(self) -> str:
+        """What its worth is counted in: engagements, but for a default that was proven on another metric."""
+        return "engagements" if self.metric is None else self.metric.name
+
 
 @dataclass(frozen=True, slots=True)
 class RankedExperiment:

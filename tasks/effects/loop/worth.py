@@ -69,6 +69,11 @@ class Worth:
         return self.weeks < HORIZON_WEEKS
 
 
+def in_two_digits(value: float, sign: str = "") -> str:
+    """An expectation, as exactly as it is known; `sign` as in a format."""
+    return f"{float(f'{value:.2g}'):{sign},.15g}"
+
+
 def expected_gain(mean: float, error: float) -> float:
     """E[max(0, θ)] of θ ~ N(mean, error²)."""
     height = mean / error

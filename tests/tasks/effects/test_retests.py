@@ -113,6 +113,7 @@ def test_a_retest_holds_what_is_done_against_what_was_before_and_pays_where_the_
     )
     assert doubted.changes == ({"pattern": "rule_1"}, {})
     assert (doubted.change, doubted.metric) == ("no longer do what pattern rule_1 says", CLICKS)
+    assert doubted.earned == CLICKS.name, "not engagements: it was proven on clicks"
     assert worth_of(doubted.prospect).net > worth_of(sure.prospect).net
     video = decided(0, {"a": {"media_type": "photo"}, "b": {"media_type": "video"}}, "b", effect=LIFT)
     assert retest(due([video], LATE)[0], TRAFFIC, CLICKS).changes == ({"media_type": "video"}, {"media_type": "photo"})

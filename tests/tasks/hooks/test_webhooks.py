@@ -20,13 +20,13 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tasks.errors import InputError, UnknownNameError
 from tasks.experiments.service import ExperimentService
 from tasks.hooks import HookService, sending, service, targets
 from tasks.hooks.errors import HookRequestError, HookUnheardError
-from tasks.hooks.service import WAITS
+from tasks.hooks.service import KEPT, WAITS
 from tasks.models.records import PROMOTION, ROLLBACK, Deployment, DriftReport, ModelKey, ModelType
 from tasks.models.store import ABANDONED, DONE, PENDING, ModelStore
 from tasks.patterns import store as pattern_store
@@ -141,6 +141,25 @@ def test_what_happens_is_told_once_in_the_transaction_that_makes_it_true(warehou
     assert by_event["raptorflow.experiment.decided"]["name"] == "titles"
     assert by_event["raptorflow.model.rolled-back"]["version_name"] == "v2"
     assert by_event["raptorflow.patterns.found"]["new"] == 1, "what is no news is not told"
+
+
+def test_what_lasts_is_not_told_again_though_what_was_delivered_is_forgotten(
+    warehouse: Warehouse, receiver: Receiver
+) -> None:
+    hooks = with_customers(warehouse)
+    hooks.create("acme", receiver.url)
+    days = [datetime.now(UTC) - timedelta(days=KEPT.days + 10), datetime.now(UTC) - timedelta(days=20)]
+    for what in ("lasts", "is over"):
+        happened(warehouse, what)
+    assert hooks.deliver().delivered == 2
+    for day in days:
+        with warehouse.begin() as connection:
+            connection.execute(update(WebhookMessage).values(delivered_at=day))
+        happened(warehouse, "lasts")
+        if day is days[0]:
+            hooks.store.forget(datetime.now(UTC) - KEPT)
+    assert [row["data"]["what"] for row in messages(warehouse)] == ["lasts"]
+    assert hooks.deliver().delivered == 0
 
 
 def test_what_is_undone_is_not_told(sqlite_warehouse: Warehouse) -> None:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from tasks.errors import SchemaOutdatedError, WarehouseUnreachableError
+from tasks.errors import SchemaOutdatedError, WarehouseCutError, WarehouseUnreachableError
 from tasks.warehouse import Warehouse, open_warehouse, upgrade
 from tasks.warehouse.schema import Content, Touch, Workspace
 from tests.factories import store
@@ -191,7 +191,10 @@ def test_a_writers_connection_that_was_cut_is_made_anew(postgres_warehouse: Ware
             session = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
         with ThreadPoolExecutor(1) as pool:
             pool.submit(_end_session, postgres_warehouse, session).result()
-        with pytest.raises(WarehouseUnreachableError), postgres_warehouse.begin() as connection:
+        with (
+            pytest.raises(WarehouseCutError, match="was cut"),
+            postgres_warehouse.begin() as connection,
+        ):
             connection.exec_driver_sql("SELECT 1")
         with postgres_warehouse.begin() as connection:
             postgres_warehouse.upsert(connection, Workspace, [workspace_row()])
