@@ -145,7 +145,7 @@ class DayOrderError(InputError):
         self.path, self.column, self.row = path, column, row
         super().__init__(
             f"{path}: '{value}' in row {row} ({column}) is a date only with day and month the other way round, and no "
-            f'date of the file speaks against it; say `format: "{written}"` in a mapping file, which `raptorflow '
+            f'date of the file contradicts that; say `format: "{written}"` in a mapping file, which `raptorflow '
             "inspect FILE --write-mapping MAP.yaml` begins"
         )
 
