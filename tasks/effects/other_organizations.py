@@ -37,8 +37,8 @@ KIND_SPREAD = 0.1  # of slopes between kinds of outcome, where no release says h
 
 # Why nothing is taken from them.
 NOT_SHARING_EXPERIMENTS = "nothing: shares_insights is false, so nothing is given and nothing is received"
-NO_RELEASE = "nothing: no private release holds experiments yet"
-TOO_NOISY = "nothing: the noise that protects them exceeds what their experiments tell"
+# One reason for no release and for one that tells nothing, or a night would read otherwise once the first is drawn.
+TOO_LITTLE = "nothing: no private release tells more of their experiments yet than its noise hides"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class ReleasedExperiments:
             return None, self.why_nothing
         others = learned_from_others(self.sums, self.noise, outcome)
         if others is None:
-            return None, TOO_NOISY
+            return None, TOO_LITTLE
         return others, f"experiments of at least {others.at_least} organizations, by a private release"
 
 

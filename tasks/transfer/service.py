@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.effects.other_organizations import NO_RELEASE, NOT_SHARING_EXPERIMENTS, ReleasedExperiments
+from tasks.effects.other_organizations import NOT_SHARING_EXPERIMENTS, TOO_LITTLE, ReleasedExperiments
 from tasks.effects.records import CalibratingPair
 from tasks.effects.service import EffectService
 from tasks.effects.shared_experiments import Three, shared_numbers
@@ -144,7 +144,7 @@ class TransferService:
         warehouse = open_warehouse(self._warehouse)
         if not find_workspace(warehouse, workspace_id)["shares_insights"]:
             return ReleasedExperiments.nothing(NOT_SHARING_EXPERIMENTS)
-        return known_experiments(warehouse, as_of) or ReleasedExperiments.nothing(NO_RELEASE)
+        return known_experiments(warehouse, as_of) or ReleasedExperiments.nothing(TOO_LITTLE)
 
     def state_of_experiments(self, workspace_ids: Sequence[str]) -> dict[str, str]:
         """What effects rest on by `experiments_of_others`; empty for all where noise exceeds what they tell."""

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tasks.conditions import Condition
+from tasks.effects.other_organizations import TOO_LITTLE
 from tasks.effects.records import BasedOn, CalibratedEffect
-from tasks.effects.wording import SeenPattern, as_effect
+from tasks.effects.wording import AboutCalibration, SeenPattern, as_effect
 from tasks.patterns.records import Pattern, PatternQuery, Period, SearchThresholds, rule_key
 from tasks.patterns.wording import describe
 from tasks.warehouse import Warehouse
@@ -179,7 +180,9 @@ def effect_of(k: int) -> Row | None:
         return None
     seen = SeenPattern("asks a question", 40.0, wins=True, baseline=0.03, posts_spread=0.5)
     based_on = BasedOn(own=3, organization=1) if k % 3 == 0 else BasedOn()
-    return as_effect(CalibratedEffect(0.086, (-0.02, 0.19), 0.91, 0.2, based_on), seen, "clicks", 0.1)
+    return as_effect(
+        CalibratedEffect(0.086, (-0.02, 0.19), 0.91, 0.2, based_on), seen, AboutCalibration("clicks", TOO_LITTLE, 0.1)
+    )
 
 
 def finding_row(query: PatternQuery, pattern: Pattern) -> Row:

@@ -14,8 +14,9 @@ from fastapi.responses import JSONResponse
 
 from service.draft_score import score_draft
 from tasks.conditions import Condition
+from tasks.effects.other_organizations import TOO_LITTLE
 from tasks.effects.records import BasedOn, CalibratedEffect
-from tasks.effects.wording import SeenPattern, as_effect
+from tasks.effects.wording import AboutCalibration, SeenPattern, as_effect
 from tasks.learnings import LearningService
 from tasks.models.service import ModelService
 from tasks.patterns.records import ContentAnalysis, Pattern, PatternQuery, Period, SearchThresholds
@@ -42,7 +43,7 @@ def an_effect(estimate: float, own: int) -> dict[str, Any]:
     """What doing it would bring, by so many experiments."""
     seen = SeenPattern("does it", 30.0, wins=estimate > 0, baseline=0.02, posts_spread=0.5)
     effect = CalibratedEffect(estimate, (estimate - 0.1, estimate + 0.1), 0.9, 0.3, BasedOn(own=own))
-    return as_effect(effect, seen, "clicks", 0.1)
+    return as_effect(effect, seen, AboutCalibration("clicks", TOO_LITTLE, 0.1))
 
 
 def learned(warehouse: Warehouse, workspace: str = "acme", question: float | None = 0.086) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.effects.calibration import calibrated
-from tasks.effects.other_organizations import TOO_NOISY, ReleasedExperiments
+from tasks.effects.other_organizations import TOO_LITTLE, ReleasedExperiments
 from tasks.effects.records import Association, CalibratedEffect, CalibratingPair
 from tasks.effects.shared_experiments import MOST_ROWS, ROWS, kind_of_outcome, shared_numbers
 from tasks.effects.wording import AboutCalibration, SeenPattern, as_effect, experiments_behind
@@ -67,7 +67,7 @@ def test_noise_that_exceeds_what_they_tell_changes_nothing_and_says_so() -> None
     released = released_by(12, 0.3, 0.05, 5)
     others, words = released.learned("clicks")
     assert others is None
-    assert words == TOO_NOISY
+    assert words == TOO_LITTLE
     assert not released.tells
 
 
@@ -154,7 +154,7 @@ def test_words_say_whose_experiments_they_are_and_how_few_at_the_least() -> None
     silent = as_effect(
         CalibratedEffect(0.1, (-0.1, 0.3), 0.8, 0.5),
         SeenPattern("asks a question", 35.0, True, 12.0, 0.5),
-        AboutCalibration("x", TOO_NOISY, 0.1),
+        AboutCalibration("x", TOO_LITTLE, 0.1),
     )
     assert silent["status"] == "not_enough_experiments"
-    assert silent["based_on"]["other_organizations"] == TOO_NOISY
+    assert silent["based_on"]["other_organizations"] == TOO_LITTLE

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select, update
 
-from tasks.effects.other_organizations import NO_RELEASE, NOT_SHARING_EXPERIMENTS
+from tasks.effects.other_organizations import NOT_SHARING_EXPERIMENTS, TOO_LITTLE
 from tasks.effects.shared_experiments import ROWS, Three, most_squared, shared_numbers
 from tasks.effects.store import save_pairs
 from tasks.settings import get_settings
@@ -164,7 +164,7 @@ def test_what_other_installations_send_counts_while_they_are_trusted(
     monkeypatch.setenv("RAPTORFLOW_TRUSTED_RELEASES", name_of(1))
     get_settings.cache_clear()
     store(warehouse, Workspace, [workspace_row(workspace_id="w0")])
-    assert TransferService(warehouse=warehouse).experiments_of_others("w0", NOW).why_nothing == NO_RELEASE
+    assert TransferService(warehouse=warehouse).experiments_of_others("w0", NOW).why_nothing == TOO_LITTLE
     exchange = ExchangeService(warehouse, clock=lambda: NOW)
     exchange.take_in([file])
     (row,) = imported_experiments(warehouse, [name_of(1)], NOW)
