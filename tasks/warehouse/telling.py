@@ -54,7 +54,7 @@ def _dates(file: Staged) -> Iterator[str]:
     for one in file.day_order.undecided:
         yield (
             f"'{one.value}' ({one.column}) was read as {one.written}; no date of the file has a day after the 12th, so "
-            f"that day and month could be the other way round: say `format:` in a mapping file if they are"
+            "that day and month could be the other way round: say `format:` in a mapping file if they are"
         )
 
 
