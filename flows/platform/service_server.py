@@ -76,7 +76,7 @@ def serve(host: str, port: int) -> None:
     from service.app import create_app
 
     uvicorn.run(
-        behind_front_door(create_app()),
+        behind_front_door(create_app(own_process=True)),
         host=host,
         port=port,
         log_level="warning",

@@ -55,6 +55,24 @@ def test_it_starts_without_what_takes_seconds_to_import() -> None:
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
 
 
+@pytest.mark.parametrize("own_process", [True, False])
+def test_what_it_imports_is_not_walked_for_garbage_while_answers_wait(own_process: bool) -> None:
+    script = f"""
+import gc, sys, time
+from starlette.testclient import TestClient
+from service import app as application
+
+application.SECONDS_BEFORE_WARMING = 0.0
+with TestClient(application.create_app(own_process={own_process})):
+    until = time.monotonic() + 30.0
+    while not (gc.get_freeze_count() or not {own_process}) and time.monotonic() < until:
+        time.sleep(0.01)
+    print(gc.get_freeze_count() > 10 * len(gc.get_objects()), sys.getswitchinterval() < 0.001)
+"""
+    ran = subprocess.check_output([sys.executable, "-c", script], text=True)
+    assert ran.split() == [str(own_process)] * 2
+
+
 @pytest.mark.parametrize("path", ["/health", "/there/is/nothing"])
 def test_every_answer_forbids_scripts_in_text_and_frames(path: str) -> None:
     headers = client(create_app()).get(path).headers
