@@ -19,6 +19,7 @@ from service.callers import declare_keys
 from service.first_imports import ONE_AT_A_TIME
 from service.flags import Flags
 from service.gate import KeyGate
+from service.head_requests import HeadRequests
 from service.hook_courier import HookCourier
 from service.outcome_queue import OutcomeQueue
 from service.pages.drift_watch import DriftWatch
@@ -60,6 +61,7 @@ def create_app(warehouse: Warehouse | None = None, *, own_process: bool = False)
     _let_pages_ask(app, get_settings())
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(HeadRequests)
     app.add_middleware(RequestFigures, figures=app.state.figures)
     problems.install(app)
     app.add_api_route("/health", health, methods=["GET"], include_in_schema=False)

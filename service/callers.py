@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Query, Request
 
 from service.gate import Caller, KeyGate
+from service.problems import ProblemError
 from tasks.access import Scope
 
 # Declared for the description of the API alone; the gate reads the headers itself, and a dependency that reads them
@@ -44,10 +45,30 @@ SCOPES: dict[Callable[..., Any], Scope] = {}  # what a route's dependency asks f
 def _needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
     async def admitted(request: Request) -> Caller:
         gate: KeyGate = request.app.state.gate
-        return await gate.admit(request, scope)
+        caller = await gate.admit(request, scope)
+        if request.scope["query_string"]:
+            _require_known_parameters(request)
+        return caller
 
     SCOPES[admitted] = scope
     return admitted
+
+
+def _require_known_parameters(request: Request) -> None:
+    """Raise `ProblemError` for a parameter that the description does not name: left aside, it would seem obeyed."""
+    route = getattr(request.scope.get("route"), "path", "")
+    operation = request.app.openapi()["paths"].get(route, {}).get(request.method.lower(), {})
+    taken = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+    for name, _value in request.query_params.multi_items():
+        if name not in taken:
+            words = f"this address takes {', '.join(taken)}" if taken else "this address takes none"
+            problem = f"there is no such parameter; {words}"
+        elif len(request.query_params.getlist(name)) > 1:
+            problem = "it is given twice; give it once"
+        else:
+            continue
+        errors = [{"field": f"query.{name}", "problem": problem}]
+        raise ProblemError(422, f"query.{name}: {problem}", errors=errors)
 
 
 Reader = Annotated[Caller, Depends(_needs(Scope.READ))]

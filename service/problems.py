@@ -10,11 +10,12 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from tasks.errors import InputError, RaptorflowError, UnknownNameError, WarehouseError, WrongTimeError
@@ -27,6 +28,8 @@ LONGEST_WORDS = 600
 FIXES = {"finite_number": "leave out what was not measured"}  # by pydantic's kinds of error that say none themselves
 SECONDS_BETWEEN_WARNINGS = 60.0
 BUSY = "the warehouse is busy or away; send the same request again"
+NO_WORDS = HTTPStatus.NOT_FOUND.phrase  # the router's own, for an address that it does not know
+NO_ADDRESS = "there is no such address; GET /openapi.json lists all"
 ASKED_FOR = (
     "workspace",
     "experiment",
@@ -137,9 +140,9 @@ async def _of_problem(_request: Request, error: Exception) -> JSONResponse:
     return error.response()
 
 
-async def _of_validation(_request: Request, error: Exception) -> JSONResponse:
+async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": _place(one["loc"]), "problem": _words(one)} for one in error.errors()[:MOST_FIELDS]]
+    errors = [_problem(one, request) for one in error.errors()[:MOST_FIELDS]]
     first = f"{errors[0]['field']}: {errors[0]['problem']}" if errors else "the request cannot be read"
     return ProblemError(422, first, errors=errors).response()
 
@@ -151,7 +154,8 @@ async def _of_http(_request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 400:
         problem = {"field": "body", "problem": "cannot be read as JSON"}
         return ProblemError(422, "the body cannot be read as JSON", errors=[problem]).response()
-    return ProblemError(error.status_code, str(error.detail), headers=dict(error.headers or {})).response()
+    words = NO_ADDRESS if error.status_code == 404 and error.detail == NO_WORDS else str(error.detail)
+    return ProblemError(error.status_code, words, headers=dict(error.headers or {})).response()
 
 
 def status_of(error: RaptorflowError) -> int:
@@ -208,10 +212,29 @@ async def _of_anything(_request: Request, error: Exception) -> JSONResponse:
     return ProblemError(500, "internal error; the service's log holds the reason").response()
 
 
-def _words(error: Mapping[str, Any]) -> str:
-    fix = FIXES.get(error["type"])
-    return f"{error['msg']}; {fix}" if fix else str(error["msg"])
+def _problem(error: Mapping[str, Any], request: Request) -> dict[str, str]:
+    where, problem = tuple(error["loc"]), str(error["msg"])
+    if error["type"] == "json_invalid":
+        where, problem = where[:1], f"cannot be read as JSON at character {where[-1]}"
+    elif where == ("body",) and isinstance(error.get("input"), bytes):
+        problem = "send JSON, and say so: Content-Type: application/json"
+    elif error["type"] == "extra_forbidden" and (fields := _fields_beside(where, request)):
+        problem = f"there is no such field; known are {', '.join(fields)}"
+    elif fix := FIXES.get(error["type"]):
+        problem = f"{problem}; {fix}"
+    return {"field": ".".join(map(str, where)), "problem": problem}
 
 
-def _place(where: Iterable[Any]) -> str:
-    return ".".join(str(part) for part in where)
+def _fields_beside(where: tuple[Any, ...], request: Request) -> list[str]:
+    """What the body may hold where it holds something else; nothing where that is no plain object."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    kind = getattr(getattr(body, "field_info", None), "annotation", None)
+    for part in where[1:-1]:
+        inside = get_args(kind) if isinstance(part, int) else [_fields(kind).get(part)]
+        kind = inside[0] if len(inside) == 1 else None
+    return list(_fields(kind))
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else BaseModel
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}

@@ -33,15 +33,13 @@ class UnassignedUnitError(InputError):
 
     def __init__(self, unit_id: str) -> None:
         self.unit_id = unit_id
-        super().__init__(f"unit '{unit_id}' has no arm in this experiment; call assign_variant(…, unit_id) first")
+        super().__init__(f"unit '{unit_id}' has no arm in this experiment; assign it first")
 
     @classmethod
     def none_waiting(cls, variant_id: str) -> UnassignedUnitError:
         """No unit id was given, and no unnamed unit of that arm still lacks its outcome."""
         error = cls("")
-        error.args = (
-            f"no unnamed unit of arm '{variant_id}' lacks its outcome; pass unit_id, or call assign_variant first",
-        )
+        error.args = (f"no unnamed unit of arm '{variant_id}' lacks its outcome; name the unit, or assign one first",)
         return error
 
 
@@ -69,7 +67,7 @@ class OutcomeConflictError(WrongTimeError):
         self.unit_id, self.key, self.recorded, self.given = unit_id, key, recorded, given
         super().__init__(
             f"unit '{unit_id}' already has outcome '{key}' = {recorded!r}, not {given!r}; "
-            "pass amend=True to replace it, or another key if it is another outcome"
+            "send it with `amend` to replace it, or with a key of its own if it is another outcome"
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from starlette.testclient import TestClient
 from service.app import create_app
 from service.body_limit import MOST_BYTES
 from tasks.warehouse import Warehouse
-from tests.service.conftest import ADDRESS, Served, serve_customers
+from tests.service.conftest import ADDRESS, Served, listening, serve_customers
+from tests.service.pages.test_drift_strip import LIVE
+from tests.tasks.models.served_versions import let_serve
 
 LIST = "/v1/experiments"
 
@@ -67,6 +71,74 @@ def test_a_refusal_says_the_fix_and_repeats_little_of_what_came(served_to_all: S
     sent = key | {"content-type": "application/json"}
     nothing = client.post(one, headers=sent, content=b'{"unit_id": "u", "outcome": NaN}').json()
     assert nothing["detail"] == "body.outcome: Input should be a finite number; leave out what was not measured"
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("/v1/experiments?limt=5", "query.limt: there is no such parameter; this address takes "),
+        ("/v1/experiments?limit=5&limit=6", "query.limit: it is given twice; give it once"),
+        ("/v1/experiments/nobody/decisions?as_of=2026", "query.as_of: there is no such parameter"),
+    ],
+)
+def test_a_parameter_that_would_be_left_aside_is_refused(served_to_all: Served, address: str, problem: str) -> None:
+    answer = served_to_all.client.get(address, headers=served_to_all.key("read"))
+    assert (answer.status_code, answer.json()["detail"][: len(problem)]) == (422, problem)
+    assert served_to_all.client.get(address).status_code == 401, "a stranger is told nothing but that"
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "detail"),
+    [
+        ("application/json", b'{"unit_id": "u"', "body: cannot be read as JSON at character 15"),
+        ("text/plain", b'{"unit_id": "u"}', "body: send JSON, and say so: Content-Type: application/json"),
+        ("", b"unit_id=u", "body: send JSON, and say so: Content-Type: application/json"),
+        (
+            "application/json",
+            b'{"unit_id": "u", "user": 1}',
+            "body.user: there is no such field; known are unit_id, segment, covariate, context",
+        ),
+    ],
+)
+def test_a_body_that_is_none_is_told_how_to_be_one(
+    served_to_all: Served, kind: str, content: bytes, detail: str
+) -> None:
+    key = served_to_all.key("admin")
+    one = f"{LIST}/{served_to_all.experiment_once(key)}/assignments"
+    answer = served_to_all.client.post(one, headers=key | {"content-type": kind}, content=content)
+    assert (answer.status_code, answer.json()["detail"]) == (422, detail)
+
+
+def test_a_field_deep_in_a_body_is_told_what_stands_beside_it(served_to_all: Served) -> None:
+    key = served_to_all.key("admin")
+    one = f"{LIST}/{served_to_all.experiment_once(key)}/outcomes/batch"
+    answer = served_to_all.client.post(one, headers=key, json={"outcomes": [{"unit_id": "u", "value": 1}]}).json()
+    (wrong,) = [one["problem"] for one in answer["errors"] if one["field"] == "body.outcomes.0.value"]
+    assert wrong.startswith("there is no such field; known are unit_id, ")
+    assert "outcome" in wrong
+
+
+def test_who_sends_too_much_before_reading_is_told_so_and_not_cut_off(sqlite_warehouse: Warehouse) -> None:
+    with listening(create_app(sqlite_warehouse)) as address:
+        for _ in range(3):
+            sent = urllib.request.Request(address + LIST, b" " * 20_000_000, {"Content-Type": "application/json"})
+            with pytest.raises(urllib.error.HTTPError, match="413"):
+                urllib.request.urlopen(sent)
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/experiments", "/v1/nothing"])
+def test_head_answers_as_get_does_without_the_body(served_to_all: Served, path: str) -> None:
+    client, key = served_to_all.client, served_to_all.key("read")
+    asked, got = client.head(path, headers=key), client.get(path, headers=key)
+    assert (asked.status_code, asked.content) == (got.status_code, b"")
+    assert asked.headers["content-length"] == got.headers["content-length"]
+
+
+def test_head_of_a_stream_that_never_ends_is_answered(sqlite_warehouse: Warehouse) -> None:
+    let_serve(sqlite_warehouse)
+    with TestClient(create_app(sqlite_warehouse), base_url=ADDRESS) as client:
+        answer = client.head(LIVE)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
 
 
 def test_a_locked_warehouse_is_told_with_when_to_come_again(

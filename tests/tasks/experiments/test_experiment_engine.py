@@ -375,7 +375,7 @@ async def test_bad_outcomes_are_refused_and_nothing_is_written(engine: Experimen
     for value in (float("nan"), float("inf"), "1", None, 0.5, 2):
         with pytest.raises(InvalidOutcomeError):
             await engine.record_outcome(identifier, arm, value)  # type: ignore[arg-type]
-    with pytest.raises(UnassignedUnitError, match="assign_variant"):
+    with pytest.raises(UnassignedUnitError, match="assign it first"):
         await engine.record_outcome(identifier, unit_id="stranger", outcome=1)
     with pytest.raises(UnassignedUnitError, match="lacks its outcome"):
         await engine.record_outcome(identifier, "bold", 1)
@@ -391,7 +391,7 @@ async def test_bad_outcomes_are_refused_and_nothing_is_written(engine: Experimen
         await engine.record_outcomes(identifier, [{"unit_id": "u1", "outcome": 1}, {"unit_id": "u2", "outcome": 1}])
     assert ExperimentStore(warehouse).outcomes.statistics(identifier) == []
     await engine.record_outcome(identifier, arm, 1)
-    with pytest.raises(OutcomeConflictError, match="amend=True"):
+    with pytest.raises(OutcomeConflictError, match="with `amend` to replace it"):
         await engine.record_outcome(identifier, arm, 0)
 
 
