@@ -1,4 +1,4 @@
-"""Experiments over weeks: what ran, what runs and until when, and what is designed and not started."""
+"""Experiments over weeks: what ran, what runs and until when, and what is a draft."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CalendarRow:
     """One experiment over the weeks.
 
     Attributes:
-        look: of its bar: running or completed.
+        state: running, completed or draft; its bar looks so.
         bar: None where it has no place in these weeks.
         in_words: what the bar shows, for those who do not see it.
     """
@@ -47,7 +47,6 @@ class CalendarRow:
     workspace_id: str
     name: str
     state: str
-    look: str
     ends: str
     bar: CalendarBar | None
     in_words: str
@@ -166,15 +165,15 @@ def _row(row: Row, start: datetime, end: datetime, now: datetime) -> CalendarRow
     began, ended, expected = row["started_at"], row["completed_at"], row["expected_at"]
     about = (row["experiment_id"], row["workspace_id"], row["name"])
     if began is None:
-        return CalendarRow(*about, "designed", "draft", "–", None, "not started yet")
+        return CalendarRow(*about, "draft", "–", None, "not started yet")
     if ended is not None:
         bar = CalendarBar(_place(began, start, end), _place(ended, start, end), _place(ended, start, end))
-        return CalendarRow(*about, "ended", "completed", day(ended), bar, f"from {day(began)} to {day(ended)}")
+        return CalendarRow(*about, "completed", day(ended), bar, f"from {day(began)} to {day(ended)}")
     is_late = expected is not None and expected < now
     until = now if expected is None or is_late else expected
     bar = CalendarBar(*(_place(one, start, end) for one in (began, min(now, end), until)))
     ends = "overdue" if is_late else "not foreseen" if expected is None else f"about {day(expected)}"
-    return CalendarRow(*about, "running", "running", ends, bar, f"since {day(began)}, ends: {ends}")
+    return CalendarRow(*about, "running", ends, bar, f"since {day(began)}, ends: {ends}")
 
 
 def _place(instant: datetime, start: datetime, end: datetime) -> float:

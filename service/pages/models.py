@@ -13,21 +13,23 @@ from tasks.errors import UnknownNameError
 from tasks.models.drift.monitor import DriftThresholds
 from tasks.models.records import ModelKey, ModelType
 from tasks.models.store import ModelStore, list_models
-from tasks.models.store.attention import drift_history, drifting_champions, recent_moves, waiting_versions
+from tasks.models.store.attention import count_moves, drift_history, drifting_champions, recent_moves, waiting_versions
 from tasks.warehouse import Warehouse
 
-LOOK_BACK, MOVES_SHOWN = timedelta(days=30), 50
+LOOK_BACK, SHOWN = timedelta(days=30), 20  # of each list; what is more stands folded, or on each model's page
 CHECKS_SHOWN, CHECKS_LISTED = 120, 15
 SECONDS_A_DAY = 86_400
 
 
 def models_context(warehouse: Warehouse) -> dict[str, Any]:
     """What drifts, what waits, and what moved."""
-    moves = recent_moves(warehouse, datetime.now(UTC) - LOOK_BACK, MOVES_SHOWN)
+    since = datetime.now(UTC) - LOOK_BACK
     return {
         "drifting": drifting_champions(warehouse),
         "look_back": LOOK_BACK.days,
-        "moves": moves,
+        "moves": recent_moves(warehouse, since, SHOWN),
+        "moves_in_all": count_moves(warehouse, since),
+        "shown": SHOWN,
         "waiting": waiting_versions(warehouse),
     }
 

@@ -55,6 +55,13 @@ def recent_moves(warehouse: Warehouse, since: datetime, limit: int) -> list[dict
     return warehouse.rows(done.order_by(table.recorded_at.desc(), table.workspace_id).limit(limit))
 
 
+def count_moves(warehouse: Warehouse, since: datetime) -> int:
+    """How many promotions, rollbacks and withdrawals were done since an instant."""
+    table = ModelDeployment
+    counted = select(func.count().label("n")).where(table.outcome == DONE, table.recorded_at >= since)
+    return int(warehouse.rows(counted)[0]["n"])
+
+
 def drift_history(warehouse: Warehouse, workspace_id: str, model_type: str, limit: int) -> list[dict[str, Any]]:
     """The newest drift checks of a model, whichever version served, the oldest first."""
     table = DriftCheck

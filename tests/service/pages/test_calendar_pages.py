@@ -62,7 +62,7 @@ def test_the_calendar_shows_weeks_and_leads_on(warehouse: Warehouse, pages: Page
     text = browser.get("/calendar").text
     assert text.count('<rect class="bar running"') >= 5
     assert '<rect class="bar ahead"' in text
-    assert "designed" in text
+    assert "not started yet" in text
     assert "overdue" in text
     assert "<script>alert" not in text
     assert 'href="/backlog?id=client-0005"' in text

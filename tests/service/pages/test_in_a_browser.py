@@ -52,6 +52,17 @@ SCREENS = {
     "narrow-light": (360, "light"),
     "narrow-dark": (360, "dark"),
 }
+BROKEN_WORDS = """() => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  const broken = [], range = document.createRange()
+  for (let node = texts.nextNode(); node; node = texts.nextNode())
+    for (const word of node.data.matchAll(/(?<![^\\s(])[a-z]{2,12}(?![^\\s,.;:)])/gi)) {
+      range.setStart(node, word.index)
+      range.setEnd(node, word.index + word[0].length)
+      if (new Set([...range.getClientRects()].map(part => Math.round(part.top))).size > 1) broken.push(word[0])
+    }
+  return broken
+}"""
 RUNS_OF_MARKUP = "window.alert = () => { throw new Error('a text has run as a script') }"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: `apt-get install chromium`")
@@ -96,6 +107,7 @@ def look_at_all(
                 problems += [f"{what} on {name} failed"] if answer is None or answer.status >= 500 else []
                 wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                 problems += [f"{what} on {name} is {wider} pixels wider than the screen"] if wider > 0 else []
+                problems += [f"{what} on {name} breaks the word {word}" for word in page.evaluate(BROKEN_WORDS)]
                 problems += [f"{what} on {name} has {n} headings"] if (n := page.locator("h1").count()) != 1 else []
                 if folder := os.environ.get("RAPTORFLOW_SCREENSHOTS"):
                     page.screenshot(path=str(Path(folder) / f"{about}-{what}-{name}.png"), full_page=True)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import escape
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
+from service.pages import addresses
 from service.pages.files import FILES
+from service.pages.models import LOOK_BACK, SHOWN
+from tasks.models.store.attention import count_moves, drifting_champions, waiting_versions
 from tasks.settings import get_settings
 from tasks.swarm import AgentDebateOrchestrator
 from tasks.transfer.exchange.signing import KEY_FILE
@@ -149,3 +153,12 @@ def test_a_broken_page_says_so_and_shows_no_traceback(
 
 def broken(_: Warehouse) -> None:
     raise ValueError("postgresql://raptor:swordfish@db")
+
+
+def test_models_of_a_large_agency_are_folded_and_none_is_left_out(agency: Agency) -> None:
+    text = agency.browser.get("/models").text
+    drifting, waiting = drifting_champions(agency.warehouse), waiting_versions(agency.warehouse)
+    for row in (*drifting, *waiting):
+        assert escape(addresses.model(row["workspace_id"], row["model_type"])) in text
+    moves = count_moves(agency.warehouse, datetime.now(UTC) - LOOK_BACK)
+    assert f"The newest {SHOWN} of {moves}; each model" in text
