@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
@@ -14,6 +15,7 @@ from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import ExperimentArrival, ExperimentAssignment
 from tests.service.conftest import Served, serve_customers
+from tests.tasks.warehouse.test_pooled_connections import PGBOUNCER, pooled
 
 pytestmark = pytest.mark.postgres
 PATIENCE_SECONDS = 0.7
@@ -103,3 +105,24 @@ def test_a_line_that_is_cut_loses_no_unit_and_counts_none_twice(served_on_loop: 
     stored = warehouse.rows(select(ExperimentAssignment.unit_id, ExperimentAssignment.variant_id))
     assert {row["unit_id"]: row["variant_id"] for row in stored}.items() >= arms.items()
     counted(warehouse)
+
+
+@pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+def test_behind_pgbouncer_arms_are_stored_by_the_loop_too(postgres_warehouse: Warehouse, tmp_path: Path) -> None:
+    folder = tmp_path / "pooler"
+    folder.mkdir()
+    with pooled(postgres_warehouse.url, folder) as url:
+        warehouse = Warehouse(url)
+        for served in serve_customers(warehouse):
+            key = served.key("admin")
+            one = f"/v1/experiments/{served.experiment(key)}/assignments"
+            with ThreadPoolExecutor(8) as pool:
+                bodies = [{"unit_id": f"unit {k % 100}"} for k in range(150)]
+                sent = [pool.submit(served.client.post, one, headers=key, json=body) for body in bodies]
+            answers = [answer.result() for answer in sent]
+            assert {answer.status_code for answer in answers} == {200}
+            assert served.app.state.assignments._on_loop is not None
+            arms = {answer.json()["unit_id"]: answer.json()["variant"] for answer in answers}
+            assert counted(postgres_warehouse) == Counter(arms.values())
+        warehouse.engine.dispose()
+    assert len(arms) == 100
