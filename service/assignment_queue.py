@@ -104,8 +104,7 @@ class AssignmentQueue:
             return known
         answer = asyncio.get_running_loop().create_future()
         arrival = Arrival(caller, workspace_id, experiment_id, unit_id, segment, covariate, context, answer)
-        arms = self._at_once(arrival) or await self._over_loop(arrival)
-        (arm,) = arms or [await self._handed(arrival)]
+        (arm,) = await self._by_loop(arrival) or [await self._handed(arrival)]
         if arm is not None:
             self._known[experiment_id, unit_id] = arm
             if len(self._known) > MOST_REMEMBERED:
@@ -125,12 +124,17 @@ class AssignmentQueue:
         if self._entries:
             await self._write_entries()
 
-    def _at_once(self, arrival: Arrival) -> list[Assignment | None]:
-        """The arm, stored in SQLite; nothing where that would wait."""
+    async def _by_loop(self, arrival: Arrival) -> list[Assignment | None]:
+        """The arm, stored by the event loop itself; nothing where a thread has to do it."""
         experiments = self._experiments
-        if self._handed_over or experiments is None or not self._rooms.warehouse.open().is_sqlite:
+        if experiments is None or not self._is_known(experiments, arrival.experiment_id):
             return []
-        if not self._is_known(experiments, arrival.experiment_id):
+        if self._rooms.warehouse.open().is_sqlite:
+            return self._in_sqlite(experiments, arrival)
+        return await self._in_postgresql(experiments, arrival)
+
+    def _in_sqlite(self, experiments: ExperimentService, arrival: Arrival) -> list[Assignment | None]:
+        if self._handed_over:
             return []
         try:
             if self._writer is None:
@@ -144,12 +148,8 @@ class AssignmentQueue:
         self._note([arrival], arms)
         return arms
 
-    async def _over_loop(self, arrival: Arrival) -> list[Assignment | None]:
-        """The arm, stored in PostgreSQL; nothing where a transaction of several statements is wanted."""
-        experiments = self._experiments
-        if experiments is None or arrival.covariate is not None or self._rooms.warehouse.open().is_sqlite:
-            return []
-        if not self._is_known(experiments, arrival.experiment_id):
+    async def _in_postgresql(self, experiments: ExperimentService, arrival: Arrival) -> list[Assignment | None]:
+        if arrival.covariate is not None:  # it takes a transaction of several statements
             return []
         row = experiments.row_to_store(arrival.experiment_id, arrival.unit_id, arrival.segment, arrival.context)
         if row is None:
