@@ -63,6 +63,8 @@ BROKEN_WORDS = """() => {
     }
   return broken
 }"""
+OVERFLOWING = """() => [...document.querySelectorAll("td, th, dd, li")]
+  .filter(cell => cell.clientHeight && cell.scrollHeight > cell.clientHeight + 4).map(cell => cell.dataset.label || cell.innerText)"""
 RUNS_OF_MARKUP = "window.alert = () => { throw new Error('a text has run as a script') }"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: `apt-get install chromium`")
@@ -107,6 +109,7 @@ def look_at_all(
                 problems += [f"{what} on {name} failed"] if answer is None or answer.status >= 500 else []
                 wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                 problems += [f"{what} on {name} is {wider} pixels wider than the screen"] if wider > 0 else []
+                problems += [f"{what} on {name}: {cell} overlaps what follows" for cell in page.evaluate(OVERFLOWING)]
                 problems += [f"{what} on {name} breaks the word {word}" for word in page.evaluate(BROKEN_WORDS)]
                 problems += [f"{what} on {name} has {n} headings"] if (n := page.locator("h1").count()) != 1 else []
                 if folder := os.environ.get("RAPTORFLOW_SCREENSHOTS"):
