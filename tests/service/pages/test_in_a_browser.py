@@ -64,7 +64,8 @@ BROKEN_WORDS = """() => {
   return broken
 }"""
 OVERFLOWING = """() => [...document.querySelectorAll("td, th, dd, li")]
-  .filter(cell => cell.clientHeight && cell.scrollHeight > cell.clientHeight + 4).map(cell => cell.dataset.label || cell.innerText)"""
+  .filter(cell => cell.clientHeight && cell.scrollHeight > cell.clientHeight + 4)
+  .map(cell => cell.dataset.label || cell.innerText)"""
 RUNS_OF_MARKUP = "window.alert = () => { throw new Error('a text has run as a script') }"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: `apt-get install chromium`")
