@@ -29,10 +29,21 @@ class Broken:
     text: str
 
 
-def without_blank_rows(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """The rows that hold anything in these columns of text: spreadsheets leave blank ones below a table."""
-    filled = (pl.col(name).str.strip_chars() != "" for name in names)
-    return rows.filter(pl.any_horizontal(filled)) if names else rows
+def rows_of_data(rows: pl.DataFrame, names: Sequence[str], header: Sequence[str]) -> pl.DataFrame:
+    """The rows without blank ones, which spreadsheets leave below a table, and without a header that stands again.
+
+    Args:
+        names: of the columns of text, in the file's order.
+        header: the header row's own cells, which stand again where files were put together.
+    """
+    if not names:
+        return rows
+    blank = pl.all_horizontal((pl.col(name).is_null() | (pl.col(name).str.strip_chars() == "")) for name in names)
+    if len(names) < 2 or not (rows[names[0]].str.strip_chars() == header[0].strip()).any():
+        return rows.filter(~blank)
+    cells = zip(names, header, strict=True)
+    again = pl.all_horizontal(pl.col(name).str.strip_chars() == cell.strip() for name, cell in cells)
+    return rows.filter(~blank & ~again.fill_null(value=False))
 
 
 @dataclass(frozen=True, slots=True)

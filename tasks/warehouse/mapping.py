@@ -41,7 +41,7 @@ file already has by name need no entry. For the `metrics:` of experiments, and `
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -223,10 +223,10 @@ class Mapping(BaseModel):
         return list(dict.fromkeys([*named, *self.features, *self.labels, *self.results]))
 
     @property
-    def wanted(self) -> list[str]:
-        """Columns by which the header row is found."""
+    def wanted(self) -> Sequence[str | list[str]]:
+        """Columns by which the header row is found; of a list of names, one is."""
         if self.signature is not None:
-            return [needed for needed in self.signature.needs if isinstance(needed, str)]
+            return self.signature.needs
         return sorted({name for origin in self.columns.values() for name in origin.needed})
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.warehouse import batches
-from tasks.warehouse.batches import ROW, SHOWN, Batch, without_blank_rows
+from tasks.warehouse.batches import ROW, SHOWN, Batch, rows_of_data
 from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.reading.containers import Container, chosen, containers, first_line_not_in
@@ -181,7 +181,7 @@ def _sheet_rows(cells: pl.DataFrame, header: Header) -> Iterator[Batch]:
     below = cells[header.row.end :]
     rows = below.rename(dict(zip(below.columns, header.names, strict=True)))
     rows = rows.with_columns(pl.int_range(1, rows.height + 1, dtype=pl.Int64).alias(ROW))
-    for part in without_blank_rows(rows, header.names).iter_slices(batches.MOST_ROWS):
+    for part in rows_of_data(rows, header.names, header.row.cells).iter_slices(batches.MOST_ROWS):
         if part.height:
             yield Batch(part)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -14,6 +14,7 @@ from tasks.plain_text import ACTING
 FIRST_ROWS = 200
 DELIMITERS = ",;\t|"
 CONTROL = re.compile(f"{ACTING}|\ufeff")
+Needed = str | Sequence[str]  # a name, or several of which one is enough
 VALUE = re.compile(r"^[<>]?[\d.,:%/€$+\-\sTZ]+$|^(true|false|null|nan)$", re.IGNORECASE)
 
 
@@ -102,13 +103,13 @@ class Heads:
 
 
 def find_header(
-    heads: Heads, wanted: Sequence[str], aliases: Mapping[str, str], skip_rows: int, search: bool
+    heads: Heads, wanted: Sequence[Needed], aliases: Mapping[str, str], skip_rows: int, search: bool
 ) -> Header:
     """The header row of delimited text.
 
     Args:
         heads: the beginning of the text.
-        wanted: names the header must hold, as a mapping says them.
+        wanted: names the header must hold, as a mapping says them; of a list of names, one.
         aliases: key of a name in the file → the name a mapping uses.
         skip_rows: lines that stand above it for certain.
         search: whether to look below the first row for one that holds all names wanted.
@@ -118,14 +119,14 @@ def find_header(
     return max(headers, key=lambda header: _rank(header, wanted), default=NO_HEADER)
 
 
-def _rank(header: Header, wanted: Sequence[str]) -> tuple[bool, int, int]:
+def _rank(header: Header, wanted: Sequence[Needed]) -> tuple[bool, int, int]:
     present = {key(name) for name in header.names}
-    return header.complete, sum(key(name) in present for name in wanted), len(header.names)
+    return header.complete, _held(wanted, present), len(header.names)
 
 
 def header_among(
     rows: Sequence[Row],
-    wanted: Sequence[str],
+    wanted: Sequence[Needed],
     aliases: Mapping[str, str],
     skip_rows: int = 0,
     search: bool = False,
@@ -158,9 +159,12 @@ def _candidates(rows: Sequence[Row]) -> list[Row]:
     return [*rows[:FIRST_ROWS], *(row for row in after_gap if row.line >= FIRST_ROWS)]
 
 
-def _coverage(row: Row, wanted: Sequence[str], aliases: Mapping[str, str]) -> int:
-    present = {key(renamed(cell, aliases)) for cell in row.cells if cell.strip()}
-    return sum(key(name) in present for name in wanted)
+def _coverage(row: Row, wanted: Sequence[Needed], aliases: Mapping[str, str]) -> int:
+    return _held(wanted, {key(renamed(cell, aliases)) for cell in row.cells if cell.strip()})
+
+
+def _held(wanted: Sequence[Needed], keys: Set[str]) -> int:
+    return sum(any(key(name) in keys for name in ([one] if isinstance(one, str) else one)) for one in wanted)
 
 
 def renamed(name: str, aliases: Mapping[str, str]) -> str:

@@ -12,11 +12,13 @@ from sqlalchemy import func, select
 
 from tasks.errors import InputError
 from tasks.warehouse import Warehouse
+from tasks.warehouse.batches import rows_of_data
 from tasks.warehouse.ingestion import ingest
 from tasks.warehouse.inspection import inspect_file, matching_preset
 from tasks.warehouse.records import IngestionReport
 from tasks.warehouse.schema import ExperimentArm, IngestionRun, Workspace
 from tests.factories import store, workspace_row
+from tests.generators.workbook import write_workbook
 
 MAPPING = """
 kind: experiments
@@ -302,3 +304,31 @@ def require_refused(warehouse: Warehouse, folder: Path, content: str, mapping: s
     assert expected.replace("{path}", str(folder / "units.csv")) in str(caught.value), str(caught.value)
     for table in (ExperimentArm, IngestionRun):
         assert warehouse.rows(select(func.count().label("n")).select_from(table)) == [{"n": 0}]
+
+
+@pytest.mark.parametrize("above", [[], ["Report: A/B", "made on 2026-05-03", ""]])
+@pytest.mark.parametrize("ending", [".csv", ".xlsx"])
+def test_lines_above_a_table_and_a_header_that_stands_again_are_no_rows(
+    acme: Warehouse, tmp_path: Path, above: list[str], ending: str
+) -> None:
+    header = ["user_id", "variation", "first_exposure", "converted"]
+    arm = {f"u{k}": ["control", "new"][k % 2] for k in range(12)}
+    rows = [[unit, arm[unit], "2026-05-01T08:00:00Z", str(int(unit in ("u1", "u3", "u4")))] for unit in arm]
+    table = [*([line] for line in above), header, *rows[:7], header, *rows[7:]]
+    path = tmp_path / f"units{ending}"
+    if ending == ".csv":
+        path.write_text("\n".join(",".join(line) for line in table))
+    else:
+        write_workbook(path, {"Units": table})
+    report = ingest(
+        "experiments", [path], preset="growthbook-units", workspace="acme", experiment="hero", warehouse=acme
+    )
+    assert counts(report) == (12, 12, 0, 0)
+    assert [(row["variant_name"], row["n"], row["sum"]) for row in arms(acme)] == [("control", 6, 1.0), ("new", 6, 2.0)]
+
+
+def test_a_table_of_one_column_may_hold_its_own_name() -> None:
+    rows = pl.DataFrame({"title": ["title", " ", "Title", "x"]})
+    assert rows_of_data(rows, ["title"], ["title"])["title"].to_list() == ["title", "Title", "x"]
+    two = rows.with_columns(body=pl.Series(["body", "", "body", None]))
+    assert rows_of_data(two, ["title", "body"], ["title", "body"])["title"].to_list() == ["Title", "x"]
