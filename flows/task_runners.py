@@ -71,7 +71,7 @@ def local_cluster() -> Iterator[str]:
 
     from_one = {"distributed.worker.multiprocessing-method": "forkserver"}
     with dask.config.set(from_one):
-        get_mp_context().set_forkserver_preload(IMPORTED_ONCE)
+        get_mp_context().set_forkserver_preload(IMPORTED_ONCE)  # type: ignore[no-untyped-call]
         # Prefect's threads outlast what they did, so that a worker is ended by force: no news for who ran it.
         quiet = logging.ERROR
         with LocalCluster(threads_per_worker=1, dashboard_address=None, silence_logs=quiet) as cluster:  # type: ignore[no-untyped-call]
