@@ -13,6 +13,7 @@ import polars as pl
 from tasks.errors import InputError
 from tasks.warehouse.batches import ROW, Batch
 from tasks.warehouse.checking import DAY_ONLY, check
+from tasks.warehouse.coercion import NO_ZONE
 from tasks.warehouse.contract import Contract, contract_of
 from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.experiment_design import contract_for, design_of, settled, with_metrics
@@ -238,7 +239,7 @@ def _seen(
         columns=len(columns),
         preset=preset,
         why=_why(preset, fits),
-        zone=_zone(contract, mapping, bound, timezone),
+        zone=_zone(contract, mapping, bound, timezone, any(NO_ZONE in problem for problem in problems)),
         rows=read,
         uses=list(_uses(contract, bound, columns)),
         left_out=left_out,
@@ -341,7 +342,7 @@ def _why(preset: str | None, fits: Sequence[Fit]) -> list[str]:
     return [f"{one.preset.name}: {one.difference}" for one in nearest(fits)]
 
 
-def _zone(contract: Contract, mapping: Mapping, bound: Mapping, timezone: str | None) -> str:
+def _zone(contract: Contract, mapping: Mapping, bound: Mapping, timezone: str | None, is_asked: bool) -> str:
     """By which clock the instants that matter for a kind are written."""
     name = next((one for one in INSTANTS if one in contract.columns), INSTANTS[0])
     origin = bound.columns.get(name)
@@ -360,7 +361,7 @@ def _zone(contract: Contract, mapping: Mapping, bound: Mapping, timezone: str | 
         return f"times are written by the clock of {whose}"
     if clock.timezone is not None:
         return f"times are written by the clock of {clock.timezone}"
-    return "times name their zone themselves"
+    return "times name no zone, and nothing says which" if is_asked else "times name their zone themselves"
 
 
 def _uses(contract: Contract, bound: Mapping, columns: Sequence[str]) -> Iterator[ColumnUse]:

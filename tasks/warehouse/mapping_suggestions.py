@@ -15,6 +15,7 @@ from itertools import product
 
 import polars as pl
 
+from tasks.content.media import MEDIA_TYPES, normal_media_type
 from tasks.warehouse.batches import ROW
 from tasks.warehouse.contract import COUNT, INSTANT, NUMBER, Column, Contract
 from tasks.warehouse.mapping import Mapping
@@ -185,10 +186,15 @@ def _moments(values: pl.Series, written: str) -> pl.Series:
 
 
 def _by_values(texts: pl.DataFrame) -> Iterator[tuple[str, Suggestion]]:
-    """A column that names each row, and the one with the longest texts."""
+    """A column that names each row, one of kinds of media alone, and the one with the longest texts."""
     for name in texts.columns:
         if _names_an_id(name) and texts[name].null_count() == 0 and texts[name].is_unique().all():
             yield "content_id", Suggestion((name,), "each row has its own")
+            break
+    for name in texts.columns:
+        values = texts.select(normal_media_type(pl.col(name).drop_nulls().unique())).to_series()
+        if len(values) > 1 and values.is_in(list(MEDIA_TYPES)).all():
+            yield "media_type", Suggestion((name,), "its values are kinds of media")
             break
     of_words = [name for name in texts.columns if texts[name].drop_nulls().str.contains(r"\S\s+\S").all()]
     lengths = {name: float(texts[name].str.len_chars().drop_nulls().to_numpy().mean()) for name in of_words}

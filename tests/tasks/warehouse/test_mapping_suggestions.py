@@ -212,3 +212,18 @@ def test_a_preset_that_fits_and_reads_nothing_leads_to_a_mapping_of_ones_own(tmp
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(BadFileError, match=r"nowhere\.csv: no such file"):
         inspect_file(tmp_path / "nowhere.csv")
+
+
+def test_a_column_of_kinds_of_media_is_suggested_and_a_zone_that_is_missing_is_not_said_to_be_there(
+    tmp_path: Path,
+) -> None:
+    kinds = ("Photo", "video", "STATUS", "link")
+    path = table(
+        tmp_path / "posts.csv",
+        "content_id,published_at,title,how,reactions",
+        lambda i: f"p{i},{moment(i):%Y-%m-%d %H:%M:%S},A title {i},{kinds[i % 4]},{i}",
+    )
+    seen = inspect_file(path, "content")
+    assert seen.suggestions["media_type"] == Suggestion(("how",), "its values are kinds of media")
+    assert seen.zone == "times name no zone, and nothing says which"
+    assert inspect_file(path, "content", timezone="Europe/Berlin").zone.endswith("Europe/Berlin")
