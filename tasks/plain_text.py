@@ -21,6 +21,10 @@ BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u206
 ACTING = "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 SPACE = frozenset({"Zs", "Zl", "Zp"})
 CONTROLS = frozenset({"Cc", "Cs"})
+# An escape code as a whole: colors and moves of the cursor, and what sets a title or a link, which ends with a bell.
+ESCAPE_CODE = re.compile(
+    "(?:\x1b\\[|\x9b)[0-?]{0,64}[ -/]{0,8}[@-~]|(?:\x1b\\]|\x9d)[^\x07\x1b\x9c]{0,2048}(?:\x07|\x1b\\\\|\x9c)"
+)
 TAGS = range(0xE0000, 0xE1000)  # letters that nobody sees, and language models read
 DIGEST = 16
 
@@ -33,7 +37,7 @@ class Markdown(str):
 
 def visible(value: object) -> str:
     """On one line, without what acts instead of being seen: control characters, escape codes, reading directions."""
-    return " ".join("".join(map(_seen, str(value))).split())
+    return " ".join("".join(map(_seen, ESCAPE_CODE.sub("", str(value)))).split())
 
 
 def markdown(value: object) -> Markdown:

@@ -78,10 +78,9 @@ def keys_of(word: str) -> tuple[str, ...]:
 def _groups_of(word: str) -> tuple[str, ...]:
     """Groups a stem stands in; one that is in none stands where what it begins with does, as `swipeable` does."""
     known = _groups()
-    for length in range(len(word), max(LEAST_BEGINNING, len(word) - MOST_ENDING) - 1, -1):
-        if groups := known.get(word[:length]):
-            return groups
-    return ()
+    beginnings = range(len(word) - 1, max(LEAST_BEGINNING, len(word) - MOST_ENDING) - 1, -1)
+    written = (word, *(word[:length] for length in beginnings))
+    return next((known[one] for one in written if one in known), ())
 
 
 def keys_in(words: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Words of marketing that mean much the same, a line a group: who asks about clips finds what was learned of videos.
+"""Words of marketing and of everyday trades that mean much the same, a line a group: who asks about clips finds videos.
 
 A word may stand in several groups. Words are compared by their stems, so one form is enough. Names of media in other
 languages come from the list that ingestion reads exports by.
@@ -284,7 +284,86 @@ health wellness wellbeing healthy
 coffee espresso latte
 bread bakery loaf bake pastry
 fashion clothes clothing dress apparel outfit
-travel trip vacation journey holiday tourism
+travel trip vacation journey holiday tourism tourist traveler
+software program application tool code developer programmer engineer
+screen display monitor window
+dark black night
+restaurant bistro cafe diner eatery pub bar kitchen
+guest diner visitor patron
+menu card dish meal course plate
+waiter waitress server staff
+tip gratuity
+drink beverage wine beer
+vegetable produce greens fruit
+organic bio ecological pesticide
+farm farmer field harvest
+hotel hostel inn lodging room
+booking reservation reserve appointment book
+flight plane airline airport passenger
+bus coach tram train subway transit commute
+car vehicle motorist driver automobile garage workshop
+bike bicycle cycle ebike
+rent lend borrow hire lease loan
+repair fix mend broken maintenance
+seat chair place
+ticket entry entrance admission
+museum gallery exhibition exhibit
+concert orchestra symphony opera musician
+theater theatre play stage performance curtain
+festival openair fair
+club team association society
+football soccer match game league
+jersey shirt kit
+youth junior youngster kid
+betting gambling bookmaker
+sponsor sponsoring patron
+donor donation contributor contribution giving
+appeal plea fundraising
+cost overhead expense administration
+wage salary pay
+doctor physician practice clinic surgery
+patient sick ill
+hospital ward admission
+remote online internet telehealth video distance
+medicine drug tablet pill pharmacy
+dentist dental tooth teeth
+vet veterinarian veterinary
+school class lesson classroom
+pupil student learner graduate alumni
+teacher tutor instructor
+parent mother father guardian
+uniform dress clothes
+university college course degree
+flat apartment home house property
+tenant renter landlord
+broker agent middleman realtor agency
+neighbor street door
+electricity energy power consumption
+bill invoice account
+lawyer attorney solicitor counsel
+consultation meeting appointment session
+law legal court
+bank account branch teller
+insurance policy cover claim quote
+tax levy duty
+city municipality council town
+citizen resident inhabitant
+newspaper paper press journal
+paywall subscription limit
+courier carrier parcel delivery
+recipient addressee
+bread loaf roll
+waste garbage throw discard leftover
+hairdresser stylist barber salon haircut
+zoo animal enclosure
+feed feeding food nutrition
+library reading book
+move relocate relocation
+postpone delay reschedule
+certificate certification label seal
+license source opensource
+wait queue line
+half fifty
 """
 
 

@@ -11,7 +11,7 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ LONGEST_COMPLAINT = 300
 MOST_TOKENS = 10**9  # of one call; more is no count of tokens
 LONGEST_COUNT = 18
 NO_COMPLETION = "what came back is no chat completion"
+BESIDE_A_CALL = "Arguments of a function:"  # no words that an answer is called by
 TEXT_PARTS = (None, "text", "output_text")
 CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length")
 FILTERED = ("content_filter", "safety", "prohibited_content")
@@ -69,11 +70,12 @@ def read_completion(body: bytes) -> Completion:
     Raises:
         NoCompletionError: if there is none.
     """
-    body_value = _joined(_events(body)) if _is_stream(body) else parsed(body)
+    is_stream = _is_stream(body)
+    body_value = _joined(_events(body)) if is_stream else parsed(body)
     if not isinstance(body_value, dict):
         raise NoCompletionError(NO_COMPLETION)
     choices = body_value.get("choices")
-    if body_value.get("error") and not choices:
+    if body_value.get("error") and (is_stream or not choices):  # a stream's comes after what is not whole
         raise NoCompletionError(complaint_in(body_value), _status_in(body_value), is_error=True)
     if "choices" not in body_value:
         complaint = next((body_value[key] for key in ("message", "detail") if isinstance(body_value.get(key), str)), "")
@@ -116,7 +118,7 @@ def complaint_of(body: bytes) -> str:
 
 def _completion(choice: dict[str, Any], message: dict[str, Any], usage: Any) -> Completion:
     usage = usage if isinstance(usage, dict) else {}
-    whole = text_of(message.get("content")) or _text_of_call(message)
+    whole = _with_call(text_of(message.get("content")), _text_of_call(message))
     text = without_reasoning(whole)
     finish = choice.get("finish_reason")
     finish = storable(finish.strip().lower()[:40]) if isinstance(finish, str) and finish.strip() else None
@@ -146,6 +148,13 @@ def text_of(content: Any) -> str:
     if isinstance(content, dict):
         return _text_of_part(content) or _dumped(content)
     return ""
+
+
+def _with_call(text: str, call: str) -> str:
+    """What a message says, or calls a function with; both where they are two answers, so that it is asked which."""
+    if not call or ("{" in text and parsed(text.encode("utf-8", "replace")) == parsed(call.encode("utf-8", "replace"))):
+        return text
+    return f"{text}\n\n{BESIDE_A_CALL}\n{call}" if "{" in text else text or call
 
 
 def _text_of_call(message: dict[str, Any]) -> str:
@@ -244,6 +253,7 @@ def _joined(events: Iterable[Any]) -> dict[str, Any]:
     text, refusal, reasoned = [], [], False
     completion: dict[str, Any] = {}
     choice: dict[str, Any] = {}
+    calls: dict[Any, list[str]] = {}
     for event in events:
         if not isinstance(event, dict):
             continue
@@ -254,10 +264,23 @@ def _joined(events: Iterable[Any]) -> dict[str, Any]:
             completion["choices"] = [choice]
             choice |= {key: one[key] for key in ("finish_reason", "error") if one.get(key)}
             piece = one.get("delta") or one.get("message")
-            piece = piece if isinstance(piece, dict) else {}
+            piece = piece if isinstance(piece, dict) else {"content": one.get("text")}
             text.append(text_of(piece.get("content")))
             refusal.append(_words(piece.get("refusal")))
             reasoned = reasoned or any(piece.get(name) for name in ("reasoning_content", "reasoning", "thinking"))
-    message = {"content": "".join(text), "refusal": " ".join(filter(None, refusal)), "reasoning": reasoned}
-    choice["message"] = message
+            _add_calls(calls, piece)
+    message: dict[str, Any] = {"content": "".join(text), "refusal": " ".join(filter(None, refusal))}
+    called = [{"function": {"arguments": "".join(pieces)}} for pieces in calls.values()]
+    choice["message"] = message | {"reasoning": reasoned, "tool_calls": called}
     return completion
+
+
+def _add_calls(calls: dict[Any, list[str]], piece: Mapping[str, Any]) -> None:
+    """Put a piece of a call's arguments to those before it, by the call's place."""
+    functions = [
+        (str(one.get("index")), one.get("function")) for one in _list(piece.get("tool_calls")) if isinstance(one, dict)
+    ]
+    for place, function in (*functions, ("only", piece.get("function_call"))):
+        if isinstance(function, dict):
+            arguments = function.get("arguments")
+            calls.setdefault(place, []).append(arguments if isinstance(arguments, str) else "")

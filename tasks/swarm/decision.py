@@ -52,7 +52,8 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
     option, extra = _panel_choice(settled, best) if brief.engine == "evidence_panel" else _voted(settled, turns, count)
     confidence, basis = _confidence(settled, option, pooled, count)
     status, reason = _status(settled, turns, option, confidence, basis, pooled, count)
-    experiment = None if status == "decided" else settling_experiment(settled, pooled)
+    shares = count.shares if brief.engine == "llm" else {}
+    experiment = None if status == "decided" else settling_experiment(settled, pooled, shares)
     if status in OPEN and experiment is not None:
         reason = f"{reason}; {in_words(experiment)}"
     return {
@@ -78,7 +79,7 @@ def decide(brief: Brief, turns: Turns) -> dict[str, Any]:
         "baseline": best
         and {"engine": "evidence_panel", "option": best.option, "confidence": _probability(settled, best)},
         "changes": [change.model_dump(mode="json") for change in changes(settled, turns)],
-        "dissent": [ballot.agent for ballot in cast if ballot.option not in (None, option)],
+        "dissent": [ballot.agent for ballot in cast if option and ballot.option not in (None, option)],
         "flags": sorted(
             {flag for turn in turns.values() for flag in turn.flags} | {*extra, *_warnings(settled, turns)}
         ),
@@ -239,14 +240,18 @@ def _how_clear(option: str | None, clarity: float | None, standing: str) -> tupl
 
 def _worth_of_each(brief: Brief, pooled: Sequence[Standing]) -> str:
     """What each option is expected to bring against today, and how likely it is the best, the best first."""
+    options = {one.id: one for one in brief.options}
     ranked = sorted(pooled, key=lambda one: (-one.mean, one.option))
     is_judged = brief.learned is not None and not brief.learned.experiments
-    shown = (
-        f"{label_of(brief.options, one.option)}: {'' if is_judged else expected(one) + ', '}"
-        + (f"{one.probability_best:.0%} best" if brief.options_exclude else f"{one.probability_better:.0%} better")
-        for one in ranked
-    )
-    return "; ".join(shown)
+    return "; ".join(_worth(brief, options[one.option], one, is_judged=is_judged) for one in ranked)
+
+
+def _worth(brief: Brief, option: Option, standing: Standing, *, is_judged: bool) -> str:
+    """One option's; of changing nothing, which brings nothing, only how likely it is the best."""
+    is_compared = not brief.options_exclude and not option.is_status_quo
+    likely = f"{standing.probability_better:.0%} better than today" if is_compared else ""
+    brings = "" if is_judged or option.is_status_quo else f"{expected(standing)}, "
+    return f"{option.label.rstrip('.')}: {brings}{likely or f'{standing.probability_best:.0%} best'}"
 
 
 def _raw(brief: Brief, option: str | None, pooled: list[Standing], count: Count) -> float | None:

@@ -146,6 +146,27 @@ def _azure(address: SplitResult, path: str, model: str, api_version: str | None)
     return address._replace(path=path, query=urlencode(query)).geturl()
 
 
+class _Unpacker:
+    """What is packed in one part or in several, one behind the other, as gzip allows.
+
+    Args:
+        kind: zlib's number for it.
+    """
+
+    def __init__(self, kind: int) -> None:
+        self._kind, self._part = kind, zlib.decompressobj(kind)
+
+    def unpacked(self, chunk: bytes, most: int) -> bytes:
+        """At most so many bytes of what a chunk holds."""
+        body = b""
+        while chunk and len(body) < most:
+            if self._part.eof:
+                self._part = zlib.decompressobj(self._kind)
+            body += self._part.decompress(chunk, most - len(body))
+            chunk = self._part.unused_data
+        return body
+
+
 async def _bounded(response: httpx.Response) -> bytes:
     """The body, unpacked, of at most 4 MB."""
     packed = response.headers.get("content-encoding", "").strip().lower()
@@ -153,11 +174,11 @@ async def _bounded(response: httpx.Response) -> bytes:
         raise TransitError(
             f"{shown(str(response.url))} packs its reply as {storable(packed)[:40]!r}, which was not asked for"
         )
-    unpack = zlib.decompressobj(PACKED[packed]) if packed in PACKED else None
+    unpack = _Unpacker(PACKED[packed]) if packed in PACKED else None
     body = bytearray()
     async for chunk in response.aiter_raw():
         try:
-            body += unpack.decompress(chunk, MOST_BYTES + 1 - len(body)) if unpack else chunk
+            body += unpack.unpacked(chunk, MOST_BYTES + 1 - len(body)) if unpack else chunk
         except zlib.error:
             raise TransitError(f"{shown(str(response.url))} packs its reply wrongly") from None
         if len(body) > MOST_BYTES:

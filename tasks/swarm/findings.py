@@ -65,6 +65,7 @@ def _patterns(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
             tags=tags_of(selector["feature"] for selector in rule),
             age_days=_age(row["last_seen"], now),
             share=row["details"].get("share_of_posts"),
+            is_calibrated=row["details"].get("effect") is not None,
         )
 
 

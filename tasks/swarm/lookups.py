@@ -88,7 +88,8 @@ def prediction(options: Sequence[Option], ranked: Sequence[Standing], right: flo
     """
     labels = {option.id: option.label for option in options}
     expected = [
-        {"option": one.option, "label": labels[one.option], "best": f"{one.probability_best:.0%}"}
+        {"option": one.option, "label": labels[one.option]}
+        | ({"best": f"{one.probability_best:.0%}"} if len(options) > 1 else {})  # a draft alone is always the best
         | {"expected": f"{math.expm1(one.mean):+.0%}", "interval_90": _interval(one)}
         for one in sorted(ranked, key=_worth, reverse=True)
     ]

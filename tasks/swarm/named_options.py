@@ -14,6 +14,11 @@ from typing import Any
 
 _CALLED = re.compile(r"(?:option|choice|answer|variante?|antwort|opción|选项|選項|方案|選択肢)\s*(?=\S)")
 
+# Signs before a name that may deny it, and a question about it.
+_DENIED = re.compile(
+    r"^[^\w]{0,20}[!\u00ac\u2260~\u223c\u2212\u2013-\u2715-\u2718\u274c\u274e\U0001f6ab\u00d7-]|\?\W{0,20}$"
+)
+
 
 def the_one_named(value: Any, names: Sequence[str], labels: Sequence[str] = ()) -> str | None:
     """The only name that a value can mean; None where that is none, or several.
@@ -30,6 +35,8 @@ def the_one_named(value: Any, names: Sequence[str], labels: Sequence[str] = ()) 
         return None
     if value in names:
         return value
+    if _DENIED.search(unicodedata.normalize("NFKC", value)):
+        return None
     written = {plain(value), _CALLED.sub("", plain(value), count=1)} - {""}
     known = [_spellings(name, label) for name, label in zip(names, labels or names, strict=True)]
     meant = [name for name, spelled in zip(names, known, strict=True) if written & spelled]

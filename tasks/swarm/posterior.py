@@ -1,11 +1,11 @@
 """What the evidence says about the options: one pooled posterior over unique evidence.
 
 Each subject (the same conditions, or the same terms) has an unknown effect with prior N(0, prior_sd²) on the log scale,
-prior_sd being learned from the findings themselves. Evidence is normal around it, an association with a larger variance
-than an experiment. What an option is worth is counted against what is done today: a subject that `share` of today's
-content has already is worth (1 − share) of its effect to who does it always, and −share of it to who avoids it. P(best)
-integrates over all of them jointly, so that what two options share cannot set them apart, and experts who cite one
-experiment do not make it two.
+prior_sd being learned from the findings themselves, unless experiments on other conditions have said already what an
+association is worth. Evidence is normal around it, an association with a larger variance than an experiment. What an
+option is worth is counted against what is done today: a subject that `share` of today's content has already is worth
+(1 − share) of its effect to who does it always, and −share of it to who avoids it. P(best) integrates over all of them
+jointly, so that what two options share cannot set them apart, and experts who cite one experiment do not make it two.
 """
 
 from __future__ import annotations
@@ -172,8 +172,12 @@ def _own_variance(option: Option, evidence: Sequence[EvidenceRef], prior_sd: flo
 
 
 def effects_of(by_subject: Sequence[Sequence[EvidenceRef]], prior_sd: float) -> tuple[Array, Array]:
-    """Posterior means and variances of the subjects' effects."""
-    precision = np.array([prior_sd**-2 + sum(1.0 / variance(item) for item in items) for items in by_subject])
+    """Posterior means and variances of the subjects' effects.
+
+    A calibrated effect is a posterior itself: to shrink it again would make +35 % of it +5 %.
+    """
+    usual = np.array([0.0 if any(item.is_calibrated for item in items) else prior_sd**-2 for items in by_subject])
+    precision = usual + np.array([sum(1.0 / variance(item) for item in items) for items in by_subject])
     pull = np.array([sum(item.effect / variance(item) for item in items) for items in by_subject])
     return pull / precision, 1.0 / precision
 

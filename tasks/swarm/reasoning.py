@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import re
 
-_NAMES = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis)"
+_NAMES = (
+    r"(?:\w{1,20}[:_-])?"
+    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis|deliberation|monologue|cot)"
+)
 # The tags of the families in use, and those of two that write them otherwise.
 _TAG = re.compile(
-    rf"<(?P<close>/)?{_NAMES}(?:\s[^<>]{{0,80}})?>|(?P<open_other>\[THINK\]|◁think▷)|(?P<close_other>\[/THINK\]|◁/think▷)",
+    rf"<(?P<close>/)?{_NAMES}(?:\s[^<>]{{0,80}})?>"
+    r"|(?P<open_other>\[THINK\]|◁think▷|<\|(?:begin_of_)?(?:thought|thinking|think)\|>)"
+    r"|(?P<close_other>\[/THINK\]|◁/think▷|<\|(?:end_of_|/)(?:thought|thinking|think)\|>)",
     re.IGNORECASE,
 )
 # Channels: the answer is what the last channel `final` holds.
 _FINAL = re.compile(r"<\|channel\|>\s*final[^<]{0,80}<\|message\|>")
 MOST_DIGITS = 18
 _CHANNEL = "<|channel|>"
+_CHANNEL_ENDS = re.compile(r"<\|(?:end|return|start)\|>")
 
 
 def without_reasoning(text: str) -> str:
@@ -28,7 +34,8 @@ def without_reasoning(text: str) -> str:
         return text
     if _CHANNEL in text:
         finals = list(_FINAL.finditer(text))
-        return re.split(r"<\|(?:end|return|start|channel)\|>", text[finals[-1].end() :])[0] if finals else ""
+        last = text[finals[-1].end() :] if finals else ""
+        return "" if _CHANNEL in last else _CHANNEL_ENDS.split(last)[0]  # who thinks on may think otherwise
     kept: list[str] = []
     depth, start = 0, 0
     for tag in _TAG.finditer(text):

@@ -76,6 +76,8 @@ class EvidenceRef(Record):
         tags: skills that earn it.
         age_days: days between its observation and the debate.
         share: how much of today's content meets the conditions, 0 to 1; None where it is not known.
+        is_calibrated: whether `effect` is what experiments on other conditions make of an association, so that what is
+            usual among effects is in it already.
     """
 
     id: str
@@ -90,6 +92,7 @@ class EvidenceRef(Record):
     tags: tuple[str, ...] = ()
     age_days: float = Field(default=0.0, ge=0)
     share: float | None = Field(default=None, ge=0, le=1)
+    is_calibrated: bool = False
 
 
 class Recollection(Record):

@@ -23,7 +23,8 @@ LONGEST_QUOTE = 600
 FIRST_TAKER = "takes_first_option:"
 MODERATOR = ("moderate", "moderate_reversed")
 PRICES = "RAPTORFLOW_LLM_PROMPT_PRICE and RAPTORFLOW_LLM_COMPLETION_PRICE"
-NOT_MEASURED = "Whether dividing helps language models at the same cost was not measured; the panel it does not help."
+SKILLS_NOT_MEASURED = "Whether experts of several skills decide better than one who is asked as often was not measured."
+NOT_MEASURED = "Whether dividing helps language models at the same cost was not measured; it does not help the panel."
 
 
 def story(result: Result) -> str:
@@ -128,6 +129,8 @@ class Story:
         baseline = result["baseline"]
         if baseline and result["llm_used"]:
             yield f"The evidence panel alone chooses {self._plain(baseline['option'])} ({baseline['confidence']:.0%})."
+        if result["llm_used"] and result["option"]:
+            yield SKILLS_NOT_MEASURED
 
     def _merged(self) -> Iterator[str]:
         """What was put together of the options, and how everybody then voted."""
@@ -153,8 +156,8 @@ class Story:
     def _vote(self) -> str:
         count = self.result["count"]
         shares = " · ".join(f"{self._plain(option)} {share:.0%}" for option, share in count["shares"].items())
-        notes = self._plain("; ".join(count["notes"]))
-        return f"Vote ({count['method']}): {shares or 'no valid vote'} — {count['outcome'].replace('_', ' ')}. {notes}"
+        notes = "".join(f"; {self._plain(note)}" for note in count["notes"])
+        return f"Vote ({count['method']}): {shares or 'no valid vote'} — {count['outcome'].replace('_', ' ')}{notes}."
 
     def _order(self) -> Iterator[str]:
         """Who has chosen by the order of the options."""
@@ -176,7 +179,7 @@ class Story:
         if design is None:
             return
         yield "## The experiment that would settle it"
-        arms = "; ".join(f"{one['name']}: {self._plain(one['description'])}" for one in design["variants"])
+        arms = "; ".join(f"{one['name']}: {self._plain(one['description']).rstrip('.')}" for one in design["variants"])
         yield (
             f"{arms}. About {design['units_per_arm']:,} exposures an arm would see a difference of "
             f"{design['effect']:.0%} (assumed: a base rate of {design['base_rate']:.0%}; power .8). Create it:"
@@ -274,12 +277,13 @@ class Story:
         rounds = f"{result['rounds_run']} round{'s' if result['rounds_run'] != 1 else ''}"
         ended = f"{rounds}, ended by {result['stop_reason'].replace('_', ' ')}"
         yield "## Price"
-        calls = f"{usage['calls']} calls{blind} · {tokens:,} tokens, {self._cost(usage)}"
+        calls = f"{usage['calls']} call{'s' * (usage['calls'] != 1)}{blind} · {tokens:,} tokens, {self._cost(usage)}"
         yield f"{ended} · {calls} · {self.name(result['debate_id'])}"
 
     def _cost(self, usage: Mapping[str, Any]) -> str:
         """What the endpoint was paid, in the currency of the settings' prices."""
-        if not usage["calls"]:
+        tokens = usage["prompt_tokens"] + usage["completion_tokens"]
+        if not usage["calls"] or not (tokens or usage["unmeasured_calls"]):  # calls that got no reply are not paid
             return "no cost"
         if usage["cost"] is None:
             is_blind = usage["unmeasured_calls"] == usage["calls"]

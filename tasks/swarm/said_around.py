@@ -43,7 +43,7 @@ _COURTESIES = re.compile(
 )
 _SAYS_OTHERWISE = re.compile(
     r"\b(?:if|examples?|e\.g|instance|format|template|schema|sample|drafts?|alternative(?:ly)?|would|could|might|"
-    r"earlier|others?|another|wrong|not|than)\b|<!--|~~|^\s*>",
+    r"earlier|others?|another|wrong|not|than)\b|<!--|~~|^[ \t]*>",
     re.I | re.M,
 )
 _CLAUSES = re.compile(r"[.!?;\n。！？；]+")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.plain_text import slug
@@ -18,15 +18,19 @@ LONGEST_NAME = 48
 LONGEST_DESCRIPTION = 200
 
 
-def settling_experiment(brief: Brief, ranked: Sequence[Standing]) -> dict[str, Any] | None:
-    """An experiment between the two options that are worth most, or between the first two; None with fewer.
+def settling_experiment(brief: Brief, ranked: Sequence[Standing], shares: Mapping[str, float]) -> dict[str, Any] | None:
+    """An experiment between the two options that most was voted for or, as voted, are worth most; None with fewer.
+
+    Args:
+        ranked: what the options are worth; empty where nothing is known of them.
+        shares: of the vote, by option; empty where none was taken.
 
     Returns:
         `name`, `hypothesis`, `variants` (`name`, `option`, `description`; the control first), `metric`, `base_rate`
         (an assumption), `effect` (relative, that it would see with a power of .8), `units_per_arm`, and `command`, to
         which the workspace is added where the debate had none.
     """
-    pair = _pair(brief, ranked)
+    pair = _pair(brief, ranked, shares)
     if pair is None:
         return None
     better, control = pair
@@ -35,7 +39,7 @@ def settling_experiment(brief: Brief, ranked: Sequence[Standing]) -> dict[str, A
     units = math.ceil(variance * ((Z_LEVEL + Z_POWER) / math.log1p(effect)) ** 2)
     design: dict[str, Any] = {
         "name": _name(brief.problem),
-        "hypothesis": f"'{_short(better.label)}' does better than '{_short(control.label)}'",
+        "hypothesis": f'"{_short(better.label)}" does better than "{_short(control.label)}"',
         "variants": [
             {"name": "control", "option": control.id, "description": control.label},
             {"name": "treatment", "option": better.id, "description": better.label},
@@ -56,16 +60,27 @@ def in_words(design: dict[str, Any]) -> str:
     )
 
 
-def _pair(brief: Brief, ranked: Sequence[Standing]) -> tuple[Option, Option] | None:
-    """The option worth most and what it is tried against: changing nothing where that is an option, else the next."""
-    options = {option.id: option for option in brief.options}
-    if len(options) < 2:
+def _pair(brief: Brief, ranked: Sequence[Standing], shares: Mapping[str, float]) -> tuple[Option, Option] | None:
+    """The option ahead and what it is tried against: what findings prefer to it, else the next one.
+
+    Where no vote was taken it is changing nothing, if that is an option.
+    """
+    if len(brief.options) < 2:
         return None
-    best = sorted(ranked, key=lambda one: (-round(one.mean, 12), options[one.option].label))
-    ordered = [options[one.option] for one in best] or list(brief.options)
-    quo = next((option for option in ordered if option.is_status_quo), None)
-    better = next(option for option in ordered if option is not quo)
-    return better, quo or next(option for option in ordered if option is not better)
+    worth = {one.option: round(one.mean, 12) for one in ranked}
+    ahead = list(brief.options)
+    if worth or shares:
+        ahead.sort(key=lambda one: (-shares.get(one.id, 0.0), -worth.get(one.id, 0.0), one.label))
+    first, second = ahead[:2]
+    if shares:
+        preferred = max(ahead, key=lambda one: worth.get(one.id, 0.0))
+        is_divided = shares.get(first.id, 0.0) == shares.get(second.id, 0.0)
+        if not is_divided and worth.get(preferred.id, 0.0) > worth.get(first.id, 0.0):
+            second = preferred
+        return (second, first) if first.is_status_quo else (first, second)
+    quo = next((option for option in ahead if option.is_status_quo), None)
+    better = next(option for option in ahead if option is not quo)
+    return better, quo or next(option for option in ahead if option is not better)
 
 
 def _effect(brief: Brief, ranked: Sequence[Standing], pair: tuple[Option, Option]) -> float:

@@ -3,7 +3,9 @@
 A level claims a share of right answers: 48 % a beginner, 56, 68, 76, 80 % a master (`performance`). It moves to the
 next one where an interval for the true share, valid after every grade at once (95 %), lies wholly on that one's side of
 the middle between the two. An interval that holds one half says nothing of the agent: grades like a coin's move
-nothing. A second step away from what was declared must hold even if a fifth of the grades were false.
+nothing. A second step away from what was declared must hold even if a fifth of the grades were false, and comes after
+forty at the earliest: among fewer, chance puts more than a fifth together (one of 1,500 agents moved by two at its 24th
+grade). Later moves are as many with forty as without.
 
 The interval is the one of the beta mixture: a share p is left out once B(1 + s, 1 + n - s) / (p^s (1 - p)^(n - s)), a
 martingale under p for grades anywhere in 0 to 1 in sum s, reaches 20 (Robbins 1970; Ville's inequality).
@@ -24,6 +26,7 @@ from tasks.swarm.skills import ExpertiseLevel
 ALPHA = 0.05
 COIN = 0.5
 FALSE_GRADES = 0.2  # share of grades that may be false where a level has moved already
+FEWEST_FOR_A_SECOND_STEP = 40  # grades
 LEVELS = tuple(ExpertiseLevel)
 HALVINGS = 50
 
@@ -94,6 +97,8 @@ def _step(declared: int, place: int, right: float, graded: int) -> int:
             continue
         middle = (claimed(LEVELS[place]) + claimed(LEVELS[place + step])) / 2.0
         if abs(place + step - declared) > 1:
+            if graded < FEWEST_FOR_A_SECOND_STEP:
+                continue
             middle = (1.0 - FALSE_GRADES) * middle + (FALSE_GRADES if step > 0 else 0.0)
         if (share - middle) * step > 0.0 and _leaves_out(middle, right, graded):
             return step

@@ -72,9 +72,9 @@ FUNCTION_WORDS = frozenset(
         r"\w+",
         """
     a about again all also an and another any are around as at be been between both by can could do does doing
-    during each every for from get give go had has have how i if in into is itself it its just let make me more my of
-    on one only or other our out over really same see shall should so some still than that the their them then
-    there these they thing this those to too up us use using very was we were what which while who why will
+    during each else every for from get give go had has have here how i if in into is itself it its just let make me
+    more my of on one only or other our out over really same see shall should so some still than that the their them
+    then there these they thing this those to too up us use using very was we were what which while who why will
     with would yet you your
     """,
     )
@@ -84,7 +84,7 @@ GENERAL_WORDS = frozenset(
     re.findall(
         r"\w+",
         """
-    account actually ad advert advice advise audience best better big blog boost brand budget business
+    account actually ad advert advice advise audience best better big blog boost brand bring budget business
     campaign change click company concentrate content conversion convert create customer digital do effective
     effort email engagement ever fall false far feed first focus follower goal good grew grow growth help idea
     impact important improve improving increase invest keep kept launch learn like low main major marketing

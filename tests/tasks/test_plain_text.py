@@ -116,6 +116,21 @@ def test_no_character_acts(text: str) -> None:
         assert not BIDIRECTIONAL & set(harmless)
 
 
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x9b1;31mred\x9b0m", "red"),
+        ("\x1b]8;;https://example.org\x07link\x1b]8;;\x1b\\", "link"),
+        ("\x1b[2J[31m", "[31m"),
+        ("\x1b[31", "[31"),
+        ("\x1b]0;no end, so it is shown", "]0;no end, so it is shown"),
+    ],
+)
+def test_an_escape_code_leaves_nothing_behind(text: str, seen: str) -> None:
+    assert visible(text) == seen
+
+
 @given(TEXTS)
 def test_code_ends_where_it_is_meant_to(text: str) -> None:
     assert set(elements(code(text) or "x")) <= {*elements("x"), "code_inline"}

@@ -20,6 +20,7 @@ from sqlalchemy import event, text
 from tasks.errors import InputError, UnknownNameError
 from tasks.learnings import LearningService, RecalledLearning
 from tasks.learnings.records import LearnedFact, LearningBasis, LearningKind
+from tasks.learnings.search_words import keys_of, search_words
 from tasks.learnings.store import save_learnings
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
@@ -42,8 +43,13 @@ UNRELATED = [
     *["How do I tune a guitar?", "What is a group of crows called?", "Why do cats purr?", "How deep is the ocean?"],
     *["Which side of the road do they drive on in Malta?", "How do I descale a kettle?", "Who invented the zipper?"],
 ]
-# Learnings and questions of other trades, written before any of them was asked; nothing was chosen on them.
-ELSEWHERE: dict[str, Any] = json.loads((Path(__file__).parents[2] / "cases" / "recall_elsewhere.json").read_text())
+# Learnings and questions of other trades, written before any of them was asked. Words of such trades were then put into
+# groups by somebody who had read them all, and had looked at what was missed about every other learning of the second
+# file: no figure about them is one of questions that nobody knew.
+ELSEWHERE, TRADES = (
+    json.loads((Path(__file__).parents[2] / "cases" / f"recall_{name}.json").read_text())
+    for name in ("elsewhere", "trades")
+)
 FACTS = {fact["key"]: fact for fact in CASES["history"]}
 
 
@@ -85,22 +91,36 @@ def test_questions_in_other_words_find_the_learning(sqlite_warehouse: Warehouse)
     assert answered <= 0.40
 
 
-def test_questions_of_other_trades(sqlite_warehouse: Warehouse) -> None:
-    facts = {fact["key"]: fact for fact in ELSEWHERE["history"]}
-    write_history(sqlite_warehouse, "acme", CASES["history"] + ELSEWHERE["history"] + other_experiments(1000, 1))
+@pytest.mark.parametrize(
+    ("cases", "least", "most"),
+    [(ELSEWHERE, (0.55, 0.50), 0.50), (TRADES, (0.65, 0.45), 0.50)],
+    ids=["elsewhere", "trades"],
+)
+def test_questions_of_other_trades(
+    sqlite_warehouse: Warehouse, cases: dict[str, Any], least: tuple[float, float], most: float
+) -> None:
+    facts = {fact["key"]: fact for fact in cases["history"]}
+    write_history(sqlite_warehouse, "acme", CASES["history"] + cases["history"] + other_experiments(1000, 1))
     service = LearningService(sqlite_warehouse)
     service.remember(["acme"], "night-1")
-    hits = [
-        any(is_about(facts[one["about"]], found) for found in service.recall(one["asks"], "acme", 5))
-        for one in ELSEWHERE["questions"]
-    ]
-    answered = [question for question in ELSEWHERE["unrelated"] if service.recall(question, "acme", 5)]
-    share, others = np.mean(hits), len(answered) / len(ELSEWHERE["unrelated"])
-    print(f"BAR recall@5 {share:.2f} of {len(hits)} questions of other trades; of {len(ELSEWHERE['unrelated'])} about "
-          f"nothing learned {others:.2f} are answered with something: {answered}; missed: "
-          f"{[one['asks'] for one, hit in zip(ELSEWHERE['questions'], hits, strict=True) if not hit]}")  # fmt: skip
-    assert share >= 0.40, "worse than when it was first asked (.55), by more than chance"
-    assert others <= 0.48, "answers more that is about nothing learned than when it was first asked (.33)"
+    hits: tuple[list[bool], list[bool]] = ([], [])
+    for one in cases["questions"]:
+        recalled = service.recall(one["asks"], "acme", 5)
+        place = list(facts).index(one["about"]) % 2
+        hits[place].append(any(is_about(facts[one["about"]], learning) for learning in recalled))
+    shares = tuple(float(np.mean(half)) for half in hits)
+    others = float(np.mean([bool(service.recall(question, "acme", 5)) for question in cases["unrelated"]]))
+    print(f"BAR recall@5 of questions of other trades {shares[0]:.2f} of {len(hits[0])}, {shares[1]:.2f} of "
+          f"{len(hits[1])}; of {len(cases['unrelated'])} about nothing learned {others:.2f} are answered")  # fmt: skip
+    assert shares[0] >= least[0], "worse than measured by more than chance"
+    assert shares[1] >= least[1], "worse than measured by more than chance"
+    assert others <= most, "answers more that is about nothing learned"
+
+
+def test_words_of_three_letters_have_their_meanings_too() -> None:
+    for short, long in (("kid", "children"), ("sms", "text"), ("ad", "advertisement"), ("pet", "animals")):
+        meanings = [{key for key in keys_of(search_words(word)[0]) if key.startswith("c")} for word in (short, long)]
+        assert meanings[0] & meanings[1], short
 
 
 def test_both_databases_find_the_same(warehouse: Warehouse, sqlite_warehouse: Warehouse) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tasks.conditions import Condition
 from tasks.errors import InputError
 from tasks.swarm import AgentDebateOrchestrator
 from tasks.swarm.records import EvidenceRef
+from tasks.swarm.wording import is_general
 from tasks.warehouse import Warehouse
 from tests.factories import store as write
 from tests.tasks.swarm.test_findings import arm, pattern, workspaces
@@ -142,6 +144,12 @@ async def test_a_question_about_something_else_is_not_answered(acme: Warehouse, 
     assert "video" in result["reason"], "what could be asked about is said"
 
 
+@pytest.mark.parametrize("problem", ["What works best here?", "What else could we do?", "What brings most?"])
+def test_what_works_at_all_is_asked_in_many_words(problem: str) -> None:
+    assert is_general(problem)
+    assert not is_general("What else is on the weather here?")
+
+
 async def test_options_of_which_nothing_is_known_do_not_win_by_chance(acme: Warehouse) -> None:
     found(acme, EMOJIS, (63.0, 40.0, 90.0))
     result = await asked(acme, "Which color should the button have?", ["Red", "Green", "Blue"])
@@ -181,6 +189,18 @@ def test_short_of_eighty_per_cent_is_no_decision() -> None:
     assert decision["status"] in ("leaning", "undecided")
     assert "an experiment between them" in decision["reason"]
     assert decision["experiment"]["variants"][1]["option"] == "A"
+
+
+async def test_what_is_done_today_is_no_better_than_itself_and_a_command_can_be_read(acme: Warehouse) -> None:
+    found(acme, EMOJIS, (20.0, -5.0, 50.0))
+    result = await asked(acme, "What should we do about emojis?")
+    assert result["status"] == "leaning"
+    assert "% better than today" in result["reason"]
+    assert "today.:" not in result["reason"]
+    assert "+0% (+0% to +0%)" not in result["reason"]
+    design = result["experiment"]
+    assert "'\"'\"'" not in design["command"], "no quote within quotes"
+    assert shlex.split(design["command"])[-1] == design["hypothesis"]
 
 
 async def test_an_experiment_is_matched_by_what_is_said_of_it(acme: Warehouse) -> None:

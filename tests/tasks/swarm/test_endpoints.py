@@ -15,6 +15,7 @@ import pytest
 from tasks.errors import InputError
 from tasks.swarm import AgentDebateOrchestrator, Endpoint, ExpertAgentRegistry, Limits
 from tasks.swarm.endpoint_http import addresses_for, key_header, shown
+from tasks.swarm.report import story
 from tasks.warehouse import Warehouse
 from tests.fake_llm import FakeLLM, Raw, fake_llm, plain_answer, schema_of
 from tests.generators.hostile_replies import damaged, good_completion, written, wrong_shapes
@@ -84,6 +85,11 @@ def a_page_below_v1(head: str, body: Case) -> Raw | None:
     return None if head.startswith("POST /v1/") else (200, {"content-type": "text/html"}, b"<html>chat with it</html>")
 
 
+def packed_in_parts(head: str, body: Case) -> Raw:
+    whole = json.dumps(completion(body)).encode()
+    return 200, {"content-encoding": "gzip"}, gzip.compress(whole[:40]) + gzip.compress(whole[40:])
+
+
 def packed(head: str, body: Case) -> Raw:
     return 200, {"content-encoding": "gzip"}, gzip.compress(json.dumps(completion(body)).encode())
 
@@ -97,6 +103,7 @@ ODD: dict[str, tuple[Any, int]] = {
     "v1 left out": (under_v1, 2),
     "v1 left out, a page there": (a_page_below_v1, 2),
     "packed": (packed, 1),
+    "packed in parts": (packed_in_parts, 1),
 }
 
 
@@ -122,6 +129,9 @@ async def test_an_address_that_answers_nothing_is_named(sqlite_warehouse: Wareho
     assert result["status"] == "failed"
     assert f"{root}/chat/completions and {root}/v1/chat/completions" in result["reason"]
     assert "sk-in-the-query" not in json.dumps(result)
+    assert "0 tokens, no cost" in story(result), (
+        "nothing came back, so nothing was paid, whether or not there are prices"
+    )
 
 
 @pytest.mark.parametrize(

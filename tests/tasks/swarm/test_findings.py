@@ -79,6 +79,22 @@ def test_a_pattern_that_experiments_calibrated_counts_as_its_effect(warehouse: W
     (item,) = found(warehouse)
     assert item.effect == 0.05
     assert item.se == pytest.approx(0.14 / (2 * 1.6449), rel=1e-3)
+    assert item.is_calibrated
+
+
+async def test_what_experiments_made_of_an_association_is_shrunk_no_further(sqlite_warehouse: Warehouse) -> None:
+    """+57 % seen, +35 % (+4 % … +75 %) calibrated: argued as such, less what today's content has of it already."""
+    workspaces(sqlite_warehouse, "acme")
+    effect = {"log_estimate": 0.3, "log_interval": [0.04, 0.56], "status": "calibrated"}
+    details = {"rule": [VIDEO], "effect": effect, "share_of_posts": 0.2}
+    pattern(sqlite_warehouse, "acme", lift_pct=57.0, lift_low_pct=28.0, lift_high_pct=92.0, details=details)
+    panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
+    asked = ("What should we publish, videos?", ["viral_engineer", "data_storyteller"])
+    result = await panel.orchestrate_debate(*asked, workspace_id="acme")
+    worth = next(one for one in result["standings"] if one["option"] == "A")
+    assert worth["mean"] == pytest.approx(0.8 * 0.3)
+    assert worth["sd"] == pytest.approx(0.8 * 0.26 / 1.6449, rel=0.1), "a little wider by its age"
+    assert "expected +27% (" in result["proposals"][0]["proposal"]
 
 
 def test_only_the_newest_analysis_counts_and_what_is_gone_does_not(warehouse: Warehouse) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -327,13 +328,85 @@ CALLED = {"function": {"name": "reply", "arguments": json.dumps(ANSWER)}}
         {"message": {"content": "", "tool_calls": [{"function": {"arguments": ANSWER}}]}},
         {"message": {"function_call": CALLED["function"]}},
         {"text": json.dumps(ANSWER)},
-        {"message": {"content": json.dumps(ANSWER), "tool_calls": [{"function": {"arguments": json.dumps(DRAFT)}}]}},
+        {"message": {"content": json.dumps(ANSWER), "tool_calls": [CALLED]}},
     ],
 )
 def test_the_only_call_of_a_function_or_a_bare_text_is_the_answer_where_no_other_came(choice: Case) -> None:
     found = outcome(json.dumps(good_completion("") | {"choices": [choice]}).encode())
     assert found is not None
     assert read_reply(found.text, VOTE)[0].option == "B"  # type: ignore[attr-defined]
+
+
+def test_a_call_that_says_another_than_the_text_is_asked_about() -> None:
+    for text, call in ((ANSWER, DRAFT), (DRAFT, ANSWER)):
+        calls = [{"function": {"name": "reply", "arguments": json.dumps(call)}}]
+        choices = [{"message": {"content": json.dumps(text), "tool_calls": calls}}]
+        found = outcome(json.dumps(good_completion("") | {"choices": choices}).encode())
+        assert found is not None
+        with pytest.raises(UnusableReplyError, match="several answers"):
+            read_reply(found.text, VOTE)
+
+
+def streamed(*pieces: Case) -> bytes:
+    return "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces).encode()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_stream_of_a_call_or_of_bare_texts_is_read_as_a_whole_one_is(seed: int) -> None:
+    text, rng = json.dumps(ANSWER), random.Random(seed)
+    ends = sorted(rng.sample(range(1, len(text)), 6))
+    parts = [text[a:b] for a, b in zip([0, *ends], [*ends, len(text)], strict=True)]
+    named = [{"index": 0, "id": "c", "function": {"name": "reply", "arguments": ""}}]
+    calls = [named, *([{"index": 0, "function": {"arguments": part}}] for part in parts)]
+    for pieces in (
+        [{"choices": [{"index": 0, "delta": {"content": None, "tool_calls": one}}]} for one in calls],
+        [{"choices": [{"index": 0, "delta": {"function_call": {"arguments": part}}}]} for part in parts],
+        [{"choices": [{"index": 0, "text": part}]} for part in parts],
+    ):
+        found = outcome(streamed(*pieces))
+        assert found is not None
+        assert read_reply(found.text, VOTE)[0].option == "B"  # type: ignore[attr-defined]
+    both = [{"index": 0, "function": {"arguments": text}}, {"index": 1, "function": {"arguments": json.dumps(DRAFT)}}]
+    found = outcome(streamed({"choices": [{"index": 0, "delta": {"tool_calls": both}}]}))
+    assert found is not None
+    assert found.text == "", "of several calls none is the answer"
+
+
+def test_a_stream_that_ends_in_an_error_is_one_whatever_came_before() -> None:
+    draft = {"choices": [{"index": 0, "delta": {"content": json.dumps(DRAFT)}}]}
+    with pytest.raises(NoCompletionError, match="overloaded") as problem:
+        read_completion(streamed(draft, {"error": {"message": "overloaded", "code": 503}}))
+    assert problem.value.status == 503
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"<{tag}>\n{json.dumps(DRAFT)}\n" for tag in ("seed:think", "assistant_thinking", "inner_monologue", "cot")),
+        f"<deliberation>{json.dumps(DRAFT)}</deliberation>",
+        f"<|begin_of_thought|>\n{json.dumps(DRAFT)}\n<|end_of_thought|>",
+        f"<|thinking|>{json.dumps(DRAFT)}",
+        f"<|channel|>final<|message|>{json.dumps(DRAFT)}<|end|><|channel|>analysis<|message|>No, wait.",
+    ],
+)
+def test_what_is_thought_in_tags_of_any_family_is_no_answer(text: str) -> None:
+    with pytest.raises(UnusableReplyError, match="holds nothing after its reasoning"):
+        read_reply(text, VOTE)
+
+
+@pytest.mark.parametrize("option", ["!B", "\u00acB", "\u2260 B", "~~B~~", "-B", "\u274c B", "B?", "Not B", "B or C"])
+def test_what_may_mean_any_option_but_this_one_is_asked_about(option: str) -> None:
+    with pytest.raises(UnusableReplyError, match="must be one of A, B, C"):
+        read_reply(json.dumps(ANSWER | {"option": option}), LABELED)
+    assert read_reply(json.dumps(ANSWER | {"option": "**B**!"}), LABELED)[0].option == "B"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("between", ["\n", "\n ", "\t", "<", "if ", "```", ">\n"])
+def test_what_stands_between_two_answers_is_looked_at_once(between: str) -> None:
+    started = time.process_time()
+    with suppress(UnusableReplyError):
+        read_reply(json.dumps(DRAFT) + between * (60_000 // len(between)) + json.dumps(ANSWER), VOTE)
+    assert time.process_time() - started < 2.0, "60,000 line ends took 5 s"
 
 
 def test_what_a_body_without_choices_says_is_passed_on() -> None:

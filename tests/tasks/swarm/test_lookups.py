@@ -93,6 +93,15 @@ async def test_a_draft_is_judged_by_what_was_learned_here_and_nowhere_else(acme:
     assert "elsewhere" not in texts[0]
 
 
+async def test_a_draft_beside_no_text_is_not_called_the_best(acme: Warehouse) -> None:
+    with fake_llm(looking("prediction", "a secret in the garden")) as fake:
+        await held(acme, fake)
+        data = [json.loads(text.split("\n")[1]) for text in shown_after(fake)]
+    assert [set(one) for shown in data for one in shown["expected_against_today"]] == [
+        {"option", "label", "expected", "interval_90"}
+    ] * 2
+
+
 @pytest.mark.parametrize(
     ("kind", "about", "says"),
     [

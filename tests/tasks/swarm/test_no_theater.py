@@ -185,3 +185,39 @@ async def test_a_vote_decides_nothing_that_a_finding_is_against(
     if status == "leaning":
         assert result["confidence"] < 0.2
         assert result["reason"].startswith("by what is known it is right with ")
+
+
+def holding(options: str) -> Any:
+    """Each expert keeps an option of its own."""
+
+    def script(phase: str, body: Case, schema: Case) -> Case | None:
+        return {"option": options[place(body)]} if phase in ("propose", "vote") else None
+
+    return script
+
+
+@pytest.mark.parametrize(("held", "control", "treatment"), [("CCCB", "B", "C"), ("DDCC", "C", "D"), ("DDDA", "A", "D")])
+async def test_the_experiment_is_between_those_the_vote_left_open(
+    sqlite_warehouse: Warehouse, held: str, control: str, treatment: str
+) -> None:
+    with fake_llm(holding(held)) as fake:
+        result = await debate(sqlite_warehouse, fake, rounds=1)
+    arms = {one["name"]: one["option"] for one in result["experiment"]["variants"]}
+    assert arms == {"control": control, "treatment": treatment}
+
+
+async def test_where_findings_are_for_another_the_experiment_is_against_that_one(sqlite_warehouse: Warehouse) -> None:
+    with fake_llm(holding("CCCD")) as fake:
+        result = await debate(sqlite_warehouse, fake, rounds=1, extra_evidence=[ABOUT_TWO])
+    assert (result["status"], result["option"], result["baseline"]["option"]) == ("leaning", "C", "B")
+    assert {one["option"] for one in result["experiment"]["variants"]} == {"C", "B"}
+
+
+async def test_where_nothing_is_decided_nobody_dissents(sqlite_warehouse: Warehouse) -> None:
+    with fake_llm(holding("DDCC")) as fake:
+        result = await debate(sqlite_warehouse, fake, rounds=1)
+    assert (result["status"], result["dissent"]) == ("undecided", [])
+    with fake_llm(holding("DDDA")) as fake:
+        result = await debate(sqlite_warehouse, fake, rounds=1, problem="Which one now?")
+    assert (result["option"], len(result["dissent"])) == ("D", 1)
+    assert "decide better than one who is asked as often was not measured" in story(result)

@@ -72,6 +72,12 @@ def test_a_fifth_of_false_grades_moves_no_level_by_two(poison: Poison, runs: int
     assert two == 0.0
 
 
+def test_a_run_of_luck_among_few_grades_moves_one_step_and_many_move_more() -> None:
+    assert worst_step(ExpertiseLevel.BEGINNER, np.ones(39)) == 1
+    assert worst_step(ExpertiseLevel.BEGINNER, np.ones(60)) == 4
+    assert worst_step(ExpertiseLevel.MASTER, np.zeros(60)) == 4
+
+
 def test_who_is_better_or_worse_than_declared_moves() -> None:
     rng = np.random.default_rng(3)
     better = [moves_of(ExpertiseLevel.INTERMEDIATE, graded(rng.random(GRADES) < 0.85)) for _ in range(30)]
