@@ -85,9 +85,9 @@ class EffectService:
         effects = calibrated(associations, [*pairs, *others], workspace_id, outcome, elsewhere)
         return CalibratedEffects(effects, outcome, from_others)
 
-    def pairs_of(self, workspace_ids: Sequence[str]) -> dict[str, list[CalibratingPair]]:
-        """Kept pairs of all content types of these workspaces, by workspace: for the private release alone."""
-        return store.pairs_of_workspaces(self._warehouse, workspace_ids)
+    def pairs_of_sharing(self) -> dict[str, list[CalibratingPair]]:
+        """Kept pairs of the workspaces that share, by workspace: for the private release alone."""
+        return store.pairs_of_sharing(self._warehouse)
 
     def program(self, workspace_id: str) -> ProgramSummary:
         """A workspace's program of experiments so far, shrunk over its own and its organization's."""

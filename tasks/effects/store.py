@@ -201,13 +201,14 @@ def pairs_of_organization(warehouse: Warehouse, workspace_id: str, content_type:
     return [_pair(row) for row in warehouse.rows(statement)]
 
 
-def pairs_of_workspaces(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, list[CalibratingPair]]:
-    """Pairs of all content types of these workspaces, by workspace."""
-    chosen, pairs = set(workspace_ids), defaultdict(list)
-    order = (EffectPair.workspace_id, EffectPair.content_type, EffectPair.condition_key)
-    for row in warehouse.rows(select(EffectPair.__table__).order_by(*order)):
-        if row["workspace_id"] in chosen:
-            pairs[row["workspace_id"]].append(_pair(row))
+def pairs_of_sharing(warehouse: Warehouse) -> dict[str, list[CalibratingPair]]:
+    """Pairs of all content types of the workspaces that share their insights, by workspace."""
+    table = EffectPair
+    sharing = select(table.__table__).join(Workspace, Workspace.workspace_id == table.workspace_id)
+    sharing = sharing.where(Workspace.shares_insights)
+    pairs: dict[str, list[CalibratingPair]] = defaultdict(list)
+    for row in warehouse.rows(sharing.order_by(table.workspace_id, table.content_type, table.condition_key)):
+        pairs[row["workspace_id"]].append(_pair(row))
     return dict(pairs)
 
 

@@ -27,6 +27,7 @@ DAYS_OF_HORIZON = 7 * HORIZON_WEEKS
 OVERDUE = 2  # times its planned days
 SILENT_DAYS = 3  # without an outcome: no application shows its arms
 WAITING = "waiting"  # approved, and not started yet
+GONE = "its experiment is not in the warehouse any more"
 
 
 class OrchestrationService:
@@ -66,13 +67,19 @@ class OrchestrationService:
                 yield one.with_plan(plan.units_per_arm, plan.expected_days)
 
     def _open(self, workspace_id: str) -> list[Row]:
-        """What was approved and has not ended."""
-        ended = {
-            row["experiment_id"]
-            for row in self.experiments.store.definitions.experiments(workspace_id)
-            if row["status"] == COMPLETED
-        }
-        return [row for row in self._approved(workspace_id) if row["experiment_id"] not in ended]
+        """What was approved and has not ended; nor what is not there any more, which never would."""
+        approved = self._approved(workspace_id)
+        status = self._status_of_each(workspace_id)
+        return [
+            row
+            for row in approved
+            if row["experiment_id"] is None or status.get(row["experiment_id"], COMPLETED) != COMPLETED
+        ]
+
+    def _status_of_each(self, workspace_id: str) -> dict[str, str]:
+        """By experiment. Read after approvals, which name none before it is there."""
+        known = self.experiments.store.definitions.experiments(workspace_id)
+        return {row["experiment_id"]: row["status"] for row in known}
 
     def carry_out(self, workspace_id: str, terms: LoopTerms, now: datetime) -> list[Row]:
         """Create what is approved, start what there is room for, and say how everything stands that was answered.
@@ -81,6 +88,7 @@ class OrchestrationService:
             A row each: `name`, `key`, `state` (waiting, running, completed, declined, or left), `needs` (what a person
             has to do, or None), `why` it stands so, `claim` in words, `experiment_id`.
         """
+        self._rest_what_is_gone(workspace_id, now)
         for row in self._approved(workspace_id):
             self._leave_if_tested(row)
         approved = self._approved(workspace_id)
@@ -121,7 +129,7 @@ class OrchestrationService:
             if row is None:
                 raise UnknownNameError("approved experiment", which, [row["name"] for row in approved])
             made = row["experiment_id"] or self._made_unkept(row)
-            if made is not None:
+            if made is not None and made in self._status_of_each(workspace_id):
                 self.experiments.withdraw_draft(made, actor, reason)
             if self.loop.withdraw(row, actor, reason, now):
                 return _answered(row, DECLINED, reason)
@@ -167,6 +175,14 @@ class OrchestrationService:
             self.experiments.withdraw_draft(made, row["actor"], "the approval was taken back as it was made")
             return None
         return self.experiments.get_experiment(made)
+
+    def _rest_what_is_gone(self, workspace_id: str, now: datetime) -> None:
+        """Let approvals rest whose experiments are in the warehouse no more: nobody can wait for those, or end them."""
+        approved = self._approved(workspace_id)
+        status = self._status_of_each(workspace_id)
+        for row in approved:
+            if row["experiment_id"] is not None and row["experiment_id"] not in status:
+                self.loop.withdraw(row, row["actor"], GONE, now)
 
     def _started(self, made: ExperimentRecord, there_is_room: bool) -> tuple[ExperimentRecord, str | None]:
         """The experiment, running if there is room; else why it waits."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from tasks.effects.loop.service import LoopService
 from tasks.errors import UnknownNameError
 from tasks.learnings import LearningService
 from tasks.swarm import store
@@ -71,7 +72,9 @@ class DebateService:
             rows["decided_arm"] = store.decided_arms(warehouse, scope)
         findings = Findings(scope, rows, datetime.now(UTC))
         brief = debate_brief(question, roles, self._roster(), findings, model)
-        return brief.model_copy(update={"recalled": self._recalled(question.problem, scope)})
+        seen = self._impressions(scope.workspace_id, findings.as_of)
+        known = {"recalled": self._recalled(question.problem, scope), "impressions_a_week": seen}
+        return brief.model_copy(update=known)
 
     def prepare_part(self, whole: Brief, plan: PartPlan) -> Brief:
         """The brief of a part's debate, from the whole's."""
@@ -227,6 +230,12 @@ class DebateService:
         learnings = LearningService(self.warehouse()).recall(problem, scope.workspace_id, MOST_RECALLED)
         names = ("kind", "statement", "basis", "still_true", "standing")
         return tuple(Recollection(**{name: getattr(one, name) for name in names}) for one in learnings)
+
+    def _impressions(self, workspace_id: str | None, now: datetime) -> float | None:
+        """Of a workspace's posts in a week, of late; None where none were counted."""
+        if workspace_id is None:
+            return None
+        return LoopService(self.warehouse()).traffic(workspace_id, now).impressions or None
 
     def _result(self, debate: DebateState, decision: dict[str, Any]) -> dict[str, Any]:
         return result_of(debate.brief, debate.turns, decision, self.exchanges(debate.brief.debate_id))

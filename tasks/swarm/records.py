@@ -187,6 +187,7 @@ class Brief(Record):
         options_exclude: whether one option rules the others out; several that were drawn from findings can be done.
         learned: what models learned from the workspace's graded comparisons say of the options; None where they are no
             texts, or too little was compared.
+        impressions_a_week: of the workspace's posts of late; None where there is no workspace, or none were counted.
     """
 
     debate_id: str
@@ -214,3 +215,4 @@ class Brief(Record):
     options_exclude: bool = True
     recalled: tuple[Recollection, ...] = ()
     learned: LearnedPanel | None = None
+    impressions_a_week: float | None = None

@@ -16,6 +16,7 @@ from tasks.swarm.learned import IN_WORDS
 from tasks.swarm.merging import FEWEST_MERGED, SEPARATOR
 from tasks.swarm.panel import Z_90, measured, who_decided
 from tasks.swarm.records import EvidenceRef, LearnedPanel
+from tasks.swarm.settling import can_be_run, duration_in_words
 
 Result = Mapping[str, Any]
 Escape = Callable[[object], str]
@@ -182,9 +183,11 @@ class Story:
         arms = "; ".join(f"{one['name']}: {self._plain(one['description']).rstrip('.')}" for one in design["variants"])
         yield (
             f"{arms}. About {design['units_per_arm']:,} exposures an arm would see a difference of "
-            f"{design['effect']:.0%} (assumed: a base rate of {design['base_rate']:.0%}; power .8). Create it:"
+            f"{design['effect']:.0%} (assumed: a base rate of {design['base_rate']:.0%}; power .8)"
+            f"{duration_in_words(design)}.{' Create it:' * can_be_run(design)}"
         )
-        yield f"    {visible(design['command'])}"
+        if can_be_run(design):
+            yield f"    {visible(design['command'])}"
 
     def _parts(self) -> Iterator[str]:
         if self.result["parts"]:

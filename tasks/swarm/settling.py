@@ -14,6 +14,7 @@ from tasks.swarm.records import Brief, Option
 BASE_RATE = 0.05  # of a click or a purchase, where nobody has said
 Z_LEVEL, Z_POWER = 1.96, 0.84  # a two-sided level of 5 % and a power of 80 %
 SMALLEST_EFFECT = 0.02  # smaller ones take more units than most teams ever have
+MOST_WEEKS = 52
 LONGEST_NAME = 48
 LONGEST_DESCRIPTION = 200
 
@@ -27,8 +28,9 @@ def settling_experiment(brief: Brief, ranked: Sequence[Standing], shares: Mappin
 
     Returns:
         `name`, `hypothesis`, `variants` (`name`, `option`, `description`; the control first), `metric`, `base_rate`
-        (an assumption), `effect` (relative, that it would see with a power of .8), `units_per_arm`, and `command`, to
-        which the workspace is added where the debate had none.
+        (an assumption), `effect` (relative, that it would see with a power of .8), `units_per_arm`, `weeks` (that all
+        the workspace's impressions would take; None where those are not known), and `command`, to which the workspace
+        is added where the debate had none; None where it would take more than a year.
     """
     pair = _pair(brief, ranked, shares)
     if pair is None:
@@ -48,15 +50,35 @@ def settling_experiment(brief: Brief, ranked: Sequence[Standing], shares: Mappin
         "base_rate": BASE_RATE,
         "effect": round(effect, 4),
         "units_per_arm": units,
+        "weeks": math.ceil(2.0 * units / brief.impressions_a_week) if brief.impressions_a_week else None,
     }
-    return design | {"command": _command(brief, design)}
+    return design | {"command": _command(brief, design) if can_be_run(design) else None}
+
+
+def can_be_run(design: Mapping[str, Any]) -> bool:
+    """Whether it ends within a year, as far as that is known."""
+    return (design.get("weeks") or 0) <= MOST_WEEKS
 
 
 def in_words(design: dict[str, Any]) -> str:
     """How large the experiment is, and what it would see."""
     return (
         f"an experiment between them with about {design['units_per_arm']:,} exposures an arm would see a difference of "
-        f"{design['effect']:.0%} at a base rate of {design['base_rate']:.0%} (power .8)"
+        f"{design['effect']:.0%} at a base rate of {design['base_rate']:.0%} (power .8){duration_in_words(design)}"
+    )
+
+
+def duration_in_words(design: Mapping[str, Any]) -> str:
+    """How long it would take, after what it would see; nothing where that is not known, as in older debates."""
+    weeks = design.get("weeks")
+    if weeks is None:
+        return ""
+    if can_be_run(design):
+        return f"; at today's traffic that takes about {weeks:,} week{'s' * (weeks != 1)}"
+    years = float(f"{weeks / MOST_WEEKS:.2g}")
+    return (
+        f"; at today's traffic that takes about {years:,.15g} years, too long to run: it takes more impressions, or "
+        "options that lie further apart"
     )
 
 

@@ -24,7 +24,7 @@ import polars as pl
 from tasks.effects.shared_experiments import most_squared
 from tasks.transfer.catalogue import CORE, INDEX, KEYS, LESS
 from tasks.transfer.errors import PrivacyInvariantError
-from tasks.transfer.privacy import DiscreteGaussian, Noise, PrivacyBudget
+from tasks.transfer.privacy import DiscreteGaussian, Noise
 from tasks.transfer.records import Floats, Integers
 from tasks.transfer.similarity import EVERYONE, SEGMENT_INDEX, SEGMENTS, Profile
 
@@ -148,15 +148,15 @@ def require_bounded(contributions: pl.DataFrame) -> None:
         raise PrivacyInvariantError("the public segments")
 
 
-def private_sums(contributions: pl.DataFrame, budget: PrivacyBudget, noise: Noise | None = None) -> Integers:
+def private_sums(contributions: pl.DataFrame, scale: float, noise: Noise | None = None) -> Integers:
     """Sums (segments, patterns, 3) of `count`, `mean` and `product` in fixed point, noise added.
 
     Each contribution enters its own segment and everyone: the sum of 24 noisy segments would carry √24 times a
-    segment's noise. The noise's scale is what the budget buys, times the cell's factor in `NOISE_FACTORS`.
+    segment's noise. The noise's scale is multiplied by the cell's factor in `NOISE_FACTORS`.
 
     Args:
         contributions: rows of `select_contributions`.
-        budget: what each unit pays.
+        scale: standard deviation of the noise, in fixed point: what a budget buys at `SENSITIVITY`.
         noise: OpenDP's discrete Gaussian unless given.
 
     Raises:
@@ -164,7 +164,7 @@ def private_sums(contributions: pl.DataFrame, budget: PrivacyBudget, noise: Nois
     """
     values = fixed_point(contributions)
     require_bounded(values)
-    sums, scale = exact_sums(values), budget.noise_scale(SENSITIVITY)
+    sums = exact_sums(values)
     for factor in np.unique(NOISE_FACTORS):
         cells = np.equal(NOISE_FACTORS, factor)
         sums[cells] = (noise or DiscreteGaussian())(sums[cells], scale * float(factor))

@@ -322,11 +322,12 @@ class PublisherService:
         store.forget_leavers(warehouse)
         sharing = with_units(store.sharing_workspaces(warehouse))
         row = store.release_of(warehouse, period) or self._open(warehouse, sharing, period, when, run_id)
-        if row["status"] == store.WITHHELD:
-            raise BudgetSpentError(period)
         if row["status"] == store.PENDING:
             self._draw(warehouse, row, sharing)
-        return Released.from_row(row | {"status": store.PUBLISHED})
+            row = store.release_of(warehouse, period) or row
+        if row["status"] == store.WITHHELD:
+            raise BudgetSpentError(period)
+        return Released.from_row(row)
 
     def withhold(self, *, run_id: str) -> None:
         """Count this period's release as drawn, unless it is there: for a warehouse that was restored from a backup.
@@ -351,13 +352,16 @@ class PublisherService:
         # Who joined after the ledger was charged has not paid, and waits for the next period.
         paid = sharing.filter(pl.col("unit_id").is_in([charge["unit_id"] for charge in charges]))
         chosen = select_contributions(store.all_estimates(warehouse), paid, period)
-        budget = PrivacyBudget(row["epsilon"], row["delta"])
+        scale = PrivacyBudget(row["epsilon"], row["delta"]).noise_scale(SENSITIVITY)
         experiments = exact_experiments(_units_experiments(warehouse, paid), SCALE)
-        noisy = noisy_experiments(experiments, budget.noise_scale(SENSITIVITY), self._noise)
-        rows = sum_rows(private_sums(chosen, budget, self._noise), period)
+        noisy = noisy_experiments(experiments, scale, self._noise)
+        rows = sum_rows(private_sums(chosen, scale, self._noise), period)
         rows.append({"period": period, "segment": EXPERIMENTS, "sums": experiments_by_row(noisy)})
         before = published[-1]["chain_hash"] if published else None
-        store.publish(warehouse, period, rows, hash_of_release(before, row["ledger_hash"], rows))
+        # Of the noise that was drawn: an older version that opened the release may have meant to draw another.
+        drawn = {"catalogue_version": CATALOGUE_VERSION, "noise_scale": scale / SCALE}
+        chain = {"chain_hash": hash_of_release(before, row["ledger_hash"], rows)}
+        store.publish(warehouse, period, rows, drawn | chain)
 
     def _now(self) -> datetime:
         return self._clock() if self._clock else datetime.now(UTC)
@@ -389,7 +393,7 @@ class PublisherService:
 
 def _units_experiments(warehouse: Warehouse, paid: pl.DataFrame) -> list[dict[str, Three]]:
     """What the experiments of each unit that paid say of bias, from all its sharing workspaces' pairs."""
-    pairs = EffectService(warehouse).pairs_of(paid["workspace_id"].to_list())
+    pairs = EffectService(warehouse).pairs_of_sharing()
     units: dict[str, list[CalibratingPair]] = {}
     for name, unit in paid.select("workspace_id", "unit_id").rows():
         units.setdefault(unit, []).extend(pairs.get(name, []))

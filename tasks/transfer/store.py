@@ -138,19 +138,20 @@ def withhold(warehouse: Warehouse, period: str) -> None:
         connection.execute(update(TransferRelease).where(*pending).values(status=WITHHELD))
 
 
-def publish(warehouse: Warehouse, period: str, sums: Sequence[dict[str, Any]], chain_hash: str) -> bool:
+def publish(warehouse: Warehouse, period: str, sums: Sequence[dict[str, Any]], drawn: dict[str, Any]) -> bool:
     """Write a pending release's noisy sums; false, and nothing written, if another run published it first.
 
     The update is the lock: of two runs that both drew noise, only one draw may ever be seen.
+
+    Args:
+        warehouse: where to.
+        period: of the release.
+        sums: rows of its sums.
+        drawn: what its row says of them: `catalogue_version`, `noise_scale`, `chain_hash`.
     """
     pending = (TransferRelease.period == period, TransferRelease.status == PENDING)
     with warehouse.begin() as connection:
-        if (
-            connection.execute(
-                update(TransferRelease).where(*pending).values(status=PUBLISHED, chain_hash=chain_hash)
-            ).rowcount
-            != 1
-        ):
+        if connection.execute(update(TransferRelease).where(*pending).values(status=PUBLISHED, **drawn)).rowcount != 1:
             return False
         warehouse.upsert(connection, TransferSum, sums)
     return True

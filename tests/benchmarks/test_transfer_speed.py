@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from tasks.transfer.catalogue import KEYS
 from tasks.transfer.privacy import PrivacyBudget
-from tasks.transfer.release import private_sums, select_contributions, with_units
+from tasks.transfer.release import SENSITIVITY, private_sums, select_contributions, with_units
 from tasks.transfer.service import PublisherService
 from tasks.transfer.similarity import nearest
 from tasks.warehouse import Warehouse
@@ -79,7 +79,7 @@ def test_a_release_of_ten_thousand_workspaces(sqlite_warehouse: Warehouse) -> No
     typed = workspaces.with_columns(pl.col("organisation_id").cast(pl.String))
     units = with_units(typed)
     started = perf_counter()
-    private_sums(select_contributions(estimates, units, "2026-01-01"), PrivacyBudget())
+    private_sums(select_contributions(estimates, units, "2026-01-01"), PrivacyBudget().noise_scale(SENSITIVITY))
     print(f"\nselect, clip, sum and draw: {perf_counter() - started:.2f} s")
 
     for table, rows in ((Workspace, typed), (TransferEstimate, estimates)):

@@ -73,6 +73,10 @@ class LoopService:
         }
         return ranked(list(fresh.values()), workspace_id, now.date())
 
+    def traffic(self, workspace_id: str, now: datetime) -> Traffic:
+        """What a workspace's posts got in a week, over the last weeks in which there were any."""
+        return traffic_of(store.recent_posts(self._warehouse, workspace_id, now))
+
     def _signals(self, workspace_id: str, analysis: Row, traffic: dict[str, Traffic]) -> Sequence[Candidate]:
         signals, content_type = analysis["statistics"].get("early_signals", ()), analysis["content_type"]
         if not signals or content_type not in traffic:

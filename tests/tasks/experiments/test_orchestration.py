@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from tasks.effects.loop.drafts import DraftedExperiment, LoopTerms
 from tasks.effects.loop.worth import HORIZON_WEEKS
@@ -19,7 +20,7 @@ from tasks.experiments.service import ExperimentService
 from tasks.experiments.steps import best_drafts
 from tasks.warehouse import Warehouse
 from tasks.warehouse.outcomes import DONE, Outcome
-from tasks.warehouse.schema import Content, Debate, PatternAnalysis, PatternFinding, Workspace
+from tasks.warehouse.schema import Content, Debate, Experiment, PatternAnalysis, PatternFinding, Workspace
 from tests.factories import content_row, store, workspace_row
 from tests.learning_history import analysis_row, debate_row, finding_row
 
@@ -130,6 +131,26 @@ def test_what_somebody_else_tests_meanwhile_is_left_to_them(service: Orchestrati
     (why,) = (row["why"] for row in service.carry_out("acme", TERMS, NOW) if row["state"] == "left")
     assert why == "'mine' tests it already"
     assert len(service.propose("acme", TERMS, NOW)) == 1, "and takes no place"
+
+
+def test_an_experiment_that_is_gone_holds_up_no_other_and_is_asked_about_again(warehouse: Warehouse) -> None:
+    write_open_questions(warehouse, "acme")
+    service = OrchestrationService(warehouse=warehouse)
+    first, second = service.propose("acme", TERMS, NOW)
+    approve(service, [first, second])
+    gone = {row["key"]: row["experiment_id"] for row in service.carry_out("acme", TERMS, NOW)}
+    with warehouse.begin() as connection:
+        connection.execute(delete(Experiment).where(Experiment.experiment_id == gone[first.key]))
+    assert len(service.propose("acme", TERMS, NOW)) == 1, "its place is free"
+    rows = {row["key"]: row for row in service.carry_out("acme", TERMS, NOW)}
+    assert {key: row["state"] for key, row in rows.items()} == {first.key: "declined", second.key: "running"}
+    assert rows[first.key]["why"] == "its experiment is not in the warehouse any more"
+    later = NOW + timedelta(weeks=TERMS.weeks_declined, days=1)
+    assert first.key in {one.key for one in service.propose("acme", LoopTerms(most_running=4), later)}
+    with warehouse.begin() as connection:
+        connection.execute(delete(Experiment).where(Experiment.experiment_id == gone[second.key]))
+    withdrawn = service.withdraw("acme", second.name, "ann", "it is gone", NOW)
+    assert withdrawn["state"] == "declined"
 
 
 def test_an_approval_is_taken_back_before_the_start_and_asked_again_later(warehouse: Warehouse) -> None:

@@ -85,13 +85,14 @@ def insights_of(estimates: pl.DataFrame, organizations: int, periods: int, seed:
         pl.DataFrame([{"workspace_id": name} | labels for name in ids], schema_overrides={"organisation_id": pl.String})
     )
     budget, noise, releases = PrivacyBudget(3.0), SeededNoise(seed), []
+    scale = budget.noise_scale(SENSITIVITY)
     for period in range(periods):
         when = NOW + timedelta(days=30 * period)
         about = Released(
             when.date().isoformat(), "published", budget.epsilon, budget.delta, budget.rho,
-            budget.noise_scale(SENSITIVITY) / SCALE, when,
+            scale / SCALE, when,
         )  # fmt: skip
-        releases.append((about, private_sums(select_contributions(rows, workspaces, about.period), budget, noise)))
+        releases.append((about, private_sums(select_contributions(rows, workspaces, about.period), scale, noise)))
     release = averaged(releases[::-1])
     own = own_of(estimates.clear(), "news", "mid")
     pool, usable = pool_for(own, release.sums, release.noise_scale, min_sources=3, threshold=0.7)

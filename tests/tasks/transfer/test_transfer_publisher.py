@@ -100,8 +100,42 @@ async def test_of_two_draws_only_the_first_is_ever_seen(warehouse: Warehouse) ->
     await publisher(warehouse).release(run_id="r1")
     (before,) = rows_of(warehouse, TransferSum)
     period = before[0]["period"]
-    assert not transfer_store.publish(warehouse, period, [row | {"sums": {}} for row in before], "0" * 64)
+    assert not transfer_store.publish(
+        warehouse, period, [row | {"sums": {}} for row in before], {"chain_hash": "0" * 64}
+    )
     assert rows_of(warehouse, TransferSum) == [before]
+
+
+async def test_a_release_that_an_older_version_opened_says_the_noise_that_was_drawn(warehouse: Warehouse) -> None:
+    """It was charged then; what is drawn, and which catalogue it is of, is this version's."""
+    store_crowd(warehouse, crowd(3))
+    service = publisher(warehouse)._service
+    sharing = with_units(transfer_store.sharing_workspaces(warehouse))
+    service._reserve(warehouse, sharing, period_of(NOW), NOW, "r1")
+    ((opened,),) = rows_of(warehouse, TransferRelease)
+    older = {"noise_scale": opened["noise_scale"] / 2.0, "catalogue_version": opened["catalogue_version"] - 1}
+    with warehouse.begin() as connection:
+        connection.execute(update(TransferRelease).values(**older))
+    released = service.release(run_id="r2")
+    ((published,),) = rows_of(warehouse, TransferRelease)
+    assert published == opened | {"status": "published", "chain_hash": published["chain_hash"]}
+    assert released.noise_scale == opened["noise_scale"]
+
+
+async def test_what_is_withheld_while_it_is_drawn_is_not_told_as_published(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_crowd(warehouse, crowd(2))
+    publish, other = transfer_store.publish, publisher(warehouse)._service
+
+    def after_a_restore(*arguments: Any) -> bool:
+        other.withhold(run_id="restored")
+        return publish(*arguments)
+
+    monkeypatch.setattr(transfer_store, "publish", after_a_restore)
+    with pytest.raises(BudgetSpentError):
+        await publisher(warehouse).release(run_id="r1")
+    assert rows_of(warehouse, TransferSum) == [[]]
 
 
 async def test_a_spent_budget_is_not_spent_again(warehouse: Warehouse) -> None:
