@@ -31,7 +31,7 @@ def design_of(impressions_a_week: float | None) -> dict[str, Any]:
         prior_sd=NEARLY_ALIKE,
         impressions_a_week=impressions_a_week,
     )
-    design = settling_experiment(brief, [])
+    design = settling_experiment(brief, [], {})
     assert design is not None
     return design
 
