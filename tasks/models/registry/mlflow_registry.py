@@ -34,6 +34,7 @@ from tasks.models.registry.model_folder import file_sha256, write_model_folder
 from tasks.models.registry.trusted import MODEL_FILE, TRUSTED_TYPES
 from tasks.models.store.presence import stored_aliases, stored_source
 from tasks.models.training.estimators import FittedModel
+from tasks.plain_text import markdown
 from tasks.private_files import private_folder
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse
@@ -389,7 +390,7 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         tags = {"workspace": key.workspace_id, "model_type": key.model_type.value, "created_by": CREATED_BY}
-        what = f"`champion` serves {key.workspace_id}, `previous` served before it, `challenger` waits."
+        what = f"`champion` serves {markdown(key.workspace_id)}, `previous` served before it, `challenger` waits."
         try:
             self._client.create_registered_model(key.registered_name, tags=tags, description=what)
         except MlflowException as error:
