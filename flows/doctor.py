@@ -17,9 +17,9 @@ from typing import Any
 from flows.platform.addresses import answers, running
 from tasks.models.store import all_keys
 from tasks.models.store.artifact_addresses import moved_addresses, relocate
-from tasks.models.store.state import model_state
+from tasks.models.store.state import champion_faults, half_moved
 from tasks.private_files import NOBODY_ELSE, tighten
-from tasks.settings import CHECKOUT, Settings, get_settings
+from tasks.settings import CHECKOUT, Settings, get_settings, without_password
 from tasks.warehouse import Warehouse, upgrade
 from tasks.warehouse.database_copies import is_sqlite, sqlite_file
 from tasks.warehouse.frames import newest_instant
@@ -177,13 +177,21 @@ def _models(settings: Settings) -> Iterator[Diagnosis]:
         return
     warehouse = Warehouse()
     owners = sorted({key.workspace_id for key in all_keys(warehouse)})
-    missing = [name for name, state in model_state(warehouse, owners).items() if state is None]
-    if missing:
-        text = f"models of {len(missing)} workspaces are missing in MLflow, or were left half promoted: {missing[0]}"
-        fix = "raptorflow run model-refresh; or restore a backup"
-        yield Diagnosis("models", WARNING, text, fix)
-    elif not moved:
-        yield Diagnosis("models", GOOD, f"all registered models of {len(owners)} workspaces are where MLflow says")
+    if begun := sorted(half_moved(warehouse, owners)):
+        text = f"a change of champion was begun and not ended in {len(begun)} workspaces: {begun[0]}"
+        yield Diagnosis("models", WARNING, text, "raptorflow run model-refresh")
+    faults = champion_faults(warehouse, owners, reads_files=True)
+    if faults is None:
+        text = f"MLflow does not answer at {without_password(settings.mlflow_tracking_uri)}: nobody knows of its models"
+        yield Diagnosis("models", WARNING, text, "start it, or change MLFLOW_TRACKING_URI")
+    elif faults:
+        (workspace_id, model_type, version_name), why = min(faults.items())
+        text = (
+            f"{len(faults)} models that serve are not as registered: {workspace_id}.{model_type} {version_name}: {why}"
+        )
+        yield Diagnosis("models", WARNING, text, "raptorflow run model-refresh; or restore a backup")
+    elif not moved and not begun:
+        yield Diagnosis("models", GOOD, f"all models that serve {len(owners)} workspaces are where MLflow says")
 
 
 def _servers(_: Settings) -> Iterator[Diagnosis]:

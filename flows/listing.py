@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rich.markup import escape
@@ -10,6 +10,8 @@ from rich.markup import escape
 from tasks.conditions import rule_in_words
 from tasks.experiments.service import ExperimentService
 from tasks.models import list_drift_checks, list_models
+from tasks.models.store.attention import serving_versions
+from tasks.models.store.state import champion_faults
 from tasks.patterns.records import Pattern
 from tasks.patterns.service import PatternService
 from tasks.patterns.store import latest_analyses
@@ -62,18 +64,40 @@ def insights(workspace_id: str | None, for_machines: bool = False) -> Rows:
 def drift(workspace_id: str | None) -> Rows:
     """The newest drift check of every model, and why it says so."""
     names = ("workspace_id", "model_type", "drift_status", "drift_score", "p_value", "recommendation", "checked_at")
-    return [
-        {name: row[name] for name in names} | {"why": "; ".join(row["reasons"]) or None}
-        for row in list_drift_checks(_known(workspace_id), workspace_id)
-    ]
+    warehouse = _known(workspace_id)
+    checks = list_drift_checks(warehouse, workspace_id)
+    serving = serving_versions(warehouse, sorted({row["workspace_id"] for row in checks}))
+    champions = {(row["workspace_id"], row["model_type"], row["version_name"]) for row in serving}
+    return [{name: row[name] for name in names} | {"why": _why(row, champions)} for row in checks]
+
+
+def _why(check: Mapping[str, Any], champions: Collection[tuple[str, str, str]]) -> str | None:
+    """The reasons of a drift check; first that it is of a version that something else has replaced since."""
+    version = check["version_name"]
+    serves = (check["workspace_id"], check["model_type"], version) in champions
+    return "; ".join([*([] if serves else [f"of {version}, which serves no longer"]), *check["reasons"]]) or None
 
 
 def models(workspace_id: str | None, for_machines: bool = False) -> Rows:
     """Registered models and rejected attempts, newest first: what part each has, how good, how old, and its drift."""
-    rows = list_models(_known(workspace_id), workspace_id)
+    warehouse = _known(workspace_id)
+    rows = list_models(warehouse, workspace_id)
+    faults = champion_faults(warehouse, sorted({row["workspace_id"] for row in rows})) or {}
+    for row in rows:
+        row["fault"] = faults.get((row["workspace_id"], row["model_type"], row["version_name"]))
     if for_machines:
         names = ("workspace_id", "model_type", "version_name", "status", "serves", "n_rows", "loss", "baseline_loss")
-        more = ("share_percent", "role", "metric", "value", "baseline", "age_days", "drift_status", "drift_score")
+        more = (
+            "share_percent",
+            "role",
+            "metric",
+            "value",
+            "baseline",
+            "age_days",
+            "drift_status",
+            "drift_score",
+            "fault",
+        )
         return [{name: row[name] for name in (*names, *more)} for row in rows]
     return models_shown(rows)
 
@@ -82,10 +106,16 @@ def models_shown(rows: Rows) -> Rows:
     """Rows of `list_models` as people read them."""
     return [
         {name: row[name] for name in ("workspace_id", "model_type", "version_name")}
-        | {"status": row["role"] or row["status"], "serves": f"{row['share_percent']} %" if row["serves"] else None}
+        | {"status": _part(row), "serves": f"{row['share_percent']} %" if row["serves"] else None}
         | {"held out": _own_figure(row), "rows": row["n_rows"], "age": f"{row['age_days']:.0f} d", "drift": _drift(row)}
         for row in rows
     ]
+
+
+def _part(row: Mapping[str, Any]) -> str:
+    """What a version is; of one that serves, also what is wrong with it in MLflow, where that was looked at."""
+    part, fault = str(row["role"] or row["status"]), row.get("fault")
+    return part if fault is None else f"{part}, but {fault}"
 
 
 def _own_figure(row: Mapping[str, Any]) -> str | None:

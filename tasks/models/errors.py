@@ -3,6 +3,7 @@
 RaptorflowError
 ├── RegistryUnreachableError     MLflow does not answer
 ├── RegistryRefusedError         MLflow answers, and refuses
+├── RegistryFilesError           MLflow answers, but its files cannot be read or written
 ├── ArtifactRefusedError         a model file is not what was registered
 ├── PromotionConflictError       somebody else moved the champion first
 └── InputError
@@ -34,6 +35,15 @@ class RegistryRefusedError(RaptorflowError):
         self.address = without_password(address)
         why = hidden(reason, address)
         super().__init__(f"MLflow at {self.address} refused: {why}; `raptorflow run model-refresh` puts models right")
+
+
+class RegistryFilesError(RaptorflowError):
+    """Raised when MLflow answers, and the folder of its files cannot be read or written: full, read-only, or gone."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = without_password(address)
+        why = hidden(reason, address)
+        super().__init__(f"MLflow answers at {self.address}, but its files cannot be read or written: {why}")
 
 
 class ArtifactRefusedError(RaptorflowError):

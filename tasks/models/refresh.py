@@ -15,7 +15,12 @@ from typing import Any
 
 from tasks.models.decisions import MEASUREMENTS, Action, Decision, ModelState, decide, next_share
 from tasks.models.drift.monitor import METHOD, DriftThresholds, drift_report, insufficient, measure_drift
-from tasks.models.errors import ArtifactRefusedError, PromotionConflictError, RegistryUnreachableError
+from tasks.models.errors import (
+    ArtifactRefusedError,
+    PromotionConflictError,
+    RegistryFilesError,
+    RegistryUnreachableError,
+)
 from tasks.models.records import (
     DELETED,
     DRAWN,
@@ -339,7 +344,7 @@ class Refresh:
             for version in self.store.versions(self.key):
                 if version.status == REGISTERED and version.evaluation.get(FIGURES) == DUE:
                     self._draw_of(version)
-        except RegistryUnreachableError as error:
+        except (RegistryUnreachableError, RegistryFilesError) as error:
             return [f"its figures are drawn by the next refresh: {error}"]
         return []
 

@@ -14,7 +14,7 @@ from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.database_copies import sqlite_file
 from tasks.warehouse.migration import expected_revision
-from tasks.warehouse.schema import Content, ModelVersion
+from tasks.warehouse.schema import Content, ModelDeployment, ModelVersion
 from tests.factories import START, content_row, store, store_content
 
 BEFORE_THE_NEWEST = "0028_drift_as_it_happens"
@@ -55,6 +55,10 @@ def missing_model(home: Path) -> None:
     row |= {"golden": {}, "evaluation": {}, "gate": None, "n_rows": 1, "train_from": START, "train_to": START}
     row |= {"snapshot_sha256": None, "git_commit": None, "pinned": False, "trained_at": START, "run_id": "r"}
     store(Warehouse(), ModelVersion, [row])
+    change = {"workspace_id": "acme", "model_type": "TONE_CLASSIFIER", "generation": 1, "kind": "promotion"}
+    change |= {"outcome": "done", "version_name": "v_1", "from_version": None, "reason": "r", "actor": "a"}
+    both = [change | {"phase": phase, "recorded_at": START, "run_id": "r"} for phase in ("opened", "closed")]
+    store(Warehouse(), ModelDeployment, both)
     make_store(home, "mlflow-artifacts")
 
 

@@ -6,6 +6,7 @@ two warehouses in one process, would share.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -22,11 +23,18 @@ from threading import Lock, RLock
 from typing import Any
 
 from tasks.errors import WarehouseUnreachableError
-from tasks.models.errors import ArtifactRefusedError, RegistryRefusedError, RegistryUnreachableError
+from tasks.models.errors import (
+    ArtifactRefusedError,
+    RegistryFilesError,
+    RegistryRefusedError,
+    RegistryUnreachableError,
+)
 from tasks.models.records import NO_ARTIFACTS, ModelArtifacts, ModelKey
 from tasks.models.registry.model_folder import file_sha256, write_model_folder
 from tasks.models.registry.trusted import MODEL_FILE, TRUSTED_TYPES
+from tasks.models.store.presence import stored_aliases, stored_source
 from tasks.models.training.estimators import FittedModel
+from tasks.plain_text import markdown
 from tasks.private_files import private_folder
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse
@@ -53,6 +61,7 @@ REFUSALS = frozenset(
         "UNAUTHENTICATED",
     }
 )
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # said of a file, with or without its name
 ABANDONED_HOURS = 24  # a registration takes seconds; a run open for a day was left by one that was killed
 _FIRST_USE = RLock()  # MLflow creates the tables of a new store at first use, and two threads doing so collide
 _READING = Lock()  # arrays' headers are read by Python's parser, which two threads at once can break (cpython#106905)
@@ -85,13 +94,17 @@ class Registry:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """Turn MLflow's many ways of being away into one error, and its ways of saying no into another."""
+        """Turn MLflow's many ways of being away into one error, its ways of saying no into another, and what is wrong
+        with files of its on this machine into a third.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
             yield
         except (MlflowException, OSError) as error:
             first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
+                raise RegistryFilesError(self.address, first_line) from error
             is_refusal = isinstance(error, MlflowException) and error.error_code in REFUSALS
             raised = RegistryRefusedError if is_refusal else RegistryUnreachableError
             raise raised(self.address, first_line) from error
@@ -269,7 +282,7 @@ class Registry:
     @contextmanager
     def _intact_file(self, key: ModelKey, version: int, sha256: str) -> Iterator[Path]:
         with self.model_file(key, version) as path:
-            if path is None:
+            if path is None or not path.is_file():  # a folder of that name holds no model either
                 raise ArtifactRefusedError(key.registered_name, version, "its file is missing")
             if file_sha256(path) != sha256:
                 raise ArtifactRefusedError(key.registered_name, version, "its file is not the one registered (sha256)")
@@ -281,13 +294,14 @@ class Registry:
 
         Raises:
             RegistryUnreachableError: if its store does not answer, so that nobody knows.
+            RegistryFilesError: if its files cannot be read here.
         """
-        registered = self._version(key, version)
-        if registered is None:
+        source = self._source(key, version)
+        if source is None:
             yield None
             return
         with tempfile.TemporaryDirectory() as folder:
-            yield self._downloaded(registered.source.rstrip("/"), folder)
+            yield self._downloaded(source.rstrip("/"), folder)
 
     def _downloaded(self, source: str, folder: str) -> Path | None:
         """The model file below an address; None where the store, which answers, has no such file."""
@@ -297,6 +311,8 @@ class Registry:
         try:
             uri = f"{source}/{MODEL_FILE}"
             return Path(download_artifacts(artifact_uri=uri, dst_path=folder, tracking_uri=self.address))
+        except ImportError as error:  # an object store whose client is not installed: the file may well be there
+            raise RegistryFilesError(self.address, f"{source}: {error}") from error
         except (MlflowException, OSError):
             with self._answering():
                 files = list_artifacts(artifact_uri=source, tracking_uri=self.address)
@@ -347,6 +363,14 @@ class Registry:
             if registered.run_id:
                 self._client.delete_run(registered.run_id)
 
+    def _source(self, key: ModelKey, version: int) -> str | None:
+        """The address of a version's files; None where there is no such version, or its address was taken away."""
+        stored = stored_source(self.address, key.registered_name, version)
+        if stored is not None:
+            return stored
+        registered = self._version(key, version)
+        return None if registered is None else registered.source or None
+
     def _version(self, key: ModelKey, version: int) -> Any | None:
         with self._answering():
             named = f"name = '{key.registered_name}' AND version_number = {version}"
@@ -354,6 +378,9 @@ class Registry:
 
     def aliases(self, key: ModelKey) -> dict[str, int]:
         """Aliases of a registered model; empty when it does not exist."""
+        stored = stored_aliases(self.address, key.registered_name)
+        if stored is not None:
+            return stored
         with self._answering():
             models = self._client.search_registered_models(f"name = '{key.registered_name}'")
         return {name: int(version) for model in models for name, version in model.aliases.items()}
@@ -363,7 +390,7 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         tags = {"workspace": key.workspace_id, "model_type": key.model_type.value, "created_by": CREATED_BY}
-        what = f"`champion` serves {key.workspace_id}, `previous` served before it, `challenger` waits."
+        what = f"`champion` serves {markdown(key.workspace_id)}, `previous` served before it, `challenger` waits."
         try:
             self._client.create_registered_model(key.registered_name, tags=tags, description=what)
         except MlflowException as error:

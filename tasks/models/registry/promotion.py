@@ -226,7 +226,7 @@ class Promoter:
         return [line for line in lines if line is not None]
 
     def _settle(self, key: ModelKey, alias: str, names: Sequence[str], now: int | None) -> str | None:
-        """Point one alias to the first of these versions that MLflow still has; returns what was wrong with it."""
+        """Point one alias to the first of these versions whose file is there; returns what was wrong with it."""
         right = self._point_first(key, alias, names, now)
         if right == now:
             return None
@@ -236,13 +236,29 @@ class Promoter:
         return f"alias {alias} {was} in MLflow: " + ("removed" if right is None else f"it points to {right} again")
 
     def _point_first(self, key: ModelKey, alias: str, names: Sequence[str], now: int | None = None) -> int | None:
-        """Point an alias to the first of these versions that MLflow still has; returns its number."""
+        """Point an alias to the first of these versions whose file MLflow still has; returns its number.
+
+        A number may have gone to another model there: one that was renamed to this name, or registered by hand. The
+        champion's file is looked at by every refresh anyway.
+        """
         for name in names:
             version = self.store.version(key, name)
             number = None if version is None else version.registry_version
-            if number is not None and (number == now or self.registry.point(key, alias, number)):
+            if version is None or number is None:
+                continue
+            if (number == now and alias != PREVIOUS) or (
+                self._has_file(key, version) and (number == now or self.registry.point(key, alias, number))
+            ):
                 return number
         return None
+
+    def _has_file(self, key: ModelKey, version: Version) -> bool:
+        """Whether what lies under a version's number is the file that was registered as it."""
+        try:
+            self.registry.require_file(key, *_registered(key, version))
+        except ArtifactRefusedError:
+            return False
+        return True
 
     def version(self, key: ModelKey, version_name: str) -> Version:
         """A version by its name.

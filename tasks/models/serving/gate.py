@@ -24,7 +24,7 @@ MIN_ROWS = 30
 LATEST_BATCHES = 200
 LEAST_FAILURES = 3  # one broken request is not a broken model
 LEAST_BATCHES = 20  # for a 95th percentile
-OF_THE_FILE = ("ArtifactRefusedError", "RegistryUnreachableError", "RegistryRefusedError")
+OF_THE_FILE = ("ArtifactRefusedError", "RegistryUnreachableError", "RegistryRefusedError", "RegistryFilesError")
 ROWS = 1_000  # a batch may take its seconds for every thousand rows, or part of it
 
 

@@ -79,6 +79,14 @@ def champion_counts(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[
     return {row["workspace_id"]: row["n"] for row in warehouse.rows(counted)}
 
 
+def serving_versions(warehouse: Warehouse, workspace_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Workspace, type, name, number in MLflow and sha256 of every version that serves in these workspaces."""
+    version, champions = ModelVersion, _champions(workspace_ids).subquery()
+    same = and_(_same_model(version, champions.c), version.version_name == champions.c.version_name)
+    columns = (version.workspace_id, version.model_type, version.version_name, version.registry_version)
+    return warehouse.rows(select(*columns, version.artifact_sha256).join(champions, same))
+
+
 def _champions(workspace_ids: Sequence[str] | None = None) -> Select[Any]:
     """Workspace, model type and version of every model that serves, of some workspaces or all."""
     table, newer = ModelDeployment, aliased(ModelDeployment)

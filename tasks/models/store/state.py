@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, select
 
 from tasks.models.records import DUE, FIGURES, REGISTERED, ROLLOUT_SHARES, ModelKey, ModelType
+from tasks.models.store.attention import serving_versions
 from tasks.models.store.model_store import CLOSED, OPENED
-from tasks.models.store.presence import MISSING, present_models
+from tasks.models.store.presence import MISSING, Present, present_models
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import (
     Content,
@@ -30,8 +34,8 @@ def model_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str,
     """Versions, changes of champion, rollouts, traffic and pool of each workspace, its models and aliases in MLflow.
 
     None where a challenger is rolled out (its stages go by age), where a change of champion was begun and not ended,
-    where figures were not drawn yet, where a registered model is missing, and for all where MLflow does not answer: the
-    refresh says so itself.
+    where figures were not drawn yet, where the file of a model that serves is missing, and for all where MLflow does
+    not answer: the refresh says so itself. That another version is missing is part of the state: nothing puts it back.
     """
     version, change, step, batch = ModelVersion, ModelDeployment, ModelRollout, ModelServing
     since = datetime.now(UTC) - timedelta(days=TRAFFIC_DAYS)
@@ -47,8 +51,12 @@ def model_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str,
     files = _files(warehouse, workspace_ids)
     if files is None:
         return dict.fromkeys(workspace_ids)
-    moving = _unfinished(warehouse, workspace_ids)
-    settled = [name for name in workspace_ids if name not in moving and MISSING not in files[name].values()]
+    moving = _unfinished(warehouse, workspace_ids) | {
+        row["workspace_id"]
+        for row in serving_versions(warehouse, workspace_ids)
+        if files[row["workspace_id"]].get(_numbered(row)) == MISSING
+    }
+    settled = [name for name in workspace_ids if name not in moving]
     pools = pool_bases(warehouse, settled)
     known: dict[str, str | None] = {
         name: f"{state[name]} {sorted(files[name].items())} {pools[name]}" for name in settled
@@ -98,19 +106,72 @@ def _files(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, dict
     files: dict[str, dict[str, str]] = defaultdict(dict)
     for row, name in zip(rows, named, strict=True):
         number = row["registry_version"]
-        files[row["workspace_id"]][f"{name} {number}"] = present.files.get((name, number), MISSING)
+        files[row["workspace_id"]][_numbered(row)] = present.files.get((name, number), MISSING)
         files[row["workspace_id"]][f"{name} aliases"] = f"{present.aliases.get(name, [])}"
     return files
 
 
-def _unfinished(warehouse: Warehouse, workspace_ids: Sequence[str]) -> set[str]:
-    """Workspaces with a rollout under way, a change of champion that was opened and never closed, or figures due."""
-    change, step = ModelDeployment, ModelRollout
+def _numbered(row: Mapping[str, Any]) -> str:
+    return f"{_registered_name(row)} {row['registry_version']}"
+
+
+def _registered_name(row: Mapping[str, Any]) -> str:
+    return ModelKey(row["workspace_id"], ModelType(row["model_type"])).registered_name
+
+
+def champion_faults(
+    warehouse: Warehouse, workspace_ids: Sequence[str], *, reads_files: bool = False
+) -> dict[tuple[str, str, str], str] | None:
+    """By workspace, type and version: what is wrong in MLflow with one that serves; None where MLflow does not answer.
+
+    The next refresh puts it right. A file on this machine is only looked for, unless `reads_files`.
+    """
+    serving = serving_versions(warehouse, workspace_ids)
+    present = present_models(sorted({_registered_name(row) for row in serving}))
+    if present is None:
+        return None
+    faults = {}
+    for row in serving:
+        fault = _champion_fault(row, present, reads_files=reads_files)
+        if fault is not None:
+            faults[row["workspace_id"], row["model_type"], row["version_name"]] = fault
+    return faults
+
+
+def _champion_fault(row: Mapping[str, Any], present: Present, *, reads_files: bool) -> str | None:
+    name, number = _registered_name(row), row["registry_version"]
+    file, path = present.files.get((name, number), MISSING), present.paths.get((name, number))
+    if file == MISSING:
+        return "its file is missing"
+    if reads_files and path is not None and _sha256(path) != row["artifact_sha256"]:
+        return "its file is not the one registered (sha256)"
+    pointed = [alias.removeprefix("champion ") for alias in present.aliases[name] if alias.startswith("champion ")]
+    if pointed != [str(number)]:
+        return "alias champion " + (f"points to version {pointed[0]}" if pointed else "is missing")
+    return None
+
+
+def _sha256(path: Path) -> str | None:
+    """Hash of a file's bytes; None for what is none, or may not be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def half_moved(warehouse: Warehouse, workspace_ids: Sequence[str]) -> set[str]:
+    """Workspaces with a change of champion that was opened and never closed: the next refresh ends it."""
+    change = ModelDeployment
     phases: dict[tuple[str, str, int], set[str]] = defaultdict(set)
     columns = (change.workspace_id, change.model_type, change.generation, change.phase)
     for row in warehouse.rows(select(*columns).where(change.workspace_id.in_(workspace_ids))):
         phases[row["workspace_id"], row["model_type"], row["generation"]].add(row["phase"])
-    begun = {workspace for (workspace, *_), seen in phases.items() if OPENED in seen and CLOSED not in seen}
+    return {workspace for (workspace, *_), seen in phases.items() if OPENED in seen and CLOSED not in seen}
+
+
+def _unfinished(warehouse: Warehouse, workspace_ids: Sequence[str]) -> set[str]:
+    """Workspaces with a rollout under way, a change of champion that was opened and never closed, or figures due."""
+    begun, step = half_moved(warehouse, workspace_ids), ModelRollout
     shares: dict[tuple[str, str, str], tuple[int, int]] = {}
     steps = (step.workspace_id, step.model_type, step.version_name, step.step, step.share_percent)
     for row in warehouse.rows(select(*steps).where(step.workspace_id.in_(workspace_ids))):

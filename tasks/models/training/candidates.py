@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from tasks.models.decisions import judge_candidate
+from tasks.models.errors import ArtifactRefusedError
 from tasks.models.records import DUE, FIGURES, REGISTERED, REJECT, REJECTED, ModelKey, Run, Version
 from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.specs import ModelSpec
 from tasks.models.store import ModelStore, free_name
 from tasks.models.training.blending import OWN
 from tasks.models.training.dataset import Examples
-from tasks.models.training.evaluation import RetrainGain, TrainedModel, train
+from tasks.models.training.estimators import FittedModel
+from tasks.models.training.evaluation import RetrainGain, TrainedModel, repeats_reference, train
 from tasks.models.training.figures import Pictured
 from tasks.models.training.importance import Importance, importance
 from tasks.models.training.model_card import describe
 from tasks.warehouse.frames import find_workspace
 
 LEAST_NEWEST = 1_000
+VERSION_NAME = re.compile(r"v_\d{8}_\d{6}(_\d+)?")
 VERSIONS_SHOWN = 20  # of the metrics over versions on a run's page
 
 
@@ -126,7 +130,8 @@ def _register(
 ) -> tuple[int, str]:
     """Register a version, or find the one that a killed run registered from the same data and nobody knows yet."""
     data = {name: tags[name] for name in ("data_sha256", "spec_sha256")}
-    earlier = registry.find(key, data, [one.registry_version for one in known if one.registry_version is not None])
+    passed = [one.registry_version for one in known if one.registry_version is not None]
+    earlier = _left_by_killed_run(registry, key, data, passed, trained.reference)
     if earlier is not None:
         number, its_tags = earlier
         tags["version_name"] = its_tags["version_name"]
@@ -134,6 +139,36 @@ def _register(
     card, artifacts = describe(key, spec, rows, trained, inputs, tags)
     metrics = [_metrics(evaluation) for evaluation in evaluations]
     return registry.register(key, trained.model, tags, metrics, card, artifacts)
+
+
+def _left_by_killed_run(
+    registry: Registry, key: ModelKey, data: Mapping[str, str], passed: list[int], reference: Mapping[str, Any]
+) -> tuple[int, dict[str, str]] | None:
+    """Number and tags of a version of this data besides those passed, if it predicts what was trained just now.
+
+    Tags can be written, and versions copied, by anyone who may open MLflow's page: what a version says of itself is not
+    taken for it.
+    """
+    passed = list(passed)
+    while (earlier := registry.find(key, data, passed)) is not None:
+        if _is_that_model(registry, key, earlier, reference):
+            return earlier
+        passed.append(earlier[0])
+    return None
+
+
+def _is_that_model(
+    registry: Registry, key: ModelKey, registered: tuple[int, Mapping[str, str]], reference: Mapping[str, Any]
+) -> bool:
+    number, tags = registered
+    if VERSION_NAME.fullmatch(tags.get("version_name", "")) is None or "artifact_sha256" not in tags:
+        return False
+    try:
+        model = FittedModel.of(registry.load(key, number, tags["artifact_sha256"]))
+        reads_the_same = set(model.columns) <= reference["inputs"][0].keys()
+        return reads_the_same and repeats_reference(model, dict(reference))
+    except (ArtifactRefusedError, AttributeError, KeyError, TypeError, ValueError):  # another kind of estimator
+        return False
 
 
 def _tags(known: Collection[Version], rows: Examples, run: Run) -> dict[str, str]:

@@ -88,10 +88,11 @@ def model_card(
     parts = [
         f"**{key.model_type.value} of {markdown(key.workspace_id)}** predicts {what}. {training}",
         served_by(rows, trained.model.recipe),
-        f"**Held-out performance.** {_metrics(evaluation)}; {evaluation.block['n']} rows from "
-        f"{evaluation.block['from'][:10]} to {evaluation.block['to'][:10]}, which no choice was made on. On all "
-        f"{evaluation.n} rows that it was tried on: {loss} {evaluation.loss:.4g}, of the better of two baselines "
-        f"{evaluation.baseline_loss:.4g} (one-sided 95 % bound of the gain: {evaluation.gain_lower:.2g}).",
+        f"**Held-out performance.** {_headline(evaluation)}; {evaluation.block['n']} rows from "
+        f"{evaluation.block['from'][:10]} to {evaluation.block['to'][:10]}, which no choice was made on.",
+        _metrics(evaluation),
+        f"On all {evaluation.n} rows that it was tried on: {loss} {evaluation.loss:.4g}, of the better of two "
+        f"baselines {evaluation.baseline_loss:.4g} (one-sided 95 % bound of the gain: {evaluation.gain_lower:.2g}).",
         _most_important(inputs),
         "**Limits.** Associations in this workspace's past, not causes; rows unlike its training rows are guesses. "
         "`detect_drift` reports when it no longer fits.",
@@ -110,16 +111,32 @@ def served_by(rows: Examples, recipe: dict[str, Any]) -> str:
     return f"**Serves: {SERVES[recipe['serves']]}** ({shares}; chosen on its own latest rows)."
 
 
+def _headline(evaluation: Evaluation) -> str:
+    """Such as: Held-out MAE (log) 0.327, naive 0.477."""
+    shown = _shown(evaluation)
+    if not shown:
+        return "No metric is defined"
+    name, title = shown[0]
+    naive = evaluation.metrics.get(f"baseline_{name}")
+    return f"Held-out {title} {evaluation.metrics[name]:.3g}" + (f", naive {naive:.3g}" if naive else "")
+
+
 def _metrics(evaluation: Evaluation) -> str:
-    """Such as: Held-out MAE (log) .327 (90 % interval .31 to .35), naive .477."""
-    parts = []
-    for name, title in TITLES.items():
-        if name in evaluation.metrics and math.isfinite(evaluation.metrics[name]):
-            low, high = evaluation.intervals.get(name, (math.nan, math.nan))
-            inner = f" (90 % interval {low:.3g} to {high:.3g})" if math.isfinite(low) else ""
-            naive = evaluation.metrics.get(f"baseline_{name}")
-            parts.append(f"{title} {evaluation.metrics[name]:.3g}{inner}" + (f", naive {naive:.3g}" if naive else ""))
-    return "Held-out " + "; ".join(parts) if parts else "no metric is defined"
+    """A table: each figure beside its interval and a naive forecast's; empty where none is defined."""
+    lines = []
+    for name, title in _shown(evaluation):
+        low, high = evaluation.intervals.get(name, (math.nan, math.nan))
+        interval = f"{low:.3g} to {high:.3g}" if math.isfinite(low) else ""
+        naive = evaluation.metrics.get(f"baseline_{name}")
+        lines.append(f"| {title} | {evaluation.metrics[name]:.3g} | {interval} | {f'{naive:.3g}' if naive else ''} |")
+    head = ["| Figure | Held out | Its 90 % interval | Naive |", "| --- | ---: | ---: | ---: |"]
+    return "\n".join([*head, *lines]) if lines else ""
+
+
+def _shown(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Names and titles of the figures that are defined, the model type's own first."""
+    known = evaluation.metrics
+    return [(name, title) for name, title in TITLES.items() if name in known and math.isfinite(known[name])]
 
 
 def evaluation_tables(held_out: HeldOut) -> dict[str, bytes]:

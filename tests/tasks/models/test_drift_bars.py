@@ -2,7 +2,8 @@
 
 Real rows: shuffled, so that nothing changes; shuffled with a planted change; and in their own order, where the truth is
 the loss on the rows that follow, of the champion and of a model trained on everything up to the look. `make bench` runs
-these. Levels were chosen on other shuffles, of other pages; the prior of the score on one half of these looks.
+these. Levels were chosen on other shuffles, of other pages; the prior of the score, and how much it
+has to say, on one half of these looks (seed 0).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tasks.models.drift.monitor import recommend
 from tasks.models.records import CONTINUE, NO_DRIFT
 from tasks.models.training.dataset import Examples
 from tasks.models.training.estimators import fit
+from tasks.models.training.evaluation import LEAST_SHARE, RetrainGain, retrain_gain
 from tests.tasks.models import drift_looks, worlds
 
 WARNING = 0.1
@@ -158,3 +160,17 @@ def test_a_world_turned_round_is_found_in_a_hundred_rows() -> None:
     assert seen.verdict.status != NO_DRIFT
     assert seen.gain is not None
     assert "come true less" in " ".join(seen.verdict.reasons)
+    assert (seen.gain.n, seen.gain.tried_on) == (33, 66), "what retraining saves is asked of two thirds"
+    assert RetrainGain.from_dict(seen.gain.as_dict()) == seen.gain
+
+
+def test_what_retraining_saves_is_measured_on_two_thirds_and_only_where_it_may_be_worth_it() -> None:
+    known = RetrainGain(0.1, 0.0, 0.02, 100, "all", 1.0, error=0.1)
+    assert known.share == pytest.approx(0.075), "as sure of what was measured as of what is usual"
+    twice = dataclasses.replace(known, tried_on=200, saved=0.2, saved_error=0.05)
+    assert twice.share == pytest.approx((0.2 * 0.01 + 0.05 * 0.0025) / 0.0125)
+    assert twice.measured_share == 0.2
+    rows = worlds.rows(800, 60)
+    champion = drift_looks.champion_on(worlds.SPEC, rows.slice(0, 500))
+    gain = retrain_gain(worlds.SPEC, rows, champion[0].model, champion[1].train_to)
+    assert (dataclasses.replace(gain, tried_on=0).share < LEAST_SHARE) == (gain.tried_on == 0)

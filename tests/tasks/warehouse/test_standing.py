@@ -23,7 +23,7 @@ from tasks.transfer.steps import contribute_effects, transfer_question
 from tasks.warehouse import Warehouse
 from tasks.warehouse.extraction import row_fingerprints
 from tasks.warehouse.outcomes import DONE, FAILED, SKIPPED, Outcome, each_workspace, outcomes_of
-from tasks.warehouse.schema import Content, ModelVersion, PatternAnalysis, TransferEstimate, Workspace
+from tasks.warehouse.schema import Content, ModelDeployment, ModelVersion, PatternAnalysis, TransferEstimate, Workspace
 from tasks.warehouse.standing import StandingOutcomes, StepQuestion
 from tasks.warehouse.steps import extract_chunk
 from tests.factories import START, content_row, store, store_content, workspace_row
@@ -231,7 +231,7 @@ MLFLOW_TABLES = (
 )
 
 
-def test_a_model_that_is_gone_from_the_registry_never_stands_and_what_changes_there_is_seen(
+def test_a_model_that_serves_and_is_gone_from_the_registry_never_stands_and_what_changes_there_is_seen(
     stocked: Warehouse, tmp_path: Path
 ) -> None:
     assert model_state(stocked, NAMES)["acme"] is not None, "no models, nothing missing"
@@ -240,7 +240,12 @@ def test_a_model_that_is_gone_from_the_registry_never_stands_and_what_changes_th
     row |= {"golden": {}, "evaluation": {}, "gate": None, "n_rows": 1, "train_from": START, "train_to": START}
     row |= {"snapshot_sha256": None, "git_commit": None, "pinned": False, "trained_at": START, "run_id": "r"}
     store(stocked, ModelVersion, [row])
-    assert model_state(stocked, NAMES)["acme"] is None, "MLflow does not have it"
+    assert model_state(stocked, NAMES)["acme"] is not None, "MLflow does not have it, and it does not serve"
+    change = {"workspace_id": "acme", "model_type": "TONE_CLASSIFIER", "generation": 1, "kind": "promotion"}
+    change |= {"outcome": "done", "version_name": "v_1", "from_version": None, "reason": "r", "actor": "a"}
+    both = [change | {"phase": phase, "recorded_at": START, "run_id": "r"} for phase in ("opened", "closed")]
+    store(stocked, ModelDeployment, both)
+    assert model_state(stocked, NAMES)["acme"] is None, "MLflow does not have it, and it serves"
     (tmp_path / MODEL_FILE).write_text("a model")
     name = ModelKey("acme", ModelType.TONE_CLASSIFIER).registered_name
     with closing(sqlite3.connect(get_settings().home / "mlflow.db", isolation_level=None)) as registry:
