@@ -1,8 +1,10 @@
 """The few rules that are so strong that every other one is tested in what they leave of the outcome.
 
-Simulated with gaps that are no accident this finds .03 more of what is there, and lifts err a tenth less
-(`tests/tasks/patterns/test_other_truth.py` has the bars). Beside them rules alone are tested: a lift stays what posts
-that follow a rule have over those that do not.
+Simulated with gaps that are no accident, of 259 rules that no choice was made on .749 are found where it was .741, and
+lifts err by .056 where it was .059. What is found beside them alone is the test: a lift stays what posts that follow a
+rule have over those that do not. Tried and left: strong rules as controls without taking out what they explain (half
+of the gain), pairs searched again in what is left (+.004 ± .009, lifts err more), lifts beside strong rules too (they
+cover less).
 """
 
 from __future__ import annotations
