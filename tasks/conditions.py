@@ -59,8 +59,7 @@ UNITS = COUNTED | {
 }
 SCALES = {"readability": "reading ease", "sentiment_score": "score"}
 NEUTRAL_SCALES = {
-    **{"readability": "a reading ease of", "sentiment_score": "a sentiment score of"},
-    **{"capitals_share": ""},
+    **{"readability": "a reading ease of", "sentiment_score": "a sentiment score of", "capitals_share": ""},
 }
 # Under which a text is short, hard to read or negative, and from which on it is long, easy or positive: a workspace's
 # own quartiles lie anywhere, and two words are no long title.
@@ -183,7 +182,7 @@ class Condition:
         if self.feature in COUNTED:
             return words if self.value == 1 else f"has {bound} {COUNTED[self.feature]}"
         if not _is_far(self.feature, self.value, high=high):
-            return _neutral(self.feature, bound)
+            return _neutral(self.feature, float(str(self.value)), bound, high=high)
         unit = UNITS.get(self.feature, "")
         parts = (SCALES.get(self.feature, ""), bound, "" if unit in words else unit)
         return f"{words} ({' '.join(part for part in parts if part)})"
@@ -280,7 +279,10 @@ def _label_in_words(feature: str, value: str) -> str:
 def _range_in_words(feature: str, low: float, high: float) -> str:
     described = BY_NAME.get(feature)
     if described is None or described.kind != "count":
-        return f"has {_spaced(feature)} between {_amount(feature, low)} and {_amount(feature, high)}"
+        between = f"between {_amount(feature, low)} and {_amount(feature, high)}"
+        if feature == "capitals_share":
+            return f"has {between} capital letters"
+        return f"has {NEUTRAL_SCALES.get(feature, _spaced(feature)).removesuffix(' of')} {between}"
     most = high - 1  # a count: the upper end is exclusive
     unit = UNITS.get(feature, _spaced(feature))
     unit = (unit.removesuffix("s") if low == most == 1 else unit) + PARTS.get(feature, "")
@@ -296,12 +298,21 @@ def _is_far(feature: str, bound: Value, *, high: bool) -> bool:
     return bound >= high_end if high else bound <= low_end
 
 
-def _neutral(feature: str, bound: str) -> str:
+def _neutral(feature: str, value: float, bound: str, *, high: bool) -> str:
     """The measure and the bound, without a judgment."""
+    if feature == "sentiment_score":
+        return _not_so(value, bound, high=high)
     if feature in NEUTRAL_SCALES:
         scale = f"{NEUTRAL_SCALES[feature]} {bound}".strip()
         return f"has {scale}{' capital letters' if feature == 'capitals_share' else ''}"
     return f"has {bound} {UNITS[feature]}{PARTS.get(feature, '')}"
+
+
+def _not_so(value: float, bound: str, *, high: bool) -> str:
+    """A bound of sentiment that leaves out one end: 'does not sound positive (score under 0)'."""
+    low_end, high_end = FAR["sentiment_score"]
+    extreme = value < low_end if high else value > high_end
+    return f"does not sound {'very ' if extreme else ''}{'negative' if high else 'positive'} (score {bound})"
 
 
 def _there_or_not(feature: str, high: bool) -> str:

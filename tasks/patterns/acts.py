@@ -37,7 +37,7 @@ def one_per_act(
     """
     kept: dict[int, list[RuleCandidate]] = {}
     for k, rule in enumerate(rules):
-        same = [other for other in kept if acts(table, rules[other]) & acts(table, rule)]
+        same = [other for other in kept if table.acts_of(rules[other].members) & table.acts_of(rule.members)]
         others = [rules[other] for other in same]
         alike = [rules[i] for i in same if _advises_the_same(table, (rules[i], effects[i]), (rule, effects[k]))]
         if not same or adds(posts, table, rule, effects[k], others, _measured(table, rule, others, alike), least):
@@ -78,11 +78,6 @@ def adds(
     return left >= max(ADDS * float(contrast.standard_error[0]), least)
 
 
-def acts(table: ConditionTable, rule: RuleCandidate) -> frozenset[str]:
-    """What somebody does who follows a rule."""
-    return frozenset(family(table.about[i].name) for i in rule.members)
-
-
 def _advises_the_same(
     table: ConditionTable, one: tuple[RuleCandidate, float], other: tuple[RuleCandidate, float]
 ) -> bool:
@@ -115,7 +110,7 @@ def _measured(
         others: rules that share an act with it.
         alike: those of them that advise the same, along the range that they are about.
     """
-    shared, own = acts(table, rule), {int(table.owner[i]) for i in rule.members}
+    shared, own = table.acts_of(rule.members), {int(table.owner[i]) for i in rule.members}
     measured = {
         int(table.owner[i])
         for other in others

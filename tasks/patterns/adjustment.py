@@ -2,6 +2,7 @@
 
 A rule about content, words included, is adjusted for the hour and the weekend it was posted at; a rule about timing
 for what was posted; a rule about a channel is compared across channels, within the season. A mixed rule keeps both.
+All but channels are adjusted for kinds of posts, such as those without a text, that have little to do with the rule.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.patterns.condition_table import ConditionTable
+from tasks.patterns.explained import Explained
 from tasks.patterns.preparation import Posts
 from tasks.patterns.search import RuleCandidate
 from tasks.statistics.contrast import Contrast, StratifiedDesign, stratified_design
@@ -25,6 +27,8 @@ Rows = NDArray[np.int64]
 
 TIMING, CHANNEL, WORDS = "timing", "channel", "words"
 MIN_SHARE_LEFT = 0.05  # less, and a rule and what it is adjusted for always come together
+OF_THE_KIND = 0.3  # correlation with a kind of post from which on a rule on content belongs to it: formats have texts
+SAME_HABIT = 0.9  # the same for a rule on timing, which is adjusted for what was posted
 ONE_PER_FEATURE = frozenset(("true", "present", "upper_half"))
 
 
@@ -59,16 +63,29 @@ class ScoreContrasts:
     share_left: Floats
 
 
-def score_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate]) -> ScoreContrasts:
-    """Differences of K candidates on all rows."""
+def score_contrasts(
+    posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], strong: Explained | None = None
+) -> ScoreContrasts:
+    """Differences of K candidates on all rows.
+
+    Args:
+        posts: all of them.
+        table: their conditions.
+        candidates: rules.
+        strong: kinds of posts and strong rules, beside which rules on other acts are tested; a rule that next to
+            nothing is left of beside them is tested without the strong rules.
+    """
     rows = np.arange(len(posts.week))
     contrast, share_left = _empty(len(candidates)), np.ones(len(candidates))
-    for members, outcome, design in _designs(posts, table, candidates, rows):
-        _put(contrast, members, design.contrast(outcome.rank_score))
-        share_left[members] = design.share_left
-    bound = np.flatnonzero(share_left < MIN_SHARE_LEFT)
+    bound = list(range(len(candidates)))
+    for explained in (posts.kinds,) if strong is None else (strong, posts.kinds):
+        some = [candidates[i] for i in bound]
+        for members, outcome, design in _designs(posts, table, some, rows, explained=explained):
+            _put(contrast, [bound[i] for i in members], design.contrast(outcome.rank_score))
+            share_left[[bound[i] for i in members]] = design.share_left
+        bound = [i for i in bound if share_left[i] < MIN_SHARE_LEFT]
     for members, outcome, design in _designs(posts, table, [candidates[i] for i in bound], rows, controlled=False):
-        _put(contrast, [int(bound[i]) for i in members], design.contrast(outcome.rank_score))
+        _put(contrast, [bound[i] for i in members], design.contrast(outcome.rank_score))
     return ScoreContrasts(contrast, share_left)
 
 
@@ -111,26 +128,35 @@ def _designs(
     *,
     controlled: bool = True,
     beside: Floats | None = None,
+    explained: Explained | None = None,
 ) -> Iterator[tuple[list[int], AdjustedOutcome, StratifiedDesign]]:
-    """Candidates by what they are adjusted for, with their outcome and their design."""
+    """Candidates by what they are adjusted for, with their outcome and their design.
+
+    Without controls nothing but channel and season is adjusted for, else kinds of posts too, or what is given.
+    """
     parts = np.zeros(len(rows), dtype=np.int64) if part is None else part
     count = int(parts.max(initial=0)) + 1
     cluster = groups(posts.week[rows] * count + parts).codes
     story_codes = None if table.story is None else groups(table.story[rows] * count + parts).codes
-    outcomes: dict[bool, AdjustedOutcome] = {}
-    for members, kind in _by_kind(table, candidates):
+    if explained is None:
+        explained = posts.kinds
+    plain: dict[bool, AdjustedOutcome] = {}
+    left: dict[tuple[int, ...], AdjustedOutcome] = {}
+    for members, kind, columns in _by_adjustment(table, candidates, explained if controlled else None):
         across = kind == CHANNEL
-        if across not in outcomes:
-            outcomes[across] = outcome_of(posts, rows, across_channels=across, part=part)
-        chosen = [candidates[i] for i in members]
-        matching, known = rules_on(table, chosen, rows)
-        controls = _controls(table, kind, rows) if controlled else None
-        if beside is not None:
-            controls = beside[rows] if controls is None else np.column_stack([controls, beside[rows]])
-        stratum = outcomes[across].stratum
+        if across not in plain:
+            plain[across] = outcome_of(posts, rows, across_channels=across, part=part)
+        if columns and columns not in left:
+            left[columns] = explained.taken_out(plain[across], rows, columns)
+        outcome = left[columns] if columns else plain[across]
+        matching, known = rules_on(table, [candidates[i] for i in members], rows)
+        controls = [] if beside is None else [beside[rows]]
+        if controlled:
+            controls += [_controls(table, kind, rows), explained.columns[:, columns][rows]]
+        joined = np.hstack(controls) if controls else None
         story = story_codes if kind == WORDS else None
-        design = stratified_design(matching, stratum, cluster, story, valid=known, controls=controls)
-        yield members, outcomes[across], design
+        design = stratified_design(matching, outcome.stratum, cluster, story, valid=known, controls=joined)
+        yield members, outcome, design
 
 
 def rules_on(table: ConditionTable, candidates: list[RuleCandidate], rows: Rows) -> tuple[Mask, Mask | None]:
@@ -143,10 +169,36 @@ def rules_on(table: ConditionTable, candidates: list[RuleCandidate], rows: Rows)
     return matching.T, None if known.all() else known.T
 
 
-def _by_kind(table: ConditionTable, candidates: list[RuleCandidate]) -> Iterator[tuple[list[int], str]]:
-    kinds = [_kind(table.roles(candidate.members)) for candidate in candidates]
-    for kind in sorted(set(kinds)):
-        yield [i for i, one in enumerate(kinds) if one == kind], kind
+def _by_adjustment(
+    table: ConditionTable, candidates: list[RuleCandidate], explained: Explained | None
+) -> Iterator[tuple[list[int], str, tuple[int, ...]]]:
+    """Candidates by what kind of rule they are, and by the columns that are taken out beside them."""
+    likeness = None if explained is None or not explained.kinds else _likeness(table, candidates, explained)
+    alike: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+    for i, candidate in enumerate(candidates):
+        kind, columns = _kind(table.roles(candidate.members)), tuple[int, ...]()
+        if explained is not None and kind != CHANNEL:
+            columns = explained.stronger(table.acts_of(candidate.members))
+            if likeness is not None:
+                most = SAME_HABIT if kind == TIMING else OF_THE_KIND
+                columns = (*map(int, np.flatnonzero(likeness[i] < most)), *columns)
+        alike.setdefault((kind, columns), []).append(i)
+    for (kind, columns), members in sorted(alike.items()):
+        yield members, kind, columns
+
+
+def _likeness(table: ConditionTable, candidates: list[RuleCandidate], explained: Explained) -> Floats:
+    """|Correlation| (K, C) of rules with kinds of posts where each rule is known; 1 where only one kind is."""
+    rows = np.arange(len(explained.columns))
+    matching, known = rules_on(table, candidates, rows)
+    kinds = explained.columns[:, : explained.kinds].astype(np.float32)
+    met = matching.T.astype(np.float32)
+    valid = np.ones_like(met[:1]) if known is None else known.T.astype(np.float32)
+    of_kind, of_both = (one.astype(np.float64) for one in (valid @ kinds, met @ kinds))
+    size, count = (one.sum(axis=1, dtype=np.float64)[:, None] for one in (valid, met))
+    spread = np.sqrt(of_kind * (size - of_kind) * count * (size - count))
+    likeness: Floats = np.divide(size * of_both - count * of_kind, spread, out=np.ones_like(spread), where=spread > 0)
+    return np.abs(likeness)
 
 
 def _kind(roles: set[str]) -> str:
@@ -159,11 +211,11 @@ def _kind(roles: set[str]) -> str:
     return "mixed" if TIMING in roles else "content"
 
 
-def _controls(table: ConditionTable, kind: str, rows: Rows) -> Floats | None:
+def _controls(table: ConditionTable, kind: str, rows: Rows) -> Floats:
     """Columns (n, C) to take out of a content or a timing rule."""
     wanted = {"content": _timing, TIMING: _content, WORDS: _timing}.get(kind)
     if wanted is None:
-        return None
+        return np.empty((len(rows), 0))
     chosen = [i for i in range(len(table.conditions)) if wanted(table, i)]
     return table.matches[:, chosen][rows].astype(np.float64)
 

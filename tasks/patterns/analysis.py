@@ -37,7 +37,7 @@ from tasks.patterns.wording import describe, per_cent
 from tasks.statistics.one_thread import one_thread
 from tasks.statistics.outcome import AdjustedOutcome
 
-ALGORITHM = "patterns/3"
+ALGORITHM = "patterns/4"
 MIN_SPREAD = 1e-9
 
 # The guide's names for means over matching rows; any other feature of the rule is called avg_<feature>.

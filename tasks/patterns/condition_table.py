@@ -98,6 +98,10 @@ class ConditionTable:
         """What a rule is about."""
         return {self.about[i].role for i in members}
 
+    def acts_of(self, members: tuple[int, ...]) -> frozenset[str]:
+        """What somebody does who follows a rule."""
+        return frozenset(family(self.about[i].name) for i in members)
+
     def membership(self, members: tuple[int, ...]) -> Membership:
         """Which posts (n,) match all conditions of a rule, and of which it is known: those with all its features."""
         known = self.about[members[0]].known

@@ -15,7 +15,6 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
-from tasks.patterns.adjustment import outcome_of
 from tasks.patterns.preparation import DAY_MICROSECONDS, Posts
 from tasks.statistics.contrast import Contrast, stratified_design
 from tasks.statistics.group_codes import groups
@@ -61,8 +60,7 @@ class Controls:
 
 def negative_controls(posts: Posts) -> Contrast:
     """Differences of log engagement for COINS conditions that cannot matter, adjusted like any rule about content."""
-    rows = np.arange(len(posts.week))
-    outcome = outcome_of(posts, rows)
+    outcome = posts.beside_kinds
     matching = np.column_stack([*_coins(_hashes(posts.content_id)), *_coins(_days_after(posts))])
     design = stratified_design(matching, outcome.stratum, groups(posts.week).codes)
     return design.contrast(outcome.residual)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tasks.content.catalogue import ENGLISH_ONLY
 from tasks.content.words import is_english
 from tasks.errors import InputError
+from tasks.patterns.explained import Explained, explained_by, kinds_of_posts
 from tasks.patterns.features import EncodedFeature, features_of, with_attributes, words_of
 from tasks.patterns.leakage import without_leaks
 from tasks.statistics.group_codes import groups
@@ -90,6 +91,17 @@ class Posts:
     def across_channels(self) -> AdjustedOutcome:
         """The outcome beside posts of the same season, to compare channels."""
         return adjusted_outcome(self.log_rate, np.zeros_like(self.channel), self.period)
+
+    @cached_property
+    def kinds(self) -> Explained:
+        """Kinds of posts of which features are unknown together, and what they explain."""
+        columns = kinds_of_posts([one.known for one in self.features])
+        return explained_by(columns, (), self.within_channels)
+
+    @cached_property
+    def beside_kinds(self) -> AdjustedOutcome:
+        """The outcome beside posts of the same channel and season, without what kinds of posts explain."""
+        return self.kinds.taken_out(self.within_channels, np.arange(len(self.week)), range(self.kinds.kinds))
 
     @cached_property
     def period(self) -> Codes:

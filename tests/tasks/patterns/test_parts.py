@@ -143,9 +143,19 @@ def test_words_are_a_persons() -> None:
         Condition("title_words", ">=", 12, "top_quarter").words: "has a long title (at least 12 words)",
         Condition("body_words", "<", 40, "lower_half").words: "has under 40 words in the body",
         Condition("mention_count", "<", 2, "bottom_quarter").words: "has under 2 mentions",
-        Condition("sentiment_score", ">=", 0.0, "upper_half").words: "has a sentiment score of at least 0",
+        Condition("sentiment_score", ">=", 0.0, "upper_half").words: "does not sound negative (score at least 0)",
+        Condition(
+            "sentiment_score", ">=", -0.3, "upper_half"
+        ).words: "does not sound very negative (score at least -0.3)",
+        Condition("sentiment_score", "between", (-0.3, 0.1), "second_quarter").words: (
+            "has a sentiment score between -0.3 and 0.1"
+        ),
+        Condition("readability", "between", (50, 60), "third_quarter").words: "has a reading ease between 50 and 60",
+        Condition("capitals_share", "between", (0.02, 0.05), "third_quarter").words: (
+            "has between 2 % and 5 % capital letters"
+        ),
         Condition("sentiment_score", ">=", 0.4, "top_quarter").words: "has positive sentiment (score at least 0.4)",
-        Condition("sentiment_score", "<", 0.4, "lower_half").words: "has a sentiment score of under 0.4",
+        Condition("sentiment_score", "<", 0.4, "lower_half").words: "does not sound very positive (score under 0.4)",
         Condition("capitals_share", ">=", 0.069, "top_quarter").words: "has at least 6.9 % capital letters",
         Condition("readability", ">=", 29.0, "upper_half").words: "has a reading ease of at least 29",
         Condition("readability", ">=", 80.0, "upper_half").words: "is easy to read (reading ease at least 80)",
