@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.meta_learning import meta_learning
 from flows.parameters import MetaLearning
-from flows.task_runners import task_runner, threads
+from flows.task_runners import IMPORTED_ONCE, local_cluster, task_runner, threads
 from tests.chain_homes import at_home, chain_environment, posts, require_same, store_posts, tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,22 @@ def test_two_dask_workers_leave_the_same_tables_as_threads(prefect_api: str, tmp
             ran_tasks = client.run(lambda: __import__("sys").modules.get("tasks.patterns.steps") is not None)
     assert list(ran_tasks.values()) == [True, True], "both workers had a part in it"
     require_same(tables(on_dask), tables(in_threads))
+
+
+@pytest.mark.slow
+def test_worker_processes_begin_with_what_was_imported_once() -> None:
+    with local_cluster() as address, Client(address) as client:
+        imported = client.run(lambda: [*__import__("sys").modules])
+        parents = client.run(lambda: Path(f"/proc/{os.getppid()}/cmdline").read_text())
+    assert len(imported) == (os.cpu_count() or 1)
+    for modules, parent in zip(imported.values(), parents.values(), strict=True):
+        assert set(IMPORTED_ONCE) <= set(modules)
+        assert "forkserver" in parent
+
+
+@pytest.mark.parametrize("name", IMPORTED_ONCE)
+def test_what_worker_processes_begin_with_is_there(name: str) -> None:
+    assert find_spec(name) is not None
 
 
 def test_a_flow_takes_no_more_threads_than_cores_unless_a_person_says_so() -> None:
