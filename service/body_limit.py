@@ -41,7 +41,8 @@ class BodyLimit:
             message = await receive()
             came += len(message.get("body", b""))
             if came > MOST_BYTES:
-                await _thrown_away(receive)
+                if message.get("more_body", False):
+                    await _thrown_away(receive)
                 raise ProblemError(413, TOO_LONG, headers={"Connection": "close"})
             return message
 

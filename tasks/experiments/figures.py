@@ -46,7 +46,8 @@ def effects_over_time(looks: Sequence[Mapping[str, Any]], title: str, metric_nam
     axes.set(title=f"{picture_label(title)}: arms against the control", xlabel="units with an outcome")
     axes.set_ylabel(f"effect on {picture_label(metric_name)}")
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.legend(loc="best", frameon=False)
+    if axes.get_legend_handles_labels()[1]:  # a name of which nothing can be shown has no line in it
+        axes.legend(loc="best", frameon=False)
     return _png(figure)
 
 

@@ -18,7 +18,7 @@ from tests.service.conftest import Served, serve_customers
 from tests.tasks.warehouse.test_pooled_connections import PGBOUNCER, pooled
 
 pytestmark = pytest.mark.postgres
-PATIENCE_SECONDS = 0.7
+PATIENCE_SECONDS = 2.0
 OTHERS = "datname = current_database() AND pid <> pg_backend_pid()"
 CUT = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OTHERS}"
 
