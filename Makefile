@@ -42,10 +42,9 @@ $(LLM): requirements-llm.txt $(READY)
 demo: $(READY)  ## set up, run the nightly chain over the simulated sample, show what it found
 	@$(BIN)/raptorflow demo
 
-# Three workers keep two cores busy: tests that wait for processes of their own are a quarter of the time. The platform's
-# tests come alone: they start every server there is, which two cores do not carry twice.
+# The platform's tests come alone: they start every server there is, which two cores do not carry twice.
 test: $(LLM)  ## the whole test suite, on both of two cores
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/platform $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/platform $(ARGS)
 	@$(BIN)/python -m pytest -q tests/platform $(ARGS)
 
 check: $(READY)  ## ruff, mypy --strict, import-linter; what production is made of, and its known faults
