@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Most of the work is Python's own: threads beyond the cores only take the interpreter's lock from each other, and each
 # holds a chunk in memory. Ten of them cost a fifth more CPU than two (80 workspaces, two cores).
 MOST_THREADS = 4
-# A worker process that begins from nothing imports all of this by itself, some eight seconds of a core each.
+# A worker process that begins from nothing imports all of this by itself.
 IMPORTED_ONCE = [
     "distributed",
     "flows.meta_learning",
@@ -69,8 +69,7 @@ def local_cluster() -> Iterator[str]:
     from distributed import LocalCluster
     from distributed.utils import get_mp_context
 
-    from_one = {"distributed.worker.multiprocessing-method": "forkserver"}
-    with dask.config.set(from_one):
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
         get_mp_context().set_forkserver_preload(IMPORTED_ONCE)  # type: ignore[no-untyped-call]
         # Prefect's threads outlast what they did, so that a worker is ended by force: no news for who ran it.
         quiet = logging.ERROR

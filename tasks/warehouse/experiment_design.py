@@ -93,5 +93,5 @@ def _holds_numbers(values: pl.Series) -> bool:
     if values.dtype != pl.String:
         return values.dtype.is_numeric() or values.dtype == pl.Boolean
     known = values.drop_nulls().str.strip_chars()
-    known = known.filter((known != "") & (known != values.name.strip()))  # a header that stands again is no row
+    known = known.filter(known != "")
     return len(known) > 0 and bool(known.str.contains(NUMBER_LIKE).all())

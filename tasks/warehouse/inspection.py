@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from tasks.errors import InputError
-from tasks.warehouse.batches import ROW, Batch
+from tasks.warehouse.batches import ROW, Batch, rows_of_data
 from tasks.warehouse.checking import DAY_ONLY, check
 from tasks.warehouse.coercion import NO_ZONE
 from tasks.warehouse.contract import Contract, contract_of
@@ -182,9 +182,9 @@ def _rows_of(head: Head, header: Header | None) -> pl.DataFrame:
     cells = [row.cells for row in below if any(row.cells)][:HEAD_ROWS]
     whole = [(place, row) for place, row in enumerate(cells, 1) if len(row) == width]
     columns = {name: [row[i] or None for _, row in whole] for i, name in enumerate(header.names)}
-    return pl.DataFrame(columns, schema=dict.fromkeys(header.names, pl.String)).with_columns(
-        pl.Series(ROW, [place for place, _ in whole], dtype=pl.Int64)
-    )
+    rows = pl.DataFrame(columns, schema=dict.fromkeys(header.names, pl.String))
+    numbered = rows.with_columns(pl.Series(ROW, [place for place, _ in whole], dtype=pl.Int64))
+    return rows_of_data(numbered, header.names, header.row.cells)
 
 
 def _is_canonical(heads: Sequence[Head], contract: Contract) -> bool:

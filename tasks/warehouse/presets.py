@@ -15,7 +15,7 @@ import polars as pl
 from tasks.errors import UnknownNameError
 from tasks.warehouse.mapping import Mapping, parsed
 from tasks.warehouse.preset_files import folders, preset_names
-from tasks.warehouse.reading.header import key, renamed
+from tasks.warehouse.reading.header import is_among, key, renamed
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,7 @@ def fit(preset: Preset, columns: Sequence[str], rows: pl.DataFrame | None = None
     signature = preset.mapping.signature
     assert signature is not None, f"{preset.path} has no signature"
     ours = {key(renamed(name, preset.mapping.aliases)) for name in columns}
-    missing = [
-        one if isinstance(one, str) else " or ".join(one)
-        for one in signature.needs
-        if not any(key(name) in ours for name in ([one] if isinstance(one, str) else one))
-    ]
+    missing = [one if isinstance(one, str) else " or ".join(one) for one in signature.needs if not is_among(one, ours)]
     unwelcome = [f"'{name}'" for name in signature.without if key(name) in ours]
     if rows is not None and not missing:
         unwelcome += _unwelcome_values(preset.mapping, rows)

@@ -51,15 +51,18 @@ def recent_moves(warehouse: Warehouse, since: datetime, limit: int) -> list[dict
     """Promotions, rollbacks and withdrawals that were done since an instant, newest first."""
     table = ModelDeployment
     columns = (table.workspace_id, table.model_type, table.kind, table.version_name, table.reason, table.recorded_at)
-    done = select(*columns).where(table.outcome == DONE, table.recorded_at >= since)
+    done = select(*columns).where(*_done_since(since))
     return warehouse.rows(done.order_by(table.recorded_at.desc(), table.workspace_id).limit(limit))
 
 
 def count_moves(warehouse: Warehouse, since: datetime) -> int:
     """How many promotions, rollbacks and withdrawals were done since an instant."""
-    table = ModelDeployment
-    counted = select(func.count().label("n")).where(table.outcome == DONE, table.recorded_at >= since)
+    counted = select(func.count().label("n")).where(*_done_since(since))
     return int(warehouse.rows(counted)[0]["n"])
+
+
+def _done_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
+    return ModelDeployment.outcome == DONE, ModelDeployment.recorded_at >= since
 
 
 def drift_history(warehouse: Warehouse, workspace_id: str, model_type: str, limit: int) -> list[dict[str, Any]]:

@@ -164,7 +164,12 @@ def _coverage(row: Row, wanted: Sequence[Needed], aliases: Mapping[str, str]) ->
 
 
 def _held(wanted: Sequence[Needed], keys: Set[str]) -> int:
-    return sum(any(key(name) in keys for name in ([one] if isinstance(one, str) else one)) for one in wanted)
+    return sum(is_among(needed, keys) for needed in wanted)
+
+
+def is_among(needed: Needed, keys: Set[str]) -> bool:
+    """Whether a name, or one of several, is among names by their keys."""
+    return any(key(name) in keys for name in ([needed] if isinstance(needed, str) else needed))
 
 
 def renamed(name: str, aliases: Mapping[str, str]) -> str:

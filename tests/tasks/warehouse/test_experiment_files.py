@@ -332,3 +332,12 @@ def test_a_table_of_one_column_may_hold_its_own_name() -> None:
     assert rows_of_data(rows, ["title"], ["title"])["title"].to_list() == ["title", "Title", "x"]
     two = rows.with_columns(body=pl.Series(["body", "", "body", None]))
     assert rows_of_data(two, ["title", "body"], ["title", "body"])["title"].to_list() == ["Title", "x"]
+
+
+def test_a_look_at_a_file_leaves_out_what_reading_it_does(tmp_path: Path) -> None:
+    header = "user_id,variation,first_exposure,converted"
+    rows = [f"u{k},{'ab'[k % 2]},2026-05-01T08:00:00Z,{k % 2}" for k in range(8)]
+    path = tmp_path / "units.csv"
+    path.write_text("\n".join([header, *rows[:5], header, " , , , ", *rows[5:]]))
+    seen = inspect_file(path, "experiments", preset="growthbook-units")
+    assert seen.problems == ["the file does not name its experiment: say --experiment NAME"]
