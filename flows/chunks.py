@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from prefect import Task
+from prefect.context import TagsContext
 
 from tasks.reporting import ProgressBar
 from tasks.warehouse.outcomes import Outcome
@@ -15,7 +16,8 @@ Answer = TypeVar("Answer")
 
 def each_chunk(work: Task[..., Answer], chunks: Iterable[Any], *arguments: Any) -> list[Answer]:
     """What the task returns for each chunk; `arguments` follow the chunk. Long work shows a progress bar in Prefect."""
-    futures = [work.submit(chunk, *arguments) for chunk in chunks]
+    with TagsContext(current_tags=set()):  # Prefect asks its server for a place under each tag that a task carries
+        futures = [work.submit(chunk, *arguments) for chunk in chunks]
     progress = ProgressBar(f"{work.name}, {len(futures)} chunks of workspaces", len(futures))
     answers = []
     for future in futures:

@@ -161,8 +161,29 @@ def outcomes(flow: str, ended: Sequence[Any]) -> None:
 
     counts = Counter(outcome.status for outcome in ended)
     out.print(f"{flow}, workspaces: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
-    if reasons := why_nothing(ended):
-        table("why", reasons)
+    _why(why_nothing(ended))
+
+
+def _why(reasons: Sequence[Mapping[str, Any]]) -> None:
+    """Each workspace's reason; of many workspaces those that failed, and how many others for which kind of reason."""
+    if len({row["workspace"] for row in reasons}) <= MOST_LINES:
+        if reasons:
+            table("why", reasons)
+        return
+    failed = [row for row in reasons if row["status"] == "failed"]
+    if failed:
+        table("why", failed[:MOST_LINES])
+    if len(failed) > MOST_LINES:
+        say(f"… and {len(failed) - MOST_LINES} more")
+    others: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in reasons:
+        if row["status"] != "failed":
+            kind = tuple(str(row[name]) for name in ("step", "type", "status") if row.get(name) is not None)
+            others.setdefault(kind, []).append(row)
+    for kind, rows in others.items():
+        many = len({row["workspace"] for row in rows})
+        say(f"{', '.join(kind)}: {many:,} workspaces, such as {rows[0]['workspace']}: {rows[0]['why']}")
+    out.print("each workspace's reason: --json, or the report of this run in Prefect")
 
 
 def plan(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -212,8 +233,7 @@ def summary(ended: Mapping[str, Any]) -> None:
     """The closing summary of a chain."""
     counts = ended["workspaces"]
     out.print("workspaces, by their worst step: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
-    if ended["reasons"]:
-        table("why", ended["reasons"])
+    _why(ended["reasons"])
 
 
 @contextmanager

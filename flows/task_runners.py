@@ -51,10 +51,9 @@ def task_runner() -> TaskRunner[Any]:
 
         asked_for = get_current_settings().tasks.runner.thread_pool_max_workers
         return ThreadPoolTaskRunner(max_workers=asked_for or threads())
-    from prefect_dask.task_runners import DaskTaskRunner
+    from flows.dask_runner import ClusterTaskRunner
 
-    runner: TaskRunner[Any] = DaskTaskRunner(address=settings.dask_address)
-    return runner
+    return ClusterTaskRunner(address=settings.dask_address)
 
 
 def threads() -> int:

@@ -138,7 +138,7 @@ class AssignmentQueue:
             return []
         try:
             if self._writer is None:
-                self._own_connection.enter_context(self._rooms.warehouse.open().one_writer(is_patient=False))
+                self._own_connection.enter_context(self._rooms.warehouse.open().impatient_connection())
                 self._writer = threading.get_ident()
             if self._writer != threading.get_ident():  # another loop than the service's: it has no such connection
                 return []
@@ -198,7 +198,7 @@ class AssignmentQueue:
             arrivals = self._next(None)
             with ExitStack() as stack:
                 with suppress(*UNAVAILABLE, WarehouseError):  # each batch says so by itself
-                    stack.enter_context(self._rooms.warehouse.open().one_writer())
+                    stack.enter_context(self._rooms.warehouse.open().one_connection())
                 while arrivals:
                     for together in self._by_experiment(arrivals).values():
                         hand_back(together, self._answers(together))

@@ -39,6 +39,7 @@ DISK_REASONS = {
     **dict.fromkeys(("readonly database", "Read-only file system", "os error 30"), READ_ONLY),
 }
 DEEPEST_CAUSE = 20
+MOST_LETTERS = 500  # of a reason in other libraries' words
 
 
 class RaptorflowError(Exception):
@@ -146,6 +147,8 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, RaptorflowError):
         return str(error)
     line = (str(error).strip().splitlines() or ["no message"])[0]
+    if len(line) > MOST_LETTERS:  # a server that repeats the request it refused
+        line = f"{line[:MOST_LETTERS]} …"
     return _of_the_disk(error) or f"{type(error).__name__}: {line}"
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 COUNTED = {"preserve_rowcount": True}
+READS = "raptorflow_read"
 _READING: ContextVar[tuple[str, Connection | None]] = ContextVar("reading", default=("", None))
 UNAVAILABLE = (OperationalError, DisconnectionError, NoConnectionError)  # locked or away: the same may go well later
 
@@ -57,9 +58,8 @@ class Warehouse:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """One write transaction: all of it or none. On SQLite the write lock is taken at once."""
-        held: Connection | None = getattr(self._held, "connection", None)
-        with _reachable(self.url):
-            if held is None or held.in_transaction():
+        with _reachable(self.url), self._lent() as held:
+            if held is None:
                 with self.engine.begin() as connection:
                     yield connection
             else:
@@ -67,19 +67,13 @@ class Warehouse:
                     yield held
 
     @contextmanager
-    def one_writer(self, *, is_patient: bool = True) -> Iterator[None]:
-        """Let all write transactions that this thread begins meanwhile share one connection.
+    def one_connection(self) -> Iterator[None]:
+        """Let all that this thread reads and writes meanwhile share one connection, each in its own transaction.
 
         Opening SQLite's file takes a third of a small transaction, as does seeing that one to PostgreSQL still stands.
-
-        Args:
-            is_patient: False for SQLite's on an event loop: who finds that somebody else writes is told at once, and
-                copying the log back, which waits for the disk, is left to `copy_log_back`.
+        What is asked while another question is still open goes over a connection of its own.
         """
         with _reachable(self.url), self.engine.connect() as connection:
-            if not is_patient:
-                for pragma in ("busy_timeout=0", "wal_autocheckpoint=0"):
-                    connection.connection.cursor().execute(f"PRAGMA {pragma}")
             self._held.connection = connection
             try:
                 yield
@@ -89,14 +83,47 @@ class Warehouse:
                     del self._held.connection
 
     @contextmanager
+    def impatient_connection(self) -> Iterator[None]:
+        """`one_connection` for an event loop on SQLite: who finds that somebody else writes is told at once.
+
+        Copying the log back, which waits for the disk, is left to `copy_log_back`.
+        """
+        with self.one_connection():
+            for pragma in ("busy_timeout=0", "wal_autocheckpoint=0"):
+                self._held.connection.connection.cursor().execute(f"PRAGMA {pragma}")
+            yield
+
+    @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection to read with, within `read_once` its own; takes no write lock."""
         url, reading = _READING.get()
         if reading is not None and url == self.url:
             yield reading
             return
-        with _reachable(self.url), self.engine.connect() as connection:
-            yield connection.execution_options(raptorflow_read=True)
+        with _reachable(self.url), self._lent() as held:
+            if held is None:
+                with self.engine.connect() as connection:
+                    yield connection.execution_options(**{READS: True})
+                return
+            held.execution_options(**{READS: True})
+            try:
+                yield held
+            finally:
+                held.rollback()
+                held.execution_options(**{READS: False})
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection | None]:
+        """This thread's connection of `one_connection`, for one at a time; None where there is none or it is in use."""
+        held: Connection | None = getattr(self._held, "connection", None)
+        if held is None:
+            yield None
+            return
+        self._held.connection = None
+        try:
+            yield held
+        finally:
+            self._held.connection = held
 
     @contextmanager
     def read_once(self) -> Iterator[None]:
@@ -204,7 +231,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that reads and then writes fails at once with 'database is locked', whatever the timeout.
-    reads = connection.get_execution_options().get("raptorflow_read", False)
+    reads = connection.get_execution_options().get(READS, False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 

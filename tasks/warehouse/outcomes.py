@@ -65,7 +65,8 @@ def each_workspace(
     whose answer stands keeps it, with the day it is from, and its work is not done.
     """
     stands = standing.outcomes if standing else {}
-    outcomes = [stands.get(name) or _attempt(work, name, step) for name in workspace_ids]
+    with warehouse.one_connection():  # a workspace's work asks some fifty small questions
+        outcomes = [stands.get(name) or _attempt(work, name, step) for name in workspace_ids]
     record(warehouse, run_id, step, outcomes)
     if standing:
         standing.remember(outcomes, run_id)

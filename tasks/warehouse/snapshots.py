@@ -53,14 +53,19 @@ class ChunkSnapshot:
     is_asked_anew: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class Chain:
     """What the nightly chain hands to the flows it calls, so that all of them learn from the same rows.
 
+    No dataclass: Prefect would write it into each of those flows' runs, with the id and fingerprints of every
+    workspace, and takes half a megabyte at most, which some 4,000 workspaces fill. It writes `<Chain>`.
+
     Attributes:
+        run_id: the chain's run.
+        chunks: all workspaces.
         is_newest: whether the newest row is among them; a past night's are without it.
     """
 
-    run_id: str
-    chunks: list[ChunkSnapshot]
-    is_newest: bool = True
+    __slots__ = ("chunks", "is_newest", "run_id")
+
+    def __init__(self, run_id: str, chunks: list[ChunkSnapshot], is_newest: bool = True) -> None:
+        self.run_id, self.chunks, self.is_newest = run_id, chunks, is_newest

@@ -41,3 +41,13 @@ def test_numbers_stand_to_the_right_as_before(printed: Console) -> None:
 def test_a_flow_that_took_files_in_ends_in_words(printed: Console) -> None:
     console.result("content-ingestion", {"kind": "content", "read": 2, "written": 2, "workspaces": ["acme"]}, False)
     assert printed.export_text() == "content-ingestion: done\n"
+
+
+def test_a_run_over_many_workspaces_ends_in_a_few_lines(printed: Console) -> None:
+    reasons = [{"workspace": f"w{k}", "step": "patterns", "status": "skipped", "why": f"{k} posts"} for k in range(300)]
+    reasons += [{"workspace": "w7", "step": "models", "status": "failed", "why": "its registry is gone"}]
+    console.summary({"workspaces": {"skipped": 299, "failed": 1}, "reasons": reasons})
+    lines = printed.export_text().splitlines()
+    assert any("its registry is gone" in line for line in lines)
+    assert "patterns, skipped: 300 workspaces, such as w0: 0 posts" in lines
+    assert len(lines) < 12

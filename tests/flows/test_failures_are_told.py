@@ -147,6 +147,10 @@ def test_what_a_disk_says_under_a_librarys_words_is_the_reason(deepest: Exceptio
     assert "RuntimeError" not in reason_of(raised(deepest, cause=cause))
 
 
+def test_a_reason_that_repeats_a_whole_request_is_cut() -> None:
+    assert len(reason_of(ValueError("w" * 2_000_000))) < 600
+
+
 def test_other_failures_are_named_by_their_first_line() -> None:
     assert reason_of(ValueError("a disk\nand more")) == "ValueError: a disk"
     assert reason_of(ValueError()) == "ValueError: no message"

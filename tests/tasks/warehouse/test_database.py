@@ -142,7 +142,7 @@ def test_unreachable_database_is_one_line_without_the_password() -> None:
 
 def test_a_writer_keeps_its_connection_and_each_transaction_stays_one(warehouse: Warehouse) -> None:
     seen: list[object] = []
-    with warehouse.one_writer():
+    with warehouse.one_connection():
         for name in ("first", "second"):
             with warehouse.begin() as connection:
                 seen.append(connection.connection.dbapi_connection)
@@ -160,8 +160,37 @@ def test_a_writer_keeps_its_connection_and_each_transaction_stays_one(warehouse:
     assert names == {"first", "second", "of another thread"}
 
 
+def test_what_a_thread_asks_meanwhile_shares_its_connection_and_never_a_transaction(warehouse: Warehouse) -> None:
+    question = select(Workspace.workspace_id)
+    with warehouse.one_connection():
+        with warehouse.begin() as writing:
+            warehouse.upsert(writing, Workspace, [workspace_row()])
+            used = writing.connection.dbapi_connection
+            assert warehouse.rows(question) == [], "what is asked meanwhile has a transaction of its own"
+        with warehouse.connect() as first:
+            assert first.connection.dbapi_connection is used
+            with warehouse.connect() as second, warehouse.begin() as third:
+                others = {id(one.connection.dbapi_connection) for one in (second, third)}
+                assert len(others | {id(used)}) == 3
+            assert len(first.execute(question).all()) == 1
+        with pytest.raises(ZeroDivisionError), warehouse.connect() as broken:
+            broken.execute(question)
+            1 / 0  # noqa: B018
+        store(warehouse, Workspace, [workspace_row(workspace_id="another")])
+        assert len(warehouse.rows(question)) == 2
+
+
+def test_reading_over_a_shared_connection_takes_no_write_lock(sqlite_warehouse: Warehouse) -> None:
+    with sqlite_warehouse.one_connection():
+        store(sqlite_warehouse, Workspace, [workspace_row()])
+        with sqlite_warehouse.connect() as reading, ThreadPoolExecutor(1) as pool:
+            reading.execute(select(Workspace.workspace_id)).all()
+            other = Warehouse(sqlite_warehouse.url, patience=1.0)
+            pool.submit(store, other, Workspace, [workspace_row(workspace_id="another")]).result(timeout=20)
+
+
 def test_a_writer_that_does_not_wait_is_told_at_once_and_writes_later(sqlite_warehouse: Warehouse) -> None:
-    with sqlite_warehouse.one_writer(is_patient=False), ThreadPoolExecutor(1) as pool:
+    with sqlite_warehouse.impatient_connection(), ThreadPoolExecutor(1) as pool:
         with ExitStack() as other:
             pool.submit(other.enter_context, sqlite_warehouse.begin()).result()
             with pytest.raises(OperationalError, match="locked"), sqlite_warehouse.begin():
@@ -174,7 +203,7 @@ def test_a_writer_that_does_not_wait_is_told_at_once_and_writes_later(sqlite_war
 
 def test_a_log_is_copied_back_beside_who_writes(sqlite_warehouse: Warehouse) -> None:
     file = Path(str(sqlite_warehouse.engine.url.database))
-    with sqlite_warehouse.one_writer(is_patient=False):
+    with sqlite_warehouse.impatient_connection():
         with sqlite_warehouse.begin() as connection:
             rows = [workspace_row(workspace_id=f"w{k}", name="a name " * 50) for k in range(200)]
             sqlite_warehouse.upsert(connection, Workspace, rows)
@@ -186,7 +215,7 @@ def test_a_log_is_copied_back_beside_who_writes(sqlite_warehouse: Warehouse) -> 
 
 @pytest.mark.postgres
 def test_a_writers_connection_that_was_cut_is_made_anew(postgres_warehouse: Warehouse) -> None:
-    with postgres_warehouse.one_writer():
+    with postgres_warehouse.one_connection():
         with postgres_warehouse.begin() as connection:
             session = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
         with ThreadPoolExecutor(1) as pool:
