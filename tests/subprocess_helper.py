@@ -8,7 +8,9 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-IMPORTED_ONCE = ["flows.meta_learning", "mlflow", "polars", "sklearn.ensemble", "tasks.experiments", "tasks.models"]
+from flows.task_runners import IMPORTED_ONCE as OF_A_NIGHT
+
+IMPORTED_ONCE = [*OF_A_NIGHT, "mlflow", "sklearn.ensemble", "tasks.experiments"]
 SECONDS = 240
 
 

@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from functools import cached_property, partial
-from itertools import count
+from functools import cached_property, lru_cache, partial
 from threading import Lock
 from typing import Any
 
@@ -55,8 +54,7 @@ LARGEST_LOG = 60.0
 CONVERTED = ("0", "1")  # the labels of conversions
 POSTS_BESIDE_A_DRAFT = 500  # of which its level is taken, and whether rates or counts are meant
 LARGE_ROWS = 5_000  # whose refresh holds some 100 MB
-COLLECTED_AFTER = 8  # large refreshes; each leaves less than a MiB, and a collection takes some tenths of a second
-_LARGE, _refreshed_large = Lock(), count(1)
+_LARGE = Lock()
 logger = logging.getLogger("raptorflow")
 
 
@@ -360,11 +358,17 @@ def each_alone(key: ModelKey, work: Callable[[ModelKey], UpdateResult]) -> Updat
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One large refresh at a time; what several leave in cycles goes then, where the collector would wait for many."""
+    """One large refresh at a time; what it leaves in cycles goes then, where the collector would wait for many."""
     with _LARGE:
+        _keep_imports()
         yield
-        if not next(_refreshed_large) % COLLECTED_AFTER:
-            gc.collect()
+        gc.collect()
+
+
+@lru_cache(maxsize=1)
+def _keep_imports() -> None:
+    """What was imported stays: walking it for garbage would take four fifths of each collection."""
+    gc.freeze()
 
 
 def _run(source: Source | None, as_of: datetime | None, run_id: str | None, git_commit: str | None = None) -> Run:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -44,3 +46,26 @@ def test_two_large_workspaces_are_not_in_memory_at_once(rows: int, meet: bool, m
         for name in ("a", "b"):
             pool.submit(service._update, None, run, False, True, ModelKey(name, ModelType.TONE_CLASSIFIER))
     assert counted.have_met is meet
+
+
+class Circle:
+    """Holds itself, as what libraries leave of a training does."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_a_large_refresh_leaves_in_cycles_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[weakref.ref[Circle]] = []
+    frame = pl.DataFrame({"row": range(LARGE_ROWS)})
+    refresh = SimpleNamespace(update=lambda **_: left.append(weakref.ref(Circle())))
+    monkeypatch.setattr(ModelService, "_rows", lambda *_: SimpleNamespace(frame=frame))
+    monkeypatch.setattr(ModelService, "refresh", lambda *_: refresh)
+    service, run = ModelService(), Run("run", None, None, None)
+    gc.disable()
+    try:
+        for name in ("a", "b"):
+            service._update(None, run, False, True, ModelKey(name, ModelType.TONE_CLASSIFIER))
+    finally:
+        gc.enable()
+    assert [one() for one in left] == [None, None]
