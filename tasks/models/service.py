@@ -15,6 +15,7 @@ import polars as pl
 from polars.exceptions import PanicException
 
 from tasks.errors import InputError, RaptorflowError, require_between
+from tasks.memory import give_back
 from tasks.models.drift.monitor import DriftThresholds, insufficient
 from tasks.models.drift.stream import Stream, stream_of
 from tasks.models.errors import NoChampionError, RegistryUnreachableError
@@ -363,6 +364,7 @@ def _alone() -> Iterator[None]:
         _keep_imports()
         yield
         gc.collect()
+        give_back()
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from polars.exceptions import PanicException
 from sqlalchemy import func, select
 
 from tasks.errors import RaptorflowError, reason_of
+from tasks.memory import give_back
 from tasks.warehouse.database import Warehouse
 from tasks.warehouse.schema import StepOutcome
 
@@ -70,6 +71,7 @@ def each_workspace(
     record(warehouse, run_id, step, outcomes)
     if standing:
         standing.remember(outcomes, run_id)
+    give_back()
     return outcomes
 
 
