@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache, partial
 from threading import Lock
@@ -121,9 +121,19 @@ class ModelService:
     def _update(self, source: Source | None, run: Run, force: bool, promote: bool, key: ModelKey) -> UpdateResult:
         spec = load_spec(key.model_type)
         rows = self._rows(spec, key.workspace_id, source, run.as_of)
-        # What two chunks hold at once of large workspaces would add up, and their fits take turns anyway.
-        with _alone() if len(rows.frame) >= LARGE_ROWS else nullcontext():
+        if len(rows.frame) < LARGE_ROWS:
             return self.refresh(key, spec, rows, run).update(force=force, promote=promote)
+        # What two chunks hold at once of large workspaces would add up, and their fits take turns anyway.
+        del rows
+        with _alone():
+            return self._update_large(spec, source, run, force, promote, key)
+
+    def _update_large(
+        self, spec: ModelSpec, source: Source | None, run: Run, force: bool, promote: bool, key: ModelKey
+    ) -> UpdateResult:
+        """The rows are read once more: who waits for this turn holds none, and none are held when it is over."""
+        rows = self._rows(spec, key.workspace_id, source, run.as_of)
+        return self.refresh(key, spec, rows, run).update(force=force, promote=promote)
 
     def check_drift(
         self,
