@@ -166,7 +166,8 @@ def summarize(
         expected_pct=_per_cent(expected, MOST_TOGETHER_LOG),
         interval_pct=_interval(expected, deviation, MOST_TOGETHER_LOG),
         each_pct=(
-            *(_per_cent(total / count) for total in (claimed, expected)),
+            _per_cent(claimed / count),
+            _per_cent(expected / count),
             *_interval(expected / count, deviation / count),
         ),
         holdout_pct=None if holdout is None else _per_cent(holdout[0]),
