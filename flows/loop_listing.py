@@ -47,7 +47,8 @@ def _workspaces(warehouse: Warehouse, workspace_id: str | None) -> list[str]:
 def _proposal(proposal: RankedExperiment) -> dict[str, Any]:
     candidate, worth = proposal.candidate, proposal.worth
     weeks = f"{worth.weeks} week{'s' * (worth.weeks != 1)}"
-    each = f"{in_two_digits(worth.per_10_000, '+')} for 10,000 {candidate.unit}"  # what the order is by
+    # What the order is by.
+    each = f"{in_two_digits(worth.per_10_000, '+')} {candidate.earned} for 10,000 {candidate.unit} of its test"
     why = (
         "drawn by lot"
         if proposal.by_lot

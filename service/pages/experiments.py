@@ -13,6 +13,7 @@ from service.pages.names import require_storable_id, unknown
 from tasks.errors import UnknownNameError
 from tasks.experiments import tables
 from tasks.experiments.headline import advice_of, headline, how_to_decide, most_urgent_first, plan_in_words
+from tasks.experiments.orchestration_service import OrchestrationService
 from tasks.experiments.power_curve import PowerCurve
 from tasks.experiments.records import ExperimentResult
 from tasks.experiments.service import ExperimentService
@@ -73,7 +74,7 @@ def experiment_context(warehouse: Warehouse, experiment_id: str) -> dict[str, An
     context: dict[str, Any] = {"analysis": None, "record": record}
     context["decisions"] = service.decisions(experiment_id)[-DECISIONS_SHOWN:][::-1]
     if record.status == "draft":
-        return context
+        return context | {"withdraw": OrchestrationService(warehouse=warehouse).how_to_withdraw(record)}
     analysis, looks = service.preview_experiment(experiment_id), service.looks(experiment_id)
     return context | _of_analysis(analysis, looks) | _of_plan(service.observed_power(experiment_id))
 

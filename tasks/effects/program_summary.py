@@ -19,6 +19,8 @@ Ending = Literal["winner", "kept", "neutral", "inconclusive", "running"]
 Z_ALONE = 1.96  # of what others ran: how often they looked is unknown, so that this is a fixed test at 5 %
 NEUTRAL_WITHIN = 0.02  # log ratio: an interval that lies within it says that nothing worth having is there
 MOST_LOG = 5.0
+MOST_TOGETHER_LOG = 300.0  # of hundreds of winners, one upon the other: a number still
+READ_TOGETHER = 200.0  # per cent: a larger product of gains tells nobody anything, and is said a winner
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class ProgramSummary:
         counts: experiments by how they ended.
         win_rate: winners among those that ended; None before any has.
         claimed_pct, expected_pct, interval_pct: all winners one upon the other.
+        each_pct: the same a winner, on average: claimed, expected to hold, and the ends of its interval.
         holdout_pct, holdout_interval_pct: everybody against the holdout group, where one is kept; None elsewhere.
         experiments: oldest first.
     """
@@ -88,6 +91,7 @@ class ProgramSummary:
     claimed_pct: float
     expected_pct: float
     interval_pct: tuple[float, float]
+    each_pct: tuple[float, float, float, float]
     holdout_pct: float | None
     holdout_interval_pct: tuple[float, float] | None
     experiments: tuple[ExperimentEffect, ...]
@@ -105,13 +109,25 @@ class ProgramSummary:
                 "no experiment has ended yet: two arms of which one is the control, and an outcome, are enough to begin"
             )
         winners = self.counts.get("winner", 0)
+        of_how_many = f"{ended:,} experiment{'s' * (ended != 1)} ended"
         if not winners:
-            return f"{ended} experiments ended, none with a winner: nothing is claimed"
-        low, high = self.interval_pct
-        return (
-            f"{winners} of {ended} experiments ended with a winner; together they claim {self.claimed_pct:+.1f} %, and "
-            f"{self.expected_pct:+.1f} % ({low:+.1f} … {high:+.1f}) is expected to hold"
-        )
+            return f"{of_how_many}, none with a winner: nothing is claimed"
+        claimed, expected = self.gains
+        who = "together they claim" if self.is_read_together else "on average each of these claims"
+        who = "it claims" if winners == 1 else who
+        return f"{winners:,} of {of_how_many} with a winner; {who} {claimed}, and {expected} is expected to hold"
+
+    @property
+    def is_read_together(self) -> bool:
+        """Whether what winners claim one upon the other is still a gain that somebody can picture."""
+        return self.claimed_pct <= READ_TOGETHER
+
+    @property
+    def gains(self) -> tuple[str, str]:
+        """What winners claim and what is expected to hold, in words: together, or a winner where that says more."""
+        together = (self.claimed_pct, self.expected_pct, *self.interval_pct)
+        claimed, expected, low, high = together if self.is_read_together else self.each_pct
+        return f"{claimed:+.1f} %", f"{expected:+.1f} % ({low:+.1f} … {high:+.1f})"
 
 
 def summarize(
@@ -139,15 +155,21 @@ def summarize(
     ]
     winners = [effect for (_, effect), ending in zip(pairs, ends, strict=True) if ending == "winner"]
     ended = sum(ending != "running" for ending in ends)
-    expected, deviation = sum(one.expected for one in winners), math.hypot(*(one.deviation for one in winners))
+    claimed, expected = sum(one.claimed for one in winners), sum(one.expected for one in winners)
+    deviation, count = math.hypot(*(one.deviation for one in winners)), max(1, len(winners))
     holdout = against_holdout(own)
     return ProgramSummary(
         workspace_id=workspace_id,
         counts={ending: ends.count(ending) for ending in sorted(set(ends))},
         win_rate=len(winners) / ended if ended else None,
-        claimed_pct=_per_cent(sum(one.claimed for one in winners)),
-        expected_pct=_per_cent(expected),
-        interval_pct=_interval(expected, deviation),
+        claimed_pct=_per_cent(claimed, MOST_TOGETHER_LOG),
+        expected_pct=_per_cent(expected, MOST_TOGETHER_LOG),
+        interval_pct=_interval(expected, deviation, MOST_TOGETHER_LOG),
+        each_pct=(
+            _per_cent(claimed / count),
+            _per_cent(expected / count),
+            *_interval(expected / count, deviation / count),
+        ),
         holdout_pct=None if holdout is None else _per_cent(holdout[0]),
         holdout_interval_pct=None if holdout is None else _interval(*holdout),
         experiments=tuple(effects),
@@ -248,9 +270,9 @@ def against_holdout(experiments: Sequence[StoredExperiment]) -> tuple[float, flo
     return _log_mean(other) - _log_mean(control), math.sqrt(noise)
 
 
-def _interval(middle: float, deviation: float) -> tuple[float, float]:
-    return _per_cent(middle - Z * deviation), _per_cent(middle + Z * deviation)
+def _interval(middle: float, deviation: float, most: float = MOST_LOG) -> tuple[float, float]:
+    return _per_cent(middle - Z * deviation, most), _per_cent(middle + Z * deviation, most)
 
 
-def _per_cent(log_ratio: float) -> float:
-    return 100.0 * math.expm1(min(max(log_ratio, -MOST_LOG), MOST_LOG))
+def _per_cent(log_ratio: float, most: float = MOST_LOG) -> float:
+    return 100.0 * math.expm1(min(max(log_ratio, -most), most))

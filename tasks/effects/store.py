@@ -33,7 +33,7 @@ def ingested_arms() -> Select[Any]:
     columns += [literal(None).label("description"), arm.metric_name.label("metric"), arm.metric_kind.label("kind")]
     columns += [arm.n, arm.sum.label("y"), arm.sum_of_squares.label("yy"), arm.n.label("d"), arm.is_control]
     columns += [readable_or_null(arm.started_at).label("observed_at"), literal(0.0).label("origin"), arm.direction]
-    columns += [arm.title, arm.body, arm.changes]
+    columns += [arm.title, arm.body, arm.changes, (arm.title.is_not(None) | arm.body.is_not(None)).label("is_text")]
     return select(*columns).order_by(arm.workspace_id, arm.experiment_name, arm.metric_name, arm.variant_name)
 
 
@@ -42,6 +42,7 @@ def own_arms() -> Select[Any]:
     e, m, v, s = Experiment, ExperimentMetric, ExperimentVariant, ExperimentStatistic
     columns: list[Any] = [e.workspace_id, e.name.label("experiment"), v.variant_id.label("variant"), v.description]
     columns += [m.metric_name.label("metric"), m.kind, v.is_control, m.direction]
+    columns += [(v.title.is_not(None) | v.body.is_not(None)).label("is_text")]
     is_plain = m.has_all_sums & m.kind.in_(("binary", "rate"))
     columns += [case((is_plain, 0.0), else_=m.origin).label("origin")]
     columns += _times()
@@ -65,7 +66,7 @@ def arm_of(row: Mapping[str, Any]) -> Row:
     yy = y if row["yy"] is None else float(row["yy"]) + 2 * origin * float(row["y"]) + n * origin**2
     per_unit = y / n
     variance = max(0.0, (yy - n * per_unit**2) / max(n - 1, 1))
-    names = ("workspace_id", "experiment", "variant", "description", "metric", "kind", "is_control")
+    names = ("workspace_id", "experiment", "variant", "description", "metric", "kind", "is_control", "is_text")
     arm = {key: row[key] for key in names}
     arm |= {"n": n, "mean": per_unit, "variance": variance, "observed_at": row["observed_at"]}
     return arm | {"sign": -1.0 if row["direction"] == "decrease" else 1.0}

@@ -72,7 +72,7 @@ class AssignmentPlan:
         policy: Mapping[str, Any] | None = None,
     ) -> AssignmentPlan:
         """From rows of the warehouse; the epoch is the newest, and the policy is its, if it has one."""
-        design = Design.from_dict(experiment["design"])
+        design = Design.of(experiment)
         names, weights = tuple(row["variant_id"] for row in variants), tuple(epoch["weights"])
         is_cut = design.traffic_share < 1 and design.bucketing in COVERED_RANGES
         return cls(

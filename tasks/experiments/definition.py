@@ -191,7 +191,7 @@ class Definition:
 
     def _as_it_stands(self, stored: Row) -> Design:
         """The design under the rule that a running experiment keeps, with the traffic that it may have been given."""
-        theirs = Design.from_dict(stored["design"])
+        theirs = Design.of(stored)
         floor = self.design.allocation_floor
         if theirs.decision_rule == 1 and floor is None:
             floor = FLOOR
@@ -203,7 +203,7 @@ class Definition:
         differing = [
             what
             for what, mine, theirs in (
-                ("design", self._as_it_stands(stored).as_dict(), Design.from_dict(stored["design"]).as_dict()),
+                ("design", self._as_it_stands(stored).as_dict(), Design.of(stored).as_dict()),
                 ("variants", self.variant_rows(), _without(variants, "experiment_id")),
                 ("metrics", _as_designed(self.metric_rows(), metrics), _as_designed(metrics, self.metric_rows())),
             )
@@ -232,7 +232,7 @@ def experiment_id_of(workspace_id: str, name: str, before: int) -> str:
 
 def as_record(experiment: Row, variants: Sequence[Row], metrics: Sequence[Row]) -> ExperimentRecord:
     """What people see."""
-    design = Design.from_dict(experiment["design"])
+    design = Design.of(experiment)
     planned = experiment["planned_units_per_arm"]
     warnings = (
         [] if experiment["hypothesis"] else ["no hypothesis: write down what you expect, and why, before the start"]

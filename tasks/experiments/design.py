@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 
 from tasks.errors import OutOfRangeError, require_between, require_whole
-from tasks.experiments.errors import InvalidDesignError, UnstorableTextError
+from tasks.experiments.errors import DamagedExperimentError, InvalidDesignError, UnstorableTextError
 from tasks.experiments.hashing import HASHES
 from tasks.experiments.records import ExperimentType, MetricKind, VariantAllocation
 
@@ -272,6 +272,18 @@ class Design:
     def as_dict(self) -> dict[str, Any]:
         """For the warehouse."""
         return asdict(self)
+
+    @classmethod
+    def of(cls, experiment: Mapping[str, Any]) -> Design:
+        """The design of a stored experiment.
+
+        Raises:
+            DamagedExperimentError: if what is stored is none.
+        """
+        try:
+            return cls.from_dict(experiment["design"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DamagedExperimentError(experiment["name"], experiment["experiment_id"], error) from error
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Design:

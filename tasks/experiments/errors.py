@@ -1,6 +1,7 @@
 """What can be wrong with a request to an experiment; nothing was written when one of these is raised.
 
 InputError
+├── DamagedExperimentError     what is stored of it is no design
 ├── InvalidDesignError         the experiment cannot be run as described
 ├── UnassignedUnitError        an outcome of a unit that was never given an arm
 ├── InvalidOutcomeError        the value is not one the metric can take
@@ -14,6 +15,18 @@ InputError
 from __future__ import annotations
 
 from tasks.errors import InputError, UnknownNameError, WrongTimeError
+
+
+class DamagedExperimentError(InputError):
+    """Raised where what is stored of an experiment cannot be read as its design."""
+
+    def __init__(self, name: str, experiment_id: str, problem: Exception) -> None:
+        self.name, self.experiment_id = name, experiment_id
+        lacks = f"it lacks {problem}" if isinstance(problem, KeyError) else str(problem)
+        super().__init__(
+            f"experiment '{name}' ({experiment_id}): its stored design is damaged, {lacks}; bring the warehouse back "
+            "with `raptorflow restore`, or create the experiment again under another name"
+        )
 
 
 class InvalidDesignError(InputError):

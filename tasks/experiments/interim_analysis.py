@@ -154,7 +154,7 @@ def read_input(
 ) -> AnalysisInput:
     """What is known of an experiment, given its stored rows and its last look."""
     experiment, variants, metrics = stored
-    experiment_id, design = experiment["experiment_id"], Design.from_dict(experiment["design"])
+    experiment_id, design = experiment["experiment_id"], Design.of(experiment)
     arrivals, sums = store.assignments.arrivals(experiment_id), _sound_sums(store, experiment_id, metrics)
     known, rows = [], list[Row]()
     reported: dict[str, list[Row]] = {}
@@ -212,7 +212,7 @@ def _read_metric(
     store: ExperimentStore, experiment: Row, metric: Row, rows: Sequence[Row], arrivals: Sequence[Row]
 ) -> tuple[Row, list[Row]]:
     """The metric with the kind that its outcomes have, and its sums as that kind and the design count them."""
-    design = Design.from_dict(experiment["design"])
+    design = Design.of(experiment)
     is_zero = design.missing_outcomes == "zero"
     kind = kind_of(metric, rows, is_missing_zero=is_zero)
     is_zero = is_zero and kind not in (MetricKind.RATE, MetricKind.RATIO)

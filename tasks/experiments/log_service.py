@@ -81,7 +81,7 @@ class LogService:
         counts: dict[str, int] = {}
         crossed: set[str] = set()
         assigned = 0
-        if Design.from_dict(experiment["design"]).assigned_elsewhere:
+        if Design.of(experiment).assigned_elsewhere:
             _, variants, _ = store.definitions.find(experiment_id)
             arms = [row["variant_id"] for row in variants]
             kept, crossed, counts = logs.judged_exposures(exposures, arms, experiment["completed_at"], now)
@@ -122,7 +122,7 @@ class LogService:
         """Record outcomes that count and are not recorded yet; and how many do not count, by reason."""
         store, experiment_id = self.service.store, experiment["experiment_id"]
         workspace_id, name = experiment["workspace_id"], experiment["name"]
-        design = Design.from_dict(experiment["design"])
+        design = Design.of(experiment)
         ended = experiment["completed_at"]
         last = None if ended is None else ended + timedelta(days=design.late_days)
         outcomes, known = store.logs.outcomes(workspace_id, name), store.logs.assigned(experiment_id)

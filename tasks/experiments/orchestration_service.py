@@ -6,6 +6,7 @@ frozen with the answer; its experiment is known by its name, so that none is mad
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -17,7 +18,7 @@ from tasks.effects.loop.store import APPROVED, DECLINED
 from tasks.effects.loop.worth import HORIZON_WEEKS
 from tasks.errors import InputError, UnknownNameError
 from tasks.experiments.definition import COMPLETED, DRAFT, RUNNING
-from tasks.experiments.errors import InvalidDesignError, WrongStateError
+from tasks.experiments.errors import DamagedExperimentError, InvalidDesignError, WrongStateError
 from tasks.experiments.records import ExperimentRecord
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse, open_warehouse
@@ -88,10 +89,9 @@ class OrchestrationService:
             A row each: `name`, `key`, `state` (waiting, running, completed, declined, or left), `needs` (what a person
             has to do, or None), `why` it stands so, `claim` in words, `experiment_id`.
         """
-        self._rest_what_is_gone(workspace_id, now)
-        for row in self._approved(workspace_id):
-            self._leave_if_tested(row)
         approved = self._approved(workspace_id)
+        status = self._status_of_each(workspace_id)
+        approved = [row for row in approved if not (self._rests_as_gone(row, status, now) or self._is_left(row))]
         known = {row["proposal_key"]: made for row in approved if (made := self._created(row)) is not None}
         approved = [row for row in approved if row["proposal_key"] in known]
         running = sum(isinstance(one, ExperimentRecord) and one.status == RUNNING for one in known.values())
@@ -134,26 +134,34 @@ class OrchestrationService:
             if self.loop.withdraw(row, actor, reason, now):
                 return _answered(row, DECLINED, reason)
 
+    def how_to_withdraw(self, record: ExperimentRecord) -> str | None:
+        """The command that takes an approval back whose experiment has not started; None of one that has no such."""
+        waits = record.status == DRAFT and record.conclusion is None
+        approved = self._approved(record.workspace_id) if waits else []
+        if record.experiment_id not in [row["experiment_id"] for row in approved]:
+            return None
+        which = [record.experiment_id, "--workspace", record.workspace_id, "--reason", "WHY"]
+        return shlex.join(["raptorflow", "experiment", "withdraw", *which])
+
     def _made_unkept(self, row: Row) -> str | None:
         """The experiment that a run made of an approved draft, and was killed before it could keep its id."""
         there = self.experiments.store.definitions.named(row["workspace_id"], row["name"])
-        is_made = there and there[0]["hypothesis"] == row["definition"]["hypothesis"]
+        is_made = there and there[0]["hypothesis"] == row["definition"].get("hypothesis")
         return str(there[0]["experiment_id"]) if is_made else None
 
     def _approved(self, workspace_id: str) -> list[Row]:
         return [row for row in self.loop.answers(workspace_id) if row["answer"] == APPROVED]
 
-    def _leave_if_tested(self, row: Row) -> None:
+    def _is_left(self, row: Row) -> bool:
         """What somebody began to test by another experiment, before this one was made, is left to that one."""
         workspace_id, key, name = row["workspace_id"], row["proposal_key"], row["name"]
-        if row["experiment_id"] is not None:
-            return
-        if self._made_unkept(row) is not None:
-            return
+        if row["experiment_id"] is not None or self._made_unkept(row) is not None:
+            return False
         there = self.experiments.store.definitions.named(workspace_id, name)
         other = name if there else self.loop.tested_elsewhere(workspace_id, key, name)
         if other is not None:
             self.loop.leave(workspace_id, key, f"'{other}' tests it already")
+        return other is not None
 
     def _created(self, row: Mapping[str, Any]) -> ExperimentRecord | str | None:
         """The experiment of an approved draft, made if need be; or, in words, why there is none.
@@ -162,27 +170,33 @@ class OrchestrationService:
         """
         definitions, workspace_id = self.experiments.store.definitions, row["workspace_id"]
         if row["experiment_id"] is not None:
-            return self.experiments.get_experiment(row["experiment_id"])
+            return self._as_stored(row["experiment_id"])
         there = definitions.named(workspace_id, row["name"])
         if not there:
             try:
                 self.experiments.create_experiment(workspace_id=workspace_id, **row["definition"])
-            except InputError as error:  # a metric that was defined anew, a holdout that came in between
+            except (InputError, TypeError) as error:  # a metric that was defined anew, a draft that is damaged
                 return f"it cannot be created: {error}"
             there = definitions.named(workspace_id, row["name"])
         made = there[0]["experiment_id"]
         if not self.loop.became(workspace_id, row["proposal_key"], made):
             self.experiments.withdraw_draft(made, row["actor"], "the approval was taken back as it was made")
             return None
-        return self.experiments.get_experiment(made)
+        return self._as_stored(made)
 
-    def _rest_what_is_gone(self, workspace_id: str, now: datetime) -> None:
-        """Let approvals rest whose experiments are in the warehouse no more: nobody can wait for those, or end them."""
-        approved = self._approved(workspace_id)
-        status = self._status_of_each(workspace_id)
-        for row in approved:
-            if row["experiment_id"] is not None and row["experiment_id"] not in status:
-                self.loop.withdraw(row, row["actor"], GONE, now)
+    def _as_stored(self, experiment_id: str) -> ExperimentRecord | str:
+        """The experiment; in words, where what is stored of it is damaged: the others go on."""
+        try:
+            return self.experiments.get_experiment(experiment_id)
+        except DamagedExperimentError as error:
+            return str(error)
+
+    def _rests_as_gone(self, row: Row, status: Mapping[str, str], now: datetime) -> bool:
+        """Let an approval rest whose experiment is in the warehouse no more: nobody can wait for it, or end it."""
+        is_gone = row["experiment_id"] is not None and row["experiment_id"] not in status
+        if is_gone:
+            self.loop.withdraw(row, row["actor"], GONE, now)
+        return is_gone
 
     def _started(self, made: ExperimentRecord, there_is_room: bool) -> tuple[ExperimentRecord, str | None]:
         """The experiment, running if there is room; else why it waits."""

@@ -86,7 +86,7 @@ class OutcomeWindow:
         if started is None:
             state = experiment["status"]
             raise WrongStateError(identifier, state, "outcomes need a running one", start_it(identifier))
-        design = Design.from_dict(experiment["design"])
+        design = Design.of(experiment)
         if completed is not None and now > completed + timedelta(days=design.late_days):
             raise OutcomeOutsideWindowError(
                 f"experiment '{identifier}' was completed {completed:%Y-%m-%d %H:%M} and takes no more outcomes; "

@@ -244,7 +244,7 @@ class ExperimentService:
             raise WrongStateError(experiment_id, WITHDRAWN, "it was taken back", start_it(experiment_id))
         now = datetime.now(UTC)
         at = require_past("started_at", started_at, now)
-        design = Design.from_dict(experiment["design"])
+        design = Design.of(experiment)
         if design.layer is not None:
             self.store.layers.claim(experiment, design.layer, design.layer_share)
         first = {"experiment_id": experiment_id, "epoch": 0, "weights": [row["weight"] for row in variants]}
@@ -493,7 +493,7 @@ class ExperimentService:
         counts = self.store.outcomes.record(
             experiment_id, metric, intake, amend=amend, expected=expected, waiting_for=waiting_for
         )
-        if counts[0] and Design.from_dict(experiment["design"]).reweights_itself and experiment["status"] == RUNNING:
+        if counts[0] and Design.of(experiment).reweights_itself and experiment["status"] == RUNNING:
             self._reallocate(experiment_id)
         return Recorded(counts[0] - counts[2], counts[1], counts[2], tuple(intake.refused))
 
@@ -543,7 +543,7 @@ class ExperimentService:
     def set_weights(self, experiment_id: str, weights: Mapping[str, float], reason: str) -> ExperimentRecord:
         """Begin a new epoch with these weights, unless they are in force already."""
         experiment, variants, metrics = self.store.definitions.find(experiment_id)
-        names, design = [row["variant_id"] for row in variants], Design.from_dict(experiment["design"])
+        names, design = [row["variant_id"] for row in variants], Design.of(experiment)
         for name in weights:
             _require_known("variant", name, names)
         if experiment["status"] != RUNNING or design.allocation_strategy != VariantAllocation.STAGED:
@@ -584,7 +584,7 @@ class ExperimentService:
         experiment, _, _ = self.store.definitions.find(experiment_id)
         if experiment["status"] == COMPLETED:
             raise WrongStateError(experiment_id, COMPLETED, "it takes no more units", "create another")
-        design = replace(Design.from_dict(experiment["design"]), traffic_share=traffic_share)
+        design = replace(Design.of(experiment), traffic_share=traffic_share)
         before = experiment["design"].get("traffic_share", 1.0)
         if traffic_share < before:
             raise InvalidDesignError(
@@ -694,7 +694,7 @@ class ExperimentService:
     def complete_if_decided(self, analysis: ExperimentResult) -> ExperimentRecord | None:
         """End it if it has an answer and was created with `auto_complete`."""
         experiment, _, _ = self.store.definitions.find(analysis.experiment_id)
-        if not analysis.is_answered or not Design.from_dict(experiment["design"]).auto_complete:
+        if not analysis.is_answered or not Design.of(experiment).auto_complete:
             return None
         return self.complete_experiment(analysis.experiment_id, analysis.winner)
 
@@ -702,7 +702,7 @@ class ExperimentService:
         """Raise the traffic to its ramp's next stage, or stop what harms a guardrail; None where there is no ramp."""
         experiment_id = analysis.experiment_id
         experiment, _, _ = self.store.definitions.find(experiment_id)
-        design = Design.from_dict(experiment["design"])
+        design = Design.of(experiment)
         if not design.ramp or experiment["status"] != RUNNING:
             return None
         raised = [row for row in self.store.log.decisions(experiment_id) if row["action"] == TRAFFIC_RAISED]
@@ -784,7 +784,7 @@ class ExperimentService:
 
     def is_assigned_elsewhere(self, experiment_id: str) -> bool:
         """Whether its units come with their arms, from exposure logs."""
-        return Design.from_dict(self.store.definitions.find(experiment_id)[0]["design"]).assigned_elsewhere
+        return Design.of(self.store.definitions.find(experiment_id)[0]).assigned_elsewhere
 
     def decisions(self, experiment_id: str) -> list[dict[str, Any]]:
         """The log, in order."""

@@ -49,7 +49,7 @@ def _page(summary: ProgramSummary) -> Iterator[str]:
         [{"ended as": ENDINGS[ending], "experiments": count} for ending, count in summary.counts.items()]
     )
     if summary.win_rate is not None:
-        yield f"Win rate: {summary.win_rate:.0%} of those that ended."
+        yield f"Win rate: {100 * summary.win_rate:.0f} % of those that ended."
     if summary.holdout_pct is not None and summary.holdout_interval_pct is not None:
         low, high = summary.holdout_interval_pct
         yield (
@@ -57,7 +57,9 @@ def _page(summary: ProgramSummary) -> Iterator[str]:
             "what all of it came to together, measured."
         )
     if summary.counts.get("winner"):
-        yield figure(figures.cumulative(summary), "Claimed gains of winners, and what is expected to hold")
+        yield figure(
+            figures.cumulative(summary), "Claimed gains of winners, one upon the other, and what is expected to hold"
+        )
     yield "## What was learned"
     yield markdown_table([_row(one) for one in reversed(summary.experiments)])
 
@@ -66,11 +68,13 @@ def _row(one: ExperimentEffect) -> Row:
     low, high = one.interval_pct
     return {
         "experiment": one.name,
+        "when": f"{one.ended_at:%Y-%m-%d}" if one.ended_at else "",  # it ended, or began where no more is known
+        "metric": one.metric,
         "ended as": ENDINGS[one.ending],
         "arm": one.arm,
         "claimed": f"{one.claimed_pct:+.1f} %",
         "expected to hold": f"{one.expected_pct:+.1f} % ({low:+.1f} … {high:+.1f})",
-        "again": {None: "", True: "agreed", False: "did not agree"}[one.replicated],
+        "tried again": {None: "", True: "agreed", False: "did not agree"}[one.replicated],
     }
 
 
@@ -102,13 +106,14 @@ def program_index(outcomes: Sequence[Outcome], before: Sequence[Row] | None) -> 
 
 
 def _index_row(one: ProgramSummary) -> Row:
-    low, high = one.interval_pct
+    claimed, expected = one.gains
+    each = "" if one.is_read_together else " a winner"
     return {
         "workspace": one.workspace_id,
         "experiments": sum(one.counts.values()),
         "winners": one.counts.get("winner", 0),
-        "claimed": f"{one.claimed_pct:+.1f} %",
-        "expected to hold": f"{one.expected_pct:+.1f} % ({low:+.1f} … {high:+.1f})",
+        "claimed": claimed + each,
+        "expected to hold": expected + each,
     }
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.effects.loop.service import LoopService
-from tasks.errors import UnknownNameError
+from tasks.errors import InputError, UnknownNameError
 from tasks.learnings import LearningService
 from tasks.swarm import store
 from tasks.swarm.counting import final_ballots
@@ -194,11 +194,17 @@ class DebateService:
 
         Raises:
             UnknownNameError: if there is no such debate, or it has no such option.
+            InputError: if it has no options at all.
         """
         brief = self._brief(debate_id)
         turns = store.turns_of(self.warehouse(), debate_id)
         settled = with_options(brief, turns)
         known = {option.id for option in settled.options}
+        if not known:
+            raise InputError(
+                f"debate '{debate_id}' had no options, so that none can have turned out right; ask it again with the "
+                "answers to choose from (`raptorflow debate ask QUESTION --option … --option …`)"
+            )
         if right_option not in known:
             raise UnknownNameError("option", right_option, known)
         held = {ballot.agent: ballot.option for ballot in final_ballots(settled, turns)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from tasks.swarm.panel import expected, favorite, label_of
 from tasks.swarm.positions import changes
 from tasks.swarm.posterior import Standing, options_from, standings
 from tasks.swarm.protocol import results_of_parts, rounds_run, stop_reason, with_options
-from tasks.swarm.records import Brief, ConsensusStrategy, Option
+from tasks.swarm.records import Brief, ConsensusStrategy, EvidenceRef, Option
 from tasks.swarm.settling import in_words, settling_experiment
 
 OPEN = ("leaning", "undecided", "insufficient_evidence")
@@ -242,6 +243,8 @@ def _worth_of_each(brief: Brief, pooled: Sequence[Standing]) -> str:
     """What each option is expected to bring against today, and how likely it is the best, the best first."""
     options = {one.id: one for one in brief.options}
     ranked = sorted(pooled, key=lambda one: (-one.mean, one.option))
+    if not brief.options_exclude:  # beside what can be done together, how often changing nothing is best says little
+        ranked = [one for one in ranked if not options[one.option].is_status_quo] or ranked
     is_judged = brief.learned is not None and not brief.learned.experiments
     return "; ".join(_worth(brief, options[one.option], one, is_judged=is_judged) for one in ranked)
 
@@ -298,8 +301,15 @@ def what_is_missing(brief: Brief) -> str:
             "the warehouse holds no finding for these experts: run `raptorflow run pattern-learning` over ingested "
             "content, record an experiment, or name the options to choose from"
         )
-    known = sorted(brief.evidence, key=lambda item: (-clarity(item), item.id))[:FINDINGS_NAMED]
+    # Of what can be done again first; an arm that is the control itself says nothing.
+    clearest = sorted(brief.evidence, key=lambda item: (item.is_text, not item.conditions, -clarity(item), item.id))
+    known = [item for item in clearest if item.effect != 0.0][:FINDINGS_NAMED]
     return (
         "no finding is about this question; the clearest ones here are: "
-        f"{'; '.join(item.statement for item in known)}. Ask about one of them, or name the options to choose from"
+        f"{'; '.join(_with_effect(item) for item in known)}. Ask about one of them, or name the options to choose from"
     )
+
+
+def _with_effect(item: EvidenceRef) -> str:
+    """A finding with what it showed, where its statement does not say so itself."""
+    return f"{item.statement}: {math.expm1(item.effect):+.0%}" if item.kind == "experiment" else item.statement

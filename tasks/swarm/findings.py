@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -21,6 +22,11 @@ from tasks.transfer.catalogue import BY_KEY, CORE, LESS
 Row = Mapping[str, Any]
 Rows = Mapping[str, Sequence[Row]]
 
+# A name that says no more than which of several it is: v3, "Variant 2", B1, 17, a number in hexadecimal.
+INDEX = re.compile(
+    r"(?:v|ver|version|var|variant|variante|variation|arm|group|cell|bucket|test|treatment|challenger|combination|recipe|"
+    r"option|[a-h])?\d+[a-z]?|(?:[0-9a-f]*\d[0-9a-f]*){6,}"
+)
 Z_90 = 1.6449
 LEAST_SE = 1e-4
 MOST_EFFECT = 3.0  # a twentyfold difference is a unit, not an effect
@@ -56,7 +62,7 @@ def _patterns(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
             id=_id("pattern", row["workspace_id"], row["content_type"], row["pattern_key"]),
             kind="pattern",
             statement=row["description"],
-            metric=f"{row['content_type']} engagement, calibrated association",
+            metric=f"{row['content_type']} engagement, {_weighed_by(row)}",
             effect=log_ratio[0],
             se=log_ratio[1],
             n=row["sample_size"],
@@ -67,6 +73,14 @@ def _patterns(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
             share=row["details"].get("share_of_posts"),
             is_calibrated=row["details"].get("effect") is not None,
         )
+
+
+def _weighed_by(row: Row) -> str:
+    """What made an effect of an association."""
+    effect = row["details"].get("effect") or {}
+    if effect.get("status") == "not_enough_experiments":
+        return "association weighed by public archives, not enough experiments here"
+    return "calibrated association"
 
 
 def _effect_of(row: Row) -> tuple[float, float] | None:
@@ -126,6 +140,7 @@ def _experiments(rows: Sequence[Row], now: datetime) -> Iterator[EvidenceRef]:
                 terms=terms,
                 tags=tags_of([]),
                 age_days=_age(arm["observed_at"], now),
+                is_text=bool(arm.get("is_text")),
             )
 
 
@@ -205,8 +220,14 @@ def _against(arm: Row, control: Row) -> tuple[float, float] | None:
 
 def _words_of_arm(name: str, variant: str, description: str | None) -> tuple[str, ...]:
     """Words by which an option may mean this arm; a bare 'B' or 'treatment' means nothing without its experiment."""
-    plain = [text for text in (variant, description or "") if set(words_of(text)) - GENERIC]
+    plain = [text for text in (variant, description or "") if _says_something(text)]
     return tuple(dict.fromkeys(plain)) or (f"{name} {variant}",)
+
+
+def _says_something(name: str) -> bool:
+    """Whether a name tells what was shown; arms called v3 have nothing in common, and share no effect."""
+    plain = "".join(word for part in words_of(name) for word in part.split("_"))
+    return bool(set(words_of(name)) - GENERIC) and INDEX.fullmatch(plain) is None
 
 
 def _is_sane(item: EvidenceRef) -> bool:

@@ -57,7 +57,7 @@ class LLMDeliberator:
                 self.budget.add_earlier(request["messages"], request["max_tokens"], usage_of(earlier, limits))
 
     async def answer(self, brief: Brief, turns: Turns, request: TurnRequest) -> Turn:
-        """One turn: valid, repaired, abstained (nothing usable came) or failed (nothing came)."""
+        """One turn: valid, repaired, abstained (nothing usable came) or failed (nothing came, or drafts alone)."""
         expert = next(one for one in brief.experts if one.agent_id == request.agent_id)
         prompt = prompt_for(brief, turns, request, self.limits.text_length, self.limits.lookups)
         asking = _Asking(self, brief, expert, prompt, request.key)
@@ -132,17 +132,25 @@ class _Asking:
                 message, flags = _usable(reply, self._prompt, unsure)
             except UnusableReplyError as problem:
                 is_cut = reply.finish_reason == "length"
+                excuse = self._given_up(problem, unsure, is_cut=is_cut)
+                if excuse is not None:
+                    return None, (), excuse
                 unsure = problem if isinstance(problem, UnsureReplyError) else unsure
-                if self.repairs >= self._by.limits.repairs or (is_cut and self.had_more_room):
-                    return None, (), f"no usable reply: {problem}"
-                self.repairs += 1
-                if is_cut:
-                    self.had_more_room = True  # asked the same again, with room; a prefix is never read
-                else:
-                    messages = [*self._prompt.messages, *repair(str(problem), reply.text)]
+                messages = messages if is_cut else [*self._prompt.messages, *repair(str(problem), reply.text)]
             else:
                 self._last_text = reply.text
                 return message, flags, None
+
+    def _given_up(self, problem: UnusableReplyError, unsure: UnsureReplyError | None, *, is_cut: bool) -> str | None:
+        """Why an expert is not asked again after an unusable reply; None where it is, which is counted."""
+        if unsure is not None and isinstance(problem, UnsureReplyError):  # told once that it may be none
+            self.is_failed = True
+            return f"a draft twice, and no answer: {problem}"
+        if self.repairs >= self._by.limits.repairs or (is_cut and self.had_more_room):
+            return f"no usable reply: {problem}"
+        self.repairs += 1
+        self.had_more_room = self.had_more_room or is_cut  # asked the same again, with room; a prefix is never read
+        return None
 
     def _wants(self) -> Lookup | None:
         """What the expert wants to look up, if it still may."""
@@ -199,13 +207,13 @@ class _Asking:
 
 
 def _usable(reply: Reply, prompt: Prompt, unsure: UnsureReplyError | None) -> tuple[Message, tuple[str, ...]]:
-    """The message of a reply; one that was unsure by what is said around it is meant where it is sent again."""
+    """The message of a reply; one that was unsure by what is said around it may be meant where it is sent again."""
     if reply.finish_reason == "length":
         raise UnusableReplyError("it was cut off; be shorter")
     try:
         message, flags = read_reply(reply.text, prompt.form)
     except UnsureReplyError as problem:
-        if not problem.repeats(unsure, prompt.form):
+        if not problem.is_meant(unsure, prompt.form):
             raise
         message, flags = read_answer(problem.answer, prompt.form)
     return cast(Message, message), flags

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_CLAUSES = re.compile(r"[.!?;\n。！？；]+")
 _CALLED = re.compile(r"(?:option|choice|answer|variante?|antwort|opción|选项|選項|方案|選択肢)\s*(?=\S)")
 
 # Signs before a name that may deny it, and a question about it.
@@ -41,6 +42,30 @@ def the_one_named(value: Any, names: Sequence[str], labels: Sequence[str] = ()) 
     known = [_spellings(name, label) for name, label in zip(names, labels or names, strict=True)]
     meant = [name for name, spelled in zip(names, known, strict=True) if written & spelled]
     return meant[0] if len(meant) == 1 else None
+
+
+def names_others(text: str, chosen: str, names: Sequence[str], labels: Sequence[str]) -> bool:
+    """Whether a clause of a text names another option than the chosen one, and not that as well.
+
+    A name of one letter is one where a clause ends with it, or calls it an option: "a" and "I" are words.
+    """
+    clauses = [clause for clause in _CLAUSES.split(text) if re.search(r"\w", clause)]
+    for clause in clauses:
+        named = {name for name, label in zip(names, labels, strict=True) if _is_named(clause, name, label)}
+        if named and the_one_named(chosen, names, labels) not in named:
+            return True
+    return False
+
+
+def _is_named(clause: str, name: str, label: str) -> bool:
+    words = f" {plain(clause)} "
+    if any(len(one) > 1 and f" {one} " in words for one in (plain(name), plain(label))):
+        return True
+    if len(name) > 1:
+        return False
+    letter = rf"(?<![^\W_])(?<!\w['’]){re.escape(name)}(?!\w)"
+    called = rf"(?i:\b(?:option|choice|answer|variante?|antwort|opción|vote for))\W{{1,3}}{letter}"
+    return re.search(rf"{letter}\W*$|{called}", clause) is not None
 
 
 def plain(text: str) -> str:

@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from tasks.conditions import Condition, in_a_sentence
+from tasks.conditions import OF_WORDS, OR, Condition, in_a_sentence
 from tasks.swarm.evidence import exposure, informs, is_named_in, share_today, subject_of, variance
 from tasks.swarm.records import EvidenceRef, Option, Record, Scalar
 from tasks.swarm.wording import is_about_avoiding, is_general
@@ -132,7 +132,7 @@ def options_from(evidence: Sequence[EvidenceRef], prior_sd: float, problem: str)
     named = {subject: items for subject, items in by_subject.items() if is_named_in(problem, items[0])}
     if not named and not is_general(problem):
         return ()
-    of_subjects = named or by_subject
+    of_subjects = named or {subject: items for subject, items in by_subject.items() if not items[0].is_text}
     means, _ = effects_of(list(of_subjects.values()), prior_sd)
     asks_what_loses = not named and is_about_avoiding(problem)
     means = np.minimum(means, 0.0) if asks_what_loses else means
@@ -145,9 +145,15 @@ def options_from(evidence: Sequence[EvidenceRef], prior_sd: float, problem: str)
     ranked = helping or ([] if asks_what_loses else ranked[:1])
     if not ranked:
         return ()
+    acts: dict[str, list[EvidenceRef]] = {}  # what wins alone; labels of one kind that all lose, as Saturday and Sunday
+    for subject, (_, mean) in ranked:
+        item = of_subjects[subject][0]
+        acts.setdefault(subject if mean > 0.0 else _avoided_with(item), []).append(item)
+    gains = {act: sum(worth[subject_of(item)][0] for item in items) for act, items in acts.items()}
+    best = sorted(acts, key=lambda act: -gains[act])[:MOST_OPTIONS_DRAWN]
     chosen = [
-        _drawn(letter, of_subjects[subject][0], is_winning=mean > 0.0)
-        for letter, (subject, (_, mean)) in zip(string.ascii_uppercase, ranked[:MOST_OPTIONS_DRAWN], strict=False)
+        _drawn(letter, acts[act], is_winning=worth[subject_of(acts[act][0])][1] > 0.0)
+        for letter, act in zip(string.ascii_uppercase, best, strict=False)
     ]
     return (*chosen, status_quo(string.ascii_uppercase[len(chosen)]))
 
@@ -210,14 +216,23 @@ def _normal_points(dimensions: int) -> Array:
     return points
 
 
-def _drawn(letter: str, item: EvidenceRef, *, is_winning: bool) -> Option:
-    """To do what a finding is about, or to avoid it."""
-    exposures = {subject_of(item): float(is_winning)}
+def _avoided_with(item: EvidenceRef) -> str:
+    """What a losing finding is avoided together with: others of the same feature, which content has one value of."""
+    first = item.conditions[0] if len(item.conditions) == 1 else None
+    return f"not {first.feature}" if first is not None and first.op == "==" else subject_of(item)
+
+
+def _drawn(letter: str, items: Sequence[EvidenceRef], *, is_winning: bool) -> Option:
+    """To do what a finding is about, or to avoid it, or several."""
+    exposures = {subject_of(one): float(is_winning) for one in items}
+    item = items[0]
     if not item.conditions:
         does = "Do" if is_winning else "Do without"
         return Option(id=letter, label=f"{does}: {item.statement}", exposures=exposures)
-    words = in_a_sentence(item.conditions)
-    attributes = {one.feature: _meets(one) for one in item.conditions} if is_winning else {}
+    words = OR.join(in_a_sentence(one.conditions) for one in sorted(items, key=subject_of))
+    # A text that mentions one word may mention any other as well: nothing else follows from it.
+    shown = [one for one in item.conditions if one.op not in OF_WORDS]
+    attributes = {one.feature: _meets(one) for one in shown} if is_winning else {}
     label = f"{'Publish more' if is_winning else 'Avoid'} content that {words}"
     return Option(id=letter, label=label, attributes=attributes, exposures=exposures)
 

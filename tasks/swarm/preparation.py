@@ -25,7 +25,7 @@ from tasks.warehouse.scope import EvidenceScope
 
 TASK_TYPE = "debate"
 MOST_EVIDENCE, MOST_EXPERTS = 60, 12
-RULES = 4  # of how the panel decides: under other rules the same question is another debate
+RULES = 5  # of how the panel decides: under other rules the same question is another debate
 UNASKED = {"exposures", "merges"}  # of an option: what was made of it is no part of the question
 
 
@@ -159,6 +159,7 @@ def debate_id_for(brief: Brief) -> str:
     known_then = brief.model_dump(mode="json", include={"experts", "evidence", "prior_sd", "calibration"})
     for item in known_then["evidence"]:
         item.pop("age_days")  # tomorrow the same findings are a day older, and the same
+        item.pop("is_text")  # it follows from the arm, and debates of older versions are to be found again
     if brief.learned is not None:
         known_then["learned"] = brief.learned.model_dump(mode="json")
     rules = {"rules": RULES} if brief.engine == "evidence_panel" else {}  # models' replies are paid: they stay found

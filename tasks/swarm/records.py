@@ -78,6 +78,7 @@ class EvidenceRef(Record):
         share: how much of today's content meets the conditions, 0 to 1; None where it is not known.
         is_calibrated: whether `effect` is what experiments on other conditions make of an association, so that what is
             usual among effects is in it already.
+        is_text: whether it is of one text against others: nobody can do again what a headline of one story did.
     """
 
     id: str
@@ -93,6 +94,7 @@ class EvidenceRef(Record):
     age_days: float = Field(default=0.0, ge=0)
     share: float | None = Field(default=None, ge=0, le=1)
     is_calibrated: bool = False
+    is_text: bool = False
 
 
 class Recollection(Record):

@@ -19,10 +19,10 @@ from typing import Any, Protocol, runtime_checkable
 from tasks.swarm.evidence import DIMENSIONS
 from tasks.swarm.fencing import repeats, storable
 from tasks.swarm.lookups import ABOUT_KEY, KIND_KEY, LONGEST_ABOUT, LOOKUPS
-from tasks.swarm.named_options import the_one_named
+from tasks.swarm.named_options import names_others, the_one_named
 from tasks.swarm.reasoning import whole_number, without_reasoning
 from tasks.swarm.records import Record
-from tasks.swarm.said_around import is_called_otherwise, is_last_word, may_be_taken_back
+from tasks.swarm.said_around import is_called_otherwise, is_draft, is_last_word, is_taken_back, may_be_taken_back
 
 ABSTAIN, NONE = "abstain", "none"
 MOST_CITED = 4
@@ -48,17 +48,23 @@ class UnsureReplyError(UnusableReplyError):
     """A reply with one answer that may be none, by what is said around it; never leaves this room.
 
     Attributes:
-        answer: what it would be. An expert who was told so and sends the same choice again means it.
+        answer: what it would be.
+        after: what is said after it.
+        is_none: whether its own words say that it is none, so that it counts however often it is sent.
     """
 
-    def __init__(self, says: str, answer: dict[str, Any]) -> None:
-        self.answer = answer
+    def __init__(self, says: str, answer: dict[str, Any], after: str, *, is_none: bool) -> None:
+        self.answer, self.after, self.is_none = answer, after, is_none
         super().__init__(says)
 
-    def repeats(self, earlier: UnsureReplyError | None, form: ReplyForm) -> bool:
-        """Whether it chooses what an earlier reply did, whatever its reasons."""
+    def is_meant(self, earlier: UnsureReplyError | None, form: ReplyForm) -> bool:
+        """Whether an expert who was told that this may be no answer has sent the same choice again, as an answer."""
         chosen = [name for name, part in form.schema()["properties"].items() if "enum" in part]
-        return earlier is not None and all(self.answer.get(name) == earlier.answer.get(name) for name in chosen)
+        is_same = earlier is not None and all(self.answer.get(one) == earlier.answer.get(one) for one in chosen)
+        if not is_same or self.is_none:
+            return False
+        labels = form.option_labels or form.options
+        return not names_others(self.after, str(self.answer.get("option")), form.options, labels)
 
 
 @runtime_checkable
@@ -497,13 +503,14 @@ def _decided_on(
             raise UnusableReplyError("the reply holds several answers; send the one you decided on, alone")
         return given[-1]
     text_before = _outside(answer, objects[: places[-1]], 0, last.start)
-    if is_called_otherwise(text_before, [] if _has(last.value, keys) else list(last.wraps(keys))):
+    names = [] if _has(last.value, keys) else list(last.wraps(keys))
+    is_none = is_draft(text_before, names) or is_taken_back(rest)
+    if is_called_otherwise(text_before, names):
         says = "the reply may hold no answer but an example or a draft; send the one you decided on, alone"
-        raise UnsureReplyError(says, given[-1])
+        raise UnsureReplyError(says, given[-1], rest, is_none=is_none)
     if may_be_taken_back(rest):
-        raise UnsureReplyError(
-            "what follows the answer may take it back; send the one you decided on, alone", given[-1]
-        )
+        says = "what follows the answer may take it back; send the one you decided on, alone"
+        raise UnsureReplyError(says, given[-1], rest, is_none=is_none)
     return given[-1]
 
 

@@ -69,6 +69,30 @@ _CALLED_OTHERWISE = re.compile(
     r"|\bif\b.{0,120}\b(?:would|were|had|could)\b",
     re.I,
 )
+# Where the same choice comes again, whatever leads to it, these say that it is none still. Nothing is lost by a word
+# too many here but the vote of an expert who was told to send it alone, so the lists are wide.
+_TAKES_BACK = re.compile(
+    r"\b(?:actually|second thought|thinking again|on reflection|reconsider\w*|chang(?:e|ed|ing) (?:my|that|this|it)|"
+    r"scratch|withdr[ae]w\w*|retract\w*|revok\w*|rescind\w*|cancel\w*|correct(?:ion|ed|ing)|revis(?:e|ed|ion)|"
+    r"ignore|disregard|discard\w*|delete|forget|void|drop (?:it|that|this)|undo|nope|no,|"
+    r"not (?:my|the|a|yet|what|how|final)|wait|wrong|mistake\w*|error|incorrect|instead|rather|"
+    r"abstain\w*|undecided|unsure|not sure|"
+    r"don't (?:count|use|take)|do not (?:count|use|take)|(?:is|was) (?:just|only|merely)|"
+    r"will (?:decide|vote|send|answer|follow)|to follow|placeholders?|examples?|drafts?|"
+    r"provisional\w*|preliminary|tentative\w*|hypothetical\w*|"
+    r"doch|nein|vergiss|korrektur|zurück|falsch|entwurf|beispiel|non|brouillon|exemple|oublie\w*|corrección|"
+    r"borrador|ejemplo|olvida\w*)(?:\b|(?<=,))"
+    r"|不对|错了|更正|改为|改成|撤回|忽略|草稿|示例|訂正|やはり|撤回|下書き",
+    re.I,
+)
+_SUPPOSED = re.compile(
+    r"\b(?:if|suppos\w+|imagin\w+|could|might|maybe|perhaps|pretend\w*|simulat\w+|hypothe\w+|illustrat\w+|demo|"
+    r"dummy|mock|rough|work in progress|wip|brainstorm\w*|leaning|guess\w*|for now|so far|not yet|"
+    r"not (?:my|the|a)|others?|another|someone|everyone|majority|earlier|previous\w*|initial\w*|"
+    r"first (?:thought|idea|take)|wrong|incorrect|discard\w*|reject\w*|unfinished|incomplete|"
+    r"sketch\w*|prototype|vorerst|vorläufig\w*|wäre|würde\w*|könnte\w*|serait|pourrait|sería|podría)\b|假如|如果|可能|もし|かも",
+    re.I,
+)
 _MARKUP = re.compile(r"</[^<>]{0,40}>|(?:`{3,}|~{3,})\w*")
 
 
@@ -82,12 +106,27 @@ def is_last_word(between: str, after: str) -> bool:
     return not words or (words <= _NAMES_OF_IT | _BESIDE_THEM and not words.isdisjoint(_NAMES_OF_IT))
 
 
+def is_draft(before: str, names: Sequence[str]) -> bool:
+    """Whether the words before the only answer, or what it is wrapped under, say that it is none."""
+    line = _line_before(before)
+    return (
+        any(_NO_ANSWER.fullmatch(name) for name in names)
+        or re.search(rf"\b(?:{_THINGS})\b", line, re.I) is not None
+        or _CALLED_OTHERWISE.search(line) is not None
+        or _SUPPOSED.search(line) is not None
+    )
+
+
+def is_taken_back(after: str) -> bool:
+    """Whether words after the only answer say that it is none."""
+    return _TAKES_BACK.search(_MARKUP.sub(" ", after)) is not None
+
+
 def is_called_otherwise(before: str, names: Sequence[str]) -> bool:
-    """Whether the only answer is an example or a draft, by what is said right before it or what it is wrapped under."""
+    """Whether the only answer may be an example or a draft, by what is said right before it or it is wrapped under."""
     if any(_NO_ANSWER.fullmatch(name) for name in names):
         return True
-    lines = _MARKUP.sub(" ", before[-LONGEST_NAME:]).rstrip().splitlines()
-    line = lines[-1] if lines else ""
+    line = _line_before(before)
     if _CALLED_OTHERWISE.search(line):
         return True
     if line.rstrip("*_ ").endswith(_ENDS):  # a sentence of its own, which leads to nothing
@@ -105,6 +144,11 @@ def may_be_taken_back(after: str) -> bool:
         return True
     clauses = (clause.strip() for clause in _CLAUSES.split(_MARKUP.sub(" ", after)))
     return any(re.search(r"\w", clause) and not _COURTESIES.fullmatch(clause) for clause in clauses)
+
+
+def _line_before(before: str) -> str:
+    lines = _MARKUP.sub(" ", before[-LONGEST_NAME:]).rstrip().splitlines()
+    return lines[-1] if lines else ""
 
 
 def _last_clause(text: str) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from tasks.conditions import VALUE_WORDS, WEEKDAYS, Condition, topic_name
+from tasks.conditions import OF_WORDS, VALUE_WORDS, WEEKDAYS, Condition, topic_name
 from tasks.content.catalogue import BY_NAME
 
 YES, NO = frozenset({"yes", "yeah", "ja", "oui", "si", "sí"}), frozenset({"no", "nope", "nein", "non"})
@@ -64,9 +64,14 @@ ABOUT: dict[str, set[str]] = {
     "title_words": TITLES | {"length"},
     **{name: {"length", *LONG, *SHORT} for name in LENGTHS - {"title_words"}},
 }
+# By which a question asks about words that texts mention, or about their topics, without naming one.
+ABOUT_WORDS = {"mentions": {"word", "wording", "phrase", "keyword"}, "is_about": {"topic", "theme"}}
+# How many of the other days or hours a finding has to be about, to answer a question about these.
+ANSWERED_BY_OTHERS = 0.5
 # Words of features' names that say how a feature is measured, not what it is about.
 MEASURES = {"count", "share", "score", "length", "local", "is", "has", "type", "in", "of"}
 
+CONTRACTED = re.compile(r"(?:n['’]t|['’](?:s|re|ve|ll|d|m))\b")  # what's, we're, doesn't
 FUNCTION_WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -87,11 +92,11 @@ GENERAL_WORDS = frozenset(
     account actually ad advert advice advise audience best better big blog boost brand bring budget business
     campaign change click company concentrate content conversion convert create customer digital do effective
     effort email engagement ever fall false far feed first focus follower goal good grew grow growth help idea
-    impact important improve improving increase invest keep kept launch learn like low main major marketing
-    matter media money month most much need newsletter next now online our page people perform performance
+    get give impact important improve improving increase invest keep kept kind launch learn like low main major
+    marketing matter media money month most much need newsletter next now online our page people perform performance
     performing plan post priority product promote promotion publish quarter reach reader really recommend
-    result right running saas sale sell service shop social spend start strategy success successful tactic
-    team time today tomorrow top traffic tried try us viral want week well win winn work working write wrong
+    result right running saas sale sell service shop social spend start strategy success successful sort tactic
+    team time today tomorrow top traffic tried try type us viral want week well win winn work working write wrong
     year
     """,
     )
@@ -127,7 +132,8 @@ def is_about_avoiding(problem: str) -> bool:
 
 def subject_words(text: str) -> set[str]:
     """What a text is about: the stems of its words, without those that every question may hold."""
-    plain = (word for word in re.findall(r"\w+", text.lower()) if word not in FUNCTION_WORDS and not word.isdigit())
+    plain = (word for word in re.findall(r"\w+", CONTRACTED.sub("", text.lower())) if word not in FUNCTION_WORDS)
+    plain = (word for word in plain if not word.isdigit())
     return {_stem(word) for word in plain}
 
 
@@ -167,11 +173,17 @@ def denies(text: str) -> bool:
 
 def names(text: str, condition: Condition) -> bool:
     """Whether a text is about what a condition is about, whichever way it answers."""
+    if condition.op not in OF_WORDS and _names_other_values(text, condition):
+        return False
     if share_meeting(text, condition) is not None:
         return True
+    if condition.op in OF_WORDS:
+        return not ABOUT_WORDS[condition.op].isdisjoint(words_of(text))
     if _names_other_times(text, condition.feature):
         return False
     words, feature = set(words_of(text)), condition.feature
+    if feature in LENGTHS - {"title_words"} and words & TITLES:  # a headline's length is not its text's
+        return False
     about = ABOUT.get(feature, set()) | HIGH.get(feature, set()) | LOW.get(feature, set())
     return bool(words & (about or _name_words(feature)))
 
@@ -244,25 +256,55 @@ def _names_other_times(text: str, feature: str) -> bool:
     return has_hours > has_days if is_of_days else feature == "local_hour" and has_days > has_hours
 
 
-def _days(text: str) -> frozenset[int]:
-    return _times(text, DAYS, range(7))
+def _names_other_values(text: str, condition: Condition) -> bool:
+    """Whether a text asks for other days, hours, media or channels than a condition's, so that it is no answer.
+
+    What is about most of the days that a text leaves is one: that Saturdays lose, to who asks for working days.
+    """
+    feature = condition.feature
+    if feature in ("local_weekday", "is_weekend", "local_hour"):
+        every = range(24) if feature == "local_hour" else range(7)
+        asked_for = _hours(text, with_denied=True) if feature == "local_hour" else _days(text, with_denied=True)
+        if _share_of(asked_for, condition, every) != 0.0:
+            return False
+        return (_share_of(frozenset(every) - asked_for, condition, every) or 0.0) < ANSWERED_BY_OTHERS
+    if not isinstance(condition.value, str):
+        return False
+    rivals = MEDIA if feature == "media_type" else VALUE_WORDS.get(feature, {})
+    stems = set(words_of(text))
+    named = {value for value in (*rivals, condition.value) if _is_called(stems, feature, value)}
+    return bool(named) and condition.value not in named
 
 
-def _hours(text: str) -> frozenset[int]:
+def _is_called(stems: Collection[str], feature: str, value: str) -> bool:
+    return any(set(words) <= set(stems) for words in _value_words(feature, value))
+
+
+def _days(text: str, *, with_denied: bool = False) -> frozenset[int]:
+    return _times(text, DAYS, range(7), with_denied=with_denied)
+
+
+def _hours(text: str, *, with_denied: bool = False) -> frozenset[int]:
     at: set[int] = set()
     for hour, half, military, plain in CLOCK.findall(text.lower()):
         if hour:
             at.add(int(hour) % 12 + (12 if half == "p" else 0))
         else:
             at.add(int(military or plain))
-    return _times(text, HOURS, range(24)) | frozenset(hour for hour in at if hour < 24)
+    return _times(text, HOURS, range(24), with_denied=with_denied) | frozenset(hour for hour in at if hour < 24)
 
 
-def _times(text: str, called: dict[str, frozenset[int]], every: Iterable[int]) -> frozenset[int]:
-    """What is named and not denied; where times are only denied, all the others; empty where none is named."""
+def _times(text: str, called: dict[str, frozenset[int]], every: Iterable[int], *, with_denied: bool) -> frozenset[int]:
+    """What is named and not denied; where times are only denied, all the others; empty where none is named.
+
+    Args:
+        with_denied: what is named at all, denied or not.
+    """
     named = [(called[word], is_denied) for word, is_denied in _said(text) if word in called]
     wanted: frozenset[int] = frozenset().union(*(times for times, is_denied in named if not is_denied))
     denied: frozenset[int] = frozenset().union(*(times for times, is_denied in named if is_denied))
+    if with_denied:
+        return wanted | denied
     return (wanted or (frozenset(every) if denied else wanted)) - denied
 
 

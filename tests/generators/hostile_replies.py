@@ -66,6 +66,29 @@ TAKEN_BACK = [
     *("Scratch that.", "Endgültige Antwort: B", "最终答案：B", "Correction: B", "I withdraw this vote."),
 ]
 
+# What is said before and after a draft alone, in words that the lists were not made of, and around an answer.
+DRAFTS_ALONE = [
+    *(("What follows is a rough sketch, nothing I stand behind:", ""), ("Suppose I were for the first one:", "")),
+    *(
+        ("For now I am leaning this way:", ""),
+        ("Someone from sales might send", ""),
+        ("Provisional vote (a draft):", ""),
+    ),
+    *(("", "This is just a placeholder until I have read the findings."), ("", "Please disregard the above.")),
+    *(
+        ("", "My real vote is B."),
+        ("", "I will decide after the next round."),
+        ("", "Hmm, wait, I got the sign wrong."),
+    ),
+    *(("", "Do not count this, it is an illustration."), ("", "Korrektur: Variante B"), ("", "更正：我选 B")),
+]
+CHATTER = [
+    *(("After reading all findings, I go with:", ""), ("Considering the evidence:", ""), ("I would choose", "")),
+    *(("", "This one has the strongest evidence behind it."), ("", "That is my final answer.")),
+    *(("", "I chose C over B because its interval is narrower."), ("", "The findings are clear about option C.")),
+    *(("", "It has a good chance of bringing a lift."), ("Based on the data,", "The evidence supports it.")),
+]
+
 
 def good_completion(content: str) -> dict[str, Any]:
     message = {

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from tasks.effects.loop.drafts import LoopTerms
+from tasks.experiments.orchestration_service import OrchestrationService
 from tasks.experiments.records import ExperimentRecord, ExperimentType
 from tasks.experiments.service import ExperimentService
 from tasks.warehouse import Warehouse
 from tasks.warehouse.schema import Workspace
 from tests.factories import store, workspace_row
 from tests.generators.agencies import HOSTILE, write_agency
+from tests.tasks.experiments.test_orchestration import NOW, write_open_questions
 
 Pages = Callable[[Warehouse], TestClient]
 UNITS = 600
@@ -111,6 +114,21 @@ def test_a_draft_shows_its_plan_and_how_to_start(sqlite_warehouse: Warehouse, pa
     assert "has not started" in text
     assert f"{made.planned_units_per_arm:,} units" in text
     assert "<script>alert" not in text
+
+
+def test_what_the_loop_made_says_how_its_approval_is_withdrawn(sqlite_warehouse: Warehouse, pages: Pages) -> None:
+    write_open_questions(sqlite_warehouse, "acme")
+    loop, terms = OrchestrationService(warehouse=sqlite_warehouse), LoopTerms(most_running=2)
+    loop.loop.answer(loop.propose("acme", terms, NOW), "ann", "worth a try", NOW, yes=True)
+    rows = loop.carry_out("acme", LoopTerms(most_running=1), NOW)
+    waits = next(row["experiment_id"] for row in rows if row["state"] == "waiting")
+    browser = pages(sqlite_warehouse)
+    text = browser.get("/experiment", params={"id": waits}).text
+    assert f"raptorflow experiment withdraw {waits} --workspace acme --reason WHY" in text
+    loop.withdraw("acme", waits, "ann", "another season", NOW)
+    text = browser.get("/experiment", params={"id": waits}).text
+    assert "It was withdrawn" in text
+    assert "experiment withdraw" not in text
 
 
 def test_the_list_begins_with_what_waits(sqlite_warehouse: Warehouse, pages: Pages) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.effects.figures import cumulative
 from tasks.effects.program_summary import ProgramSummary
 from tasks.effects.service import EffectService
+from tasks.reporting.program_report import program_page
 from tasks.warehouse import Warehouse
 from tasks.warehouse.ingestion import ingest
 from tasks.warehouse.schema import ExperimentArm, Workspace
@@ -81,3 +83,32 @@ def test_nothing_and_unusable_arms_are_said_in_words(sqlite_warehouse: Warehouse
     assert [one.name for one in summary.experiments] == ["fair"]
     assert summary.claimed_pct == summary.expected_pct == 0.0
     assert "none with a winner" in summary.words
+
+
+def test_gains_of_many_winners_are_said_a_winner_and_never_cut_to_one_number(sqlite_warehouse: Warehouse) -> None:
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    store(sqlite_warehouse, ExperimentArm, program("acme", 120, 1, spread=0.3)[0])
+    summary = EffectService(sqlite_warehouse).program("acme")
+    assert summary.counts["winner"] > 30
+    low, high = summary.interval_pct
+    assert low < summary.expected_pct < high < summary.claimed_pct, "each its own number, however large"
+    claimed, expected, each_low, each_high = summary.each_pct
+    assert 0 < each_low < expected < each_high < claimed < 60
+    assert f"on average each of these claims {claimed:+.1f} %" in summary.words
+    assert len(cumulative(summary)) > 1_000
+    page = program_page(summary)
+    assert f"{summary.claimed_pct:+.1f}" not in page, "a thousandfold gain is nothing to read"
+
+
+def test_one_winner_claims_for_itself_and_a_row_says_of_what_it_is(sqlite_warehouse: Warehouse) -> None:
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    rows = program("acme", 1, 1, spread=0.0)[0]
+    name = "[x](javascript:alert(1)) | <b>"
+    store(sqlite_warehouse, ExperimentArm, [row | {"experiment_name": name} for row in rows[:1]])
+    store(sqlite_warehouse, ExperimentArm, [rows[1] | {"experiment_name": name, "sum": rows[0]["sum"] * 1.5}])
+    summary = EffectService(sqlite_warehouse).program("acme")
+    assert summary.words.startswith("1 of 1 experiment ended with a winner; it claims +50.0 %")
+    page = program_page(summary)
+    assert "| clicks | winner | b | +50.0 % |" in page
+    assert "[x](" not in page.replace("\\[", "").replace("\\]", "")
+    assert "<b>" not in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -9,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from tasks.effects.loop.drafts import DraftedExperiment, LoopTerms
 from tasks.effects.loop.worth import HORIZON_WEEKS
 from tasks.errors import UnknownNameError
-from tasks.experiments.errors import WrongStateError
+from tasks.experiments.errors import DamagedExperimentError, WrongStateError
 from tasks.experiments.orchestration_service import OrchestrationService
 from tasks.experiments.service import ExperimentService
 from tasks.experiments.steps import best_drafts
@@ -401,3 +402,54 @@ def test_one_that_comes_to_nothing_needs_a_person(service: OrchestrationService)
     service.experiments.analyze_experiment(row["experiment_id"])
     assert needs(row["days"]) is None
     assert "planned and has no answer" in str(needs(2 * row["days"] + 1))
+
+
+def damage(warehouse: Warehouse, experiment_id: str) -> None:
+    mine = update(Experiment).where(Experiment.experiment_id == experiment_id)
+    with warehouse.begin() as connection:
+        connection.execute(mine.values(design={"min_effect_size": 0.05}))
+
+
+def test_a_damaged_experiment_is_named_with_the_fix_and_the_others_go_on(service: OrchestrationService) -> None:
+    terms = LoopTerms(most_running=4)
+    approve(service, service.propose("acme", terms, NOW))
+    first, *others = service.carry_out("acme", terms, NOW)
+    assert first["state"] == "running"
+    damage(service.experiments.store.warehouse, first["experiment_id"])
+    words = (
+        rf"experiment '{re.escape(first['name'])}' \({first['experiment_id']}\): its stored design is damaged, it lacks"
+    )
+    with pytest.raises(DamagedExperimentError, match=words + r" 'experiment_type'; bring .* `raptorflow restore`"):
+        service.experiments.get_experiment(first["experiment_id"])
+    rows = {row["name"]: row for row in service.carry_out("acme", terms, NOW)}
+    assert "is damaged" in rows[first["name"]]["needs"]
+    assert [rows[one["name"]]["state"] for one in others] == ["running"] * len(others)
+
+
+def test_a_night_reads_answers_twice_and_experiments_once(
+    service: OrchestrationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve(service, service.propose("acme", TERMS, NOW))
+    service.carry_out("acme", TERMS, NOW)
+    reads: list[str] = []
+    for owner, name in ((service.loop, "answers"), (service.experiments.store.definitions, "experiments")):
+        read = getattr(owner, name)
+
+        def counted(*given: Any, _read: Any = read, _name: str = name) -> Any:
+            reads.append(_name)
+            return _read(*given)
+
+        monkeypatch.setattr(owner, name, counted)
+    service.carry_out("acme", TERMS, NOW)
+    assert sorted(reads) == ["answers", "answers", "experiments"]
+
+
+def test_what_waits_says_how_it_is_withdrawn(service: OrchestrationService) -> None:
+    approve(service, service.propose("acme", LoopTerms(most_running=2), NOW))
+    rows = {row["state"]: row for row in service.carry_out("acme", LoopTerms(most_running=1), NOW)}
+    waits, runs = (service.experiments.get_experiment(rows[name]["experiment_id"]) for name in ("waiting", "running"))
+    command = service.how_to_withdraw(waits)
+    assert command == f"raptorflow experiment withdraw {waits.experiment_id} --workspace acme --reason WHY"
+    assert service.how_to_withdraw(runs) is None
+    service.withdraw("acme", waits.experiment_id, "ann", "WHY", NOW)
+    assert service.how_to_withdraw(service.experiments.get_experiment(waits.experiment_id)) is None

@@ -11,6 +11,7 @@ import pytest
 from tasks.conditions import Condition
 from tasks.errors import InputError
 from tasks.swarm import AgentDebateOrchestrator
+from tasks.swarm.posterior import options_from
 from tasks.swarm.records import EvidenceRef
 from tasks.swarm.wording import is_general
 from tasks.warehouse import Warehouse
@@ -281,3 +282,126 @@ def pattern_of_one_analysis(
 
     (row,) = warehouse.rows(select(PatternFinding.__table__))
     write(warehouse, PatternFinding, [row | {"pattern_key": key, "details": details} | pct])
+
+
+def ruled(warehouse: Warehouse, *rules: list[dict[str, Any]], lift: tuple[float, float, float]) -> None:
+    """Patterns of one analysis of acme, a rule each."""
+    pct = dict(zip(("lift_pct", "lift_low_pct", "lift_high_pct"), lift, strict=True))
+    for place, rule in enumerate(rules):
+        details = {"rule": rule, "share_of_posts": 0.15}
+        pattern_of_one_analysis(warehouse, f"rule {place}", details, pct, is_first=place == 0)
+
+
+def labels_of(result: dict[str, Any]) -> list[str]:
+    return [one["label"] for one in result["options"]]
+
+
+SUNDAY = SATURDAY | {"value": "6", "level": "6"}
+MONDAY = SATURDAY | {"value": "0", "level": "0"}
+
+
+@pytest.mark.parametrize(
+    "problem", ["Should we post on weekends?", "When should we publish, weekday or weekend?", "Saturday or Sunday?"]
+)
+async def test_two_days_that_lose_are_one_thing_to_avoid(acme: Warehouse, problem: str) -> None:
+    ruled(acme, [SATURDAY], [SUNDAY], lift=(-28.0, -36.0, -19.0))
+    result = await asked(acme, problem)
+    both = "Avoid content that is posted on Saturday or is posted on Sunday"
+    assert (labels_of(result), result["status"]) == ([both, QUO], "decided")
+    worth = {one["option"]: one["mean"] for one in result["standings"]}
+    alone = await asked(acme, "Should we stop posting on Saturdays?")
+    assert worth["A"] == pytest.approx(2 * alone["standings"][0]["mean"], rel=0.01), "a day's worth each"
+
+
+async def test_what_loses_in_other_ways_is_avoided_one_by_one(acme: Warehouse) -> None:
+    ruled(acme, [SATURDAY], [EMOJIS], lift=(-28.0, -36.0, -19.0))
+    assert len(labels_of(await asked(acme, "What should we stop doing?"))) == 3
+
+
+PHOTO = {"feature": "media_type", "op": "==", "value": "photo", "level": "photo"}
+BODY = {"feature": "body_words", "op": "<", "value": 25, "level": "low"}
+TBT = {"feature": "title_and_body", "op": "mentions", "value": "tbt", "level": "mentions tbt"}
+DRAFT = TBT | {"value": "draft", "level": "mentions draft"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem", "is_answered"),
+    [
+        (SATURDAY, "Is Monday a good day?", False),
+        (SATURDAY, "Is Saturday a good day?", True),
+        (SATURDAY, "Should we post on working days, on weekdays?", True),
+        (SATURDAY, "Which day of the week is best?", True),
+        (MONDAY, "Should we post on weekends?", False),
+        (EVENING, "Does it pay to post in the morning?", False),
+        (EVENING, "Does it pay to post in the evening?", True),
+        (PHOTO, "Should we use more video?", False),
+        (PHOTO, "Video or photos?", True),
+        (PHOTO, "Which format is best?", True),
+        (PHOTO, "Fewer photos?", True),
+        (LINKEDIN, "Is TikTok worth it?", False),
+        (LINKEDIN, "Which channel should we use?", True),
+        (BODY, "Should we write longer headlines?", False),
+        (BODY, "How long should our posts be?", True),
+        (TBT, "Should we use capital letters in titles?", False),
+        (TBT, "Should we mention tbt?", True),
+        (TBT, "Which words work best?", True),
+    ],
+)
+def test_a_finding_answers_questions_about_its_own_value_alone(
+    rule: dict[str, Any], problem: str, is_answered: bool
+) -> None:
+    value = tuple(rule["value"]) if isinstance(rule["value"], list) else rule["value"]
+    about = finding("e", "x", 0.4, conditions=(Condition(rule["feature"], rule["op"], value),))
+    assert bool(options_from([about], 0.1, problem)) == is_answered
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "What's working?",
+        "What kind of content gets the most engagement?",
+        "Which type of posts should we do more of?",
+        "What doesn't work?",
+        "What's hurting our engagement?",
+    ],
+)
+def test_contractions_and_kinds_of_content_are_about_nothing_else(problem: str) -> None:
+    assert is_general(problem)
+
+
+async def test_who_writes_one_word_has_not_left_out_the_others(acme: Warehouse) -> None:
+    ruled(acme, [DRAFT], lift=(-52.0, -57.0, -46.0))
+    pct = {"lift_pct": 220.0, "lift_low_pct": 120.0, "lift_high_pct": 360.0}
+    details = {"rule": [TBT], "share_of_posts": 0.02}
+    pattern_of_one_analysis(acme, "tbt", details, pct, is_first=False)
+    result = await asked(acme, "What works best for us?")
+    worth = {one["option"]: one for one in result["standings"]}
+    assert result["options"][0]["label"] == "Publish more content that mentions “tbt”"
+    assert len(worth["A"]["evidence_ids"]) == 1
+    only = await asked(acme, "Should we mention tbt?")
+    assert worth["A"]["mean"] == pytest.approx(only["standings"][0]["mean"], abs=1e-9)
+
+
+async def test_one_headline_of_one_story_is_nothing_that_works_for_us(acme: Warehouse) -> None:
+    texts = [{"title": "Cats purr"}, {"title": "Why do cats purr?"}]
+    for story in ("cats", "dogs"):
+        arms = [
+            arm("v0", 5000, 250, is_control=True, experiment_name=story),
+            arm("v1", 5000, 600, experiment_name=story),
+        ]
+        write_arms(acme, [one | text for one, text in zip(arms, texts, strict=True)])
+    ruled(acme, [EMOJIS], lift=(20.0, 10.0, 30.0))
+    result = await asked(acme, "What works best for us?")
+    assert labels_of(result) == ["Publish more content that includes emojis", QUO]
+    unanswered = (await asked(acme, "Is TikTok worth it?"))["reason"]
+    assert "here are: '" not in unanswered, "what can be done again comes first"
+    assert "against 'v0': +140%" in unanswered
+
+
+async def test_what_experiments_have_not_judged_is_not_called_calibrated(acme: Warehouse) -> None:
+    effect = {"log_estimate": 0.5, "log_interval": [-0.1, 1.1], "status": "not_enough_experiments"}
+    details = {"rule": [TBT], "share_of_posts": 0.02, "effect": effect}
+    pattern_of_one_analysis(acme, "tbt", details, {}, is_first=True)
+    text = (await asked(acme, "What works best for us?"))["reasoning"]
+    assert "not enough experiments here" in text
+    assert "calibrated association" not in text

@@ -17,7 +17,8 @@ from tasks.swarm.prompts import RULES
 from tasks.swarm.records import EvidenceRef
 from tasks.swarm.replies import ReplyForm, UnusableReplyError, read_reply
 from tasks.warehouse import Warehouse
-from tests.fake_llm import FakeLLM, fake_llm
+from tests.fake_llm import FakeLLM, fake_llm, plain_answer, schema_of
+from tests.generators.hostile_replies import good_completion
 
 Case = dict[str, Any]
 ROLES = ["viral_engineer", "copywriting_ninja", "psychology_specialist", "seo_expert"]
@@ -136,6 +137,21 @@ async def test_a03_unusable_replies_are_asked_again_and_never_made_up(
         assert turn["excuse"]
     if model == "refusal":
         assert turn["excuse"] == "refusal"
+
+
+async def test_an_expert_who_sends_drafts_alone_is_asked_once_more_and_fails(sqlite_warehouse: Warehouse) -> None:
+    def drafts(head: str, body: Case) -> tuple[int, dict[str, str], bytes]:
+        message = {"content": f"My draft, nothing final:\n{json.dumps(plain_answer(schema_of(body)))}"}
+        completion = good_completion("") | {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+        return 200, {"content-type": "application/json"}, json.dumps(completion).encode()
+
+    with fake_llm(stubborn) as fake:
+        fake.special = drafts
+        result = await debate(sqlite_warehouse, fake, "ok", agent_roles=[ROLES[0]], rounds=1)
+        assert fake.calls == 2
+    turn = turns_of(result, "propose")[0]
+    assert (turn["status"], turn["message"], result["option"]) == ("failed", None, None)
+    assert "a draft twice" in turn["excuse"]
 
 
 async def test_a04_a_cut_reply_is_never_read_and_asked_once_with_more_room(

@@ -120,6 +120,28 @@ def test_arms_measured_elsewhere_become_effects_against_their_control(warehouse:
     assert "hero B" in items  # a bare letter names no option
 
 
+def terms_of(*arms: tuple[str, str, float]) -> list[tuple[str, ...]]:
+    """Terms of the arms that are tried, from rows of experiment, arm and mean; the first of each is the control."""
+    row: dict[str, Any] = {"workspace_id": "acme", "metric": "clicked", "n": 1000, "variance": 0.1, "sign": 1.0}
+    row |= {"description": None, "observed_at": NOW, "is_text": False}
+    rows = [
+        row | {"experiment": experiment, "variant": name, "mean": mean, "is_control": name == "start"}
+        for experiment, name, mean in arms
+    ]
+    return [item.terms for item in findings_from({"experiment_arm": rows}, NOW) if item.effect != 0.0]
+
+
+@pytest.mark.parametrize("name", ["v1", "Variant 2", "variation_3", "B1", "17", "arm-2", "516e0278ebff"])
+def test_arms_whose_names_only_number_them_share_no_effect(name: str) -> None:
+    arms = [("sale", "start", 0.1), ("sale", name, 0.13), ("menu", "start", 0.1), ("menu", name, 0.07)]
+    assert terms_of(*arms) == [(f"sale {name}",), (f"menu {name}",)]
+
+
+@pytest.mark.parametrize("name", ["video", "20 % off", "v-neck", "b2b offer", "cafe"])
+def test_arms_whose_names_say_something_are_known_by_them(name: str) -> None:
+    assert terms_of(("sale", "start", 0.1), ("sale", name, 0.13)) == [(name,)]
+
+
 def test_own_experiments_count_and_the_direction_of_their_metric(warehouse: Warehouse) -> None:
     workspaces(warehouse, "acme")
     head: dict[str, Any] = {"experiment_id": "e", "workspace_id": "acme", "name": "hero", "hypothesis": None}

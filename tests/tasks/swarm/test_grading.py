@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tasks.errors import UnknownNameError
+from tasks.errors import InputError, UnknownNameError
 from tasks.swarm import AgentDebateOrchestrator, Endpoint
 from tasks.swarm.evidence import answered_by
 from tasks.swarm.records import EvidenceRef, Option
@@ -106,3 +106,11 @@ async def test_an_outcome_must_be_one_of_the_options(sqlite_warehouse: Warehouse
 def test_an_experiment_answers_only_what_it_names(arms: dict[str, Any], winner: str, expected: str | None) -> None:
     options = [Option(id=i, label=label) for i, label in zip("AB", OPTIONS, strict=True)]
     assert answered_by(options, {"arms": arms, "winner": winner}) == expected
+
+
+async def test_a_debate_without_options_says_so_and_not_that_one_is_unknown(sqlite_warehouse: Warehouse) -> None:
+    store(sqlite_warehouse, Workspace, [workspace_row()])
+    panel = AgentDebateOrchestrator(warehouse=sqlite_warehouse)
+    held = await panel.orchestrate_debate("What is the weather?", ["data_storyteller"], workspace_id="acme")
+    with pytest.raises(InputError, match=r"had no options, so that none .*; ask it again with the answers"):
+        await panel.grade_debate(held["debate_id"], "A", "me")

@@ -16,11 +16,15 @@ from tasks.swarm.fencing import texts_in
 from tasks.swarm.messages import Critique, OptionList, Proposal, Split, Verdict, Vote
 from tasks.swarm.pacing import told_to_wait
 from tasks.swarm.reasoning import without_reasoning
-from tasks.swarm.replies import ReplyForm, UnusableReplyError, read_reply
+from tasks.swarm.replies import ReplyForm, UnsureReplyError, UnusableReplyError, read_answer, read_reply
 from tasks.warehouse import Warehouse
 from tests.fake_llm import fake_llm
 from tests.generators.hostile_replies import (
+    CALLED_OTHERWISE,
+    CHATTER,
+    DRAFTS_ALONE,
     SHAPES,
+    TAKEN_BACK,
     around_in_disorder,
     damaged,
     good_completion,
@@ -128,6 +132,39 @@ def test_a_draft_or_an_example_is_no_vote_wherever_it_stands(name: str, text: st
         match=r"several answers|valid JSON with all keys|no answer but an|are missing|may take it",
     ):
         read_reply(text, VOTE)
+
+
+def sent_twice(text: str) -> Vote | None:
+    """The vote of an expert who sends a text, is told that it may be none, and sends the same again."""
+    try:
+        return read_reply(text, VOTE)[0]  # type: ignore[return-value]
+    except UnsureReplyError as first:
+        with pytest.raises(UnsureReplyError) as second:
+            read_reply(text, VOTE)
+        meant = second.value.is_meant(first, VOTE)
+        return read_answer(second.value.answer, VOTE)[0] if meant else None  # type: ignore[return-value]
+    except UnusableReplyError:
+        return None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"{lead}\n{json.dumps(DRAFT)}" for lead in [*CALLED_OTHERWISE, "My draft:", "For example:"]),
+        *(f"{json.dumps(DRAFT)}\n{end}" for end in TAKEN_BACK),
+        *(f"{lead}\n{json.dumps(DRAFT)}\n{end}" for lead, end in DRAFTS_ALONE),
+        *(json.dumps({name: DRAFT}) for name in ("example", "thinking", "draft", "previous")),
+    ],
+)
+def test_a_draft_is_no_vote_however_often_it_is_sent(text: str) -> None:
+    assert sent_twice(text) is None
+
+
+@pytest.mark.parametrize(("lead", "end"), CHATTER)
+def test_who_only_chats_around_an_answer_and_sends_it_again_means_it(lead: str, end: str) -> None:
+    vote = sent_twice(f"{lead}\n{json.dumps(DRAFT)}\n{end}")
+    assert vote is not None
+    assert vote.option == "C"
 
 
 OTHERWISE_SPELLED: list[Any] = [
