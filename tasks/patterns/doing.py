@@ -119,7 +119,7 @@ def _comparable(posts: Posts, table: ConditionTable) -> tuple[RuleAssociation, .
     if not candidates:
         return ()
     rules = [table.rule(candidate.members) for candidate in candidates]
-    contrast = log_rate_contrasts(posts, table, candidates, np.arange(len(posts.week)))
+    contrast = log_rate_contrasts(posts, table, candidates)
     made = _associations([rule_key(rule) for rule in rules], [family_of(rule) for rule in rules], contrast)
     known = np.isfinite(contrast.standard_error)
     return tuple(RuleAssociation(rule, one) for rule, one, is_known in zip(rules, made, known, strict=True) if is_known)

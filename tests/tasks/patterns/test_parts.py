@@ -75,6 +75,27 @@ def test_pair_sums_agree_with_counting_one_pair_at_a_time() -> None:
     assert np.isclose(sums.welch()[2, 5], welch, atol=1e-3)
 
 
+def test_products_that_are_spared_are_those_of_the_conditions_they_are_made_of() -> None:
+    """What is below a middle is what is known and not above it; a label of that name is only a label."""
+    frame = simulate(4, null=False, n=600, gaps=True).frame
+    answer = pl.Series("answer", ["true", "false", "maybe", "absent", "present"])
+    frame = frame.with_columns(answer.gather(np.arange(len(frame)) % 5))
+    posts = prepare(frame, AS_OF, (*ATTRIBUTES, "answer"))
+    table = condition_table(posts)
+    everything = np.arange(len(table.conditions))
+    basis, parts = table.made_of(everything)
+    known, known_as = table.known
+    assert len(basis) < 0.8 * len(everything)
+    assert (np.hstack([table.matches[:, basis], known]) @ parts.T == table.matches).all()
+    outcome = posts.beside_kinds.rank_score
+    each, spared = (pair_sums(table.matches, outcome, known, known_as, one) for one in (None, (basis, parts)))
+    assert np.abs(each.welch() - spared.welch()).max() < 1e-4
+    assert np.array_equal(each.first_count, spared.first_count)
+    labels = [i for i, condition in enumerate(table.conditions) if condition.feature == "answer"]
+    assert len(labels) == 5
+    assert table.alone[labels].all()
+
+
 def proposed(matches: np.ndarray, outcome: np.ndarray) -> list[RuleCandidate]:
     size = matches.shape[1]
     found = search(pair_sums(matches, outcome), np.arange(size), np.ones(size, dtype=bool))
