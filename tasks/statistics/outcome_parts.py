@@ -33,6 +33,7 @@ from tasks.statistics.outcome import mean_ranks
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 FEWEST_ROWS = 50
 FEWEST_VIOLATIONS = 15.0  # expected by chance; e⁻¹⁵ is the chance to see none
@@ -137,18 +138,15 @@ def _addends(features: Mapping[str, Array | Codes], outcome: Array) -> list[str]
     return [name for name, weight in zip(columns, weights, strict=True) if weight > EXACT]
 
 
-def _reason(
-    values: Array | Codes, outcome: Array, week: Codes, name: str, seed: int, glances: _Glances
-) -> str | None:
+def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed: int, glances: _Glances) -> str | None:
     is_label = bool(np.issubdtype(values.dtype, np.integer))
     known = np.isfinite(outcome) & ((values >= 0) if is_label else np.isfinite(values))
     rows = int(np.count_nonzero(known))
     if rows < FEWEST_ROWS:
         return None
     if rows < len(known):
-        some = np.flatnonzero(known)[:: max(rows // GLANCE_ROWS, 1)]
-        if not is_label and not _is_whole(values[some]) and glances.rule_out(rows, values[some], outcome[some], week[some]):
-            return None  # as below, before all rows are moved
+        if not is_label and _is_harmless(values, outcome, week, known, glances):
+            return None
         values, outcome, week = values[known], outcome[known], week[known]
     if is_label or _is_chosen(values):
         return f"its levels hardly overlap in {name}, so it {FIX}" if _separates(values, outcome) else None
@@ -165,6 +163,14 @@ def _reason(
     if is_count and rises and bound >= MOVES_ALONG and not is_yes_or_no:
         return f"is a count that moves with {name} (rank correlation {bound:.2f} or more), so it {FIX}"
     return None
+
+
+def _is_harmless(values: Array | Codes, outcome: Array, week: Codes, known: Mask, glances: _Glances) -> bool:
+    """Whether a glance at some known rows settles it, before all of them are moved: no whole numbers, and weak."""
+    rows = int(np.count_nonzero(known))
+    some = np.flatnonzero(known)[:: max(rows // GLANCE_ROWS, 1)]
+    few = values[some].astype(np.float64, copy=False)
+    return not _is_whole(few) and glances.rule_out(rows, few, outcome[some], week[some])
 
 
 def _is_count(values: Array) -> bool:
