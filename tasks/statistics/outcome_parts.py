@@ -150,7 +150,10 @@ def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed:
         values, outcome, week = values[known], outcome[known], week[known]
     if is_label or _is_chosen(values):
         return f"its levels hardly overlap in {name}, so it {FIX}" if _separates(values, outcome) else None
-    x, y = values.astype(np.float64, copy=False), outcome
+    return _reason_of_number(values.astype(np.float64, copy=False), outcome, week, name, seed, glances)
+
+
+def _reason_of_number(x: Array, y: Array, week: Codes, name: str, seed: int, glances: _Glances) -> str | None:
     if (x <= y).all() and _is_count(x) and _is_count(y) and _is_bounded(x, y, groups(week).codes, seed):
         return f"never exceeds {name}, so it {FIX}"
     bound, rises = _correlation_bound(x, y, week, glances)
