@@ -286,7 +286,9 @@ def _range_in_words(feature: str, low: float, high: float) -> str:
     most = high - 1  # a count: the upper end is exclusive
     unit = UNITS.get(feature, _spaced(feature))
     unit = (unit.removesuffix("s") if low == most == 1 else unit) + PARTS.get(feature, "")
-    return f"has {low:g} to {most:g} {unit}" if most > low else f"has {low:g} {unit}"
+    if most == low:
+        return f"has {low:g} {unit}"
+    return f"has {low:g} {'or' if most == low + 1 else 'to'} {most:g} {unit}"
 
 
 def _is_far(feature: str, bound: Value, *, high: bool) -> bool:

@@ -32,21 +32,20 @@ SAME_HABIT = 0.9  # the same for a rule on timing, which is adjusted for what wa
 ONE_PER_FEATURE = frozenset(("true", "present", "upper_half"))
 
 
-def outcome_of(posts: Posts, rows: Rows, *, across_channels: bool = False, part: Rows | None = None) -> AdjustedOutcome:
-    """The outcome of some rows, adjusted for channel × period, or for period alone to compare channels.
-
-    Args:
-        posts: all of them.
-        rows: which, in order.
-        across_channels: whether channels are what is compared.
-        part: codes of the rows' parts, if each is to be compared with its own part only.
-    """
-    if len(rows) == len(posts.week) and (part is None or not part.any()):
-        return posts.across_channels if across_channels else posts.within_channels
+def outcome_of(posts: Posts, rows: Rows, *, across_channels: bool = False) -> AdjustedOutcome:
+    """The outcome of some rows (in order), adjusted for channel × period, or for period alone to compare channels."""
+    if len(rows) == len(posts.week):
+        return _outcome(posts, None, across_channels=across_channels)
     channel = np.zeros(len(rows), dtype=np.int64) if across_channels else posts.channel[rows]
-    if part is not None:
-        channel = channel * (part.max(initial=0) + 1) + part
     return adjusted_outcome(posts.log_rate[rows], channel, posts.period[rows])
+
+
+def _outcome(posts: Posts, part: Rows | None, *, across_channels: bool) -> AdjustedOutcome:
+    """The same of all posts, each compared with those of its own part only."""
+    if part is None:
+        return posts.across_channels if across_channels else posts.within_channels
+    channel = np.zeros_like(posts.channel) if across_channels else posts.channel
+    return adjusted_outcome(posts.log_rate, channel * (part.max(initial=0) + 1) + part, posts.period)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,45 +74,44 @@ def score_contrasts(
         strong: kinds of posts and strong rules, beside which rules on other acts are tested; a rule that next to
             nothing is left of beside them is tested without the strong rules.
     """
-    rows = np.arange(len(posts.week))
     contrast, share_left = _empty(len(candidates)), np.ones(len(candidates))
     bound = list(range(len(candidates)))
     for explained in (posts.kinds,) if strong is None else (strong, posts.kinds):
         some = [candidates[i] for i in bound]
-        for members, outcome, design in _designs(posts, table, some, rows, explained=explained):
+        for members, outcome, design in _designs(posts, table, some, explained=explained):
             _put(contrast, [bound[i] for i in members], design.contrast(outcome.rank_score))
             share_left[[bound[i] for i in members]] = design.share_left
         bound = [i for i in bound if share_left[i] < MIN_SHARE_LEFT]
-    for members, outcome, design in _designs(posts, table, [candidates[i] for i in bound], rows, controlled=False):
+    for members, outcome, design in _designs(posts, table, [candidates[i] for i in bound], controlled=False):
         _put(contrast, [bound[i] for i in members], design.contrast(outcome.rank_score))
     return ScoreContrasts(contrast, share_left)
 
 
 def score_contrast_beside(posts: Posts, table: ConditionTable, candidate: RuleCandidate, others: Floats) -> Contrast:
     """A candidate's difference in rank scores, where other columns (n, C) are taken out of it too."""
-    _, outcome, design = next(_designs(posts, table, [candidate], np.arange(len(posts.week)), beside=others))
+    _, outcome, design = next(_designs(posts, table, [candidate], beside=others))
     return design.contrast(outcome.rank_score)
 
 
-def log_rate_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], rows: Rows) -> Contrast:
-    """The contrasts of K candidates that lifts are made of, alone."""
-    return log_rate_contrasts_of_parts(posts, table, candidates, rows, np.zeros(len(rows), dtype=np.int64))[0]
+def log_rate_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate]) -> Contrast:
+    """The contrasts of K candidates that lifts are made of."""
+    return log_rate_contrasts_of_parts(posts, table, candidates, np.zeros(len(posts.week), dtype=np.int64))[0]
 
 
 def uncontrolled_log_rate_contrasts(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate]) -> Contrast:
-    """The same on all rows, adjusted for channel and season alone."""
-    rows, contrast = np.arange(len(posts.week)), _empty(len(candidates))
-    for members, outcome, design in _designs(posts, table, candidates, rows, controlled=False):
+    """The same, adjusted for channel and season alone."""
+    contrast = _empty(len(candidates))
+    for members, outcome, design in _designs(posts, table, candidates, controlled=False):
         _put(contrast, members, design.contrast(outcome.residual))
     return contrast
 
 
 def log_rate_contrasts_of_parts(
-    posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], rows: Rows, part: Rows
+    posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], part: Rows
 ) -> list[Contrast]:
-    """The same within each part of the rows; parts follow each other in time, with codes 0…P−1."""
+    """The same within each part (n,) of the posts; parts follow each other in time, with codes 0…P−1."""
     contrasts = [_empty(len(candidates)) for _ in range(int(part.max(initial=0)) + 1)]
-    for members, outcome, design in _designs(posts, table, candidates, rows, part):
+    for members, outcome, design in _designs(posts, table, candidates, part):
         for target, contrast in zip(contrasts, design.contrasts(outcome.residual, part), strict=True):
             _put(target, members, contrast)
     return contrasts
@@ -123,7 +121,6 @@ def _designs(
     posts: Posts,
     table: ConditionTable,
     candidates: list[RuleCandidate],
-    rows: Rows,
     part: Rows | None = None,
     *,
     controlled: bool = True,
@@ -134,10 +131,10 @@ def _designs(
 
     Without controls nothing but channel and season is adjusted for, else kinds of posts too, or what is given.
     """
-    parts = np.zeros(len(rows), dtype=np.int64) if part is None else part
-    count = int(parts.max(initial=0)) + 1
-    cluster = groups(posts.week[rows] * count + parts).codes
-    story_codes = None if table.story is None else groups(table.story[rows] * count + parts).codes
+    if part is not None and not part.any():
+        part = None
+    cluster = _in_parts(posts.week, part) if part is not None else posts.week_code
+    story_codes = None if table.story is None else _in_parts(table.story, part)
     if explained is None:
         explained = posts.kinds
     plain: dict[bool, AdjustedOutcome] = {}
@@ -145,27 +142,31 @@ def _designs(
     for members, kind, columns in _by_adjustment(table, candidates, explained if controlled else None):
         across = kind == CHANNEL
         if across not in plain:
-            plain[across] = outcome_of(posts, rows, across_channels=across, part=part)
+            plain[across] = _outcome(posts, part, across_channels=across)
         if columns and columns not in left:
-            left[columns] = explained.taken_out(plain[across], rows, columns)
+            left[columns] = explained.taken_out(plain[across], columns)
         outcome = left[columns] if columns else plain[across]
-        matching, known = rules_on(table, [candidates[i] for i in members], rows)
-        controls = [] if beside is None else [beside[rows]]
+        matching, known = rules_on(table, [candidates[i] for i in members])
+        controls = [] if beside is None else [beside]
         if controlled:
-            controls += [_controls(table, kind, rows), explained.columns[:, columns][rows]]
+            controls += [_controls(table, kind), explained.columns[:, columns]]
         joined = np.hstack(controls) if controls else None
         story = story_codes if kind == WORDS else None
         design = stratified_design(matching, outcome.stratum, cluster, story, valid=known, controls=joined)
         yield members, outcome, design
 
 
-def rules_on(table: ConditionTable, candidates: list[RuleCandidate], rows: Rows) -> tuple[Mask, Mask | None]:
-    """Which of the chosen rows match K rules, and on which each rule is known; both (n, K), None if all are known."""
-    memberships = [table.membership(candidate.members) for candidate in candidates]
-    matching, known = (np.empty((len(memberships), len(rows)), dtype=bool) for _ in range(2))
-    for k, rule in enumerate(memberships):  # a rule's rows lie side by side, as those who take a few rules want them
-        np.take(rule.matching, rows, out=matching[k])
-        np.take(rule.known, rows, out=known[k])
+def _in_parts(numbers: Rows, part: Rows | None) -> Rows:
+    """Codes of groups (n,) by number, those of different parts apart."""
+    return groups(numbers if part is None else numbers * (int(part.max(initial=0)) + 1) + part).codes
+
+
+def rules_on(table: ConditionTable, candidates: list[RuleCandidate]) -> tuple[Mask, Mask | None]:
+    """Which posts match K rules, and of which each rule is known; both (n, K), None if all are known."""
+    matching, known = (np.empty((len(candidates), len(table.matches)), dtype=bool) for _ in range(2))
+    for k, candidate in enumerate(candidates):  # a rule's rows lie side by side, as who takes a few rules wants them
+        rule = table.membership(candidate.members)
+        matching[k], known[k] = rule.matching, rule.known
     return matching.T, None if known.all() else known.T
 
 
@@ -189,8 +190,7 @@ def _by_adjustment(
 
 def _likeness(table: ConditionTable, candidates: list[RuleCandidate], explained: Explained) -> Floats:
     """|Correlation| (K, C) of rules with kinds of posts where each rule is known; 1 where only one kind is."""
-    rows = np.arange(len(explained.columns))
-    matching, known = rules_on(table, candidates, rows)
+    matching, known = rules_on(table, candidates)
     kinds = explained.columns[:, : explained.kinds].astype(np.float32)
     met = matching.T.astype(np.float32)
     valid = np.ones_like(met[:1]) if known is None else known.T.astype(np.float32)
@@ -211,13 +211,13 @@ def _kind(roles: set[str]) -> str:
     return "mixed" if TIMING in roles else "content"
 
 
-def _controls(table: ConditionTable, kind: str, rows: Rows) -> Floats:
+def _controls(table: ConditionTable, kind: str) -> Floats:
     """Columns (n, C) to take out of a content or a timing rule."""
     wanted = {"content": _timing, TIMING: _content, WORDS: _timing}.get(kind)
     if wanted is None:
-        return np.empty((len(rows), 0))
+        return np.empty((len(table.matches), 0))
     chosen = [i for i in range(len(table.conditions)) if wanted(table, i)]
-    return table.matches[:, chosen][rows].astype(np.float64)
+    return table.matches.T[chosen].T.astype(np.float64, order="C")
 
 
 def _timing(table: ConditionTable, index: int) -> bool:

@@ -23,6 +23,12 @@ MAX_CONDITIONS = 150
 MIN_MATCHES = 20
 MAX_SHARE = 0.95
 OPPOSITE = {"false": "true", "absent": "present", "lower_half": "upper_half"}
+# Conditions whose posts are those of others of the same feature: these, or all that are known if none, less those.
+MADE_OF = {
+    **{negation: ((), (positive,)) for negation, positive in OPPOSITE.items()},
+    "third_quarter": (("upper_half",), ("top_quarter",)),
+    "second_quarter": ((), ("upper_half", "bottom_quarter")),
+}
 
 MAX_WORDS = 200
 LEAST_STORIES = 5  # of a word that topics may be made of
@@ -71,8 +77,18 @@ class ConditionTable:
     @cached_property
     def alone(self) -> Mask:
         """(S,) false for a condition that only negates another one here, which is reported in its positive form."""
-        names = {(condition.feature, condition.level) for condition in self.conditions}
-        return np.array([(one.feature, OPPOSITE.get(one.level)) not in names for one in self.conditions], dtype=bool)
+        at = self._at(np.arange(len(self.conditions)))
+        alone = np.ones(len(self.conditions), dtype=bool)
+        alone[[k for (feature, level), k in at.items() if (feature, OPPOSITE.get(level)) in at]] = False
+        return alone
+
+    def _at(self, chosen: NDArray[np.int64]) -> dict[tuple[str, str], int]:
+        """Where conditions stand among the chosen, by feature and level; labels, which can have any name, left out."""
+        return {
+            (self.conditions[i].feature, self.conditions[i].level): k
+            for k, i in enumerate(chosen.tolist())
+            if self.about[i].kind not in ("category", "words")
+        }
 
     @cached_property
     def known(self) -> tuple[Mask, NDArray[np.int64]]:
@@ -89,6 +105,27 @@ class ConditionTable:
             of_feature[index] = sets[packed]
         known = np.column_stack(columns) if columns else np.ones((len(self.matches), 1), dtype=bool)
         return known, np.array([of_feature[index] for index in self.owner.tolist()], dtype=np.int64)
+
+    def made_of(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
+        """Which of the chosen conditions cannot be made of others (B,), and what each is made of (S, B + G).
+
+        The G sets are those that conditions are known on.
+        """
+        at = self._at(chosen)
+        made: dict[int, tuple[list[int], list[int]]] = {}
+        for (feature, level), k in at.items():
+            plus, minus = MADE_OF.get(level, ((), ()))
+            if minus and all((feature, one) in at for one in (*plus, *minus)):
+                made[k] = [at[feature, one] for one in plus], [at[feature, one] for one in minus]
+        basis = np.array([k for k in range(len(chosen)) if k not in made], dtype=np.int64)
+        known, known_as = self.known
+        parts = np.zeros((len(chosen), len(basis) + known.shape[1]))
+        parts[basis, np.arange(len(basis))] = 1.0
+        column = {k: i for i, k in enumerate(basis.tolist())}
+        for k, (of, less) in made.items():
+            parts[k, [column[i] for i in of] or len(basis) + known_as[chosen[k]]] = 1.0
+            parts[k, [column[i] for i in less]] = -1.0
+        return basis, parts
 
     def rule(self, members: tuple[int, ...]) -> Rule:
         """The conditions of a rule."""

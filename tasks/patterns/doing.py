@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from tasks.conditions import rule_in_words
+from tasks.conditions import in_a_sentence
 from tasks.effects.arms import ShownArms
 from tasks.effects.families import family_of
 from tasks.effects.other_organizations import ReleasedExperiments
@@ -95,7 +95,7 @@ def _effect(
     pattern: Pattern, effect: CalibratedEffect, calibration: CalibratedEffects, seen: SeenAssociations
 ) -> dict[str, Any]:
     about = SeenPattern(
-        words=rule_in_words(pattern.rule),
+        words=in_a_sentence(pattern.rule),
         lift_pct=pattern.lift_pct,
         wins=pattern.pattern_type == "winning",
         baseline=pattern.baseline_rate,
@@ -119,7 +119,7 @@ def _comparable(posts: Posts, table: ConditionTable) -> tuple[RuleAssociation, .
     if not candidates:
         return ()
     rules = [table.rule(candidate.members) for candidate in candidates]
-    contrast = log_rate_contrasts(posts, table, candidates, np.arange(len(posts.week)))
+    contrast = log_rate_contrasts(posts, table, candidates)
     made = _associations([rule_key(rule) for rule in rules], [family_of(rule) for rule in rules], contrast)
     known = np.isfinite(contrast.standard_error)
     return tuple(RuleAssociation(rule, one) for rule, one, is_known in zip(rules, made, known, strict=True) if is_known)

@@ -173,7 +173,8 @@ def about_words(
 
 def _sums(posts: Posts, table: ConditionTable, conditions: Codes) -> PairSums:
     known, known_as = table.known
-    return pair_sums(table.matches.T[conditions].T, posts.beside_kinds.rank_score, known, known_as[conditions])
+    matches, outcome = table.matches.T[conditions].T, posts.beside_kinds.rank_score
+    return pair_sums(matches, outcome, known, known_as[conditions], table.made_of(conditions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,7 @@ def _found(
     posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], tests: _Tests, chosen: list[int]
 ) -> list[RuleEvidence]:
     """The chosen rules with their lifts, where effect and lift agree in their direction."""
-    log_rate = log_rate_contrasts(posts, table, [candidates[i] for i in chosen], np.arange(len(posts.week)))
+    log_rate = log_rate_contrasts(posts, table, [candidates[i] for i in chosen])
     z = tests.score.estimate[chosen] / tests.score.standard_error[chosen]
     is_pair = np.array([len(candidates[i].members) > 1 for i in chosen], dtype=bool)
     effect = tests.effect.mean[chosen] * np.where(is_pair, z**2 / (z**2 + CURSE_OF_PAIRS), 1.0)
@@ -334,7 +335,7 @@ def thirds(posts: Posts, table: ConditionTable, candidates: list[RuleCandidate])
     if len(rows) < THIRDS * MIN_THIRD_ROWS:
         return []
     part = rows * THIRDS // len(rows)
-    contrasts = log_rate_contrasts_of_parts(posts, table, candidates, rows, part)
+    contrasts = log_rate_contrasts_of_parts(posts, table, candidates, part)
     first = np.searchsorted(part, np.arange(THIRDS + 1))
-    instants = posts.published_at.gather(rows)
+    instants = posts.published_at
     return [TimeThird(instants[int(first[i])], instants[int(first[i + 1] - 1)], contrasts[i]) for i in range(THIRDS)]

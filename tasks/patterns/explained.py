@@ -17,7 +17,6 @@ from tasks.statistics.contrast import deviations
 from tasks.statistics.outcome import AdjustedOutcome
 
 Floats = NDArray[np.float64]
-Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 TOGETHER = 0.5  # correlation of two features' gaps from which on they are gaps of one kind of post
@@ -53,11 +52,11 @@ class Explained:
         shared = next((i for i, own in enumerate(self.acts) if own & acts), len(self.acts))
         return tuple(range(self.kinds, self.kinds + shared))
 
-    def taken_out(self, outcome: AdjustedOutcome, rows: Rows, chosen: Sequence[int]) -> AdjustedOutcome:
-        """The outcome of some rows without what the chosen columns explain."""
+    def taken_out(self, outcome: AdjustedOutcome, chosen: Sequence[int]) -> AdjustedOutcome:
+        """The outcome without what the chosen columns explain."""
         if not chosen:
             return outcome
-        within = outcome.within - self.share[:, list(chosen)][rows].sum(axis=1)
+        within = outcome.within - self.share[:, list(chosen)].sum(axis=1)
         return AdjustedOutcome(outcome.log_rate, within, outcome.stratum)
 
 

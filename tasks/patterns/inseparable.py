@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.conditions import Condition, Membership, Rule, rule_in_words
+from tasks.conditions import Condition, Membership, Rule, in_a_sentence
 from tasks.content.catalogue import family
 from tasks.patterns.adjustment import uncontrolled_log_rate_contrasts
 from tasks.patterns.condition_table import ConditionTable
@@ -50,7 +50,7 @@ class Inseparable:
         """One sentence for a person, with what to publish."""
         lift = format_lift(abs(self.lift_pct), self.lift_interval_pct)
         does = f"{lift}% {'better' if self.lift_pct >= 0 else 'worse'}"
-        one = rule_in_words(self.rule)
+        one = in_a_sentence(self.rule)
         if self.partner is None:
             other, vary = "when it is posted", f"publish at least {self.publish} posts that break the habit"
         else:

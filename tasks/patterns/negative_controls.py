@@ -17,7 +17,6 @@ from scipy.special import bdtrc
 
 from tasks.patterns.preparation import DAY_MICROSECONDS, Posts
 from tasks.statistics.contrast import Contrast, stratified_design
-from tasks.statistics.group_codes import groups
 
 Mask = NDArray[np.bool_]
 
@@ -62,7 +61,7 @@ def negative_controls(posts: Posts) -> Contrast:
     """Differences of log engagement for COINS conditions that cannot matter, adjusted like any rule about content."""
     outcome = posts.beside_kinds
     matching = np.column_stack([*_coins(_hashes(posts.content_id)), *_coins(_days_after(posts))])
-    design = stratified_design(matching, outcome.stratum, groups(posts.week).codes)
+    design = stratified_design(matching, outcome.stratum, posts.week_code)
     return design.contrast(outcome.residual)
 
 

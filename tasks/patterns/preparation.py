@@ -80,7 +80,12 @@ class Posts:
     @cached_property
     def weeks(self) -> int:
         """How many weeks have posts."""
-        return len(groups(self.week).numbers)
+        return int(self.week_code.max(initial=-1)) + 1
+
+    @cached_property
+    def week_code(self) -> Codes:
+        """(n,) the same weeks as codes 0…G−1."""
+        return groups(self.week).codes
 
     @cached_property
     def within_channels(self) -> AdjustedOutcome:
@@ -101,7 +106,7 @@ class Posts:
     @cached_property
     def beside_kinds(self) -> AdjustedOutcome:
         """The outcome beside posts of the same channel and season, without what kinds of posts explain."""
-        return self.kinds.taken_out(self.within_channels, np.arange(len(self.week)), range(self.kinds.kinds))
+        return self.kinds.taken_out(self.within_channels, range(self.kinds.kinds))
 
     @cached_property
     def period(self) -> Codes:

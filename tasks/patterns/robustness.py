@@ -68,7 +68,7 @@ def adjustments(
     posts: Posts, table: ConditionTable, candidates: list[RuleCandidate], adjusted: Floats
 ) -> list[Adjustment]:
     """How each of K candidates went from raw to its adjusted log lift (K,)."""
-    matching, known = rules_on(table, candidates, np.arange(len(posts.week)))
+    matching, known = rules_on(table, candidates)
     none, channel, season, both = (
         _lifts(posts, matching, known, by_channel=by_channel, by_period=by_period)
         for by_channel, by_period in ((False, False), (True, False), (False, True), (True, True))
@@ -127,7 +127,7 @@ def explain(
     posts = prepare(frame, query.as_of, query.attributes)
     table = condition_table(posts, query.thresholds.min_sample_size, before)
     candidates = [_candidate(table, pattern) for pattern in chosen]
-    contrast = log_rate_contrasts(posts, table, candidates, np.arange(len(posts.week)))
+    contrast = log_rate_contrasts(posts, table, candidates)
     paths = adjustments(posts, table, candidates, contrast.estimate)
     return [
         {"pattern_id": pattern.pattern_id, "pattern_key": pattern.pattern_key, "description": pattern.description}

@@ -116,7 +116,13 @@ class PairSums:
         return (both - left - right + neither / np.maximum(neither_rows, 1)) / np.maximum(error, 1e-12)
 
 
-def pair_sums(matches: Mask, outcome: Floats, known: Mask | None = None, known_as: Codes | None = None) -> PairSums:
+def pair_sums(
+    matches: Mask,
+    outcome: Floats,
+    known: Mask | None = None,
+    known_as: Codes | None = None,
+    made_of: tuple[Codes, Floats] | None = None,
+) -> PairSums:
     """The sums for S conditions (n, S) and an outcome (n,).
 
     Args:
@@ -124,11 +130,14 @@ def pair_sums(matches: Mask, outcome: Floats, known: Mask | None = None, known_a
         outcome: scores.
         known: (n, G) the sets of rows that conditions are known on; None where all are.
         known_as: (S,) the set of each condition.
+        made_of: (B,) conditions whose products are computed, and of how many of each of them and of each of the G sets
+            a condition's rows are made (S, B + G), which spares the products of the others; None: all are computed.
     """
     size = matches.shape[1]
     if known is None or known_as is None:
         known, known_as = np.ones((len(outcome), 1), dtype=bool), np.zeros(size, dtype=np.int64)
-    columns = np.hstack([matches, known])
+    basis, parts = (np.arange(size), None) if made_of is None else made_of
+    columns = np.hstack([matches.T[basis].T, known])
     count, total, square = (np.zeros((columns.shape[1],) * 2) for _ in range(3))
     for start in range(0, len(outcome), BLOCK_ROWS):
         block = columns[start : start + BLOCK_ROWS].astype(np.float32)
@@ -136,6 +145,9 @@ def pair_sums(matches: Mask, outcome: Floats, known: Mask | None = None, known_a
         count += block.T @ block
         total += block.T @ weighted
         square += weighted.T @ weighted
+    if parts is not None:
+        parts = np.vstack([parts, np.eye(len(count))[len(basis) :]])
+        count, total, square = (parts @ one @ parts.T for one in (count, total, square))
     both = np.ix_(known_as, known_as) if known.shape[1] > 1 else np.ix_([0], [0])
     conditions, sets = slice(None, size), slice(size, None)
     return PairSums(

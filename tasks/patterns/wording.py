@@ -30,12 +30,12 @@ def per_cent(log_lift: float) -> float:
 
 
 def format_lift(lift_pct: float, interval_pct: tuple[float, float], sign: str = "") -> str:
-    """A lift with as many digits as its interval bears: 45.2 within ±10, 45 within ±100, else tens."""
+    """A lift with as many digits as its interval bears: 45.2 within ±10, 45 within ±100, else tens; nothing is 0."""
     low, high = interval_pct
     reach = (high - low) / 2
-    if reach < 10:
-        return f"{lift_pct:{sign}.1f}"
-    return f"{lift_pct if reach < 100 else 10 * round(lift_pct / 10):{sign},.0f}"
+    shown = lift_pct if reach < 100 else 10 * round(lift_pct / 10)
+    text = f"{shown:{sign},.{1 if reach < 10 else 0}f}"
+    return text if any(digit in text for digit in "123456789") else "0"
 
 
 def format_effect(effect: Mapping[str, Any] | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tasks.conditions import Condition, rule_in_words
+from tasks.conditions import Condition, in_a_sentence, rule_in_words
 from tasks.patterns import figures
 from tasks.patterns.negative_controls import Controls
 from tasks.patterns.recommendations import worth
@@ -243,7 +243,7 @@ def _posts_behind(patterns: Sequence[Pattern]) -> Iterator[str]:
     if shown:
         yield "### Posts behind it, against a typical post of their channel and season"
     for pattern in shown:
-        yield strong(f"Content that {rule_in_words(pattern.rule)}")
+        yield strong(f"Content that {in_a_sentence(pattern.rule)}")
         best, worst = (", ".join(map(_post, posts)) for posts in (pattern.best_posts, pattern.worst_posts))
         yield reasons([("best", Markdown(best)), ("worst", Markdown(worst))])
 

@@ -22,6 +22,7 @@ posts, 81 % with 200, 52 % with 100; of 13 features known before publication non
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -32,6 +33,7 @@ from tasks.statistics.outcome import mean_ranks
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 FEWEST_ROWS = 50
 FEWEST_VIOLATIONS = 15.0  # expected by chance; e⁻¹⁵ is the chance to see none
@@ -54,6 +56,40 @@ WEAK = 0.25
 FIX = "is part of the outcome: put it under `results:`"
 
 
+@dataclass(frozen=True, slots=True)
+class _Glances:
+    """Ranks within weeks, remembered: one outcome is held against many features, one feature against each outcome.
+
+    Attributes:
+        ranks: centered, by values and weeks.
+        weeks: their codes and sizes.
+    """
+
+    ranks: dict[bytes, Array]
+    weeks: dict[bytes, tuple[Codes, Codes]]
+
+    def rule_out(self, rows: int, x: Array, y: Array, week: Codes) -> bool:
+        """Whether a glance at some of many rows rules a refusal out: ranking all of them is what takes the time.
+
+        Five standard errors of a correlation among so many rows lie between `WEAK` and the least that is refused.
+        """
+        if rows < 2 * GLANCE_ROWS:
+            return False
+        first, second = (self._ranks(values, week) for values in (x, y))
+        spread = float((first**2).sum() * (second**2).sum())
+        return spread > 0 and abs(float((first * second).sum())) < WEAK * np.sqrt(spread)
+
+    def _ranks(self, values: Array, week: Codes) -> Array:
+        weeks = week.tobytes()
+        key = values.tobytes() + weeks
+        if key not in self.ranks:
+            if weeks not in self.weeks:
+                grouped = groups(week)
+                self.weeks[weeks] = grouped.codes, grouped.rows
+            self.ranks[key] = _centered(mean_ranks(values), *self.weeks[weeks])
+        return self.ranks[key]
+
+
 def parts_of_outcome(
     features: Mapping[str, Array | Codes], outcomes: Mapping[str, Array], week: Codes, *, seed: int = 0
 ) -> dict[str, str]:
@@ -69,7 +105,7 @@ def parts_of_outcome(
         Name → reason, such as "never exceeds engagements, so it is part of the outcome: put it under `results:`".
     """
     refused: dict[str, str] = {}
-    glances: dict[bytes, Array] = {}
+    glances = _Glances({}, {})
     for outcome, numbers in outcomes.items():
         left = {name: values for name, values in features.items() if name not in refused}
         refused |= dict.fromkeys(_addends(left, numbers), f"adds up to {outcome} with others, so it {FIX}")
@@ -102,18 +138,22 @@ def _addends(features: Mapping[str, Array | Codes], outcome: Array) -> list[str]
     return [name for name, weight in zip(columns, weights, strict=True) if weight > EXACT]
 
 
-def _reason(
-    values: Array | Codes, outcome: Array, week: Codes, name: str, seed: int, glances: dict[bytes, Array]
-) -> str | None:
+def _reason(values: Array | Codes, outcome: Array, week: Codes, name: str, seed: int, glances: _Glances) -> str | None:
     is_label = bool(np.issubdtype(values.dtype, np.integer))
     known = np.isfinite(outcome) & ((values >= 0) if is_label else np.isfinite(values))
-    if known.sum() < FEWEST_ROWS:
+    rows = int(np.count_nonzero(known))
+    if rows < FEWEST_ROWS:
         return None
-    if not known.all():
+    if rows < len(known):
+        if not is_label and _is_harmless(values, outcome, week, known, glances):
+            return None
         values, outcome, week = values[known], outcome[known], week[known]
     if is_label or _is_chosen(values):
         return f"its levels hardly overlap in {name}, so it {FIX}" if _separates(values, outcome) else None
-    x, y = values.astype(np.float64, copy=False), outcome
+    return _reason_of_number(values.astype(np.float64, copy=False), outcome, week, name, seed, glances)
+
+
+def _reason_of_number(x: Array, y: Array, week: Codes, name: str, seed: int, glances: _Glances) -> str | None:
     if (x <= y).all() and _is_count(x) and _is_count(y) and _is_bounded(x, y, groups(week).codes, seed):
         return f"never exceeds {name}, so it {FIX}"
     bound, rises = _correlation_bound(x, y, week, glances)
@@ -126,6 +166,14 @@ def _reason(
     if is_count and rises and bound >= MOVES_ALONG and not is_yes_or_no:
         return f"is a count that moves with {name} (rank correlation {bound:.2f} or more), so it {FIX}"
     return None
+
+
+def _is_harmless(values: Array | Codes, outcome: Array, week: Codes, known: Mask, glances: _Glances) -> bool:
+    """Whether a glance at some known rows settles it, before all of them are moved: no whole numbers, and weak."""
+    rows = int(np.count_nonzero(known))
+    some = np.flatnonzero(known)[:: max(rows // GLANCE_ROWS, 1)]
+    few = values[some].astype(np.float64, copy=False)
+    return not _is_whole(few) and glances.rule_out(rows, few, outcome[some], week[some])
 
 
 def _is_count(values: Array) -> bool:
@@ -165,12 +213,13 @@ def _is_bounded(x: Array, y: Array, clusters: Codes, seed: int) -> bool:
     return exceeded >= FEWEST_VIOLATIONS
 
 
-def _correlation_bound(x: Array, y: Array, week: Codes, glances: dict[bytes, Array]) -> tuple[float, bool]:
+def _correlation_bound(x: Array, y: Array, week: Codes, glances: _Glances) -> tuple[float, bool]:
     """Lower bound of the absolute rank correlation within weeks, 0 where too little varies; whether it is positive.
 
     An outcome with ties, such as yes or no, cannot reach 1: the correlation is relative to the largest it allows.
     """
-    if _is_weak(x, y, week, glances):
+    some = slice(None, None, max(len(x) // GLANCE_ROWS, 1))
+    if glances.rule_out(len(x), x[some], y[some], week[some]):
         return 0.0, False
     clusters = groups(week).codes
     size = np.bincount(clusters)
@@ -187,28 +236,6 @@ def _correlation_bound(x: Array, y: Array, week: Codes, glances: dict[bytes, Arr
     m = len(left_out)
     error = float(np.sqrt((m - 1) / m * ((left_out - left_out.mean()) ** 2).sum()))
     return max(abs(whole) - STANDARD_ERRORS * error, 0.0) / _largest_correlation(y), whole > 0
-
-
-def _is_weak(x: Array, y: Array, week: Codes, glances: dict[bytes, Array]) -> bool:
-    """Whether a glance at some of many rows rules a refusal out: ranking all of them is what takes the time.
-
-    Five standard errors of a correlation among so many rows lie between `WEAK` and the least that is refused.
-    """
-    if len(x) < 2 * GLANCE_ROWS:
-        return False
-    some = slice(None, None, len(x) // GLANCE_ROWS)
-    first, second = (_glance(values[some], week[some], glances) for values in (x, y))
-    spread = float((first**2).sum() * (second**2).sum())
-    return spread > 0 and abs(float((first * second).sum())) < WEAK * np.sqrt(spread)
-
-
-def _glance(values: Array, week: Codes, glances: dict[bytes, Array]) -> Array:
-    """Ranks within weeks, remembered: one outcome is held against many features, one feature against each outcome."""
-    key = values.tobytes() + week.tobytes()
-    if key not in glances:
-        codes = groups(week).codes
-        glances[key] = _centered(mean_ranks(values), codes, np.bincount(codes))
-    return glances[key]
 
 
 def _largest_correlation(y: Array) -> float:
@@ -229,8 +256,10 @@ def _separates(labels: NDArray[np.generic], y: Array) -> bool:
         return False
     by_level = sorted((np.sort(y[labels == level]) for level in levels), key=lambda own: float(own.mean()))
     agree = disagree = 0.0
+    most = (1.0 - SEPARATES) / 2 * sum(len(lower) * len(higher) for lower, higher in combinations(by_level, 2))
     for lower, higher in combinations(by_level, 2):
-        below = np.searchsorted(lower, higher, side="left").sum()
-        above = (len(lower) - np.searchsorted(lower, higher, side="right")).sum()
-        agree, disagree = agree + float(below), disagree + float(above)
+        disagree += float((len(lower) - np.searchsorted(lower, higher, side="right")).sum())
+        if disagree > most:  # whatever the rest
+            return False
+        agree += float(np.searchsorted(lower, higher, side="left").sum())
     return agree + disagree > 0 and (agree - disagree) / (agree + disagree) >= SEPARATES

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from tasks.conditions import TITLE_AND_BODY, Condition
+from tasks.effects.wording import SeenPattern
+from tasks.patterns import doing
 from tasks.patterns.analysis import analyze
 from tasks.patterns.condition_table import condition_table
 from tasks.patterns.evidence import lift_intervals, on_its_side
@@ -18,7 +23,7 @@ from tasks.patterns.preparation import prepare, week_numbers
 from tasks.patterns.recommendations import recommend
 from tasks.patterns.records import Pattern, rule_key
 from tasks.patterns.search import RuleCandidate, distinct, pair_sums, search, strongest_first
-from tasks.patterns.wording import describe
+from tasks.patterns.wording import describe, format_lift
 from tasks.statistics.contrast import Contrast
 from tests.generators.planted_patterns import ATTRIBUTES, simulate
 from tests.tasks.patterns.test_planted_truth import AS_OF, query
@@ -73,6 +78,27 @@ def test_pair_sums_agree_with_counting_one_pair_at_a_time() -> None:
         inside.var(ddof=1) / len(inside) + outside.var(ddof=1) / len(outside)
     )
     assert np.isclose(sums.welch()[2, 5], welch, atol=1e-3)
+
+
+def test_products_that_are_spared_are_those_of_the_conditions_they_are_made_of() -> None:
+    """What is below a middle is what is known and not above it; a label of that name is only a label."""
+    frame = simulate(4, null=False, n=600, gaps=True).frame
+    answer = pl.Series("answer", ["true", "false", "maybe", "absent", "present"])
+    frame = frame.with_columns(answer.gather(np.arange(len(frame)) % 5))
+    posts = prepare(frame, AS_OF, (*ATTRIBUTES, "answer"))
+    table = condition_table(posts)
+    everything = np.arange(len(table.conditions))
+    basis, parts = table.made_of(everything)
+    known, known_as = table.known
+    assert len(basis) < 0.8 * len(everything)
+    assert (np.hstack([table.matches[:, basis], known]) @ parts.T == table.matches).all()
+    outcome = posts.beside_kinds.rank_score
+    each, spared = (pair_sums(table.matches, outcome, known, known_as, one) for one in (None, (basis, parts)))
+    assert np.abs(each.welch() - spared.welch()).max() < 1e-4
+    assert np.array_equal(each.first_count, spared.first_count)
+    labels = [i for i, condition in enumerate(table.conditions) if condition.feature == "answer"]
+    assert len(labels) == 5
+    assert table.alone[labels].all()
 
 
 def proposed(matches: np.ndarray, outcome: np.ndarray) -> list[RuleCandidate]:
@@ -161,6 +187,7 @@ def test_words_are_a_persons() -> None:
         Condition("readability", ">=", 80.0, "upper_half").words: "is easy to read (reading ease at least 80)",
         Condition("readability", "<", 29.0, "lower_half").words: "is hard to read (reading ease under 29)",
         Condition("title_words", "between", (4, 7), "second_quarter").words: "has 4 to 6 words in the title",
+        Condition("title_words", "between", (7, 9), "second_quarter").words: "has 7 or 8 words in the title",
         Condition("price", "between", (2.5, 7.5), "second_quarter").words: "has price between 2.5 and 7.5",
     }
     assert all(said == expected for said, expected in words.items())
@@ -174,6 +201,10 @@ def test_a_lift_claims_no_digit_that_its_interval_does_not_bear() -> None:
     assert describe(rule, 599.1, (447.0, 862.0), 61) == guide.replace("45.2", "600")
     assert describe(rule, -31.9, (-42.0, -22.0), 61) == guide.replace("45.2", "32").replace("better", "worse")
     curry = (Condition(TITLE_AND_BODY, "mentions", "curry"),)
+    assert describe(curry, -26.0, (-48.0, 0.0), 61) == "Posts that mention “curry” do 26 % worse (0 … 48 %), 61 posts"
+    assert [format_lift(nothing, (-4.0, 4.0), "+") for nothing in (0.0, -0.0, 0.04, -0.04)] == ["0"] * 4
+    assert [format_lift(little, (-40.0, 40.0), "+") for little in (0.4, -0.4, 0.6, -0.6)] == ["0", "0", "+1", "-1"]
+    assert format_lift(-4.0, (-400.0, 400.0), "+") == "0"
     assert (
         describe(curry, 375.0, (210.0, 590.0), 61)
         == "Posts that mention “curry” do 380 % better (210 … 590 %), 61 posts"
@@ -181,6 +212,27 @@ def test_a_lift_claims_no_digit_that_its_interval_does_not_bear() -> None:
     assert (
         describe(curry, -32.0, (-42.0, -22.0), 61) == "Posts that mention “curry” do 32 % worse (22 … 42 %), 61 posts"
     )
+
+
+def test_an_effect_s_sentence_joins_conditions_by_and(monkeypatch: pytest.MonkeyPatch) -> None:
+    """'Content that is a video and asks a question did 40 % better'; commas are for lists that end there."""
+    analysis = analyze(simulate(3, null=False, n=2000).frame, query(3))
+    rule = (Condition("media_type", "==", "video", "video"), Condition("question_count", ">=", 1, "present"))
+    pair = replace(analysis, patterns=(replace(analysis.patterns[0], rule=rule),))
+    monkeypatch.setattr(doing, "as_effect", _only_words)
+    effects: Any = SimpleNamespace(calibrate=_as_it_is)
+    nothing: Any = None
+    (pattern,) = doing.with_effects(pair, effects, None, "run", nothing).patterns
+    assert pattern.effect == {"words": "is a video and asks a question"}
+
+
+def _as_it_is(_workspace: str, _type: str, asked: Sequence[object], *_rest: object) -> SimpleNamespace:
+    effects = [SimpleNamespace(is_claim=False) for _ in asked]
+    return SimpleNamespace(effects=effects, outcome="engagements", from_others="")
+
+
+def _only_words(_effect: object, pattern: SeenPattern, _about: object) -> dict[str, Any]:
+    return {"words": pattern.words}
 
 
 def test_missing_values_and_constants_are_dropped_and_listed() -> None:

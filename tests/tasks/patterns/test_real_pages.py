@@ -85,7 +85,7 @@ def judged(found: tuple[Pattern, ...], past: Posts, later: Posts, page_id: str) 
         dropped={},
     )
     rules = [RuleCandidate(tuple(table.conditions.index(one) for one in p.rule), 0.0, 0) for p in found]
-    seen = log_rate_contrasts(later, there, rules, np.arange(len(later.week)))
+    seen = log_rate_contrasts(later, there, rules)
     reach = stdtrit(seen.degrees_of_freedom, 0.95) * seen.standard_error
     rows = [int(rule_matches(there.matches, rule.members).sum()) for rule in rules]
     return [

@@ -64,3 +64,13 @@ def test_what_is_folded_under_a_pattern_is_on_the_page(outcome: Outcome) -> None
     page = page_of(Outcome("acme", DONE, None, {"analyses": [said]}))
     assert "### What stands out too, and adds nothing to it" in page
     assert "has at least 8 words; has at least 9 words; has at least 10 words; and 1 more" in page
+
+
+def test_conditions_that_a_sentence_goes_on_after_are_joined_by_and(outcome: Outcome) -> None:
+    analysis = outcome.result["analyses"][0]
+    first = analysis["winning_patterns"][0]
+    questions = {"feature": "question_count", "op": ">=", "value": 1, "level": "present"}
+    videos = {"feature": "media_type", "op": "==", "value": "video", "level": "video"}
+    both = analysis | {"winning_patterns": [first | {"rule": [videos, questions]}], "losing_patterns": []}
+    page = page_of(Outcome("acme", DONE, None, {"analyses": [both]}))
+    assert "**Content that is a video and asks a question**" in page
