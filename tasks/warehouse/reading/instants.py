@@ -12,9 +12,8 @@ from typing import Literal
 
 import polars as pl
 
-from tasks.warehouse.reading.dates_in_words import read_dates
+from tasks.warehouse.reading.dates_in_words import INSTANT, WALL_CLOCK, read_dates
 
-INSTANT, WALL_CLOCK = pl.Datetime("us", "UTC"), pl.Datetime("us")
 ZONED = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z")
 NAIVE = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 WORDS, EPOCH, ISO = "words", "epoch", "iso"
@@ -70,8 +69,7 @@ def _read_one(values: pl.Series, written: str) -> Instants:
     if written == EPOCH:
         return Instants(_read_epoch(values), naive, naive.is_not_null())
     if written == WORDS:
-        moments, days = read_dates(values)
-        return Instants(zoned, moments, days)
+        return Instants(*read_dates(values))
     parsed = values.str.to_datetime(written, time_unit="us", strict=False)
     if isinstance(parsed.dtype, pl.Datetime) and parsed.dtype.time_zone:
         return Instants(parsed.cast(INSTANT), naive, naive.is_not_null())
