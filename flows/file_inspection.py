@@ -12,7 +12,7 @@ import typer
 from flows import console
 from tasks.errors import InputError
 from tasks.plain_text import terminal
-from tasks.warehouse.inspection import Inspection, inspect_file, matching_preset
+from tasks.warehouse.inspection import Inspection, better_preset, inspect_file, matching_preset
 from tasks.warehouse.mapping_draft import mapping_draft
 
 SHOWN_WIDTH = 40
@@ -34,6 +34,14 @@ def agreed_preset(kind: str, files: Sequence[Path]) -> str | None:
     return name
 
 
+def require_fitting_preset(kind: str, files: Sequence[Path], preset: str) -> None:
+    """Raise `InputError` where a file is another platform's export than the preset's, which would be read wrong."""
+    for path in files:
+        other = better_preset(path, kind, preset) if path.is_file() else None
+        if other is not None:
+            raise InputError(f"{path}: {other}")
+
+
 def at_a_terminal() -> bool:
     """Whether somebody can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
@@ -53,7 +61,13 @@ def show(
     if write_mapping is not None:
         if write_mapping.exists():
             raise InputError(f"{write_mapping} is there already; name another file")
-        write_mapping.write_text(mapping_draft(seen, kind), encoding="utf-8")
+        try:
+            write_mapping.write_text(mapping_draft(seen, kind), encoding="utf-8")
+        except OSError as error:
+            reason = (
+                f"there is no folder {write_mapping.parent}" if not write_mapping.parent.is_dir() else error.strerror
+            )
+            raise InputError(f"{write_mapping}: cannot be written, {reason}; name another file") from error
     if as_json:
         console.print_json({name: value for name, value in asdict(seen).items() if name != "mapping"})
         return

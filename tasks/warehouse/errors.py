@@ -45,12 +45,20 @@ class IngestionStoppedError(RaptorflowError):
         super().__init__(f"stopped: {stays}; run the same command again to go on")
 
 
+APART = "files were put one below the other: give each its own file"
+
+
 class BadFileError(InputError):
     """Raised when a file cannot be read as the rows its name promises."""
 
     def __init__(self, path: Path, problem: str) -> None:
         self.path, self.problem = path, problem
         super().__init__(f"{path}: {problem}")
+
+    @classmethod
+    def from_another_header(cls, path: Path, row: int) -> BadFileError:
+        """Files with other columns that were put one below the other."""
+        return cls(path, f"row {row} is a header with other columns than the first; {APART}")
 
     @classmethod
     def from_long_row(cls, path: Path, most_bytes: int) -> BadFileError:

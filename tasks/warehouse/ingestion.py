@@ -42,6 +42,7 @@ from tasks.warehouse.new_workspaces import workspace_row
 from tasks.warehouse.prefetch import prefetch
 from tasks.warehouse.presets import preset_named
 from tasks.warehouse.publication_dates import PublicationDates
+from tasks.warehouse.reading.zones import require_zone
 from tasks.warehouse.records import IngestionReport, NewWorkspace, Progress
 from tasks.warehouse.rejects import RejectsFile
 from tasks.warehouse.schema import IngestionRun, Workspace
@@ -102,6 +103,7 @@ def ingest(
         raise InputError(f"no file to ingest; expected {kind} as .csv, .parquet or .jsonl")
     if mapping is not None and preset is not None:
         raise InputError("--mapping and --preset exclude each other: a preset is a mapping")
+    require_zone(timezone)
     store = open_warehouse(warehouse)
     path = mapping if preset is None else preset_named(preset).path
     wanted = _Wanted(path, workspace, timezone, dates, new_workspace, database, experiment, control)

@@ -234,6 +234,10 @@ class Mapping(BaseModel):
         """The file's columns that canonical ones are made of."""
         return {name for origin in self.columns.values() for name in origin.sources}
 
+    def names_column(self, name: str) -> bool:
+        """Whether one of the file's columns is spoken of anywhere here, if only to leave it out."""
+        return name in self.every_name or (self.ignore == "all" or name in self.ignore)
+
     def attributes(self, available: Iterable[str], canonical: Iterable[str]) -> list[str]:
         """The file's columns that are neither canonical, used nor ignored, in the order of their names."""
         taken = self.used | set(canonical)

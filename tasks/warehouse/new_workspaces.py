@@ -21,7 +21,7 @@ def workspace_row(workspace_id: str, new: NewWorkspace, timezone: str) -> dict[s
         InputError: if a value is none that a workspace can have.
     """
     given = {"workspace_id": workspace_id, "name": new.name or workspace_id, "industry": new.industry}
-    rows = pl.DataFrame([given | {"size": new.size, "timezone": timezone}]).with_columns(pl.lit(1).alias(ROW))
+    rows = pl.DataFrame([given | {"size": new.size, "timezone": timezone}]).with_columns(pl.lit(1, pl.Int64).alias(ROW))
     checked = check(Batch(rows), WORKSPACES, Mapping(), None)
     for _, column, reason, value in checked.rejects.iter_rows():
         raise InputError(f"workspace '{workspace_id}': {column} '{value}', {reason}")

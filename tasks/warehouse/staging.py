@@ -109,6 +109,8 @@ class Inspector:
             )
         if self.contract.is_log and missing == ["experiment_name"]:
             raise BadFileError(source.path, "does not name its experiment; say --experiment NAME")
+        if missing == ["workspace_id"] and mapping.is_preset:
+            raise BadFileError(source.path, "does not say whose rows they are; say --workspace ID")
         if missing:
             raise ColumnError.from_missing_and_available(
                 source.path, self.contract.kind, missing, source.columns, hint or _hint(source, missing)
@@ -116,6 +118,13 @@ class Inspector:
         twice = sorted(source.repeated & (set(self.contract.columns) - set(mapping.columns)))
         if twice:
             raise BadFileError(source.path, f"column '{twice[0]}' stands twice in the header")
+        unsaid = [name for name in sorted(source.repeated & mapping.used) if not mapping.names_column(f"{name} (2)")]
+        if unsaid:
+            raise BadFileError(
+                source.path,
+                f"column '{unsaid[0]}' stands twice in the header, so either could be meant; remove one, or name "
+                f"'{unsaid[0]} (2)' in a mapping file, under `ignore:` where the first is meant",
+            )
         others = mapping.attributes(source.columns, self.contract.columns)
         if others and not self.contract.keeps_attributes:
             raise ColumnError.from_unexpected(source.path, self.contract.kind, others, list(self.contract.columns))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import polars as pl
 
-INSTANT, WALL_CLOCK = pl.Datetime("us", "UTC"), pl.Datetime("us")
+_AWARE, _LOCAL = pl.Datetime("us", "UTC"), pl.Datetime("us")
 _MONTHS = (
     (
         "january jan januar januari janvier janv enero ene gennaio gen janeiro styczeń stycznia sty январь января "
@@ -72,14 +72,20 @@ _EASTERN = re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*
 _CLOCK = re.compile(r"(?<![\d.])(\d{1,2}):(\d{2})(?::(\d{2}))?(?!\d)")
 _WORD = re.compile(r"[^\W\d_]+\.?")
 _NUMBER = re.compile(r"\d+")
+
+
+def _words(line: str) -> list[str]:
+    return line.split()
+
+
 # Halves of the day as they stand before and behind a clock, compared by `_bare`.
 _HALVES_BEFORE = {
-    **dict.fromkeys("上午 午前 오전 早上 凌晨 de öö".split(), "a"),
-    **dict.fromkeys("下午 午後 오후 晚上 傍晚 du ös".split(), "p"),
+    **dict.fromkeys(_words("上午 午前 오전 早上 凌晨 de öö"), "a"),
+    **dict.fromkeys(_words("下午 午後 오후 晚上 傍晚 du ös"), "p"),
 }
 _HALVES_BEHIND = {
-    **dict.fromkeys("am πμ ص sa dop".split(), "a"),
-    **dict.fromkeys("pm μμ م ch odp".split(), "p"),
+    **dict.fromkeys(_words("am πμ ص sa dop"), "a"),
+    **dict.fromkeys(_words("pm μμ م ch odp"), "p"),
 }
 _BEFORE = re.compile(rf"({'|'.join(map(re.escape, _HALVES_BEFORE))})\.?\s*$", re.IGNORECASE)
 _BEHIND = re.compile(r"^\s*([^\W\d_])\.?\s?([^\W\d_])?\.?(?![^\W\d_])|^\s*([^\W\d_]+)\.?")
@@ -87,13 +93,13 @@ _ZONE = re.compile(r"^\s*(?:(?P<utc>UTC|GMT|Z)\b)?\s*(?P<offset>[+\-−]\d{1,2}(
 # What may stand beside a clock and says nothing of the hour. Any other word there may be "in the evening" or a zone in
 # a language that no list here has: such a date is not read, since the hour would be wrong without a word.
 _BESIDE = frozenset(
-    (
+    _words(
         "at on um am uhr den der à a h le às as las los la el o em de del alle ore il del kl klo om uur op hs hrs "
         "w o godz в о г год года ve saat den na monday tuesday wednesday thursday friday saturday sunday mon tue "
         "wed thu fri sat sun montag dienstag mittwoch donnerstag freitag samstag sonntag mo di mi do fr sa so lundi "
         "mardi mercredi jeudi vendredi samedi dimanche lunes martes miércoles jueves viernes sábado domingo lunedì "
         "martedì mercoledì giovedì venerdì sabato domenica"
-    ).split()
+    )
 )
 
 
@@ -191,8 +197,8 @@ def read_dates(values: pl.Series) -> tuple[pl.Series, pl.Series, pl.Series]:
     local = [date[0] if date and not date[0].tzinfo else None for date in dates]
     days = pl.Series([date is not None and not date[1] for date in dates], dtype=pl.Boolean)
     if not texts:
-        nothing = pl.Series(values.name, [None], dtype=WALL_CLOCK).new_from_index(0, len(values))
-        return nothing.cast(INSTANT), nothing, nothing.is_not_null()
-    zoned = values.replace_strict(texts, pl.Series(aware, dtype=INSTANT), default=None, return_dtype=INSTANT)
-    naive = values.replace_strict(texts, pl.Series(local, dtype=WALL_CLOCK), default=None, return_dtype=WALL_CLOCK)
+        nothing = pl.Series(values.name, [None], dtype=_LOCAL).new_from_index(0, len(values))
+        return nothing.cast(_AWARE), nothing, nothing.is_not_null()
+    zoned = values.replace_strict(texts, pl.Series(aware, dtype=_AWARE), default=None, return_dtype=_AWARE)
+    naive = values.replace_strict(texts, pl.Series(local, dtype=_LOCAL), default=None, return_dtype=_LOCAL)
     return zoned, naive, values.replace_strict(texts, days, default=False, return_dtype=pl.Boolean)

@@ -12,8 +12,9 @@ from typing import Literal
 
 import polars as pl
 
-from tasks.warehouse.reading.dates_in_words import INSTANT, WALL_CLOCK, read_dates
+from tasks.warehouse.reading.dates_in_words import read_dates
 
+INSTANT, WALL_CLOCK = pl.Datetime("us", "UTC"), pl.Datetime("us")
 ZONED = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z")
 NAIVE = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 WORDS, EPOCH, ISO = "words", "epoch", "iso"
