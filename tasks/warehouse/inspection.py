@@ -208,8 +208,9 @@ def _rows_of(head: Head, header: Header | None) -> pl.DataFrame:
 def _is_canonical(heads: Sequence[Head], contract: Contract) -> bool:
     """Whether the file has the columns it needs by their canonical names."""
     needed = set(contract.required) - {"workspace_id"}
-    return any(needed <= set(_rows_of(head, located_in(head, Mapping()).header if head.heads.rows else None).columns)
-               for head in heads)  # fmt: skip
+    ours = Mapping.of_canonical(contract)
+    headers = [located_in(head, ours).header if head.heads.rows else None for head in heads]
+    return any(needed <= {*_rows_of(head, header).columns} for head, header in zip(heads, headers, strict=True))
 
 
 def _chosen(heads: Sequence[Head], mapping: Mapping) -> tuple[tuple[Head, Located], list[str]]:

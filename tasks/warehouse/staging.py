@@ -15,7 +15,7 @@ import polars as pl
 from tasks.warehouse import attributes
 from tasks.warehouse.batches import ATTRIBUTE, ROW, Batch
 from tasks.warehouse.checking import check
-from tasks.warehouse.contract import COUNT, LATEST_AHEAD, NUMBER, Contract
+from tasks.warehouse.contract import CONTENT, COUNT, LATEST_AHEAD, NUMBER, Contract
 from tasks.warehouse.day_order import DayOrder
 from tasks.warehouse.duplicates import RowComparison
 from tasks.warehouse.errors import (
@@ -29,6 +29,7 @@ from tasks.warehouse.errors import (
 from tasks.warehouse.grain import summed
 from tasks.warehouse.keys import shortened
 from tasks.warehouse.mapping import Mapping
+from tasks.warehouse.oddities import Oddities
 from tasks.warehouse.reading.header import looks_like_values
 from tasks.warehouse.reading.number_columns import NumberColumn, NumberColumns
 from tasks.warehouse.reading.selection import select_rows
@@ -71,6 +72,7 @@ class Staged:
     unwanted: RowSet = field(default_factory=RowSet)
     readings: attributes.Readings = field(default_factory=dict)
     day_order: DayOrder = field(default_factory=DayOrder)
+    oddities: Oddities = field(default_factory=Oddities)
 
     @property
     def accepted(self) -> int:
@@ -177,6 +179,8 @@ class Inspector:
         staged.readings = attributes.narrowed(
             [staged.readings, attributes.possible_readings(checked.passed, staged.readings)]
         )
+        if self.contract is CONTENT:
+            staged.oddities.see(checked.passed)
         return checked.passed
 
     def _refuse_shortened_keys(self, staged: Staged, passed: pl.DataFrame) -> None:

@@ -24,6 +24,7 @@ from tasks.warehouse.inspection import inspect_file
 from tasks.warehouse.reading.header import clean, our_names
 from tasks.warehouse.schema import Content, Workspace
 from tests.factories import store, workspace_row
+from tests.generators.workbook import write_workbook
 
 HEADER = "Post ID;Published at;Channel;Text;Impressions;Engagements;Clicks\n"
 ROWS = "a;24.03.2026 06:00;X;Frühstück;1234;80;7\nb;25.03.2026 11:07;X;hello;950;90;8\n"
@@ -236,3 +237,49 @@ def test_a_look_that_cannot_be_taken_says_so(
     (tmp_path / "a.csv").write_text(HEADER + ROWS)
     assert ended("inspect", "a.csv", *arguments) == 2
     assert says in capsys.readouterr().err
+
+
+ARMS = ["experiment_name", "variant_name", "metric_name", "metric_kind", "n", "sum", "is_control"]
+
+
+def arms_of(name: str) -> list[list[object]]:
+    """A sheet as people hand them on: what it is about, a blank line, then the table."""
+    rows: list[list[object]] = [[f"Experiment {name}"], ["from", "2026-03-01"], [], [*ARMS]]
+    return [*rows, [name, "A", "bought", "binary", 1000, 100, 1], [name, "B", "bought", "binary", 1000, 120, 0]]
+
+
+@pytest.mark.parametrize("others", [[], [("Overview", [["made by", "us"]])]], ids=["alone", "beside-another"])
+def test_lines_above_a_table_of_our_own_columns_are_no_header(
+    others: list[tuple[str, list[list[object]]]], acme: Warehouse, tmp_path: Path
+) -> None:
+    write_workbook(tmp_path / "a.xlsx", dict([*others, ("checkout", arms_of("checkout"))]))
+    report = ingest("experiments", [tmp_path / "a.xlsx"], workspace="acme", warehouse=acme)
+    assert (report.written, report.rejected) == (2, 0)
+    text = "\n".join(",".join(map(str, row)) for row in arms_of("hero"))
+    (tmp_path / "a.csv").write_text(text + "\n")
+    assert ingest("experiments", [tmp_path / "a.csv"], workspace="acme", warehouse=acme).written == 2
+
+
+def test_several_sheets_that_fit_are_named_without_those_that_do_not(acme: Warehouse, tmp_path: Path) -> None:
+    sheets = {"Overview": [["made by", "us"]], "checkout": arms_of("checkout"), "hero": arms_of("hero")}
+    write_workbook(tmp_path / "a.xlsx", sheets)
+    with pytest.raises(InputError, match=r"holds the tables 'checkout', 'hero', any .* `table:`"):
+        ingest("experiments", [tmp_path / "a.xlsx"], workspace="acme", warehouse=acme)
+
+
+def noted(acme: Warehouse, path: Path, posts: list[tuple[str, str, str, int, int]]) -> list[str]:
+    lines = [f"{key};2{day}.03.2026 06:00;X;{text};{seen};{liked};1\n" for key, day, text, seen, liked in posts]
+    path.write_text(HEADER + "".join(lines))
+    return ingest("content", [path], preset="spreadsheet", workspace="acme", warehouse=acme).notes
+
+
+def test_posts_under_two_ids_and_counts_that_cannot_be_are_told(acme: Warehouse, tmp_path: Path) -> None:
+    text = "What a morning for fresh rye bread"
+    posts = [(f"p{i}", str(i % 8), f"{text} {i}", 1000, 80) for i in range(12)]
+    assert len(noted(acme, tmp_path / "a.csv", posts)) == 1  # the zone
+    others = [(f"q{i}", str(i % 8), f"{text} {i}", 5, 80) for i in range(3)]
+    assert any("3 posts stand under another id too" in note for note in noted(acme, tmp_path / "b.csv", posts + others))
+    greetings = [(f"g{i}", "1", "Good morning", 1000, 80) for i in range(12)]
+    assert len(noted(acme, tmp_path / "c.csv", greetings)) == 1
+    exchanged = [(key, day, text, liked, seen) for key, day, text, seen, liked in posts]
+    assert any("in 12 of 12 rows engagements exceed" in note for note in noted(acme, tmp_path / "d.csv", exchanged))
