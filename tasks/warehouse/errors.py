@@ -120,8 +120,19 @@ class NumbersError(InputError):
         rows = f"row {row}" if count == 1 else f"row {row} and {count - 1:,} more"
         super().__init__(
             f"{path}: column '{column}' writes numbers as {beside}'{strange}' ({rows}), which its rule "
-            f"({rule.words}) does not read; say `number:` with thousands and decimal in a mapping file"
+            f"({rule.words}) does not read; {_number_fix(strange)}"
         )
+
+
+def _number_fix(strange: str) -> str:
+    """What would read a number, by what stands beside its digits."""
+    if strange[-1:].isalpha() or strange[-1:] == ".":
+        return "say `number: {suffixes: true}` in a mapping file, which reads 1.2K as 1200"
+    if strange.endswith("%"):
+        return "a share is no count: map another column, or say `number: {percent: true}` in a mapping file"
+    if any(sign in strange for sign in "$€£¥"):
+        return "an amount of money is no count: map another column"
+    return "say `number:` with thousands and decimal in a mapping file"
 
 
 class ShortenedIdsError(InputError):

@@ -283,3 +283,22 @@ def test_posts_under_two_ids_and_counts_that_cannot_be_are_told(acme: Warehouse,
     assert len(noted(acme, tmp_path / "c.csv", greetings)) == 1
     exchanged = [(key, day, text, liked, seen) for key, day, text, seen, liked in posts]
     assert any("in 12 of 12 rows engagements exceed" in note for note in noted(acme, tmp_path / "d.csv", exchanged))
+
+
+def test_years_of_two_digits_are_those_of_this_century(acme: Warehouse, tmp_path: Path) -> None:
+    rows = taken(acme, tmp_path / "a.csv", (HEADER + ROWS).replace("24.03.2026 06:00", "24.03.26 06:00"))
+    assert {f"{row['published_at']:%Y-%m}" for row in rows.values()} == {"2026-03"}
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("1.2K", "suffixes: true"),
+        ("6,5 %", "a share is no count"),
+        ("€ 6,50", "money is no count"),
+        ("1'2,3", "thousands and decimal"),
+    ],
+)
+def test_a_number_that_is_not_read_names_what_would(value: str, says: str, acme: Warehouse, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=says):
+        taken(acme, tmp_path / "a.csv", (HEADER + ROWS).replace("950", value))
