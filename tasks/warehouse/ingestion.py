@@ -38,7 +38,7 @@ from tasks.warehouse.experiment_files import Arms, ExperimentFile, ExperimentRea
 from tasks.warehouse.experiment_logs import with_aliases, write_log
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
-from tasks.warehouse.new_workspaces import workspace_row
+from tasks.warehouse.new_workspaces import twin_of, workspace_row
 from tasks.warehouse.prefetch import prefetch
 from tasks.warehouse.presets import preset_named
 from tasks.warehouse.publication_dates import PublicationDates
@@ -187,6 +187,12 @@ class _Job:
         wanted = self.wanted
         if wanted.workspace is None or wanted.workspace in self.zones:
             return None
+        twin = twin_of(wanted.workspace, self.zones)
+        if twin is not None:  # the next line would tell how to make a second one, whose rows the first never sees
+            raise InputError(
+                f"unknown workspace '{wanted.workspace}', which looks like '{twin}' and is another; say "
+                f"--workspace {twin}, or take an id that nobody mixes up with it"
+            )
         if wanted.new is None or wanted.timezone is None:
             raise InputError(
                 f"unknown workspace '{wanted.workspace}'; create it with the same command: --workspace "

@@ -22,6 +22,7 @@ from tasks.warehouse.batches import ROW, another_header
 from tasks.warehouse.ingestion import ingest
 from tasks.warehouse.inspection import inspect_file
 from tasks.warehouse.reading.header import clean, our_names
+from tasks.warehouse.records import NewWorkspace
 from tasks.warehouse.schema import Content, Workspace
 from tests.factories import store, workspace_row
 from tests.generators.workbook import write_workbook
@@ -302,3 +303,20 @@ def test_years_of_two_digits_are_those_of_this_century(acme: Warehouse, tmp_path
 def test_a_number_that_is_not_read_names_what_would(value: str, says: str, acme: Warehouse, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=says):
         taken(acme, tmp_path / "a.csv", (HEADER + ROWS).replace("950", value))
+
+
+@pytest.mark.parametrize("twin", ["Acme", "\u0430cme", "acme\u200b", "ac me", "\uff41cme"])
+def test_no_workspace_is_made_that_an_eye_takes_for_another(twin: str, acme: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(HEADER + ROWS)
+    new = NewWorkspace("bakery")
+    with pytest.raises(InputError, match="looks like 'acme' and is another"):
+        ingest(
+            "content",
+            [tmp_path / "a.csv"],
+            preset="spreadsheet",
+            workspace=twin,
+            timezone="UTC",
+            new_workspace=new,
+            warehouse=acme,
+        )
+    assert [row["workspace_id"] for row in acme.rows(select(Workspace.workspace_id))] == ["acme"]
