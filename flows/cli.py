@@ -118,8 +118,6 @@ def ingest(
     require_home()
     if files and mapping is None and preset is None:
         preset = file_inspection.agreed_preset(kind, files)
-    elif files and preset is not None and mapping is None:
-        file_inspection.require_fitting_preset(kind, files, preset)
     new = NewWorkspace(industry, size, name) if industry is not None else None
     with console.progress(f"ingesting {kind}") as on_progress:
         report = ingest_files(

@@ -12,7 +12,7 @@ import typer
 from flows import console
 from tasks.errors import InputError
 from tasks.plain_text import terminal
-from tasks.warehouse.inspection import Inspection, better_preset, inspect_file, matching_preset
+from tasks.warehouse.inspection import Inspection, inspect_file, matching_preset
 from tasks.warehouse.mapping_draft import mapping_draft
 
 SHOWN_WIDTH = 40
@@ -32,14 +32,6 @@ def agreed_preset(kind: str, files: Sequence[Path]) -> str | None:
     if not typer.confirm(f"{files[0]} is an export that preset '{name}' reads. Read it so?", err=True):
         raise InputError(f"nothing was read; `raptorflow inspect {files[0]}` shows what the preset makes of it")
     return name
-
-
-def require_fitting_preset(kind: str, files: Sequence[Path], preset: str) -> None:
-    """Raise `InputError` where a file is another platform's export than the preset's, which would be read wrong."""
-    for path in files:
-        other = better_preset(path, kind, preset) if path.is_file() else None
-        if other is not None:
-            raise InputError(f"{path}: {other}")
 
 
 def at_a_terminal() -> bool:

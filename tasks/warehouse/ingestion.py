@@ -36,6 +36,7 @@ from tasks.warehouse.errors import IngestionStoppedError
 from tasks.warehouse.experiment_design import design_of, settled, with_metrics
 from tasks.warehouse.experiment_files import Arms, ExperimentFile, ExperimentReader, peeked, write_arms
 from tasks.warehouse.experiment_logs import with_aliases, write_log
+from tasks.warehouse.inspection import require_fit
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
 from tasks.warehouse.new_workspaces import twin_of, workspace_row
@@ -104,6 +105,9 @@ def ingest(
     if mapping is not None and preset is not None:
         raise InputError("--mapping and --preset exclude each other: a preset is a mapping")
     require_zone(timezone)
+    if preset is not None and database is None:
+        for file in paths:
+            require_fit(file, kind, preset)
     store = open_warehouse(warehouse)
     path = mapping if preset is None else preset_named(preset).path
     wanted = _Wanted(path, workspace, timezone, dates, new_workspace, database, experiment, control)

@@ -129,20 +129,22 @@ def matching_preset(path: Path, kind: str) -> str | None:
     return best[0].preset.name if len(best) == 1 else None
 
 
-def better_preset(path: Path, kind: str, preset: str) -> str | None:
-    """Why a file is not the named preset's but another's alone; None where it may be read by the one named."""
-    contract = contract_of(kind)
+def require_fit(path: Path, kind: str, preset: str) -> None:
+    """Raise `BadFileError` where a file is not the named preset's but another's alone: it would be read wrong."""
     named = preset_named(preset)
-    if named.mapping.kind not in (None, contract.kind) or named.mapping.signature is None:
-        return None
+    if named.mapping.kind not in (None, kind) or named.mapping.signature is None:
+        return
     heads = _heads(path, named.mapping.encoding)
     fits = fits_of(heads, kind)
     asked = next((one for one in fits if one.preset.name == preset), None)
     best = best_fits(fits)
-    if asked is None or asked.fits or len(best) != 1 or best[0].preset.name == preset:
-        return None
+    if asked is None or asked.fits or len(best) != 1:
+        return
+    if best[0].preset.mapping.grain == "day" and named.mapping.refuse:
+        return  # a daily breakdown is refused by the preset itself, in its own words
     other = best[0].preset.name
-    return f"is no export that preset '{preset}' reads ({asked.difference}), but one of '{other}'; say --preset {other}"
+    problem = f"is no export that preset '{preset}' reads ({asked.difference}), but one of '{other}'"
+    raise BadFileError(path, f"{problem}; say --preset {other}")
 
 
 def _heads(path: Path, encodings: Sequence[str]) -> list[Head]:
