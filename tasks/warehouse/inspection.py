@@ -58,7 +58,7 @@ class Inspection:
         table: which of its tables; the others are in `left_out`.
         header_line: line of the header, from 1; None where the kind of file has none.
         columns: how many there are.
-        preset: the one that fits, or was asked for; None where none or several do.
+        preset: the one that fits, or was named_fit for; None where none or several do.
         why: why it fits, or what the nearest lack.
         zone: by whose clock its times are.
         rows: the first rows as they would be read.
@@ -136,14 +136,14 @@ def require_fit(path: Path, kind: str, preset: str) -> None:
         return
     heads = _heads(path, named.mapping.encoding)
     fits = fits_of(heads, kind)
-    asked = next((one for one in fits if one.preset.name == preset), None)
+    named_fit = next((one for one in fits if one.preset.name == preset), None)
     best = best_fits(fits)
-    if asked is None or asked.fits or len(best) != 1:
+    if named_fit is None or named_fit.fits or len(best) != 1:
         return
     if best[0].preset.mapping.grain == "day" and named.mapping.refuse:
         return  # a daily breakdown is refused by the preset itself, in its own words
     other = best[0].preset.name
-    problem = f"is no export that preset '{preset}' reads ({asked.difference}), but one of '{other}'"
+    problem = f"is no export that preset '{preset}' reads ({named_fit.difference}), but one of '{other}'"
     raise BadFileError(path, f"{problem}; say --preset {other}")
 
 

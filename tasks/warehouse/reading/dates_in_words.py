@@ -105,10 +105,10 @@ _BESIDE = frozenset(
 
 def read_date(text: str) -> tuple[datetime, bool] | None:
     """The date and whether a time stands beside it, aware where it names UTC or an offset; None where it is none."""
-    found = _time_of(text)
-    if found is None:
+    parts = _time_of(text)
+    if parts is None:
         return None
-    has_time, clock, zone, rest = found
+    has_time, clock, zone, rest = parts
     eastern = _EASTERN.search(rest)
     if eastern:
         year, month, day = (int(part) for part in eastern.groups())
