@@ -58,7 +58,7 @@ class Inspection:
         table: which of its tables; the others are in `left_out`.
         header_line: line of the header, from 1; None where the kind of file has none.
         columns: how many there are.
-        preset: the one that fits, or was named_fit for; None where none or several do.
+        preset: the one that fits, or was asked for; None where none or several do.
         why: why it fits, or what the nearest lack.
         zone: by whose clock its times are.
         rows: the first rows as they would be read.
