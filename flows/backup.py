@@ -174,6 +174,8 @@ def _opened(source: Path) -> Iterator[tarfile.TarFile]:
         raise InputError(f"there is no file {source}") from None
     except (tarfile.TarError, EOFError) as error:
         raise InputError(f"{source} is no backup of raptorflow: {error}") from error
+    except IsADirectoryError:
+        raise InputError(f"{source} is a folder: name the file that `raptorflow backup` wrote") from None
 
 
 def _read_manifest(archive: tarfile.TarFile, source: Path) -> dict[str, Any]:

@@ -311,9 +311,9 @@ def up(
     host: Annotated[
         str, typer.Option(help="Listen here; beyond this machine RAPTORFLOW_AUTH must be set.")
     ] = "127.0.0.1",
-    prefect_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_PREFECT_PORT")] = 4200,
-    mlflow_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_MLFLOW_PORT")] = 5000,
-    service_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_SERVICE_PORT")] = 4300,
+    prefect_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_PREFECT_PORT", min=1, max=65535)] = 4200,
+    mlflow_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_MLFLOW_PORT", min=1, max=65535)] = 5000,
+    service_port: Annotated[int, typer.Option(envvar="RAPTORFLOW_SERVICE_PORT", min=1, max=65535)] = 4300,
     folder: Annotated[Path | None, typer.Option(help="Another deployments/.")] = None,
 ) -> None:
     """Start Prefect, MLflow and the service, workers and every deployment; Ctrl-C stops all of it."""
@@ -333,7 +333,7 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Listen here; beyond this machine RAPTORFLOW_AUTH must be set and a key exist.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="RAPTORFLOW_SERVICE_PORT")] = 4300,
+    port: Annotated[int, typer.Option(envvar="RAPTORFLOW_SERVICE_PORT", min=1, max=65535)] = 4300,
 ) -> None:
     """Serve the HTTP API and its pages alone; Ctrl-C stops it. `raptorflow up` starts it too."""
     from flows import console
@@ -397,13 +397,23 @@ def main() -> None:
     except Exit as ended:
         sys.exit(ended.exit_code)
     except TyperException as error:
-        _fail(f"{error}; see `raptorflow --help`", 2, debug)
+        _fail(_usage(error), 2, debug)
     except (KeyboardInterrupt, Abort):
         _fail("stopped; run the same command again to go on", 1, debug)
     except RaptorflowError as error:
         _fail(str(error), error.exit_status, debug)
     except Exception as error:  # noqa: BLE001 - whatever else fails shows one line, the traceback on request
         _fail(f"{_why(error)} (run again with --debug for the traceback)", 1, debug)
+
+
+def _usage(error: TyperException) -> str:
+    """What is wrong with a command, by its options' names as they are typed, and where they are explained."""
+    names: list[str] = []
+    context = getattr(error, "ctx", None)
+    while context is not None and context.parent is not None:
+        names.insert(0, str(context.info_name))
+        context = context.parent
+    return f"{error.format_message().rstrip('.')}; see `{' '.join(['raptorflow', *names, '--help'])}`"
 
 
 def _why(error: Exception) -> str:

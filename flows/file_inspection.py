@@ -53,7 +53,13 @@ def show(
     if write_mapping is not None:
         if write_mapping.exists():
             raise InputError(f"{write_mapping} is there already; name another file")
-        write_mapping.write_text(mapping_draft(seen, kind), encoding="utf-8")
+        try:
+            write_mapping.write_text(mapping_draft(seen, kind), encoding="utf-8")
+        except OSError as error:
+            reason = (
+                f"there is no folder {write_mapping.parent}" if not write_mapping.parent.is_dir() else error.strerror
+            )
+            raise InputError(f"{write_mapping}: cannot be written, {reason}; name another file") from error
     if as_json:
         console.print_json({name: value for name, value in asdict(seen).items() if name != "mapping"})
         return

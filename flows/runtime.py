@@ -170,7 +170,8 @@ def _options(flow: Flow[..., Any], pairs: list[str]) -> Any:
         return form.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"--param {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        place = " ".join(["--param", ".".join(map(str, first["loc"]))]).strip()
+        raise InputError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _json_or_text(text: str) -> Any:

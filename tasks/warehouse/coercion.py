@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.warehouse.calendar_range import clamped
 from tasks.warehouse.contract import BOOLEAN, COUNT, INSTANT, NUMBER, Column
+from tasks.warehouse.reading.header import UNSEEN_OR_BLANK
 from tasks.warehouse.reading.instants import (
     EPOCH,
     ISO,
@@ -57,7 +58,7 @@ def coerce(values: pl.Series, column: Column, clock: Clock) -> Coerced:
     if values.dtype == pl.String or values.dtype in (pl.Categorical, pl.Enum):
         values = values.cast(pl.String)
         if column.trimmed or column.dtype != pl.String:
-            values = values.str.strip_chars()
+            values = values.str.strip_chars(UNSEEN_OR_BLANK)
             values = values.set(values == "", None)
     if column.dtype == COUNT:
         typed, expected = _count(values), "expected a whole number"

@@ -45,12 +45,20 @@ class IngestionStoppedError(RaptorflowError):
         super().__init__(f"stopped: {stays}; run the same command again to go on")
 
 
+APART = "files were put one below the other: give each its own file"
+
+
 class BadFileError(InputError):
     """Raised when a file cannot be read as the rows its name promises."""
 
     def __init__(self, path: Path, problem: str) -> None:
         self.path, self.problem = path, problem
         super().__init__(f"{path}: {problem}")
+
+    @classmethod
+    def from_another_header(cls, path: Path, row: int) -> BadFileError:
+        """Files with other columns that were put one below the other."""
+        return cls(path, f"row {row} is a header with other columns than the first; {APART}")
 
     @classmethod
     def from_long_row(cls, path: Path, most_bytes: int) -> BadFileError:
@@ -112,8 +120,19 @@ class NumbersError(InputError):
         rows = f"row {row}" if count == 1 else f"row {row} and {count - 1:,} more"
         super().__init__(
             f"{path}: column '{column}' writes numbers as {beside}'{strange}' ({rows}), which its rule "
-            f"({rule.words}) does not read; say `number:` with thousands and decimal in a mapping file"
+            f"({rule.words}) does not read; {_number_fix(strange)}"
         )
+
+
+def _number_fix(strange: str) -> str:
+    """What would read a number, by what stands beside its digits."""
+    if strange[-1:].isalpha() or strange[-1:] == ".":
+        return "say `number: {suffixes: true}` in a mapping file, which reads 1.2K as 1200"
+    if strange.endswith("%"):
+        return "a share is no count: map another column, or say `number: {percent: true}` in a mapping file"
+    if any(sign in strange for sign in "$€£¥"):
+        return "an amount of money is no count: map another column"
+    return "say `number:` with thousands and decimal in a mapping file"
 
 
 class ShortenedIdsError(InputError):

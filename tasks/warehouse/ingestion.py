@@ -36,12 +36,14 @@ from tasks.warehouse.errors import IngestionStoppedError
 from tasks.warehouse.experiment_design import design_of, settled, with_metrics
 from tasks.warehouse.experiment_files import Arms, ExperimentFile, ExperimentReader, peeked, write_arms
 from tasks.warehouse.experiment_logs import with_aliases, write_log
+from tasks.warehouse.inspection import require_fit
 from tasks.warehouse.locks import ingestion_lock
 from tasks.warehouse.mapping import Mapping, load_mapping, require_columns
-from tasks.warehouse.new_workspaces import workspace_row
+from tasks.warehouse.new_workspaces import twin_of, workspace_row
 from tasks.warehouse.prefetch import prefetch
 from tasks.warehouse.presets import preset_named
 from tasks.warehouse.publication_dates import PublicationDates
+from tasks.warehouse.reading.zones import require_zone
 from tasks.warehouse.records import IngestionReport, NewWorkspace, Progress
 from tasks.warehouse.rejects import RejectsFile
 from tasks.warehouse.schema import IngestionRun, Workspace
@@ -102,6 +104,10 @@ def ingest(
         raise InputError(f"no file to ingest; expected {kind} as .csv, .parquet or .jsonl")
     if mapping is not None and preset is not None:
         raise InputError("--mapping and --preset exclude each other: a preset is a mapping")
+    require_zone(timezone)
+    if preset is not None and database is None:
+        for file in paths:
+            require_fit(file, kind, preset)
     store = open_warehouse(warehouse)
     path = mapping if preset is None else preset_named(preset).path
     wanted = _Wanted(path, workspace, timezone, dates, new_workspace, database, experiment, control)
@@ -185,6 +191,12 @@ class _Job:
         wanted = self.wanted
         if wanted.workspace is None or wanted.workspace in self.zones:
             return None
+        twin = twin_of(wanted.workspace, self.zones)
+        if twin is not None:  # the next line would tell how to make a second one, whose rows the first never sees
+            raise InputError(
+                f"unknown workspace '{wanted.workspace}', which looks like '{twin}' and is another; say "
+                f"--workspace {twin}, or take an id that nobody mixes up with it"
+            )
         if wanted.new is None or wanted.timezone is None:
             raise InputError(
                 f"unknown workspace '{wanted.workspace}'; create it with the same command: --workspace "

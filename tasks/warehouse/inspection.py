@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from tasks.errors import InputError
-from tasks.warehouse.batches import ROW, Batch, rows_of_data
+from tasks.warehouse.batches import ROW, Batch, another_header, rows_of_data
 from tasks.warehouse.checking import DAY_ONLY, check
 from tasks.warehouse.coercion import NO_ZONE
 from tasks.warehouse.contract import Contract, contract_of
@@ -23,12 +23,13 @@ from tasks.warehouse.mapping_suggestions import Suggestion, suggestions
 from tasks.warehouse.presets import Fit, best_fits, fit, nearest, preset_named, presets
 from tasks.warehouse.reading.containers import Container, chosen, containers, likeliest_encoding
 from tasks.warehouse.reading.excel_rows import read_sheet
-from tasks.warehouse.reading.header import Header, Heads, looks_like_values, renamed, unique_names
+from tasks.warehouse.reading.header import Header, Heads, looks_like_values, our_names, unique_names
 from tasks.warehouse.reading.json_rows import first_json_rows
 from tasks.warehouse.reading.number_columns import NumberColumns
 from tasks.warehouse.reading.pages import has_pages, with_pages
 from tasks.warehouse.reading.selection import select_rows
 from tasks.warehouse.reading.text_rows import head_of
+from tasks.warehouse.reading.zones import require_zone
 from tasks.warehouse.sources import Head, Located, located_in, sheet_head
 from tasks.warehouse.staging import number_columns
 
@@ -106,6 +107,7 @@ def inspect_file(
     Raises:
         InputError: if it is no table, or the mapping is wrong.
     """
+    require_zone(timezone)
     contract = contract_of(kind)
     heads = _heads(path, load_mapping(mapping, contract).encoding if mapping else ())
     fits = fits_of(heads, kind)
@@ -125,6 +127,24 @@ def matching_preset(path: Path, kind: str) -> str | None:
         return None
     best = best_fits(fits_of(heads, kind))
     return best[0].preset.name if len(best) == 1 else None
+
+
+def require_fit(path: Path, kind: str, preset: str) -> None:
+    """Raise `BadFileError` where a file is not the named preset's but another's alone: it would be read wrong."""
+    named = preset_named(preset)
+    if named.mapping.kind not in (None, kind) or named.mapping.signature is None:
+        return
+    heads = _heads(path, named.mapping.encoding)
+    fits = fits_of(heads, kind)
+    named_fit = next((one for one in fits if one.preset.name == preset), None)
+    best = best_fits(fits)
+    if named_fit is None or named_fit.fits or len(best) != 1:
+        return
+    if best[0].preset.mapping.grain == "day" and named.mapping.refuse:
+        return  # a daily breakdown is refused by the preset itself, in its own words
+    other = best[0].preset.name
+    problem = f"is no export that preset '{preset}' reads ({named_fit.difference}), but one of '{other}'"
+    raise BadFileError(path, f"{problem}; say --preset {other}")
 
 
 def _heads(path: Path, encodings: Sequence[str]) -> list[Head]:
@@ -190,8 +210,9 @@ def _rows_of(head: Head, header: Header | None) -> pl.DataFrame:
 def _is_canonical(heads: Sequence[Head], contract: Contract) -> bool:
     """Whether the file has the columns it needs by their canonical names."""
     needed = set(contract.required) - {"workspace_id"}
-    return any(needed <= set(_rows_of(head, located_in(head, Mapping()).header if head.heads.rows else None).columns)
-               for head in heads)  # fmt: skip
+    ours = Mapping.of_canonical(contract)
+    headers = [located_in(head, ours).header if head.heads.rows else None for head in heads]
+    return any(needed <= {*_rows_of(head, header).columns} for head, header in zip(heads, headers, strict=True))
 
 
 def _chosen(heads: Sequence[Head], mapping: Mapping) -> tuple[tuple[Head, Located], list[str]]:
@@ -215,7 +236,8 @@ def _seen(
 ) -> Inspection:
     head, located = place
     rows, header = _rows_of(head, located.header), located.header
-    names, _ = unique_names([renamed(name, mapping.aliases) for name in rows.columns if name != ROW])
+    other = None if header is None else another_header(rows, header.names, header.row.cells)
+    names, _ = unique_names(our_names([name for name in rows.columns if name != ROW], mapping.aliases))
     rows = rows.rename(dict(zip([name for name in rows.columns if name != ROW], names, strict=True)))
     if mapping.pages in rows.columns and has_pages(located.table):
         rows = next(with_pages(iter([Batch(rows)]), located.table, mapping.pages)).rows
@@ -229,6 +251,7 @@ def _seen(
     read, left_out, problems = _as_read(path, contract, rows, bound)
     left_out = [*_left_out_tables(header, others), *left_out]
     could_be = {} if preset is not None or mapping.columns else suggestions(rows, contract)
+    problems += [] if other is None else [BadFileError.from_another_header(path, other).problem]
     problems = [*_missing(contract, bound, columns, header, could_be), *problems]
     return Inspection(
         path=path,

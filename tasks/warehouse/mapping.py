@@ -47,7 +47,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from tasks.errors import UnknownNameError
 from tasks.warehouse.coercion import Clock
@@ -60,6 +60,7 @@ from tasks.warehouse.reading.numbers import NumberRule
 from tasks.warehouse.reading.yaml_text import YamlError, YamlText
 from tasks.warehouse.reading.zones import known_zone
 
+BESIDE_THE_FILE = ("workspace_id", "experiment_name")  # what the command may say in place of a column
 Condition = dict[str, Scalar | list[Scalar | None] | None]
 
 
@@ -120,6 +121,7 @@ class Mapping(BaseModel):
     metrics: Metrics = {}
     control: str | None = None
     shares: dict[str, float] = {}
+    _canonical: list[str | list[str]] = PrivateAttr(default_factory=list)
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -222,17 +224,30 @@ class Mapping(BaseModel):
         named = [*signature, *self.names, *sorted(self.used), *(name for one in conditions for name in one)]
         return list(dict.fromkeys([*named, *self.features, *self.labels, *self.results]))
 
+    @classmethod
+    def of_canonical(cls, contract: Contract) -> Mapping:
+        """The mapping that changes nothing, which knows by which columns the header row of a file of ours is found."""
+        mapping = cls()
+        needed = [name for name in contract.required if name not in BESIDE_THE_FILE]
+        mapping._canonical = [[name, *contract.aliases.get(name, ())] for name in needed]
+        return mapping
+
     @property
     def wanted(self) -> Sequence[str | list[str]]:
         """Columns by which the header row is found; of a list of names, one is."""
         if self.signature is not None:
             return self.signature.needs
-        return sorted({name for origin in self.columns.values() for name in origin.needed})
+        named = sorted({name for origin in self.columns.values() for name in origin.needed})
+        return named or self._canonical
 
     @property
     def used(self) -> set[str]:
         """The file's columns that canonical ones are made of."""
         return {name for origin in self.columns.values() for name in origin.sources}
+
+    def names_column(self, name: str) -> bool:
+        """Whether one of the file's columns is spoken of anywhere here, if only to leave it out."""
+        return name in self.every_name or (self.ignore == "all" or name in self.ignore)
 
     def attributes(self, available: Iterable[str], canonical: Iterable[str]) -> list[str]:
         """The file's columns that are neither canonical, used nor ignored, in the order of their names."""
@@ -342,7 +357,7 @@ def load_mapping(path: Path | None, contract: Contract) -> Mapping:
         MappingError: if it cannot be read, is no YAML, or is not such a mapping; the message names line and key.
     """
     if path is None:
-        return Mapping()
+        return Mapping.of_canonical(contract)
     mapping, text = parsed(path)
     if mapping.kind not in (None, contract.kind):
         raise MappingError(path, f"it is for kind '{mapping.kind}', not '{contract.kind}'")

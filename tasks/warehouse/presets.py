@@ -15,7 +15,7 @@ import polars as pl
 from tasks.errors import UnknownNameError
 from tasks.warehouse.mapping import Mapping, parsed
 from tasks.warehouse.preset_files import folders, preset_names
-from tasks.warehouse.reading.header import is_among, key, renamed
+from tasks.warehouse.reading.header import is_among, key, our_names, renamed
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def fit(preset: Preset, columns: Sequence[str], rows: pl.DataFrame | None = None
 def _unwelcome_values(mapping: Mapping, rows: pl.DataFrame) -> list[str]:
     """Columns that do not hold what the signature says they hold."""
     assert mapping.signature is not None
-    there = {key(renamed(name, mapping.aliases)): name for name in rows.columns}
+    there = {key(ours): name for ours, name in zip(our_names(rows.columns, mapping.aliases), rows.columns, strict=True)}
     wrong = []
     for name, form in mapping.signature.values.items():
         column = there.get(key(name))

@@ -12,12 +12,12 @@ from pathlib import Path
 import polars as pl
 
 from tasks.warehouse import batches
-from tasks.warehouse.batches import ROW, SHOWN, Batch, rows_of_data
+from tasks.warehouse.batches import ROW, SHOWN, Batch, another_header, rows_of_data
 from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.mapping import Mapping
 from tasks.warehouse.reading.containers import Container, chosen, containers, first_line_not_in
 from tasks.warehouse.reading.excel_rows import read_sheet
-from tasks.warehouse.reading.header import Header, Heads, Row, find_header, renamed, unique_names
+from tasks.warehouse.reading.header import Header, Heads, Row, find_header, our_names, unique_names
 from tasks.warehouse.reading.json_rows import read_json_lines
 from tasks.warehouse.reading.pages import PAGE_TEXT, has_pages, with_pages
 from tasks.warehouse.reading.text_rows import head_of, read_text
@@ -173,15 +173,18 @@ def read(located: Located, mapping: Mapping) -> tuple[int | None, Iterator[Batch
         return total, with_our_names(rows, mapping)
     assert header is not None
     if located.cells is not None:
-        return located.cells.height - header.row.end, _sheet_rows(located.cells, header)
+        return located.cells.height - header.row.end, _sheet_rows(table.path, located.cells, header)
     return None, read_text(table, header, mapping.totals is not None) if header.names else iter(())
 
 
-def _sheet_rows(cells: pl.DataFrame, header: Header) -> Iterator[Batch]:
+def _sheet_rows(path: Path, cells: pl.DataFrame, header: Header) -> Iterator[Batch]:
     below = cells[header.row.end :]
     rows = below.rename(dict(zip(below.columns, header.names, strict=True)))
     rows = rows.with_columns(pl.int_range(1, rows.height + 1, dtype=pl.Int64).alias(ROW))
-    for part in rows_of_data(rows, header.names, header.row.cells).iter_slices(batches.MOST_ROWS):
+    rows = rows_of_data(rows, header.names, header.row.cells)
+    if (other := another_header(rows, header.names, header.row.cells)) is not None:
+        raise BadFileError.from_another_header(path, other)
+    for part in rows.iter_slices(batches.MOST_ROWS):
         if part.height:
             yield Batch(part)
 
@@ -190,7 +193,7 @@ def with_our_names(rows: Iterator[Batch], mapping: Mapping) -> Iterator[Batch]:
     """The same batches, columns by the names a mapping uses."""
     for batch in rows:
         names = [name for name in batch.rows.columns if name != ROW]
-        ours, _ = unique_names([renamed(name, mapping.aliases) for name in names])
+        ours, _ = unique_names(our_names(names, mapping.aliases))
         changed = {theirs: ours for theirs, ours in zip(names, ours, strict=True) if theirs != ours}
         yield Batch(batch.rows.rename(changed), batch.broken) if changed else batch
 

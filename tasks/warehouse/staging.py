@@ -15,7 +15,7 @@ import polars as pl
 from tasks.warehouse import attributes
 from tasks.warehouse.batches import ATTRIBUTE, ROW, Batch
 from tasks.warehouse.checking import check
-from tasks.warehouse.contract import COUNT, LATEST_AHEAD, NUMBER, Contract
+from tasks.warehouse.contract import CONTENT, COUNT, LATEST_AHEAD, NUMBER, Contract
 from tasks.warehouse.day_order import DayOrder
 from tasks.warehouse.duplicates import RowComparison
 from tasks.warehouse.errors import (
@@ -29,6 +29,7 @@ from tasks.warehouse.errors import (
 from tasks.warehouse.grain import summed
 from tasks.warehouse.keys import shortened
 from tasks.warehouse.mapping import Mapping
+from tasks.warehouse.oddities import Oddities
 from tasks.warehouse.reading.header import looks_like_values
 from tasks.warehouse.reading.number_columns import NumberColumn, NumberColumns
 from tasks.warehouse.reading.selection import select_rows
@@ -71,6 +72,7 @@ class Staged:
     unwanted: RowSet = field(default_factory=RowSet)
     readings: attributes.Readings = field(default_factory=dict)
     day_order: DayOrder = field(default_factory=DayOrder)
+    oddities: Oddities = field(default_factory=Oddities)
 
     @property
     def accepted(self) -> int:
@@ -109,6 +111,8 @@ class Inspector:
             )
         if self.contract.is_log and missing == ["experiment_name"]:
             raise BadFileError(source.path, "does not name its experiment; say --experiment NAME")
+        if missing == ["workspace_id"] and mapping.is_preset:
+            raise BadFileError(source.path, "does not say whose rows they are; say --workspace ID")
         if missing:
             raise ColumnError.from_missing_and_available(
                 source.path, self.contract.kind, missing, source.columns, hint or _hint(source, missing)
@@ -116,6 +120,13 @@ class Inspector:
         twice = sorted(source.repeated & (set(self.contract.columns) - set(mapping.columns)))
         if twice:
             raise BadFileError(source.path, f"column '{twice[0]}' stands twice in the header")
+        unsaid = [name for name in sorted(source.repeated & mapping.used) if not mapping.names_column(f"{name} (2)")]
+        if unsaid:
+            raise BadFileError(
+                source.path,
+                f"column '{unsaid[0]}' stands twice in the header, so either could be meant; remove one, or name "
+                f"'{unsaid[0]} (2)' in a mapping file, under `ignore:` where the first is meant",
+            )
         others = mapping.attributes(source.columns, self.contract.columns)
         if others and not self.contract.keeps_attributes:
             raise ColumnError.from_unexpected(source.path, self.contract.kind, others, list(self.contract.columns))
@@ -168,6 +179,8 @@ class Inspector:
         staged.readings = attributes.narrowed(
             [staged.readings, attributes.possible_readings(checked.passed, staged.readings)]
         )
+        if self.contract is CONTENT:
+            staged.oddities.see(checked.passed)
         return checked.passed
 
     def _refuse_shortened_keys(self, staged: Staged, passed: pl.DataFrame) -> None:

@@ -24,6 +24,7 @@ def _notes(file: Staged) -> Iterator[str]:
         yield f"times are those of {zone}"
     yield from _dates(file)
     yield from _numbers(file)
+    yield from file.oddities.notes()
     if file.left_out:
         were = "rows were" if file.left_out > 1 else "row was"
         yield f"{file.left_out:,} {were} left out as the mapping says (sums, drafts, explanations)"

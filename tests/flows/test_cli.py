@@ -52,7 +52,7 @@ def test_help_imports_nothing_heavy() -> None:
     ("arguments", "says"),
     [
         (["frobnicate"], "No such command 'frobnicate'"),
-        (["ingest"], "Missing parameter: kind"),
+        (["ingest"], "Missing argument 'kind'"),
         (["run", "pattern-lerning"], "did you mean 'pattern-learning'?"),
         (["run", "meta-learning", "--param", "x"], "--param takes key=value, not 'x'"),
         (["run", "meta-learning", "--param", "lookback=3"], "did you mean 'lookback_days'?"),

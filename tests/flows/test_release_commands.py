@@ -159,7 +159,7 @@ def test_a_mistake_is_one_line(
         (("forget", "abc"), "no release of one installation"),
         (("forget", fingerprint, "--period", "1999-01-01"), "no release of period 1999-01-01"),
         (("list", "-w", "nobody"), "unknown workspace"),
-        (("import",), "Missing parameter: files"),
+        (("import",), "Missing argument 'files'"),
     ):
         status, printed, complaint = raptorflow("releases", *arguments)
         assert (status, printed) == (2, ""), complaint

@@ -18,6 +18,7 @@ from typing import IO, Any, Literal, cast
 
 from tasks.warehouse.errors import BadFileError
 
+UTF8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 HEAD_BYTES = 1 << 18
 SUFFIXES = {
     ".csv": "text",
@@ -188,12 +189,16 @@ def _members(path: Path, encodings: Sequence[str]) -> list[Container]:
     """The tables in an archive; other files in it, such as the pages of a blog, are left alone."""
     try:
         with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
             infos = [info for info in archive.infolist() if _may_be_table(info)]
             if any(info.flag_bits & 1 for info in infos):
                 raise BadFileError(path, "is protected by a password; unpack it first")
     except (zipfile.BadZipFile, OSError) as error:
         raise BadFileError(path, "is not a zip archive, or was cut short") from error
     if not infos:
+        packed = [name for name in members if SUFFIXES.get(Path(name).suffix.lower()) in ("gzip", "zip")]
+        if packed:
+            raise BadFileError(path, f"holds '{packed[0]}', which is packed itself; unpack the archive first")
         raise BadFileError(path, f"holds no table; expected a member that ends in one of {OFFERED}")
     tables: list[Container] = []
     for info in infos:
@@ -259,9 +264,13 @@ def encoding_of(path: Path, head: bytes, declared: Sequence[str]) -> tuple[str, 
             return name, len(mark)
     for name in declared or ("utf-8",):
         if _fits(head, name):
+            if declared and declared[0] == "utf-8" != name and _is_mostly_utf8(head):
+                line = first_line_not_in(head)
+                raise BadFileError(path, f"line {line} is not UTF-8, others are; save all of it as UTF-8")
             return name, 0
-    if _is_wide(head):
-        raise BadFileError(path, "is UTF-16 without a mark; say `encoding: utf-16-le` in a mapping file")
+    wide = _wide_encoding(head)
+    if wide is not None:
+        raise BadFileError(path, f"is UTF-16 without a mark; say `encoding: {wide}` in a mapping file")
     line = first_line_not_in(head, declared[-1] if declared else "utf-8")
     guess = likeliest_encoding(head)
     hint = f", or say `encoding: {guess}` in a mapping file, which it looks like" if guess else ""
@@ -270,7 +279,7 @@ def encoding_of(path: Path, head: bytes, declared: Sequence[str]) -> tuple[str, 
 
 
 def _fits(head: bytes, encoding: str) -> bool:
-    if b"\x00" in head and not encoding.startswith(("utf-16", "utf-32")) and _is_wide(head):
+    if b"\x00" in head and not encoding.startswith(("utf-16", "utf-32")) and _wide_encoding(head) is not None:
         return False
     try:
         codecs.getincrementaldecoder(encoding)().decode(head, final=len(head) < HEAD_BYTES)
@@ -279,10 +288,19 @@ def _fits(head: bytes, encoding: str) -> bool:
     return True
 
 
-def _is_wide(head: bytes) -> bool:
-    """Whether every other byte is zero, as in UTF-16 of Latin letters."""
+def _wide_encoding(head: bytes) -> str | None:
+    """Which UTF-16 it is where every other byte is zero, as Latin letters have it; zeros alone are none."""
     sample = head[:2000]
-    return max(sample[::2].count(0), sample[1::2].count(0)) > 0.4 * (len(sample) / 2) > 0
+    first, second = sample[::2].count(0), sample[1::2].count(0)
+    if max(first, second) <= 0.4 * (len(sample) / 2) or min(first, second) > 0.1 * max(first, second):
+        return None
+    return "utf-16-be" if first > second else "utf-16-le"
+
+
+def _is_mostly_utf8(head: bytes) -> bool:
+    """Whether most bytes beyond ASCII are letters of UTF-8: text of another encoding beside it, or cut in a letter."""
+    letters = sum(map(len, UTF8_LETTER.findall(head)))
+    return 2 * letters >= sum(byte >= 0x80 for byte in head) > 0
 
 
 def first_line_not_in(head: bytes, encoding: str = "utf-8") -> int | None:

@@ -14,6 +14,13 @@ from tasks.plain_text import ACTING
 FIRST_ROWS = 200
 DELIMITERS = ",;\t|"
 CONTROL = re.compile(f"{ACTING}|\ufeff")
+# Marks that say how text runs and take no room: no eye sees them, so no name or value differs by them.
+UNSEEN = re.compile("[\u200b\u200e\u200f\u061c\u2060\ufeff\u202a-\u202e\u2066-\u2069]")
+# For taking off the ends of values: Unicode's white space, and those marks.
+UNSEEN_OR_BLANK = (
+    " \t\n\r\v\f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f"
+    "\u205f\u3000\u200b\u200e\u200f\u061c\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
 Needed = str | Sequence[str]  # a name, or several of which one is enough
 VALUE = re.compile(r"^[<>]?[\d.,:%/€$+\-\sTZ]+$|^(true|false|null|nan)$", re.IGNORECASE)
 
@@ -62,13 +69,13 @@ NO_HEADER = Header([], Row([], 0, 0), [], ",", frozenset(), False)
 @lru_cache(maxsize=1 << 16)
 def key(name: str) -> str:
     """A name for comparing: without case, accents kept, spaces and quotes of any kind made plain."""
-    plain = re.sub(r"[\s\u00a0\u202f]+", " ", CONTROL.sub("", name)).strip()
+    plain = re.sub(r"[\s\u00a0\u202f]+", " ", CONTROL.sub("", UNSEEN.sub("", name))).strip()
     return plain.casefold().replace("’", "'").replace("`", "'")
 
 
 def clean(name: str) -> str:
-    """A name for people and for mapping files: control characters made visible, spaces at its ends removed."""
-    return re.sub(r"[\u00a0\u202f]", " ", CONTROL.sub("\ufffd", name.lstrip("\ufeff"))).strip()
+    """A name for people and for mapping files: control characters made visible, unseen marks and outer spaces gone."""
+    return re.sub(r"[\u00a0\u202f]", " ", CONTROL.sub("\ufffd", UNSEEN.sub("", name))).strip()
 
 
 def rows_of(text: str, delimiter: str) -> list[Row]:
@@ -143,7 +150,7 @@ def header_among(
         row = filled[0]
     rows_above = [above.cells for above in rows if above.end <= row.line]
     preamble = [delimiter.join(cells).strip() for cells in rows_above]
-    names, repeated = unique_names([renamed(cell, aliases) for cell in row.cells])
+    names, repeated = unique_names(our_names(row.cells, aliases))
     complete = coverage == len(wanted)
     is_widest = all(_filled(cells) < _filled(row.cells) for cells in rows_above)
     return Header(names, row, [line for line in preamble if line], delimiter, repeated, complete, is_widest)
@@ -175,6 +182,25 @@ def is_among(needed: Needed, keys: Set[str]) -> bool:
 def renamed(name: str, aliases: Mapping[str, str]) -> str:
     """The name a mapping uses for a name in a file."""
     return aliases.get(key(name), clean(name))
+
+
+def our_names(names: Sequence[str], aliases: Mapping[str, str]) -> list[str]:
+    """The names a mapping uses for all names of a file: of several that one of ours may mean, only the likeliest is it.
+
+    That is the one that is ours by its own name, else the one that the mapping names first; the others keep theirs.
+    So `Reach` before `Impressions` is never taken for it where a file has both.
+    """
+    order = {name: place for place, name in enumerate(aliases)}
+    ours = [renamed(name, aliases) for name in names]
+    ranks = [
+        -1 if key(theirs) == key(name) else order.get(key(theirs), len(order))
+        for theirs, name in zip(names, ours, strict=True)
+    ]
+    best: dict[str, int] = {}
+    for name, rank in zip(ours, ranks, strict=True):
+        best[name] = min(rank, best.get(name, rank))
+    rows = zip(names, ours, ranks, strict=True)
+    return [name if rank == best[name] else clean(theirs) for theirs, name, rank in rows]
 
 
 def unique_names(names: Sequence[str]) -> tuple[list[str], frozenset[str]]:

@@ -70,11 +70,12 @@ def _read_one(values: pl.Series, written: str) -> Instants:
     if written == EPOCH:
         return Instants(_read_epoch(values), naive, naive.is_not_null())
     if written == WORDS:
-        moments, days = read_dates(values)
-        return Instants(zoned, moments, days)
+        return Instants(*read_dates(values))
     parsed = values.str.to_datetime(written, time_unit="us", strict=False)
     if isinstance(parsed.dtype, pl.Datetime) and parsed.dtype.time_zone:
         return Instants(parsed.cast(INSTANT), naive, naive.is_not_null())
+    if "%Y" in written:  # the parser takes 26 for the year 26
+        parsed = parsed.set((parsed.dt.year() < 100).fill_null(value=False), None)
     has_hour = any(code in written for code in HOURS)
     return Instants(zoned, parsed, nothing(values, pl.Boolean()).fill_null(False) if has_hour else parsed.is_not_null())
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from tasks.warehouse.reading.header import UNSEEN_OR_BLANK
+
 SPACES = r"[\s\u{00A0}\u{2007}\u{202F}\u{2009}]"
 SUFFIXES: dict[str, int] = {
     **dict.fromkeys(("k", "tsd.", "tsd", "tys.", "тыс.", "тыс", "mil", "b", "rb", "ezer", "천", "千"), 1_000),
@@ -73,7 +75,7 @@ def read_numbers(values: pl.Series, rule: NumberRule) -> NumbersRead:
 
     Signs, spaces at both ends and, where the rule has them, percent signs and suffixes are taken off first.
     """
-    text = values.str.replace_all(SPACES, " ").str.strip_chars()
+    text = values.str.strip_chars(UNSEEN_OR_BLANK).str.replace_all(SPACES, " ").str.strip_chars()
     bare, factor = _without_marks(text, rule)
     matching = bare.str.contains(_form(rule)).fill_null(False)
     digits = bare
@@ -105,7 +107,7 @@ def settle(values: pl.Series, rule: NumberRule) -> NumberRule:
 
     `1.234` beside `2.345` can only be whole numbers with a dot for thousands; `12.000` alone is not settled by that.
     """
-    text = values.drop_nulls().str.replace_all(SPACES, " ").str.strip_chars()
+    text = values.drop_nulls().str.strip_chars(UNSEEN_OR_BLANK).str.replace_all(SPACES, " ").str.strip_chars()
     bare, factor = _without_marks(text, rule)
     if factor is not None:
         # A fraction of a thousand says which mark stands before fractions: `1,2 Tsd.` is no English number.

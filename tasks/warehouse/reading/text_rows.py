@@ -13,7 +13,7 @@ from typing import IO, Any
 import polars as pl
 
 from tasks.warehouse import batches
-from tasks.warehouse.batches import ROW, Batch, Broken, rows_of_data
+from tasks.warehouse.batches import ROW, Batch, Broken, another_header, rows_of_data
 from tasks.warehouse.errors import BadFileError
 from tasks.warehouse.reading.containers import HEAD_BYTES, Container
 from tasks.warehouse.reading.header import DELIMITERS, Header
@@ -63,6 +63,8 @@ def read_text(table: Container, header: Header, drop_totals: bool) -> Iterator[B
         broken = [replace(line, row=line.row + before) for line in parsed.ragged]
         before += rows.height + len(parsed.skipped)
         rows = rows_of_data(rows.with_columns(pl.Series(ROW, numbers, dtype=pl.Int64)), header.names, header.row.cells)
+        if (other := another_header(rows, header.names, header.row.cells)) is not None:
+            raise BadFileError.from_another_header(table.path, other)
         for place in range(0, max(rows.height, 1), batches.MOST_ROWS):
             part = rows.slice(place, batches.MOST_ROWS)
             yield Batch(part, broken, parsed.totals, text.has_escaped_quotes)

@@ -91,7 +91,7 @@ NASTY: list[tuple[str, bytes, str | None, str]] = [
     ("latin.csv", table(*many(body="Fr\xfchst\xfcck")).decode().encode("latin-1"), None, "is not UTF-8"),
     ("wide.csv", table(*many()).decode().encode("utf-16-le"), None, "UTF-16 without a mark"),
     ("no_header.csv", b"acme,1001,2026-03-01,12\nacme,1002,2026-03-02,13\n", None, "has no header row"),
-    ("preamble.csv", b"Campaign report\nMarch\n" + table(*many()), None, "the header stands in line 3"),
+    ("preamble.csv", b"a,b,c,d,e,f,g\nMarch\n" + table(*many()), None, "the header stands in line 3"),
     ("blank_first.csv", b"a,b\n1,2\n", None, "content need the columns"),
     ("unclosed.csv", table(*many(10), line(10, body='"We said hello'), *many(30)), None, "row 11 (line 12): a quote"),
     ("stray.csv", table(*many(10), line(10, body='"We "said" hello"'), *many(30)), None, "row 11 (line 12): a quote"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import polars as pl
@@ -38,6 +38,30 @@ from tasks.warehouse.reading.totals import is_total
         ("Feb 30, 2026", None),
         ("May June 3, 2026", None),
         ("yesterday", None),
+        # Halves of the day in other languages: read where known, never passed over.
+        ("2026年3月24日 下午6:00", (datetime(2026, 3, 24, 18), True)),
+        ("2026年3月24日下午6:00", (datetime(2026, 3, 24, 18), True)),
+        ("2026年3月24日 上午12:30", (datetime(2026, 3, 24, 0, 30), True)),
+        ("2026年3月24日 午後0:30", (datetime(2026, 3, 24, 12, 30), True)),
+        ("2026년 3월 24일 오후 6:00", (datetime(2026, 3, 24, 18), True)),
+        ("2026. március 24. du. 6:00", (datetime(2026, 3, 24, 18), True)),
+        ("24 de marzo de 2026, 6:05 p. m.", (datetime(2026, 3, 24, 18, 5), True)),
+        ("24 Μαρ 2026, 6:00 μ.μ.", None),  # whose month no list has
+        ("24 Mar 2026, 6:00 μ.μ.", (datetime(2026, 3, 24, 18), True)),
+        ("24 Mar 2026, 6:00 odp.", (datetime(2026, 3, 24, 18), True)),
+        ("24 марта 2026 г., 6:00 вечера", None),
+        ("24 Mar 2026, gegen abends 6:00", None),
+        ("24 марта 2026 г., в 18:05", (datetime(2026, 3, 24, 18, 5), True)),
+        ("Tuesday, 24 March 2026 at 6:05", (datetime(2026, 3, 24, 6, 5), True)),
+        ("24. März 2026 um 18:05 Uhr", (datetime(2026, 3, 24, 18, 5), True)),
+        ("18:30 am 12. Dez. 2025", None),  # half past six in the evening, or of the morning
+        ("13:05 PM, Mar 24, 2026", (datetime(2026, 3, 24, 13, 5), True)),
+        # Zones: UTC and offsets are read, abbreviations that several places share are refused.
+        ("Tue, 24 Mar 2026 06:00:00 GMT", (datetime(2026, 3, 24, 6, tzinfo=UTC), True)),
+        ("Tue, 24 Mar 2026 06:00:00 +0530", (datetime(2026, 3, 24, 6, tzinfo=timezone(timedelta(minutes=330))), True)),
+        ("Mar 24, 2026 6:00 PM UTC-03:00", (datetime(2026, 3, 24, 18, tzinfo=timezone(-timedelta(hours=3))), True)),
+        ("Mar 24, 2026 6:00 PM EST", None),
+        ("Mar 24, 2026 18:00 CET", None),
     ],
 )
 def test_dates_in_words(written: str, right: tuple[datetime, bool] | None) -> None:
@@ -210,3 +234,11 @@ def test_encodings_are_told_by_their_mark_and_only_suggested_otherwise(tmp_path:
     (tmp_path / "a.csv").write_bytes(text.encode("utf-16-be"))
     with pytest.raises(Exception, match="UTF-16 without a mark"):
         containers(tmp_path / "a.csv")
+
+
+def test_a_date_in_words_that_names_its_zone_is_an_instant() -> None:
+    values = pl.Series(["Tue, 24 Mar 2026 06:00:00 GMT", "24 Mar 2026 07:00", "24 Mar 2026", None])
+    read = read_formats(values, ["words"])
+    assert read.zoned.to_list() == [datetime(2026, 3, 24, 6, tzinfo=UTC), None, None, None]
+    assert read.naive.to_list() == [None, datetime(2026, 3, 24, 7), datetime(2026, 3, 24), None]
+    assert read.days.to_list() == [False, False, True, False]
