@@ -10,9 +10,10 @@ from typing import Any
 from tasks.models.training.metrics import main_figure
 from tasks.plain_text import Markdown, picture_label
 from tasks.reporting.artifacts import artifact_key, figure, publish_facts, publish_link
-from tasks.reporting.links import model_address, model_link, model_name, report_link
+from tasks.reporting.links import model_link, model_name, report_link
 from tasks.reporting.report import BEST_SHOWN, Finding, Report
 from tasks.reporting.report_rows import ReportRows, Row
+from tasks.settings import mlflow_model_page
 from tasks.warehouse.outcomes import FAILED, Outcome
 
 EVERYTHING = "model-refresh-all"
@@ -159,7 +160,7 @@ def publish_moved(flow_name: str, moved: Mapping[str, Any], reason: str, actor: 
     facts |= {"served before": moved["previous_version"], "reason": reason, "by": actor}
     about = (flow_name, moved["workspace_id"], moved["model_type"])
     publish_facts(artifact_key(*about), facts, "Who serves now, and why")
-    if address := model_address(name):
+    if address := mlflow_model_page(name):
         publish_link(artifact_key(*about, "mlflow"), address, name, "The model, its versions and their cards")
 
 

@@ -241,7 +241,12 @@ def alias_elsewhere() -> None:
     ("hurt", "what", "then", "predicts"),
     [
         pytest.param(
-            *(no_file, "its file is missing", "may be refused until the next refresh lets the version before it serve", False),
+            *(
+                no_file,
+                "its file is missing",
+                "may be refused until the next refresh lets the version before it serve",
+                False,
+            ),
             marks=pytest.mark.slow,
         ),
         (half_a_file, "its file is not the one registered", "the version before it serve, or trains another", False),

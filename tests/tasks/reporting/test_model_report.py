@@ -44,7 +44,10 @@ def test_a_type_that_failed_or_serves_no_longer_is_named_and_needs_a_person() ->
     failed, withdrawn = model("broken", "no_drift", []), model("lost", "no_drift", [])
     gone = {"drift": None, "model_version": None}
     failed.result["models"]["ENGAGEMENT_PREDICTOR"] |= gone | {"status": "failed", "reason": "disk full"}
-    withdrawn.result["models"]["ENGAGEMENT_PREDICTOR"] |= gone | {"status": "withdrawn", "reason": "its file is missing"}
+    withdrawn.result["models"]["ENGAGEMENT_PREDICTOR"] |= gone | {
+        "status": "withdrawn",
+        "reason": "its file is missing",
+    }
     calm = [model(name, "no_drift", [STILL]) for name in ("broken", "lost")]
     said = page(failed, withdrawn, before=report_rows(None, all_rows(calm), ["broken", "lost"], everyone=True).rows)
     needs, changed = said[: said.index("## Changed")], said[said.index("## Changed") : said.index("## Counts")]
@@ -133,7 +136,8 @@ def test_models_link_to_an_mlflow_server_and_to_nothing_where_there_is_none(monk
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     get_settings.cache_clear()
     linked = (
-        "[acme &#38; co · ENGAGEMENT\\_PREDICTOR](http://127.0.0.1:5000/#/models/acme%20%26%20co.ENGAGEMENT_PREDICTOR)"
+        "[acme &#38; co · ENGAGEMENT\\_PREDICTOR]"
+        "(http://127.0.0.1:5000/#/models/acme%20%26%20co.ENGAGEMENT_PREDICTOR?workflowType=machine_learning)"
     )
     assert linked in page(trained)
 
