@@ -167,8 +167,8 @@ class _Extraction:
             lambda part: reader.fetch(self.within(everything, part.workspace_ids, part.bounds)), planned
         ):
             # Sorted here, not by the database: text sorts the same everywhere, and no index makes it quicker there.
-            rows = typed(part, everything)
-            yield rows if _is_sorted(rows, self.order) else rows.sort(self.order)
+            frame = typed(part, everything)
+            yield frame if _is_sorted(frame, self.order) else frame.sort(self.order)
 
     def _cuts(self, reader: Reader, bounds: Bounds, workspace_id: str) -> list[datetime]:
         """Every `SLICE_ROWS`-th instant of a workspace: an index answers it."""

@@ -23,9 +23,8 @@ class RowHash:
         every = np.ones(rows.height, dtype=np.uint8)
         for column in rows.iter_columns():
             has_nulls = column.null_count() > 0  # most columns have none, and need no copy without them
-            self._streams[column.name, "known"].update(
-                column.is_not_null().cast(pl.UInt8).to_numpy() if has_nulls else every
-            )
+            known = column.is_not_null().cast(pl.UInt8).to_numpy() if has_nulls else every
+            self._streams[column.name, "known"].update(known.data)
             if column.dtype == pl.String:
                 text = column.fill_null("") if has_nulls else column
                 self._feed(column.name, "length", text.str.len_bytes().cast(pl.UInt32))
@@ -44,7 +43,7 @@ class RowHash:
         return whole.hexdigest()
 
     def _feed(self, name: str, part: str, values: pl.Series) -> None:
-        self._streams[name, part].update(np.ascontiguousarray(values.to_numpy()))
+        self._streams[name, part].update(np.ascontiguousarray(values.to_numpy()).data)
 
 
 def _bytes(text: pl.Series) -> memoryview:
