@@ -185,7 +185,8 @@ def _models(settings: Settings) -> Iterator[Diagnosis]:
         text = f"MLflow does not answer at {without_password(settings.mlflow_tracking_uri)}: nobody knows of its models"
         yield Diagnosis("models", WARNING, text, "start it, or change MLFLOW_TRACKING_URI")
     elif faults:
-        (workspace_id, model_type, version_name), why = min(faults.items())
+        workspace_id, model_type, version_name = named = min(faults)
+        why = faults[named].what
         text = (
             f"{len(faults)} models that serve are not as registered: {workspace_id}.{model_type} {version_name}: {why}"
         )

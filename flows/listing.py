@@ -82,9 +82,10 @@ def models(workspace_id: str | None, for_machines: bool = False) -> Rows:
     """Registered models and rejected attempts, newest first: what part each has, how good, how old, and its drift."""
     warehouse = _known(workspace_id)
     rows = list_models(warehouse, workspace_id)
-    faults = champion_faults(warehouse, sorted({row["workspace_id"] for row in rows})) or {}
+    faults = champion_faults(warehouse, sorted({row["workspace_id"] for row in rows}), reads_files=True) or {}
     for row in rows:
-        row["fault"] = faults.get((row["workspace_id"], row["model_type"], row["version_name"]))
+        fault = faults.get((row["workspace_id"], row["model_type"], row["version_name"]))
+        row["fault"] = None if fault is None else fault.what
     if for_machines:
         names = ("workspace_id", "model_type", "version_name", "status", "serves", "n_rows", "loss", "baseline_loss")
         more = (

@@ -33,6 +33,7 @@ SIMILAR_POSTS = 5
 LEAST_NEARNESS = 0.05
 TEXT_LENGTH = 200
 MOST_LOG = 5.0
+DIGITS = 6
 RAW = ("title", "body", "media_type", "channel", "content_type", "published_at")
 
 
@@ -49,7 +50,7 @@ def score_draft(
     """
     posts = content_frame(warehouse, workspace_id).tail(NEWEST_POSTS)
     row = draft_row(warehouse, workspace_id, posts, draft)
-    return {
+    known = {
         "as_of": datetime.now(UTC),
         "content_type": row["content_type"],
         "expected": expected_engagement(models, workspace_id, row),
@@ -57,6 +58,16 @@ def score_draft(
         **_past(posts, row, draft),
         "caveat": CAVEAT,
     }
+    return {name: _rounded(value) for name, value in known.items()}
+
+
+def _rounded(value: Any) -> Any:
+    """The same with figures of `DIGITS` significant digits: no interval here knows more, and people read them."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def draft_row(warehouse: Warehouse, workspace_id: str, posts: pl.DataFrame, draft: Mapping[str, Any]) -> dict[str, Any]:

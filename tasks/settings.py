@@ -157,3 +157,13 @@ def encoded(address: str) -> str:
 def get_settings() -> Settings:
     """The settings of this process, read once; tests call `get_settings.cache_clear()`."""
     return Settings()
+
+
+def mlflow_model_page(registered_name: str) -> str | None:
+    """Where an MLflow server shows a registered model, without a login; None where no server is known.
+
+    MLflow's pages stand beside its menu for prompts and traces unless an address says that it is about training.
+    """
+    scheme, _, rest = get_settings().mlflow_tracking_uri.partition("://")
+    address = f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}/#/models/{quote(registered_name, safe='')}"
+    return f"{address}?workflowType=machine_learning" if scheme.startswith("http") else None

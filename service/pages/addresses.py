@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from types import SimpleNamespace
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
 from service.first_imports import ONE_AT_A_TIME
-from tasks.settings import get_settings
+from tasks.settings import mlflow_model_page
 
 
 def workspace(workspace_id: str) -> str:
@@ -81,11 +81,7 @@ def mlflow_model(workspace_id: str, model_type: str) -> str | None:
     with ONE_AT_A_TIME:
         from tasks.models.records import ModelKey, ModelType
 
-    scheme, _, rest = get_settings().mlflow_tracking_uri.partition("://")
-    if not scheme.startswith("http"):
-        return None
-    name = ModelKey(workspace_id, ModelType(model_type)).registered_name
-    return f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}/#/models/{quote(name, safe='')}"
+    return mlflow_model_page(ModelKey(workspace_id, ModelType(model_type)).registered_name)
 
 
 LINKS = SimpleNamespace(

@@ -13,25 +13,45 @@ from tasks.errors import UnknownNameError
 from tasks.models.drift.monitor import DriftThresholds
 from tasks.models.records import ModelKey, ModelType
 from tasks.models.store import ModelStore, list_models
-from tasks.models.store.attention import count_moves, drift_history, drifting_champions, recent_moves, waiting_versions
+from tasks.models.store.attention import (
+    champion_counts,
+    count_moves,
+    drift_history,
+    drifting_champions,
+    recent_moves,
+    waiting_versions,
+)
+from tasks.models.store.state import ServingFault, champion_faults
 from tasks.warehouse import Warehouse
 
 LOOK_BACK, SHOWN = timedelta(days=30), 20  # of each list; what is more stands folded, or on each model's page
+FILES_READ = 2_000  # of models that serve: more take the first who looks longer than a page may
 CHECKS_SHOWN, CHECKS_LISTED = 120, 15
 SECONDS_A_DAY = 86_400
 
 
 def models_context(warehouse: Warehouse) -> dict[str, Any]:
-    """What drifts, what waits, and what moved."""
+    """What is not as registered, what drifts, what waits, and what moved."""
     since = datetime.now(UTC) - LOOK_BACK
+    reads_files = sum(champion_counts(warehouse).values()) <= FILES_READ
+    faults = champion_faults(warehouse, reads_files=reads_files)
+    drifting, waiting = drifting_champions(warehouse), waiting_versions(warehouse)
     return {
-        "drifting": drifting_champions(warehouse),
+        "drifting": drifting,
+        "faults": sorted((faults or {}).items()),
+        "mlflow_answers": faults is not None,
+        "reads_files": reads_files,
         "look_back": LOOK_BACK.days,
         "moves": recent_moves(warehouse, since, SHOWN),
         "moves_in_all": count_moves(warehouse, since),
         "shown": SHOWN,
-        "waiting": waiting_versions(warehouse),
+        "pressing": len({name[:2] for name in faults or ()} | {_model_of(row) for row in (*drifting, *waiting)}),
+        "waiting": waiting,
     }
+
+
+def _model_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["workspace_id"], row["model_type"]
 
 
 def known_model(warehouse: Warehouse, workspace_id: str, model_type: str) -> ModelKey:
@@ -60,16 +80,25 @@ def model_context(
     versions = [row for row in list_models(warehouse, workspace_id) if row["model_type"] == key.model_type.value]
     checks = drift_history(warehouse, workspace_id, key.model_type.value, CHECKS_SHOWN)
     store, thresholds = ModelStore(warehouse), DriftThresholds()
+    faults = champion_faults(warehouse, [workspace_id], reads_files=True)
     return strip_context(warehouse, key, as_of) | {
         "checks": checks[-CHECKS_LISTED:][::-1],
         "deployments": store.deployments(key)[::-1],
         "drift": drift_chart(checks, thresholds.warning),
+        "fault": _fault_of(faults or {}, key),
         "key": key,
+        "mlflow_answers": faults is not None,
         "rollout": store.rollout(key)[::-1],
         "thresholds": thresholds,
         "versions": versions,
         "workspace": workspace,
     }
+
+
+def _fault_of(faults: Mapping[tuple[str, str, str], ServingFault], key: ModelKey) -> ServingFault | None:
+    """What is wrong with the version of this model that serves."""
+    own = (fault for name, fault in faults.items() if name[:2] == (key.workspace_id, key.model_type.value))
+    return next(own, None)
 
 
 def drift_chart(checks: Sequence[Mapping[str, Any]], warning: float) -> LineChart | None:

@@ -18,6 +18,7 @@ from tasks.experiments.tables import share
 from tasks.learnings import LearningService
 from tasks.models.store import list_models
 from tasks.models.store.attention import drifting_champions, waiting_versions
+from tasks.models.store.state import champion_faults
 from tasks.patterns.early_signals import EARLY_SIGNAL
 from tasks.patterns.recommendations import worth
 from tasks.patterns.records import CAVEAT, Pattern
@@ -80,6 +81,7 @@ def workspace_context(warehouse: Warehouse, workspace_id: str) -> dict[str, Any]
         "experiments": listed,
         "insights": insights,
         "learned": LearningService(warehouse).newest(workspace_id, LEARNINGS_SHOWN),
+        "faults": champion_faults(warehouse, [workspace_id], reads_files=True) or {},
         "few_insights": FEW_INSIGHTS,
         "models": _serving_first(list_models(warehouse, workspace_id)),
         "needs": _needs(warehouse, workspace_id, listed, debates),

@@ -16,12 +16,13 @@ from pydantic import Field
 from service.callers import Reader, WorkspaceName, Writer
 from service.first_imports import ONE_AT_A_TIME
 from service.gate import Caller
+from service.json_bodies import JsonRoute
 from service.problems import ProblemError, not_found
 from service.rooms import AllRooms, Rooms
 from service.routes.answers import Body, Limit, tagged
 from tasks.json_output import plain
 
-router = APIRouter(prefix="/v1/debates", tags=["debates"])
+router = APIRouter(prefix="/v1/debates", tags=["debates"], route_class=JsonRoute)
 
 MOST_AT_ONCE = 4
 SECONDS_BETWEEN_LOOKS = 0.05

@@ -14,12 +14,13 @@ from service.assignment_queue import AssignmentQueue
 from service.callers import Admin, Assigner, Reader, WorkspaceName, Writer
 from service.first_imports import ONE_AT_A_TIME
 from service.gate import Caller
+from service.json_bodies import JsonRoute
 from service.problems import ProblemError, not_found
 from service.rooms import AllRooms, Rooms
 from service.routes.answers import Body, Cursor, Limit, page, tagged
 from tasks.json_output import plain
 
-router = APIRouter(prefix="/v1/experiments", tags=["experiments"])
+router = APIRouter(prefix="/v1/experiments", tags=["experiments"], route_class=JsonRoute)
 
 MOST_UNITS = 10_000
 MOST_ARMS = 100

@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from service.callers import Admin, Reader, WorkspaceName
+from service.json_bodies import JsonRoute
 from service.rooms import AllRooms
 from service.routes.answers import Cursor, Limit, cursor_of, instant_and_id, page, tagged
 
-router = APIRouter(prefix="/v1", tags=["findings"])
+router = APIRouter(prefix="/v1", tags=["findings"], route_class=JsonRoute)
 Kind = Annotated[str | None, Query(max_length=64)]
 
 

@@ -20,6 +20,7 @@ from fastapi.responses import JSONResponse
 from service.callers import Assigner
 from service.flags import Flag, Flags, Unit
 from service.gate import Caller
+from service.json_bodies import RepeatedKeyError, read_json
 from service.routes.answers import has_tag
 from service.routes.experiments import checked_unit
 from tasks.errors import InputError
@@ -114,7 +115,9 @@ async def _evaluated(
 
 async def _context(request: Request) -> dict[str, Any]:
     try:
-        body = json.loads(await request.body() or b"{}")
+        body = read_json(await request.body() or b"{}")
+    except RepeatedKeyError as error:
+        raise ContextError("PARSE_ERROR", f"the body: {error}") from error
     except (ValueError, RecursionError) as error:
         raise ContextError("PARSE_ERROR", "the body is no JSON") from error
     context = body.get("context", {}) if isinstance(body, dict) else None

@@ -10,12 +10,13 @@ from pydantic import AwareDatetime, Field
 
 from service.callers import Admin, Reader, WorkspaceName, Writer
 from service.first_imports import ONE_AT_A_TIME
+from service.json_bodies import JsonRoute
 from service.outcome_queue import OutcomeQueue
 from service.rooms import AllRooms
 from service.routes.answers import Body, Cursor, Limit, page, tagged
 from service.scoring import Scoring
 
-router = APIRouter(prefix="/v1", tags=["models"])
+router = APIRouter(prefix="/v1", tags=["models"], route_class=JsonRoute)
 
 MOST_ROWS = 5000
 Type = Annotated[

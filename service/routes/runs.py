@@ -10,11 +10,12 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from service.callers import Admin, Reader
+from service.json_bodies import JsonRoute
 from service.prefect_api import prefect_client, sound_object
 from service.problems import ProblemError, not_found, unavailable
 from service.routes.answers import Body, tagged
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"])
+router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=JsonRoute)
 
 # Flows that look at the workspaces they are given and at nobody else's, and what of their forms a key may fill in.
 OPTIONS = {

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from prefect.settings import get_current_settings
 
 from tasks.plain_text import Markdown, markdown
-from tasks.settings import get_settings
+from tasks.settings import mlflow_model_page
 
 
 def report_link(key: str, words: str) -> Markdown:
@@ -23,17 +22,10 @@ def report_link(key: str, words: str) -> Markdown:
 
 def model_link(registered_name: str, words: str) -> Markdown:
     """A registered model with its versions and the runs they come from; plain words where no MLflow server runs."""
-    address = model_address(registered_name)
+    address = mlflow_model_page(registered_name)
     return Markdown(f"[{markdown(words)}]({address})") if address else markdown(words)
 
 
 def model_name(model: Mapping[str, Any], between: str = ".") -> Markdown:
     """Whose model it is, and of which type, which is a word of ours."""
     return Markdown(f"{markdown(model['workspace_id'])}{between}{model['model_type']}")
-
-
-def model_address(registered_name: str) -> str | None:
-    """Where an MLflow server shows a registered model; None where none runs."""
-    scheme, _, rest = get_settings().mlflow_tracking_uri.partition("://")
-    page = f"{scheme}://{rest.rpartition('@')[2]}/#/models/{quote(registered_name, safe='')}"  # without a login
-    return page if scheme.startswith("http") else None

@@ -10,9 +10,10 @@ from typing import Any
 from tasks.models.training.metrics import main_figure
 from tasks.plain_text import Markdown, picture_label
 from tasks.reporting.artifacts import artifact_key, figure, publish_facts, publish_link
-from tasks.reporting.links import model_address, model_link, model_name, report_link
+from tasks.reporting.links import model_link, model_name, report_link
 from tasks.reporting.report import BEST_SHOWN, Finding, Report
 from tasks.reporting.report_rows import ReportRows, Row
+from tasks.settings import mlflow_model_page
 from tasks.warehouse.outcomes import FAILED, Outcome
 
 EVERYTHING = "model-refresh-all"
@@ -29,10 +30,14 @@ ASKS = {
     "challenger": "a better version waits to be promoted",
     "canary stopped": "the rollout of a challenger was stopped",
     "rolled back": "the champion was rolled back",
+    "withdrawn": "its champion could not be read and nothing before it either, so no version serves",
 }
 MOVES = ("first champion", "promoted", "canary", *ASKS)
 # The drift of a champion that a refresh replaced is over.
 REPLACED = ("first champion", "promoted", "rolled back")
+
+
+STAYS = {"no retrain needed": "the champion stays"}  # beside an alarm, "no retrain needed" would deny it
 
 
 def model_report(known: ReportRows) -> Report:
@@ -42,6 +47,7 @@ def model_report(known: ReportRows) -> Report:
     models = [row for row in rows if row["model"]]
     counts = Counter(row["status"] for row in models if row["status"] != LACKING)
     serving = sorted((row for row in models if row["gain"] and row["champion"]), key=_gain, reverse=True)
+    best = [row for row in serving[:BEST_SHOWN] if _gain(row) > 0]
     return Report(
         page="model-refresh-report",
         everything=EVERYTHING,
@@ -50,9 +56,9 @@ def model_report(known: ReportRows) -> Report:
         command="raptorflow models",
         needs=[need for row in rows for need in _needs(row)],
         changes=None if known.before is None else _changes(known),
-        best=[_how_good(row) for row in serving[:BEST_SHOWN]],
-        worst=[_how_good(row) for row in serving[BEST_SHOWN:][: -WORST_SHOWN - 1 : -1]],
-        links=[_linked(row) for row in serving[:BEST_SHOWN]],
+        best=[_how_good(row) for row in best],
+        worst=[_how_good(row) for row in serving[len(best) :][: -WORST_SHOWN - 1 : -1]],
+        links=[_linked(row) for row in best],
         counts={"serve": sum(bool(row["champion"]) for row in models)} | dict(counts.most_common()),
         too_few=sum(row["status"] == LACKING for row in models),
         notes=[f"{drifted:,} drifted: {report_link(DRIFT, 'what moved, by column')}."] if drifted else [],
@@ -95,12 +101,14 @@ def _champion(row: Row) -> tuple[Any, ...]:
 
 
 def _needs(row: Row) -> list[Finding]:
-    if row["status"] == FAILED:
+    if row["status"] == FAILED and not row["model"]:
         return [Finding(row["workspace"], f"its models could not be looked at: {row['why']}")]
+    if row["status"] == FAILED:
+        return [Finding(_about(row), f"it could not be refreshed: {row['why']}")]
     if row["status"] in ASKS:
         return [Finding(_about(row), ASKS[row["status"]])]
     if (row["drift"] or "").startswith(DRIFTED[0]) and row["status"] not in REPLACED:
-        return [Finding(_about(row), f"critical drift, and {row['status']}")]
+        return [Finding(_about(row), f"critical drift, and {STAYS.get(row['status'], row['status'])}")]
     return []
 
 
@@ -137,7 +145,8 @@ def _gain(row: Row) -> float:
 
 def _how_good(row: Row) -> Finding:
     figure = f": {row['figure']}" if row.get("figure") else ""
-    return Finding(_about(row), f"{100 * row['gain']:.0f} % better than its baseline{figure}; {row['champion']}")
+    than = f"{100 * abs(row['gain']):.0f} % {'better' if row['gain'] > 0 else 'worse'} than its baseline"
+    return Finding(_about(row), f"{than}{figure}; {row['champion']}")
 
 
 def _linked(row: Row) -> Markdown:
@@ -151,7 +160,7 @@ def publish_moved(flow_name: str, moved: Mapping[str, Any], reason: str, actor: 
     facts |= {"served before": moved["previous_version"], "reason": reason, "by": actor}
     about = (flow_name, moved["workspace_id"], moved["model_type"])
     publish_facts(artifact_key(*about), facts, "Who serves now, and why")
-    if address := model_address(name):
+    if address := mlflow_model_page(name):
         publish_link(artifact_key(*about, "mlflow"), address, name, "The model, its versions and their cards")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 
+import numpy as np
 import polars as pl
 
 
@@ -19,16 +20,20 @@ class RowHash:
 
     def update(self, rows: pl.DataFrame) -> None:
         """Take in the next rows; their columns must be those of the rows before."""
+        every = np.ones(rows.height, dtype=np.uint8)
         for column in rows.iter_columns():
-            self._feed(column.name, "known", column.is_not_null().cast(pl.UInt8))
+            has_nulls = column.null_count() > 0  # most columns have none, and need no copy without them
+            known = column.is_not_null().cast(pl.UInt8).to_numpy() if has_nulls else every
+            self._streams[column.name, "known"].update(known.data)
             if column.dtype == pl.String:
-                text = column.fill_null("")
+                text = column.fill_null("") if has_nulls else column
                 self._feed(column.name, "length", text.str.len_bytes().cast(pl.UInt32))
                 self._streams[column.name, "value"].update(_bytes(text))
             elif column.dtype.is_float():
                 self._feed(column.name, "value", column.fill_null(0.0) + 0.0)  # −0 is 0
             else:
-                self._feed(column.name, "value", column.to_physical().cast(pl.Int64).fill_null(0))
+                whole = column.to_physical().cast(pl.Int64)
+                self._feed(column.name, "value", whole.fill_null(0) if has_nulls else whole)
 
     def hexdigest(self) -> str:
         """The hash of all rows so far."""
@@ -38,7 +43,7 @@ class RowHash:
         return whole.hexdigest()
 
     def _feed(self, name: str, part: str, values: pl.Series) -> None:
-        self._streams[name, part].update(values.to_numpy().tobytes())
+        self._streams[name, part].update(np.ascontiguousarray(values.to_numpy()).data)
 
 
 def _bytes(text: pl.Series) -> memoryview:

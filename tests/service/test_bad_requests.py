@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.body_limit import MOST_BYTES
+from service.json_bodies import JsonRoute
 from tasks.warehouse import Warehouse
 from tests.service.conftest import ADDRESS, Served, listening, serve_customers
 from tests.service.pages.test_drift_strip import LIVE
@@ -98,6 +101,16 @@ def test_a_parameter_that_would_be_left_aside_is_refused(served_to_all: Served, 
             b'{"unit_id": "u", "user": 1}',
             "body.user: there is no such field; known are unit_id, segment, covariate, context",
         ),
+        (
+            "application/json",
+            b'{"unit_id": "u", "unit_id": "v"}',
+            "body: `unit_id` stands twice in one object; send it once",
+        ),
+        (
+            "application/json",
+            b'{"unit_id": "u", "segment": {"land": "de", "land": "at"}}',
+            "body: `land` stands twice in one object; send it once",
+        ),
     ],
 )
 def test_a_body_that_is_none_is_told_how_to_be_one(
@@ -107,6 +120,17 @@ def test_a_body_that_is_none_is_told_how_to_be_one(
     one = f"{LIST}/{served_to_all.experiment_once(key)}/assignments"
     answer = served_to_all.client.post(one, headers=key | {"content-type": kind}, content=content)
     assert (answer.status_code, answer.json()["detail"]) == (422, detail)
+
+
+def test_no_route_that_takes_a_body_reads_a_key_twice(served_to_all: Served) -> None:
+    taking = [one for one in routes_of(served_to_all.app) if one.body_field is not None]
+    assert len(taking) > 10
+    assert [one.path for one in taking if not isinstance(one, JsonRoute)] == []
+
+
+def routes_of(app: FastAPI) -> list[APIRoute]:
+    """All routes of the API."""
+    return [one for router in app.state.api for one in router.routes if isinstance(one, APIRoute)]
 
 
 def test_a_field_deep_in_a_body_is_told_what_stands_beside_it(served_to_all: Served) -> None:

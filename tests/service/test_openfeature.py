@@ -92,6 +92,7 @@ def test_holdouts_and_experiments_assigned_elsewhere_are_no_flags(served: Served
         ("/no-such", b"{}", 404, "FLAG_NOT_FOUND"),
         ("/titles", b"{", 400, "PARSE_ERROR"),
         ("/titles", b"[" * 100_000, 400, "PARSE_ERROR"),
+        ("/titles", b'{"context": {"targetingKey": "u", "targetingKey": "v"}}', 400, "PARSE_ERROR"),
         ("/titles", b"[]", 400, "INVALID_CONTEXT"),
         ("/titles", b'{"context": 1}', 400, "INVALID_CONTEXT"),
         ("/titles", b"{}", 400, "TARGETING_KEY_MISSING"),

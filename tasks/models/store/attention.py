@@ -75,15 +75,15 @@ def drift_history(warehouse: Warehouse, workspace_id: str, model_type: str, limi
     return warehouse.rows(mine.order_by(table.checked_at.desc()).limit(limit))[::-1]
 
 
-def champion_counts(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, int]:
-    """How many models serve in each of these workspaces; none is named that has none."""
+def champion_counts(warehouse: Warehouse, workspace_ids: Sequence[str] | None = None) -> dict[str, int]:
+    """How many models serve in each of these workspaces, or of all; none is named that has none."""
     champions = _champions(workspace_ids).subquery()
     counted = select(champions.c.workspace_id, func.count().label("n")).group_by(champions.c.workspace_id)
     return {row["workspace_id"]: row["n"] for row in warehouse.rows(counted)}
 
 
-def serving_versions(warehouse: Warehouse, workspace_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Workspace, type, name, number in MLflow and sha256 of every version that serves in these workspaces."""
+def serving_versions(warehouse: Warehouse, workspace_ids: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Workspace, type, name, number in MLflow and sha256 of every version that serves, in some workspaces or all."""
     version, champions = ModelVersion, _champions(workspace_ids).subquery()
     same = and_(_same_model(version, champions.c), version.version_name == champions.c.version_name)
     columns = (version.workspace_id, version.model_type, version.version_name, version.registry_version)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,22 @@ from tasks.warehouse.schema import (
 from tasks.warehouse.standing import stored_state
 
 TRAFFIC_DAYS = 30  # a model that was asked within them has traffic
+# What follows is what `Refresh.update` does with it: `Action.ROLL_BACK`, `WITHDRAW_CHAMPION` and `settle_aliases`.
+WITHOUT_FILE = "predictions may be refused until the next refresh lets the version before it serve, or trains another"
+WITHOUT_ALIAS = "predictions go on by this version; the next refresh points the alias back"
+
+
+@dataclass(frozen=True, slots=True)
+class ServingFault:
+    """What is wrong in MLflow with a version that serves.
+
+    Attributes:
+        what: such as: its file is missing.
+        then: what that means for predictions, and what the next refresh does.
+    """
+
+    what: str
+    then: str
 
 
 def model_state(warehouse: Warehouse, workspace_ids: Sequence[str]) -> dict[str, str | None]:
@@ -120,11 +138,11 @@ def _registered_name(row: Mapping[str, Any]) -> str:
 
 
 def champion_faults(
-    warehouse: Warehouse, workspace_ids: Sequence[str], *, reads_files: bool = False
-) -> dict[tuple[str, str, str], str] | None:
+    warehouse: Warehouse, workspace_ids: Sequence[str] | None = None, *, reads_files: bool = False
+) -> dict[tuple[str, str, str], ServingFault] | None:
     """By workspace, type and version: what is wrong in MLflow with one that serves; None where MLflow does not answer.
 
-    The next refresh puts it right. A file on this machine is only looked for, unless `reads_files`.
+    A file on this machine is only looked for, unless `reads_files`.
     """
     serving = serving_versions(warehouse, workspace_ids)
     present = present_models(sorted({_registered_name(row) for row in serving}))
@@ -138,21 +156,23 @@ def champion_faults(
     return faults
 
 
-def _champion_fault(row: Mapping[str, Any], present: Present, *, reads_files: bool) -> str | None:
+def _champion_fault(row: Mapping[str, Any], present: Present, *, reads_files: bool) -> ServingFault | None:
     name, number = _registered_name(row), row["registry_version"]
     file, path = present.files.get((name, number), MISSING), present.paths.get((name, number))
     if file == MISSING:
-        return "its file is missing"
-    if reads_files and path is not None and _sha256(path) != row["artifact_sha256"]:
-        return "its file is not the one registered (sha256)"
+        return ServingFault("its file is missing", WITHOUT_FILE)
+    if reads_files and path is not None and _sha256(path, file) != row["artifact_sha256"]:
+        return ServingFault("its file is not the one registered (sha256)", WITHOUT_FILE)
     pointed = [alias.removeprefix("champion ") for alias in present.aliases[name] if alias.startswith("champion ")]
     if pointed != [str(number)]:
-        return "alias champion " + (f"points to version {pointed[0]}" if pointed else "is missing")
+        was = f"points to version {pointed[0]}" if pointed else "is missing"
+        return ServingFault(f"alias champion {was}", WITHOUT_ALIAS)
     return None
 
 
-def _sha256(path: Path) -> str | None:
-    """Hash of a file's bytes; None for what is none, or may not be read."""
+@lru_cache(maxsize=10_000)
+def _sha256(path: Path, _changed: str) -> str | None:
+    """Hash of a file's bytes, read once for each size and time of change; None for what is none, or may not be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:

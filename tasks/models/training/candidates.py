@@ -50,9 +50,10 @@ def train_candidate(
     pictured = None
     decision = judge_candidate(evaluation["beats_baseline"], gain, spec.gate.confidence, has_champion=has_champion)
     known = store.versions(key)
-    tags = {"data_sha256": data_sha256, "spec_sha256": spec.sha256} | _tags(known, rows, run)
+    # MLflow's table of versions shows them in this order: hashes come last.
+    tags = _tags(known, rows, run.moment) | _gate_tags(evaluation, gain, decision)
     tags["timezone"] = str(find_workspace(store.warehouse, key.workspace_id)["timezone"])
-    tags |= _gate_tags(evaluation, gain, decision)
+    tags |= _sources(run) | {"data_sha256": data_sha256, "spec_sha256": spec.sha256}
     number, artifact_sha256 = None, None
     if decision != REJECT:
         evaluations = [one.evaluation for one in known if one.status == REGISTERED]
@@ -171,13 +172,17 @@ def _is_that_model(
         return False
 
 
-def _tags(known: Collection[Version], rows: Examples, run: Run) -> dict[str, str]:
+def _tags(known: Collection[Version], rows: Examples, moment: datetime) -> dict[str, str]:
     """What a version says of itself; its name is free among the versions known."""
-    name = f"v_{run.moment.astimezone(UTC):%Y%m%d_%H%M%S}"
-    tags = {"version_name": free_name(name, {version.version_name for version in known}), "flow_run_id": run.run_id}
-    tags |= {"train_from": rows.times[0].isoformat(), "train_to": rows.times[-1].isoformat()}
-    tags |= {"n_train": str(rows.n), "git_commit": run.git_commit or "unknown"}
-    return tags | ({"snapshot_sha256": run.snapshot_sha256} if run.snapshot_sha256 else {})
+    name = free_name(f"v_{moment.astimezone(UTC):%Y%m%d_%H%M%S}", {version.version_name for version in known})
+    tags = {"version_name": name, "n_train": str(rows.n)}
+    return tags | {"train_from": rows.times[0].isoformat(), "train_to": rows.times[-1].isoformat()}
+
+
+def _sources(run: Run) -> dict[str, str]:
+    """The run, the commit and the snapshot that a version came from, as far as they are known."""
+    known = {"flow_run_id": run.run_id, "git_commit": run.git_commit, "snapshot_sha256": run.snapshot_sha256}
+    return {name: value for name, value in known.items() if value}
 
 
 def _gate_tags(evaluation: Mapping[str, Any], gain: RetrainGain | None, decision: str) -> dict[str, str]:

@@ -78,8 +78,8 @@ def residuals(held_out: HeldOut) -> bytes:
     axes.axhspan(-half, half, color=MAIN, alpha=0.12, linewidth=0)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.plot(predicted, error, "o", color=MAIN, markersize=3, alpha=0.5, markeredgewidth=0)
-    axes.set_xlabel("predicted", fontsize=SMALL)
-    axes.set_ylabel("observed − predicted", fontsize=SMALL)
+    axes.set_xlabel("predicted (log)", fontsize=SMALL)
+    axes.set_ylabel("observed − predicted (log)", fontsize=SMALL)
     return _png(axes)
 
 
@@ -131,7 +131,7 @@ def _outcomes(held_out: HeldOut) -> Floats:
 
 def _of_what(target: str, held_out: HeldOut) -> str:
     if held_out.classes is None:
-        return target
+        return f"{target} (log)"
     if len(held_out.classes) == 2:
         return f"chance of {target} = {_short(held_out.classes[1])}"
     return f"chance that the {target} is right"

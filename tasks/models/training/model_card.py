@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from polars import selectors as cs
 
 from tasks.models.records import ModelArtifacts, ModelKey
 from tasks.models.specs import ModelSpec
@@ -41,7 +42,7 @@ TITLES = {
     "brier": "Brier score",
 }
 SEGMENTS = ("channel", "media_type", "content_type")
-MOST_SEGMENTS, LEAST_SEGMENT, TABLE_ROWS = 12, 20, 1_000
+MOST_SEGMENTS, LEAST_SEGMENT, TABLE_ROWS, SHOWN_DIGITS = 12, 20, 1_000, 4
 
 
 def describe(
@@ -86,19 +87,30 @@ def model_card(
     training = f"Trained on {tags['n_train']} rows, {tags['train_from'][:10]} to {tags['train_to'][:10]}."
     loss = LOSSES[spec.task]
     parts = [
+        # First and without marks: MLflow's table of versions shows the first words of this, as they are written.
+        f"{_headline(evaluation)}; {evaluation.block['n']} rows from {evaluation.block['from'][:10]} to "
+        f"{evaluation.block['to'][:10]}, which no choice was made on.",
         f"**{key.model_type.value} of {markdown(key.workspace_id)}** predicts {what}. {training}",
         served_by(rows, trained.model.recipe),
-        f"**Held-out performance.** {_headline(evaluation)}; {evaluation.block['n']} rows from "
-        f"{evaluation.block['from'][:10]} to {evaluation.block['to'][:10]}, which no choice was made on.",
         _metrics(evaluation),
         f"On all {evaluation.n} rows that it was tried on: {loss} {evaluation.loss:.4g}, of the better of two "
         f"baselines {evaluation.baseline_loss:.4g} (one-sided 95 % bound of the gain: {evaluation.gain_lower:.2g}).",
+        _not_better_than_naive(evaluation, tags),
         _most_important(inputs),
         "**Limits.** Associations in this workspace's past, not causes; rows unlike its training rows are guesses. "
         "`detect_drift` reports when it no longer fits.",
         f"**From.** {_provenance(tags)}. Plots: the source run, *Artifacts*, `figures/`.",
     ]
     return "\n\n".join(part for part in parts if part)[:MAX_CHARACTERS]
+
+
+def _not_better_than_naive(evaluation: Evaluation, tags: dict[str, str]) -> str:
+    """Why a version is there that does not beat a constant: after a change the champion before it may do worse."""
+    if evaluation.beats_baseline:
+        return ""
+    share = tags.get("gate.over_champion.share")
+    than = "" if share is None else f": it takes {float(share):.0%} off the loss of the champion before it"
+    return f"**It is not shown to beat its baselines.** It was registered for what it is better than{than}."
 
 
 def served_by(rows: Examples, recipe: dict[str, Any]) -> str:
@@ -144,10 +156,11 @@ def evaluation_tables(held_out: HeldOut) -> dict[str, bytes]:
     n = min(held_out.rows.n, TABLE_ROWS)
     latest = slice(held_out.rows.n - n, held_out.rows.n)
     rows = held_out.rows
-    shown = {"id": rows.keys[latest], "time": rows.times[latest].cast(pl.String), "actual": rows.target[latest]}
-    if held_out.classes is None:
-        shown["expected"] = pl.Series(held_out.predicted[latest])
+    shown = {"id": rows.keys[latest], "time": rows.times[latest].dt.strftime("%Y-%m-%d %H:%M")}
+    if held_out.classes is None:  # on the scale of the pyfunc's output of that name
+        shown |= {"actual_log": rows.target[latest], "expected_log": pl.Series(held_out.predicted[latest])}
     else:
+        shown["actual"] = rows.target[latest]
         names = pl.Series(held_out.classes, dtype=pl.String)
         shown["label"] = names.gather(held_out.chosen[latest])
         shown["probability"] = pl.Series(held_out.predicted[latest].max(axis=1))
@@ -174,7 +187,8 @@ def _segments(held_out: HeldOut) -> pl.DataFrame:
 
 
 def _split(table: pl.DataFrame) -> bytes:
-    """As pandas writes it with `orient="split"`, which MLflow's page reads as a table."""
+    """As pandas writes it with `orient="split"`, which MLflow's page reads as a table and shows digit by digit."""
+    table = table.with_columns(cs.float().round_sig_figs(SHOWN_DIGITS))
     return json.dumps({"columns": table.columns, "data": [list(row) for row in table.rows()]}).encode()
 
 

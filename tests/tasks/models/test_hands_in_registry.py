@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from starlette.testclient import TestClient
 
 from flows import doctor, listing
+from service.app import create_app
 from tasks.models import ModelType
+from tasks.models.errors import ArtifactRefusedError, NoChampionError, RegistryFilesError, RegistryRefusedError
 from tasks.models.records import ModelKey
 from tasks.models.registry.mlflow_registry import Registry
 from tasks.models.registry.trusted import MODEL_FILE
@@ -206,10 +209,90 @@ def test_doctor_and_list_say_what_is_wrong_with_what_serves_until_it_is_put_righ
     client().set_registered_model_alias(NAME, "champion", "1")
     client().delete_registered_model_alias(NAME, "champion")
     key = ("acme", ENGAGEMENT.value, version)
-    assert champion_faults(warehouse, ["acme"]) == {key: "alias champion is missing"}
+    assert {name: fault.what for name, fault in (champion_faults(warehouse) or {}).items()} == {
+        key: "alias champion is missing"
+    }
     file_of("1").unlink()
     assert said() == [about + "its file is missing"]
     assert [row["status"] for row in listing.models(None)] == ["champion, but its file is missing"]
     refresh(warehouse, 1)
     assert said() == ["all models that serve 1 workspaces are where MLflow says"]
     assert [row["status"] for row in listing.models(None)] == ["champion"]
+
+
+def no_file() -> None:
+    file_of("1").unlink()
+
+
+def half_a_file() -> None:
+    file_of("1").write_bytes(file_of("1").read_bytes()[:1000])
+
+
+def no_alias() -> None:
+    client().delete_registered_model_alias(NAME, "champion")
+
+
+def alias_elsewhere() -> None:
+    client().create_model_version(NAME, client().get_model_version(NAME, "1").source)
+    client().set_registered_model_alias(NAME, "champion", "2")
+
+
+@pytest.mark.parametrize(
+    ("hurt", "what", "then", "predicts"),
+    [
+        pytest.param(
+            *(
+                no_file,
+                "its file is missing",
+                "may be refused until the next refresh lets the version before it serve",
+                False,
+            ),
+            marks=pytest.mark.slow,
+        ),
+        (half_a_file, "its file is not the one registered", "the version before it serve, or trains another", False),
+        pytest.param(
+            *(no_alias, "alias champion is missing", "by this version; the next refresh points", True),
+            marks=pytest.mark.slow,
+        ),
+        (alias_elsewhere, "alias champion points to version 2", "predictions go on by this version", True),
+    ],
+)
+def test_pages_say_what_is_wrong_with_what_serves_and_what_happens_next_and_both_are_so(
+    warehouse: Warehouse, hurt: Callable[[], None], what: str, then: str, predicts: bool
+) -> None:
+    addresses = ("/models", f"/model?id=acme&type={ENGAGEMENT.value}", "/workspace?id=acme")
+    app = create_app(warehouse)
+    browser = TestClient(app)
+
+    def texts() -> list[str]:
+        answers = [browser.get(address) for address in addresses]
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+        return [answer.text.lower() for answer in answers]
+
+    faultless = texts()
+    assert not any("the next refresh" in text or "as registered" in text for text in faultless)
+    hurt()
+    for text in texts():
+        line = next((line for line in text.splitlines() if then in line), "")
+        assert what in line, "both in one line"
+    assert "1 model needs a person" in browser.get("/models").text
+    service = ModelService(warehouse)
+    if predicts:
+        assert service.predict("acme", ENGAGEMENT, ["c1"])
+    else:
+        with pytest.raises((ArtifactRefusedError, NoChampionError, RegistryFilesError, RegistryRefusedError)):
+            service.predict("acme", ENGAGEMENT, ["c1"])
+    healed = refresh(warehouse, 1)
+    assert healed["status"] == ("unchanged" if predicts else "first_champion")
+    assert not any("the next refresh" in text or "as registered" in text for text in texts())
+    app.state.warehouse.close()
+
+
+def test_pages_say_that_mlflow_is_silent(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    get_settings.cache_clear()
+    app = create_app(warehouse)
+    for address in ("/models", f"/model?id=acme&type={ENGAGEMENT.value}"):
+        assert "MLflow does not answer, so nobody knows" in TestClient(app).get(address).text
+    assert TestClient(app).get("/workspace?id=acme").status_code == 200
+    app.state.warehouse.close()

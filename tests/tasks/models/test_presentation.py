@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import re
 from datetime import timedelta
 
 import numpy as np
@@ -17,7 +19,7 @@ from tasks.models.training.dataset import Examples, examples
 from tasks.models.training.evaluation import TrainedModel, train
 from tasks.models.training.figures import Pictured, figures_of
 from tasks.models.training.importance import Importance, importance, word_weights
-from tasks.models.training.model_card import describe
+from tasks.models.training.model_card import describe, model_card
 from tests.factories import START
 from tests.tasks.models.model_rows import TONES, calls, posts
 from tests.tasks.models.worlds import rows
@@ -73,6 +75,27 @@ def test_each_kind_of_model_has_its_figures_and_its_card(model_type: ModelType, 
     assert shown.data is not None
     assert json.loads(shown.data["profile"])["num_rows"] == 600
     assert len(shown.example) == 3
+
+
+def test_what_a_table_of_mlflow_shows_can_be_read_there() -> None:
+    """Its versions by the first words of their cards, as they are written; figures with every digit there is."""
+    card, shown, _ = shown_for(ModelType.ENGAGEMENT_PREDICTOR)
+    assert re.match(r"Held-out MAE \(log\) 0\.\d+, naive 0\.\d+; \d+ rows from 2026-", card)
+    tables = {name: json.loads(table) for name, table in shown.tables.items()}
+    rows = tables["evaluation/held_out_rows.json"]
+    assert rows["columns"] == ["id", "time", "actual_log", "expected_log", "loss"]
+    assert all(len(str(cell)) <= 16 for table in tables.values() for row in table["data"] for cell in row)
+    assert abs(rows["data"][0][2] - 3.0) < 3.0, "rounded, not lost"
+
+
+def test_a_card_says_why_a_version_is_there_that_does_not_beat_a_constant() -> None:
+    known, trained = trained_on(ModelType.ENGAGEMENT_PREDICTOR)
+    evaluation = dataclasses.replace(trained.evaluation, gain_lower=-0.1)
+    worse = dataclasses.replace(trained, evaluation=evaluation)
+    key, spec = ModelKey("acme", ModelType.ENGAGEMENT_PREDICTOR), load_spec(ModelType.ENGAGEMENT_PREDICTOR)
+    tags = TAGS | {"gate.over_champion.share": "0.325605"}
+    assert "not shown to beat" not in model_card(key, spec, known, trained, None, tags)
+    assert "it takes 33% off the loss of the champion before it" in model_card(key, spec, known, worse, None, tags)
 
 
 def test_only_the_column_that_was_planted_is_important() -> None:

@@ -34,10 +34,34 @@ def page(*outcomes: Outcome, before: list[dict[str, Any]] | None = None) -> str:
 def test_what_drifted_needs_a_person_and_is_drawn() -> None:
     said = page(model("calm", "no_drift", [STILL]), model("moved", "critical", [SHIFTED, STILL]))
     needs = said[said.index("## Needs") : said.index("## Changed")]
-    assert "- **moved · ENGAGEMENT\\_PREDICTOR**: critical drift, and no retrain needed" in needs
+    assert "- **moved · ENGAGEMENT\\_PREDICTOR**: critical drift, and the champion stays" in needs
     assert "calm" not in needs
     assert said.count("](data:image/png;base64,") == 1
     assert "## moved.ENGAGEMENT_PREDICTOR" in said
+
+
+def test_a_type_that_failed_or_serves_no_longer_is_named_and_needs_a_person() -> None:
+    failed, withdrawn = model("broken", "no_drift", []), model("lost", "no_drift", [])
+    gone = {"drift": None, "model_version": None}
+    failed.result["models"]["ENGAGEMENT_PREDICTOR"] |= gone | {"status": "failed", "reason": "disk full"}
+    withdrawn.result["models"]["ENGAGEMENT_PREDICTOR"] |= gone | {
+        "status": "withdrawn",
+        "reason": "its file is missing",
+    }
+    calm = [model(name, "no_drift", [STILL]) for name in ("broken", "lost")]
+    said = page(failed, withdrawn, before=report_rows(None, all_rows(calm), ["broken", "lost"], everyone=True).rows)
+    needs, changed = said[: said.index("## Changed")], said[said.index("## Changed") : said.index("## Counts")]
+    assert "- **broken · ENGAGEMENT\\_PREDICTOR**: it could not be refreshed: disk full" in needs
+    assert "- **lost · ENGAGEMENT\\_PREDICTOR**: its champion could not be read" in needs
+    assert "- **lost · ENGAGEMENT\\_PREDICTOR**: withdrawn" in changed
+
+
+def test_a_champion_that_is_worse_than_its_baseline_is_not_among_the_best() -> None:
+    said = page(trained("good", 0.5), trained("poor", 1.1))
+    best, worst = said[said.index("## Best") : said.index("## Worst")], said[said.index("## Worst") :]
+    assert "good" in best
+    assert "poor" not in best
+    assert "- **poor · ENGAGEMENT\\_PREDICTOR**: 10 % worse than its baseline: mae\\_log 1.1, naive 1;" in worst
 
 
 def test_models_that_lack_data_are_one_number() -> None:
@@ -112,7 +136,8 @@ def test_models_link_to_an_mlflow_server_and_to_nothing_where_there_is_none(monk
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     get_settings.cache_clear()
     linked = (
-        "[acme &#38; co · ENGAGEMENT\\_PREDICTOR](http://127.0.0.1:5000/#/models/acme%20%26%20co.ENGAGEMENT_PREDICTOR)"
+        "[acme &#38; co · ENGAGEMENT\\_PREDICTOR]"
+        "(http://127.0.0.1:5000/#/models/acme%20%26%20co.ENGAGEMENT_PREDICTOR?workflowType=machine_learning)"
     )
     assert linked in page(trained)
 

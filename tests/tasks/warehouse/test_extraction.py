@@ -80,6 +80,16 @@ def test_any_other_value_is_another_hash(sqlite_warehouse: Warehouse, tmp_path: 
     assert extract_content(sqlite_warehouse, ["acme"], tmp_path / "b").sha256 != before.sha256
 
 
+def test_rows_are_in_order_also_where_an_index_gives_them_almost_so(
+    sqlite_warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """Posts of one instant come as they were written: only their ids say which is first."""
+    together = [content_row(i, published_at=START) for i in (3, 1, 2)]
+    store_content(sqlite_warehouse, [*together, content_row(4), content_row(5)])
+    ids = extract_content(sqlite_warehouse, ["acme"], tmp_path).scan().collect()["content_id"].to_list()
+    assert ids == ["c1", "c2", "c3", "c4", "c5"]
+
+
 def test_unchanged_rows_are_not_written_again_and_changed_rows_leave_the_old_file_alone(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
