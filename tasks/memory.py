@@ -8,7 +8,7 @@ import os
 MEBIBYTE = 1 << 20
 # glibc's numbers: room kept at the end of the heap; from what size on each array is a mapping of its own, which goes as
 # it is freed (unset, the bound rises to 32 MiB with the first such array); heaps, of which each thread would have one.
-LIMITS = {-1: 4 * MEBIBYTE, -3: MEBIBYTE, -8: 2}
+LIMITS = {-1: 2 * MEBIBYTE, -3: MEBIBYTE // 4, -8: 2}
 # Arrow's and polars' allocators would each keep what they freed besides; read as those libraries are imported.
 ALLOCATORS = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",

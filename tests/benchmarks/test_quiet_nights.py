@@ -31,6 +31,13 @@ FIXED_SECONDS, SECONDS_A_WORKSPACE = 15.0, 0.010
 STORED_AT_ONCE = 6_000  # rows
 HOURS = min(12.0, 360 * 24 / POSTS)  # between two posts
 MEBIBYTE = 1024
+PROGRAM = ("-m", "flows.cli")
+# The same with one worker process, whatever the cores.
+WITH_ONE_WORKER = (
+    "-c",
+    "import functools, distributed; from flows.cli import main; "
+    "distributed.LocalCluster = functools.partial(distributed.LocalCluster, n_workers=1); main()",
+)
 MOST_MEBIBYTES = 700
 
 pytestmark = pytest.mark.benchmark
@@ -70,9 +77,9 @@ def peak_of(pid: int) -> float:
     return max((float(line.split()[1]) / MEBIBYTE for line in lines if line.startswith("VmHWM")), default=0.0)
 
 
-def night(home: Path, *arguments: str) -> Night:
+def night(home: Path, *arguments: str, program: Sequence[str] = PROGRAM) -> Night:
     """`raptorflow run meta-learning` as a person or a timer starts it, with a server of its own."""
-    command = [sys.executable, "-m", "flows.cli", "run", "meta-learning", *arguments]
+    command = [sys.executable, *program, "run", "meta-learning", *arguments]
     own = {name: value for name, value in os.environ.items() if not name.startswith(("RAPTORFLOW_", "PREFECT_"))}
     process = subprocess.Popen(command, env=own | {"RAPTORFLOW_HOME": str(home)}, stdout=subprocess.DEVNULL)
     watch, started = Watch(process.pid), time.perf_counter()
@@ -130,7 +137,11 @@ def test_a_night_costs_what_changed(workspaces: int, tmp_path: Path) -> None:
 
 
 def test_two_processes_take_less_time_than_one(tmp_path: Path) -> None:
-    alone = night(filled(tmp_path / "alone", WORKSPACES))
+    threads = night(filled(tmp_path / "threads", WORKSPACES))
+    one = night(filled(tmp_path / "one", WORKSPACES), "--task-runner", "dask", program=WITH_ONE_WORKER)
     two = night(filled(tmp_path / "two", WORKSPACES), "--task-runner", "dask")
-    print(f"\n{WORKSPACES} workspaces x {POSTS} posts, one process: {alone}, {alone.seconds:.0f} s by the clock")
-    print(f"BAR Dask, a process a core: {two}, {two.seconds:.0f} s; {alone.seconds / two.seconds:.2f} x as fast (1.7)")
+    print(f"\n{WORKSPACES} workspaces x {POSTS} posts, threads of one process: {threads}, {threads.seconds:.0f} s")
+    print(f"Dask, one process: {one.seconds:.0f} s; a process a core: {two}, {two.seconds:.0f} s by the clock")
+    print(
+        f"BAR {one.seconds / two.seconds:.2f} x as fast as one (1.7), {threads.seconds / two.seconds:.2f} x as threads"
+    )
