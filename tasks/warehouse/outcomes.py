@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -66,7 +67,9 @@ def each_workspace(
     whose answer stands keeps it, with the day it is from, and its work is not done.
     """
     stands = standing.outcomes if standing else {}
-    with warehouse.one_connection():  # a workspace's work asks some fifty small questions
+    # Some fifty small questions a workspace, for each of which SQLite's file would be opened. PostgreSQL's pool sees to
+    # it that a connection still stands: one that was cut while a model was trained fails no workspace.
+    with warehouse.one_connection() if warehouse.is_sqlite else nullcontext():
         outcomes = [stands.get(name) or _attempt(work, name, step) for name in workspace_ids]
     record(warehouse, run_id, step, outcomes)
     if standing:

@@ -15,11 +15,12 @@ FIRST_ROWS = 200
 DELIMITERS = ",;\t|"
 CONTROL = re.compile(f"{ACTING}|\ufeff")
 # Marks that say how text runs and take no room: no eye sees them, so no name or value differs by them.
-UNSEEN = re.compile("[\u200b\u200e\u200f\u061c\u2060\ufeff\u202a-\u202e\u2066-\u2069]")
+UNSEEN_MARKS = "\u200b\u200e\u200f\u061c\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+UNSEEN = re.compile(f"[{UNSEEN_MARKS}]")
 # For taking off the ends of values: Unicode's white space, and those marks.
 UNSEEN_OR_BLANK = (
     " \t\n\r\v\f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f"
-    "\u205f\u3000\u200b\u200e\u200f\u061c\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    f"\u205f\u3000{UNSEEN_MARKS}"
 )
 Needed = str | Sequence[str]  # a name, or several of which one is enough
 VALUE = re.compile(r"^[<>]?[\d.,:%/€$+\-\sTZ]+$|^(true|false|null|nan)$", re.IGNORECASE)
