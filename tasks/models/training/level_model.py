@@ -8,7 +8,7 @@ latest rows which the model had not learned from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -139,13 +139,13 @@ def levels(table: pd.DataFrame, middle: float) -> Floats:
 
 
 def _design(features: FeatureColumns, words: TextWeights | None, table: pd.DataFrame, counts: TextCounts | None) -> Any:
-    from scipy.sparse import csr_matrix, hstack
+    from scipy.sparse import csr_matrix
 
-    dense = csr_matrix(features.columns(table))
+    of_features = csr_matrix(features.columns(table))
     if words is None:
-        return dense
+        return of_features
     assert counts is not None, "a model of words is given the counts of its texts"
-    return hstack([words.weighed(counts), dense], format="csr")
+    return words.weighed(counts, of_features)
 
 
 class LevelPart:
@@ -172,18 +172,16 @@ class LevelPart:
         self._residual = target - levels(table, self.middle)
         self._ridges: dict[float, tuple[Floats, float]] = {}
 
-    @cached_property
-    def _rows(self) -> Any:
-        return _design(self.features, self.words, self._table, self._counts)
-
-    def ridge(self, penalty: float) -> tuple[Floats, float]:
-        """Coefficients and intercept."""
-        if penalty not in self._ridges:
+    def ridges(self, penalties: Sequence[float]) -> Mapping[float, tuple[Floats, float]]:
+        """Coefficients and intercept by penalty. The rows as numbers are the largest there is, and are not kept."""
+        if missing := [penalty for penalty in penalties if penalty not in self._ridges]:
             from sklearn.linear_model import Ridge
 
-            fitted = Ridge(alpha=penalty, solver="sparse_cg", tol=1e-3).fit(self._rows, self._residual)
-            self._ridges[penalty] = np.asarray(fitted.coef_, dtype=np.float64), float(fitted.intercept_)
-        return self._ridges[penalty]
+            rows = _design(self.features, self.words, self._table, self._counts)
+            for penalty in missing:  # none of which changes sparse rows, so none needs a copy
+                fitted = Ridge(alpha=penalty, solver="sparse_cg", tol=1e-3, copy_X=False).fit(rows, self._residual)
+                self._ridges[penalty] = np.asarray(fitted.coef_, dtype=np.float64), float(fitted.intercept_)
+        return {penalty: self._ridges[penalty] for penalty in penalties}
 
     @cached_property
     def trees(self) -> Any:
@@ -195,8 +193,7 @@ class LevelPart:
 
     def residuals(self, table: pd.DataFrame, counts: TextCounts | None) -> tuple[Mapping[float, Floats], Floats]:
         """Residuals (m,) that the ridges expect on other rows, by penalty, and those that the trees do."""
-        fitted = {penalty: self.ridge(penalty) for penalty in PENALTIES}
-        self.__dict__.pop("_rows", None)  # no other penalty is asked for, and the part is kept
+        fitted = self.ridges(PENALTIES)
         rows = _design(self.features, self.words, table, counts)
         ridges = {penalty: rows @ coefficients + intercept for penalty, (coefficients, intercept) in fitted.items()}
         return ridges, self.trees.predict(self.features.coded(table))
@@ -234,7 +231,7 @@ def tune(part_of: Callable[[int], LevelPart], table: pd.DataFrame, target: Float
 
 def level_model(whole: LevelPart, tuned: Tuned, shrinkage: float) -> LevelModel:
     """What was learned from all rows, mixed as it was tuned; `shrinkage` is the share of it that is kept."""
-    coefficients, intercept = whole.ridge(tuned.penalty)
+    coefficients, intercept = whole.ridges([tuned.penalty])[tuned.penalty]
     recipe = {"recipe": "level + ridge + trees", "ridge_penalty": tuned.penalty, "tree_share": tuned.tree_share}
     return LevelModel(
         inputs=whole.inputs,

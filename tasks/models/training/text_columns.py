@@ -20,6 +20,7 @@ PIECES = (2, 4)  # characters within one word
 PIECES_ROWS = 100_000  # beyond, words alone
 PIECE_CHARACTERS = 500  # of each text: in a long one words say enough, and pieces take seconds
 COMMON_WORDS = 2_000
+SLICE_ROWS = 4_096  # weighed at once: what is made on the way is as large as the result
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,26 @@ class TextCounts:
     pieces: Sparse | None
 
     def __getitem__(self, rows: slice | Sequence[int] | NDArray[Any]) -> TextCounts:
-        return TextCounts(self.words[rows], None if self.pieces is None else self.pieces[rows])
+        take = _lying_there if isinstance(rows, slice) else _copied
+        return TextCounts(take(self.words, rows), None if self.pieces is None else take(self.pieces, rows))
 
     def repeated(self, orders: Sequence[NDArray[np.int64]]) -> TextCounts:
         """One copy after another, each in its order of rows."""
         return self[np.concatenate(list(orders))]
+
+
+def _copied(counts: Sparse, rows: Sequence[int] | NDArray[Any]) -> Sparse:
+    return counts[rows]
+
+
+def _lying_there(counts: Sparse, rows: slice) -> Sparse:
+    """Rows one after the other where they lie: parts of a model learn from most of them, and a copy each adds up."""
+    from scipy.sparse import csr_matrix
+
+    first, last, _ = rows.indices(counts.shape[0])
+    ends = counts.indptr[first : max(last, first) + 1]
+    here = slice(ends[0], ends[-1])
+    return csr_matrix((counts.data[here], counts.indices[here], ends - ends[0]), shape=(len(ends) - 1, counts.shape[1]))
 
 
 def count(texts: Sequence[str], *, pieces: bool) -> TextCounts:
@@ -103,9 +119,17 @@ class BlockWeights:
         """(n, k) with rows of length one: 1 + log of each count, times its weight."""
         from sklearn.preprocessing import normalize
 
-        chosen = counts[:, self.places].astype(np.float64)
-        chosen.data = (1.0 + np.log(chosen.data)) * self.weights[chosen.indices]
+        chosen = counts[:, self.places].astype(np.float64, copy=False)  # a selection of columns is a copy already
+        np.log(chosen.data, out=chosen.data)
+        chosen.data += 1.0
+        chosen.data *= self.weights[chosen.indices]
         return normalize(chosen, copy=False)
+
+    def held(self, counts: Sparse) -> int:
+        """How many of the counts (n, columns) stand in columns that are used."""
+        is_used = np.zeros(counts.shape[1], dtype=np.bool_)
+        is_used[self.places] = True
+        return int(np.count_nonzero(is_used[counts.indices]))
 
 
 @dataclass
@@ -120,15 +144,28 @@ class TextWeights:
         """Of training counts."""
         return cls(BlockWeights.of(counts.words), None if counts.pieces is None else BlockWeights.of(counts.pieces))
 
-    def weighed(self, counts: TextCounts) -> Sparse:
-        """(n, k) words, then pieces."""
-        from scipy.sparse import hstack
+    def weighed(self, counts: TextCounts, beside: Sparse | None = None) -> Sparse:
+        """(n, k) words, then pieces, then the columns (n, m) of `beside`; besides the result a slice of it is held."""
+        from scipy.sparse import csr_matrix, hstack
 
-        blocks = [self.words.weighed(counts.words)]
+        blocks: list[tuple[BlockWeights | None, Sparse]] = [(self.words, counts.words)]
         if self.pieces is not None:
             assert counts.pieces is not None, "pieces are counted for as many rows as they are learned from"
-            blocks.append(self.pieces.weighed(counts.pieces))
-        return hstack(blocks, format="csr")
+            blocks.append((self.pieces, counts.pieces))
+        if beside is not None:
+            blocks.append((None, beside))
+        n = counts.words.shape[0]
+        columns = sum(block.shape[1] if weights is None else len(weights.places) for weights, block in blocks)
+        held = sum(block.nnz if weights is None else weights.held(block) for weights, block in blocks)
+        data, indices, ends = np.empty(held), np.empty(held, dtype=np.int32), np.zeros(n + 1, dtype=np.int32)
+        for first in range(0, n, SLICE_ROWS):
+            rows = slice(first, min(first + SLICE_ROWS, n))
+            parts = [(weights, _lying_there(block, rows)) for weights, block in blocks]
+            made = hstack([part if weights is None else weights.weighed(part) for weights, part in parts], format="csr")
+            here = slice(ends[first], ends[first] + made.nnz)
+            data[here], indices[here] = made.data, made.indices
+            ends[first + 1 : rows.stop + 1] = here.start + made.indptr[1:]
+        return csr_matrix((data, indices, ends), shape=(n, columns))
 
 
 def common_words(texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
