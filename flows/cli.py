@@ -261,7 +261,7 @@ def drift(workspace: Of = None, as_json: Json = False) -> None:
     from flows import console, listing
 
     none_yet = "a model is first checked when posts or visits have come in after those it learned from"
-    console.table("drift checks", listing.drift(workspace), as_json, none_yet)
+    console.table("drift checks", listing.drift(workspace, as_json), as_json, none_yet)
 
 
 @app.command()

@@ -7,7 +7,7 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -178,21 +178,27 @@ def _models(settings: Settings) -> Iterator[Diagnosis]:
     warehouse = Warehouse()
     owners = sorted({key.workspace_id for key in all_keys(warehouse)})
     if begun := sorted(half_moved(warehouse, owners)):
-        text = f"a change of champion was begun and not ended in {len(begun)} workspaces: {begun[0]}"
+        text = f"a change of champion was begun and not ended in {len(begun)} workspaces: {', '.join(begun)}"
         yield Diagnosis("models", WARNING, text, "raptorflow run model-refresh")
     faults = champion_faults(warehouse, owners, reads_files=True)
     if faults is None:
         text = f"MLflow does not answer at {without_password(settings.mlflow_tracking_uri)}: nobody knows of its models"
         yield Diagnosis("models", WARNING, text, "start it, or change MLFLOW_TRACKING_URI")
     elif faults:
-        workspace_id, model_type, version_name = named = min(faults)
-        why = faults[named].what
-        text = (
-            f"{len(faults)} models that serve are not as registered: {workspace_id}.{model_type} {version_name}: {why}"
-        )
-        yield Diagnosis("models", WARNING, text, "raptorflow run model-refresh; or restore a backup")
+        yield from _models_by_fault({named: fault.what for named, fault in faults.items()})
     elif not moved and not begun:
         yield Diagnosis("models", GOOD, f"all models that serve {len(owners)} workspaces are where MLflow says")
+
+
+def _models_by_fault(faults: Mapping[tuple[str, str, str], str]) -> Iterator[Diagnosis]:
+    """A finding for each kind of fault that names every model with it: by workspace, type and version what is wrong."""
+    alike: dict[str, list[str]] = {}
+    for (workspace_id, model_type, version_name), what in sorted(faults.items()):
+        alike.setdefault(what, []).append(f"{workspace_id}.{model_type} {version_name}")
+    for what, models in alike.items():
+        many = "1 model that serves is" if len(models) == 1 else f"{len(models)} models that serve are"
+        text = f"{many} not as registered, {what}: {', '.join(models)}"
+        yield Diagnosis("models", WARNING, text, "raptorflow run model-refresh; or restore a backup")
 
 
 def _servers(_: Settings) -> Iterator[Diagnosis]:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from tasks.conditions import rule_in_words
 from tasks.experiments.service import ExperimentService
 from tasks.models import list_drift_checks, list_models
+from tasks.models.drift.wording import drift_in_words
 from tasks.models.store.attention import serving_versions
 from tasks.models.store.state import champion_faults
 from tasks.patterns.records import Pattern
@@ -61,14 +62,22 @@ def insights(workspace_id: str | None, for_machines: bool = False) -> Rows:
     ]
 
 
-def drift(workspace_id: str | None) -> Rows:
-    """The newest drift check of every model, and why it says so."""
+def drift(workspace_id: str | None, for_machines: bool = False) -> Rows:
+    """The newest drift check of every model, and why it says so; for people to the minute and in words."""
     names = ("workspace_id", "model_type", "drift_status", "drift_score", "p_value", "recommendation", "checked_at")
     warehouse = _known(workspace_id)
     checks = list_drift_checks(warehouse, workspace_id)
     serving = serving_versions(warehouse, sorted({row["workspace_id"] for row in checks}))
     champions = {(row["workspace_id"], row["model_type"], row["version_name"]) for row in serving}
-    return [{name: row[name] for name in names} | {"why": _why(row, champions)} for row in checks]
+    if for_machines:
+        return [{name: row[name] for name in names} | {"why": _why(row, champions)} for row in checks]
+    return [
+        {"workspace_id": row["workspace_id"], "model_type": row["model_type"]}
+        | {"drift": drift_in_words(row), "p_value": row["p_value"]}
+        | {"recommendation": row["recommendation"].replace("_", " ")}
+        | {"checked_at": f"{row['checked_at']:%Y-%m-%d %H:%M}", "why": _why(row, champions)}
+        for row in checks
+    ]
 
 
 def _why(check: Mapping[str, Any], champions: Collection[tuple[str, str, str]]) -> str | None:
@@ -108,7 +117,12 @@ def models_shown(rows: Rows) -> Rows:
     return [
         {name: row[name] for name in ("workspace_id", "model_type", "version_name")}
         | {"status": _part(row), "serves": f"{row['share_percent']} %" if row["serves"] else None}
-        | {"held out": _own_figure(row), "rows": row["n_rows"], "age": f"{row['age_days']:.0f} d", "drift": _drift(row)}
+        | {
+            "held out": _own_figure(row),
+            "rows": row["n_rows"],
+            "age": f"{row['age_days']:.0f} d",
+            "drift": row["drift"],
+        }
         for row in rows
     ]
 
@@ -120,15 +134,12 @@ def _part(row: Mapping[str, Any]) -> str:
 
 
 def _own_figure(row: Mapping[str, Any]) -> str | None:
-    """Such as: mae_log 0.327, naive 0.477."""
+    """Such as: mae_log 0.327, naive 0.477; and where the naive forecast loses less, that it does."""
     if row["metric"] is None:
         return None
+    is_behind = row["baseline_loss"] is not None and row["loss"] > row["baseline_loss"]
     naive = "" if row["baseline"] is None else f", naive {row['baseline']:.3g}"
-    return f"{row['metric']} {row['value']:.3g}{naive}"
-
-
-def _drift(row: Mapping[str, Any]) -> str | None:
-    return None if row["drift_status"] is None else f"{row['drift_status'].replace('_', ' ')}, {row['drift_score']:.2f}"
+    return f"{row['metric']} {row['value']:.3g}{naive}" + (", worse than naive" if is_behind else "")
 
 
 def debates(workspace_id: str | None) -> Rows:

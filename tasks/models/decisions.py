@@ -231,14 +231,14 @@ def _settle_candidate(state: ModelState) -> Decision | None:
         why = "on held-out rows it does not beat the baseline with confidence; not registered"
         return Decision(Action.REJECT_CANDIDATE, why, version)
     if champion is None:
-        return Decision(Action.PROMOTE_FIRST, "first champion", version)
+        return Decision(Action.PROMOTE_FIRST, f"first champion{_behind_naive(version)}", version)
     if version.version_name in state.settled:
         return Decision(Action.LEAVE_SETTLED, "this data was learned from before", version)
     if state.may_promote and state.has_traffic:
         return _start_rollout(version, champion)
     if state.may_promote and state.is_proven(version):
         why = "retraining helps on held-out rows, and there is no traffic to roll it out on"
-        return Decision(Action.PROMOTE_CANDIDATE, why, version)
+        return Decision(Action.PROMOTE_CANDIDATE, why + _behind_naive(version), version)
     why = "registered beside the champion; not better with confidence yet, or waiting for approval"
     return Decision(Action.LET_WAIT, why, version)
 
@@ -258,7 +258,8 @@ def _try_challenger(state: ModelState) -> Decision | None:
         return Decision(Action.COMPARE_CHALLENGER, "newer rows may prefer it", version)
     if state.paired is None or not state.paired.passes or not state.may_promote:
         return None
-    return Decision(Action.PROMOTE_CHALLENGER, "the challenger passed the gate on rows newer than both", version)
+    why = "the challenger passed the gate on rows newer than both"
+    return Decision(Action.PROMOTE_CHALLENGER, why + _behind_naive(version), version)
 
 
 def _answer_drift(state: ModelState) -> Decision:
@@ -274,7 +275,16 @@ def _answer_drift(state: ModelState) -> Decision:
 
 def _start_rollout(version: Version, champion: Version) -> Decision:
     share = f"gives {ROLLOUT_SHARES[0]} % of the predictions"
-    return Decision(Action.START_ROLLOUT, f"{share} beside {champion.version_name}, which serves the rest", version)
+    why = f"{share} beside {champion.version_name}, which serves the rest{_behind_naive(version)}"
+    return Decision(Action.START_ROLLOUT, why, version)
+
+
+def _behind_naive(version: Version) -> str:
+    """What whoever reads of a move has to know of a version that is only better than a champion worse than itself."""
+    loss, naive = (version.evaluation.get(name) for name in ("loss", "baseline_loss"))
+    if loss is None or naive is None or loss <= naive:
+        return ""
+    return f"; a naive forecast does better than it (held-out loss {naive:.3g}, its own {loss:.3g})"
 
 
 def judge_candidate(beats_baseline: bool, gain: RetrainGain | None, confidence: float, *, has_champion: bool) -> str:

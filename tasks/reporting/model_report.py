@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.models.drift.wording import drift_in_words
 from tasks.models.training.metrics import main_figure
 from tasks.plain_text import Markdown, picture_label
 from tasks.reporting.artifacts import artifact_key, figure, publish_facts, publish_link
@@ -222,11 +223,7 @@ def _of_champion(model: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _drift(model: Mapping[str, Any]) -> str | None:
-    status = _status(model)
-    if not status:
-        return None
-    score = model["drift"]["drift_score"] if status != "insufficient_data" else None
-    return status.replace("_", " ") + (f", {score:.2f}" if score is not None else "")
+    return drift_in_words(model["drift"]) if _status(model) else None
 
 
 def _by_column(columns: Sequence[Mapping[str, Any]]) -> bytes:

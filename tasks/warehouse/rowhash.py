@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 
 class RowHash:
@@ -18,8 +19,11 @@ class RowHash:
     def __init__(self) -> None:
         self._streams: defaultdict[tuple[str, str], hashlib._Hash] = defaultdict(hashlib.sha256)
 
-    def update(self, rows: pl.DataFrame) -> None:
-        """Take in the next rows; their columns must be those of the rows before."""
+    def update(self, rows: pl.DataFrame, same: pa.Table | None = None) -> None:
+        """Take in the next rows; their columns must be those of the rows before.
+
+        Where the same rows are there as Arrow too, their texts are hashed as they lie there, and not converted again.
+        """
         every = np.ones(rows.height, dtype=np.uint8)
         for column in rows.iter_columns():
             has_nulls = column.null_count() > 0  # most columns have none, and need no copy without them
@@ -28,7 +32,9 @@ class RowHash:
             if column.dtype == pl.String:
                 text = column.fill_null("") if has_nulls else column
                 self._feed(column.name, "length", text.str.len_bytes().cast(pl.UInt32))
-                self._streams[column.name, "value"].update(_bytes(text))
+                arrays = [text.to_arrow()] if same is None or has_nulls else same[column.name].chunks
+                for array in arrays:
+                    self._streams[column.name, "value"].update(_bytes(array))
             elif column.dtype.is_float():
                 self._feed(column.name, "value", column.fill_null(0.0) + 0.0)  # −0 is 0
             else:
@@ -46,9 +52,8 @@ class RowHash:
         self._streams[name, part].update(np.ascontiguousarray(values.to_numpy()).data)
 
 
-def _bytes(text: pl.Series) -> memoryview:
+def _bytes(array: pa.LargeStringArray) -> memoryview:
     """The texts one after the other."""
-    array = text.to_arrow()
     _, offsets, data = array.buffers()
     if data is None:
         return memoryview(b"")

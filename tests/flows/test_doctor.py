@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from flows import doctor
 from flows.doctor import GOOD, PROBLEM, WARNING, Diagnosis, as_rows, examine, repair
+from tasks.models.store.state import ServingFault
 from tasks.settings import get_settings
 from tasks.warehouse import Warehouse, open_warehouse
 from tasks.warehouse.database_copies import sqlite_file
@@ -123,6 +125,24 @@ def test_each_fault_is_found_with_its_fix(name: str, sound: Path) -> None:
     assert bool(done) == is_safe
     assert bool(faults()) != is_safe
     assert repair() == [], "twice changes nothing"
+
+
+def test_every_model_with_a_fault_is_named_in_a_line_for_each_kind_of_fault(
+    sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing_model(sound)
+    lost, moved_alias = ServingFault("its file is missing", ""), ServingFault("alias champion is missing", "")
+    types = ("ENGAGEMENT_PREDICTOR", "TONE_CLASSIFIER")
+    broken = {(f"w{i}", name, "v_1"): lost for i in range(20) for name in types}
+    broken |= {("acme", "TOPIC_CLASSIFIER", "v_2"): moved_alias}
+    monkeypatch.setattr(doctor, "champion_faults", lambda *_, **__: broken)
+    lines = [finding.what for finding in faults()]
+    assert len(lines) == 2
+    assert all(f"{space}.{name} {version}" in "\n".join(lines) for space, name, version in broken)
+    assert lines[0] == (
+        "1 model that serves is not as registered, alias champion is missing: acme.TOPIC_CLASSIFIER v_2"
+    )
+    assert lines[1].startswith("40 models that serve are not as registered, its file is missing: w0.")
 
 
 def test_an_upgrade_by_the_doctor_is_the_upgrade(sound: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from tasks.models.training.dataset import TEXT
+from tasks.models.training.dataset import RECENT_ROWS, TEXT
 from tasks.models.training.estimators import PROBABILITY_FLOOR, Floats
 from tasks.statistics.two_sample import TwoSample, chi_square, kolmogorov_smirnov
 from tasks.statistics.welch import MeanChange, mean_change
@@ -78,7 +78,8 @@ class OutputSummary:
     """Held-out outputs of a model, small enough to be stored with it.
 
     Attributes:
-        quantiles: of the expected value, of the second class's probability, or of the largest one; n rows.
+        quantiles: of the expected value, of the second class's probability, or of the largest one; of rows that say as
+            much as n independent ones.
         expected_loss: mean loss expected from the probabilities themselves, with its variance; 0 for regression.
     """
 
@@ -92,7 +93,8 @@ def summarize_outputs(predicted: Floats) -> OutputSummary:
     """Summarize predictions as `FittedModel.predict` gives them."""
     losses = expected_losses(predicted)
     points = np.quantile(scores(predicted), (np.arange(QUANTILES) + 0.5) / QUANTILES)
-    return OutputSummary(points.tolist(), len(predicted), float(losses.mean()), float(losses.var()))
+    n = independent_rows(predicted)
+    return OutputSummary(points.tolist(), n, float(losses.mean()), float(losses.var()))
 
 
 def scores(predicted: Floats) -> Floats:
@@ -111,11 +113,30 @@ def expected_losses(predicted: Floats) -> Floats:
     return entropies
 
 
+def independent_rows(predicted: Floats) -> int:
+    """How many independent rows say as much of the mean as these outputs (n,), in time order.
+
+    Numbers are predicted from a moving average of the latest rows too, so that neighbors are alike where nothing
+    changes (Bartlett's weights, as far as that average reaches). Classes are predicted from their own row alone.
+    """
+    n, reach = len(predicted), min(RECENT_ROWS, len(predicted) // 3)
+    if predicted.ndim > 1 or not n or np.ptp(predicted) == 0.0:  # a constant less its mean is not 0 to the last digit
+        return n
+    centered = predicted - predicted.mean()
+    whole = float((centered**2).sum())
+    alike = [float(centered[lag:] @ centered[:-lag]) / whole for lag in range(1, reach + 1)]
+    weights = 1.0 - np.arange(1, reach + 1) / (reach + 1)
+    return max(round(n / max(1.0 + 2.0 * float(weights @ alike), 1.0)), 1)
+
+
 def output_shift(then: OutputSummary, predicted: Floats) -> ColumnShift:
-    """Compare outputs now with the summary of the held-out ones at registration: as many points as there were rows."""
-    n = min(then.n, MAXIMUM_POINTS)
+    """Compare outputs now with the summary of the held-out ones at registration: as many points as say as much."""
+    n, now = min(then.n, MAXIMUM_POINTS), scores(predicted)
     points = np.quantile(then.quantiles, (np.arange(n) + 0.5) / n)
-    test = kolmogorov_smirnov(points, scores(predicted))
+    m = independent_rows(predicted)
+    if m < len(now):
+        now = np.quantile(now, (np.arange(m) + 0.5) / m)
+    test = kolmogorov_smirnov(points, now)
     return ColumnShift(OUTPUT, "output", test.shift, test.p_value)
 
 

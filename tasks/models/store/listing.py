@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from tasks.models.drift.wording import drift_in_words
 from tasks.models.records import REGISTERED, WITHDRAWAL
 from tasks.models.store.model_store import DONE
 from tasks.models.training.metrics import main_figure
@@ -27,7 +28,7 @@ def list_models(warehouse: Warehouse, workspace_id: str | None = None) -> list[d
     """Every version, newest first: registered or not, its part, its share of the predictions, and how good it is.
 
     `role` is champion, challenger, previous or None; `metric`, `value` and `baseline` are its own figure on its newest
-    held-out rows; `age_days` is since the latest row it learned from; `drift` is of the newest check of a champion.
+    held-out rows; `age_days` is since the latest row it learned from; `drift` is of the newest check, in words.
     """
     statement = select(ModelVersion.__table__).order_by(ModelVersion.trained_at.desc(), ModelVersion.workspace_id)
     if workspace_id is not None:
@@ -64,7 +65,9 @@ def _figure(metrics: dict[str, float]) -> dict[str, Any]:
 
 def _drift(check: dict[str, Any] | None) -> dict[str, Any]:
     names = ("drift_status", "drift_score")
-    return dict.fromkeys(names) if check is None else {name: check[name] for name in names}
+    if check is None:
+        return dict.fromkeys((*names, "drift"))
+    return {name: check[name] for name in names} | {"drift": drift_in_words(check)}
 
 
 @dataclass(frozen=True, slots=True)

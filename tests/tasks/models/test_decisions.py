@@ -251,3 +251,17 @@ def test_results_name_who_serves_who_is_meant_and_why() -> None:
     assert result("candidate", "traffic")[3].startswith("new at 5 %: gives 5 % of the predictions beside old")
     assert result("candidate is proven", "held")[:3] == ("challenger", "old", "new")
     assert result("champion", "quiet") == ("no_retrain_needed", "old", None, "no drift")
+
+
+def test_a_version_that_a_naive_forecast_beats_moves_with_that_said() -> None:
+    behind = replace(PROVEN, evaluation={"loss": 0.5, "baseline_loss": 0.4})
+    for state in (
+        ModelState(candidate=behind),
+        ModelState(champion=OLD, candidate=behind),
+        ModelState(champion=OLD, candidate=behind, has_traffic=True),
+    ):
+        checked = replace(state, measured=frozenset({Action.CHECK_CHAMPION}))
+        reason = decide(checked, RULE).reason
+        assert reason.endswith("; a naive forecast does better than it (held-out loss 0.4, its own 0.5)")
+        ahead = replace(checked, candidate=replace(behind, evaluation={"loss": 0.3, "baseline_loss": 0.4}))
+        assert "naive" not in decide(ahead, RULE).reason

@@ -9,7 +9,7 @@ import pytest
 from tasks.models import records as states
 from tasks.models.drift import monitor as drift
 from tasks.models.drift.monitor import DriftMeasurement, DriftThresholds, loss_change, measure_drift
-from tasks.models.drift.shifts import column_shifts
+from tasks.models.drift.shifts import column_shifts, independent_rows, output_shift, summarize_outputs
 from tests.tasks.models.worlds import SPEC, champion_of, joined, rows
 
 THRESHOLDS = DriftThresholds(0.1, 0.2, 50)
@@ -104,3 +104,22 @@ def test_a_changed_answer_to_the_same_inputs_is_a_reason_to_retrain(repetitions:
     retrained = np.mean([proposes_retraining(one) for one in seen])
     print(f"BAR concept-only drift, retrain: {retrained:.2f} (bar 0.90)")
     assert retrained >= 0.9
+
+
+def test_outputs_that_follow_a_moving_average_say_less_than_as_many_independent_ones() -> None:
+    """Taken for independent rows, .42 of such pairs lie beyond the one per cent that chance is to have."""
+    random = np.random.default_rng(4)
+    steps = random.normal(size=(200, 800))
+    level = np.apply_along_axis(np.convolve, 1, steps, np.ones(30) / 30, "valid")
+    outputs = level * 4 + random.normal(size=level.shape)
+    smooth = [output_shift(summarize_outputs(one[:300]), one[400:700]).p_value for one in outputs]
+    rough = [
+        output_shift(summarize_outputs(one[:300]), one[400:700]).p_value for one in random.permuted(outputs, axis=1)
+    ]
+    assert np.mean(np.array(smooth) <= 0.01) <= 0.06
+    assert np.mean(np.array(rough) <= 0.01) <= 0.03
+    assert independent_rows(outputs[0]) < 0.5 * len(outputs[0])
+    assert independent_rows(np.full(50, 0.1)) == 50
+    assert independent_rows(np.tile([[0.2, 0.8]], (50, 1))) == 50
+    moved = [output_shift(summarize_outputs(one[:300]), one[400:700] + 3 * one.std()).p_value for one in outputs]
+    assert np.mean(np.array(moved) <= 0.003) >= 0.95

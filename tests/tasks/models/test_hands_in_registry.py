@@ -204,8 +204,8 @@ def test_doctor_and_list_say_what_is_wrong_with_what_serves_until_it_is_put_righ
 
     assert said() == ["all models that serve 1 workspaces are where MLflow says"]
     file_of("1").write_bytes(b"another workspace's")
-    about = f"1 models that serve are not as registered: {NAME} {version}: "
-    assert said() == [about + "its file is not the one registered (sha256)"]
+    about = "1 model that serves is not as registered"
+    assert said() == [f"{about}, its file is not the one registered (sha256): {NAME} {version}"]
     client().set_registered_model_alias(NAME, "champion", "1")
     client().delete_registered_model_alias(NAME, "champion")
     key = ("acme", ENGAGEMENT.value, version)
@@ -213,7 +213,7 @@ def test_doctor_and_list_say_what_is_wrong_with_what_serves_until_it_is_put_righ
         key: "alias champion is missing"
     }
     file_of("1").unlink()
-    assert said() == [about + "its file is missing"]
+    assert said() == [f"{about}, its file is missing: {NAME} {version}"]
     assert [row["status"] for row in listing.models(None)] == ["champion, but its file is missing"]
     refresh(warehouse, 1)
     assert said() == ["all models that serve 1 workspaces are where MLflow says"]

@@ -52,7 +52,11 @@ async def test_second_look_at_the_same_rows_measures_nothing_again(
     assert 0.25 < listed["value"] < listed["baseline"] < 0.7
     (row,) = listing.models_shown([listed])
     assert row["held out"].startswith("mae_log 0.3")
-    assert row["drift"] == f"{first['drift_status']}, {first['drift_score']:.2f}"
+    words = first["drift_status"].replace("_", " ")
+    assert row["drift"] == f"{words}; retraining saves {first['drift_score']:.0%}"
+    monkeypatch.setattr(listing, "open_warehouse", lambda: warehouse)
+    (shown,) = listing.drift("acme")
+    assert (shown["drift"], len(shown["checked_at"])) == (row["drift"], len("2026-12-01 03:50")), "to the minute"
     with monkeypatch.context() as nothing:
         nothing.setattr(refresh, "measure_drift", None)
         again = await updater.detect_drift("acme", ENGAGEMENT)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow.parquet
 import pytest
 from sqlalchemy import select, update
@@ -115,6 +116,30 @@ def test_an_interrupted_write_leaves_no_file(
         extract_content(sqlite_warehouse, IDS, tmp_path)
     assert list(tmp_path.glob("**/*.parquet")) == []
     assert list(tmp_path.glob(".*.part")) == []
+
+
+def test_hash_of_rows_is_the_same_where_their_texts_lie_in_arrow_already() -> None:
+    """Whole, in parts, and with texts missing: files of older versions are named for the same hash."""
+    texts = ["", "é", "three", "🚀 four"] * 5
+    frame = pl.DataFrame({"a": texts, "b": [None, *texts[1:]], "n": list(range(20))})
+    parts = pl.concat([frame[:7], frame[7:]], rechunk=False)
+    hashes = set()
+    for rows in (frame, parts, frame[3:].vstack(frame[:0])):
+        for same in (None, rows.to_arrow()):
+            digest = snapshot_files.RowHash()
+            digest.update(rows, same)
+            hashes.add((rows.height, digest.hexdigest()))
+    assert [height for height, _ in sorted(hashes)] == [17, 20]
+
+
+def test_file_keeps_the_range_of_workspaces_and_times_and_of_no_text(
+    sqlite_warehouse: Warehouse, tmp_path: Path
+) -> None:
+    store_content(sqlite_warehouse, rows())
+    group = pyarrow.parquet.read_metadata(extract_content(sqlite_warehouse, IDS, tmp_path).path).row_group(0)
+    columns = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
+    assert {"workspace_id", "published_at"} <= {name for name, one in columns.items() if one.is_stats_set}
+    assert not columns["body"].is_stats_set
 
 
 def test_what_another_one_has_just_finished_is_no_fault(sqlite_warehouse: Warehouse, tmp_path: Path) -> None:
