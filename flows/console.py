@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from tasks.errors import reason_of
 from tasks.json_output import json_text, plain
 from tasks.plain_text import terminal
 
@@ -252,7 +253,7 @@ def progress(what: str) -> Iterator[OnProgress]:
 
 
 class _Lines(logging.Handler):
-    """One plain line a message, never folded; of an error its last line, the traceback is in Prefect's log."""
+    """One plain line a message, never folded; of an error its reason, the traceback is in Prefect's log."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -260,24 +261,28 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        why = f": {type(error).__name__}: {error}" if error else ""
+        why = f": {reason_of(error)}" if error else ""
         self.console.print(terminal(f"  {record.getMessage()}{why}"), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def watching(what: str) -> Iterator[None]:
     """Show the steps of a flow as they end."""
-    logger, console = logging.getLogger("raptorflow"), Console(stderr=True)
+    console = Console(stderr=True)
     handler = _Lines(console)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False  # Prefect gives the root logger a handler, and everything would be said twice
+    # SQLAlchemy logs a connection that cannot be given back, as on a full disk, with its whole traceback.
+    loggers = [logging.getLogger(name) for name in ("raptorflow", "sqlalchemy")]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False  # Prefect gives the root logger a handler, and everything would be said twice
+    loggers[0].setLevel(logging.INFO)
     try:
         with console.status(f"{what} is running"):
             yield
     finally:
-        logger.removeHandler(handler)
-        logger.propagate = True
+        for logger in loggers:
+            logger.removeHandler(handler)
+            logger.propagate = True
 
 
 def _cell(value: Any) -> str:

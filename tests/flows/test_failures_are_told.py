@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import math
 import os
 import sqlite3
@@ -149,6 +150,16 @@ def test_what_a_disk_says_under_a_librarys_words_is_the_reason(deepest: Exceptio
 
 def test_a_reason_that_repeats_a_whole_request_is_cut() -> None:
     assert len(reason_of(ValueError("w" * 2_000_000))) < 600
+
+
+def test_a_connection_that_cannot_be_given_back_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    disk = raised(sqlite3.OperationalError("database or disk is full"), cause=True)
+    with console.watching("model-refresh"):
+        logging.getLogger("sqlalchemy.pool.impl.QueuePool").error("Exception during reset", exc_info=disk)
+    shown = capsys.readouterr().err.strip().splitlines()
+    assert len(shown) == 1, shown
+    assert "Exception during reset: " in shown[0]
+    assert "make room and run the same again" in shown[0]
 
 
 def test_other_failures_are_named_by_their_first_line() -> None:

@@ -35,16 +35,15 @@ class TextCounts:
     pieces: Sparse | None
 
     def __getitem__(self, rows: slice | Sequence[int] | NDArray[Any]) -> TextCounts:
-        take = _lying_there if isinstance(rows, slice) else _copied
-        return TextCounts(take(self.words, rows), None if self.pieces is None else take(self.pieces, rows))
+        if isinstance(rows, slice):
+            return TextCounts(
+                _lying_there(self.words, rows), None if self.pieces is None else _lying_there(self.pieces, rows)
+            )
+        return TextCounts(self.words[rows], None if self.pieces is None else self.pieces[rows])
 
     def repeated(self, orders: Sequence[NDArray[np.int64]]) -> TextCounts:
         """One copy after another, each in its order of rows."""
         return self[np.concatenate(list(orders))]
-
-
-def _copied(counts: Sparse, rows: Sequence[int] | NDArray[Any]) -> Sparse:
-    return counts[rows]
 
 
 def _lying_there(counts: Sparse, rows: slice) -> Sparse:
