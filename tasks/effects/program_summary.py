@@ -72,6 +72,14 @@ class ExperimentEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class NotCounted:
+    """An experiment whose arms cannot be compared by a ratio, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramSummary:
     """A program so far.
 
@@ -83,6 +91,7 @@ class ProgramSummary:
         each_pct: the same a winner, on average: claimed, expected to hold, and the ends of its interval.
         holdout_pct, holdout_interval_pct: everybody against the holdout group, where one is kept; None elsewhere.
         experiments: oldest first.
+        not_counted: those that are in none of these figures.
     """
 
     workspace_id: str
@@ -95,6 +104,7 @@ class ProgramSummary:
     holdout_pct: float | None
     holdout_interval_pct: tuple[float, float] | None
     experiments: tuple[ExperimentEffect, ...]
+    not_counted: tuple[NotCounted, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain, but for instants."""
@@ -103,11 +113,15 @@ class ProgramSummary:
     @property
     def words(self) -> str:
         """One sentence for a person."""
+        left = len(self.not_counted)
+        return self._counted + (f"; {left:,} more cannot be counted" if left else "")
+
+    @property
+    def _counted(self) -> str:
         ended = sum(count for ending, count in self.counts.items() if ending != "running")
         if not ended:
-            return (
-                "no experiment has ended yet: two arms of which one is the control, and an outcome, are enough to begin"
-            )
+            begin = "two arms of which one is the control, and an outcome, are enough to begin"
+            return f"no experiment has ended yet{' that can be counted' * bool(self.not_counted)}: {begin}"
         winners = self.counts.get("winner", 0)
         of_how_many = f"{ended:,} experiment{'s' * (ended != 1)} ended"
         if not winners:
@@ -134,6 +148,7 @@ def summarize(
     workspace_id: str, own: Sequence[StoredExperiment], others: Sequence[StoredExperiment] = ()
 ) -> ProgramSummary:
     """The program of a workspace, shrunk over its own experiments and those of its organization's others."""
+    faults = {one.name: why for one in own if one.status != "draft" and (why := _fault(one))}
     usable = [one for one in own if _is_usable(one) and not one.is_holdout]
     made = _effects(usable, [one for one in others if _is_usable(one)])
     pairs = list(zip(usable, made, strict=True))
@@ -173,12 +188,26 @@ def summarize(
         holdout_pct=None if holdout is None else _per_cent(holdout[0]),
         holdout_interval_pct=None if holdout is None else _interval(*holdout),
         experiments=tuple(effects),
+        not_counted=tuple(NotCounted(*fault) for fault in faults.items()),
     )
 
 
 def _is_usable(one: StoredExperiment) -> bool:
-    sound = all(arm["n"] >= 2 and arm["mean"] > 0 and arm["variance"] > 0 for arm in one.arms)
-    return sound and len(one.arms) >= 2 and one.status != "draft"
+    return one.status != "draft" and _fault(one) is None
+
+
+def _fault(one: StoredExperiment) -> str | None:
+    """Why its arms cannot be compared by a ratio, for whoever ran it; None where they can."""
+    if len(one.arms) < 2:
+        return "it has one arm: nothing to compare it with"
+    for arm in one.arms:
+        if arm["n"] < 2:
+            return f"arm '{arm['variant']}' has outcomes of fewer than two units"
+        if not arm["mean"] > 0:
+            return f"the outcomes of arm '{arm['variant']}' come to {arm['mean']:g}: no ratio can be told to it"
+        if not arm["variance"] > 0:
+            return f"all outcomes of arm '{arm['variant']}' are the same"
+    return None
 
 
 def _effects(own: Sequence[StoredExperiment], others: Sequence[StoredExperiment]) -> list[DeclaredEffect]:

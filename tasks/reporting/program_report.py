@@ -62,6 +62,9 @@ def _page(summary: ProgramSummary) -> Iterator[str]:
         )
     yield "## What was learned"
     yield markdown_table([_row(one) for one in reversed(summary.experiments)])
+    if summary.not_counted:
+        yield "## Not counted"
+        yield markdown_table([{"experiment": one.name, "why": one.why} for one in summary.not_counted])
 
 
 def _row(one: ExperimentEffect) -> Row:
@@ -88,6 +91,8 @@ def program_index(outcomes: Sequence[Outcome], before: Sequence[Row] | None) -> 
     counts: dict[str, Any] = {"experiments": sum(sum(one.counts.values()) for one in summaries)}
     for ending, words in ENDINGS.items():
         counts[words] = sum(one.counts.get(ending, 0) for one in summaries)
+    if left := sum(len(one.not_counted) for one in summaries):
+        counts["not counted"] = left
     return Report(
         page="programme-report-report",
         everything=EVERYTHING,

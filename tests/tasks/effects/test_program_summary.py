@@ -57,6 +57,27 @@ def test_what_is_expected_to_hold_holds_and_claims_do_not(warehouse: Warehouse) 
     assert summary.counts.get("winner", 0) + summary.counts.get("kept", 0) < 40
 
 
+def test_what_cannot_be_counted_is_named_with_its_reason(warehouse: Warehouse) -> None:
+    store(warehouse, Workspace, [workspace_row()])
+    rows, _ = program("acme", 5, 1)
+    rows[3] |= {"sum": 0.0}  # nobody clicked on the second arm of e001
+    rows[4] |= {"n": 1, "sum": 1.0}
+    rows[6] |= {"sum": 20_000.0}  # everybody did
+    del rows[9]
+    store(warehouse, ExperimentArm, rows)
+    summary = EffectService(warehouse).program("acme")
+    assert sum(summary.counts.values()) == 1
+    assert {one.name: one.why for one in summary.not_counted} == {
+        "e001": "the outcomes of arm 'b' come to 0: no ratio can be told to it",
+        "e002": "arm 'a' has outcomes of fewer than two units",
+        "e003": "all outcomes of arm 'a' are the same",
+        "e004": "it has one arm: nothing to compare it with",
+    }
+    assert "1 experiment ended" in summary.words
+    assert summary.words.endswith("; 4 more cannot be counted")
+    assert "| e003 | all outcomes of arm 'a' are the same |" in program_page(summary)
+
+
 def test_a_small_program_leans_on_its_organizations(sqlite_warehouse: Warehouse) -> None:
     owners = {"acme": "agency", "sister": "agency", "alone": None}
     store(sqlite_warehouse, Workspace, [workspace_row(workspace_id=w, organisation_id=o) for w, o in owners.items()])
