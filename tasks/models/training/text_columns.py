@@ -50,7 +50,8 @@ def _lying_there(counts: Sparse, rows: slice) -> Sparse:
     """Rows one after the other where they lie: parts of a model learn from most of them, and a copy each adds up."""
     from scipy.sparse import csr_matrix
 
-    first, last, _ = rows.indices(counts.shape[0])
+    first, last, step = rows.indices(counts.shape[0])
+    assert step == 1, "rows one after the other"
     ends = counts.indptr[first : max(last, first) + 1]
     here = slice(ends[0], ends[-1])
     return csr_matrix((counts.data[here], counts.indices[here], ends - ends[0]), shape=(len(ends) - 1, counts.shape[1]))
