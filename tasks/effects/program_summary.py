@@ -145,10 +145,21 @@ class ProgramSummary:
 
 
 def summarize(
-    workspace_id: str, own: Sequence[StoredExperiment], others: Sequence[StoredExperiment] = ()
+    workspace_id: str,
+    own: Sequence[StoredExperiment],
+    others: Sequence[StoredExperiment] = (),
+    left_out: Sequence[NotCounted] = (),
 ) -> ProgramSummary:
-    """The program of a workspace, shrunk over its own experiments and those of its organization's others."""
-    faults = {one.name: why for one in own if one.status != "draft" and (why := _fault(one))}
+    """The program of a workspace, shrunk over its own experiments and those of its organization's others.
+
+    Args:
+        workspace_id: whose it is.
+        own: with outcomes, oldest first.
+        others: of the organization's other workspaces.
+        left_out: of its own, those that ended and are not among `own`.
+    """
+    ended_own = [one for one in own if one.status not in ("draft", "running")]
+    faults = [NotCounted(one.name, why) for one in ended_own if (why := _fault(one))]
     usable = [one for one in own if _is_usable(one) and not one.is_holdout]
     made = _effects(usable, [one for one in others if _is_usable(one)])
     pairs = list(zip(usable, made, strict=True))
@@ -188,7 +199,7 @@ def summarize(
         holdout_pct=None if holdout is None else _per_cent(holdout[0]),
         holdout_interval_pct=None if holdout is None else _interval(*holdout),
         experiments=tuple(effects),
-        not_counted=tuple(NotCounted(*fault) for fault in faults.items()),
+        not_counted=(*faults, *left_out),
     )
 
 
@@ -199,7 +210,7 @@ def _is_usable(one: StoredExperiment) -> bool:
 def _fault(one: StoredExperiment) -> str | None:
     """Why its arms cannot be compared by a ratio, for whoever ran it; None where they can."""
     if len(one.arms) < 2:
-        return "it has one arm: nothing to compare it with"
+        return "only one of its arms has outcomes: nothing to compare them with"
     for arm in one.arms:
         if arm["n"] < 2:
             return f"arm '{arm['variant']}' has outcomes of fewer than two units"

@@ -97,7 +97,8 @@ class EffectService:
             for one in store.experiments_of(self._warehouse, name)
             if not one.is_holdout
         ]
-        return summarize(workspace_id, store.experiments_of(self._warehouse, workspace_id), others)
+        own = store.experiments_of(self._warehouse, workspace_id)
+        return summarize(workspace_id, own, others, store.left_out_of(self._warehouse, workspace_id))
 
 
 def _pairs(arms: ShownArms, workspace_id: str, comparable: Sequence[RuleAssociation]) -> list[CalibratingPair]:

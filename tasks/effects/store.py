@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, func, literal, or_, select
+from sqlalchemy import Select, and_, case, delete, exists, func, literal, or_, select
 
-from tasks.effects.program_summary import StoredExperiment
+from tasks.effects.program_summary import NotCounted, StoredExperiment
 from tasks.effects.records import Association, CalibratingPair
 from tasks.warehouse import Warehouse
 from tasks.warehouse.calendar_range import readable_or_null
@@ -123,6 +123,24 @@ def experiments_of(warehouse: Warehouse, workspace_id: str) -> list[StoredExperi
     return sorted(made, key=_by_end)
 
 
+def left_out_of(warehouse: Warehouse, workspace_id: str) -> list[NotCounted]:
+    """The workspace's experiments that ended and that `experiments_of` leaves out, with the reason, oldest first."""
+    e, s = Experiment, ExperimentStatistic
+    has_outcomes = exists().where(s.experiment_id == e.experiment_id, s.metric_name == e.metric_name)
+    ended = select(e.name, e.conclusion, e.allocation_strategy, has_outcomes.label("has_outcomes"))
+    ended = ended.where(e.workspace_id == workspace_id, e.status == "completed").order_by(e.created_at, e.name)
+    reasons = ((row["name"], _why_left_out(row)) for row in warehouse.rows(ended))
+    return [NotCounted(name, why) for name, why in reasons if why is not None]
+
+
+def _why_left_out(row: Row) -> str | None:
+    if row["conclusion"] == "invalid":
+        return "it was found invalid: its units did not arrive or report in the promised shares"
+    if row["allocation_strategy"] != "equal":
+        return "its traffic followed outcomes, as that of a bandit does: plain means cannot be compared"
+    return None if row["has_outcomes"] else "none of its arms has outcomes"
+
+
 def organization_of(warehouse: Warehouse, workspace_id: str) -> list[str]:
     """The organization's other workspaces; none where a workspace belongs to none."""
     mine = select(Workspace.organisation_id).where(Workspace.workspace_id == workspace_id).scalar_subquery()
@@ -138,12 +156,13 @@ def _times() -> list[Any]:
 
 def _stored(key: tuple[Any, ...], arms: list[Row], about: Mapping[str, Any]) -> StoredExperiment:
     instants = [arm["observed_at"] for arm in arms if arm["observed_at"] is not None]
+    design = about.get("design")
     return StoredExperiment(
         name=key[1],
         status=about.get("status"),
         conclusion=about.get("conclusion"),
         winner=about.get("winner"),
-        is_holdout=bool((about.get("design") or {}).get("is_holdout", False)),
+        is_holdout=isinstance(design, Mapping) and bool(design.get("is_holdout", False)),
         ended_at=max(instants, default=None),
         arms=tuple(arms),
     )

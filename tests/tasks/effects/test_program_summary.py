@@ -15,6 +15,7 @@ from tasks.warehouse import Warehouse
 from tasks.warehouse.ingestion import ingest
 from tasks.warehouse.schema import ExperimentArm, Workspace
 from tests.factories import store, workspace_row
+from tests.learning_history import experiment_rows
 
 TRUE_SPREAD = 0.05
 
@@ -71,11 +72,41 @@ def test_what_cannot_be_counted_is_named_with_its_reason(warehouse: Warehouse) -
         "e001": "the outcomes of arm 'b' come to 0: no ratio can be told to it",
         "e002": "arm 'a' has outcomes of fewer than two units",
         "e003": "all outcomes of arm 'a' are the same",
-        "e004": "it has one arm: nothing to compare it with",
+        "e004": "only one of its arms has outcomes: nothing to compare them with",
     }
     assert "1 experiment ended" in summary.words
     assert summary.words.endswith("; 4 more cannot be counted")
     assert "| e003 | all outcomes of arm 'a' are the same |" in program_page(summary)
+
+
+def test_own_experiments_without_figures_are_named_and_running_ones_wait(warehouse: Warehouse) -> None:
+    store(warehouse, Workspace, [workspace_row()])
+    fact = {
+        "name": "n",
+        "hypothesis": "h",
+        "metric": "clicks",
+        "winner": None,
+        "lift": 0.0,
+        "arms": {"a": "A", "b": "B"},
+    }
+    equal, bandit = {"allocation_strategy": "equal"}, {"allocation_strategy": "thompson"}
+    kinds = [
+        equal,
+        bandit,
+        equal | {"conclusion": "invalid"},
+        equal | {"status": "running"},
+        equal | {"status": "draft"},
+    ]
+    for number, changes in enumerate(kinds):
+        for table, rows in experiment_rows("acme", fact | {"name": f"n{number}"}, number, **changes).items():
+            store(warehouse, table, rows)
+    summary = EffectService(warehouse).program("acme")
+    assert {one.name: one.why for one in summary.not_counted} == {
+        "n0": "none of its arms has outcomes",
+        "n1": "its traffic followed outcomes, as that of a bandit does: plain means cannot be compared",
+        "n2": "it was found invalid: its units did not arrive or report in the promised shares",
+    }
+    assert summary.words.startswith("no experiment has ended yet that can be counted")
 
 
 def test_a_small_program_leans_on_its_organizations(sqlite_warehouse: Warehouse) -> None:
