@@ -13,6 +13,7 @@ from tasks.models import list_drift_checks, list_models
 from tasks.models.drift.wording import drift_in_words
 from tasks.models.store.attention import serving_versions
 from tasks.models.store.state import champion_faults
+from tasks.models.training.metrics import loses_to_naive
 from tasks.patterns.records import Pattern
 from tasks.patterns.service import PatternService
 from tasks.patterns.store import latest_analyses
@@ -137,9 +138,8 @@ def _own_figure(row: Mapping[str, Any]) -> str | None:
     """Such as: mae_log 0.327, naive 0.477; and where the naive forecast loses less, that it does."""
     if row["metric"] is None:
         return None
-    is_behind = row["baseline_loss"] is not None and row["loss"] > row["baseline_loss"]
     naive = "" if row["baseline"] is None else f", naive {row['baseline']:.3g}"
-    return f"{row['metric']} {row['value']:.3g}{naive}" + (", worse than naive" if is_behind else "")
+    return f"{row['metric']} {row['value']:.3g}{naive}" + (", worse than naive" if loses_to_naive(row) else "")
 
 
 def debates(workspace_id: str | None) -> Rows:

@@ -73,7 +73,7 @@ class ExperimentEffect:
 
 @dataclass(frozen=True, slots=True)
 class NotCounted:
-    """An experiment whose arms cannot be compared by a ratio, and why."""
+    """An experiment that ended and is in none of a program's figures, and why."""
 
     name: str
     why: str

@@ -34,6 +34,7 @@ from tasks.models.records import (
 from tasks.models.serving.gate import GateResult
 from tasks.models.specs import Gate
 from tasks.models.training.evaluation import RetrainGain
+from tasks.models.training.metrics import loses_to_naive
 
 LEAST_STAGE_DAYS = 0.9  # in every stage; a nightly run is never quite a day after the last
 
@@ -281,9 +282,9 @@ def _start_rollout(version: Version, champion: Version) -> Decision:
 
 def _behind_naive(version: Version) -> str:
     """What whoever reads of a move has to know of a version that is only better than a champion worse than itself."""
-    loss, naive = (version.evaluation.get(name) for name in ("loss", "baseline_loss"))
-    if loss is None or naive is None or loss <= naive:
+    if not loses_to_naive(version.evaluation):
         return ""
+    loss, naive = (version.evaluation[name] for name in ("loss", "baseline_loss"))
     return f"; a naive forecast does better than it (held-out loss {naive:.3g}, its own {loss:.3g})"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -124,3 +125,9 @@ def calibration(probability: Floats, happened: NDArray[np.bool_], bins: int = BI
     groups = np.array_split(np.argsort(probability, kind="stable"), min(bins, max(len(probability), 1)))
     gaps = [len(rows) * abs(float(probability[rows].mean() - happened[rows].mean())) for rows in groups if len(rows)]
     return sum(gaps) / max(len(probability), 1)
+
+
+def loses_to_naive(evaluation: Mapping[str, Any]) -> bool:
+    """Whether the naive forecast's loss on held-out rows is below the model's; not where either is unknown."""
+    loss, naive = evaluation.get("loss"), evaluation.get("baseline_loss")
+    return loss is not None and naive is not None and bool(loss > naive)
